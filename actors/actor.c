@@ -1,0 +1,71 @@
+/*
+ * What an actor can ask about itself, and the brackets around callbacks that are no messages.
+ */
+#include "actor_internal.h"
+
+tr_ref
+tr_self(const tr_actor *self)
+{
+    return self->ref;
+}
+
+tr_ref
+tr_parent(const tr_actor *self)
+{
+    return self->parent;
+}
+
+void *
+tr_state(tr_actor *self)
+{
+    return tri_actor_state(self);
+}
+
+struct tr_runtime *
+tr_actor_runtime(const tr_actor *self)
+{
+    return tri_runtime_of(self->home);
+}
+
+struct uv_loop_s *
+tr_actor_loop(tr_actor *self)
+{
+    return &self->home->worker->loop;
+}
+
+unsigned
+tr_ref_worker(tr_ref ref)
+{
+    return tri_ref_worker(ref);
+}
+
+struct tri_worker *
+tri_actor_worker(const tr_actor *actor)
+{
+    return actor->home->worker;
+}
+
+struct tri_actor_frame
+tri_actor_enter(tr_actor *actor, uint32_t tag)
+{
+    struct tri_worker_activity *activity = &actor->home->worker->activity;
+    struct tri_actor_frame outer = {activity->name, activity->actor, activity->tag};
+    actor->depth++;
+    activity->actor = actor->ref;
+    activity->tag = tag;
+    activity->name = actor->behavior->name;
+    activity->beat++;
+    return outer;
+}
+
+void
+tri_actor_leave(tr_actor *actor, struct tri_actor_frame outer)
+{
+    struct tri_worker_activity *activity = &actor->home->worker->activity;
+    actor->depth--;
+    tri_actor_settle(actor);
+    activity->name = outer.name;
+    activity->actor = outer.actor;
+    activity->tag = outer.tag;
+    activity->beat++;
+}

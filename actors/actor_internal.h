@@ -1,0 +1,198 @@
+/*
+ * Actors as their own layer sees them: one struct for each actor, one for each worker's actors, and who calls whom.
+ *
+ *   send.c, timer.c, deliver.c  ->  mailbox.h  ->  dispatch.c  ->  the behavior
+ *   spawn.c makes actors, life.c ends them; dead_letters.c takes what finds nobody.
+ */
+#ifndef TROUPE_ACTORS_ACTOR_INTERNAL_H
+#define TROUPE_ACTORS_ACTOR_INTERNAL_H
+
+#include "slots.h"
+
+#include <pthread.h>
+#include <troupe/actors/actor.h>
+#include <troupe/actors/host.h>
+#include <troupe/actors/runtime.h>
+#include <troupe/actors/send.h>
+#include <troupe/actors/trace_events.h>
+#include <troupe/core/worker.h>
+
+/* The layer's own tags: handled when they arrive, never seen by a behavior. */
+enum {
+    TRI_TAG_SPAWN = TR_TAG_RESERVED + 0x100, /* a pointer to a struct tri_spawn_order */
+    TRI_TAG_STOP,                            /* words[0] is the enum tr_stop_mode */
+    TRI_TAG_CHILD_GONE,                      /* to the parent: a child of other workers has ended */
+    TRI_TAG_OWN_END,
+};
+
+enum tri_actor_flag {
+    TRI_ACTOR_ASKED = 1 << 0,   /* somebody asked it to stop with DRAIN */
+    TRI_ACTOR_CLOSED = 1 << 1,  /* it takes nothing new and ends when its mailbox is empty */
+    TRI_ACTOR_ENDING = 1 << 2,  /* it ends when no callback of it runs any more */
+    TRI_ACTOR_KILLED = 1 << 3,  /* without its stopped callback */
+    TRI_ACTOR_GONE = 1 << 4,    /* ended, only the memory waits: for mail in the queue, or for tr_exit() */
+    TRI_ACTOR_LINGERS = 1 << 5, /* killed while its state was in use: tr_exit() frees it */
+    TRI_ACTOR_UNBORN = 1 << 6,  /* holds the mail of a reserved slot until its actor comes */
+    TRI_ACTOR_LIMITED = 1 << 7, /* its behavior sets limits of its own to the mailbox */
+    TRI_ACTOR_SLOW = 1 << 8,    /* its last message took long: dispatch.c */
+};
+
+/* A message in a mailbox. It lies in a node of its worker's pool, and does not move until its handler has returned. */
+struct tri_mail {
+    struct tri_mail *next;
+    tr_actor *actor;
+    tr_message message;
+};
+
+/* Mail in a row. What lies behind the last means nothing; the list is empty when last_next is at its beginning. */
+struct tri_mail_list {
+    struct tri_mail *first, **last_next;
+};
+
+/* The state follows the struct. Everything is the owner's. */
+struct tr_actor {
+    const struct tr_behavior *behavior;
+    struct tri_actors *home;
+    tr_ref ref;
+    tr_ref parent;
+    struct tri_mail_list overflow;  /* mailbox.h */
+    struct tri_mail *head;          /* of a limited mailbox: the one that stands in the queue */
+    struct tri_actor_timer *timers; /* those it started: timer.c */
+    uint32_t waiting;               /* messages in the mailbox */
+    uint32_t waiting_lines;         /* their weight in lines of 64 bytes, if the behavior limits it */
+    uint32_t children;
+    uint16_t flags;
+    uint8_t depth; /* callbacks of it on the stack */
+    uint8_t round; /* in which it ran last, if it is slow */
+};
+
+#define TRI_ACTOR_ALIGN 16u
+#define TRI_ACTOR_HEAD ((sizeof(tr_actor) + TRI_ACTOR_ALIGN - 1) / TRI_ACTOR_ALIGN * TRI_ACTOR_ALIGN)
+#define TRI_POOLED_BYTES 2048u /* larger actors come from malloc */
+#define TRI_STATE_LIMIT (1u << 30)
+
+static inline void *
+tri_actor_state(tr_actor *actor)
+{
+    return (char *)actor + TRI_ACTOR_HEAD;
+}
+
+/* The actors of one worker. Everything is the owner's but what spawn.c says. */
+struct tri_actors {
+    struct tri_worker *worker;
+    struct tri_slots slots;
+    struct tri_pool pools[TRI_POOLED_BYTES / TRI_ACTOR_ALIGN + 1]; /* by size */
+    struct tri_pool mail;
+    struct tri_mail_list queue; /* mailbox.h */
+    uint64_t alive;
+    bool draining;
+
+    /* The slice: dispatch.c. */
+    uint32_t until_look, stride;
+    uint64_t looked;
+    struct tri_mail *round_end; /* the last of this round */
+    uint8_t round;
+    bool slice_over;
+
+    struct tri_actor_timer **timers; /* by number: timer.c */
+    uint32_t timer_room, timer_free, timers_started;
+};
+
+struct tr_runtime {
+    struct tri_runtime *core;
+
+    /* Any thread. */
+    uint64_t subscriber; /* of dead letters; TR_NOBODY: none */
+
+    /* Under the lock. */
+    uv_mutex_t lock;
+    pthread_t waiter;
+    bool waiting, quit;
+};
+
+/* spawn.c */
+
+/* An actor that shall live on another worker. Moves in a message; dropping it tells whoever waits. */
+struct tri_spawn_order {
+    const struct tr_behavior *behavior;
+    const void *argument;
+    tr_ref parent;
+    struct tri_spawn_waiter *waiter; /* a thread outside that waits for the outcome, NULL: none */
+    unsigned char copy[];            /* of the argument */
+};
+
+tr_status tri_spawn_check(const struct tri_runtime *runtime, const struct tr_behavior *behavior,
+                          const struct tr_spawn_options *options);
+unsigned tri_spawn_place(const struct tri_runtime *runtime, const struct tr_spawn_options *options, unsigned here);
+void tri_spawn_arrived(struct tri_actors *home, tr_ref ref, tr_message *message);
+
+/* dispatch.c */
+
+bool tri_dispatch_run(struct tri_worker *worker);
+
+/* Buries the mail that actors which are gone left in the queue. */
+void tri_dispatch_bury(struct tri_actors *home);
+
+/* life.c */
+
+/* Memory for an actor with its state zero, without a name. NULL without memory. */
+tr_actor *tri_actor_new(struct tri_actors *home, const struct tr_behavior *behavior, tr_ref parent);
+void tri_actor_free(tr_actor *actor);
+
+/* Frees an actor that is gone, unless somebody still needs its memory. */
+void tri_actor_free_if_unused(tr_actor *actor);
+
+/* Gives an actor its name and lets its init run. On failure nothing is left of it but the name, which is given back. */
+tr_status tri_actor_begin(tr_actor *actor, tr_ref ref, const void *argument);
+
+/* A stop has arrived. */
+void tri_actor_stop(tr_actor *actor, enum tr_stop_mode how);
+
+/* A callback has returned: ends the actor if it is time. Afterwards it may be gone. */
+void tri_actor_settle_now(tr_actor *actor);
+
+static inline void
+tri_actor_settle(tr_actor *actor)
+{
+    if (TRI_UNLIKELY((actor->flags & (TRI_ACTOR_ENDING | TRI_ACTOR_CLOSED)) != 0))
+        tri_actor_settle_now(actor);
+}
+
+/* A child of another worker, or of this one, has ended. */
+void tri_actor_child_gone(struct tri_actors *home, tr_ref parent);
+
+void tri_actors_drain(struct tri_worker *worker);
+uint64_t tri_actors_kill(struct tri_worker *worker);
+
+/* deliver.c: what comes from other workers and threads; and the layer's own messages, sent from here to here. */
+bool tri_actors_deliver(struct tri_worker *worker, tr_ref to, tr_message *message);
+void tri_system_here(struct tri_worker *worker, tr_ref to, tr_message *message);
+
+/* Is this a tag that the layer handles itself? */
+static inline bool
+tri_tag_is_own(uint32_t tag)
+{
+    return tag >= TRI_TAG_SPAWN && tag < TRI_TAG_OWN_END;
+}
+
+/* dead_letters.c: takes the payload too. */
+void tri_dead_letter(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason);
+
+/* timer.c */
+void tri_actor_timers_end(tr_actor *actor);
+void tri_actors_timers_fini(struct tri_actors *home);
+
+/* Who is heard by tri_worker's host field. */
+static inline struct tri_actors *
+tri_actors_of(const struct tri_worker *worker)
+{
+    return worker->host;
+}
+
+static inline struct tr_runtime *
+tri_runtime_of(const struct tri_actors *home)
+{
+    return home->worker->runtime->host;
+}
+
+#endif

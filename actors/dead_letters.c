@@ -1,0 +1,39 @@
+/*
+ * Dead letters: messages that nobody received. Counted, traced, and told to the subscriber if there is one.
+ *
+ * The subscriber is one word for the whole runtime, so that any worker may read it at any moment.
+ */
+#include "actor_internal.h"
+
+#include <ck_pr.h>
+
+static void
+tell_subscriber(struct tri_actors *home, tr_ref to, const tr_message *message, enum tr_dead_reason reason)
+{
+    tr_ref subscriber = ck_pr_load_64(&tri_runtime_of(home)->subscriber);
+    if (subscriber == TR_NOBODY || subscriber == to || message->tag == TR_TAG_DEAD_LETTER)
+        return;
+    struct tr_dead_letter letter = {to, message->from, message->tag, reason};
+    tr_message notice = tr_message_copy(TR_TAG_DEAD_LETTER, &letter, sizeof(letter));
+    tri_send_system(home->worker, NULL, subscriber, &notice);
+}
+
+void
+tri_dead_letter(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason)
+{
+    home->worker->counters.dead_letters++;
+    tri_trace(home->worker->trace, TRI_TRACE_ACTORS_dead_letter, 0, reason, to, message->id);
+    tell_subscriber(home, to, message, reason);
+    tr_message_drop(message);
+}
+
+tr_status
+tr_dead_letters_subscribe(struct tr_runtime *runtime, tr_ref subscriber)
+{
+    if (runtime == NULL)
+        return TR_EINVAL;
+    if (subscriber != TR_NOBODY && tri_ref_worker(subscriber) >= runtime->core->count)
+        return TR_EBADREF;
+    ck_pr_store_64(&runtime->subscriber, subscriber);
+    return TR_OK;
+}

@@ -1,0 +1,82 @@
+/*
+ * Delivery: what comes from other workers and from threads outside finds its actor here.
+ *
+ * The layer's own messages act when they arrive, ahead of whatever waits in the mailbox. A message may arrive before the
+ * actor that it is for: A spawns X on another worker and tells B, and B's message overtakes the order to spawn. The slot is
+ * reserved then, and an unborn actor holds the mail until X comes.
+ */
+#include "mailbox.h"
+
+static void
+act(struct tri_actors *home, tr_ref to, tr_message *message)
+{
+    tr_actor *actor = tri_slots_find(&home->slots, to);
+    if (actor != NULL && (actor->flags & TRI_ACTOR_UNBORN) && message->tag == TRI_TAG_STOP)
+        actor->flags |= TRI_ACTOR_CLOSED; /* it will be asked as soon as it is there */
+    else if (actor != NULL && message->tag == TRI_TAG_STOP)
+        tri_actor_stop(actor, (enum tr_stop_mode)message->payload.words[0]);
+    else if (message->tag == TRI_TAG_CHILD_GONE)
+        tri_actor_child_gone(home, to);
+    else if (message->tag == TRI_TAG_SPAWN)
+        tri_spawn_arrived(home, to, message);
+    tr_message_drop(message);
+}
+
+void
+tri_system_here(struct tri_worker *worker, tr_ref to, tr_message *message)
+{
+    act(tri_actors_of(worker), to, message);
+}
+
+/* Somebody to hold the mail of a reserved slot; NULL if that slot is not reserved, or without memory. */
+static tr_actor *
+unborn(struct tri_actors *home, tr_ref to, const tr_message *message)
+{
+    static const struct tr_behavior nothing = {.name = "unborn"};
+    if (message->tag == TRI_TAG_SPAWN || !tri_slots_expected(&home->slots, to))
+        return NULL;
+    tr_actor *actor = tri_actor_new(home, &nothing, TR_NOBODY);
+    if (actor == NULL)
+        return NULL;
+    actor->ref = to;
+    actor->flags |= TRI_ACTOR_UNBORN;
+    tri_slots_at(&home->slots, to)->actor = actor;
+    return actor;
+}
+
+/* Files a message that came from afar; what is refused there becomes a dead letter. false: without memory. */
+static bool
+file(struct tri_actors *home, tr_actor *actor, tr_message *message)
+{
+    bool taken = false, counted = message->tag < TR_TAG_RESERVED;
+    if (TRI_UNLIKELY(counted && !tri_mailbox_has_room(actor, message)) &&
+        tri_mailbox_overflow(home, actor, message, &taken) != TR_OK) {
+        tri_dead_letter(home, actor->ref, message, TR_DEAD_MAILBOX_FULL);
+        taken = true;
+    }
+    if (taken)
+        return true;
+    struct tri_mail *mail = tri_pool_take(&home->mail);
+    if (mail == NULL)
+        return false;
+    mail->message = *message;
+    tri_mailbox_put(home, actor, mail);
+    return true;
+}
+
+bool
+tri_actors_deliver(struct tri_worker *worker, tr_ref to, tr_message *message)
+{
+    struct tri_actors *home = tri_actors_of(worker);
+    tr_actor *actor = tri_slots_find(&home->slots, to);
+    if (TRI_UNLIKELY(actor == NULL))
+        actor = unborn(home, to, message);
+    if (TRI_UNLIKELY(tri_tag_is_own(message->tag))) {
+        act(home, to, message);
+        return true;
+    }
+    if (TRI_LIKELY(actor != NULL && (actor->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING)) == 0))
+        return file(home, actor, message);
+    tri_dead_letter(home, to, message, TR_DEAD_NO_ACTOR);
+    return true;
+}

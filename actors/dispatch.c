@@ -1,0 +1,170 @@
+/*
+ * Dispatch: whose message is next, and how long the worker goes on.
+ *
+ * Messages are handled in the order of the worker's queue (mailbox.h). A slice ends after SLICE_MESSAGES messages or
+ * SLICE_US, so that the worker looks at its lanes and sockets however busy its actors are.
+ *
+ * The queue gives actors equal shares of messages; those whose messages take long would take most of the time all the
+ * same. An actor is slow when its last message took SLOW_US or more, and of a slow actor one message is handled
+ * in each round: what else it has in the queue goes to the end, in order, unhandled. A round is what stood in the
+ * queue when it began.
+ *
+ * The clock costs as much as a message. So it is read every `stride` messages, and the stride follows the handlers: it
+ * doubles while SHORT_US have not passed between two looks and falls to one when LONG_US have.
+ */
+#include "mailbox.h"
+
+#define SLICE_MESSAGES 512u
+#define SLICE_US 500u
+#define SLOW_US 100u
+#define STRIDE_AT_MOST 32u
+#define SHORT_US 10u
+#define LONG_US 50u
+
+static uint64_t
+us(const struct tri_actors *home, uint64_t count)
+{
+    return count * home->worker->runtime->ticks_per_ms / 1000;
+}
+
+/* Reads the clock and sets when to read it next. Returns the time since the last look. */
+static uint64_t
+look(struct tri_actors *home)
+{
+    uint64_t now = tri_ticks(), passed = now - home->looked;
+    if (passed < us(home, SHORT_US))
+        home->stride = home->stride < STRIDE_AT_MOST ? home->stride * 2 : STRIDE_AT_MOST;
+    else if (passed > us(home, LONG_US))
+        home->stride = 1;
+    home->looked = now;
+    home->until_look = home->stride;
+    if (now - home->worker->turn_began > us(home, SLICE_US))
+        home->slice_over = true;
+    return passed;
+}
+
+static void
+begin_round(struct tri_actors *home)
+{
+    home->round++;
+    home->round_end = (struct tri_mail *)(void *)home->queue.last_next; /* `next` is the first field of the last mail */
+}
+
+static inline void
+release(struct tri_actors *home, struct tri_mail *mail)
+{
+    if (TRI_UNLIKELY(mail->message.kind != TR_PAYLOAD_BYTES))
+        tr_message_drop(&mail->message);
+    tri_pool_give(&home->mail, mail);
+}
+
+static inline void
+handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    struct tri_worker *worker = home->worker;
+    struct tri_worker_activity *activity = &worker->activity;
+    tr_message *message = &mail->message;
+    activity->actor = actor->ref;
+    activity->tag = message->tag;
+    activity->name = actor->behavior->name;
+    activity->beat++;
+    tri_trace(worker->trace, TRI_TRACE_ACTORS_receive, 0, message->tag, actor->ref, message->id);
+    actor->depth++;
+    actor->behavior->receive(actor, tri_actor_state(actor), message);
+    actor->depth--;
+    release(home, mail);
+    tri_actor_settle(actor);
+}
+
+/* Handles one message of a slow actor and sees whether it still is; the look before it was just before it. */
+static void
+handle_slow(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    tr_ref ref = actor->ref;
+    look(home);
+    actor->round = home->round;
+    handle(home, actor, mail);
+    bool still = look(home) >= us(home, SLOW_US);
+    actor = tri_slots_find(&home->slots, ref);
+    if (actor != NULL && !still)
+        actor->flags &= (uint16_t)~TRI_ACTOR_SLOW;
+}
+
+/* Mail whose actor is not the plain case. */
+TRI_NOINLINE static unsigned
+handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    if (actor->flags & TRI_ACTOR_GONE) {
+        actor->waiting--;
+        tri_dead_letter(home, actor->ref, &mail->message, TR_DEAD_STOPPED);
+        tri_pool_give(&home->mail, mail);
+        tri_actor_free_if_unused(actor);
+        return 0;
+    }
+    if ((actor->flags & TRI_ACTOR_SLOW) != 0 && actor->round == home->round) {
+        tri_mail_list_append(&home->queue, mail);
+        return 0;
+    }
+    if (actor->flags & TRI_ACTOR_LIMITED)
+        tri_mailbox_move_up_limited(home, actor, mail);
+    else
+        tri_mailbox_leave(home, actor);
+    if (actor->flags & TRI_ACTOR_SLOW)
+        handle_slow(home, actor, mail);
+    else
+        handle(home, actor, mail);
+    return 1;
+}
+
+/* The look that is due: is it this actor's message that took so long? */
+static void
+look_at(struct tri_actors *home, tr_ref ref)
+{
+    bool alone = home->stride == 1;
+    uint64_t passed = look(home);
+    tr_actor *actor = tri_slots_find(&home->slots, ref);
+    if (alone && actor != NULL && passed >= us(home, SLOW_US)) {
+        actor->flags |= TRI_ACTOR_SLOW;
+        actor->round = home->round;
+    }
+}
+
+bool
+tri_dispatch_run(struct tri_worker *worker)
+{
+    struct tri_actors *home = tri_actors_of(worker);
+    if (tri_mail_list_empty(&home->queue))
+        return false;
+    worker->turn_began = home->looked = tri_ticks();
+    home->until_look = home->stride;
+    home->slice_over = false;
+    begin_round(home);
+    unsigned handled = 0;
+    do {
+        struct tri_mail *mail = tri_mail_list_take(&home->queue);
+        tr_actor *actor = mail->actor;
+        if (TRI_UNLIKELY(mail == home->round_end))
+            begin_round(home);
+        if (TRI_UNLIKELY((actor->flags & (TRI_ACTOR_GONE | TRI_ACTOR_LIMITED | TRI_ACTOR_SLOW)) != 0))
+            handled += handle_special(home, actor, mail);
+        else {
+            tri_mailbox_leave(home, actor);
+            handle(home, actor, mail);
+            handled++;
+        }
+        if (TRI_UNLIKELY(--home->until_look == 0))
+            look_at(home, worker->activity.actor);
+    } while (handled < SLICE_MESSAGES && !home->slice_over && !tri_mail_list_empty(&home->queue));
+    worker->activity.name = NULL;
+    worker->counters.received += handled;
+    return !tri_mail_list_empty(&home->queue);
+}
+
+void
+tri_dispatch_bury(struct tri_actors *home)
+{
+    while (!tri_mail_list_empty(&home->queue)) {
+        struct tri_mail *mail = tri_mail_list_take(&home->queue);
+        handle_special(home, mail->actor, mail);
+    }
+}

@@ -1,0 +1,96 @@
+/*
+ * The runtime: all of Troupe in one process. Workers, one thread and one libuv loop each, and the actors on them.
+ *
+ * The functions here are for threads that are no workers, such as main(). A process may hold several runtimes.
+ */
+#ifndef TROUPE_ACTORS_RUNTIME_H
+#define TROUPE_ACTORS_RUNTIME_H
+
+#include <troupe/actors/actor.h>
+#include <troupe/core/declare.h>
+#include <troupe/core/message.h>
+#include <troupe/core/options.h>
+#include <troupe/core/status.h>
+
+TR_DECLARATIONS_BEGIN
+
+typedef struct tr_runtime tr_runtime; /* opaque */
+
+/*
+ * Starts the workers. options may be NULL for the defaults. The process ignores SIGPIPE from then on; the workers'
+ * threads take no signals. Owner: the caller's until tr_runtime_stop().
+ * Thread:  setup.
+ * Returns: TR_OK; TR_EINVAL (out is NULL); TR_ETOOMANYWORKERS; TR_EBADLIMIT (a number out of range); TR_ENOMEM; TR_EAGAIN (no
+ *          more threads); TR_EMFILE; what the trace directory answers, such as TR_EACCES or TR_EEXIST.
+ */
+tr_status tr_runtime_start(const struct tr_runtime_options *options, tr_runtime **out);
+
+/* What was left when a runtime ended. */
+struct tr_stop_report {
+    uint64_t killed;       /* actors that had not stopped by the deadline */
+    uint64_t dead_letters; /* messages that nobody received, over the runtime's whole life */
+};
+
+/*
+ * Stops everything and frees the runtime. Listeners stop accepting; every actor is asked to stop, children before
+ * their parents; what is queued is handled until the deadline; what is then left is killed and counted. Afterwards no
+ * thread, descriptor or byte of the runtime is left. Blocks up to deadline_ms, and as long as a running handler or offloaded function takes.
+ *
+ * report may be NULL; runtime may be NULL (TR_OK).
+ * Thread:  any thread that is no worker, once.
+ * Returns: TR_OK; TR_ETIMEDOUT_STOP if anything had to be killed (everything is freed all the same);
+ *          TR_EWRONGTHREAD on a worker (nothing happens).
+ */
+tr_status tr_runtime_stop(tr_runtime *runtime, unsigned deadline_ms, struct tr_stop_report *report);
+
+/*
+ * Blocks until SIGINT or SIGTERM comes or somebody calls tr_runtime_quit(). Does not stop anything itself.
+ * Thread:  any thread that is no worker; the two signals are blocked in it afterwards.
+ * Returns: the signal's number; 0 after tr_runtime_quit().
+ */
+int tr_runtime_wait(tr_runtime *runtime);
+
+/* Lets tr_runtime_wait() return, now or when it is called. Thread: any. */
+void tr_runtime_quit(tr_runtime *runtime);
+
+/*
+ * Spawns an actor from outside, by default on the least loaded worker, and waits until its init callback has run.
+ * Thread:  any thread that is no worker.
+ * Returns: as tr_spawn(), and what init returned; TR_EWRONGTHREAD on a worker.
+ */
+tr_status tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavior, const struct tr_spawn_options *options,
+                           tr_ref *out);
+
+/*
+ * Sends a message from a thread that is no worker. Messages of one thread to one actor arrive as they were sent.
+ * Owner:   the message moves on success and is empty then; on failure it is still the caller's.
+ * Thread:  any. Never blocks.
+ * Returns: TR_OK; TR_EINVAL; TR_EBADREF; TR_EBADTAG; TR_EFULL (options.outside_limit); TR_ESTOPPING; TR_ENOMEM. Whether
+ *          the actor still lives shows on its worker: a message that finds nobody becomes a dead letter.
+ */
+tr_status tr_runtime_send(tr_runtime *runtime, tr_ref to, tr_message *message);
+
+/* Asks an actor to stop, from outside: see tr_stop(). Thread: any. */
+tr_status tr_runtime_stop_actor(tr_runtime *runtime, tr_ref actor, enum tr_stop_mode how);
+
+/* The number of workers. Thread: any. */
+unsigned tr_runtime_workers(const tr_runtime *runtime);
+
+/* Sums over the runtime since its start. */
+struct tr_counters {
+    uint64_t actors;        /* alive now */
+    uint64_t spawned;       /* ever */
+    uint64_t sent;          /* messages taken by a send */
+    uint64_t received;      /* messages that a receive callback was given */
+    uint64_t refused;       /* sends that failed and left the message with the caller */
+    uint64_t dead_letters;  /* messages that nobody received */
+    uint64_t wakes;         /* times a worker that slept was woken by another thread */
+    uint64_t sleeps;        /* times a worker went to sleep */
+    uint64_t stalls;        /* handlers that the watchdog reported */
+};
+
+/* Reads the counters; each is exact, the set is not one instant's. Thread: any. */
+void tr_runtime_counters(const tr_runtime *runtime, struct tr_counters *out);
+
+TR_DECLARATIONS_END
+#endif

@@ -1,0 +1,54 @@
+/*
+ * What the layer above needs to be an actor itself: sockets and servers are actors whose events come from libuv.
+ */
+#ifndef TROUPE_ACTORS_HOST_H
+#define TROUPE_ACTORS_HOST_H
+
+#include <troupe/actors/actor.h>
+#include <troupe/actors/runtime.h>
+#include <troupe/core/timers.h>
+#include <troupe/core/trace.h>
+#include <troupe/core/worker.h>
+
+/*
+ * Spawns an actor on this worker; parent may be NULL. init runs within the call; *out is NULL if the actor ended in it.
+ * Thread: owner of worker. Returns as tr_spawn().
+ */
+tr_status tri_actor_spawn_here(struct tri_worker *worker, tr_actor *parent, const struct tr_behavior *behavior, const void *argument,
+                               tr_actor **out);
+
+/* The worker on which an actor lives. */
+struct tri_worker *tri_actor_worker(const tr_actor *actor);
+
+/*
+ * Brackets a callback that comes from libuv instead of a message, so that the watchdog knows who runs and an actor that
+ * calls tr_exit() inside ends at the closing bracket. tag tells the watchdog what is being handled. They nest.
+ * After tri_actor_leave() the actor may be gone.
+ */
+struct tri_actor_frame { /* who ran before */
+    const char *name;
+    tr_ref actor;
+    uint32_t tag;
+};
+struct tri_actor_frame tri_actor_enter(tr_actor *actor, uint32_t tag);
+void tri_actor_leave(tr_actor *actor, struct tri_actor_frame frame);
+
+/*
+ * Sends a message of the library's own: the tag may be a reserved one, and the mailbox limit does not apply. From
+ * TRI_TAG_NET on the receiver gets it in receive like any other. Thread: owner of worker; self may be NULL.
+ */
+tr_status tri_send_system(struct tri_worker *worker, tr_actor *self, tr_ref to, tr_message *message);
+
+/* The same from a thread that is no worker. Thread: any. */
+tr_status tri_runtime_send_system(tr_runtime *runtime, tr_ref to, tr_message *message);
+
+/* Tags above the actors' own, for the layer above. */
+#define TRI_TAG_NET (TR_TAG_RESERVED + 0x1000u)
+
+/* Is the calling thread a worker of any runtime? Then it must not block. Thread: any. */
+bool tri_on_worker(void);
+
+/* The recorder of a runtime, NULL if nothing is recorded. Thread: any. */
+struct tri_trace *tri_runtime_trace(tr_runtime *runtime);
+
+#endif

@@ -1,0 +1,267 @@
+/*
+ * An actor's life: from the name it is given to the last callback.
+ *
+ *   tri_actor_begin -> alive -> asked to stop -> closed -> ending -> gone
+ *
+ *   DRAIN   asked; if it agrees at once it is closed: it takes nothing new and ends with its mailbox empty
+ *   NOW     asked; if it agrees it is ending: it ends when no callback of it runs
+ *   KILL    ending without a say
+ *   tr_exit ending, by its own will
+ *
+ * An actor that answers its stopping callback with false goes on until it calls tr_exit(). Ending takes the name away
+ * away after the stopped callback, buries the mailbox, and tells the parent. The memory may have to wait: for mail that
+ * is still in the worker's queue, or, of a killed actor whose state is in use, for its tr_exit().
+ *
+ * When the runtime drains, every actor without children is asked to stop, and each parent when its last child has gone.
+ */
+#include "mailbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Memory. */
+
+static size_t
+bytes_of(const struct tr_behavior *behavior)
+{
+    return (TRI_ACTOR_HEAD + behavior->state_size + TRI_ACTOR_ALIGN - 1) / TRI_ACTOR_ALIGN * TRI_ACTOR_ALIGN;
+}
+
+static struct tri_pool *
+pool_for(struct tri_actors *home, size_t bytes)
+{
+    struct tri_pool *pool = &home->pools[bytes / TRI_ACTOR_ALIGN];
+    if (TRI_UNLIKELY(pool->block_size == 0))
+        tri_pool_init(pool, bytes);
+    return pool;
+}
+
+tr_actor *
+tri_actor_new(struct tri_actors *home, const struct tr_behavior *behavior, tr_ref parent)
+{
+    size_t bytes = bytes_of(behavior);
+    tr_actor *actor = TRI_LIKELY(bytes <= TRI_POOLED_BYTES) ? tri_pool_take(pool_for(home, bytes)) : malloc(bytes);
+    if (actor == NULL)
+        return NULL;
+    memset(actor, 0, bytes);
+    actor->behavior = behavior;
+    actor->home = home;
+    actor->parent = parent;
+    tri_mail_list_init(&actor->overflow);
+    if (behavior->mailbox.messages != 0 || behavior->mailbox.bytes != 0 || behavior->mailbox.policy != TR_MAILBOX_REFUSE)
+        actor->flags = TRI_ACTOR_LIMITED;
+    return actor;
+}
+
+void
+tri_actor_free(tr_actor *actor)
+{
+    size_t bytes = bytes_of(actor->behavior);
+    if (TRI_LIKELY(bytes <= TRI_POOLED_BYTES))
+        tri_pool_give(pool_for(actor->home, bytes), actor);
+    else
+        free(actor);
+}
+
+/* The beginning. */
+
+tr_status
+tri_actor_begin(tr_actor *actor, tr_ref ref, const void *argument)
+{
+    struct tri_actors *home = actor->home;
+    const struct tr_behavior *behavior = actor->behavior;
+    actor->ref = ref;
+    tri_slots_at(&home->slots, ref)->actor = actor;
+    home->alive++;
+    home->worker->counters.spawned++;
+    if (TRI_UNLIKELY(home->worker->trace != NULL))
+        tri_trace(home->worker->trace, TRI_TRACE_ACTORS_spawn, 0, tri_trace_name(home->worker->runtime->trace, behavior->name),
+                  ref, actor->parent);
+    if (behavior->init == NULL)
+        return TR_OK;
+
+    struct tri_actor_frame frame = tri_actor_enter(actor, 0);
+    tr_status status = behavior->init(actor, tri_actor_state(actor), argument);
+    if (status != TR_OK) {
+        tri_trace(home->worker->trace, TRI_TRACE_ACTORS_init_failed, 0, (uint32_t)status, ref, 0);
+        actor->flags |= TRI_ACTOR_ENDING | TRI_ACTOR_KILLED;
+    }
+    tri_actor_leave(actor, frame);
+    return status;
+}
+
+/* The end. */
+
+void
+tri_actor_child_gone(struct tri_actors *home, tr_ref parent)
+{
+    tr_actor *actor = tri_slots_find(&home->slots, parent);
+    if (actor == NULL)
+        return;
+    actor->children--;
+    if (TRI_UNLIKELY(home->draining) && actor->children == 0)
+        tri_actor_stop(actor, TR_STOP_DRAIN);
+}
+
+static void
+tell_parent(struct tri_actors *home, tr_ref parent)
+{
+    if (parent == TR_NOBODY)
+        return;
+    if (TRI_LIKELY(tri_ref_worker(parent) == home->worker->index)) {
+        tri_actor_child_gone(home, parent);
+        return;
+    }
+    tr_message message = tr_message_signal(TRI_TAG_CHILD_GONE);
+    tri_send_system(home->worker, NULL, parent, &message);
+}
+
+/* A worker that drains says once that nothing lives on it any more. */
+static void
+check_quiet(struct tri_actors *home)
+{
+    if (TRI_UNLIKELY(home->draining) && home->alive == 0)
+        tri_worker_quiet(home->worker);
+}
+
+void
+tri_actor_free_if_unused(tr_actor *actor)
+{
+    if (actor->waiting == 0 && (actor->flags & TRI_ACTOR_LINGERS) == 0)
+        tri_actor_free(actor);
+}
+
+static void
+finish(tr_actor *actor)
+{
+    struct tri_actors *home = actor->home;
+    const struct tr_behavior *behavior = actor->behavior;
+    tr_ref parent = actor->parent;
+    if (behavior->stopped != NULL && (actor->flags & TRI_ACTOR_KILLED) == 0) {
+        actor->flags |= TRI_ACTOR_CLOSED;
+        actor->depth++; /* whatever it calls, it ends once */
+        behavior->stopped(actor, tri_actor_state(actor));
+        actor->depth--;
+    }
+    tri_actor_timers_end(actor);
+    tri_mailbox_bury(home, actor);
+    tri_slots_give(&home->slots, actor->ref);
+    tri_trace(home->worker->trace, TRI_TRACE_ACTORS_stopped, 0, 0, actor->ref, 0);
+    home->worker->counters.ended++;
+    home->alive--;
+    actor->flags |= TRI_ACTOR_GONE;
+    tri_actor_free_if_unused(actor);
+    tell_parent(home, parent);
+    check_quiet(home);
+}
+
+void
+tri_actor_settle_now(tr_actor *actor)
+{
+    if (actor->depth > 0 || (actor->flags & TRI_ACTOR_GONE) != 0)
+        return;
+    if ((actor->flags & TRI_ACTOR_ENDING) != 0 || actor->waiting == 0)
+        finish(actor);
+}
+
+/* Asks the behavior; it may call anything, tr_exit() included. */
+static bool
+agrees(tr_actor *actor, enum tr_stop_mode how)
+{
+    if (actor->behavior->stopping == NULL)
+        return true;
+    actor->depth++;
+    bool answer = actor->behavior->stopping(actor, tri_actor_state(actor), how);
+    actor->depth--;
+    return answer;
+}
+
+static void
+kill_actor(tr_actor *actor)
+{
+    actor->flags |= TRI_ACTOR_ENDING | TRI_ACTOR_KILLED;
+    if (!agrees(actor, TR_STOP_KILL))
+        actor->flags |= TRI_ACTOR_LINGERS;
+}
+
+void
+tri_actor_stop(tr_actor *actor, enum tr_stop_mode how)
+{
+    if (actor->flags & TRI_ACTOR_ENDING)
+        return;
+    tri_trace(actor->home->worker->trace, TRI_TRACE_ACTORS_stop, 0, how, actor->ref, 0);
+    switch (how) {
+    case TR_STOP_DRAIN:
+        if (actor->flags & TRI_ACTOR_ASKED)
+            return;
+        actor->flags |= TRI_ACTOR_ASKED;
+        if (agrees(actor, how))
+            actor->flags |= TRI_ACTOR_CLOSED;
+        break;
+    case TR_STOP_NOW:
+        if (agrees(actor, how))
+            actor->flags |= TRI_ACTOR_ENDING;
+        break;
+    case TR_STOP_KILL: kill_actor(actor); break;
+    }
+    tri_actor_settle(actor);
+}
+
+void
+tr_exit(tr_actor *self)
+{
+    if (self->flags & TRI_ACTOR_LINGERS) {
+        self->flags &= (uint16_t)~TRI_ACTOR_LINGERS;
+        if (self->flags & TRI_ACTOR_GONE)
+            tri_actor_free_if_unused(self);
+        return;
+    }
+    self->flags |= TRI_ACTOR_ENDING;
+    tri_actor_settle(self);
+}
+
+/* Everybody on this worker. */
+
+static void
+for_each_actor(struct tri_actors *home, void (*visit)(tr_actor *actor))
+{
+    uint32_t made = tri_slots_made(&home->slots);
+    for (uint32_t i = 0; i < made; i++) {
+        tr_actor *actor = home->slots.table[i].actor;
+        if (actor != NULL && (actor->flags & TRI_ACTOR_UNBORN) == 0)
+            visit(actor);
+    }
+}
+
+static void
+ask_if_childless(tr_actor *actor)
+{
+    if (actor->children == 0)
+        tri_actor_stop(actor, TR_STOP_DRAIN);
+}
+
+void
+tri_actors_drain(struct tri_worker *worker)
+{
+    struct tri_actors *home = tri_actors_of(worker);
+    home->draining = true;
+    for_each_actor(home, ask_if_childless);
+    check_quiet(home);
+}
+
+static void
+kill_one(tr_actor *actor)
+{
+    tri_actor_stop(actor, TR_STOP_KILL);
+}
+
+uint64_t
+tri_actors_kill(struct tri_worker *worker)
+{
+    struct tri_actors *home = tri_actors_of(worker);
+    uint64_t alive = home->alive;
+    home->draining = true;
+    for_each_actor(home, kill_one);
+    tri_dispatch_bury(home);
+    return alive;
+}

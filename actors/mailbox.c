@@ -1,0 +1,110 @@
+#include "mailbox.h"
+
+static uint32_t
+lines_of(const tr_message *message)
+{
+    size_t lines = 1 + (tr_message_size(message) + TRI_CACHE_LINE - 1) / TRI_CACHE_LINE;
+    return lines < UINT32_MAX ? (uint32_t)lines : UINT32_MAX;
+}
+
+bool
+tri_mailbox_has_room(const tr_actor *actor, const tr_message *message)
+{
+    const struct tr_mailbox_limits *limits = &actor->behavior->mailbox;
+    if (actor->waiting >= (limits->messages != 0 ? limits->messages : TR_MAILBOX_DEFAULT_MESSAGES))
+        return false;
+    if (limits->bytes == 0 || actor->waiting == 0)
+        return true; /* a message that is larger than the limit still fits into an empty mailbox */
+    uint64_t lines = (uint64_t)actor->waiting_lines + lines_of(message);
+    return lines * TRI_CACHE_LINE <= limits->bytes;
+}
+
+static void
+put_limited(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    mail->actor = actor;
+    actor->waiting_lines += lines_of(&mail->message);
+    if (actor->waiting++ > 0) {
+        tri_mail_list_append(&actor->overflow, mail);
+        return;
+    }
+    actor->head = mail;
+    tri_mail_list_append(&home->queue, mail);
+}
+
+void
+tri_mailbox_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    if (actor->flags & TRI_ACTOR_UNBORN) {
+        actor->waiting++;
+        tri_mail_list_append(&actor->overflow, mail);
+    } else if (actor->flags & TRI_ACTOR_LIMITED) {
+        put_limited(home, actor, mail);
+    } else {
+        tri_mailbox_put_plain(home, actor, mail);
+    }
+}
+
+void
+tri_mailbox_move_up(struct tri_actors *home, tr_actor *actor)
+{
+    tri_mail_list_append(&home->queue, tri_mail_list_take(&actor->overflow));
+}
+
+void
+tri_mailbox_move_up_limited(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail)
+{
+    actor->waiting_lines -= lines_of(&mail->message);
+    if (--actor->waiting == 0)
+        return;
+    actor->head = tri_mail_list_take(&actor->overflow);
+    tri_mail_list_append(&home->queue, actor->head);
+}
+
+/* The oldest message makes way for the next, or for the new one, which then stands in its place. true: the latter. */
+static bool
+drop_oldest(struct tri_actors *home, tr_actor *actor, tr_message *message)
+{
+    struct tri_mail *head = actor->head;
+    actor->waiting_lines -= lines_of(&head->message);
+    tri_dead_letter(home, actor->ref, &head->message, TR_DEAD_DROPPED);
+    if (tri_mail_list_empty(&actor->overflow)) {
+        head->message = *message;
+        actor->waiting_lines += lines_of(message);
+        *message = tr_message_signal(message->tag);
+        return true;
+    }
+    struct tri_mail *next = tri_mail_list_take(&actor->overflow);
+    head->message = next->message;
+    actor->waiting--;
+    tri_pool_give(&home->mail, next);
+    return false;
+}
+
+tr_status
+tri_mailbox_overflow(struct tri_actors *home, tr_actor *actor, tr_message *message, bool *taken)
+{
+    *taken = false;
+    switch (actor->behavior->mailbox.policy) {
+    case TR_MAILBOX_DROP_OLDEST:
+        while (!*taken && !tri_mailbox_has_room(actor, message))
+            *taken = drop_oldest(home, actor, message);
+        return TR_OK;
+    case TR_MAILBOX_DROP_NEWEST:
+        tri_dead_letter(home, actor->ref, message, TR_DEAD_MAILBOX_FULL);
+        *taken = true;
+        return TR_OK;
+    default: return TR_EFULL;
+    }
+}
+
+void
+tri_mailbox_bury(struct tri_actors *home, tr_actor *actor)
+{
+    while (!tri_mail_list_empty(&actor->overflow)) {
+        struct tri_mail *mail = tri_mail_list_take(&actor->overflow);
+        actor->waiting--;
+        tri_dead_letter(home, actor->ref, &mail->message, TR_DEAD_STOPPED);
+        tri_pool_give(&home->mail, mail);
+    }
+}

@@ -1,0 +1,91 @@
+/*
+ * Mailboxes: what waits for the actors of one worker, touched by that worker alone.
+ *
+ * All mail of a worker stands in one queue in the order of its arrival, up to SHARE messages of each actor; what an actor
+ * gets beyond that waits in its own overflow, and for each message that it is given one moves up to the end of the
+ * queue. So an actor with a full mailbox takes SHARE of a round at the most, its neighbours wait no longer than that,
+ * and the plain case, few messages each, is a list append and a list take without a branch that the
+ * processor would have to guess (a queue of ready actors with a mailbox each costs twice as much where actors
+ * have one or two messages: measured, 120 actors that ping each other at random).
+ *
+ * Invariant: of the `waiting` messages of an actor the first min(waiting, share) stand in the queue, in order; the
+ * rest in its overflow, in order. The share is SHARE; 1 for an actor that limits its mailbox, so that the oldest
+ * can be found (`head`) and dropped; 0 for an unborn one.
+ *
+ * Limits are those of the behavior; what the library itself sends is never refused.
+ */
+#ifndef TROUPE_ACTORS_MAILBOX_H
+#define TROUPE_ACTORS_MAILBOX_H
+
+#include "actor_internal.h"
+
+#define TRI_MAILBOX_SHARE 64u
+
+static inline void
+tri_mail_list_init(struct tri_mail_list *list)
+{
+    list->last_next = &list->first;
+}
+
+static inline bool
+tri_mail_list_empty(const struct tri_mail_list *list)
+{
+    return list->last_next == &list->first;
+}
+
+static inline void
+tri_mail_list_append(struct tri_mail_list *list, struct tri_mail *mail)
+{
+    *list->last_next = mail;
+    list->last_next = &mail->next;
+}
+
+/* Takes the first; the list is not empty. */
+static inline struct tri_mail *
+tri_mail_list_take(struct tri_mail_list *list)
+{
+    struct tri_mail *mail = list->first;
+    list->first = mail->next;
+    if (list->last_next == &mail->next)
+        list->last_next = &list->first;
+    return mail;
+}
+
+/* Has it room for one more? The behavior's limits, or the default. */
+bool tri_mailbox_has_room(const tr_actor *actor, const tr_message *message);
+
+/*
+ * A full mailbox answers as its policy says. TR_EFULL: not with the policy REFUSE. TR_OK: *taken tells whether the message
+ * found its place or its end already; if not, there is room now.
+ */
+tr_status tri_mailbox_overflow(struct tri_actors *home, tr_actor *actor, tr_message *message, bool *taken);
+
+/* Files mail whose message is set, for any actor. */
+void tri_mailbox_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail);
+
+/* The same for an actor that is neither limited nor unborn. */
+static inline void
+tri_mailbox_put_plain(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    mail->actor = actor;
+    if (TRI_LIKELY(actor->waiting++ < TRI_MAILBOX_SHARE))
+        tri_mail_list_append(&home->queue, mail);
+    else
+        tri_mail_list_append(&actor->overflow, mail);
+}
+
+/* Mail of a plain actor, or of a limited one, has left the queue to be handled: the next moves up. */
+void tri_mailbox_move_up(struct tri_actors *home, tr_actor *actor);
+void tri_mailbox_move_up_limited(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail);
+
+static inline void
+tri_mailbox_leave(struct tri_actors *home, tr_actor *actor)
+{
+    if (TRI_UNLIKELY(--actor->waiting >= TRI_MAILBOX_SHARE))
+        tri_mailbox_move_up(home, actor);
+}
+
+/* Turns what waits in the overflow into dead letters; mail in the queue follows when its turn comes. */
+void tri_mailbox_bury(struct tri_actors *home, tr_actor *actor);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * Offloading: a blocking function runs in libuv's pool, its result comes home as a message.
+ *
+ * The request belongs to the worker's loop, so the result is handed over on the worker, and the runtime's end waits for
+ * functions that still run.
+ */
+#include "actor_internal.h"
+
+#include <stdlib.h>
+#include <troupe/core/status_from.h>
+
+struct offload {
+    uv_work_t request;
+    struct tri_worker *worker;
+    tr_ref caller;
+    uint32_t tag;
+    void *(*work)(void *argument);
+    void *argument;
+    void (*destroy)(void *result);
+    void *result;
+};
+
+static void
+run(uv_work_t *request)
+{
+    struct offload *offload = request->data;
+    offload->result = offload->work(offload->argument);
+}
+
+static void
+come_home(uv_work_t *request, int status)
+{
+    struct offload *offload = request->data;
+    (void)status; /* never cancelled */
+    tr_message message = tr_message_pointer(offload->tag, offload->result, 0, offload->destroy);
+    tr_actor *caller = tri_slots_find(&tri_actors_of(offload->worker)->slots, offload->caller);
+    tri_send_system(offload->worker, caller, offload->caller, &message);
+    free(offload);
+}
+
+tr_status
+tr_offload(tr_actor *self, void *(*work)(void *argument), void *argument, uint32_t tag, void (*destroy)(void *result))
+{
+    if (self == NULL || work == NULL)
+        return TR_EINVAL;
+    if (tag >= TR_TAG_RESERVED)
+        return TR_EBADTAG;
+    struct offload *offload = malloc(sizeof(*offload));
+    if (offload == NULL)
+        return TR_ENOMEM;
+    *offload = (struct offload){
+        .worker = self->home->worker, .caller = self->ref, .tag = tag, .work = work, .argument = argument, .destroy = destroy};
+    offload->request.data = offload;
+    int err = uv_queue_work(&self->home->worker->loop, &offload->request, run, come_home);
+    if (err != 0)
+        free(offload);
+    return tri_status_from_uv(err);
+}

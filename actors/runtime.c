@@ -1,0 +1,179 @@
+/*
+ * The runtime as its users see it: workers with actors on them, started, asked and ended from outside.
+ */
+#include "mailbox.h"
+
+#include <ck_pr.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+/* The layer on one worker. */
+
+static tr_status
+open_actors(struct tri_worker *worker)
+{
+    static const struct tri_trace_event events[] = {
+#define TRI_TRACE_ROW(id, name, doc) {id, #name, doc},
+        TRI_TRACE_ACTORS_EVENTS(TRI_TRACE_ROW)
+#undef TRI_TRACE_ROW
+    };
+    struct tri_actors *home = calloc(1, sizeof(*home));
+    if (home == NULL)
+        return TR_ENOMEM;
+    home->worker = worker;
+    home->stride = home->until_look = 1;
+    tri_mail_list_init(&home->queue);
+    tri_pool_init(&home->mail, sizeof(struct tri_mail));
+    tr_status status = tri_slots_init(&home->slots, worker->index);
+    if (status != TR_OK) {
+        free(home);
+        return status;
+    }
+    worker->host = home;
+    if (worker->runtime->trace != NULL)
+        tri_trace_declare(worker->runtime->trace, events, sizeof(events) / sizeof(events[0]));
+    return TR_OK;
+}
+
+/* Actors that were killed while their state was in use and never said that they are done; large ones are malloc's. */
+static void
+close_actors(struct tri_worker *worker)
+{
+    struct tri_actors *home = tri_actors_of(worker);
+    tri_actors_timers_fini(home);
+    for (size_t i = 0; i < sizeof(home->pools) / sizeof(home->pools[0]); i++)
+        if (home->pools[i].block_size != 0)
+            tri_pool_fini(&home->pools[i]);
+    tri_pool_fini(&home->mail);
+    tri_slots_fini(&home->slots);
+    free(home);
+}
+
+static const struct tri_layer actors_layer = {
+    .open = open_actors,
+    .deliver = tri_actors_deliver,
+    .run = tri_dispatch_run,
+    .drain = tri_actors_drain,
+    .kill = tri_actors_kill,
+    .close = close_actors,
+};
+
+/* Start and stop. */
+
+tr_status
+tr_runtime_start(const struct tr_runtime_options *options, tr_runtime **out)
+{
+    if (out == NULL)
+        return TR_EINVAL;
+    tr_runtime *runtime = calloc(1, sizeof(*runtime));
+    if (runtime == NULL)
+        return TR_ENOMEM;
+    uv_mutex_init(&runtime->lock);
+    tr_status status = tri_runtime_start(options, &actors_layer, runtime, &runtime->core);
+    if (status != TR_OK) {
+        uv_mutex_destroy(&runtime->lock);
+        free(runtime);
+        return status;
+    }
+    *out = runtime;
+    return TR_OK;
+}
+
+tr_status
+tr_runtime_stop(tr_runtime *runtime, unsigned deadline_ms, struct tr_stop_report *report)
+{
+    if (runtime == NULL)
+        return TR_OK;
+    if (tri_on_worker())
+        return TR_EWRONGTHREAD;
+    uint64_t killed = tri_runtime_end(runtime->core, deadline_ms);
+    if (report != NULL) {
+        struct tr_counters counters;
+        tr_runtime_counters(runtime, &counters);
+        *report = (struct tr_stop_report){.killed = killed, .dead_letters = counters.dead_letters};
+    }
+    tri_runtime_free(runtime->core);
+    uv_mutex_destroy(&runtime->lock);
+    free(runtime);
+    return killed == 0 ? TR_OK : TR_ETIMEDOUT_STOP;
+}
+
+int
+tr_runtime_wait(tr_runtime *runtime)
+{
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL);
+
+    uv_mutex_lock(&runtime->lock);
+    runtime->waiter = pthread_self();
+    runtime->waiting = true;
+    bool quit = runtime->quit;
+    uv_mutex_unlock(&runtime->lock);
+
+    int signal = 0;
+    if (!quit)
+        sigwait(&ends, &signal);
+
+    uv_mutex_lock(&runtime->lock);
+    runtime->waiting = false;
+    if (runtime->quit)
+        signal = 0;
+    runtime->quit = false;
+    uv_mutex_unlock(&runtime->lock);
+    return signal;
+}
+
+void
+tr_runtime_quit(tr_runtime *runtime)
+{
+    uv_mutex_lock(&runtime->lock);
+    if (!runtime->quit && runtime->waiting)
+        pthread_kill(runtime->waiter, SIGTERM); /* it is blocked there and taken by sigwait() */
+    runtime->quit = true;
+    uv_mutex_unlock(&runtime->lock);
+}
+
+/* Questions. */
+
+unsigned
+tr_runtime_workers(const tr_runtime *runtime)
+{
+    return runtime->core->count;
+}
+
+void
+tr_runtime_counters(const tr_runtime *runtime, struct tr_counters *out)
+{
+    *out = (struct tr_counters){0};
+    for (unsigned i = 0; i < runtime->core->count; i++) {
+        const struct tri_worker_counters *counters = &runtime->core->workers[i]->counters;
+        uint64_t ended = ck_pr_load_64(&counters->ended);
+        uint64_t spawned = ck_pr_load_64(&counters->spawned);
+        out->spawned += spawned;
+        out->actors += spawned - ended;
+        out->sent += ck_pr_load_64(&counters->sent);
+        out->received += ck_pr_load_64(&counters->received);
+        out->refused += ck_pr_load_64(&counters->refused);
+        out->dead_letters += ck_pr_load_64(&counters->dead_letters);
+        out->wakes += ck_pr_load_64(&counters->wakes);
+        out->sleeps += ck_pr_load_64(&counters->sleeps);
+        out->stalls += ck_pr_load_64(&counters->stalls);
+    }
+}
+
+bool
+tri_on_worker(void)
+{
+    return tri_worker_current() != NULL;
+}
+
+struct tri_trace *
+tri_runtime_trace(tr_runtime *runtime)
+{
+    return runtime->core->trace;
+}

@@ -1,0 +1,228 @@
+/*
+ * Sending: to an actor of this worker straight into its mailbox, to another worker's through the lane, from threads
+ * outside through the inbox.
+ *
+ * A message gets its name for the trace here, before anybody can receive it.
+ */
+#include "mailbox.h"
+
+/* Gives the message its name in the trace. */
+TRI_NOINLINE static void
+name(struct tri_worker *worker, tr_message *message)
+{
+    if (tri_tag_is_own(message->tag))
+        return;
+    message->id = tri_trace_message_id(worker->trace);
+    tri_trace(worker->trace, TRI_TRACE_ACTORS_send, 0, message->tag, message->from, message->id);
+}
+
+/* Moves a message into its envelope, and leaves the caller's empty. */
+static inline void
+fill(struct tri_worker *worker, tr_message *to, tr_ref from, tr_message *message)
+{
+    to->from = from;
+    to->id = 0;
+    tri_message_move(to, message);
+    if (TRI_UNLIKELY(worker->trace != NULL))
+        name(worker, to);
+    message->kind = TR_PAYLOAD_BYTES;
+    message->size = 0;
+}
+
+/*
+ * An actor that does not simply take the message: it ends, or limits its mailbox. TR_OK: it has room, or the message was
+ * taken care of.
+ */
+static tr_status
+admit(struct tri_actors *home, tr_actor *actor, tr_message *message, bool counted, bool *taken)
+{
+    *taken = false;
+    if ((actor->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING)) != 0)
+        return TR_EGONE;
+    if (!counted || tri_mailbox_has_room(actor, message))
+        return TR_OK;
+    return tri_mailbox_overflow(home, actor, message, taken);
+}
+
+static tr_status
+send_here(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool counted)
+{
+    struct tri_actors *home = tri_actors_of(worker);
+    tr_actor *actor = tri_slots_find(&home->slots, to);
+    if (actor == NULL)
+        return TR_EGONE;
+    bool taken;
+    tr_status status = admit(home, actor, message, counted, &taken);
+    if (status != TR_OK || taken)
+        return status;
+    struct tri_mail *mail = tri_pool_take(&home->mail);
+    if (mail == NULL)
+        return TR_ENOMEM;
+    fill(worker, &mail->message, from, message);
+    tri_mailbox_put(home, actor, mail);
+    return TR_OK;
+}
+
+static tr_status
+send_away(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message)
+{
+    unsigned target = tri_ref_worker(to);
+    if (TRI_UNLIKELY(target >= worker->runtime->count))
+        return TR_EBADREF;
+    struct tri_envelope *envelope;
+    tr_status status = tri_worker_stage(worker, target, &envelope);
+    if (TRI_UNLIKELY(status != TR_OK))
+        return status;
+    envelope->to = to;
+    fill(worker, &envelope->message, from, message);
+    tri_worker_commit(worker, target);
+    return TR_OK;
+}
+
+static tr_status
+send_from(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool counted)
+{
+    if (message->kind >= TR_PAYLOAD_INVALID)
+        return TR_ENOMEM;
+    tr_status status = tri_ref_worker(to) == worker->index ? send_here(worker, from, to, message, counted)
+                                                           : send_away(worker, from, to, message);
+    if (status == TR_OK)
+        worker->counters.sent++;
+    else
+        worker->counters.refused++;
+    return status;
+}
+
+/* All that is not the plain case of tr_send(), refusals included. */
+TRI_NOINLINE static tr_status
+send_checked(tr_actor *self, tr_ref to, tr_message *message)
+{
+    if (self == NULL || message == NULL)
+        return TR_EINVAL;
+    if (to == TR_NOBODY)
+        return TR_EBADREF;
+    if (message->tag >= TR_TAG_RESERVED)
+        return TR_EBADTAG;
+    return send_from(self->home->worker, self->ref, to, message, true);
+}
+
+/*
+ * The plain case, a message for an actor of this worker that takes it without more ado, is the library's shortest way and
+ * keeps to itself: it calls nothing, so that it saves no registers.
+ */
+tr_status
+tr_send(tr_actor *self, tr_ref to, tr_message *message)
+{
+    if (TRI_UNLIKELY(self == NULL || message == NULL || message->tag >= TR_TAG_RESERVED || message->kind >= TR_PAYLOAD_INVALID))
+        return send_checked(self, to, message);
+    struct tri_actors *home = self->home;
+    if (TRI_UNLIKELY(tri_ref_worker(to) != home->slots.worker))
+        return send_checked(self, to, message);
+    tr_actor *actor = tri_slots_find(&home->slots, to);
+    if (TRI_UNLIKELY(actor == NULL || (actor->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING | TRI_ACTOR_LIMITED)) != 0 ||
+                     actor->waiting >= TR_MAILBOX_DEFAULT_MESSAGES))
+        return send_checked(self, to, message);
+    struct tri_worker *worker = home->worker;
+    if (TRI_UNLIKELY(worker->trace != NULL || home->mail.free == NULL))
+        return send_checked(self, to, message);
+
+    struct tri_mail *mail = tri_pool_take(&home->mail);
+    mail->message.from = self->ref;
+    mail->message.id = 0;
+    tri_message_move(&mail->message, message);
+    message->kind = TR_PAYLOAD_BYTES;
+    message->size = 0;
+    tri_mailbox_put_plain(home, actor, mail);
+    worker->counters.sent++;
+    return TR_OK;
+}
+
+tr_status
+tri_send_system(struct tri_worker *worker, tr_actor *self, tr_ref to, tr_message *message)
+{
+    if (to == TR_NOBODY)
+        return TR_EBADREF;
+    if (tri_tag_is_own(message->tag) && tri_ref_worker(to) == worker->index) {
+        tri_system_here(worker, to, message);
+        return TR_OK;
+    }
+    tr_status status = send_from(worker, self != NULL ? self->ref : TR_NOBODY, to, message, false);
+    if (status != TR_OK)
+        tr_message_drop(message);
+    return status;
+}
+
+size_t
+tr_backlog(tr_actor *self, tr_ref to)
+{
+    unsigned target = tri_ref_worker(to);
+    if (self == NULL || target == self->home->worker->index || target >= self->home->worker->runtime->count)
+        return 0;
+    return tri_worker_backlog(self->home->worker, target);
+}
+
+/* From outside. */
+
+static tr_status
+post(tr_runtime *runtime, tr_ref to, tr_message *message, bool urgent)
+{
+    struct tri_runtime *core = runtime->core;
+    if (to == TR_NOBODY || tri_ref_worker(to) >= core->count)
+        return TR_EBADREF;
+    if (message->kind >= TR_PAYLOAD_INVALID)
+        return TR_ENOMEM;
+    message->from = TR_NOBODY;
+    message->id = 0;
+    if (core->trace != NULL && !tri_tag_is_own(message->tag)) {
+        message->id = tri_trace_message_id_outside(core->trace);
+        tri_trace_write_outside(core->trace, TRI_TRACE_ACTORS_send, 0, message->tag, TR_NOBODY, message->id);
+    }
+    tr_status status = tri_worker_post(core->workers[tri_ref_worker(to)], to, message, urgent);
+    if (status == TR_OK)
+        *message = tr_message_signal(message->tag);
+    else if (message->id != 0)
+        tri_trace_write_outside(core->trace, TRI_TRACE_ACTORS_dead_letter, 0, TR_DEAD_MAILBOX_FULL, to, message->id);
+    return status;
+}
+
+tr_status
+tr_runtime_send(tr_runtime *runtime, tr_ref to, tr_message *message)
+{
+    if (runtime == NULL || message == NULL)
+        return TR_EINVAL;
+    if (message->tag >= TR_TAG_RESERVED)
+        return TR_EBADTAG;
+    if (tri_runtime_phase(runtime->core) != TRI_RUNNING)
+        return TR_ESTOPPING;
+    return post(runtime, to, message, false);
+}
+
+tr_status
+tri_runtime_send_system(tr_runtime *runtime, tr_ref to, tr_message *message)
+{
+    tr_status status = post(runtime, to, message, true);
+    if (status != TR_OK)
+        tr_message_drop(message);
+    return status;
+}
+
+/* Stops are messages of the layer's own. */
+
+tr_status
+tr_stop(tr_actor *self, tr_ref actor, enum tr_stop_mode how)
+{
+    if (self == NULL || how > TR_STOP_KILL)
+        return TR_EINVAL;
+    tr_message message = tr_message_copy(TRI_TAG_STOP, &(uint64_t){how}, sizeof(uint64_t));
+    tr_status status = tri_send_system(self->home->worker, self, actor, &message);
+    return status == TR_EGONE ? TR_OK : status;
+}
+
+tr_status
+tr_runtime_stop_actor(tr_runtime *runtime, tr_ref actor, enum tr_stop_mode how)
+{
+    if (runtime == NULL || how > TR_STOP_KILL)
+        return TR_EINVAL;
+    tr_message message = tr_message_copy(TRI_TAG_STOP, &(uint64_t){how}, sizeof(uint64_t));
+    return tri_runtime_send_system(runtime, actor, &message);
+}

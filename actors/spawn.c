@@ -1,0 +1,280 @@
+/*
+ * Spawning: on the own worker at once, on another one by an order that travels like a message.
+ *
+ * The name is known at once in both cases: on another worker the spawner reserves a slot there (slots.h). The order goes
+ * through the same lane as what the spawner sends afterwards, so it comes first; mail of third parties that overtakes
+ * it is held (deliver.c). An order that is dropped on the way, because the runtime ends, tells who waits for it.
+ *
+ * Placing by load counts the actors that live on each worker and those that are on their way to it: `coming` is raised by
+ * the spawner, so a burst of spawns is spread although none has arrived yet.
+ */
+#include "mailbox.h"
+
+#include <ck_pr.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A thread outside that waits until init has run. */
+struct tri_spawn_waiter {
+    uv_sem_t done;
+    tr_status status;
+};
+
+tr_status
+tri_spawn_check(const struct tri_runtime *runtime, const struct tr_behavior *behavior, const struct tr_spawn_options *options)
+{
+    if (behavior->receive == NULL || behavior->name == NULL || behavior->state_size > TRI_STATE_LIMIT ||
+        behavior->mailbox.policy > TR_MAILBOX_DROP_OLDEST)
+        return TR_EBADBEHAVIOR;
+    if (options == NULL)
+        return TR_OK;
+    if (options->placement > TR_PLACE_LEAST_LOADED || (options->argument == NULL && options->argument_size > 0))
+        return TR_EINVAL;
+    if (options->placement == TR_PLACE_WORKER && options->worker >= runtime->count)
+        return TR_EBADWORKER;
+    return TR_OK;
+}
+
+/* Actors on a worker or on their way to it; near enough from any thread. */
+static uint64_t
+load_of(const struct tri_worker *worker)
+{
+    return ck_pr_load_64(&worker->counters.spawned) - ck_pr_load_64(&worker->counters.ended) + ck_pr_load_32(&worker->coming);
+}
+
+static unsigned
+least_loaded(const struct tri_runtime *runtime, unsigned here)
+{
+    unsigned best = here;
+    uint64_t least = load_of(runtime->workers[here]);
+    for (unsigned i = 0; i < runtime->count; i++) {
+        uint64_t load = load_of(runtime->workers[i]);
+        if (load < least) {
+            least = load;
+            best = i;
+        }
+    }
+    return best;
+}
+
+unsigned
+tri_spawn_place(const struct tri_runtime *runtime, const struct tr_spawn_options *options, unsigned here)
+{
+    switch (options != NULL ? options->placement : TR_PLACE_HERE) {
+    case TR_PLACE_WORKER: return options->worker;
+    case TR_PLACE_LEAST_LOADED: return least_loaded(runtime, here);
+    default: return here;
+    }
+}
+
+/* Here. */
+
+static tr_status
+spawn_here(struct tri_worker *worker, tr_actor *parent, const struct tr_behavior *behavior, const void *argument, tr_ref *out)
+{
+    struct tri_actors *home = tri_actors_of(worker);
+    if (TRI_UNLIKELY(home->draining))
+        return TR_ESTOPPING;
+    tr_actor *actor = tri_actor_new(home, behavior, parent != NULL ? parent->ref : TR_NOBODY);
+    if (actor == NULL)
+        return TR_ENOMEM;
+    tr_ref ref;
+    if (tri_slots_take(&home->slots, &ref) != TR_OK) {
+        tri_actor_free(actor);
+        return TR_ENOMEM;
+    }
+    if (parent != NULL)
+        parent->children++; /* given back by its end, whenever that is */
+    *out = ref;
+    return tri_actor_begin(actor, ref, argument);
+}
+
+tr_status
+tri_actor_spawn_here(struct tri_worker *worker, tr_actor *parent, const struct tr_behavior *behavior, const void *argument,
+                     tr_actor **out)
+{
+    tr_ref ref;
+    tr_status status = spawn_here(worker, parent, behavior, argument, &ref);
+    if (status == TR_OK)
+        *out = tri_slots_find(&tri_actors_of(worker)->slots, ref);
+    return status;
+}
+
+/* There. */
+
+static void
+answer(struct tri_spawn_waiter *waiter, tr_status status)
+{
+    waiter->status = status;
+    uv_sem_post(&waiter->done);
+}
+
+/* The destructor of a message that carries an order. */
+static void
+drop_order(void *address)
+{
+    struct tri_spawn_order *order = address;
+    if (order->waiter != NULL)
+        answer(order->waiter, TR_ESTOPPING);
+    free(order);
+}
+
+static struct tri_spawn_order *
+order_new(const struct tr_behavior *behavior, const struct tr_spawn_options *options, tr_ref parent)
+{
+    size_t size = options != NULL ? options->argument_size : 0;
+    struct tri_spawn_order *order = malloc(sizeof(*order) + size);
+    if (order == NULL)
+        return NULL;
+    *order = (struct tri_spawn_order){.behavior = behavior, .parent = parent};
+    order->argument = options != NULL ? options->argument : NULL;
+    if (size > 0)
+        order->argument = memcpy(order->copy, options->argument, size);
+    return order;
+}
+
+static tr_status
+spawn_there(tr_actor *self, unsigned target, const struct tr_behavior *behavior, const struct tr_spawn_options *options,
+            tr_ref *out)
+{
+    struct tri_worker *worker = self->home->worker;
+    struct tri_worker *other = worker->runtime->workers[target];
+    struct tri_spawn_order *order = order_new(behavior, options, self->ref);
+    if (order == NULL)
+        return TR_ENOMEM;
+    tr_status status = tri_slots_reserve(&tri_actors_of(other)->slots, out);
+    if (status != TR_OK) {
+        free(order);
+        return status;
+    }
+    ck_pr_inc_32(&other->coming);
+    tr_message message = tr_message_pointer(TRI_TAG_SPAWN, order, sizeof(*order), drop_order);
+    status = tri_send_system(worker, self, *out, &message);
+    if (status == TR_OK)
+        self->children++;
+    else
+        ck_pr_dec_32(&other->coming); /* the slot stays reserved: only its owner may give it back */
+    return status;
+}
+
+/* Whoever held the mail gives it to the actor, or, if that was not born, to nobody. */
+static void
+hand_over_mail(struct tri_actors *home, tr_actor *holder, tr_ref ref)
+{
+    tr_actor *actor = tri_slots_find(&home->slots, ref);
+    while (!tri_mail_list_empty(&holder->overflow)) {
+        struct tri_mail *mail = tri_mail_list_take(&holder->overflow);
+        if (actor != NULL) {
+            tri_mailbox_put(home, actor, mail);
+        } else {
+            tri_dead_letter(home, ref, &mail->message, TR_DEAD_INIT_FAILED);
+            tri_pool_give(&home->mail, mail);
+        }
+    }
+    if (actor != NULL && (holder->flags & TRI_ACTOR_CLOSED) != 0)
+        tri_actor_stop(actor, TR_STOP_DRAIN); /* somebody asked before it was there */
+    tri_actor_free(holder);
+}
+
+static tr_status
+bring_to_life(struct tri_actors *home, tr_ref ref, const struct tri_spawn_order *order)
+{
+    tr_actor *actor = home->draining ? NULL : tri_actor_new(home, order->behavior, order->parent);
+    if (actor != NULL)
+        return tri_actor_begin(actor, ref, order->argument);
+    tri_slots_give(&home->slots, ref);
+    if (order->parent != TR_NOBODY) {
+        tr_message gone = tr_message_signal(TRI_TAG_CHILD_GONE);
+        tri_send_system(home->worker, NULL, order->parent, &gone);
+    }
+    return home->draining ? TR_ESTOPPING : TR_ENOMEM;
+}
+
+static void
+tell_spawner(struct tri_actors *home, tr_ref ref, const struct tri_spawn_order *order, tr_status status)
+{
+    struct tr_spawn_failed failed = {ref, status};
+    if (order->parent == TR_NOBODY)
+        return;
+    tr_message message = tr_message_copy(TR_TAG_SPAWN_FAILED, &failed, sizeof(failed));
+    tri_send_system(home->worker, NULL, order->parent, &message);
+}
+
+void
+tri_spawn_arrived(struct tri_actors *home, tr_ref ref, tr_message *message)
+{
+    struct tri_spawn_order *order = tr_message_take_pointer(message);
+    tr_actor *holder = tri_slots_find(&home->slots, ref);
+    ck_pr_dec_32(&home->worker->coming);
+    tr_status status = bring_to_life(home, ref, order);
+    if (holder != NULL)
+        hand_over_mail(home, holder, ref);
+    if (status != TR_OK)
+        tell_spawner(home, ref, order, status);
+    if (order->waiter != NULL)
+        answer(order->waiter, status);
+    free(order);
+}
+
+/* The public ways. */
+
+tr_status
+tr_spawn(tr_actor *self, const struct tr_behavior *behavior, const struct tr_spawn_options *options, tr_ref *out)
+{
+    tr_ref ignored;
+    if (self == NULL || behavior == NULL)
+        return TR_EINVAL;
+    if (out == NULL)
+        out = &ignored;
+    struct tri_worker *worker = self->home->worker;
+    tr_status status = tri_spawn_check(worker->runtime, behavior, options);
+    if (status != TR_OK)
+        return status;
+    unsigned target = tri_spawn_place(worker->runtime, options, worker->index);
+    if (target != worker->index)
+        return self->home->draining ? TR_ESTOPPING : spawn_there(self, target, behavior, options, out);
+
+    return spawn_here(worker, self, behavior, options != NULL ? options->argument : NULL, out);
+}
+
+tr_status
+tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavior, const struct tr_spawn_options *options, tr_ref *out)
+{
+    if (runtime == NULL || behavior == NULL)
+        return TR_EINVAL;
+    if (tri_on_worker())
+        return TR_EWRONGTHREAD;
+    struct tri_runtime *core = runtime->core;
+    tr_status status = tri_spawn_check(core, behavior, options);
+    if (status != TR_OK)
+        return status;
+    if (tri_runtime_phase(core) != TRI_RUNNING)
+        return TR_ESTOPPING;
+
+    struct tr_spawn_options placed = options != NULL ? *options : (struct tr_spawn_options){0};
+    if (placed.placement == TR_PLACE_HERE)
+        placed.placement = TR_PLACE_LEAST_LOADED;
+    unsigned target = tri_spawn_place(core, &placed, 0);
+    struct tri_spawn_order *order = order_new(behavior, options, TR_NOBODY);
+    if (order == NULL)
+        return TR_ENOMEM;
+    tr_ref ref;
+    status = tri_slots_reserve(&tri_actors_of(core->workers[target])->slots, &ref);
+    if (status != TR_OK) {
+        free(order);
+        return status;
+    }
+
+    struct tri_spawn_waiter waiter = {.status = TR_OK};
+    uv_sem_init(&waiter.done, 0);
+    order->waiter = &waiter;
+    ck_pr_inc_32(&core->workers[target]->coming);
+    tr_message message = tr_message_pointer(TRI_TAG_SPAWN, order, sizeof(*order), drop_order);
+    tri_runtime_send_system(runtime, ref, &message); /* whatever becomes of it, the waiter is told */
+    uv_sem_wait(&waiter.done);
+    uv_sem_destroy(&waiter.done);
+    if (waiter.status == TR_OK && out != NULL)
+        *out = ref;
+    return waiter.status;
+}

@@ -1,0 +1,229 @@
+/*
+ * Delayed and periodic sends: messages that wait for their time.
+ *
+ * Each stands in the worker's timers, in the list of the actor that started it, which ends with it, and in a table by
+ * number, where tr_timer_cancel() finds it. A tr_timer is that number and the timer's own count, so a stale one finds
+ * nothing.
+ */
+#include "actor_internal.h"
+
+#include <stdlib.h>
+
+struct tri_actor_timer {
+    struct tri_timer base; /* first: fire() gets its address */
+    tr_actor *owner;
+    struct tri_actor_timer *next, *prev; /* of the owner */
+    tr_ref to;
+    uint64_t period_ms; /* 0: once */
+    uint32_t number;    /* in the table */
+    uint32_t count;     /* of this use of the number */
+    tr_message message;
+};
+
+/* The table: a free entry holds the number + 1 of the next free one, shifted to be odd; a taken one a pointer. */
+
+static struct tri_actor_timer **
+entry_at(struct tri_actors *home, tr_timer timer)
+{
+    uint32_t number = (uint32_t)timer;
+    if (number >= home->timer_room)
+        return NULL;
+    struct tri_actor_timer **entry = &home->timers[number];
+    if (((uintptr_t)*entry & 1) != 0 || *entry == NULL || (*entry)->count != (uint32_t)(timer >> 32))
+        return NULL;
+    return entry;
+}
+
+static void
+give_number(struct tri_actors *home, uint32_t number)
+{
+    home->timers[number] = (struct tri_actor_timer *)((uintptr_t)home->timer_free << 1 | 1);
+    home->timer_free = number + 1;
+}
+
+static bool
+grow_table(struct tri_actors *home)
+{
+    uint32_t room = home->timer_room == 0 ? 16 : home->timer_room * 2;
+    struct tri_actor_timer **timers = realloc(home->timers, room * sizeof(struct tri_actor_timer *));
+    if (timers == NULL)
+        return false;
+    home->timers = timers;
+    uint32_t first = home->timer_room;
+    home->timer_room = room;
+    for (uint32_t number = room; number-- > first;)
+        give_number(home, number);
+    return true;
+}
+
+static bool
+take_number(struct tri_actors *home, struct tri_actor_timer *timer)
+{
+    if (home->timer_free == 0 && !grow_table(home))
+        return false;
+    timer->number = home->timer_free - 1;
+    timer->count = ++home->timers_started;
+    home->timer_free = (uint32_t)((uintptr_t)home->timers[timer->number] >> 1);
+    home->timers[timer->number] = timer;
+    return true;
+}
+
+/* Life. */
+
+static void
+link_to_owner(struct tri_actor_timer *timer)
+{
+    timer->prev = NULL;
+    timer->next = timer->owner->timers;
+    if (timer->next != NULL)
+        timer->next->prev = timer;
+    timer->owner->timers = timer;
+}
+
+static void
+unlink_from_owner(struct tri_actor_timer *timer)
+{
+    if (timer->prev != NULL)
+        timer->prev->next = timer->next;
+    else
+        timer->owner->timers = timer->next;
+    if (timer->next != NULL)
+        timer->next->prev = timer->prev;
+}
+
+static void
+end_timer(struct tri_actor_timer *timer)
+{
+    struct tri_actors *home = timer->owner->home;
+    tri_timer_stop(&home->worker->timers, &timer->base);
+    unlink_from_owner(timer);
+    give_number(home, timer->number);
+    tr_message_drop(&timer->message);
+    free(timer);
+}
+
+void
+tri_actor_timers_end(tr_actor *actor)
+{
+    while (actor->timers != NULL)
+        end_timer(actor->timers);
+}
+
+void
+tri_actors_timers_fini(struct tri_actors *home)
+{
+    free(home->timers); /* its timers ended with their actors */
+}
+
+/* Firing. */
+
+static void
+send_or_bury(struct tri_actor_timer *timer, tr_message *message)
+{
+    tr_actor *owner = timer->owner;
+    if (tr_send(owner, timer->to, message) != TR_OK) {
+        message->id = 0; /* the refused send is in the trace already */
+        tri_dead_letter(owner->home, timer->to, message, TR_DEAD_NO_ACTOR);
+    }
+}
+
+static void
+fire_once(struct tri_timer *base)
+{
+    struct tri_actor_timer *timer = (struct tri_actor_timer *)base;
+    send_or_bury(timer, &timer->message);
+    end_timer(timer);
+}
+
+/* The next time of the rhythm that is still to come: periods that a stall swallowed are left out. */
+static uint64_t
+next_due(uint64_t due_ms, uint64_t period_ms, uint64_t now_ms)
+{
+    return due_ms + ((now_ms < due_ms ? 0 : now_ms - due_ms) / period_ms + 1) * period_ms;
+}
+
+static void
+fire_again(struct tri_timer *base)
+{
+    struct tri_actor_timer *timer = (struct tri_actor_timer *)base;
+    struct tri_timers *timers = &timer->owner->home->worker->timers;
+    tr_message message = timer->message;
+    if (message.kind == TR_PAYLOAD_SLICE)
+        tr_slice_hold(message.payload.slice);
+    uint64_t due = next_due(base->due_ms, timer->period_ms, uv_now(timers->loop));
+    tri_timer_start_at(timers, base, due); /* it has left its place in the heap just now: cannot fail */
+    send_or_bury(timer, &message);
+}
+
+/* The public ways. */
+
+static tr_status
+start(tr_actor *self, tr_ref to, uint64_t delay_ms, uint64_t period_ms, tr_message *message, tr_timer *out)
+{
+    struct tri_actors *home = self->home;
+    struct tri_actor_timer *timer = calloc(1, sizeof(*timer));
+    if (timer == NULL)
+        return TR_ENOMEM;
+    timer->owner = self;
+    timer->to = to;
+    timer->period_ms = period_ms;
+    timer->base.fire = period_ms != 0 ? fire_again : fire_once;
+    if (!take_number(home, timer)) {
+        free(timer);
+        return TR_ENOMEM;
+    }
+    tr_status status = tri_timer_start(&home->worker->timers, &timer->base, delay_ms);
+    if (status != TR_OK) {
+        give_number(home, timer->number);
+        free(timer);
+        return status;
+    }
+    timer->message = *message;
+    *message = tr_message_signal(message->tag);
+    link_to_owner(timer);
+    if (out != NULL)
+        *out = (tr_timer)timer->count << 32 | timer->number;
+    return TR_OK;
+}
+
+static tr_status
+check(const tr_actor *self, tr_ref to, const tr_message *message)
+{
+    if (self == NULL || message == NULL)
+        return TR_EINVAL;
+    if (to == TR_NOBODY || tri_ref_worker(to) >= self->home->worker->runtime->count)
+        return TR_EBADREF;
+    if (message->tag >= TR_TAG_RESERVED)
+        return TR_EBADTAG;
+    return message->kind >= TR_PAYLOAD_INVALID ? TR_ENOMEM : TR_OK;
+}
+
+tr_status
+tr_send_after(tr_actor *self, tr_ref to, uint64_t delay_ms, tr_message *message, tr_timer *out)
+{
+    tr_status status = check(self, to, message);
+    return status == TR_OK ? start(self, to, delay_ms, 0, message, out) : status;
+}
+
+tr_status
+tr_send_every(tr_actor *self, tr_ref to, uint64_t period_ms, tr_message *message, tr_timer *out)
+{
+    tr_status status = check(self, to, message);
+    if (status != TR_OK)
+        return status;
+    if (message->kind == TR_PAYLOAD_POINTER)
+        return TR_EINVAL;
+    return period_ms != 0 ? start(self, to, period_ms, period_ms, message, out) : TR_EBADLIMIT;
+}
+
+tr_status
+tr_timer_cancel(tr_actor *self, tr_timer timer)
+{
+    if (self == NULL)
+        return TR_EINVAL;
+    struct tri_actor_timer **entry = entry_at(self->home, timer);
+    if (entry == NULL || (*entry)->owner != self)
+        return TR_EGONE;
+    end_timer(*entry);
+    return TR_OK;
+}

@@ -1,0 +1,100 @@
+/*
+ * Buffers: a count of holds, and bytes that lie behind it or elsewhere.
+ *
+ * A copy is one allocation, head and bytes together; memory that is adopted keeps its place and its own destructor. The
+ * bytes are written before anybody else knows the buffer and never after, so readers need no order but the one that
+ * brought them the slice. Only the end needs one: whoever frees must see that all others have finished reading (B1, B2).
+ */
+#include <ck_pr.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <troupe/core/buffer.h>
+#include <troupe/core/order.h>
+
+struct tr_buffer {
+    /* Any thread. */
+    unsigned holds;
+
+    /* Constant. */
+    void *adopted; /* NULL: nothing is to be destroyed */
+    void (*destroy)(void *data);
+    char bytes[]; /* of a copy */
+};
+
+tr_status
+tr_slice_copy(const void *data, size_t size, tr_slice *out)
+{
+    if (out == NULL || (data == NULL && size > 0))
+        return TR_EINVAL;
+    if (size > SIZE_MAX - sizeof(tr_buffer))
+        return TR_ENOMEM;
+    tr_buffer *buffer = malloc(sizeof(*buffer) + size);
+    if (buffer == NULL)
+        return TR_ENOMEM;
+    buffer->holds = 1;
+    buffer->adopted = NULL;
+    buffer->destroy = NULL;
+    if (size > 0)
+        memcpy(buffer->bytes, data, size);
+    *out = (tr_slice){.buffer = buffer, .data = buffer->bytes, .size = size};
+    return TR_OK;
+}
+
+tr_status
+tr_slice_adopt(void *data, size_t size, void (*destroy)(void *data), tr_slice *out)
+{
+    if (out == NULL || data == NULL)
+        return TR_EINVAL;
+    tr_buffer *buffer = malloc(sizeof(*buffer));
+    if (buffer == NULL)
+        return TR_ENOMEM;
+    buffer->holds = 1;
+    buffer->adopted = data;
+    buffer->destroy = destroy;
+    *out = (tr_slice){.buffer = buffer, .data = data, .size = size};
+    return TR_OK;
+}
+
+tr_slice
+tr_slice_part(tr_slice slice, size_t offset, size_t size)
+{
+    if (offset > slice.size)
+        offset = slice.size;
+    if (size > slice.size - offset)
+        size = slice.size - offset;
+    if (offset > 0)
+        slice.data += offset;
+    slice.size = size;
+    return slice;
+}
+
+void
+tr_slice_hold(tr_slice slice)
+{
+    if (slice.buffer != NULL)
+        ck_pr_inc_uint(&slice.buffer->holds); /* no order: the caller's own hold keeps the buffer alive */
+}
+
+static void
+buffer_free(tr_buffer *buffer)
+{
+    if (buffer->destroy != NULL)
+        buffer->destroy(buffer->adopted);
+    free(buffer);
+}
+
+void
+tr_slice_release(tr_slice slice)
+{
+    tr_buffer *buffer = slice.buffer;
+    if (buffer == NULL)
+        return;
+    TRI_RELEASE(&buffer->holds);
+    ck_pr_fence_release(); /* B1: this holder has finished reading; pairs with B2, below */
+    if (!ck_pr_dec_uint_is_zero(&buffer->holds))
+        return;
+    ck_pr_fence_acquire(); /* B2: so has everybody else; pairs with B1, above */
+    TRI_ACQUIRE(&buffer->holds);
+    buffer_free(buffer);
+}

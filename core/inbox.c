@@ -1,0 +1,71 @@
+#include "inbox.h"
+
+#include <ck_pr.h>
+#include <stdlib.h>
+#include <troupe/core/order.h>
+
+struct tri_inbox *
+tri_inbox_new(void)
+{
+    struct tri_inbox *inbox = calloc(1, sizeof(*inbox));
+    if (inbox != NULL)
+        ck_stack_init(&inbox->stack);
+    return inbox;
+}
+
+void
+tri_inbox_free(struct tri_inbox *inbox)
+{
+    free(inbox);
+}
+
+tr_status
+tri_inbox_push(struct tri_inbox *inbox, tr_ref to, const tr_message *message, unsigned limit)
+{
+    if (ck_pr_faa_uint(&inbox->waiting, 1) >= limit) {
+        ck_pr_dec_uint(&inbox->waiting);
+        return TR_EFULL;
+    }
+    struct tri_inbox_entry *entry = malloc(sizeof(*entry));
+    if (entry == NULL) {
+        ck_pr_dec_uint(&inbox->waiting);
+        return TR_ENOMEM;
+    }
+    entry->to = to;
+    entry->message = *message;
+    TRI_RELEASE(&inbox->stack);
+    ck_stack_push_upmc(&inbox->stack, &entry->link); /* its fence pairs with the exchange in tri_inbox_take() */
+    return TR_OK;
+}
+
+struct tri_inbox_entry *
+tri_inbox_take(struct tri_inbox *inbox)
+{
+    struct ck_stack_entry *newest = ck_stack_batch_pop_upmc(&inbox->stack);
+    TRI_ACQUIRE(&inbox->stack);
+
+    struct ck_stack_entry *oldest = NULL;
+    unsigned taken = 0;
+    while (newest != NULL) {
+        struct ck_stack_entry *older = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = older;
+        taken++;
+    }
+    if (taken > 0)
+        ck_pr_sub_uint(&inbox->waiting, taken);
+    return (struct tri_inbox_entry *)oldest;
+}
+
+struct tri_inbox_entry *
+tri_inbox_next(struct tri_inbox_entry *entry)
+{
+    return (struct tri_inbox_entry *)entry->link.next;
+}
+
+bool
+tri_inbox_empty(const struct tri_inbox *inbox)
+{
+    return ck_pr_load_ptr(&inbox->stack.head) == NULL;
+}

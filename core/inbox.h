@@ -1,0 +1,44 @@
+/*
+ * The inbox: the way in for threads that are no workers.
+ *
+ * Any number of them push onto one ck_stack; the worker takes all of it with one exchange and turns it round, so what one
+ * thread sent keeps its order. A thread may be interrupted anywhere without holding up another (a ring with tickets
+ * would stall them all).
+ */
+#ifndef TROUPE_CORE_INBOX_H
+#define TROUPE_CORE_INBOX_H
+
+#include <ck_stack.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <troupe/core/message.h>
+#include <troupe/core/status.h>
+
+struct tri_inbox_entry {
+    ck_stack_entry_t link;
+    tr_ref to;
+    tr_message message;
+};
+
+struct tri_inbox {
+    ck_stack_t stack;
+    unsigned waiting; /* pushed and not yet taken; may be ahead of the stack, never behind */
+};
+
+struct tri_inbox *tri_inbox_new(void);
+
+/* Frees the inbox; it is empty. */
+void tri_inbox_free(struct tri_inbox *inbox);
+
+/* TR_OK, TR_EFULL (limit entries wait), TR_ENOMEM. The message moves. Thread: any. */
+tr_status tri_inbox_push(struct tri_inbox *inbox, tr_ref to, const tr_message *message, unsigned limit);
+
+/* All entries, first in first, linked by tri_inbox_next(); each is the caller's to free(). Thread: owner. */
+struct tri_inbox_entry *tri_inbox_take(struct tri_inbox *inbox);
+
+struct tri_inbox_entry *tri_inbox_next(struct tri_inbox_entry *entry);
+
+/* Thread: owner. */
+bool tri_inbox_empty(const struct tri_inbox *inbox);
+
+#endif

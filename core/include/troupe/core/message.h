@@ -1,0 +1,152 @@
+/*
+ * Messages, the only thing that two actors share.
+ *
+ * A message has a tag, which says what it means, and a payload, which is one of three things: up to 32 bytes inside
+ * the message itself; a slice of a counted buffer, which many may hold; a pointer that moves with the message, with
+ * the function that destroys what it points to. A message has one owner at any time. A send that succeeds moves the
+ * message into the runtime and leaves the caller's empty. A receiver owns what it is given until it returns.
+ *
+ * The fields are visible so that a message costs no allocation; read them through the functions below.
+ */
+#ifndef TROUPE_CORE_MESSAGE_H
+#define TROUPE_CORE_MESSAGE_H
+
+#include <stdint.h>
+#include <string.h>
+#include <troupe/core/buffer.h>
+#include <troupe/core/declare.h>
+
+TR_DECLARATIONS_BEGIN
+
+/*
+ * The name of an actor: worker, slot and generation in 64 bits. Never a pointer. No two actors of one runtime ever
+ * have the same name, so a name outlives its actor harmlessly.
+ */
+typedef uint64_t tr_ref;
+
+#define TR_NOBODY ((tr_ref)0)
+
+/* Tags from here on are the runtime's own: sending one is TR_EBADTAG. */
+#define TR_TAG_RESERVED 0xffff0000u
+
+#define TR_MESSAGE_INLINE 32u /* bytes of payload that fit into the message itself */
+
+enum tr_payload_kind {
+    TR_PAYLOAD_BYTES,   /* in the message itself */
+    TR_PAYLOAD_SLICE,   /* a held slice */
+    TR_PAYLOAD_POINTER, /* a pointer that moves */
+    TR_PAYLOAD_INVALID, /* the payload could not be made: sending it is refused with TR_ENOMEM */
+};
+
+typedef struct tr_message {
+    tr_ref from;  /* the sender; TR_NOBODY when a thread outside the runtime sent it */
+    uint64_t id;  /* the runtime's: names this message in a trace */
+    uint32_t tag; /* what it means: the receiver's own numbering */
+    uint8_t kind; /* enum tr_payload_kind */
+    uint8_t size; /* bytes of the payload when it lies in the message */
+    uint16_t lap; /* the runtime's: a lane's stamp */
+    union {
+        unsigned char bytes[TR_MESSAGE_INLINE];
+        uint64_t words[TR_MESSAGE_INLINE / 8];
+        tr_slice slice;
+        struct {
+            void *address;
+            size_t size;
+            void (*destroy)(void *address);
+        } pointer;
+    } payload;
+} tr_message;
+
+/* A message with a tag and no payload. Thread: any. */
+static inline tr_message
+tr_message_signal(uint32_t tag)
+{
+    tr_message message;
+    message.from = TR_NOBODY;
+    message.id = 0;
+    message.tag = tag;
+    message.kind = TR_PAYLOAD_BYTES;
+    message.size = 0;
+    message.lap = 0;
+    return message;
+}
+
+/* See tr_message_copy(); for payloads that do not fit into the message. */
+tr_message tr_message_copy_large(uint32_t tag, const void *data, size_t size);
+
+/*
+ * A message with a copy of size bytes: inside the message up to TR_MESSAGE_INLINE, in memory of its own beyond.
+ * Owner: the caller's until it is sent or dropped. Thread: any. Without memory: a message that tr_send() refuses.
+ */
+static inline tr_message
+tr_message_copy(uint32_t tag, const void *data, size_t size)
+{
+    if (size > TR_MESSAGE_INLINE)
+        return tr_message_copy_large(tag, data, size);
+    tr_message message = tr_message_signal(tag);
+    message.size = (uint8_t)size;
+    if (size > 0)
+        memcpy(message.payload.bytes, data, size);
+    return message;
+}
+
+/* A message with a slice. Takes one hold of the caller's. Thread: any. */
+static inline tr_message
+tr_message_slice(uint32_t tag, tr_slice slice)
+{
+    tr_message message = tr_message_signal(tag);
+    message.kind = TR_PAYLOAD_SLICE;
+    message.payload.slice = slice;
+    return message;
+}
+
+/*
+ * A message that carries a pointer. Takes what address points to; destroy(address) is called, on any worker, if
+ * nobody takes it from the message. destroy may be NULL. size is for the receiver and for byte limits. Thread: any.
+ */
+static inline tr_message
+tr_message_pointer(uint32_t tag, void *address, size_t size, void (*destroy)(void *address))
+{
+    tr_message message = tr_message_signal(tag);
+    message.kind = TR_PAYLOAD_POINTER;
+    message.payload.pointer.address = address;
+    message.payload.pointer.size = size;
+    message.payload.pointer.destroy = destroy;
+    return message;
+}
+
+/* The payload's first byte, wherever it lies; borrowed from the message. NULL if there is none. Thread: owner. */
+static inline const void *
+tr_message_data(const tr_message *message)
+{
+    switch (message->kind) {
+    case TR_PAYLOAD_BYTES: return message->size > 0 ? message->payload.bytes : NULL;
+    case TR_PAYLOAD_SLICE: return message->payload.slice.data;
+    case TR_PAYLOAD_POINTER: return message->payload.pointer.address;
+    default: return NULL;
+    }
+}
+
+/* The payload's size in bytes. Thread: owner. */
+static inline size_t
+tr_message_size(const tr_message *message)
+{
+    switch (message->kind) {
+    case TR_PAYLOAD_BYTES: return message->size;
+    case TR_PAYLOAD_SLICE: return message->payload.slice.size;
+    case TR_PAYLOAD_POINTER: return message->payload.pointer.size;
+    default: return 0;
+    }
+}
+
+/* Takes the slice out of a message: the caller owns its hold, the message is empty. Thread: owner. */
+tr_slice tr_message_take_slice(tr_message *message);
+
+/* Takes the pointer out of a message: the caller owns what it points to, the message is empty. Thread: owner. */
+void *tr_message_take_pointer(tr_message *message);
+
+/* Releases what the payload holds and empties the message. On an empty message it does nothing. Thread: owner. */
+void tr_message_drop(tr_message *message);
+
+TR_DECLARATIONS_END
+#endif

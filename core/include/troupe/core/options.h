@@ -1,0 +1,46 @@
+/*
+ * What a runtime is made of. A field that is zero means its default, so {0} is a complete set of options.
+ */
+#ifndef TROUPE_CORE_OPTIONS_H
+#define TROUPE_CORE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <troupe/core/declare.h>
+
+TR_DECLARATIONS_BEGIN
+
+#define TR_WORKERS_MAX 1024u
+
+enum tr_trace_mode {
+    TR_TRACE_OFF,    /* nothing is recorded: one load and one branch per event */
+    TR_TRACE_FLIGHT, /* the newest segments are kept, whole oldest ones are overwritten */
+    TR_TRACE_FILE,   /* everything is kept up to trace.limit_bytes, what comes after is counted as lost */
+};
+
+struct tr_trace_options {
+    enum tr_trace_mode mode;
+    const char *directory; /* made if it does not exist; must hold no other trace. Copied */
+    size_t segment_bytes;  /* of one file; default 1 MiB */
+    unsigned segments;     /* flight: files kept per worker; default 8 */
+    uint64_t limit_bytes;  /* file: of all files together; default 1 GiB */
+};
+
+struct tr_runtime_options {
+    unsigned workers;   /* default: as many as the CPUs this process may use; at most TR_WORKERS_MAX */
+    bool unpinned;      /* true: the system may move the threads. Pinned threads lose where others use the CPUs */
+    int spin_us;        /* longest wait by polling before a worker sleeps; default 20, -1: sleep at once */
+    int watchdog_ms;    /* a handler that runs longer is reported; default 1000, -1: never */
+    unsigned pool_size; /* threads that tr_offload() and name look-ups share in this process, at most 1024; default: libuv's 4.
+                           Only the first runtime of a process can set it */
+    uint32_t lane_limit;    /* messages that may wait on the sender's side of a full lane; default 1,048,576 */
+    uint32_t outside_limit; /* messages of other threads that one worker may hold unread; default 1,048,576 */
+
+    /* The environment variable TR_TRACE=dir switches file tracing on if this leaves it off; TR_TRACE=dir,flight the flight
+     * recorder. */
+    struct tr_trace_options trace;
+};
+
+TR_DECLARATIONS_END
+#endif

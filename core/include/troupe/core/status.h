@@ -1,0 +1,115 @@
+/*
+ * One status type for the whole library.
+ *
+ * Zero is success. TR_QUEUED is success too: the call did its work, but part of the data waits in
+ * this process. Everything negative is a refusal or a failure and has a name, which is the code
+ * that Node.js uses for the same thing where Node has one ("ECONNREFUSED"), and a sentence.
+ */
+#ifndef TROUPE_CORE_STATUS_H
+#define TROUPE_CORE_STATUS_H
+
+#include <troupe/core/declare.h>
+
+TR_DECLARATIONS_BEGIN
+
+/* X(constant, value, code, sentence). The values are part of the ABI: append, never renumber. */
+#define TR_STATUS_MAP(X)                                                                                               \
+    X(TR_OK, 0, "OK", "success")                                                                                       \
+    X(TR_QUEUED, 1, "QUEUED", "accepted, part of it waits in this process")                                            \
+    /* A caller's mistake. */                                                                                          \
+    X(TR_EINVAL, -1, "EINVAL", "invalid argument")                                                                     \
+    X(TR_EBADWORKER, -2, "ERR_BAD_WORKER", "there is no worker of that number")                                        \
+    X(TR_EBADPORT, -3, "ERR_SOCKET_BAD_PORT", "a port is a number from 0 to 65535")                                    \
+    X(TR_EBADHOST, -4, "ERR_BAD_HOST", "the host is empty, too long or holds a forbidden character")                   \
+    X(TR_EBADADDRESS, -5, "ERR_INVALID_ADDRESS", "not an address of that family")                                      \
+    X(TR_EMISSING, -6, "ERR_MISSING_ARGS", "neither a port nor a path was given")                                      \
+    X(TR_EBADFD, -7, "ERR_INVALID_FD_TYPE", "the descriptor is of the wrong kind")                                     \
+    X(TR_ETOOMANYWORKERS, -8, "ERR_TOO_MANY_WORKERS", "more workers than the library can number")                      \
+    X(TR_EBADBEHAVIOR, -9, "ERR_BAD_BEHAVIOR", "the behavior has no receive callback or an impossible size")           \
+    X(TR_EBADREF, -10, "ERR_BAD_REF", "not the name of an actor of this runtime")                                      \
+    X(TR_EBADTAG, -11, "ERR_BAD_TAG", "that tag is the runtime's own")                                                 \
+    X(TR_EWRONGTHREAD, -12, "ERR_WRONG_THREAD", "the call would block the worker it waits for")                        \
+    X(TR_EBADLIMIT, -13, "ERR_BAD_LIMIT", "a limit or a time is out of range")                                         \
+    /* Facts of the actor world. */                                                                                    \
+    X(TR_EGONE, -20, "ERR_ACTOR_GONE", "the actor has stopped")                                                        \
+    X(TR_EFULL, -21, "ERR_MAILBOX_FULL", "the mailbox, or the way to it, is full")                                     \
+    X(TR_ESTOPPING, -22, "ERR_STOPPING", "the runtime is stopping")                                                    \
+    X(TR_ETIMEDOUT_STOP, -23, "ERR_STOP_DEADLINE", "the deadline passed before everything had stopped")                \
+    X(TR_EINIT, -24, "ERR_INIT_FAILED", "the actor's init callback failed")                                            \
+    /* Facts of the network that Node names. */                                                                        \
+    X(TR_EALREADYLISTENING, -40, "ERR_SERVER_ALREADY_LISTEN", "the server listens already")                            \
+    X(TR_ENOTLISTENING, -41, "ERR_SERVER_NOT_RUNNING", "the server is not listening")                                  \
+    X(TR_EWRITEAFTEREND, -42, "ERR_STREAM_WRITE_AFTER_END", "write after end")                                         \
+    X(TR_EDESTROYED, -43, "ERR_STREAM_DESTROYED", "the socket has been destroyed")                                     \
+    X(TR_ESOCKETCLOSED, -44, "ERR_SOCKET_CLOSED", "the socket is closed")                                              \
+    X(TR_ENOTSUPPORTED, -45, "ERR_NOT_SUPPORTED", "not supported here")                                                \
+    X(TR_EALREADYFINISHED, -46, "ERR_STREAM_ALREADY_FINISHED", "the stream has finished already")                      \
+    /* What the system answers: errno and getaddrinfo. */                                                              \
+    X(TR_ENOMEM, -100, "ENOMEM", "not enough memory")                                                                  \
+    X(TR_EACCES, -101, "EACCES", "permission denied")                                                                  \
+    X(TR_EADDRINUSE, -102, "EADDRINUSE", "address already in use")                                                     \
+    X(TR_EADDRNOTAVAIL, -103, "EADDRNOTAVAIL", "address not available")                                                \
+    X(TR_EAFNOSUPPORT, -104, "EAFNOSUPPORT", "address family not supported")                                           \
+    X(TR_EAGAIN, -105, "EAGAIN", "resource temporarily unavailable")                                                   \
+    X(TR_EALREADY, -106, "EALREADY", "connection already in progress")                                                 \
+    X(TR_EBADF, -107, "EBADF", "bad file descriptor")                                                                  \
+    X(TR_EBUSY, -108, "EBUSY", "resource busy or locked")                                                              \
+    X(TR_ECANCELED, -109, "ECANCELED", "operation canceled")                                                           \
+    X(TR_ECONNABORTED, -110, "ECONNABORTED", "software caused connection abort")                                       \
+    X(TR_ECONNREFUSED, -111, "ECONNREFUSED", "connection refused")                                                     \
+    X(TR_ECONNRESET, -112, "ECONNRESET", "connection reset by peer")                                                   \
+    X(TR_EDESTADDRREQ, -113, "EDESTADDRREQ", "destination address required")                                           \
+    X(TR_EEXIST, -114, "EEXIST", "file already exists")                                                                \
+    X(TR_EFAULT, -115, "EFAULT", "bad address in system call argument")                                                \
+    X(TR_EHOSTDOWN, -116, "EHOSTDOWN", "host is down")                                                                 \
+    X(TR_EHOSTUNREACH, -117, "EHOSTUNREACH", "host is unreachable")                                                    \
+    X(TR_EINTR, -118, "EINTR", "interrupted system call")                                                              \
+    X(TR_EIO, -119, "EIO", "i/o error")                                                                                \
+    X(TR_EISCONN, -120, "EISCONN", "socket is already connected")                                                      \
+    X(TR_EISDIR, -121, "EISDIR", "illegal operation on a directory")                                                   \
+    X(TR_ELOOP, -122, "ELOOP", "too many symbolic links encountered")                                                  \
+    X(TR_EMFILE, -123, "EMFILE", "too many open files")                                                                \
+    X(TR_EMSGSIZE, -124, "EMSGSIZE", "message too long")                                                               \
+    X(TR_ENAMETOOLONG, -125, "ENAMETOOLONG", "name too long")                                                          \
+    X(TR_ENETDOWN, -126, "ENETDOWN", "network is down")                                                                \
+    X(TR_ENETUNREACH, -127, "ENETUNREACH", "network is unreachable")                                                   \
+    X(TR_ENFILE, -128, "ENFILE", "file table overflow")                                                                \
+    X(TR_ENOBUFS, -129, "ENOBUFS", "no buffer space available")                                                        \
+    X(TR_ENODEV, -130, "ENODEV", "no such device")                                                                     \
+    X(TR_ENOENT, -131, "ENOENT", "no such file or directory")                                                          \
+    X(TR_ENOPROTOOPT, -132, "ENOPROTOOPT", "protocol not available")                                                   \
+    X(TR_ENOSPC, -133, "ENOSPC", "no space left on device")                                                            \
+    X(TR_ENOSYS, -134, "ENOSYS", "function not implemented")                                                           \
+    X(TR_ENOTCONN, -135, "ENOTCONN", "socket is not connected")                                                        \
+    X(TR_ENOTDIR, -136, "ENOTDIR", "not a directory")                                                                  \
+    X(TR_ENOTSOCK, -137, "ENOTSOCK", "socket operation on non-socket")                                                 \
+    X(TR_ENOTSUP, -138, "ENOTSUP", "operation not supported on socket")                                                \
+    X(TR_EPERM, -139, "EPERM", "operation not permitted")                                                              \
+    X(TR_EPIPE, -140, "EPIPE", "broken pipe")                                                                          \
+    X(TR_EPROTO, -141, "EPROTO", "protocol error")                                                                     \
+    X(TR_EPROTOTYPE, -142, "EPROTOTYPE", "protocol wrong type for socket")                                             \
+    X(TR_EROFS, -143, "EROFS", "read-only file system")                                                                \
+    X(TR_ETIMEDOUT, -144, "ETIMEDOUT", "connection timed out")                                                         \
+    X(TR_ENOTFOUND, -145, "ENOTFOUND", "unknown node or service")                                                      \
+    X(TR_EAI_AGAIN, -146, "EAI_AGAIN", "temporary failure of the name service")                                        \
+    X(TR_EAI_FAIL, -147, "EAI_FAIL", "permanent failure of the name service")                                          \
+    X(TR_EAI_FAMILY, -148, "EAI_FAMILY", "address family not supported by the name service")                           \
+    X(TR_EUNKNOWN, -199, "UNKNOWN", "unknown error")
+
+typedef enum tr_status {
+#define TR_STATUS_CONSTANT(constant, value, code, sentence) constant = value,
+    TR_STATUS_MAP(TR_STATUS_CONSTANT)
+#undef TR_STATUS_CONSTANT
+} tr_status;
+
+/*
+ * The code of a status: "ECONNREFUSED", "ERR_SERVER_NOT_RUNNING"; "UNKNOWN" for a number that is none.
+ * Owner: a constant. Thread: any.
+ */
+const char *tr_status_code(tr_status status);
+
+/* The sentence of a status, for people. Owner: a constant. Thread: any. */
+const char *tr_status_text(tr_status status);
+
+TR_DECLARATIONS_END
+#endif

@@ -1,0 +1,55 @@
+/*
+ * What Concurrency Kit leaves to say: annotations, so that the thread and address sanitizers see what ck_pr does.
+ *
+ * ck_pr's loads and stores are inline assembly, invisible to ThreadSanitizer: a correct hand-over would be reported as
+ * a race. Each release/acquire pair in this library is therefore announced by TRI_RELEASE(x) before the publishing
+ * store and TRI_ACQUIRE(x) after the load that saw it; x is the published word's address on both sides.
+ */
+#ifndef TROUPE_CORE_ORDER_H
+#define TROUPE_CORE_ORDER_H
+
+#if defined(__SANITIZE_THREAD__)
+#define TRI_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TRI_TSAN 1
+#endif
+#endif
+
+#ifdef TRI_TSAN
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define TRI_ACQUIRE(address) __tsan_acquire((void *)(address))
+#define TRI_RELEASE(address) __tsan_release((void *)(address))
+#else
+#define TRI_ACQUIRE(address) ((void)0)
+#define TRI_RELEASE(address) ((void)0)
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define TRI_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TRI_ASAN 1
+#endif
+#endif
+
+#ifdef TRI_ASAN
+#include <sanitizer/asan_interface.h>
+#define TRI_POISON(address, size) ASAN_POISON_MEMORY_REGION(address, size)
+#define TRI_UNPOISON(address, size) ASAN_UNPOISON_MEMORY_REGION(address, size)
+#else
+#define TRI_POISON(address, size) ((void)0)
+#define TRI_UNPOISON(address, size) ((void)0)
+#endif
+
+#define TRI_LIKELY(x) __builtin_expect(!!(x), 1)
+#define TRI_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+#define TRI_INLINE static inline __attribute__((always_inline)) /* where a call costs as much as the work */
+#define TRI_NOINLINE __attribute__((noinline))                  /* what seldom runs stays out of what always does */
+
+#define TRI_CACHE_LINE 64
+#define TRI_CACHE_PAIR 128 /* lines are fetched in pairs: words that two threads write stand this far apart */
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * A pool of equal blocks that one thread takes and gives back.
+ *
+ * Blocks come from slabs; a free block holds the link to the next. Taking and giving are a few instructions and never
+ * touch another thread; memory goes back to the system when the pool closes. Under AddressSanitizer free blocks are
+ * poisoned, so a use after the end is found although nothing is freed.
+ */
+#ifndef TROUPE_CORE_POOL_H
+#define TROUPE_CORE_POOL_H
+
+#include <stddef.h>
+#include <troupe/core/order.h>
+
+struct tri_pool_block {
+    struct tri_pool_block *next;
+};
+
+struct tri_pool {
+    struct tri_pool_block *free;
+    char *fresh, *fresh_end; /* of the newest slab: never used yet */
+    size_t block_size;       /* a multiple of 16 */
+    struct tri_pool_slab *slabs;
+};
+
+/* block_size is rounded up to a multiple of 16; blocks of 64 and its multiples stand on cache lines. */
+void tri_pool_init(struct tri_pool *pool, size_t block_size);
+
+/* Frees all slabs, whatever is still taken. */
+void tri_pool_fini(struct tri_pool *pool);
+
+/* The slow half of tri_pool_take(). NULL without memory. */
+void *tri_pool_take_fresh(struct tri_pool *pool);
+
+/* A block, not cleared; NULL without memory. */
+static inline void *
+tri_pool_take(struct tri_pool *pool)
+{
+    struct tri_pool_block *block = pool->free;
+    if (TRI_UNLIKELY(block == NULL))
+        return tri_pool_take_fresh(pool);
+    TRI_UNPOISON(block, pool->block_size);
+    pool->free = block->next;
+    return block;
+}
+
+static inline void
+tri_pool_give(struct tri_pool *pool, void *memory)
+{
+    struct tri_pool_block *block = memory;
+    block->next = pool->free;
+    pool->free = block;
+    TRI_POISON(block, pool->block_size);
+}
+
+#endif

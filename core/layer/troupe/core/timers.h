@@ -1,0 +1,70 @@
+/*
+ * Timers: one libuv timer per worker drives all of them.
+ *
+ * Two kinds, in one heap. A tri_timer fires once at its time. A tri_idle fires when nothing touched it for its duration;
+ * a touch only notes the time, which is a store, and whoever reaches the top of the heap with a younger touch goes back
+ * to where that touch puts it: 100,000 idle timers that are touched by every message cost a store for each touch and
+ * one step through the heap for each duration, and fire to the millisecond.
+ *
+ * All functions belong to the worker's thread. A callback may start and stop any timer, its own included.
+ */
+#ifndef TROUPE_CORE_TIMERS_H
+#define TROUPE_CORE_TIMERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <troupe/core/status.h>
+#include <uv.h>
+
+struct tri_timer {
+    uint64_t due_ms;                       /* on uv_now()'s clock */
+    size_t place;                          /* in the heap, from 1; 0: not started */
+    void (*fire)(struct tri_timer *timer); /* it is stopped by then */
+};
+
+struct tri_idle {
+    struct tri_timer timer;    /* private */
+    struct tri_timers *timers; /* where it was started */
+    uint64_t duration_ms;
+    uint64_t touched_ms;
+    void (*fire)(struct tri_idle *idle); /* it is stopped by then */
+};
+
+struct tri_timers {
+    uv_loop_t *loop;
+    uv_timer_t handle;
+    uint64_t armed_ms;             /* when the handle fires; UINT64_MAX: it is stopped */
+    uint64_t started;              /* timers ever started */
+    struct tri_timers_entry *heap; /* heap[0] is the next to fire */
+    size_t count, room;
+};
+
+tr_status tri_timers_open(struct tri_timers *timers, uv_loop_t *loop);
+
+/* Stops everything and closes the handle; the loop must run once more before it can be closed. Nothing is started then. */
+void tri_timers_close(struct tri_timers *timers);
+
+/* Fires timer->fire(timer) delay_ms from uv_now() on at the earliest. The timer is not started. TR_OK or TR_ENOMEM. */
+tr_status tri_timer_start(struct tri_timers *timers, struct tri_timer *timer, uint64_t delay_ms);
+
+/* The same at a given time of uv_now()'s clock; a time that has passed fires in the next turn, or, started by a callback
+ * of a timer, a millisecond later. */
+tr_status tri_timer_start_at(struct tri_timers *timers, struct tri_timer *timer, uint64_t due_ms);
+
+/* On a timer that is not started it does nothing. */
+void tri_timer_stop(struct tri_timers *timers, struct tri_timer *timer);
+
+/* Fires idle->fire(idle) once, when duration_ms (above 0) passed without a touch. It is not started. TR_OK or TR_ENOMEM. */
+tr_status tri_idle_start(struct tri_timers *timers, struct tri_idle *idle, uint64_t duration_ms);
+
+/* On one that is not started it does nothing. */
+void tri_idle_stop(struct tri_timers *timers, struct tri_idle *idle);
+
+/* Something happened: the duration begins anew. On one that is not started it does nothing. */
+static inline void
+tri_idle_touch(struct tri_timers *timers, struct tri_idle *idle)
+{
+    idle->touched_ms = uv_now(timers->loop);
+}
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * The recorder's face to the layers: what an event is, and how it is written.
+ *
+ * A layer declares its events in one table of struct tri_trace_event, numbered from its own base, and writes them with
+ * tri_trace() to the stream of the worker it runs on. Off, that is one load and one branch. The files on disk describe
+ * themselves: see docs/trace-format.md.
+ */
+#ifndef TROUPE_CORE_TRACE_H
+#define TROUPE_CORE_TRACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <troupe/core/options.h>
+#include <troupe/core/order.h>
+#include <troupe/core/status.h>
+
+struct tri_trace;        /* a runtime's recorder */
+struct tri_trace_stream; /* a worker's part of it; written by its thread alone */
+
+/* Where each layer's numbers begin. */
+enum {
+    TRI_TRACE_CORE = 0x001,
+    TRI_TRACE_ACTORS = 0x100,
+    TRI_TRACE_NET = 0x200,
+};
+
+/* One kind of event. Its fields on disk are always flags (16 bits), arg (32), actor (64), message (64). */
+struct tri_trace_event {
+    uint16_t id;
+    const char *name; /* lower case and underscores */
+    const char *doc;  /* one sentence that says what the fields mean */
+};
+
+/* X(id, name, doc): the core's own. */
+#define TRI_TRACE_CORE_EVENTS(X)                                                                                       \
+    X(TRI_TRACE_CORE + 0, lost, "arg events were lost here because no segment was free")                               \
+    X(TRI_TRACE_CORE + 1, worker_start, "a worker began; arg is its cpu, or 0xffffffff if it is not pinned")           \
+    X(TRI_TRACE_CORE + 2, worker_stop, "a worker ended")                                                               \
+    X(TRI_TRACE_CORE + 3, sleep, "a worker goes to sleep in its loop")                                                 \
+    X(TRI_TRACE_CORE + 4, wake, "a worker's sleep is over")                                                            \
+    X(TRI_TRACE_CORE + 5, stall, "the watchdog found actor in one handler for arg ms; message is the tag it handles")  \
+    X(TRI_TRACE_CORE + 6, lane_full, "the lane to worker arg is full, messages wait on this side")
+
+enum {
+#define TRI_TRACE_ID(id, name, doc) TRI_TRACE_CORE_##name = id,
+    TRI_TRACE_CORE_EVENTS(TRI_TRACE_ID)
+#undef TRI_TRACE_ID
+};
+
+/*
+ * Opens the recorder as options and the environment's TR_TRACE say. *out is NULL when nothing is to be recorded.
+ * workers streams are made, and one more for all threads that are no workers.
+ * Thread:  setup.
+ * Returns: TR_OK; TR_EINVAL (no directory, an unknown mode, a TR_TRACE that is not "dir", "dir,file" or "dir,flight");
+ *          TR_ETOOMANYWORKERS; TR_EBADLIMIT (sizes out of range, or a limit that does not hold one file for each stream);
+ *          TR_EEXIST (the directory holds a trace); TR_ENOMEM; what the system answers. On failure nothing is left.
+ */
+tr_status tri_trace_open(const struct tr_trace_options *options, unsigned workers, struct tri_trace **out);
+
+/* Says in the metadata that the trace is whole, and frees the recorder; NULL does nothing. Thread: setup. */
+void tri_trace_close(struct tri_trace *trace);
+
+/* The stream of a worker; NULL if trace is NULL. Thread: any. */
+struct tri_trace_stream *tri_trace_stream_of(struct tri_trace *trace, unsigned worker);
+
+/*
+ * Tells the recorder of a table of events, before the first of them is written: an event that the files do not describe
+ * makes them unreadable. Telling it twice does no harm; NULL for trace does nothing. The table must outlive the recorder.
+ * Thread: any. Returns TR_OK; TR_ENOMEM; what the system answers, such as TR_ENOSPC: then none of them may be written.
+ */
+tr_status tri_trace_declare(struct tri_trace *trace, const struct tri_trace_event *table, size_t count);
+
+/* The number under which the trace knows a name, which is recorded when it is first asked for; 0 if trace or name is
+ * NULL or memory is short. Equal texts have equal numbers. Thread: any. */
+uint32_t tri_trace_name(struct tri_trace *trace, const char *name);
+
+/* A new message id: the stream in the upper 16 bits, a count from 1 in the lower 48. Thread: the stream's own. */
+uint64_t tri_trace_message_id(struct tri_trace_stream *stream);
+
+/* Writes one event. Thread: the stream's own. */
+void tri_trace_write(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor, uint64_t message);
+
+/* Writes one event from a thread that is no worker, under a lock. trace is not NULL. Thread: any. */
+void tri_trace_write_outside(struct tri_trace *trace, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor, uint64_t message);
+
+/* A new message id for a thread that is no worker. trace is not NULL. Thread: any. */
+uint64_t tri_trace_message_id_outside(struct tri_trace *trace);
+
+/* Writes one event if there is a recorder. Thread: the stream's own. */
+static inline void
+tri_trace(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor, uint64_t message)
+{
+    if (TRI_UNLIKELY(stream != NULL))
+        tri_trace_write(stream, id, flags, arg, actor, message);
+}
+
+#endif

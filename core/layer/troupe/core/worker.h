@@ -1,0 +1,211 @@
+/*
+ * A worker: one pinned thread, one libuv loop, and whatever the layer above lets live on it.
+ *
+ * Workers share nothing but four ways in: lanes from other workers, the inbox for all other threads, the doorbell that
+ * says whether the worker sleeps, and a few words that the runtime's end uses. What goes on inside a turn is told in
+ * worker.c. This header is what the layers above may see of it.
+ */
+#ifndef TROUPE_CORE_WORKER_H
+#define TROUPE_CORE_WORKER_H
+
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <troupe/core/message.h>
+#include <troupe/core/options.h>
+#include <troupe/core/order.h>
+#include <troupe/core/pool.h>
+#include <troupe/core/status.h>
+#include <troupe/core/timers.h>
+#include <troupe/core/trace.h>
+#include <uv.h>
+
+/* A message on its way between two workers: one cache line. */
+struct tri_envelope {
+    tr_ref to;
+    tr_message message;
+};
+_Static_assert(sizeof(struct tri_envelope) == TRI_CACHE_LINE, "an envelope is one cache line");
+
+struct tri_worker;
+struct tri_outbox;
+struct tri_inbox;
+struct tri_lane;
+
+/*
+ * The layer above, installed when the runtime starts. All but open are called on the worker's thread.
+ */
+struct tri_layer {
+    /* Before any worker runs. */
+    tr_status (*open)(struct tri_worker *worker);
+    /* A message has come in; it moves. false: without memory, it shall come again later. */
+    bool (*deliver)(struct tri_worker *worker, tr_ref to, tr_message *message);
+    /* Runs what is ready, for a slice of the worker's time. true: more is ready. */
+    bool (*run)(struct tri_worker *worker);
+    /* The runtime begins to stop: what lives here shall end by itself. Called once. */
+    void (*drain)(struct tri_worker *worker);
+    /* The end: what still lives dies now; returns how many that were. The loop runs afterwards, so handles can close. */
+    uint64_t (*kill)(struct tri_worker *worker);
+    /* After the loop has been closed, for all workers one after the other: frees what open made. Thread: setup. */
+    void (*close)(struct tri_worker *worker);
+};
+
+/* Counters that one worker writes and anybody reads; each is exact when read. */
+struct tri_worker_counters {
+    uint64_t spawned, ended;
+    uint64_t sent, received, refused, dead_letters;
+    uint64_t wakes, sleeps, stalls;
+};
+
+/* What the worker is doing, for the watchdog: written by the owner, read by the watchdog at any moment. */
+struct tri_worker_activity {
+    const char *name; /* of the behavior whose callback runs, NULL: none does */
+    uint64_t actor;
+    uint64_t beat; /* counts callbacks: the same beat later means the same callback still runs */
+    uint32_t tag;
+};
+
+struct tri_worker {
+    /* Constant once the thread runs. */
+    struct tri_runtime *runtime;
+    const struct tri_layer *layer;
+    void *host; /* the layer's own */
+    void *guest; /* of whoever lives above the layer, NULL until it comes; guest_close frees it when the layer closes */
+    void (*guest_close)(struct tri_worker *worker);
+    struct tri_trace_stream *trace; /* NULL: nothing is recorded */
+    unsigned index;
+    int cpu; /* -1: not pinned */
+    uv_thread_t thread;
+
+    /* Owner. */
+    uv_loop_t loop;
+    struct tri_timers timers;
+    struct tri_outbox *outboxes; /* one for each worker */
+    unsigned *dirty;             /* the outboxes that hold something */
+    unsigned dirty_count;
+    uint64_t turn_began; /* ticks, when the slice of this turn began */
+    uint64_t polled;     /* ticks, when the loop last looked at its descriptors */
+    int spin_paid;       /* above 0: messages lately came within the spin time */
+    unsigned naps;       /* sleeps that a message ended since spinning was last tried */
+    bool drained;        /* the layer was told to drain */
+    bool quiet;          /* the layer said that nothing lives here any more */
+
+    /* Owner writes, others read. */
+    alignas(TRI_CACHE_PAIR) struct tri_worker_activity activity;
+    struct tri_worker_counters counters;
+
+    /* Any thread. */
+    alignas(TRI_CACHE_PAIR) unsigned bell; /* doorbell.h */
+    uv_async_t wakeup;                     /* others may only uv_async_send() it */
+    alignas(TRI_CACHE_PAIR) struct tri_inbox *inbox;
+    struct tri_lane **lanes;                        /* lanes[w]: from worker w, NULL until it is first used */
+    alignas(TRI_CACHE_PAIR) uint32_t coming; /* actors that others are spawning here: see actors/spawn.c */
+};
+
+/* All workers of one runtime. */
+struct tri_runtime {
+    struct tri_worker **workers;
+    unsigned count;
+    struct tr_runtime_options options; /* with the defaults filled in */
+    const struct tri_layer *layer;
+    struct tri_trace *trace; /* NULL: nothing is recorded */
+    void *host;              /* the layer's own */
+    struct tri_watchdog *watchdog;
+    uint64_t ticks_per_ms;
+
+    /* Any thread. */
+    alignas(TRI_CACHE_PAIR) unsigned phase; /* enum tri_phase; only grows */
+
+    /* Under the lock, for the end. */
+    uv_mutex_t lock;
+    uv_cond_t changed;
+    unsigned quiet;   /* workers on which nothing lives any more */
+    unsigned at_gate; /* workers that will send nothing more, and the thread that ends them when it has woken all */
+    uint64_t killed;
+};
+
+enum tri_phase {
+    TRI_RUNNING,
+    TRI_DRAINING, /* everything is asked to end */
+    TRI_KILLING,  /* what is left dies, and the workers with it */
+};
+
+/*
+ * Starts the workers with a layer on each. host is handed to runtime->host before layer->open is called. Thread: setup.
+ */
+tr_status tri_runtime_start(const struct tr_runtime_options *options, const struct tri_layer *layer, void *host,
+                            struct tri_runtime **out);
+
+/*
+ * Ends the workers: drains until nothing is alive or the deadline has passed, kills the rest, joins the threads and closes
+ * the layer. The runtime itself is freed by tri_runtime_free(), so that its counters can be read in between.
+ * Returns how many had to be killed. Thread: any that is no worker.
+ */
+uint64_t tri_runtime_end(struct tri_runtime *runtime, uint64_t deadline_ms);
+
+void tri_runtime_free(struct tri_runtime *runtime);
+
+/* The layer was told to drain and nothing lives on this worker any more. Saying it again does no harm. Thread: owner. */
+void tri_worker_quiet(struct tri_worker *worker);
+
+/* Where the runtime stands in its life: enum tri_phase. Thread: any. */
+unsigned tri_runtime_phase(const struct tri_runtime *runtime);
+
+/*
+ * Stages a message for an actor on another worker; it goes out with the turn, or with the 64th. In two steps: begin gives the
+ * envelope, whose fields the caller sets, commit lets it go. Between the two nothing else is staged.
+ * Thread: owner. begin returns TR_OK, TR_EFULL (options.lane_limit), TR_ENOMEM; then there is nothing to commit.
+ */
+tr_status tri_worker_stage(struct tri_worker *worker, unsigned target, struct tri_envelope **out);
+void tri_worker_commit(struct tri_worker *worker, unsigned target);
+
+/* How many staged messages for that worker found no room in its lane. Thread: owner. */
+size_t tri_worker_backlog(const struct tri_worker *worker, unsigned target);
+
+/*
+ * Hands a message to a worker from a thread that is none. The message moves. Thread: any.
+ * Returns TR_OK, TR_EFULL (options.outside_limit), TR_ENOMEM. `urgent` ignores the limit.
+ */
+tr_status tri_worker_post(struct tri_worker *worker, tr_ref to, const tr_message *message, bool urgent);
+
+/* The worker that the calling thread is, NULL if it is none. Thread: any. */
+struct tri_worker *tri_worker_current(void);
+
+/* Ticks of a fast clock; runtime->ticks_per_ms of them are a millisecond. Thread: any. */
+#if defined(__x86_64__)
+#include <x86intrin.h>
+static inline uint64_t
+tri_ticks(void)
+{
+    return __rdtsc();
+}
+#else
+static inline uint64_t
+tri_ticks(void)
+{
+    return uv_hrtime();
+}
+#endif
+
+/*
+ * Copies what a message says, without who sends it and its id, a word at a time. Its fields have usually just been stored
+ * one by one, and a load that spans two stores which are still on their way to the cache waits for both: a copy by 16
+ * bytes costs three times this one. (The library is compiled without vectorizing straight code for the same reason.)
+ */
+static inline void
+tri_message_move(tr_message *to, const tr_message *from)
+{
+    typedef uint64_t word __attribute__((may_alias));
+    word *out = (word *)to;
+    const word *in = (const word *)from;
+    out[2] = in[2]; /* tag, kind, size, lap */
+    out[3] = in[3];
+    if (from->kind == TR_PAYLOAD_BYTES && from->size <= sizeof(word))
+        return;
+    out[4] = in[4];
+    out[5] = in[5];
+    out[6] = in[6];
+}
+_Static_assert(offsetof(tr_message, tag) == 16 && sizeof(tr_message) == 56, "tri_message_move() copies five words of seven");
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * Pools: slabs, cut into blocks.
+ *
+ * A slab is cut as its blocks are first asked for, so memory that nobody used is never touched and costs no page. Slabs
+ * begin at 64 KiB and double up to 1 MiB: a small pool stays small, a large one asks the system seldom.
+ */
+#include <stdbool.h>
+#include <stdlib.h>
+#include <troupe/core/pool.h>
+
+#define SLAB_FIRST (64u * 1024)
+#define SLAB_LAST (1024u * 1024)
+#define BLOCK_ALIGNMENT 16u
+
+struct tri_pool_slab {
+    struct tri_pool_slab *next; /* the one before it in time */
+    size_t size;                /* of all of it, this head included */
+};
+
+static size_t
+round_up(size_t size, size_t multiple)
+{
+    return (size + multiple - 1) / multiple * multiple;
+}
+
+void
+tri_pool_init(struct tri_pool *pool, size_t block_size)
+{
+    *pool = (struct tri_pool){.block_size = round_up(block_size > 0 ? block_size : 1, BLOCK_ALIGNMENT)};
+}
+
+void
+tri_pool_fini(struct tri_pool *pool)
+{
+    struct tri_pool_slab *slab = pool->slabs;
+    while (slab != NULL) {
+        struct tri_pool_slab *next = slab->next;
+        TRI_UNPOISON(slab, slab->size);
+        free(slab);
+        slab = next;
+    }
+    tri_pool_init(pool, pool->block_size);
+}
+
+static size_t
+next_slab_size(const struct tri_pool *pool)
+{
+    size_t size = SLAB_FIRST;
+    if (pool->slabs != NULL)
+        size = pool->slabs->size < SLAB_LAST ? 2 * pool->slabs->size : pool->slabs->size;
+    size_t least = round_up(TRI_CACHE_LINE + pool->block_size, TRI_CACHE_LINE);
+    return size > least ? size : least;
+}
+
+/* The head takes a whole cache line, so that the blocks behind it begin on one. */
+static bool
+add_slab(struct tri_pool *pool)
+{
+    size_t size = next_slab_size(pool);
+    struct tri_pool_slab *slab = aligned_alloc(TRI_CACHE_LINE, size);
+    if (slab == NULL)
+        return false;
+    slab->next = pool->slabs;
+    slab->size = size;
+    pool->slabs = slab;
+    pool->fresh = (char *)slab + TRI_CACHE_LINE;
+    pool->fresh_end = (char *)slab + size;
+    TRI_POISON(pool->fresh, size - TRI_CACHE_LINE);
+    return true;
+}
+
+void *
+tri_pool_take_fresh(struct tri_pool *pool)
+{
+    if ((size_t)(pool->fresh_end - pool->fresh) < pool->block_size && !add_slab(pool))
+        return NULL;
+    void *block = pool->fresh;
+    pool->fresh += pool->block_size;
+    TRI_UNPOISON(block, pool->block_size);
+    return block;
+}

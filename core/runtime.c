@@ -1,0 +1,211 @@
+/*
+ * The runtime: all workers, started and ended together.
+ *
+ * The end is driven from the thread that asks for it. It sets the phase to draining and nudges the workers; their layer
+ * asks what lives there to end and reports each worker that has become quiet. When all are, or the deadline has
+ * passed, the phase becomes killing: each worker leaves its turns, kills what is left, and ends (worker.c).
+ */
+#include "affinity.h"
+#include "watchdog.h"
+#include "worker_internal.h"
+
+#include <ck_pr.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <troupe/core/status_from.h>
+
+#define DEFAULT_SPIN_US 20
+#define DEFAULT_WATCHDOG_MS 1000
+#define DEFAULT_LIMIT 1048576u
+#define POOL_AT_MOST 1024u /* libuv's own bound */
+#define CALIBRATE_NS 2000000u
+
+unsigned
+tri_runtime_phase(const struct tri_runtime *runtime)
+{
+    return ck_pr_load_uint(&runtime->phase);
+}
+
+static tr_status
+fill_options(struct tr_runtime_options *options)
+{
+    if (options->workers > TR_WORKERS_MAX)
+        return TR_ETOOMANYWORKERS;
+    if (options->pool_size > POOL_AT_MOST || options->spin_us < -1 || options->watchdog_ms < -1)
+        return TR_EBADLIMIT;
+    unsigned cpus = tri_affinity_count();
+    if (options->workers == 0)
+        options->workers = cpus < TR_WORKERS_MAX ? cpus : TR_WORKERS_MAX;
+    if (options->spin_us == 0)
+        options->spin_us = DEFAULT_SPIN_US;
+    if (options->workers > cpus || options->workers == 1)
+        options->spin_us = -1; /* a spinning worker would keep the one it waits for from running */
+    if (options->watchdog_ms == 0)
+        options->watchdog_ms = DEFAULT_WATCHDOG_MS;
+    if (options->lane_limit == 0)
+        options->lane_limit = DEFAULT_LIMIT;
+    if (options->outside_limit == 0)
+        options->outside_limit = DEFAULT_LIMIT;
+    return TR_OK;
+}
+
+static void
+ignore_sigpipe(void)
+{
+    struct sigaction action;
+    if (sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL)
+        signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
+}
+
+static void
+size_pool(unsigned threads)
+{
+    char text[16];
+    if (threads == 0)
+        return;
+    snprintf(text, sizeof(text), "%u", threads);
+    setenv("UV_THREADPOOL_SIZE", text, 1); /* read once, when the process first uses the pool */
+}
+
+static uint64_t
+calibrate_ticks(void)
+{
+    uint64_t began_ns = uv_hrtime(), began = tri_ticks(), ns;
+    do
+        ns = uv_hrtime() - began_ns;
+    while (ns < CALIBRATE_NS);
+    return (tri_ticks() - began) * 1000000u / ns;
+}
+
+static void
+free_workers(struct tri_runtime *runtime)
+{
+    for (unsigned i = 0; runtime->workers != NULL && i < runtime->count; i++)
+        tri_worker_free(runtime->workers[i]);
+    free(runtime->workers);
+    runtime->workers = NULL;
+}
+
+static void
+set_phase(struct tri_runtime *runtime, enum tri_phase phase)
+{
+    ck_pr_store_uint(&runtime->phase, phase);
+    ck_pr_fence_memory(); /* R1: the phase is seen before the nudge; sleep_in_loop() looks after it said that it sleeps */
+    for (unsigned i = 0; i < runtime->count; i++)
+        if (runtime->workers[i] != NULL && runtime->workers[i]->thread != 0)
+            tri_worker_nudge(runtime->workers[i]);
+}
+
+/* Lets the workers through their gate once all have been woken, and waits for their threads. */
+static void
+join_workers(struct tri_runtime *runtime)
+{
+    uv_mutex_lock(&runtime->lock);
+    runtime->at_gate++;
+    uv_cond_broadcast(&runtime->changed);
+    uv_mutex_unlock(&runtime->lock);
+    for (unsigned i = 0; i < runtime->count; i++)
+        if (runtime->workers[i] != NULL && runtime->workers[i]->thread != 0)
+            uv_thread_join(&runtime->workers[i]->thread);
+}
+
+static tr_status
+start_workers(struct tri_runtime *runtime)
+{
+    tr_status status = TR_OK;
+    for (unsigned i = 0; i < runtime->count && status == TR_OK; i++)
+        status = tri_worker_new(runtime, i, &runtime->workers[i]);
+    for (unsigned i = 0; i < runtime->count && status == TR_OK; i++)
+        status = tri_worker_start(runtime->workers[i]);
+    if (status == TR_OK)
+        return TR_OK;
+
+    unsigned running = 0;
+    for (unsigned i = 0; i < runtime->count; i++)
+        running += runtime->workers[i] != NULL && runtime->workers[i]->thread != 0;
+    runtime->at_gate = runtime->count - running; /* those that never ran do not come to the gate */
+    set_phase(runtime, TRI_KILLING);
+    join_workers(runtime);
+    return status;
+}
+
+tr_status
+tri_runtime_start(const struct tr_runtime_options *options, const struct tri_layer *layer, void *host,
+                  struct tri_runtime **out)
+{
+    struct tr_runtime_options filled = options != NULL ? *options : (struct tr_runtime_options){0};
+    tr_status status = fill_options(&filled);
+    if (status != TR_OK)
+        return status;
+    struct tri_runtime *runtime = aligned_alloc(alignof(struct tri_runtime), sizeof(*runtime));
+    if (runtime == NULL)
+        return TR_ENOMEM;
+    memset(runtime, 0, sizeof(*runtime));
+    runtime->options = filled;
+    runtime->count = filled.workers;
+    runtime->layer = layer;
+    runtime->host = host;
+    runtime->ticks_per_ms = calibrate_ticks();
+    uv_mutex_init(&runtime->lock);
+    uv_cond_init(&runtime->changed);
+    ignore_sigpipe();
+    size_pool(filled.pool_size);
+
+    status = TR_ENOMEM;
+    runtime->workers = calloc(runtime->count, sizeof(struct tri_worker *));
+    if (runtime->workers == NULL)
+        goto free_runtime;
+    status = tri_trace_open(&filled.trace, runtime->count, &runtime->trace);
+    if (status != TR_OK)
+        goto free_runtime;
+    status = start_workers(runtime);
+    if (status != TR_OK)
+        goto free_runtime;
+    if (filled.watchdog_ms > 0 && (status = tri_watchdog_start(runtime, (unsigned)filled.watchdog_ms, &runtime->watchdog)) != TR_OK) {
+        tri_runtime_end(runtime, 0);
+        goto free_runtime;
+    }
+    *out = runtime;
+    return TR_OK;
+
+free_runtime:
+    tri_runtime_free(runtime);
+    return status;
+}
+
+/* Waits until every worker is quiet or the time is over. */
+static void
+await_quiet(struct tri_runtime *runtime, uint64_t deadline_ms)
+{
+    uint64_t end = uv_hrtime() + deadline_ms * 1000000u, now;
+    uv_mutex_lock(&runtime->lock);
+    while (runtime->quiet < runtime->count && (now = uv_hrtime()) < end)
+        uv_cond_timedwait(&runtime->changed, &runtime->lock, end - now);
+    uv_mutex_unlock(&runtime->lock);
+}
+
+uint64_t
+tri_runtime_end(struct tri_runtime *runtime, uint64_t deadline_ms)
+{
+    set_phase(runtime, TRI_DRAINING);
+    await_quiet(runtime, deadline_ms);
+    set_phase(runtime, TRI_KILLING);
+    join_workers(runtime);
+    tri_watchdog_stop(runtime->watchdog);
+    runtime->watchdog = NULL;
+    return runtime->killed;
+}
+
+void
+tri_runtime_free(struct tri_runtime *runtime)
+{
+    if (runtime == NULL)
+        return;
+    free_workers(runtime);
+    tri_trace_close(runtime->trace);
+    uv_cond_destroy(&runtime->changed);
+    uv_mutex_destroy(&runtime->lock);
+    free(runtime);
+}

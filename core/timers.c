@@ -1,0 +1,213 @@
+/*
+ * Timers: a binary heap over one libuv timer.
+ *
+ * An entry of the heap holds its key, the time and a running number, so that sifting touches the array and not the
+ * timers; a timer knows its place, so that it can be stopped. Equal times fire in the order of their start.
+ *
+ * The handle is armed for the first entry or earlier, never later. Starting a timer arms it anew only if that one is the
+ * first; stopping one leaves it as it is, at the price of one wake-up that finds nothing to do.
+ *
+ * A round fires what is due and was started before the round: the running number tells. What a callback starts for now
+ * is left for a millisecond later, because libuv 1.44 would run a handle that is armed for now again in the same turn,
+ * for ever. So the loop lives whatever callbacks start.
+ *
+ * An idle timer that comes up and was touched meanwhile is put back for the time that the touch asks for. Its place in
+ * the array has just been left, so nothing can fail there.
+ *
+ * Invariant: heap[timer->place - 1].timer == timer for each timer that is started.
+ */
+#include <assert.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <troupe/core/status_from.h>
+#include <troupe/core/timers.h>
+
+#define ROOM_FIRST 64u
+
+struct tri_timers_entry {
+    uint64_t due_ms;
+    uint64_t order; /* which start this was */
+    struct tri_timer *timer;
+};
+
+static bool
+comes_before(const struct tri_timers_entry *a, const struct tri_timers_entry *b)
+{
+    return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->order < b->order;
+}
+
+static void
+put_at(struct tri_timers *timers, size_t index, struct tri_timers_entry entry)
+{
+    timers->heap[index] = entry;
+    entry.timer->place = index + 1;
+}
+
+static void
+sift_up(struct tri_timers *timers, size_t index, struct tri_timers_entry entry)
+{
+    while (index > 0) {
+        size_t parent = (index - 1) / 2;
+        if (!comes_before(&entry, &timers->heap[parent]))
+            break;
+        put_at(timers, index, timers->heap[parent]);
+        index = parent;
+    }
+    put_at(timers, index, entry);
+}
+
+static void
+sift_down(struct tri_timers *timers, size_t index, struct tri_timers_entry entry)
+{
+    for (;;) {
+        size_t child = 2 * index + 1;
+        if (child >= timers->count)
+            break;
+        if (child + 1 < timers->count && comes_before(&timers->heap[child + 1], &timers->heap[child]))
+            child++;
+        if (!comes_before(&timers->heap[child], &entry))
+            break;
+        put_at(timers, index, timers->heap[child]);
+        index = child;
+    }
+    put_at(timers, index, entry);
+}
+
+static void
+remove_at(struct tri_timers *timers, size_t index)
+{
+    timers->heap[index].timer->place = 0;
+    struct tri_timers_entry last = timers->heap[--timers->count];
+    if (index == timers->count)
+        return;
+    if (index > 0 && comes_before(&last, &timers->heap[(index - 1) / 2]))
+        sift_up(timers, index, last);
+    else
+        sift_down(timers, index, last);
+}
+
+static tr_status
+make_room(struct tri_timers *timers)
+{
+    if (timers->count < timers->room)
+        return TR_OK;
+    size_t room = timers->room > 0 ? 2 * timers->room : ROOM_FIRST;
+    struct tri_timers_entry *heap = realloc(timers->heap, room * sizeof(*heap));
+    if (heap == NULL)
+        return TR_ENOMEM;
+    timers->heap = heap;
+    timers->room = room;
+    return TR_OK;
+}
+
+static void on_wake(uv_timer_t *handle);
+
+static void
+arm_for_first(struct tri_timers *timers, uint64_t least_ms)
+{
+    uint64_t due_ms = timers->heap[0].due_ms;
+    if (due_ms >= timers->armed_ms)
+        return;
+    uint64_t now_ms = uv_now(timers->loop);
+    timers->armed_ms = due_ms;
+    uv_timer_start(&timers->handle, on_wake, due_ms > now_ms ? due_ms - now_ms : least_ms, 0);
+}
+
+/* Puts a timer into the heap, which has room. */
+static void
+insert(struct tri_timers *timers, struct tri_timer *timer, uint64_t due_ms)
+{
+    /* With a time of the past it would come before others that are due longer and were started earlier. */
+    uint64_t now_ms = uv_now(timers->loop);
+    struct tri_timers_entry entry = {due_ms > now_ms ? due_ms : now_ms, timers->started++, timer};
+    timer->due_ms = due_ms;
+    sift_up(timers, timers->count++, entry);
+}
+
+static void
+on_wake(uv_timer_t *handle)
+{
+    struct tri_timers *timers = handle->data;
+    uint64_t now_ms = uv_now(timers->loop), round = timers->started;
+    while (timers->count > 0 && timers->heap[0].due_ms <= now_ms && timers->heap[0].order < round) {
+        struct tri_timer *timer = timers->heap[0].timer;
+        remove_at(timers, 0);
+        timer->fire(timer);
+    }
+    timers->armed_ms = UINT64_MAX;
+    if (timers->count > 0)
+        arm_for_first(timers, 1);
+}
+
+tr_status
+tri_timers_open(struct tri_timers *timers, uv_loop_t *loop)
+{
+    *timers = (struct tri_timers){.loop = loop, .armed_ms = UINT64_MAX};
+    int error = uv_timer_init(loop, &timers->handle);
+    timers->handle.data = timers;
+    return tri_status_from_uv(error);
+}
+
+void
+tri_timers_close(struct tri_timers *timers)
+{
+    while (timers->count > 0)
+        timers->heap[--timers->count].timer->place = 0;
+    free(timers->heap);
+    timers->heap = NULL;
+    timers->room = 0;
+    uv_close((uv_handle_t *)&timers->handle, NULL);
+}
+
+tr_status
+tri_timer_start(struct tri_timers *timers, struct tri_timer *timer, uint64_t delay_ms)
+{
+    uint64_t now_ms = uv_now(timers->loop);
+    return tri_timer_start_at(timers, timer, delay_ms < UINT64_MAX - now_ms ? now_ms + delay_ms : UINT64_MAX);
+}
+
+tr_status
+tri_timer_start_at(struct tri_timers *timers, struct tri_timer *timer, uint64_t due_ms)
+{
+    assert(timer->place == 0);
+    assert(!uv_is_closing((uv_handle_t *)&timers->handle));
+    if (make_room(timers) != TR_OK)
+        return TR_ENOMEM;
+    insert(timers, timer, due_ms);
+    arm_for_first(timers, 0);
+    return TR_OK;
+}
+
+void
+tri_timer_stop(struct tri_timers *timers, struct tri_timer *timer)
+{
+    if (timer->place > 0)
+        remove_at(timers, timer->place - 1);
+}
+
+static void
+fire_or_put_back(struct tri_timer *timer)
+{
+    struct tri_idle *idle = (struct tri_idle *)timer; /* its first member */
+    uint64_t due_ms = idle->touched_ms + idle->duration_ms;
+    if (due_ms > uv_now(idle->timers->loop))
+        insert(idle->timers, timer, due_ms);
+    else
+        idle->fire(idle);
+}
+
+tr_status
+tri_idle_start(struct tri_timers *timers, struct tri_idle *idle, uint64_t duration_ms)
+{
+    idle->timers = timers;
+    idle->duration_ms = duration_ms;
+    idle->touched_ms = uv_now(timers->loop);
+    idle->timer.fire = fire_or_put_back;
+    return tri_timer_start(timers, &idle->timer, duration_ms);
+}
+
+void
+tri_idle_stop(struct tri_timers *timers, struct tri_idle *idle)
+{
+    tri_timer_stop(timers, &idle->timer);
+}

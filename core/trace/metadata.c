@@ -1,0 +1,268 @@
+#include "metadata.h"
+#include "clock.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <troupe/core/status_from.h>
+#include <troupe/core/trace_format.h>
+#include <unistd.h>
+#include <uv.h>
+
+#define NAME "metadata"
+#define NEW_NAME ".metadata"
+
+/* Taken where the two readings of the counter lie closest together: an interruption in between would spoil it. */
+static struct tri_trace_moment
+moment_now(bool steady)
+{
+    struct tri_trace_moment best = {0};
+    uint64_t best_gap = UINT64_MAX;
+    for (int i = 0; i < 5; i++) {
+        uint64_t before = tri_trace_ticks(steady);
+        uint64_t monotonic = tri_trace_clock_ns(CLOCK_MONOTONIC);
+        uint64_t real = tri_trace_clock_ns(CLOCK_REALTIME);
+        uint64_t gap = tri_trace_ticks(steady) - before;
+        if (gap >= best_gap)
+            continue;
+        best_gap = gap;
+        best = (struct tri_trace_moment){before + gap / 2, monotonic, real};
+    }
+    return best;
+}
+
+static uint64_t
+frequency_between(const struct tri_trace_moment *a, const struct tri_trace_moment *b)
+{
+    long double seconds = (long double)(b->monotonic_ns - a->monotonic_ns) / TRI_TRACE_NS;
+    return (uint64_t)((long double)(b->ticks - a->ticks) / seconds + 0.5L);
+}
+
+static uv_once_t measured = UV_ONCE_INIT;
+static uint64_t measured_frequency;
+
+/* Ten milliseconds, once in a process: right to about ten millionths. The end of the trace makes it better. */
+static void
+measure_frequency(void)
+{
+    struct tri_trace_moment begin = moment_now(true), end = begin;
+    while (end.monotonic_ns - begin.monotonic_ns < TRI_TRACE_NS / 100) {
+        nanosleep(&(struct timespec){.tv_nsec = TRI_TRACE_NS / 200}, NULL);
+        end = moment_now(true);
+    }
+    measured_frequency = frequency_between(&begin, &end);
+}
+
+static uint64_t
+frequency(bool steady)
+{
+    if (!steady)
+        return TRI_TRACE_NS;
+    uv_once(&measured, measure_frequency);
+    return measured_frequency;
+}
+
+/* Over a run of a second and more the two moments tell the frequency better than the first measurement did. */
+static void
+refine_frequency(struct tri_metadata *metadata)
+{
+    struct tri_trace_moment now = moment_now(metadata->steady);
+    if (metadata->steady && now.monotonic_ns - metadata->opened.monotonic_ns > TRI_TRACE_NS)
+        metadata->frequency = frequency_between(&metadata->opened, &now);
+}
+
+static void
+write_uuid(FILE *file, const uint8_t uuid[16])
+{
+    for (int i = 0; i < 16; i++)
+        fprintf(file, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
+}
+
+static void
+write_trace(FILE *file, const struct tri_metadata *metadata)
+{
+    const char *order = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? "le" : "be";
+    fputs("/* CTF 1.8 */\n\n"
+          "typealias integer { size = 16; align = 8; signed = false; } := uint16_t;\n"
+          "typealias integer { size = 32; align = 8; signed = false; } := uint32_t;\n"
+          "typealias integer { size = 64; align = 8; signed = false; } := uint64_t;\n"
+          "typealias integer { size = 64; align = 8; signed = false; base = 16; } := name_t;\n\n"
+          "trace {\n    major = 1;\n    minor = 8;\n    uuid = \"",
+          file);
+    write_uuid(file, metadata->uuid);
+    fprintf(file,
+            "\";\n    byte_order = %s;\n"
+            "    packet.header := struct {\n"
+            "        uint32_t magic;\n"
+            "        integer { size = 8; align = 8; signed = false; } uuid[16];\n"
+            "        uint32_t stream_id;\n"
+            "        uint64_t stream_instance_id;\n"
+            "    };\n};\n\n",
+            order);
+}
+
+static void
+write_environment(FILE *file, const struct tri_metadata *metadata)
+{
+    fprintf(file,
+            "env {\n    tracer_name = \"troupe\";\n    troupe_format = %d;\n    mode = \"%s\";\n    workers = %u;\n"
+            "    pid = %ld;\n    closed = %d;\n};\n\n",
+            TRI_TRACE_VERSION, metadata->mode, metadata->workers, (long)getpid(), metadata->closed);
+}
+
+/* Where the clock stood at 1970: ticks are counted from the machine's start. */
+static void
+write_clock(FILE *file, const struct tri_metadata *metadata)
+{
+    const struct tri_trace_moment *opened = &metadata->opened;
+    uint64_t hertz = metadata->frequency;
+    uint64_t up_s = opened->ticks / hertz;
+    uint64_t up_ns = (uint64_t)((long double)(opened->ticks % hertz) * TRI_TRACE_NS / (long double)hertz);
+    uint64_t began_ns = opened->real_ns - up_s * TRI_TRACE_NS - up_ns;
+    uint64_t rest = (uint64_t)((long double)(began_ns % TRI_TRACE_NS) * (long double)hertz / TRI_TRACE_NS);
+    fprintf(file,
+            "clock {\n    name = ticks;\n    description = \"%s\";\n    freq = %" PRIu64 ";\n    offset_s = %" PRIu64
+            ";\n    offset = %" PRIu64 ";\n};\n\n"
+            "typealias integer { size = 64; align = 8; signed = false; map = clock.ticks.value; } := ticks_t;\n\n",
+            metadata->steady ? "CPU time stamp counter" : "CLOCK_MONOTONIC", hertz, began_ns / TRI_TRACE_NS, rest);
+}
+
+static void
+write_stream(FILE *file, unsigned class)
+{
+    fprintf(file,
+            "stream {\n    id = %u;\n"
+            "    event.header := struct { ticks_t timestamp; uint16_t id; } align(%u);\n"
+            "    packet.context := struct {\n"
+            "        ticks_t timestamp_begin;\n"
+            "        uint64_t content_size;\n"
+            "        uint64_t packet_size;\n"
+            "        uint64_t packet_seq_num;\n"
+            "        uint64_t events_discarded;\n"
+            "        uint32_t worker;\n"
+            "    };\n};\n\n",
+            class, TRI_TRACE_STEP * 8);
+}
+
+static void
+write_table(FILE *file, const struct tri_trace_table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct tri_trace_event *event = &table->events[i];
+        fprintf(file, "event { name = \"%s\"; id = %u; stream_id = %u; fields := struct record; }; /* %s */\n",
+                event->name, event->id, TRI_TRACE_CLASS_EVENTS, event->doc);
+    }
+}
+
+static void
+write_text(FILE *file, const struct tri_metadata *metadata)
+{
+    write_trace(file, metadata);
+    write_environment(file, metadata);
+    write_clock(file, metadata);
+    write_stream(file, TRI_TRACE_CLASS_EVENTS);
+    write_stream(file, TRI_TRACE_CLASS_NAMES);
+    fprintf(file,
+            "struct record { uint16_t flags; uint32_t arg; name_t actor; name_t message; };\n\n"
+            "event { name = \"name\"; id = 0; stream_id = %u; fields := struct { uint32_t number; string text; }; };\n",
+            TRI_TRACE_CLASS_NAMES);
+    for (size_t i = 0; i < metadata->table_count; i++)
+        write_table(file, &metadata->tables[i]);
+}
+
+static int
+write_new(const struct tri_metadata *metadata)
+{
+    int fd = openat(metadata->directory, NEW_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return errno;
+    FILE *file = fdopen(fd, "w");
+    if (file == NULL) {
+        int error = errno;
+        close(fd);
+        return error;
+    }
+    write_text(file, metadata);
+    bool failed = ferror(file) != 0;
+    return fclose(file) != 0 ? errno : failed ? EIO : 0;
+}
+
+/* Puts a new text in the place of the old one. */
+static tr_status
+replace(const struct tri_metadata *metadata)
+{
+    int error = write_new(metadata);
+    if (error == 0 && renameat(metadata->directory, NEW_NAME, metadata->directory, NAME) != 0)
+        error = errno;
+    if (error != 0)
+        unlinkat(metadata->directory, NEW_NAME, 0);
+    return tri_status_from_errno(error);
+}
+
+tr_status
+tri_metadata_open(struct tri_metadata *metadata, int directory, const char *mode, unsigned workers)
+{
+    memset(metadata, 0, sizeof(*metadata));
+    metadata->directory = directory;
+    metadata->mode = mode;
+    metadata->workers = workers;
+    metadata->steady = tri_trace_counter_is_steady();
+    metadata->frequency = frequency(metadata->steady);
+    metadata->opened = moment_now(metadata->steady);
+    int error = uv_random(NULL, NULL, metadata->uuid, sizeof(metadata->uuid), 0, NULL);
+    if (error != 0)
+        return tri_status_from_uv(error);
+
+    int fd = openat(directory, NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); /* the claim */
+    if (fd < 0)
+        return tri_status_from_errno(errno);
+    close(fd);
+    tr_status status = replace(metadata);
+    if (status != TR_OK)
+        tri_metadata_abandon(metadata);
+    return status;
+}
+
+static bool
+is_known(const struct tri_metadata *metadata, const struct tri_trace_event *events)
+{
+    for (size_t i = 0; i < metadata->table_count; i++) {
+        if (metadata->tables[i].events == events)
+            return true;
+    }
+    return false;
+}
+
+tr_status
+tri_metadata_add(struct tri_metadata *metadata, const struct tri_trace_event *events, size_t count)
+{
+    if (is_known(metadata, events))
+        return TR_OK;
+    struct tri_trace_table *tables = realloc(metadata->tables, (metadata->table_count + 1) * sizeof(*tables));
+    if (tables == NULL)
+        return TR_ENOMEM;
+    metadata->tables = tables;
+    tables[metadata->table_count++] = (struct tri_trace_table){events, count};
+    tr_status status = replace(metadata);
+    if (status != TR_OK)
+        metadata->table_count--;
+    return status;
+}
+
+void
+tri_metadata_close(struct tri_metadata *metadata)
+{
+    metadata->closed = true;
+    refine_frequency(metadata);
+    replace(metadata); /* if that fails, the text before stands and says that the trace was not closed */
+    free(metadata->tables);
+}
+
+void
+tri_metadata_abandon(struct tri_metadata *metadata)
+{
+    unlinkat(metadata->directory, NAME, 0);
+    free(metadata->tables);
+}

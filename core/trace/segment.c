@@ -1,0 +1,350 @@
+#include "segment.h"
+#include <ck_pr.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <troupe/core/status_from.h>
+#include <unistd.h>
+#include <uv.h>
+
+#define NAME_SIZE 48 /* bytes that hold any file's name */
+
+struct tri_maker {
+    uv_thread_t thread;
+    uv_mutex_t lock;
+    uv_cond_t changed;
+    struct tri_segments *first, **last; /* the queue */
+    bool stopping;
+};
+
+/* -- One file. -- */
+
+static void
+name_hidden(const struct tri_segments *segments, char name[NAME_SIZE])
+{
+    snprintf(name, NAME_SIZE, ".%s", segments->stream); /* one is hidden at a time */
+}
+
+static void
+name_shown(const struct tri_segments *segments, uint64_t sequence, char name[NAME_SIZE])
+{
+    snprintf(name, NAME_SIZE, "%s.%08" PRIu64, segments->stream, sequence);
+}
+
+static bool
+rename_segment(const struct tri_segments *segments, struct tri_segment *segment, bool shown)
+{
+    char hidden_name[NAME_SIZE], shown_name[NAME_SIZE];
+    name_hidden(segments, hidden_name);
+    name_shown(segments, segment->sequence, shown_name);
+    const char *from = shown ? hidden_name : shown_name, *to = shown ? shown_name : hidden_name;
+    if (renameat(segments->directory, from, segments->directory, to) != 0)
+        return false;
+    segment->shown = shown;
+    return true;
+}
+
+/* What posix_fallocate() answers, once no signal interrupts it. */
+static int
+reserve_blocks(int fd, size_t bytes)
+{
+    int error;
+    do
+        error = posix_fallocate(fd, 0, (off_t)bytes);
+    while (error == EINTR);
+    return error;
+}
+
+static int
+map(int fd, size_t bytes, bool touch, void **out)
+{
+    int error = reserve_blocks(fd, bytes);
+    if (error != 0)
+        return error;
+    *out = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | (touch ? MAP_POPULATE : 0), fd, 0);
+    return *out == MAP_FAILED ? errno : 0;
+}
+
+/* A hidden file, mapped. touch: its pages shall be in memory at once, since it will soon be full. */
+static int
+make_file(const struct tri_segments *segments, bool touch, void **out)
+{
+    char name[NAME_SIZE];
+    name_hidden(segments, name);
+    int fd = openat(segments->directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return errno;
+    int error = map(fd, segments->bytes, touch, out);
+    close(fd);
+    if (error != 0)
+        unlinkat(segments->directory, name, 0);
+    return error;
+}
+
+static bool
+take_budget(const struct tri_segments *segments)
+{
+    int64_t size = (int64_t)segments->bytes;
+    if (segments->bytes_left == NULL)
+        return true;
+    if ((int64_t)ck_pr_faa_64((uint64_t *)segments->bytes_left, (uint64_t)-size) >= size)
+        return true;
+    ck_pr_add_64((uint64_t *)segments->bytes_left, (uint64_t)size);
+    return false;
+}
+
+static void
+give_budget_back(const struct tri_segments *segments)
+{
+    if (segments->bytes_left != NULL)
+        ck_pr_add_64((uint64_t *)segments->bytes_left, (uint64_t)segments->bytes);
+}
+
+static int
+make_segment(struct tri_segments *segments, struct tri_segment *segment, bool touch)
+{
+    if (!take_budget(segments))
+        return ENOSPC;
+    void *memory = NULL;
+    int error = make_file(segments, touch, &memory);
+    if (error != 0) {
+        give_budget_back(segments);
+        return error;
+    }
+    segment->packet = memory;
+    segment->shown = false;
+    return 0;
+}
+
+static void
+unmap(const struct tri_segments *segments, struct tri_segment *segment)
+{
+    if (segment->packet != NULL)
+        munmap(segment->packet, segments->bytes);
+    segment->packet = NULL;
+}
+
+/* -- The maker. -- */
+
+static void
+make_ahead(struct tri_segments *segments)
+{
+    unmap(segments, &segments->old);
+    make_segment(segments, &segments->row[segments->next], true); /* if it fails, tri_segments_next() tries again */
+}
+
+static void
+maker_main(void *argument)
+{
+    struct tri_maker *maker = argument;
+    uv_mutex_lock(&maker->lock);
+    while (!maker->stopping) {
+        struct tri_segments *segments = maker->first;
+        if (segments == NULL) {
+            uv_cond_wait(&maker->changed, &maker->lock);
+            continue;
+        }
+        maker->first = segments->asked_after;
+        if (maker->first == NULL)
+            maker->last = &maker->first;
+        uv_mutex_unlock(&maker->lock);
+        make_ahead(segments);
+        uv_mutex_lock(&maker->lock);
+        segments->asked = false;
+        uv_cond_broadcast(&maker->changed);
+    }
+    uv_mutex_unlock(&maker->lock);
+}
+
+/* The process's signals are not for this thread: they would meet whatever it inherited. */
+static int
+start_without_signals(struct tri_maker *maker)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = uv_thread_create(&maker->thread, maker_main, maker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+tr_status
+tri_maker_start(struct tri_maker **out)
+{
+    struct tri_maker *maker = calloc(1, sizeof(*maker));
+    if (maker == NULL)
+        return TR_ENOMEM;
+    maker->last = &maker->first;
+    int error = uv_mutex_init(&maker->lock);
+    if (error != 0)
+        goto free_maker;
+    error = uv_cond_init(&maker->changed);
+    if (error != 0)
+        goto destroy_lock;
+    error = start_without_signals(maker);
+    if (error != 0)
+        goto destroy_changed;
+    *out = maker;
+    return TR_OK;
+
+destroy_changed:
+    uv_cond_destroy(&maker->changed);
+destroy_lock:
+    uv_mutex_destroy(&maker->lock);
+free_maker:
+    free(maker);
+    return tri_status_from_uv(error);
+}
+
+void
+tri_maker_stop(struct tri_maker *maker)
+{
+    if (maker == NULL)
+        return;
+    uv_mutex_lock(&maker->lock);
+    maker->stopping = true;
+    uv_cond_broadcast(&maker->changed);
+    uv_mutex_unlock(&maker->lock);
+    uv_thread_join(&maker->thread);
+    uv_cond_destroy(&maker->changed);
+    uv_mutex_destroy(&maker->lock);
+    free(maker);
+}
+
+static void
+ask(struct tri_maker *maker, struct tri_segments *segments)
+{
+    uv_mutex_lock(&maker->lock);
+    segments->asked = true;
+    segments->asked_after = NULL;
+    *maker->last = segments;
+    maker->last = &segments->asked_after;
+    uv_cond_broadcast(&maker->changed);
+    uv_mutex_unlock(&maker->lock);
+}
+
+/* Waits for what was asked: it is under way, and two would make the same file. */
+static void
+await(struct tri_maker *maker, const struct tri_segments *segments)
+{
+    uv_mutex_lock(&maker->lock);
+    while (segments->asked)
+        uv_cond_wait(&maker->changed, &maker->lock);
+    uv_mutex_unlock(&maker->lock);
+}
+
+/* -- A stream's segments. -- */
+
+tr_status
+tri_segments_open(struct tri_segments **out, struct tri_maker *maker, int directory, const char *stream, size_t bytes,
+                  unsigned keep, int64_t *bytes_left)
+{
+    unsigned room = keep > 0 ? keep : 2; /* while all are kept: the current one, and the next */
+    struct tri_segments *segments = calloc(1, sizeof(*segments) + room * sizeof(segments->row[0]));
+    if (segments == NULL)
+        return TR_ENOMEM;
+    segments->maker = maker;
+    segments->directory = directory;
+    segments->bytes = bytes;
+    segments->keep = keep;
+    segments->bytes_left = bytes_left;
+    segments->room = room;
+    snprintf(segments->stream, sizeof(segments->stream), "%s", stream);
+
+    int error = make_segment(segments, &segments->row[0], false);
+    if (error != 0) {
+        free(segments);
+        return tri_status_from_errno(error);
+    }
+    *out = segments;
+    return TR_OK;
+}
+
+void
+tri_segments_close(struct tri_segments *segments)
+{
+    if (segments == NULL)
+        return;
+    bool hidden = false;
+    for (unsigned i = 0; i < segments->room; i++) {
+        struct tri_segment *segment = &segments->row[i];
+        hidden |= segment->packet != NULL && !segment->shown;
+        unmap(segments, segment);
+    }
+    unmap(segments, &segments->old);
+    if (hidden) {
+        char name[NAME_SIZE];
+        name_hidden(segments, name);
+        unlinkat(segments->directory, name, 0);
+    }
+    free(segments);
+}
+
+void
+tri_segments_prepare(struct tri_segments *segments)
+{
+    if (segments->row[segments->next].packet == NULL)
+        ask(segments->maker, segments);
+}
+
+/* No further file can be had: from now on the ring is as large as it is. false: it is too small for that. */
+static bool
+settle_for_what_there_is(struct tri_segments *segments)
+{
+    if (segments->keep == 0 || segments->next < 2)
+        return false;
+    segments->room = segments->next;
+    segments->next = 0;
+    return true;
+}
+
+/* Makes the oldest segment of a full ring the next one. */
+static struct tri_segment *
+reuse(struct tri_segments *segments)
+{
+    struct tri_segment *oldest = &segments->row[segments->next];
+    if (rename_segment(segments, oldest, false))
+        return oldest;
+    unmap(segments, oldest); /* somebody took the file away */
+    return make_segment(segments, oldest, true) == 0 ? oldest : NULL;
+}
+
+struct tri_segment *
+tri_segments_next(struct tri_segments *segments)
+{
+    await(segments->maker, segments);
+    struct tri_segment *next = &segments->row[segments->next];
+    if (next->packet == NULL && make_segment(segments, next, true) != 0) {
+        if (!settle_for_what_there_is(segments))
+            return NULL;
+        next = &segments->row[segments->next];
+    }
+    if (next->shown)
+        next = reuse(segments);
+    if (next != NULL)
+        next->sequence = segments->next_sequence;
+    return next;
+}
+
+bool
+tri_segments_show(struct tri_segments *segments, struct tri_segment *segment)
+{
+    if (!rename_segment(segments, segment, true))
+        return false;
+    struct tri_segment *before = &segments->row[segments->current];
+    if (segments->keep == 0 && before != segment) {
+        unmap(segments, &segments->old);
+        segments->old = *before;
+        before->packet = NULL;
+    }
+    segments->current = segments->next;
+    segments->next = (segments->next + 1) % segments->room;
+    segments->next_sequence++;
+    return true;
+}

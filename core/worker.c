@@ -1,0 +1,522 @@
+/*
+ * A worker's life, turn by turn.
+ *
+ * A turn
+ *   1. takes the mail: what came through the lanes and the inbox goes to the layer above, which files it with the
+ *      actors it is for;
+ *   2. lets the layer run actors that are ready, for a slice of time;
+ *   3. sends the mail: what was staged for other workers is published, and those that sleep are woken;
+ *   4. polls the loop without waiting, if the last look is older than POLL_EVERY_US.
+ * A turn that found nothing to do waits: it polls its ways in for a short time if that paid lately, then sleeps in its
+ * loop until a descriptor, a timer or the doorbell wakes it (doorbell.h).
+ *
+ * Spinning pays when messages of other workers come within the spin time. That is learnt: every success buys two more
+ * tries, a failure costs one, and one in PROBE_EVERY sleeps that a message ended is replaced by a try. Sleeps that a
+ * socket ended teach nothing, so a server without traffic between workers never spins.
+ *
+ * The end has two phases (runtime.c). Draining: the layer asks everything to end and says when nothing lives any more.
+ * Killing: each worker leaves its turns, kills what is left and runs its loop until all handles are closed; nothing is
+ * sent after that, so behind a gate that all workers pass together the lanes are emptied for good and the loops closed.
+ *
+ * Invariants
+ *   - a worker sleeps only with empty outboxes, or with a starved lane whose consumer will ring;
+ *   - whoever publishes for a worker rings its bell afterwards.
+ */
+#include "worker_internal.h"
+
+#include "affinity.h"
+#include "doorbell.h"
+#include "inbox.h"
+#include "lane.h"
+#include "outbox.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <troupe/core/status_from.h>
+
+#define MAIL_PER_LANE 256u /* envelopes taken from one lane in a turn */
+#define STAGE_AT_MOST 64u  /* messages held back for one destination within a turn */
+#define POLL_EVERY_US 200u /* of a busy worker */
+#define PROBE_EVERY 8u
+#define SPIN_PAID_AT_MOST 16
+
+static _Thread_local struct tri_worker *current;
+
+struct tri_worker *
+tri_worker_current(void)
+{
+    return current;
+}
+
+/* Mail in. */
+
+static void
+ring(struct tri_worker *worker)
+{
+    if (tri_doorbell_ring(worker))
+        ck_pr_inc_64(&worker->counters.wakes);
+}
+
+/* Takes what one lane holds, within reason. Returns how many envelopes came. */
+static unsigned
+take_lane(struct tri_worker *worker, struct tri_lane *lane, unsigned source)
+{
+    unsigned taken = 0;
+    for (struct tri_envelope *slot; taken < MAIL_PER_LANE && (slot = tri_lane_peek(lane)) != NULL; taken++) {
+        if (TRI_UNLIKELY(!worker->layer->deliver(worker, slot->to, &slot->message)))
+            break;
+        if (TRI_UNLIKELY(tri_lane_drop(lane)))
+            ring(worker->runtime->workers[source]);
+    }
+    return taken;
+}
+
+static struct tri_lane *
+lane_from(struct tri_worker *worker, unsigned source)
+{
+    struct tri_lane *lane = ck_pr_load_ptr(&worker->lanes[source]);
+    if (lane != NULL) {
+        ck_pr_fence_load(); /* N2, pairs with N1 in outbox_open() */
+        TRI_ACQUIRE(&worker->lanes[source]);
+    }
+    return lane;
+}
+
+static unsigned
+take_inbox(struct tri_worker *worker)
+{
+    unsigned taken = 0;
+    if (tri_inbox_empty(worker->inbox))
+        return 0;
+    for (struct tri_inbox_entry *entry = tri_inbox_take(worker->inbox), *next; entry != NULL; entry = next, taken++) {
+        next = tri_inbox_next(entry);
+        if (!worker->layer->deliver(worker, entry->to, &entry->message)) {
+            tr_message_drop(&entry->message);
+            worker->counters.dead_letters++;
+        }
+        free(entry);
+    }
+    return taken;
+}
+
+static unsigned
+take_mail(struct tri_worker *worker)
+{
+    unsigned taken = 0;
+    for (unsigned source = 0; source < worker->runtime->count; source++) {
+        struct tri_lane *lane = lane_from(worker, source);
+        if (lane != NULL)
+            taken += take_lane(worker, lane, source);
+    }
+    return taken + take_inbox(worker);
+}
+
+static bool
+mail_waits(struct tri_worker *worker)
+{
+    for (unsigned source = 0; source < worker->runtime->count; source++) {
+        struct tri_lane *lane = lane_from(worker, source);
+        if (lane != NULL && tri_lane_peek(lane) != NULL)
+            return true;
+    }
+    return !tri_inbox_empty(worker->inbox);
+}
+
+/* Mail out. */
+
+/* The outbox for a destination, with its lane: made by the first message. */
+static bool
+outbox_open(struct tri_worker *worker, struct tri_outbox *outbox, unsigned target)
+{
+    outbox->lane = tri_lane_new();
+    if (outbox->lane == NULL)
+        return false;
+    struct tri_worker *receiver = worker->runtime->workers[target];
+    TRI_RELEASE(&receiver->lanes[worker->index]);
+    ck_pr_fence_store(); /* N1, pairs with N2 in lane_from(): the lane is whole before it is seen */
+    ck_pr_store_ptr(&receiver->lanes[worker->index], outbox->lane);
+    return true;
+}
+
+/* Publishes what fits. Returns false if something waits for room. */
+static bool
+send_outbox(struct tri_worker *worker, unsigned target)
+{
+    struct tri_outbox *outbox = &worker->outboxes[target];
+    bool was_full = outbox->full;
+    if (tri_outbox_flush(outbox) > 0)
+        ring(worker->runtime->workers[target]);
+    if (outbox->full && !was_full)
+        tri_trace(worker->trace, TRI_TRACE_CORE_lane_full, 0, target, 0, 0);
+    return !outbox->full;
+}
+
+static void
+send_mail(struct tri_worker *worker)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < worker->dirty_count; i++) {
+        unsigned target = worker->dirty[i];
+        if (send_outbox(worker, target))
+            worker->outboxes[target].dirty = false;
+        else
+            worker->dirty[kept++] = target;
+    }
+    worker->dirty_count = kept;
+}
+
+tr_status
+tri_worker_stage(struct tri_worker *worker, unsigned target, struct tri_envelope **out)
+{
+    struct tri_outbox *outbox = &worker->outboxes[target];
+    if (TRI_UNLIKELY(outbox->lane == NULL) && !outbox_open(worker, outbox, target))
+        return TR_ENOMEM;
+    if (TRI_UNLIKELY(outbox->waiting >= worker->runtime->options.lane_limit))
+        return TR_EFULL;
+    *out = tri_outbox_append(outbox);
+    return *out != NULL ? TR_OK : TR_ENOMEM;
+}
+
+void
+tri_worker_commit(struct tri_worker *worker, unsigned target)
+{
+    struct tri_outbox *outbox = &worker->outboxes[target];
+    if (!outbox->dirty) {
+        outbox->dirty = true;
+        worker->dirty[worker->dirty_count++] = target;
+    }
+    if (outbox->waiting % STAGE_AT_MOST == 0)
+        send_outbox(worker, target);
+}
+
+size_t
+tri_worker_backlog(const struct tri_worker *worker, unsigned target)
+{
+    const struct tri_outbox *outbox = &worker->outboxes[target];
+    return outbox->full ? outbox->waiting : 0;
+}
+
+tr_status
+tri_worker_post(struct tri_worker *worker, tr_ref to, const tr_message *message, bool urgent)
+{
+    tr_status status =
+        tri_inbox_push(worker->inbox, to, message, urgent ? UINT_MAX : worker->runtime->options.outside_limit);
+    if (status == TR_OK)
+        ring(worker);
+    return status;
+}
+
+void
+tri_worker_nudge(struct tri_worker *worker)
+{
+    uv_async_send(&worker->wakeup);
+}
+
+/* Waiting. */
+
+static bool
+spin_pays(struct tri_worker *worker)
+{
+    if (worker->runtime->options.spin_us <= 0)
+        return false;
+    if (worker->spin_paid > 0)
+        return true;
+    if (worker->naps < PROBE_EVERY)
+        return false;
+    worker->naps = 0;
+    return true;
+}
+
+/* Polls the ways in for the spin time. true: there is mail. */
+static bool
+spin(struct tri_worker *worker)
+{
+    uint64_t ticks = (uint64_t)worker->runtime->options.spin_us * worker->runtime->ticks_per_ms / 1000;
+    uint64_t began = tri_ticks();
+    do {
+        if (mail_waits(worker)) {
+            worker->spin_paid = worker->spin_paid < SPIN_PAID_AT_MOST - 2 ? worker->spin_paid + 2 : SPIN_PAID_AT_MOST;
+            return true;
+        }
+        ck_pr_stall();
+    } while (tri_ticks() - began < ticks);
+    if (worker->spin_paid > 0)
+        worker->spin_paid--;
+    return false;
+}
+
+static void
+poll_loop(struct tri_worker *worker)
+{
+    uv_run(&worker->loop, UV_RUN_NOWAIT);
+    worker->polled = tri_ticks();
+}
+
+/* Some outboxes wait for room: their consumers shall ring. false: there is room already. */
+static bool
+starve(struct tri_worker *worker)
+{
+    for (unsigned i = 0; i < worker->dirty_count; i++)
+        if (tri_lane_starve(worker->outboxes[worker->dirty[i]].lane))
+            return false;
+    return true;
+}
+
+static bool
+must_leave(const struct tri_worker *worker)
+{
+    unsigned phase = tri_runtime_phase(worker->runtime);
+    return phase == TRI_KILLING || (phase == TRI_DRAINING && !worker->drained);
+}
+
+static void
+sleep_in_loop(struct tri_worker *worker)
+{
+    tri_doorbell_doze(worker);
+    if (!mail_waits(worker) && starve(worker) && !must_leave(worker)) {
+        worker->counters.sleeps++;
+        tri_trace(worker->trace, TRI_TRACE_CORE_sleep, 0, 0, 0, 0);
+        uv_run(&worker->loop, UV_RUN_ONCE);
+        tri_trace(worker->trace, TRI_TRACE_CORE_wake, 0, 0, 0, 0);
+        worker->polled = tri_ticks();
+        if (mail_waits(worker))
+            worker->naps++;
+    }
+    tri_doorbell_rise(worker);
+}
+
+static void
+wait(struct tri_worker *worker)
+{
+    if (spin_pays(worker) && spin(worker))
+        return;
+    sleep_in_loop(worker);
+}
+
+/* The turns. */
+
+static void
+turn(struct tri_worker *worker)
+{
+    unsigned mail = take_mail(worker);
+    bool more = worker->layer->run(worker);
+    send_mail(worker);
+    if (mail == 0 && !more)
+        wait(worker);
+    else if (tri_ticks() - worker->polled > POLL_EVERY_US * worker->runtime->ticks_per_ms / 1000)
+        poll_loop(worker);
+}
+
+/* Waits until all workers are here, and the thread that ends them: afterwards nobody sends or rings any more. */
+static void
+pass_gate(struct tri_runtime *runtime)
+{
+    uv_mutex_lock(&runtime->lock);
+    runtime->at_gate++;
+    uv_cond_broadcast(&runtime->changed);
+    while (runtime->at_gate <= runtime->count)
+        uv_cond_wait(&runtime->changed, &runtime->lock);
+    uv_mutex_unlock(&runtime->lock);
+}
+
+static void
+close_left_behind(uv_handle_t *handle, void *argument)
+{
+    struct tri_worker *worker = argument;
+    if (handle != (uv_handle_t *)&worker->wakeup && !uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* Kills what is left and runs the loop until every handle but the worker's own is closed. */
+static void
+kill_all(struct tri_worker *worker)
+{
+    uint64_t killed = worker->layer->kill(worker);
+    tri_timers_close(&worker->timers);
+    uv_unref((uv_handle_t *)&worker->wakeup);
+    uv_run(&worker->loop, UV_RUN_DEFAULT); /* what the layer closes; requests of the pool */
+    uv_walk(&worker->loop, close_left_behind, worker);
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+
+    uv_mutex_lock(&worker->runtime->lock);
+    worker->runtime->killed += killed;
+    uv_mutex_unlock(&worker->runtime->lock);
+}
+
+/* Everything that is still on its way becomes a dead letter. */
+static void
+bury_mail(struct tri_worker *worker)
+{
+    while (take_mail(worker) > 0) {
+    }
+    for (unsigned target = 0; target < worker->runtime->count; target++)
+        for (struct tri_envelope *left; (left = tri_outbox_take(&worker->outboxes[target])) != NULL;) {
+            tr_message_drop(&left->message);
+            worker->counters.dead_letters++;
+        }
+}
+
+static void
+worker_main(void *argument)
+{
+    struct tri_worker *worker = argument;
+    struct tri_runtime *runtime = worker->runtime;
+    current = worker;
+    if (worker->cpu >= 0 && tri_affinity_pin(worker->cpu) != TR_OK)
+        worker->cpu = -1; /* the CPU was taken away since: run where the system lets us */
+    worker->polled = tri_ticks();
+    tri_trace(worker->trace, TRI_TRACE_CORE_worker_start, 0, (uint32_t)worker->cpu, 0, 0);
+
+    for (unsigned phase; (phase = tri_runtime_phase(runtime)) != TRI_KILLING;) {
+        if (phase == TRI_DRAINING && !worker->drained) {
+            worker->drained = true;
+            worker->layer->drain(worker);
+        }
+        turn(worker);
+    }
+
+    kill_all(worker);
+    pass_gate(runtime);
+    bury_mail(worker);
+    tri_trace(worker->trace, TRI_TRACE_CORE_worker_stop, 0, 0, 0, 0);
+    uv_close((uv_handle_t *)&worker->wakeup, NULL);
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    current = NULL;
+}
+
+void
+tri_worker_quiet(struct tri_worker *worker)
+{
+    struct tri_runtime *runtime = worker->runtime;
+    if (worker->quiet)
+        return;
+    worker->quiet = true;
+    uv_mutex_lock(&runtime->lock);
+    runtime->quiet++;
+    uv_cond_broadcast(&runtime->changed);
+    uv_mutex_unlock(&runtime->lock);
+}
+
+/* Life. */
+
+static void
+on_wakeup(uv_async_t *handle)
+{
+    (void)handle; /* the turn that follows looks at everything */
+}
+
+static tr_status
+open_loop(struct tri_worker *worker)
+{
+    int err = uv_loop_init(&worker->loop);
+    if (err != 0)
+        return tri_status_from_uv(err);
+    worker->loop.data = worker;
+    err = uv_async_init(&worker->loop, &worker->wakeup, on_wakeup);
+    tr_status status = tri_status_from_uv(err);
+    if (err != 0)
+        goto close_loop;
+    status = tri_timers_open(&worker->timers, &worker->loop);
+    if (status != TR_OK)
+        goto close_wakeup;
+    return TR_OK;
+
+close_wakeup:
+    uv_close((uv_handle_t *)&worker->wakeup, NULL);
+    uv_run(&worker->loop, UV_RUN_DEFAULT); /* handles close only inside a running loop */
+close_loop:
+    uv_loop_close(&worker->loop);
+    return status;
+}
+
+static void
+close_loop(struct tri_worker *worker)
+{
+    if (worker->thread == 0) { /* it never ran: its handles are still open */
+        tri_timers_close(&worker->timers);
+        uv_close((uv_handle_t *)&worker->wakeup, NULL);
+        uv_run(&worker->loop, UV_RUN_DEFAULT);
+    }
+    uv_loop_close(&worker->loop);
+}
+
+tr_status
+tri_worker_new(struct tri_runtime *runtime, unsigned index, struct tri_worker **out)
+{
+    struct tri_worker *worker = aligned_alloc(alignof(struct tri_worker), sizeof(*worker));
+    if (worker == NULL)
+        return TR_ENOMEM;
+    memset(worker, 0, sizeof(*worker));
+    worker->runtime = runtime;
+    worker->layer = runtime->layer;
+    worker->index = index;
+    worker->cpu = runtime->options.unpinned ? -1 : tri_affinity_cpu(index);
+    worker->trace = tri_trace_stream_of(runtime->trace, index);
+    worker->outboxes = calloc(runtime->count, sizeof(*worker->outboxes));
+    worker->dirty = calloc(runtime->count, sizeof(*worker->dirty));
+    worker->lanes = calloc(runtime->count, sizeof(*worker->lanes));
+    worker->inbox = tri_inbox_new();
+    tr_status status = TR_ENOMEM;
+    if (worker->outboxes == NULL || worker->dirty == NULL || worker->lanes == NULL || worker->inbox == NULL)
+        goto free_memory;
+    status = open_loop(worker);
+    if (status != TR_OK)
+        goto free_memory;
+    status = runtime->layer->open(worker);
+    if (status != TR_OK)
+        goto close_loop;
+    *out = worker;
+    return TR_OK;
+
+close_loop:
+    close_loop(worker);
+free_memory:
+    tri_inbox_free(worker->inbox);
+    free(worker->lanes);
+    free(worker->dirty);
+    free(worker->outboxes);
+    free(worker);
+    return status;
+}
+
+tr_status
+tri_worker_start(struct tri_worker *worker)
+{
+    /* The worker's thread takes no signals but those that it causes itself. */
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    sigdelset(&blocked, SIGSEGV);
+    sigdelset(&blocked, SIGBUS);
+    sigdelset(&blocked, SIGFPE);
+    sigdelset(&blocked, SIGILL);
+    sigdelset(&blocked, SIGABRT);
+    sigdelset(&blocked, SIGTRAP);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    int err = uv_thread_create(&worker->thread, worker_main, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (err != 0)
+        worker->thread = 0;
+    return tri_status_from_uv(err);
+}
+
+void
+tri_worker_free(struct tri_worker *worker)
+{
+    if (worker == NULL)
+        return;
+    close_loop(worker);
+    worker->layer->close(worker);
+    if (worker->guest_close != NULL)
+        worker->guest_close(worker);
+    for (unsigned target = 0; target < worker->runtime->count; target++) {
+        tri_outbox_fini(&worker->outboxes[target]);
+        tri_lane_free(worker->lanes[target]); /* a lane is freed where it ends */
+    }
+    tri_inbox_free(worker->inbox);
+    free(worker->lanes);
+    free(worker->dirty);
+    free(worker->outboxes);
+    free(worker);
+}

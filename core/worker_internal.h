@@ -1,0 +1,21 @@
+/*
+ * A worker as the runtime sees it.
+ */
+#ifndef TROUPE_CORE_WORKER_INTERNAL_H
+#define TROUPE_CORE_WORKER_INTERNAL_H
+
+#include <troupe/core/worker.h>
+
+/* Makes worker number index of a runtime whose other fields are set; it does not run yet. Thread: setup. */
+tr_status tri_worker_new(struct tri_runtime *runtime, unsigned index, struct tri_worker **out);
+
+/* Starts its thread. Thread: setup. TR_OK, TR_EAGAIN. */
+tr_status tri_worker_start(struct tri_worker *worker);
+
+/* Frees a worker that never ran, or whose thread was joined. NULL does nothing. Thread: setup. */
+void tri_worker_free(struct tri_worker *worker);
+
+/* Makes it look at the runtime's phase. Thread: any, while the worker's thread runs. */
+void tri_worker_nudge(struct tri_worker *worker);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * Addresses between text, the system's structs and ours.
+ */
+#ifndef TROUPE_NET_ADDRESS_INTERNAL_H
+#define TROUPE_NET_ADDRESS_INTERNAL_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <troupe/net/address.h>
+
+#define TRI_HOST_LIMIT 256u /* bytes of a host's text with its NUL: what look-ups take */
+
+/* Can this be a host at all? Not NULL, not empty, not too long, no space and no control character. */
+bool tri_host_is_sound(const char *host);
+
+/* Reads an IPv4 or IPv6 address, the latter perhaps with a zone. false: the text is none. */
+bool tri_address_parse(const char *text, uint16_t port, struct sockaddr_storage *out);
+
+/* Ours from the system's; TR_FAMILY_NONE for a family that is not the internet's. */
+void tri_address_from(const struct sockaddr *address, struct tr_address *out);
+
+/* Sets the port of an internet address. */
+void tri_address_set_port(struct sockaddr *address, uint16_t port);
+
+#endif

@@ -1,0 +1,115 @@
+/*
+ * Servers: a bound address, and connections dealt out over the workers.
+ *
+ * A server is an actor. It owns the listening descriptor, accepts, chooses a worker for each connection and sends it
+ * there, where it becomes a socket actor. `connection` is called inside that new actor, on its worker: a server
+ * with four workers may be calling it four times at once, so what those calls share must be shared as actors share.
+ *
+ * The order of events is that of Node's net.Server: 'listening' or 'error' after listen; 'connection' for each
+ * connection; 'close' when the server was closed and its last connection has ended. An 'error' is not followed by 'close' (v10).
+ */
+#ifndef TROUPE_NET_SERVER_H
+#define TROUPE_NET_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <troupe/core/declare.h>
+#include <troupe/net/balance.h>
+#include <troupe/net/socket.h>
+
+TR_DECLARATIONS_BEGIN
+
+typedef struct tr_server tr_server; /* opaque */
+
+#define TR_BACKLOG_DEFAULT 511 /* not 512 (document v10) */
+
+struct tr_server_events {
+    void (*listening)(tr_server *server);
+    void (*error)(tr_server *server, const struct tr_error *error);
+    void (*close)(tr_server *server);
+    void (*message)(tr_server *server, tr_message *message); /* of another actor, other than those of remote.h */
+};
+
+struct tr_server_options {
+    /* A new connection; runs inside its actor. Its data is options.data until it sets its own. May be NULL. */
+    void (*connection)(tr_socket *socket);
+    const struct tr_socket_events *socket_events; /* of every new connection; may be NULL */
+    const struct tr_server_events *events;        /* may be NULL */
+    void *data;                                   /* tr_server_data(), and tr_socket_data() of new sockets */
+    bool allow_half_open;                         /* of every new connection */
+    bool pause_on_connect;                        /* new connections read nothing until tr_socket_resume() */
+    bool no_delay;                                /* tr_socket_set_no_delay() on every new connection */
+    bool keep_alive;                              /* tr_socket_set_keep_alive() likewise */
+    uint64_t keep_alive_delay_ms;
+    uint32_t max_connections; /* further ones are accepted and closed at once; 0: no limit */
+    tr_balance_policy balance; /* default tr_balance_least_loaded */
+    bool keep;                /* true: the server's actor outlives its close event and can listen again */
+};
+
+struct tr_listen_options {
+    const char *host; /* an address or a name; default "::", which takes IPv4 too, or "0.0.0.0" without IPv6 (v10) */
+    uint16_t port;    /* 0: the system chooses, see tr_server_address() */
+    int backlog;      /* default TR_BACKLOG_DEFAULT; the system may shorten it */
+    bool ipv6_only;   /* "::" takes no IPv4 */
+};
+
+/*
+ * From outside the runtime: makes a server and listens, and waits until it does or has failed.
+ *
+ * Owner:   the runtime's. out gets the name, bound the address (with the port that the system chose); both may be NULL.
+ * Thread:  any that is no worker.
+ * Returns: TR_OK; TR_EINVAL; TR_EBADHOST; TR_EBADLIMIT (backlog); TR_EWRONGTHREAD; what listening answers: TR_EADDRINUSE,
+ *          TR_EACCES, TR_EADDRNOTAVAIL, TR_ENOTFOUND... On failure nothing is left of the server.
+ */
+tr_status tr_runtime_listen(struct tr_runtime *runtime, const struct tr_server_options *server, const struct tr_listen_options *listen,
+                            tr_ref *out, struct tr_address *bound);
+
+/*
+ * Makes a server on the worker of self, as its child. It does nothing until tr_server_listen().
+ * Owner: the runtime's; *out is valid until its close callback has returned, with options.keep until it is stopped.
+ * Thread: owner of self. Returns: TR_OK; TR_EINVAL; TR_ENOMEM; TR_ESTOPPING. Document: net.createServer (all eras).
+ */
+tr_status tr_server_spawn(tr_actor *self, const struct tr_server_options *options, tr_server **out);
+
+/*
+ * Begins to listen; the listening or error event comes after the call has returned. After an error, or after close with
+ * options.keep, it may be called again.
+ * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_EBADHOST; TR_EBADLIMIT (backlog); TR_EALREADYLISTENING; TR_ENOMEM.
+ * Document: server.listen (all eras).
+ */
+tr_status tr_server_listen(tr_server *server, const struct tr_listen_options *options);
+
+/*
+ * Stops accepting; connections go on. The close event comes when the last one has ended.
+ * Thread: owner. Returns: TR_OK; TR_ENOTLISTENING (the close event comes all the same, as in Node).
+ * Document: server.close (all eras).
+ */
+tr_status tr_server_close(tr_server *server);
+
+/* The bound address. Thread: owner. Returns: TR_OK; TR_ENOTLISTENING. Document: server.address (all eras). */
+tr_status tr_server_address(const tr_server *server, struct tr_address *out);
+
+/* Is it listening? Thread: owner. Document: server.listening (v10). */
+bool tr_server_listening(const tr_server *server);
+
+/* Connections alive now, on all workers. Thread: owner. Document: server.getConnections (v0.10 on). */
+uint32_t tr_server_connections(const tr_server *server);
+
+/* Changes the limit for connections from now on; 0: none. Thread: owner. Document: server.maxConnections (all eras). */
+void tr_server_set_max_connections(tr_server *server, uint32_t max_connections);
+
+/* Connections that each worker was assigned since the beginning, into counts[0..n-1]; returns how many workers there
+ * are. Thread: owner. */
+unsigned tr_server_dealt(const tr_server *server, uint64_t *counts, unsigned n);
+
+/* The user's pointer. Thread: owner. */
+void *tr_server_data(const tr_server *server);
+
+/* The server's actor, for tr_send() and its kin. Thread: owner. */
+tr_actor *tr_server_actor(tr_server *server);
+
+/* The server's name, for others. Thread: owner. */
+tr_ref tr_server_ref(const tr_server *server);
+
+TR_DECLARATIONS_END
+#endif

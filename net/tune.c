@@ -1,0 +1,35 @@
+/*
+ * Options of a descriptor that libuv has no call for, or not the one we need: uv_tcp_keepalive() of 1.44 refuses a delay
+ * of 0 and changes the number of probes as well.
+ */
+#include "socket_internal.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#if !defined(TCP_KEEPIDLE) && defined(TCP_KEEPALIVE)
+#define TCP_KEEPIDLE TCP_KEEPALIVE /* its name on macOS */
+#endif
+
+static int
+set(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof(value)) == 0 ? 0 : -errno;
+}
+
+int
+tri_tune_no_delay(int fd, bool no_delay)
+{
+    return set(fd, IPPROTO_TCP, TCP_NODELAY, no_delay);
+}
+
+int
+tri_tune_keep_alive(int fd, bool enable, uint64_t initial_delay_ms)
+{
+    int error = set(fd, SOL_SOCKET, SO_KEEPALIVE, enable);
+    if (error == 0 && enable && initial_delay_ms > 0)
+        error = set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)((initial_delay_ms + 999) / 1000));
+    return error;
+}

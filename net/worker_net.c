@@ -1,0 +1,128 @@
+/*
+ * What the network layer keeps for each worker.
+ *
+ * Later: an event must not come before the call that caused it has returned. What happens inside a socket's own callback
+ * is settled when that callback returns; everything else is put on the worker's list of later work, which an idle
+ * handle of libuv runs in the next turn of the loop. The handle is active only while the list is not empty, so
+ * the list costs nothing when nobody needs it and the loop never sleeps on it.
+ */
+#include "worker_net.h"
+
+#include "deal.h"
+#include "socket_internal.h"
+#include "trace_events.h"
+
+#include <stdlib.h>
+
+static const struct tri_trace_event events[] = {
+#define EVENT(id, name, doc) {id, #name, doc},
+    TRI_TRACE_NET_EVENTS(EVENT)
+#undef EVENT
+};
+
+static void
+close_net(struct tri_worker *worker)
+{
+    struct tri_net *net = worker->guest;
+    tri_deals_free(net);
+    uv_mutex_destroy(&net->lock);
+    tri_slabs_fini(&net->slabs);
+    tri_pool_fini(&net->writers);
+    tri_pool_fini(&net->writes);
+    free(net);
+    worker->guest = NULL;
+}
+
+static struct tri_net *
+open_net(struct tri_worker *worker)
+{
+    struct tri_net *net = calloc(1, sizeof(*net));
+    if (net == NULL)
+        return NULL;
+    if (uv_mutex_init(&net->lock) != 0) {
+        free(net);
+        return NULL;
+    }
+    net->worker = worker;
+    tri_pool_init(&net->writers, sizeof(struct tri_writer));
+    tri_pool_init(&net->writes, sizeof(struct tri_write));
+    uv_idle_init(&worker->loop, &net->idle); /* the worker's end closes it */
+    worker->guest = net;
+    worker->guest_close = close_net;
+    if (worker->runtime->trace != NULL)
+        tri_trace_declare(worker->runtime->trace, events, sizeof(events) / sizeof(events[0]));
+    return net;
+}
+
+struct tri_net *
+tri_net_of(struct tri_worker *worker)
+{
+    return TRI_LIKELY(worker->guest != NULL) ? worker->guest : open_net(worker);
+}
+
+static void
+append(struct tri_later_list *list, struct tri_later *later)
+{
+    later->next = NULL;
+    if (list->first == NULL)
+        list->first = later;
+    else
+        list->last->next = later;
+    list->last = later;
+}
+
+static bool
+remove_from(struct tri_later_list *list, struct tri_later *later)
+{
+    struct tri_later *before = NULL;
+    for (struct tri_later *each = list->first; each != NULL; before = each, each = each->next) {
+        if (each != later)
+            continue;
+        if (before == NULL)
+            list->first = later->next;
+        else
+            before->next = later->next;
+        if (list->last == later)
+            list->last = before;
+        return true;
+    }
+    return false;
+}
+
+/* What comes due meanwhile waits for the next turn. */
+static void
+run_due(uv_idle_t *idle)
+{
+    struct tri_net *net = (struct tri_net *)((char *)idle - offsetof(struct tri_net, idle));
+    uv_idle_stop(idle);
+    net->running = net->due;
+    net->due.first = NULL;
+    while (net->running.first != NULL) {
+        struct tri_later *later = net->running.first;
+        void (*run)(struct tri_later *) = later->run;
+        net->running.first = later->next;
+        later->run = NULL;
+        run(later);
+    }
+}
+
+void
+tri_later_add(struct tri_net *net, struct tri_later *later, void (*run)(struct tri_later *later))
+{
+    if (later->run != NULL)
+        return;
+    later->run = run;
+    if (net->due.first == NULL)
+        uv_idle_start(&net->idle, run_due);
+    append(&net->due, later);
+}
+
+void
+tri_later_remove(struct tri_net *net, struct tri_later *later)
+{
+    if (later->run == NULL)
+        return;
+    later->run = NULL;
+    if (!remove_from(&net->due, later))
+        remove_from(&net->running, later);
+}

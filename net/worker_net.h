@@ -1,0 +1,52 @@
+/*
+ * What the network layer keeps for each worker: made by the first socket or server that lives there.
+ */
+#ifndef TROUPE_NET_WORKER_NET_H
+#define TROUPE_NET_WORKER_NET_H
+
+#include "slab.h"
+
+#include <troupe/core/pool.h>
+#include <troupe/core/worker.h>
+#include <uv.h>
+
+struct tri_deal;
+
+#define TRI_GATHER 1024 /* slices in one writev: what IOV_MAX is on the systems we know */
+
+/* Work that is due when the callbacks which asked for it have returned. */
+struct tri_later {
+    struct tri_later *next;
+    void (*run)(struct tri_later *later); /* NULL: not due */
+};
+
+struct tri_later_list {
+    struct tri_later *first, *last;
+};
+
+struct tri_net {
+    struct tri_worker *worker;
+
+    /* Owner. */
+    struct tri_slabs slabs;
+    struct tri_pool writers; /* of struct tri_writer */
+    struct tri_pool writes;  /* of struct tri_write */
+    struct tri_later_list due, running;
+    uv_idle_t idle;             /* runs while something is due, and keeps the loop from sleeping */
+    uv_buf_t gather[TRI_GATHER]; /* scratch */
+
+    /* Any thread, under the lock: deals whose server lives here. */
+    uv_mutex_t lock;
+    struct tri_deal *deals;
+};
+
+/* The worker's own, made if need be. NULL without memory. Thread: owner. */
+struct tri_net *tri_net_of(struct tri_worker *worker);
+
+/* Calls run(later) in the loop's next turn; once, however often it is asked for before. Thread: owner. */
+void tri_later_add(struct tri_net *net, struct tri_later *later, void (*run)(struct tri_later *later));
+
+/* It is not due any more. Looks through the list: for what is rare. Thread: owner. */
+void tri_later_remove(struct tri_net *net, struct tri_later *later);
+
+#endif

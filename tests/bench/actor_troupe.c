@@ -1,0 +1,682 @@
+/*
+ * actor-troupe: what sending, spawning and keeping actors costs.
+ *
+ *   actor-troupe BENCH [--n N] [--actors A] [--workers W]
+ *
+ * Runs one bench, prints "ns_per_op X", the time of the work divided by N, and for idle "bytes_per_actor X" too. An unknown
+ * bench ends with status 77. Every bench counts what its actors did, and a run that did not do all of it is a failure.
+ *
+ *   pingpong, pingpong-x  two actors pass a countdown from N to 0; -x: on two workers
+ *   ring                  A actors in a circle pass a countdown
+ *   count, count-x        a producer sends N numbers to a counter; -x: from another worker
+ *   fanin                 A producers on all workers send to one counter
+ *   big                   A actors each ping a random other and wait for its pong, again and again
+ *   bank                  a teller keeps 100 transfers between A accounts under way; an account that waits for a credit to
+ *                         arrive defers debits
+ *   spawn                 an actor is made, is sent a message, answers and ends; in batches
+ *   idle                  an actor is made, answers a message and lives on
+ *
+ * main() makes the actors, writes their names into the table `actors`, which nobody changes from then on, and sends the
+ * first messages. The last actor to finish stops the clock and lets main() go on.
+ */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <troupe/actors/actor.h>
+#include <troupe/actors/runtime.h>
+#include <troupe/actors/send.h>
+#include <unistd.h>
+
+#define NUMBERS_PER_TURN 64u
+#define TRANSFERS_UNDER_WAY 100u
+#define BATCH 10000u
+#define START_BALANCE 1000000
+#define STOP_MS 10000u
+#define NOT_SUPPORTED 77
+
+/* The run: set before the first message, but for ended_ns. */
+static uint64_t n = 1000000;
+static uint64_t actor_count; /* 0: the bench's own choice */
+static unsigned workers = 1;
+static tr_runtime *runtime;
+static tr_ref *actors;
+static tr_ref collector; /* the one that ends the bench, where there is one apart from the others */
+static uint64_t began_ns, ended_ns;
+
+static void
+fail(const char *what, const char *why)
+{
+    fprintf(stderr, "actor-troupe: %s: %s\n", what, why);
+    exit(1);
+}
+
+static void
+must(const char *what, tr_status status)
+{
+    if (status != TR_OK)
+        fail(what, tr_status_text(status));
+}
+
+static void
+must_equal(const char *what, uint64_t is, uint64_t should_be)
+{
+    if (is != should_be)
+        fail(what, "not what was sent");
+}
+
+static uint64_t
+now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void
+finish(void)
+{
+    ended_ns = now_ns();
+    tr_runtime_quit(runtime);
+}
+
+/* Every message here is a tag and at most one number. */
+static void
+tell(tr_actor *self, tr_ref to, uint32_t tag, uint64_t number)
+{
+    must("send", tr_tell(self, to, tag, &number, sizeof(number)));
+}
+
+static uint64_t
+number_of(const tr_message *message)
+{
+    return *(const uint64_t *)tr_message_data(message);
+}
+
+/* Every actor knows its place in the table: its state begins with it. */
+static tr_status
+init_index(tr_actor *self, void *state, const void *argument)
+{
+    (void)self;
+    memcpy(state, argument, sizeof(uint64_t));
+    return TR_OK;
+}
+
+static tr_ref
+spawn_on(unsigned worker, const struct tr_behavior *behavior, uint64_t index)
+{
+    struct tr_spawn_options options = {
+        .placement = TR_PLACE_WORKER, .worker = worker, .argument = &index, .argument_size = sizeof(index)};
+    tr_ref ref;
+    must("spawn", tr_runtime_spawn(runtime, behavior, &options, &ref));
+    return ref;
+}
+
+static void
+make_table(uint64_t size)
+{
+    actors = calloc(size, sizeof(*actors));
+    if (actors == NULL)
+        fail("table", "not enough memory");
+}
+
+/* Sends a first message; the clock runs from the first of them on. */
+static void
+start(tr_ref to, uint32_t tag, uint64_t number)
+{
+    if (began_ns == 0)
+        began_ns = now_ns();
+    tr_message message = tr_message_copy(tag, &number, sizeof(number));
+    must("start", tr_runtime_send(runtime, to, &message));
+}
+
+static uint64_t
+random_next(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+static uint64_t
+seed_of(uint64_t index)
+{
+    return UINT64_C(88172645463325252) + index * 7919;
+}
+
+/* Some place in the table below limit, but not `except`. */
+static uint64_t
+random_other(uint64_t *seed, uint64_t limit, uint64_t except)
+{
+    uint64_t other;
+    do
+        other = random_next(seed) % limit;
+    while (other == except);
+    return other;
+}
+
+/* pingpong, ring: each passes the countdown to the next in the table, whose end is its beginning. */
+
+struct passer {
+    uint64_t index;
+};
+
+static void
+passer_receive(tr_actor *self, void *state, tr_message *message)
+{
+    struct passer *passer = state;
+    uint64_t left = number_of(message);
+    if (left == 0)
+        finish();
+    else
+        tell(self, actors[passer->index + 1], 0, left - 1);
+}
+
+static const struct tr_behavior passer_behavior = {
+    .name = "passer", .state_size = sizeof(struct passer), .init = init_index, .receive = passer_receive};
+
+static void
+set_up_passers(uint64_t count, unsigned on_workers)
+{
+    make_table(count + 1);
+    for (uint64_t i = 0; i < count; i++)
+        actors[i] = spawn_on((unsigned)(i * on_workers / count), &passer_behavior, i);
+    actors[count] = actors[0];
+    start(actors[0], 0, n);
+}
+
+static void
+set_up_pingpong(void)
+{
+    set_up_passers(2, 1);
+}
+
+static void
+set_up_pingpong_across(void)
+{
+    set_up_passers(2, 2);
+}
+
+static void
+set_up_ring(void)
+{
+    set_up_passers(actor_count, workers);
+}
+
+/* count, fanin: producers send numbers to the counter, which stands first in the table. */
+
+enum { PRODUCE, NUMBER, PRODUCED };
+
+struct counter {
+    uint64_t index;
+    uint64_t received;
+    uint64_t finished; /* producers */
+};
+
+static void
+counter_receive(tr_actor *self, void *state, tr_message *message)
+{
+    struct counter *counter = state;
+    (void)self;
+    if (message->tag == NUMBER) {
+        counter->received++;
+        return;
+    }
+    if (++counter->finished < actor_count)
+        return;
+    must_equal("numbers", counter->received, n / actor_count * actor_count);
+    finish();
+}
+
+/* Producers that share the counter's worker are faster than it: its mailbox takes whatever comes. */
+static const struct tr_behavior counter_behavior = {.name = "counter",
+                                                    .state_size = sizeof(struct counter),
+                                                    .init = init_index,
+                                                    .receive = counter_receive,
+                                                    .mailbox = {.messages = UINT32_MAX}};
+
+struct producer {
+    uint64_t index;
+    uint64_t sent;
+};
+
+static void
+producer_receive(tr_actor *self, void *state, tr_message *message)
+{
+    struct producer *producer = state;
+    uint64_t share = n / actor_count;
+    (void)message;
+    if (tr_backlog(self, actors[0]) == 0)
+        for (unsigned i = 0; i < NUMBERS_PER_TURN && producer->sent < share; i++)
+            tell(self, actors[0], NUMBER, ++producer->sent);
+    if (producer->sent < share)
+        tell(self, tr_self(self), PRODUCE, 0);
+    else
+        tell(self, actors[0], PRODUCED, 0);
+}
+
+static const struct tr_behavior producer_behavior = {
+    .name = "producer", .state_size = sizeof(struct producer), .init = init_index, .receive = producer_receive};
+
+static void
+set_up_producers(uint64_t count, unsigned first_worker)
+{
+    actor_count = count;
+    make_table(count + 1);
+    actors[0] = spawn_on(0, &counter_behavior, 0);
+    for (uint64_t i = 1; i <= count; i++)
+        actors[i] = spawn_on((unsigned)((first_worker + i - 1) % workers), &producer_behavior, i);
+    for (uint64_t i = 1; i <= count; i++)
+        start(actors[i], PRODUCE, 0);
+}
+
+static void
+set_up_count(void)
+{
+    set_up_producers(1, 0);
+}
+
+static void
+set_up_count_across(void)
+{
+    set_up_producers(1, 1);
+}
+
+static void
+set_up_fanin(void)
+{
+    set_up_producers(actor_count, 0);
+}
+
+/* big: everybody pings somebody. */
+
+enum { BEGIN, PING, PONG, FINISHED };
+
+struct pinger {
+    uint64_t index;
+    uint64_t seed;
+    uint64_t left;
+};
+
+static uint64_t
+pings_of_each(void)
+{
+    return n / 2 / actor_count + 1;
+}
+
+static void
+ping_somebody(tr_actor *self, struct pinger *pinger)
+{
+    tell(self, actors[random_other(&pinger->seed, actor_count, pinger->index)], PING, 0);
+}
+
+static void
+pinger_receive(tr_actor *self, void *state, tr_message *message)
+{
+    struct pinger *pinger = state;
+    switch (message->tag) {
+    case PING: tell(self, message->from, PONG, 0); return;
+    case BEGIN:
+        pinger->seed = seed_of(pinger->index);
+        pinger->left = pings_of_each();
+        break;
+    case PONG:
+        if (--pinger->left == 0) {
+            tell(self, collector, FINISHED, 0);
+            return;
+        }
+        break;
+    }
+    ping_somebody(self, pinger);
+}
+
+static const struct tr_behavior pinger_behavior = {
+    .name = "pinger", .state_size = sizeof(struct pinger), .init = init_index, .receive = pinger_receive};
+
+struct collecting {
+    uint64_t index;
+    uint64_t finished;
+};
+
+static void
+collector_receive(tr_actor *self, void *state, tr_message *message)
+{
+    struct collecting *collecting = state;
+    (void)self;
+    (void)message;
+    if (++collecting->finished == actor_count)
+        finish();
+}
+
+static const struct tr_behavior collector_behavior = {
+    .name = "collector", .state_size = sizeof(struct collecting), .init = init_index, .receive = collector_receive};
+
+static void
+set_up_big(void)
+{
+    make_table(actor_count);
+    collector = spawn_on(0, &collector_behavior, 0);
+    for (uint64_t i = 0; i < actor_count; i++)
+        actors[i] = spawn_on((unsigned)(i % workers), &pinger_behavior, i);
+    for (uint64_t i = 0; i < actor_count; i++)
+        start(actors[i], BEGIN, 0);
+}
+
+/* bank: the teller asks the source, which asks the destination, which answers the source, which answers the teller. */
+
+enum { OPEN, DEBIT, CREDIT, CREDITED, TRANSFERRED };
+
+struct debit {
+    tr_ref teller;
+    tr_ref destination;
+};
+
+struct account {
+    uint64_t index;
+    int64_t balance;
+    tr_ref teller;          /* of the transfer under way, TR_NOBODY: there is none */
+    struct debit *deferred; /* a ring */
+    unsigned first, count, room;
+};
+
+static void
+defer(struct account *account, struct debit debit)
+{
+    if (account->count == account->room) {
+        unsigned room = account->room > 0 ? 2 * account->room : 4;
+        struct debit *deferred = malloc(room * sizeof(*deferred));
+        if (deferred == NULL)
+            fail("account", "not enough memory");
+        for (unsigned i = 0; i < account->count; i++)
+            deferred[i] = account->deferred[(account->first + i) % account->room];
+        free(account->deferred);
+        account->deferred = deferred;
+        account->first = 0;
+        account->room = room;
+    }
+    account->deferred[(account->first + account->count++) % account->room] = debit;
+}
+
+static void
+begin_transfer(tr_actor *self, struct account *account, struct debit debit)
+{
+    account->teller = debit.teller;
+    account->balance--;
+    tell(self, debit.destination, CREDIT, 1);
+}
+
+static void
+end_transfer(tr_actor *self, struct account *account)
+{
+    tell(self, account->teller, TRANSFERRED, 0);
+    account->teller = TR_NOBODY;
+    if (account->count == 0)
+        return;
+    struct debit next = account->deferred[account->first];
+    account->first = (account->first + 1) % account->room;
+    account->count--;
+    begin_transfer(self, account, next);
+}
+
+static void
+account_receive(tr_actor *self, void *state, tr_message *message)
+{
+    struct account *account = state;
+    switch (message->tag) {
+    case DEBIT: {
+        struct debit debit = {message->from, number_of(message)};
+        if (account->teller != TR_NOBODY)
+            defer(account, debit);
+        else
+            begin_transfer(self, account, debit);
+        break;
+    }
+    case CREDIT:
+        account->balance += (int64_t)number_of(message);
+        tell(self, message->from, CREDITED, 0);
+        break;
+    case CREDITED: end_transfer(self, account); break;
+    }
+}
+
+static tr_status
+account_init(tr_actor *self, void *state, const void *argument)
+{
+    struct account *account = state;
+    account->balance = START_BALANCE;
+    return init_index(self, state, argument);
+}
+
+static void
+account_stopped(tr_actor *self, void *state)
+{
+    struct account *account = state;
+    (void)self;
+    free(account->deferred);
+}
+
+static const struct tr_behavior account_behavior = {.name = "account",
+                                                    .state_size = sizeof(struct account),
+                                                    .init = account_init,
+                                                    .receive = account_receive,
+                                                    .stopped = account_stopped};
+
+struct teller {
+    uint64_t index;
+    uint64_t seed;
+    uint64_t asked, transferred;
+};
+
+static void
+ask_for_a_transfer(tr_actor *self, struct teller *teller)
+{
+    if (teller->asked == n)
+        return;
+    teller->asked++;
+    uint64_t source = random_next(&teller->seed) % actor_count;
+    uint64_t destination = random_other(&teller->seed, actor_count, source);
+    tell(self, actors[source], DEBIT, actors[destination]);
+}
+
+static void
+teller_receive(tr_actor *self, void *state, tr_message *message)
+{
+    struct teller *teller = state;
+    if (message->tag == OPEN) {
+        teller->seed = seed_of(teller->index);
+        for (unsigned i = 0; i < TRANSFERS_UNDER_WAY; i++)
+            ask_for_a_transfer(self, teller);
+    } else if (++teller->transferred == n) {
+        finish();
+    } else {
+        ask_for_a_transfer(self, teller);
+    }
+}
+
+static const struct tr_behavior teller_behavior = {
+    .name = "teller", .state_size = sizeof(struct teller), .init = init_index, .receive = teller_receive};
+
+static void
+set_up_bank(void)
+{
+    make_table(actor_count);
+    for (uint64_t i = 0; i < actor_count; i++)
+        actors[i] = spawn_on((unsigned)(i % workers), &account_behavior, i);
+    start(spawn_on(0, &teller_behavior, 0), OPEN, 0);
+}
+
+/* spawn, idle: a parent makes children in batches; when all have answered it makes the next. */
+
+enum { MAKE, ANSWER_ME, ANSWER };
+
+static void
+answer_and_end(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    tell(self, message->from, ANSWER, number_of(message));
+    tr_exit(self);
+}
+
+static void
+answer_and_stay(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    tell(self, message->from, ANSWER, number_of(message));
+}
+
+static const struct tr_behavior mayfly_behavior = {.name = "mayfly", .receive = answer_and_end};
+static const struct tr_behavior idler_behavior = {.name = "idler", .receive = answer_and_stay};
+
+struct parent {
+    uint64_t index;
+    uint64_t made, answered;
+};
+
+static void
+make_children(tr_actor *self, struct parent *parent, const struct tr_behavior *behavior)
+{
+    for (unsigned i = 0; i < BATCH && parent->made < n; i++) {
+        tr_ref child;
+        must("spawn", tr_spawn(self, behavior, NULL, &child));
+        tell(self, child, ANSWER_ME, parent->made++);
+    }
+}
+
+static void
+parent_receive(tr_actor *self, struct parent *parent, const tr_message *message, const struct tr_behavior *behavior)
+{
+    if (message->tag == ANSWER)
+        parent->answered++;
+    if (parent->answered == n)
+        finish();
+    else if (parent->answered == parent->made)
+        make_children(self, parent, behavior);
+}
+
+static void
+mayfly_parent_receive(tr_actor *self, void *state, tr_message *message)
+{
+    parent_receive(self, state, message, &mayfly_behavior);
+}
+
+static void
+idler_parent_receive(tr_actor *self, void *state, tr_message *message)
+{
+    parent_receive(self, state, message, &idler_behavior);
+}
+
+static void
+set_up_spawn(void)
+{
+    static const struct tr_behavior behavior = {
+        .name = "parent", .state_size = sizeof(struct parent), .init = init_index, .receive = mayfly_parent_receive};
+    start(spawn_on(0, &behavior, 0), MAKE, 0);
+}
+
+static void
+set_up_idle(void)
+{
+    static const struct tr_behavior behavior = {
+        .name = "parent", .state_size = sizeof(struct parent), .init = init_index, .receive = idler_parent_receive};
+    start(spawn_on(0, &behavior, 0), MAKE, 0);
+}
+
+/* The program. */
+
+struct bench {
+    const char *name;
+    void (*set_up)(void);
+    unsigned least_workers;
+    uint64_t default_actors, least_actors;
+};
+
+static const struct bench benches[] = {
+    {"pingpong", set_up_pingpong, 1, 2, 1},
+    {"pingpong-x", set_up_pingpong_across, 2, 2, 1},
+    {"ring", set_up_ring, 1, 100, 1},
+    {"count", set_up_count, 1, 1, 1},
+    {"count-x", set_up_count_across, 2, 1, 1},
+    {"fanin", set_up_fanin, 1, 8, 1},
+    {"big", set_up_big, 1, 120, 2},
+    {"bank", set_up_bank, 1, 1000, 2},
+    {"spawn", set_up_spawn, 1, 1, 1},
+    {"idle", set_up_idle, 1, 1, 1},
+};
+
+static const struct bench *
+find_bench(const char *name)
+{
+    for (size_t i = 0; i < sizeof(benches) / sizeof(benches[0]); i++)
+        if (strcmp(benches[i].name, name) == 0)
+            return &benches[i];
+    return NULL;
+}
+
+static void
+read_options(int argc, char **argv)
+{
+    for (int i = 2; i + 1 < argc; i += 2) {
+        uint64_t value = strtoull(argv[i + 1], NULL, 10);
+        if (strcmp(argv[i], "--n") == 0)
+            n = value;
+        else if (strcmp(argv[i], "--actors") == 0)
+            actor_count = value;
+        else if (strcmp(argv[i], "--workers") == 0)
+            workers = (unsigned)value;
+        else
+            fail(argv[i], "unknown option");
+    }
+}
+
+static void
+check_options(const struct bench *bench)
+{
+    if (actor_count == 0)
+        actor_count = bench->default_actors;
+    if (workers < bench->least_workers)
+        workers = bench->least_workers;
+    if (actor_count < bench->least_actors)
+        fail("--actors", "too few");
+    if (n == 0)
+        fail("--n", "must be above 0");
+}
+
+/* Bytes of memory that the process has touched. */
+static int64_t
+resident_bytes(void)
+{
+    int64_t pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    if (statm == NULL || fscanf(statm, "%*d %" SCNd64, &pages) != 1)
+        fail("/proc/self/statm", "cannot be read");
+    fclose(statm);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+int
+main(int argc, char **argv)
+{
+    const struct bench *bench = argc > 1 ? find_bench(argv[1]) : NULL;
+    if (bench == NULL) {
+        fprintf(stderr, "usage: actor-troupe BENCH [--n N] [--actors A] [--workers W]\n");
+        return NOT_SUPPORTED;
+    }
+    read_options(argc, argv);
+    check_options(bench);
+    must("start", tr_runtime_start(&(struct tr_runtime_options){.workers = workers}, &runtime));
+
+    int64_t before = resident_bytes();
+    bench->set_up();
+    if (tr_runtime_wait(runtime) != 0)
+        fail(bench->name, "interrupted");
+    printf("ns_per_op %.2f\n", (double)(ended_ns - began_ns) / (double)n);
+    if (strcmp(bench->name, "idle") == 0)
+        printf("bytes_per_actor %.0f\n", (double)(resident_bytes() - before) / (double)n);
+
+    must("stop", tr_runtime_stop(runtime, STOP_MS, NULL));
+    free(actors);
+    return 0;
+}

@@ -1,0 +1,95 @@
+/*
+ * echo-troupe: the echo server that is compared with others.
+ *
+ *   echo-troupe --port P --workers N
+ *
+ * Echoes on 127.0.0.1:P, prints "ready" when it listens, and on SIGTERM or SIGINT "accepted K0 K1 ...", the connections
+ * that each worker got.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <troupe/actors/runtime.h>
+#include <troupe/net/server.h>
+
+#define BACKLOG 4096
+#define STOP_MS 1000u
+#define NOT_SUPPORTED 77
+
+/* Written by its worker, read when that has ended. */
+struct share {
+    alignas(128) uint64_t accepted;
+};
+
+static struct share shares[TR_WORKERS_MAX];
+
+static void
+on_connection(tr_socket *socket)
+{
+    shares[tr_ref_worker(tr_socket_ref(socket))].accepted++;
+}
+
+static void
+on_data(tr_socket *socket, tr_slice data)
+{
+    if (tr_socket_write_slice(socket, data) == TR_QUEUED)
+        tr_socket_pause(socket); /* the peer reads slowly: read no more until it caught up */
+}
+
+static void
+must(const char *what, tr_status status)
+{
+    if (status == TR_OK)
+        return;
+    fprintf(stderr, "echo-troupe: %s: %s\n", what, tr_status_text(status));
+    exit(1);
+}
+
+static void
+print_shares(unsigned workers)
+{
+    printf("accepted");
+    for (unsigned i = 0; i < workers; i++)
+        printf(" %" PRIu64, shares[i].accepted);
+    printf("\n");
+}
+
+int
+main(int argc, char **argv)
+{
+    static const struct tr_socket_events events = {.data = on_data, .drain = tr_socket_resume};
+    struct tr_server_options server = {.connection = on_connection, .socket_events = &events, .no_delay = true};
+    struct tr_listen_options listen = {.host = "127.0.0.1", .backlog = BACKLOG};
+    struct tr_runtime_options options = {.workers = 1};
+    for (int i = 1; i < argc; i += 2) {
+        if (i + 1 < argc && strcmp(argv[i], "--port") == 0)
+            listen.port = (uint16_t)atoi(argv[i + 1]);
+        else if (i + 1 < argc && strcmp(argv[i], "--workers") == 0)
+            options.workers = (unsigned)atoi(argv[i + 1]);
+        else
+            return NOT_SUPPORTED;
+    }
+
+    /* Also for the moment between "ready" and the wait. */
+    sigset_t end;
+    sigemptyset(&end);
+    sigaddset(&end, SIGTERM);
+    sigaddset(&end, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &end, NULL);
+
+    tr_runtime *runtime;
+    must("start", tr_runtime_start(&options, &runtime));
+    must("listen", tr_runtime_listen(runtime, &server, &listen, NULL, NULL));
+    printf("ready\n");
+    fflush(stdout);
+    tr_runtime_wait(runtime);
+
+    unsigned workers = tr_runtime_workers(runtime);
+    tr_runtime_stop(runtime, STOP_MS, NULL);
+    print_shares(workers);
+    return 0;
+}

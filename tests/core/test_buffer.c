@@ -1,0 +1,159 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <troupe/core/buffer.h>
+#include <uv.h>
+
+#define THREADS 4
+#define ROUNDS 20000
+
+static void
+a_copy_holds_the_bytes_and_not_the_place(void **state)
+{
+    (void)state;
+    char text[] = "hello";
+    tr_slice slice;
+    assert_int_equal(tr_slice_copy(text, 5, &slice), TR_OK);
+    memset(text, 'x', 5);
+    assert_int_equal(slice.size, 5);
+    assert_memory_equal(slice.data, "hello", 5);
+    tr_slice_release(slice);
+}
+
+static void
+a_copy_of_nothing_is_an_empty_slice(void **state)
+{
+    (void)state;
+    tr_slice slice;
+    assert_int_equal(tr_slice_copy(NULL, 0, &slice), TR_OK);
+    assert_int_equal(slice.size, 0);
+    tr_slice_release(slice);
+}
+
+static void
+wrong_arguments_are_refused(void **state)
+{
+    (void)state;
+    tr_slice slice;
+    char byte;
+    assert_int_equal(tr_slice_copy(NULL, 1, &slice), TR_EINVAL);
+    assert_int_equal(tr_slice_copy("x", 1, NULL), TR_EINVAL);
+    assert_int_equal(tr_slice_copy("x", SIZE_MAX - 8, &slice), TR_ENOMEM);
+    assert_int_equal(tr_slice_adopt(NULL, 1, NULL, &slice), TR_EINVAL);
+    assert_int_equal(tr_slice_adopt(&byte, 1, NULL, NULL), TR_EINVAL);
+}
+
+static unsigned destroyed; /* the last holder only writes it, and the test reads it after the threads have ended */
+
+static void
+count_destroyed(void *data)
+{
+    assert_int_equal(*(char *)data, 'a');
+    destroyed++;
+}
+
+static void
+adopted_memory_is_destroyed_by_the_last_release_and_once(void **state)
+{
+    (void)state;
+    static char memory[] = "abc";
+    tr_slice slice;
+    destroyed = 0;
+    assert_int_equal(tr_slice_adopt(memory, 3, count_destroyed, &slice), TR_OK);
+    assert_ptr_equal(slice.data, memory);
+    tr_slice_hold(slice);
+    tr_slice_release(slice);
+    assert_int_equal(destroyed, 0);
+    tr_slice_release(slice);
+    assert_int_equal(destroyed, 1);
+}
+
+static void
+adopted_memory_without_a_destructor_stays(void **state)
+{
+    (void)state;
+    char memory[] = "abc";
+    tr_slice slice;
+    assert_int_equal(tr_slice_adopt(memory, 3, NULL, &slice), TR_OK);
+    tr_slice_release(slice);
+    assert_string_equal(memory, "abc");
+}
+
+static void
+a_constant_needs_no_hold_and_no_release(void **state)
+{
+    (void)state;
+    tr_slice slice = tr_slice_constant("abc", 3);
+    assert_null(slice.buffer);
+    tr_slice_hold(slice);
+    tr_slice_release(slice);
+    tr_slice_release(slice);
+    assert_memory_equal(slice.data, "abc", 3);
+}
+
+static void
+a_part_lies_within_its_slice(void **state)
+{
+    (void)state;
+    tr_slice slice = tr_slice_constant("abcdef", 6);
+    tr_slice middle = tr_slice_part(slice, 2, 3);
+    assert_int_equal(middle.size, 3);
+    assert_memory_equal(middle.data, "cde", 3);
+    assert_int_equal(tr_slice_part(slice, 4, 100).size, 2);
+    assert_int_equal(tr_slice_part(slice, 4, SIZE_MAX).size, 2);
+    assert_int_equal(tr_slice_part(slice, 6, 1).size, 0);
+    assert_int_equal(tr_slice_part(slice, SIZE_MAX, 1).size, 0);
+    assert_ptr_equal(tr_slice_part(slice, 100, 1).data, slice.data + 6);
+    assert_int_equal(tr_slice_part((tr_slice){0}, 0, 1).size, 0);
+}
+
+static void
+hold_and_release_again_and_again(void *argument)
+{
+    tr_slice slice = *(tr_slice *)argument;
+    for (int i = 0; i < ROUNDS; i++) {
+        tr_slice_hold(slice);
+        assert_int_equal(slice.data[i % 3], "abc"[i % 3]);
+        tr_slice_release(slice);
+    }
+    tr_slice_release(slice);
+}
+
+static void
+threads_that_hold_one_buffer_free_it_once_and_after_all_have_read(void **state)
+{
+    (void)state;
+    static char memory[] = "abc";
+    tr_slice slice;
+    uv_thread_t threads[THREADS];
+    destroyed = 0;
+    assert_int_equal(tr_slice_adopt(memory, 3, count_destroyed, &slice), TR_OK);
+    for (int i = 0; i < THREADS; i++) {
+        tr_slice_hold(slice);
+        assert_int_equal(uv_thread_create(&threads[i], hold_and_release_again_and_again, &slice), 0);
+    }
+    tr_slice_release(slice);
+    for (int i = 0; i < THREADS; i++)
+        uv_thread_join(&threads[i]);
+    assert_int_equal(destroyed, 1);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_copy_holds_the_bytes_and_not_the_place),
+        cmocka_unit_test(a_copy_of_nothing_is_an_empty_slice),
+        cmocka_unit_test(wrong_arguments_are_refused),
+        cmocka_unit_test(adopted_memory_is_destroyed_by_the_last_release_and_once),
+        cmocka_unit_test(adopted_memory_without_a_destructor_stays),
+        cmocka_unit_test(a_constant_needs_no_hold_and_no_release),
+        cmocka_unit_test(a_part_lies_within_its_slice),
+        cmocka_unit_test(threads_that_hold_one_buffer_free_it_once_and_after_all_have_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,283 @@
+/*
+ * The workers here have no threads: the test plays them, and writes down what they would. stderr goes into a file
+ * meanwhile.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "helpers.h"
+#include "watchdog.h"
+#include <ck_pr.h>
+#include <cmocka.h>
+#include <troupe/core/trace_format.h>
+#include <troupe/core/trace_format.h>
+#include <troupe/core/worker.h>
+
+#define WORKERS 2u
+#define LIMIT_MS 20u
+#define ACTOR TRI_TRACE_REF(2, 17, 3)
+
+struct fixture {
+    struct tri_runtime *runtime;
+    struct tri_watchdog *watchdog;
+    char directory[256];
+    char log[300];
+    int saved_stderr;
+    char text[4096];
+};
+
+static void *
+zeroed(size_t alignment, size_t size)
+{
+    void *memory = aligned_alloc(alignment, size);
+    assert_non_null(memory);
+    return memset(memory, 0, size);
+}
+
+static int
+open_fixture(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    f->runtime = zeroed(alignof(struct tri_runtime), sizeof(*f->runtime));
+    f->runtime->count = WORKERS;
+    f->runtime->workers = calloc(WORKERS, sizeof(struct tri_worker *));
+    for (unsigned i = 0; i < WORKERS; i++) {
+        f->runtime->workers[i] = zeroed(alignof(struct tri_worker), sizeof(struct tri_worker));
+        f->runtime->workers[i]->index = i;
+    }
+    assert_true(tests_directory_make(f->directory, sizeof(f->directory)));
+    snprintf(f->log, sizeof(f->log), "%s/stderr", f->directory);
+    f->saved_stderr = dup(STDERR_FILENO);
+    int log = open(f->log, O_CREAT | O_WRONLY | O_APPEND, 0600);
+    dup2(log, STDERR_FILENO);
+    close(log);
+    *state = f;
+    return tri_watchdog_start(f->runtime, LIMIT_MS, &f->watchdog) != TR_OK;
+}
+
+static int
+close_fixture(void **state)
+{
+    struct fixture *f = *state;
+    tri_watchdog_stop(f->watchdog);
+    dup2(f->saved_stderr, STDERR_FILENO);
+    close(f->saved_stderr);
+    tests_directory_remove(f->directory);
+    for (unsigned i = 0; i < WORKERS; i++)
+        free(f->runtime->workers[i]);
+    free(f->runtime->workers);
+    free(f->runtime);
+    free(f);
+    return 0;
+}
+
+/* Worker i enters its next callback. The name is a constant or NULL, the beat comes last. */
+static void
+enter(struct fixture *f, unsigned i, const char *name, uint32_t tag)
+{
+    struct tri_worker_activity *activity = &f->runtime->workers[i]->activity;
+    ck_pr_store_64(&activity->actor, ACTOR);
+    ck_pr_store_32(&activity->tag, tag);
+    ck_pr_store_ptr(&activity->name, (void *)(uintptr_t)name);
+    ck_pr_fence_store();
+    ck_pr_store_64(&activity->beat, activity->beat + 1);
+}
+
+static uint64_t
+stalls(struct fixture *f, unsigned i)
+{
+    return ck_pr_load_64(&f->runtime->workers[i]->counters.stalls);
+}
+
+static bool
+worker_1_stalled(void *argument)
+{
+    return stalls(argument, 1) > 0;
+}
+
+static bool
+worker_1_stalled_twice(void *argument)
+{
+    return stalls(argument, 1) > 1;
+}
+
+static void
+stop_and_read_log(struct fixture *f)
+{
+    tri_watchdog_stop(f->watchdog);
+    f->watchdog = NULL;
+    FILE *log = fopen(f->log, "r");
+    assert_non_null(log);
+    f->text[fread(f->text, 1, sizeof(f->text) - 1, log)] = '\0';
+    fclose(log);
+}
+
+static void
+a_callback_that_holds_its_worker_is_named_on_stderr(void **state)
+{
+    struct fixture *f = *state;
+    enter(f, 1, "echo", 5);
+    assert_true(tests_wait_until(worker_1_stalled, f, TESTS_LIMIT_MS));
+    stop_and_read_log(f);
+
+    unsigned ms = 0;
+    char end = 0;
+    const char *format = "troupe: actor 2:17.3 (echo) has held worker 1 for %u ms in tag 5%c";
+    assert_int_equal(sscanf(f->text, format, &ms, &end), 2);
+    assert_int_equal(end, '\n');
+    assert_true(ms >= LIMIT_MS);
+}
+
+static void
+one_stall_is_told_once_and_the_next_again(void **state)
+{
+    struct fixture *f = *state;
+    enter(f, 1, "echo", 5);
+    assert_true(tests_wait_until(worker_1_stalled, f, TESTS_LIMIT_MS));
+    enter(f, 0, "other", 6); /* what worker 0 is told of came at least one limit later */
+    bool (*both)(void *) = worker_1_stalled_twice;
+    assert_false(tests_wait_until(both, f, 5 * LIMIT_MS));
+    assert_int_equal(stalls(f, 1), 1);
+
+    enter(f, 1, "echo", 8);
+    assert_true(tests_wait_until(both, f, TESTS_LIMIT_MS));
+    stop_and_read_log(f);
+    assert_non_null(strstr(f->text, "(other) has held worker 0"));
+    assert_non_null(strstr(f->text, "in tag 8\n"));
+}
+
+static void
+an_idle_worker_is_no_stall(void **state)
+{
+    struct fixture *f = *state;
+    enter(f, 0, NULL, 0);
+    enter(f, 1, "echo", 5);
+    assert_true(tests_wait_until(worker_1_stalled, f, TESTS_LIMIT_MS));
+    assert_int_equal(stalls(f, 0), 0);
+}
+
+struct busy {
+    struct fixture *fixture;
+    uint64_t callbacks;
+};
+
+static bool
+worker_0_runs_another_callback_and_worker_1_is_told(void *argument)
+{
+    struct busy *busy = argument;
+    enter(busy->fixture, 0, "busy", 1);
+    busy->callbacks++;
+    return stalls(busy->fixture, 1) > 0;
+}
+
+static void
+short_callbacks_without_a_pause_are_no_stall(void **state)
+{
+    struct fixture *f = *state;
+    struct busy busy = {f, 0};
+    enter(f, 1, "echo", 5);
+    assert_true(tests_wait_until(worker_0_runs_another_callback_and_worker_1_is_told, &busy, TESTS_LIMIT_MS));
+    assert_true(busy.callbacks > 1);
+    assert_int_equal(stalls(f, 0), 0);
+}
+
+/* Does any file of the directory hold these bytes? */
+static bool
+recorded(const char *path, const void *bytes, size_t size)
+{
+    char command[512];
+    snprintf(command, sizeof(command), "cat %s/* 2>/dev/null", path);
+    FILE *files = popen(command, "r");
+    assert_non_null(files);
+    static unsigned char content[8 * 1024 * 1024];
+    size_t length = fread(content, 1, sizeof(content), files);
+    pclose(files);
+    return memmem(content, length, bytes, size) != NULL;
+}
+
+static void
+a_stall_is_recorded_in_the_trace(void **state)
+{
+    struct fixture *f = *state;
+    char path[300];
+    snprintf(path, sizeof(path), "%s/trace", f->directory);
+    struct tr_trace_options options = {.mode = TR_TRACE_FILE, .directory = path};
+    tri_watchdog_stop(f->watchdog);
+    assert_int_equal(tri_trace_open(&options, WORKERS, &f->runtime->trace), TR_OK);
+    assert_int_equal(tri_watchdog_start(f->runtime, LIMIT_MS, &f->watchdog), TR_OK);
+    enter(f, 1, "echo", 5);
+    assert_true(tests_wait_until(worker_1_stalled, f, TESTS_LIMIT_MS));
+    tri_watchdog_stop(f->watchdog);
+    f->watchdog = NULL;
+    tri_trace_close(f->runtime->trace);
+
+    uint64_t actor_and_tag[] = {ACTOR, 5};
+    assert_true(recorded(path, actor_and_tag, sizeof(actor_and_tag)));
+    tests_directory_remove(path);
+}
+
+static bool
+sleeps(const char *task)
+{
+    char path[300], text[256] = "";
+    snprintf(path, sizeof(path), "/proc/self/task/%s/stat", task);
+    FILE *stat = fopen(path, "r");
+    if (stat == NULL)
+        return false;
+    const char *name_end = fgets(text, sizeof(text), stat) != NULL ? strrchr(text, ')') : NULL;
+    fclose(stat);
+    return name_end != NULL && strncmp(name_end, ") S", 3) == 0;
+}
+
+static bool
+all_other_threads_sleep(void *argument)
+{
+    (void)argument;
+    bool all = true;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (struct dirent *task; (task = readdir(tasks)) != NULL;)
+        if (task->d_name[0] != '.' && atoi(task->d_name) != getpid())
+            all = all && sleeps(task->d_name);
+    closedir(tasks);
+    return all;
+}
+
+static void
+stopping_does_not_wait_for_the_next_look(void **state)
+{
+    struct fixture *f = *state;
+    struct tri_watchdog *patient;
+    int threads = tests_threads();
+    uint64_t began_ns = uv_hrtime();
+    assert_int_equal(tri_watchdog_start(f->runtime, 3600 * 1000, &patient), TR_OK);
+    assert_true(tests_wait_until(all_other_threads_sleep, NULL, TESTS_LIMIT_MS));
+    tri_watchdog_stop(patient);
+    assert_true(uv_hrtime() - began_ns < TESTS_LIMIT_MS * UINT64_C(1000000));
+    assert_int_equal(tests_threads(), threads);
+    tri_watchdog_stop(NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_callback_that_holds_its_worker_is_named_on_stderr),
+        TEST(one_stall_is_told_once_and_the_next_again),
+        TEST(an_idle_worker_is_no_stall),
+        TEST(short_callbacks_without_a_pause_are_no_stall),
+        TEST(a_stall_is_recorded_in_the_trace),
+        TEST(stopping_does_not_wait_for_the_next_look),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

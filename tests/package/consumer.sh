@@ -1,0 +1,42 @@
+#!/bin/bash
+# Installs Troupe into a folder of its own and builds a program against it: consumer.sh SOURCES BUILD cmake static,
+# consumer.sh SOURCES BUILD cmake shared, or consumer.sh SOURCES BUILD pkg-config
+set -euo pipefail
+sources=$1 build=$2 way=$3 kind=${4-}
+here=$sources/tests/package
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+"$CMAKE" --install "$build" --prefix "$work/prefix" >"$work/install.log" || {
+    cat "$work/install.log"
+    exit 1
+}
+
+# Public headers all, private headers none, and the programs.
+diff <(cd "$sources" && find {core,actors,net}/include/troupe -name '*.h' | sed 's|.*/include/||' | sort) \
+    <(cd "$work/prefix/include" && find troupe -type f | sort)
+"$work/prefix/bin/troupe-trace" --help >"$work/help"
+test -s "$work/help"
+
+case $way in
+cmake)
+    [ "$kind" = shared ] && shared=ON || shared=OFF
+    "$CMAKE" -S "$here/consumer" -B "$work/build" -G "$GENERATOR" -DCMAKE_PREFIX_PATH="$work/prefix" \
+        -DCMAKE_C_COMPILER="$CC" -DBUILD_SHARED_LIBS="$shared"
+    "$CMAKE" --build "$work/build"
+    "$work/build/consumer"
+    if ldd "$work/build/consumer" | grep -q libtroupe; then linked=shared; else linked=static; fi
+    [ "$linked" = "$kind" ] || {
+        echo "the $kind library was asked for, the $linked one was linked"
+        exit 1
+    }
+    ;;
+pkg-config)
+    pc=$(find "$work/prefix" -name troupe.pc -printf '%h')
+    export PKG_CONFIG_PATH=$pc
+    # shellcheck disable=SC2046 # flags are words
+    "$CC" -std=c11 -Wall -Wextra -Werror "$here/consumer/consumer.c" -o "$work/consumer" \
+        $(pkg-config --cflags --libs 'troupe >= 0.1')
+    LD_LIBRARY_PATH=${pc%/pkgconfig} "$work/consumer"
+    ;;
+esac

@@ -1,0 +1,43 @@
+#!/bin/bash
+# The documents against the sources: docs.sh SOURCES BUILD
+#   - README quotes the smallest server as it is in docs/examples/echo.c, and that has under 30 lines;
+#   - every block of C in README and docs/ compiles, without a warning;
+#   - every relative link leads to a file.
+set -euo pipefail
+sources=$1
+cd "$sources"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+complain() {
+    echo "$*"
+    failed=1
+}
+
+# Writes each block of C of a document to a file of its own, named after the line where it begins.
+blocks() { # DOCUMENT
+    awk -v stem="$work/$(tr '/' '-' <<<"$1")" '
+        /^```/ { if (inside) { inside = 0; close(file) } else if ($0 == "```c") { inside = 1; file = stem ":" NR ".c" }; next }
+        inside { print > file }' "$1"
+}
+
+while IFS= read -r document; do
+    blocks "$document"
+    while IFS= read -r link; do
+        [ -e "$(dirname "$document")/${link%%#*}" ] || complain "$document: no file behind the link $link"
+    done < <(grep -oE '\]\([^)#]+[^)]*\)' "$document" | sed 's/^](//; s/)$//' | grep -v '^[a-z]*:')
+done < <(find README.md docs -name '*.md')
+
+compiled=0
+for block in "$work"/*.c; do
+    "$CC" -std=c11 -Wall -Wextra -Werror -Wno-unused -fsyntax-only -Icore/include -Iactors/include -Inet/include \
+        "$block" || complain "does not compile: ${block##*/}"
+    compiled=$((compiled + 1))
+done
+
+cmp -s docs/examples/echo.c "$work"/README.md:*.c || complain "README.md does not quote docs/examples/echo.c"
+[ "$(wc -l <docs/examples/echo.c)" -lt 30 ] || complain "docs/examples/echo.c has 30 lines or more"
+echo "$compiled blocks of C"
+[ $compiled -gt 1 ] || complain "the documents have no examples"
+exit $failed

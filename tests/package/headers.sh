@@ -1,0 +1,28 @@
+#!/bin/bash
+# Compiles each public header alone, without a warning: headers.sh SOURCES BUILD STANDARD HEADERS...
+set -uo pipefail
+sources=$1 standard=$3
+shift 3
+
+case $standard in
+c11) compile=("$CC" -x c) ;;
+*) compile=("$CXX" -x c++) ;;
+esac
+if [[ $standard == c++* && (-z $CXX || $CXX == *NOTFOUND) ]]; then
+    echo "skipped: there is no C++ compiler"
+    exit 77
+fi
+
+failed=0
+for header; do
+    name=${header#*/include/}
+    printf '#include <%s>\nextern int not_empty;\n' "$name" |
+        "${compile[@]}" -std="$standard" -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
+            -I"$sources/core/include" -I"$sources/actors/include" -I"$sources/net/include" - || {
+        echo "not alone: $header"
+        failed=1
+    }
+done
+echo "$# headers"
+[ $# -gt 0 ] && exit $failed
+exit 1

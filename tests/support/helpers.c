@@ -1,0 +1,187 @@
+#include "helpers.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_EVERY_NS 1000000L
+
+static uint64_t
+now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+bool
+tests_wait_until(bool (*holds)(void *argument), void *argument, unsigned limit_ms)
+{
+    uint64_t end_ms = now_ms() + limit_ms;
+    while (!holds(argument)) {
+        if (now_ms() >= end_ms)
+            return false;
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_NS}, NULL);
+    }
+    return true;
+}
+
+static int
+count_entries(const char *path)
+{
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return -1;
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
+int
+tests_open_fds(void)
+{
+    int count = count_entries("/proc/self/fd");
+    return count > 0 ? count - 1 : count; /* less the one that counted */
+}
+
+int
+tests_threads(void)
+{
+    return count_entries("/proc/self/task");
+}
+
+bool
+tests_directory_make(char *path, size_t size)
+{
+    const char *base = getenv("TMPDIR");
+    int length = snprintf(path, size, "%s/troupe-test-XXXXXX", base != NULL ? base : "/tmp");
+    return length > 0 && (size_t)length < size && mkdtemp(path) != NULL;
+}
+
+void
+tests_directory_remove(const char *path)
+{
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        unlinkat(dirfd(directory), entry->d_name, 0);
+    closedir(directory);
+    rmdir(path);
+}
+
+static int
+tcp_socket(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct timeval limit = {.tv_sec = TESTS_LIMIT_MS / 1000};
+    if (fd >= 0) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    }
+    return fd;
+}
+
+static struct sockaddr_in
+loopback(uint16_t port)
+{
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+int
+tests_peer_connect(uint16_t port)
+{
+    int fd = tcp_socket();
+    struct sockaddr_in address = loopback(port);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+int
+tests_peer_listen(uint16_t *port)
+{
+    int fd = tcp_socket();
+    struct sockaddr_in address = loopback(0);
+    socklen_t size = sizeof(address);
+    if (fd < 0)
+        return -1;
+    if (bind(fd, (struct sockaddr *)&address, size) != 0 || listen(fd, SOMAXCONN) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
+        close(fd);
+        return -1;
+    }
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+int
+tests_peer_accept(int listener)
+{
+    int fd = accept(listener, NULL, NULL);
+    struct timeval limit = {.tv_sec = TESTS_LIMIT_MS / 1000};
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    return fd;
+}
+
+bool
+tests_peer_send(int fd, const void *data, size_t size)
+{
+    const char *rest = data;
+    while (size > 0) {
+        ssize_t sent = send(fd, rest, size, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent <= 0)
+            return false;
+        rest += sent;
+        size -= (size_t)sent;
+    }
+    return true;
+}
+
+long
+tests_peer_receive(int fd, void *data, size_t size)
+{
+    size_t received = 0;
+    while (received < size) {
+        ssize_t more = recv(fd, (char *)data + received, size - received, 0);
+        if (more < 0 && errno == EINTR)
+            continue;
+        if (more < 0)
+            return -1;
+        if (more == 0)
+            break;
+        received += (size_t)more;
+    }
+    return (long)received;
+}
+
+bool
+tests_peer_at_end(int fd)
+{
+    char byte;
+    return tests_peer_receive(fd, &byte, 1) == 0;
+}
+
+void
+tests_peer_reset(int fd)
+{
+    struct linger none = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+    close(fd);
+}

@@ -1,0 +1,52 @@
+/*
+ * What tests share: waiting for a condition, counting what a process holds, and a peer that owes nothing to the library.
+ */
+#ifndef TESTS_SUPPORT_HELPERS_H
+#define TESTS_SUPPORT_HELPERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The longest that a test waits for anything: far more than it takes, also under a sanitizer on a busy machine. */
+#define TESTS_LIMIT_MS 20000u
+
+/* Looks again and again whether holds(argument); false if it did not within the limit. */
+bool tests_wait_until(bool (*holds)(void *argument), void *argument, unsigned limit_ms);
+
+/* The descriptors that this process has open, and its threads; -1 where the system does not tell. */
+int tests_open_fds(void);
+int tests_threads(void);
+
+/* Makes a new directory of its own for a test; the path is the caller's, at most size bytes. */
+bool tests_directory_make(char *path, size_t size);
+
+/* Removes it with the files in it. */
+void tests_directory_remove(const char *path);
+
+/*
+ * A TCP peer on plain blocking sockets. Every call gives up after TESTS_LIMIT_MS.
+ */
+
+/* Connects to a port of 127.0.0.1. Returns the descriptor, -1 if nobody takes it. */
+int tests_peer_connect(uint16_t port);
+
+/* Listens on a port of 127.0.0.1 that the system chooses. Returns the descriptor, -1 on failure. */
+int tests_peer_listen(uint16_t *port);
+
+/* The next connection to a descriptor of tests_peer_listen(), -1 if none comes. */
+int tests_peer_accept(int listener);
+
+/* Sends all of it. false: the connection does not take it. */
+bool tests_peer_send(int fd, const void *data, size_t size);
+
+/* Receives until size bytes are there or the peer has ended. Returns how many came; -1 after an error, such as a reset. */
+long tests_peer_receive(int fd, void *data, size_t size);
+
+/* true when the peer ends its side and nothing more came before. */
+bool tests_peer_at_end(int fd);
+
+/* Closes at once with a reset instead of an end. */
+void tests_peer_reset(int fd);
+
+#endif

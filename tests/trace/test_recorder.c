@@ -1,0 +1,672 @@
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <troupe/actors/trace_events.h>
+
+#include "helpers.h"
+#include "traces.h"
+
+/* -- What is in a file. -- */
+
+struct file {
+    char *bytes;
+    const struct tri_trace_packet *packet;
+    const struct tri_trace_record *records;
+    size_t count;
+};
+
+static struct file
+load(const struct traces *traces, const char *name)
+{
+    size_t size;
+    struct file file = {.bytes = traces_read(traces, name, &size)};
+    assert_true(size >= sizeof(struct tri_trace_packet));
+    file.packet = (const struct tri_trace_packet *)file.bytes;
+    file.records = (const struct tri_trace_record *)(file.packet + 1);
+    file.count = (size_t)(file.packet->content_size / 8 - sizeof(struct tri_trace_packet)) / TRI_TRACE_STEP;
+    assert_int_equal(file.packet->magic, TRI_TRACE_MAGIC);
+    assert_int_equal(file.packet->packet_size, size * 8);
+    return file;
+}
+
+static struct file
+load_segment(const struct traces *traces, unsigned sequence)
+{
+    char name[40];
+    snprintf(name, sizeof(name), "worker-0.%08u", sequence);
+    struct file file = load(traces, name);
+    assert_int_equal(file.packet->packet_seq_num, sequence);
+    return file;
+}
+
+/* -- Off. -- */
+
+static void
+off_gives_no_recorder_and_every_call_does_nothing(void **state)
+{
+    const struct traces *traces = *state;
+    struct tr_trace_options options = {.directory = traces->directory};
+    struct tri_trace *trace = (struct tri_trace *)&options;
+    assert_int_equal(tri_trace_open(&options, 2, &trace), TR_OK);
+    assert_null(trace);
+    assert_null(tri_trace_stream_of(trace, 1));
+    tri_trace(tri_trace_stream_of(trace, 1), TRI_TRACE_CORE_wake, 0, 0, 0, 0);
+    assert_int_equal(tri_trace_name(trace, "name"), 0);
+    traces_declare_layers(trace);
+    tri_trace_close(trace);
+    assert_int_equal(access(traces->directory, F_OK), -1);
+}
+
+static void
+an_empty_environment_variable_is_off(void **state)
+{
+    (void)state;
+    struct tr_trace_options options = {0};
+    struct tri_trace *trace;
+    setenv("TR_TRACE", "", 1);
+    assert_int_equal(tri_trace_open(&options, 1, &trace), TR_OK);
+    assert_null(trace);
+}
+
+/* -- On. -- */
+
+/* A thread that was joined may be seen for a moment more. */
+static bool
+has_threads(void *count)
+{
+    return tests_threads() == *(int *)count;
+}
+
+static void
+events_stand_in_the_file_as_they_were_given(void **state)
+{
+    struct traces *traces = *state;
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    tri_trace(tri_trace_stream_of(traces->trace, 0), TRI_TRACE_CORE_wake, 3, 4, 5, 6);
+    tri_trace(tri_trace_stream_of(traces->trace, 0), TRI_TRACE_CORE_sleep, 0xffff, UINT32_MAX, UINT64_MAX, UINT64_MAX - 1);
+    traces_close(traces);
+    struct file file = load_segment(traces, 0);
+    assert_int_equal(file.count, 2);
+    assert_int_equal(file.packet->stream_id, TRI_TRACE_CLASS_EVENTS);
+    assert_int_equal(file.packet->stream_instance_id, 0);
+    assert_int_equal(file.packet->timestamp_begin, file.records[0].timestamp);
+    assert_int_equal(file.records[0].id, TRI_TRACE_CORE_wake);
+    assert_int_equal(file.records[0].flags, 3);
+    assert_int_equal(file.records[0].arg, 4);
+    assert_int_equal(file.records[0].actor, 5);
+    assert_int_equal(file.records[0].message, 6);
+    assert_true(file.records[1].timestamp >= file.records[0].timestamp);
+    assert_int_equal(file.records[1].id, TRI_TRACE_CORE_sleep);
+    assert_int_equal(file.records[1].flags, 0xffff);
+    assert_int_equal(file.records[1].arg, UINT32_MAX);
+    assert_true(file.records[1].actor == UINT64_MAX && file.records[1].message == UINT64_MAX - 1);
+    free(file.bytes);
+}
+
+static void
+an_event_counts_as_soon_as_it_is_written(void **state)
+{
+    struct traces *traces = *state;
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    for (uint32_t i = 1; i <= 5; i++) {
+        traces_fill(traces, i, 1);
+        struct file file = load_segment(traces, 0);
+        assert_int_equal(file.count, i);
+        assert_int_equal(file.records[i - 1].arg, i);
+        free(file.bytes);
+    }
+}
+
+static void
+files_without_an_event_are_hidden_and_removed_at_the_end(void **state)
+{
+    struct traces *traces = *state;
+    int fds = tests_open_fds(), threads = tests_threads();
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    assert_int_equal(traces_files(traces, ""), 5); /* of two workers, outside, names; the metadata */
+    assert_int_equal(traces_files(traces, "."), 4);
+    traces_fill(traces, 0, 1);
+    assert_int_equal(traces_files(traces, "worker-0."), 1);
+    traces_close(traces);
+    assert_int_equal(traces_files(traces, ""), 2);
+    assert_int_equal(traces_files(traces, "."), 0);
+    assert_int_equal(tests_open_fds(), fds);
+    assert_true(tests_wait_until(has_threads, &threads, TESTS_LIMIT_MS));
+}
+
+static void
+file_mode_goes_on_in_new_files(void **state)
+{
+    struct traces *traces = *state;
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    traces_fill(traces, 0, 10 * FULL + 1);
+    traces_close(traces);
+    assert_int_equal(traces_files(traces, "worker-0."), 11);
+    for (uint32_t i = 0, arg = 0; i <= 10; i++) {
+        struct file file = load_segment(traces, i);
+        assert_int_equal(file.count, i < 10 ? FULL : 1);
+        for (size_t j = 0; j < file.count; j++)
+            assert_int_equal(file.records[j].arg, arg++);
+        free(file.bytes);
+    }
+}
+
+static void
+time_never_goes_back_within_a_stream(void **state)
+{
+    struct traces *traces = *state;
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    traces_fill(traces, 0, 20 * FULL);
+    traces_close(traces);
+    uint64_t newest = 0;
+    for (unsigned i = 0; i < 20; i++) {
+        struct file file = load_segment(traces, i);
+        for (size_t j = 0; j < file.count; newest = file.records[j++].timestamp)
+            assert_true(file.records[j].timestamp >= newest);
+        free(file.bytes);
+    }
+}
+
+static void
+flight_mode_overwrites_whole_oldest_segments(void **state)
+{
+    struct traces *traces = *state;
+    traces_open(traces, TR_TRACE_FLIGHT, 3, 0);
+    traces_fill(traces, 0, 10 * FULL - 5);
+    traces_close(traces);
+    assert_int_equal(traces_files(traces, "worker-0."), 3);
+    for (unsigned i = 7; i < 10; i++) {
+        struct file file = load_segment(traces, i);
+        assert_int_equal(file.count, i < 9 ? FULL : FULL - 5);
+        assert_int_equal(file.records[0].arg, i * FULL);
+        assert_int_equal(file.packet->events_discarded, 0);
+        free(file.bytes);
+    }
+    char counted[40];
+    snprintf(counted, sizeof(counted), "%u                0\n", (unsigned)(7 * FULL));
+    traces_expect(traces, "info", 0, counted);
+}
+
+static void
+flight_mode_keeps_the_names(void **state)
+{
+    struct traces *traces = *state;
+    char text[40];
+    traces_open(traces, TR_TRACE_FLIGHT, 2, 0);
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(text, sizeof(text), "behavior %u", i);
+        assert_int_equal(tri_trace_name(traces->trace, text), i + 1);
+        traces_fill(traces, 0, FULL);
+    }
+    traces_close(traces);
+    size_t size;
+    char *names = traces_read(traces, "names.00000000", &size);
+    assert_string_equal(names + sizeof(struct tri_trace_packet) + TRI_TRACE_NAME_TEXT, "behavior 0");
+    free(names);
+}
+
+/* -- Losses. -- */
+
+/* Five files in all: one of each stream, and one more. */
+static void
+beyond_the_limit_losses_are_counted_in_the_packet_and_in_an_event(void **state)
+{
+    struct traces *traces = *state;
+    traces_open(traces, TR_TRACE_FILE, 0, 5 * SEGMENT);
+    traces_fill(traces, 0, 2 * FULL + 1234);
+    traces_close(traces);
+    assert_int_equal(traces_files(traces, "worker-0."), 2);
+    struct file file = load_segment(traces, 1);
+    assert_int_equal(file.count, FULL + 1);
+    assert_int_equal(file.records[FULL - 1].arg, 2 * FULL - 1);
+    assert_int_equal(file.records[FULL].id, TRI_TRACE_CORE_lost);
+    assert_int_equal(file.records[FULL].arg, 1234);
+    assert_int_equal(file.packet->events_discarded, 1234);
+    free(file.bytes);
+}
+
+static void
+one_streams_losses_do_not_touch_another(void **state)
+{
+    struct traces *traces = *state;
+    traces_open(traces, TR_TRACE_FILE, 0, 4 * SEGMENT);
+    traces_fill(traces, 0, 2 * FULL);
+    traces_write(traces, 1, TRI_TRACE_CORE_wake, 1, 0, 0);
+    traces_write(traces, TRI_TRACE_OUTSIDE, TRI_TRACE_CORE_wake, 1, 0, 0);
+    traces_close(traces);
+    static const char *const names[] = {"worker-1.00000000", "outside.00000000"};
+    for (int i = 0; i < 2; i++) {
+        struct file file = load(traces, names[i]);
+        assert_int_equal(file.count, 1);
+        assert_int_equal(file.packet->events_discarded, 0);
+        free(file.bytes);
+    }
+}
+
+/* Files above 4 KiB cannot be made for a while: a full disk, as far as the recorder can tell. */
+static void
+write_with_a_full_disk(struct traces *traces)
+{
+    struct rlimit limit, none;
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    none = limit;
+    none.rlim_cur = SEGMENT / 2;
+    setrlimit(RLIMIT_FSIZE, &none);
+    traces_fill(traces, 0, FULL + 100000);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    traces_fill(traces, FULL + 100000, 100000);
+    traces_close(traces);
+    _exit(0);
+}
+
+static void
+a_disk_that_was_full_for_a_while_costs_what_came_meanwhile(void **state)
+{
+    struct traces *traces = *state;
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        write_with_a_full_disk(traces);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+
+    struct file full = load_segment(traces, 0), next = load_segment(traces, 1);
+    assert_int_equal(full.count, FULL + 1);
+    assert_int_equal(full.records[FULL].id, TRI_TRACE_CORE_lost);
+    assert_int_equal(full.records[FULL].arg, full.packet->events_discarded);
+    assert_in_range(full.packet->events_discarded, 100000, 200000 - 1);
+    assert_int_equal(next.records[0].arg, FULL + full.packet->events_discarded);
+    assert_int_equal(next.packet->events_discarded, full.packet->events_discarded);
+    free(full.bytes);
+    free(next.bytes);
+    traces_expect(traces, "info", 0, NULL);
+}
+
+static void
+a_directory_that_disappears_costs_events_and_nothing_else(void **state)
+{
+    struct traces *traces = *state;
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    traces_fill(traces, 0, 10);
+    tests_directory_remove(traces->directory);
+    traces_fill(traces, 10, 3 * FULL);
+    assert_int_equal(tri_trace_name(traces->trace, "name"), 1);
+    traces_close(traces);
+    assert_int_equal(access(traces->directory, F_OK), -1);
+}
+
+static void
+flight_mode_makes_do_with_the_files_it_got(void **state)
+{
+    struct traces *traces = *state;
+    traces_open(traces, TR_TRACE_FLIGHT, 8, 0);
+    traces_fill(traces, 0, 3 * FULL + 1); /* four files, and the maker is not asked for more */
+    struct rlimit limit, none;
+    void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    none = limit;
+    none.rlim_cur = SEGMENT / 2;
+    setrlimit(RLIMIT_FSIZE, &none);
+    traces_fill(traces, 3 * FULL + 1, 20 * FULL);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    signal(SIGXFSZ, before);
+    traces_close(traces);
+    assert_int_equal(traces_files(traces, "worker-0."), 4);
+    struct file newest = load_segment(traces, 23);
+    assert_int_equal(newest.records[0].arg, 23 * FULL);
+    assert_int_equal(newest.packet->events_discarded, 0);
+    free(newest.bytes);
+}
+
+/* -- Killed. -- */
+
+static void
+a_process_killed_while_it_writes_leaves_a_readable_trace(void **state)
+{
+    struct traces *traces = *state;
+    for (int round = 0; round < 5; round++) {
+        traces_write_and_kill(traces, TR_TRACE_FILE);
+        traces_expect(traces, "check", 0, "passed   sent_before");
+        traces_expect(traces, "info", 0, "cut off");
+        tests_directory_remove(traces->directory);
+    }
+}
+
+static void
+a_flight_recorder_killed_while_it_writes_leaves_a_readable_trace(void **state)
+{
+    struct traces *traces = *state;
+    for (int round = 0; round < 5; round++) {
+        traces_write_and_kill(traces, TR_TRACE_FLIGHT);
+        traces_expect(traces, "check", 0, "unknown  sent_before");
+        tests_directory_remove(traces->directory);
+    }
+}
+
+/* -- Names, tables and ids. -- */
+
+static void
+every_layers_events_are_described_once(void **state)
+{
+    struct traces *traces = *state;
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    traces_declare_layers(traces->trace);
+    traces_declare_layers(traces->trace);
+    traces_close(traces);
+    size_t size;
+    char *text = traces_read(traces, "metadata", &size);
+    assert_int_equal(traces_count(text, "event { name = \"lost\"; id = 1; stream_id = 0;"), 1);
+    assert_int_equal(traces_count(text, "event { name = \"receive\"; id = 259; stream_id = 0;"), 1);
+    assert_int_equal(traces_count(text, "event { name = \"socket_close\"; id = 539; stream_id = 0;"), 1);
+    assert_int_equal(traces_count(text, "closed = 1;"), 1);
+    free(text);
+}
+
+static void
+a_trace_says_that_it_is_open_until_it_is_closed(void **state)
+{
+    struct traces *traces = *state;
+    size_t size;
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    char *text = traces_read(traces, "metadata", &size);
+    assert_int_equal(traces_count(text, "closed = 0;"), 1);
+    free(text);
+    traces_close(traces);
+    text = traces_read(traces, "metadata", &size);
+    assert_int_equal(traces_count(text, "closed = 1;"), 1);
+    free(text);
+}
+
+static void
+equal_names_have_equal_numbers(void **state)
+{
+    struct traces *traces = *state;
+    char text[40];
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    for (int round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 1000; i++) { /* more than one file of them */
+            snprintf(text, sizeof(text), "name %u", i);
+            assert_int_equal(tri_trace_name(traces->trace, text), i + 1);
+        }
+    }
+    assert_int_equal(tri_trace_name(traces->trace, ""), 1001);
+    assert_int_equal(tri_trace_name(traces->trace, NULL), 0);
+    traces_close(traces);
+    assert_true(traces_files(traces, "names.") > 1);
+    traces_expect(traces, "info", 0, NULL);
+}
+
+static void
+a_long_name_is_cut_in_the_file(void **state)
+{
+    struct traces *traces = *state;
+    char text[3000];
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    memset(text, 'x', sizeof(text));
+    text[sizeof(text) - 1] = '\0';
+    assert_int_equal(tri_trace_name(traces->trace, text), 1);
+    text[sizeof(text) - 2] = 'y';
+    assert_int_equal(tri_trace_name(traces->trace, text), 2);
+    traces_close(traces);
+    size_t size;
+    char *names = traces_read(traces, "names.00000000", &size);
+    assert_int_equal(strlen(names + sizeof(struct tri_trace_packet) + TRI_TRACE_NAME_TEXT), TRI_TRACE_NAME_MAX);
+    free(names);
+    traces_expect(traces, "info", 0, NULL);
+}
+
+static void
+message_ids_count_up_in_each_stream(void **state)
+{
+    struct traces *traces = *state;
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    for (unsigned stream = 0; stream < 2; stream++) {
+        for (unsigned i = 1; i <= 3; i++)
+            assert_true(tri_trace_message_id(tri_trace_stream_of(traces->trace, stream)) == TRI_TRACE_MESSAGE(stream, i));
+    }
+    assert_true(tri_trace_message_id_outside(traces->trace) == TRI_TRACE_MESSAGE(TRI_TRACE_OUTSIDE, 1));
+    assert_true(tri_trace_message_id_outside(traces->trace) == TRI_TRACE_MESSAGE(TRI_TRACE_OUTSIDE, 2));
+}
+
+/* -- Threads. -- */
+
+#define ROUNDS 5000u
+
+static void *
+write_as_a_worker(void *argument)
+{
+    struct traces *traces = argument;
+    static unsigned next_worker;
+    unsigned worker = __atomic_fetch_add(&next_worker, 1, __ATOMIC_RELAXED) % 2;
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        char name[20];
+        snprintf(name, sizeof(name), "%u", i % 50);
+        traces_write(traces, worker, TRI_TRACE_CORE_wake, tri_trace_name(traces->trace, name), 0, 0);
+    }
+    return NULL;
+}
+
+static void *
+write_from_outside(void *argument)
+{
+    struct traces *traces = argument;
+    for (uint32_t i = 0; i < ROUNDS; i++)
+        tri_trace_write_outside(traces->trace, TRI_TRACE_CORE_wake, 0, i, 0, tri_trace_message_id_outside(traces->trace));
+    return NULL;
+}
+
+static void
+workers_and_other_threads_write_at_once_and_nothing_is_lost(void **state)
+{
+    struct traces *traces = *state;
+    pthread_t threads[4];
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, i < 2 ? write_as_a_worker : write_from_outside, traces), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    traces_close(traces);
+    traces_expect(traces, "info", 0, "wake                          20,000");
+}
+
+/* -- Options. -- */
+
+static void
+hostile_values_of_the_environment_variable_are_refused(void **state)
+{
+    (void)state;
+    static char longest[8192];
+    memset(longest, 'x', sizeof(longest) - 1);
+    const struct {
+        const char *value;
+        tr_status status;
+    } cases[] = {
+        {",", TR_EINVAL},
+        {",flight", TR_EINVAL},
+        {"dir,", TR_EINVAL},
+        {"dir,FLIGHT", TR_EINVAL},
+        {"dir,flight,", TR_EINVAL},
+        {"dir,file,flight ", TR_EINVAL},
+        {"/nowhere/at/all", TR_ENOENT},
+        {"/dev/null,file", TR_ENOTDIR},
+        {longest, TR_ENAMETOOLONG},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tr_trace_options options = {0};
+        struct tri_trace *trace;
+        setenv("TR_TRACE", cases[i].value, 1);
+        assert_int_equal(tri_trace_open(&options, 1, &trace), cases[i].status);
+        assert_null(trace);
+    }
+}
+
+static void
+expect_mode_from_environment(struct traces *traces, const char *suffix, const char *mode)
+{
+    char value[400];
+    snprintf(value, sizeof(value), "%s%s", traces->directory, suffix);
+    setenv("TR_TRACE", value, 1);
+    struct tr_trace_options options = {0};
+    assert_int_equal(tri_trace_open(&options, 1, &traces->trace), TR_OK);
+    assert_non_null(traces->trace);
+    traces_fill(traces, 0, 1);
+    traces_close(traces);
+    traces_expect(traces, "info", 0, mode);
+    tests_directory_remove(traces->directory);
+}
+
+static void
+the_environment_variable_switches_tracing_on(void **state)
+{
+    expect_mode_from_environment(*state, "", "mode        file");
+    expect_mode_from_environment(*state, ",file", "mode        file");
+    expect_mode_from_environment(*state, ",flight", "mode        flight");
+}
+
+static void
+options_that_are_on_win_over_the_environment(void **state)
+{
+    struct traces *traces = *state;
+    setenv("TR_TRACE", "/nowhere/at/all,nonsense", 1);
+    traces_open(traces, TR_TRACE_FLIGHT, 2, 0);
+    traces_close(traces);
+}
+
+static void
+wrong_options_are_refused_and_leave_nothing(void **state)
+{
+    const struct traces *traces = *state;
+    const char *directory = traces->directory;
+    const struct {
+        struct tr_trace_options options;
+        unsigned workers;
+        tr_status status;
+    } cases[] = {
+        {{.mode = TR_TRACE_FILE}, 1, TR_EINVAL},
+        {{.mode = TR_TRACE_FILE, .directory = ""}, 1, TR_EINVAL},
+        {{.mode = (enum tr_trace_mode)77, .directory = directory}, 1, TR_EINVAL},
+        {{.mode = TR_TRACE_FILE, .directory = directory}, TR_WORKERS_MAX + 1, TR_ETOOMANYWORKERS},
+        {{.mode = TR_TRACE_FILE, .directory = directory, .segment_bytes = 100}, 1, TR_EBADLIMIT},
+        {{.mode = TR_TRACE_FILE, .directory = directory, .segment_bytes = SIZE_MAX}, 1, TR_EBADLIMIT},
+        {{.mode = TR_TRACE_FILE, .directory = directory, .limit_bytes = UINT64_MAX}, 1, TR_EBADLIMIT},
+        {{.mode = TR_TRACE_FILE, .directory = directory, .limit_bytes = 1}, 1, TR_EBADLIMIT},
+        {{.mode = TR_TRACE_FILE, .directory = directory, .segment_bytes = 8192, .limit_bytes = 16384}, 1, TR_EBADLIMIT},
+        {{.mode = TR_TRACE_FLIGHT, .directory = directory, .segments = 1}, 1, TR_EBADLIMIT},
+        {{.mode = TR_TRACE_FLIGHT, .directory = directory, .segments = UINT32_MAX}, 1, TR_EBADLIMIT},
+    };
+    int fds = tests_open_fds();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tri_trace *trace;
+        assert_int_equal(tri_trace_open(&cases[i].options, cases[i].workers, &trace), cases[i].status);
+        assert_null(trace);
+        assert_int_equal(access(directory, F_OK), -1);
+    }
+    assert_int_equal(tests_open_fds(), fds);
+}
+
+static void
+a_small_limit_makes_small_files_when_their_size_is_left_open(void **state)
+{
+    struct traces *traces = *state;
+    struct tr_trace_options options = {.mode = TR_TRACE_FILE, .directory = traces->directory, .limit_bytes = 100000};
+    assert_int_equal(tri_trace_open(&options, 1, &traces->trace), TR_OK);
+    traces_fill(traces, 0, 1);
+    traces_close(traces);
+    struct file file = load_segment(traces, 0);
+    assert_int_equal(file.packet->packet_size / 8, 32768); /* a third, in whole pages */
+    free(file.bytes);
+}
+
+static void
+a_directory_that_holds_a_trace_is_refused_and_left_alone(void **state)
+{
+    struct traces *traces = *state;
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    traces_fill(traces, 0, 7);
+    struct tr_trace_options options = {.mode = TR_TRACE_FILE, .directory = traces->directory};
+    struct tri_trace *second;
+    assert_int_equal(tri_trace_open(&options, 2, &second), TR_EEXIST);
+    assert_null(second);
+    traces_close(traces);
+    assert_int_equal(tri_trace_open(&options, 2, &second), TR_EEXIST);
+    struct file file = load_segment(traces, 0);
+    assert_int_equal(file.count, 7);
+    free(file.bytes);
+    traces_expect(traces, "check", 0, NULL);
+}
+
+/* No file of a segment's size can be made: the first step that fails after the directory was claimed. */
+static void
+a_disk_that_is_full_from_the_beginning_is_reported_and_nothing_is_left(void **state)
+{
+    const struct traces *traces = *state;
+    struct rlimit limit, none;
+    void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    none = limit;
+    none.rlim_cur = 100000;
+    setrlimit(RLIMIT_FSIZE, &none);
+    struct tr_trace_options options = {.mode = TR_TRACE_FILE, .directory = traces->directory};
+    struct tri_trace *trace;
+    int fds = tests_open_fds(), threads = tests_threads();
+    tr_status status = tri_trace_open(&options, 2, &trace);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    signal(SIGXFSZ, before);
+    assert_true(status < 0);
+    assert_null(trace);
+    assert_int_equal(access(traces->directory, F_OK), -1);
+    assert_int_equal(tests_open_fds(), fds);
+    assert_true(tests_wait_until(has_threads, &threads, TESTS_LIMIT_MS));
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, traces_setup, traces_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(off_gives_no_recorder_and_every_call_does_nothing),
+        TEST(an_empty_environment_variable_is_off),
+        TEST(events_stand_in_the_file_as_they_were_given),
+        TEST(an_event_counts_as_soon_as_it_is_written),
+        TEST(files_without_an_event_are_hidden_and_removed_at_the_end),
+        TEST(file_mode_goes_on_in_new_files),
+        TEST(time_never_goes_back_within_a_stream),
+        TEST(flight_mode_overwrites_whole_oldest_segments),
+        TEST(flight_mode_keeps_the_names),
+        TEST(beyond_the_limit_losses_are_counted_in_the_packet_and_in_an_event),
+        TEST(one_streams_losses_do_not_touch_another),
+        TEST(a_disk_that_was_full_for_a_while_costs_what_came_meanwhile),
+        TEST(a_directory_that_disappears_costs_events_and_nothing_else),
+        TEST(flight_mode_makes_do_with_the_files_it_got),
+        TEST(a_process_killed_while_it_writes_leaves_a_readable_trace),
+        TEST(a_flight_recorder_killed_while_it_writes_leaves_a_readable_trace),
+        TEST(every_layers_events_are_described_once),
+        TEST(a_trace_says_that_it_is_open_until_it_is_closed),
+        TEST(equal_names_have_equal_numbers),
+        TEST(a_long_name_is_cut_in_the_file),
+        TEST(message_ids_count_up_in_each_stream),
+        TEST(workers_and_other_threads_write_at_once_and_nothing_is_lost),
+        TEST(hostile_values_of_the_environment_variable_are_refused),
+        TEST(the_environment_variable_switches_tracing_on),
+        TEST(options_that_are_on_win_over_the_environment),
+        TEST(wrong_options_are_refused_and_leave_nothing),
+        TEST(a_small_limit_makes_small_files_when_their_size_is_left_open),
+        TEST(a_directory_that_holds_a_trace_is_refused_and_left_alone),
+        TEST(a_disk_that_is_full_from_the_beginning_is_reported_and_nothing_is_left),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,105 @@
+# How the parts of Troupe are put together. A layer is a folder: an object library that shows its include/ to everybody
+# and its layer/ to the folders above. troupe_library() makes one static and one shared library of all layers.
+
+option(TROUPE_TESTS "Build the tests, examples and benchmarks" ${PROJECT_IS_TOP_LEVEL})
+option(TROUPE_INSTALL "Make install targets" ${PROJECT_IS_TOP_LEVEL})
+option(TROUPE_WERROR "Treat warnings as errors" OFF)
+set(TROUPE_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Kind of build" FORCE)
+endif()
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv>=1.44)
+pkg_check_modules(CK REQUIRED IMPORTED_TARGET ck>=0.7)
+
+# What every file of ours is compiled with; never exported.
+add_library(troupe_flags INTERFACE)
+target_compile_options(troupe_flags INTERFACE -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes)
+target_compile_definitions(troupe_flags INTERFACE _GNU_SOURCE)
+if(TROUPE_WERROR)
+    target_compile_options(troupe_flags INTERFACE -Werror)
+endif()
+if(TROUPE_SANITIZE)
+    target_compile_options(troupe_flags INTERFACE
+        -fsanitize=${TROUPE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    target_link_options(troupe_flags INTERFACE -fsanitize=${TROUPE_SANITIZE})
+endif()
+
+# troupe_layer(NAME BELOW <layers> SOURCES <files>): every header in the layer's include/ is public.
+function(troupe_layer name)
+    cmake_parse_arguments(LAYER "" "" "BELOW;SOURCES" ${ARGN})
+    add_library(troupe_${name} OBJECT ${LAYER_SOURCES})
+    target_include_directories(troupe_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}
+        ${CMAKE_CURRENT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR}/layer)
+    foreach(below ${LAYER_BELOW})
+        target_include_directories(troupe_${name} PRIVATE ${PROJECT_SOURCE_DIR}/${below}/include
+            ${PROJECT_SOURCE_DIR}/${below}/layer)
+    endforeach()
+    # gcc takes every exported function of a shared library for one that may be replaced, and then inlines none of them.
+    target_compile_options(troupe_${name} PRIVATE -fno-semantic-interposition)
+    target_link_libraries(troupe_${name} PRIVATE troupe_flags PkgConfig::UV PkgConfig::CK)
+    set_property(GLOBAL APPEND PROPERTY TROUPE_LAYERS ${name})
+    set_property(GLOBAL APPEND PROPERTY TROUPE_INCLUDES ${CMAKE_CURRENT_SOURCE_DIR}/include)
+endfunction()
+
+# The libraries that users link, libtroupe.a and libtroupe.so: troupe::troupe_static, which is also troupe::troupe,
+# and troupe::troupe_shared. Until 1.0 every minor version may change the binary interface, so it is in the soname.
+function(troupe_library)
+    get_property(layers GLOBAL PROPERTY TROUPE_LAYERS)
+    get_property(includes GLOBAL PROPERTY TROUPE_INCLUDES)
+    foreach(kind STATIC SHARED)
+        string(TOLOWER troupe_${kind} library)
+        add_library(${library} ${kind})
+        foreach(layer ${layers})
+            target_sources(${library} PRIVATE $<TARGET_OBJECTS:troupe_${layer}>)
+        endforeach()
+        set_target_properties(${library} PROPERTIES OUTPUT_NAME troupe LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
+            SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+        target_include_directories(${library} INTERFACE
+            "$<BUILD_INTERFACE:${includes}>" $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+        target_link_libraries(${library} PRIVATE PkgConfig::UV PkgConfig::CK Threads::Threads)
+        if(TROUPE_SANITIZE)
+            target_link_options(${library} PUBLIC -fsanitize=${TROUPE_SANITIZE})
+        endif()
+        add_library(troupe::${library} ALIAS ${library})
+    endforeach()
+    add_library(troupe::troupe ALIAS troupe_static)
+endfunction()
+
+# Libraries, public headers, the CMake package and the pkg-config file. Programs install themselves.
+function(troupe_install)
+    get_property(includes GLOBAL PROPERTY TROUPE_INCLUDES)
+    set(package ${CMAKE_INSTALL_LIBDIR}/cmake/troupe)
+    install(TARGETS troupe_static troupe_shared EXPORT troupe-targets)
+    foreach(include ${includes})
+        install(DIRECTORY ${include}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.h)
+    endforeach()
+    install(EXPORT troupe-targets NAMESPACE troupe:: DESTINATION ${package})
+
+    include(CMakePackageConfigHelpers)
+    configure_package_config_file(${PROJECT_SOURCE_DIR}/tools/cmake/troupe-config.cmake.in troupe-config.cmake
+        INSTALL_DESTINATION ${package})
+    write_basic_package_version_file(troupe-config-version.cmake COMPATIBILITY SameMinorVersion)
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/troupe-config.cmake
+        ${CMAKE_CURRENT_BINARY_DIR}/troupe-config-version.cmake DESTINATION ${package})
+
+    # The prefix is found from the file's own place, so that an installed tree can be moved.
+    file(RELATIVE_PATH TROUPE_PC_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+    string(REGEX REPLACE "/$" "" TROUPE_PC_PREFIX ${TROUPE_PC_PREFIX})
+    if(TROUPE_SANITIZE)
+        set(TROUPE_PC_SANITIZE " -fsanitize=${TROUPE_SANITIZE}")
+    endif()
+    configure_file(${PROJECT_SOURCE_DIR}/tools/cmake/troupe.pc.in troupe.pc @ONLY)
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/troupe.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+    install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+endfunction()

@@ -1,0 +1,122 @@
+#include "check.h"
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "bad_input.h"
+#include "command.h"
+#include "text.h"
+
+#define SHOWN 10u /* failures of each rule that are printed one by one */
+
+static const char *const rule_names[] = {
+#define NAME(name, text) #name,
+    RULES(NAME)
+#undef NAME
+};
+
+static const char *const rule_texts[] = {
+#define TEXT(name, text) text,
+    RULES(TEXT)
+#undef TEXT
+};
+
+void
+check_failed(struct check *check, enum rule rule, const struct step *step, const char *what)
+{
+    char time[TEXT_SIZE], stream[TEXT_SIZE], actor[TEXT_SIZE], message[TEXT_SIZE];
+    if (check->findings[rule].failed++ >= SHOWN)
+        return;
+    const struct tri_trace_record *record = step->record;
+    bool of_message = step->role == ROLE_send || step->role == ROLE_receive || step->role == ROLE_dead_letter;
+    printf("%s: %s: %s  worker %s  %s  actor %s%s%s\n", rule_names[rule], what,
+           text_of_time(check->trace->metadata, record->timestamp, time), text_of_stream(step->stream->number, stream),
+           check->trace->metadata->names[record->id], text_of_ref(record->actor, actor), of_message ? "  message " : "",
+           of_message ? text_of_message(record->message, message) : "");
+}
+
+void
+check_missing(struct check *check, enum rule rule, const struct step *step, const char *what)
+{
+    if (step->gap)
+        check->findings[rule].unknown++;
+    else
+        check_failed(check, rule, step, what);
+}
+
+/* -- The report. -- */
+
+static const char *
+verdict(const struct check *check, const struct finding *finding)
+{
+    if (finding->failed > 0)
+        return "FAILED";
+    if (finding->looked == 0)
+        return "no case";
+    return finding->unknown > 0 || trace_lost(check->trace) > 0 ? "unknown" : "passed";
+}
+
+static void
+print_finding(const struct check *check, enum rule rule)
+{
+    const struct finding *finding = &check->findings[rule];
+    char looked[TEXT_SIZE], failed[TEXT_SIZE], unknown[TEXT_SIZE];
+    printf("%-8s %-12s %14s times  %s", verdict(check, finding), rule_names[rule], text_of_count(finding->looked, looked),
+           rule_texts[rule]);
+    if (finding->failed > 0)
+        printf("; broken %s times", text_of_count(finding->failed, failed));
+    if (finding->unknown > 0)
+        printf("; unknown %s times", text_of_count(finding->unknown, unknown));
+    putchar('\n');
+}
+
+static void
+print_rest(const struct check *check, const struct order *order)
+{
+    char events[TEXT_SIZE], flying[TEXT_SIZE], lost[TEXT_SIZE], count[TEXT_SIZE];
+    printf("%s events; %s messages were still on their way\n", text_of_count(order->events, events),
+           text_of_count(order->messages.flying.count, flying));
+    if (trace_lost(check->trace) > 0)
+        printf("%s events were lost: what they would have shown is unknown\n",
+               text_of_count(trace_lost(check->trace), lost));
+    if (!check->trace->metadata->closed)
+        puts("the trace was cut off, or is still being written: its ends are open");
+    if (order->contradictions > 0)
+        printf("the time contradicts the order of %s messages, by %" PRIu64 " ns at most\n",
+               text_of_count(order->contradictions, count),
+               metadata_duration_ns(check->trace->metadata, order->worst_ticks));
+}
+
+static int
+report(const struct check *check, const struct order *order, bool strict)
+{
+    bool failed = false;
+    for (int rule = 0; rule < RULE_COUNT; rule++) {
+        print_finding(check, (enum rule)rule);
+        failed |= check->findings[rule].failed > 0;
+    }
+    print_rest(check, order);
+    return failed ? EXIT_RULE_FAILED : strict && trace_lost(check->trace) > 0 ? EXIT_EVENTS_LOST : EXIT_SUCCESS;
+}
+
+int
+command_check(const struct trace *trace, bool strict)
+{
+    struct check check = {.trace = trace};
+    struct order order;
+    struct step step;
+    check_messages_init(&check);
+    check_actors_init(&check);
+    check_sockets_init(&check);
+    order_init(&order, trace);
+    while (order_next(&order, &step)) {
+        check_messages(&check, &step);
+        check_actors(&check, &step);
+        check_sockets(&check, &step);
+    }
+    int status = report(&check, &order, strict);
+    order_fini(&order);
+    table_fini(&check.pairs);
+    table_fini(&check.actors);
+    table_fini(&check.sockets);
+    return status;
+}

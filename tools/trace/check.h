@@ -1,0 +1,59 @@
+/*
+ * The rules, and what was found about each. The rules look at one event after the other, in causal order, and keep what
+ * they must remember in tables of their own.
+ *
+ * What contradicts a rule is a failure. What only misses something that may have stood among lost events is unknown. And
+ * when anything at all was lost, no rule passes: what was lost may have broken it.
+ */
+#ifndef TROUPE_TRACE_CHECK_H
+#define TROUPE_TRACE_CHECK_H
+
+#include "order.h"
+
+/* X(name, what it says). */
+#define RULES(X)                                                                                                       \
+    X(sent_before, "what is received, or dies, was sent before")                                                       \
+    X(once, "a message is sent once, and received once or a dead letter")                                              \
+    X(fifo, "messages of one actor to another are received in the order of their sends")                               \
+    X(one_worker, "an actor is on the worker that its name tells")                                                     \
+    X(life, "an actor is spawned, then acts, then is stopped")                                                         \
+    X(socket, "a socket's events come in their order, and close is the last")
+
+enum rule {
+#define RULE(name, text) RULE_##name,
+    RULES(RULE)
+#undef RULE
+    RULE_COUNT,
+};
+
+struct finding {
+    uint64_t looked; /* how often the rule applied */
+    uint64_t failed;
+    uint64_t unknown;
+};
+
+struct check {
+    const struct trace *trace;
+    struct finding findings[RULE_COUNT];
+    struct table pairs;   /* of the rule fifo: check_messages.c */
+    struct table actors;  /* of the rule life: check_actors.c */
+    struct table sockets; /* of the rule socket: check_sockets.c */
+};
+
+/* A rule was broken: counts that, and prints the first few. */
+void check_failed(struct check *check, enum rule rule, const struct step *step, const char *what);
+
+/* The same, but if events are missing before this one in its stream it is only unknown. */
+void check_missing(struct check *check, enum rule rule, const struct step *step, const char *what);
+
+/* Each looks at one event. */
+void check_messages(struct check *check, const struct step *step);
+void check_actors(struct check *check, const struct step *step);
+void check_sockets(struct check *check, const struct step *step);
+
+/* Make and free the tables. */
+void check_messages_init(struct check *check);
+void check_actors_init(struct check *check);
+void check_sockets_init(struct check *check);
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * The rules of messages: sent_before, once, fifo.
+ *
+ * A pair of actors has two orders: that of the messages that they send each other, and that of the library's own, whose
+ * tags are the reserved ones. Threads outside are not told apart in a trace, so no order is asked of what they send.
+ */
+#include "check.h"
+
+#define FIRST_RESERVED_TAG 0xffff0000u
+
+/* Of a pair of actors, the place of the send that was received last. */
+struct pair {
+    uint64_t last_place[2]; /* by whether the tag is reserved; a place plus 1 */
+};
+
+void
+check_messages_init(struct check *check)
+{
+    table_init(&check->pairs, sizeof(struct pair));
+}
+
+static void
+check_fifo(struct check *check, const struct step *step)
+{
+    const struct tri_trace_record *record = step->record;
+    if (step->sending.sender == 0)
+        return;
+    struct pair *pair = table_put(&check->pairs, step->sending.sender, record->actor);
+    uint64_t *last = &pair->last_place[record->arg >= FIRST_RESERVED_TAG];
+    check->findings[RULE_fifo].looked++;
+    if (step->sending.place < *last)
+        check_failed(check, RULE_fifo, step, "overtaken by a message that was sent later");
+    else
+        *last = step->sending.place + 1;
+}
+
+/* May the send stand among events that are not there? */
+static bool
+may_be_missing(const struct check *check, uint64_t message)
+{
+    const struct stream *stream = trace_stream(check->trace, TRI_TRACE_MESSAGE_STREAM(message));
+    bool open = !check->trace->metadata->closed;
+    if (stream == NULL)
+        return open;
+    bool later = TRI_TRACE_MESSAGE_COUNT(message) > stream->last_sent;
+    return stream_lost(stream) > 0 || (open && later); /* written after the stream was read */
+}
+
+static void
+check_unsent(struct check *check, const struct step *step)
+{
+    if (step->record->message != 0 && may_be_missing(check, step->record->message))
+        check->findings[RULE_sent_before].unknown++;
+    else
+        check_failed(check, RULE_sent_before, step, "no send before it");
+}
+
+static void
+check_end(struct check *check, const struct step *step)
+{
+    check->findings[RULE_sent_before].looked++;
+    check->findings[RULE_once].looked++;
+    if (step->ending == ENDING_REPEATED)
+        check_failed(check, RULE_once, step, "the message was received before, or was a dead letter");
+    else if (step->ending == ENDING_UNSENT)
+        check_unsent(check, step);
+    else if (step->role == ROLE_receive)
+        check_fifo(check, step);
+}
+
+void
+check_messages(struct check *check, const struct step *step)
+{
+    if (step->role == ROLE_send) {
+        check->findings[RULE_once].looked++;
+        if (step->sent_again)
+            check_failed(check, RULE_once, step, "a message of that id was sent before");
+    } else if (step->role == ROLE_receive) {
+        check_end(check, step);
+    } else if (step->role == ROLE_dead_letter && step->record->message != 0) {
+        check_end(check, step); /* 0: the library's own, which are not in the trace when all goes well */
+    }
+}

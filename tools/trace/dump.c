@@ -1,0 +1,210 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "command.h"
+#include "order.h"
+#include "text.h"
+
+/* What an event's numbers are. */
+enum meaning {
+    NOTHING,
+    NUMBER,
+    STATUS,  /* a tr_status: 0 or below */
+    NAME,    /* a number of the names */
+    REF,     /* an actor, 0: none */
+    MESSAGE, /* a message's id */
+};
+
+struct shape {
+    bool known;
+    const char *arg_label;
+    enum meaning arg;
+    const char *message_label;
+    enum meaning message;
+};
+
+static const struct shape shapes[] = {
+    [ROLE_spawn] = {true, "behavior", NAME, "parent", REF},
+    [ROLE_init_failed] = {true, "status", STATUS, NULL, NOTHING},
+    [ROLE_send] = {true, "tag", NUMBER, "message", MESSAGE},
+    [ROLE_receive] = {true, "tag", NUMBER, "message", MESSAGE},
+    [ROLE_dead_letter] = {true, "reason", NUMBER, "message", MESSAGE},
+    [ROLE_stop] = {true, "how", NUMBER, NULL, NOTHING},
+    [ROLE_stopped] = {true, NULL, NOTHING, NULL, NOTHING},
+    [ROLE_server_listening] = {true, "port", NUMBER, NULL, NOTHING},
+    [ROLE_server_accept] = {true, "to_worker", NUMBER, "load", NUMBER},
+    [ROLE_server_paused] = {true, "status", STATUS, NULL, NOTHING},
+    [ROLE_server_error] = {true, "status", STATUS, NULL, NOTHING},
+    [ROLE_socket_accepted] = {true, NULL, NOTHING, "server", REF},
+    [ROLE_socket_connecting] = {true, "port", NUMBER, NULL, NOTHING},
+    [ROLE_socket_lookup] = {true, "status", STATUS, NULL, NOTHING},
+    [ROLE_socket_data] = {true, "bytes", NUMBER, NULL, NOTHING},
+    [ROLE_socket_write] = {true, "bytes", NUMBER, NULL, NOTHING},
+    [ROLE_socket_timeout] = {true, "ms", NUMBER, NULL, NOTHING},
+    [ROLE_socket_error] = {true, "status", STATUS, NULL, NOTHING},
+    [ROLE_socket_close] = {true, "error", NUMBER, NULL, NOTHING},
+};
+
+/* Of all the others. */
+static const struct shape plain = {true, "arg", NUMBER, "message", NUMBER};
+
+static const struct shape *
+shape_of(enum role role)
+{
+    bool listed = (size_t)role < sizeof(shapes) / sizeof(shapes[0]);
+    return listed && shapes[role].known ? &shapes[role] : &plain;
+}
+
+/* The names of the actors' behaviors, as far as their spawns were seen. */
+struct dump {
+    const struct trace *trace;
+    struct table behaviors; /* uint32_t, by ref */
+};
+
+static void
+note_behavior(struct dump *dump, const struct step *step)
+{
+    if (step->role == ROLE_spawn)
+        *(uint32_t *)table_put(&dump->behaviors, step->record->actor, 0) = step->record->arg;
+}
+
+static const char *
+behavior_of(const struct dump *dump, uint64_t ref)
+{
+    const uint32_t *number = table_get(&dump->behaviors, ref, 0);
+    return number != NULL ? names_find(dump->trace->names, *number) : NULL;
+}
+
+static const char *
+event_name(const struct dump *dump, const struct step *step)
+{
+    const char *name = dump->trace->metadata->names[step->record->id];
+    return name != NULL ? name : "unknown"; /* the file changed under us */
+}
+
+/* -- For people. -- */
+
+static void
+print_value(const struct dump *dump, const char *label, enum meaning meaning, uint64_t value)
+{
+    char text[TEXT_SIZE];
+    const char *name = meaning == NAME ? names_find(dump->trace->names, (uint32_t)value) : NULL;
+    if (meaning == NOTHING)
+        return;
+    printf("  %s ", label);
+    if (name != NULL)
+        print_escaped(stdout, name);
+    else if (meaning == STATUS)
+        printf("%" PRId32, (int32_t)value);
+    else if (meaning == REF)
+        fputs(value != 0 ? text_of_ref(value, text) : "none", stdout);
+    else if (meaning == MESSAGE)
+        fputs(text_of_message(value, text), stdout);
+    else
+        printf("%s%" PRIu64, meaning == NAME ? "#" : "", value);
+}
+
+static void
+print_actor(const struct dump *dump, uint64_t ref)
+{
+    char text[TEXT_SIZE];
+    const char *behavior = behavior_of(dump, ref);
+    if (ref == 0)
+        return;
+    printf("  %s", text_of_ref(ref, text));
+    if (behavior == NULL)
+        return;
+    fputs(" (", stdout);
+    print_escaped(stdout, behavior);
+    fputc(')', stdout);
+}
+
+static void
+print_text(const struct dump *dump, const struct step *step)
+{
+    const struct tri_trace_record *record = step->record;
+    const struct shape *shape = shape_of(step->role);
+    char time[TEXT_SIZE], stream[TEXT_SIZE];
+    printf("%s  %7s  %-17s", text_of_time(dump->trace->metadata, record->timestamp, time),
+           text_of_stream(step->stream->number, stream), event_name(dump, step));
+    print_actor(dump, record->actor);
+    if (shape != &plain || record->message != 0)
+        print_value(dump, shape->message_label, shape->message, record->message);
+    if (shape != &plain || record->arg != 0)
+        print_value(dump, shape->arg_label, shape->arg, record->arg);
+    if (record->flags != 0)
+        printf("  flags %u", record->flags);
+    if (step->contradicts)
+        fputs("  (its time is before that of its send)", stdout);
+    fputc('\n', stdout);
+}
+
+/* -- For programs. -- */
+
+static void
+print_json_value(const struct dump *dump, const char *label, enum meaning meaning, uint64_t value)
+{
+    char text[TEXT_SIZE];
+    const char *name = meaning == NAME ? names_find(dump->trace->names, (uint32_t)value) : NULL;
+    if (meaning == NOTHING)
+        return;
+    printf(",\"%s\":", label);
+    if (name != NULL)
+        print_json_string(stdout, name);
+    else if (meaning == NAME || (meaning == REF && value == 0))
+        fputs("null", stdout);
+    else if (meaning == REF)
+        printf("\"%s\"", text_of_ref(value, text));
+    else if (meaning == STATUS)
+        printf("%" PRId32, (int32_t)value);
+    else if (meaning == MESSAGE)
+        printf("\"%s\"", text_of_message(value, text));
+    else
+        printf("%" PRIu64, value);
+}
+
+static void
+print_json(const struct dump *dump, const struct step *step)
+{
+    const struct tri_trace_record *record = step->record;
+    const struct shape *shape = shape_of(step->role);
+    char time[TEXT_SIZE], stream[TEXT_SIZE];
+    const char *quote = step->stream->number == TRI_TRACE_OUTSIDE ? "\"" : "";
+    printf("{\"time\":\"%s\",\"ticks\":%" PRIu64 ",\"worker\":%s%s%s,\"event\":\"%s\"",
+           text_of_time(dump->trace->metadata, record->timestamp, time), record->timestamp, quote,
+           text_of_stream(step->stream->number, stream), quote, event_name(dump, step));
+    print_json_value(dump, "actor", REF, record->actor);
+    print_json_value(dump, shape->message_label, shape->message, record->message);
+    print_json_value(dump, shape->arg_label, shape->arg, record->arg);
+    printf(",\"flags\":%u}\n", record->flags);
+}
+
+static bool
+is_wanted(const struct dump_options *options, const struct step *step)
+{
+    return (!options->by_actor || step->record->actor == options->actor) &&
+           (!options->by_stream || step->stream->number == options->stream) &&
+           (!options->by_event || step->record->id == options->event);
+}
+
+int
+command_dump(const struct trace *trace, const struct dump_options *options)
+{
+    struct dump dump = {.trace = trace};
+    struct order order;
+    struct step step;
+    table_init(&dump.behaviors, sizeof(uint32_t));
+    order_init(&order, trace);
+    while (order_next(&order, &step)) {
+        note_behavior(&dump, &step);
+        if (!is_wanted(options, &step))
+            continue;
+        if (options->json)
+            print_json(&dump, &step);
+        else
+            print_text(&dump, &step);
+    }
+    order_fini(&order);
+    table_fini(&dump.behaviors);
+    return 0;
+}

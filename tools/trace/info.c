@@ -1,0 +1,60 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "command.h"
+#include "text.h"
+
+static void
+print_span(const struct trace *trace)
+{
+    uint64_t first = UINT64_MAX, last = 0;
+    char text[TEXT_SIZE];
+    for (size_t i = 0; i < trace->stream_count; i++) {
+        first = trace->streams[i].first_time < first ? trace->streams[i].first_time : first;
+        last = trace->streams[i].last_time > last ? trace->streams[i].last_time : last;
+    }
+    if (trace->stream_count == 0)
+        return;
+    uint64_t ns = metadata_duration_ns(trace->metadata, last - first);
+    printf("begins      %s\n", text_of_time(trace->metadata, first, text));
+    printf("ends        %s\n", text_of_time(trace->metadata, last, text));
+    printf("lasts       %" PRIu64 ".%09" PRIu64 " s\n", ns / 1000000000u, ns % 1000000000u);
+}
+
+static void
+print_streams(const struct trace *trace)
+{
+    char name[TEXT_SIZE], events[TEXT_SIZE], overwritten[TEXT_SIZE], discarded[TEXT_SIZE];
+    printf("\n%-10s %8s %16s %16s %16s\n", "worker", "files", "events", "overwritten", "discarded");
+    for (size_t i = 0; i < trace->stream_count; i++) {
+        const struct stream *stream = &trace->streams[i];
+        printf("%-10s %8zu %16s %16s %16s\n", text_of_stream(stream->number, name), stream->segment_count,
+               text_of_count(stream->events, events), text_of_count(stream->overwritten, overwritten),
+               text_of_count(stream->discarded, discarded));
+    }
+}
+
+static void
+print_counts(const struct trace *trace)
+{
+    char count[TEXT_SIZE];
+    printf("\n%-19s %16s\n", "event", "count");
+    for (size_t id = 0; id < EVENT_IDS; id++) {
+        if (trace->counts[id] > 0)
+            printf("%-19s %16s\n", trace->metadata->names[id], text_of_count(trace->counts[id], count));
+    }
+}
+
+int
+command_info(const struct trace *trace)
+{
+    const struct metadata *metadata = trace->metadata;
+    printf("trace       %s\n", trace->path);
+    printf("mode        %s\n", metadata->mode);
+    printf("ended       %s\n", metadata->closed ? "properly" : "no: it was cut off, or is still being written");
+    printf("clock       %" PRIu64 " ticks a second\n", metadata->frequency);
+    print_span(trace);
+    print_streams(trace);
+    print_counts(trace);
+    return 0;
+}

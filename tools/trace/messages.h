@@ -1,0 +1,43 @@
+/*
+ * The messages of a trace: which were sent, which have come to an end, which are on their way.
+ *
+ * Ids count up in each stream, so what is known for ever takes two bits a message; more is kept only of those on
+ * their way.
+ */
+#ifndef TROUPE_TRACE_MESSAGES_H
+#define TROUPE_TRACE_MESSAGES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "table.h"
+
+struct messages {
+    struct table known;  /* struct known, by id / 64 */
+    struct table flying; /* struct sending, by id */
+};
+
+/* A message's send, as far as its end must know it. */
+struct sending {
+    uint64_t sender;
+    uint64_t place; /* in the order of all events */
+    uint64_t timestamp;
+};
+
+void messages_init(struct messages *messages);
+void messages_fini(struct messages *messages);
+
+/* false: a message of that id was sent before. */
+bool messages_send(struct messages *messages, uint64_t id, const struct sending *sending);
+
+bool messages_was_sent(const struct messages *messages, uint64_t id);
+
+enum ending {
+    ENDING_RIGHT,    /* it was on its way; its send is given */
+    ENDING_UNSENT,   /* it was not sent before */
+    ENDING_REPEATED, /* it was received or became a dead letter before */
+};
+
+enum ending messages_end(struct messages *messages, uint64_t id, struct sending *sending);
+
+#endif

@@ -1,0 +1,224 @@
+#include "metadata.h"
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <troupe/core/trace_format.h>
+#include <unistd.h>
+
+#include "bad_input.h"
+
+#define MOST_BYTES (16u << 20)
+#define MOST_HERTZ UINT64_C(18000000000) /* keeps a second's ticks times 10^9 within 64 bits */
+#define NS UINT64_C(1000000000)
+
+struct text {
+    char *bytes;
+    size_t size;
+};
+
+static struct text
+read_text(int directory)
+{
+    int fd = openat(directory, "metadata", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0)
+        bad_input("metadata", 0, "cannot be opened: %s", strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        bad_input("metadata", 0, "is not a regular file");
+    if (status.st_size > (off_t)MOST_BYTES)
+        bad_input("metadata", MOST_BYTES, "is larger than %u bytes", MOST_BYTES);
+    struct text text = {must_calloc((size_t)status.st_size + 1, 1), 0};
+    while (text.size < (size_t)status.st_size) {
+        ssize_t got = read(fd, text.bytes + text.size, (size_t)status.st_size - text.size);
+        if (got < 0)
+            bad_input("metadata", text.size, "cannot be read: %s", strerror(errno));
+        if (got == 0)
+            break;
+        text.size += (size_t)got;
+    }
+    close(fd);
+    size_t zero = strnlen(text.bytes, text.size);
+    if (zero < text.size)
+        bad_input("metadata", zero, "is not a text");
+    return text;
+}
+
+/* What follows prefix in a line, NULL if the line begins otherwise. */
+static const char *
+after(const char *line, const char *prefix)
+{
+    size_t length = strlen(prefix);
+    return strncmp(line, prefix, length) == 0 ? line + length : NULL;
+}
+
+/* The number that stands in `text` before `end`. */
+static uint64_t
+number_before(const char *text, const char *end, uint64_t offset)
+{
+    char *stop;
+    errno = 0;
+    uint64_t number = isdigit((unsigned char)text[0]) ? strtoull(text, &stop, 10) : 0;
+    if (!isdigit((unsigned char)text[0]) || errno != 0 || after(stop, end) == NULL)
+        bad_input("metadata", offset, "a number is missing or too large");
+    return number;
+}
+
+static void
+read_uuid(struct metadata *metadata, const char *text, uint64_t offset)
+{
+    for (int i = 0; i < 16; i++) {
+        unsigned byte;
+        if (*text == '-')
+            text++;
+        if (!isxdigit((unsigned char)text[0]) || !isxdigit((unsigned char)text[1]) || sscanf(text, "%2x", &byte) != 1)
+            bad_input("metadata", offset, "the uuid is not one");
+        metadata->uuid[i] = (uint8_t)byte;
+        text += 2;
+    }
+}
+
+static enum role
+role_of(const char *name)
+{
+    static const char *const names[] = {
+        "",
+#define NAME(name) #name,
+        ROLES(NAME)
+#undef NAME
+    };
+    for (size_t i = 1; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(names[i], name) == 0)
+            return (enum role)i;
+    }
+    return ROLE_none;
+}
+
+/* `rest` is what follows `event { name = "`. */
+static void
+read_event(struct metadata *metadata, const char *rest, uint64_t offset)
+{
+    size_t length = strspn(rest, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    const char *number = after(rest + length, "\"; id = ");
+    if (length == 0 || length > 63 || number == NULL)
+        bad_input("metadata", offset, "an event's name is not one");
+    uint64_t id = number_before(number, "; stream_id = ", offset);
+    const char *class = strstr(number, "; stream_id = ") + strlen("; stream_id = ");
+    if (number_before(class, ";", offset) != TRI_TRACE_CLASS_EVENTS)
+        return;
+    if (id >= EVENT_IDS || metadata->names[id] != NULL)
+        bad_input("metadata", offset, "event id %" PRIu64 " is taken or too large", id);
+    char *name = must_calloc(length + 1, 1);
+    memcpy(name, rest, length);
+    if (metadata_find(metadata, name) >= 0)
+        bad_input("metadata", offset, "event name %s is taken", name);
+    metadata->names[id] = name;
+    metadata->roles[id] = (uint8_t)role_of(name);
+}
+
+static void
+read_mode(struct metadata *metadata, const char *rest, uint64_t offset)
+{
+    size_t length = strspn(rest, "abcdefghijklmnopqrstuvwxyz");
+    if (length >= sizeof(metadata->mode) || rest[length] != '"')
+        bad_input("metadata", offset, "the mode is not one");
+    memcpy(metadata->mode, rest, length);
+    metadata->mode[length] = '\0';
+}
+
+static void
+check_byte_order(const char *rest, uint64_t offset)
+{
+    const char *ours = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? "le;" : "be;";
+    if (after(rest, ours) == NULL)
+        bad_input("metadata", offset, "the trace was written on a machine of the other byte order");
+}
+
+static void
+read_line(struct metadata *metadata, const char *line, uint64_t offset)
+{
+    const char *rest;
+    if ((rest = after(line, "event { name = \"")) != NULL)
+        read_event(metadata, rest, offset);
+    else if ((rest = after(line, "    uuid = \"")) != NULL)
+        read_uuid(metadata, rest, offset);
+    else if ((rest = after(line, "    byte_order = ")) != NULL)
+        check_byte_order(rest, offset);
+    else if ((rest = after(line, "    troupe_format = ")) != NULL)
+        metadata->format = number_before(rest, ";", offset);
+    else if ((rest = after(line, "    mode = \"")) != NULL)
+        read_mode(metadata, rest, offset);
+    else if ((rest = after(line, "    closed = ")) != NULL)
+        metadata->closed = number_before(rest, ";", offset) != 0;
+    else if ((rest = after(line, "    freq = ")) != NULL)
+        metadata->frequency = number_before(rest, ";", offset);
+    else if ((rest = after(line, "    offset_s = ")) != NULL)
+        metadata->offset_s = number_before(rest, ";", offset);
+    else if ((rest = after(line, "    offset = ")) != NULL)
+        metadata->offset = number_before(rest, ";", offset);
+}
+
+static void
+read_lines(struct metadata *metadata, struct text text)
+{
+    char *line = text.bytes;
+    while (*line != '\0') {
+        char *end = strchrnul(line, '\n');
+        bool last = *end == '\0';
+        *end = '\0';
+        read_line(metadata, line, (uint64_t)(line - text.bytes));
+        line = last ? end : end + 1;
+    }
+}
+
+struct metadata *
+metadata_read(int directory, const char *path)
+{
+    struct stat status;
+    if (fstatat(directory, "metadata", &status, 0) != 0)
+        give_up("%s is not a trace: it holds no file `metadata`", path);
+    struct text text = read_text(directory);
+    if (after(text.bytes, "/* CTF 1.8 */\n") == NULL)
+        bad_input("metadata", 0, "does not begin with `/* CTF 1.8 */`");
+    struct metadata *metadata = must_calloc(1, sizeof(*metadata));
+    read_lines(metadata, text);
+    if (metadata->format != TRI_TRACE_VERSION)
+        bad_input("metadata", text.size, "no `troupe_format = %d`: another program or version wrote it", TRI_TRACE_VERSION);
+    if (metadata->frequency == 0 || metadata->frequency > MOST_HERTZ)
+        bad_input("metadata", text.size, "the clock's frequency is missing or impossible");
+    free(text.bytes);
+    return metadata;
+}
+
+void
+metadata_free(struct metadata *metadata)
+{
+    for (size_t i = 0; i < EVENT_IDS; i++)
+        free(metadata->names[i]);
+    free(metadata);
+}
+
+uint64_t
+metadata_duration_ns(const struct metadata *metadata, uint64_t ticks)
+{
+    return ticks / metadata->frequency * NS + ticks % metadata->frequency * NS / metadata->frequency;
+}
+
+uint64_t
+metadata_ns(const struct metadata *metadata, uint64_t ticks)
+{
+    return metadata->offset_s * NS + metadata_duration_ns(metadata, metadata->offset + ticks);
+}
+
+int
+metadata_find(const struct metadata *metadata, const char *name)
+{
+    for (size_t i = 0; i < EVENT_IDS; i++) {
+        if (metadata->names[i] != NULL && strcmp(metadata->names[i], name) == 0)
+            return (int)i;
+    }
+    return -1;
+}

@@ -1,0 +1,53 @@
+/*
+ * What the file `metadata` tells: the clock, and the names of the events.
+ *
+ * The recorder writes the text, one thing to a line, and those lines are understood here; whatever else stands in it is
+ * for readers that know CTF 1.8's whole language.
+ */
+#ifndef TROUPE_TRACE_METADATA_H
+#define TROUPE_TRACE_METADATA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define EVENT_IDS 65536u
+
+/* Events that the commands know more of than the name. */
+#define ROLES(X)                                                                                                       \
+    X(lost) X(spawn) X(init_failed) X(send) X(receive) X(dead_letter) X(stop) X(stopped) X(server_listening)           \
+    X(server_accept) X(server_reject) X(server_paused) X(server_resumed) X(server_error) X(server_close)               \
+    X(socket_accepted) X(socket_connecting) X(socket_lookup) X(socket_connect) X(socket_data) X(socket_write)          \
+    X(socket_drain) X(socket_end) X(socket_shutdown) X(socket_timeout) X(socket_error) X(socket_close)
+
+enum role {
+    ROLE_none,
+#define ROLE(name) ROLE_##name,
+    ROLES(ROLE)
+#undef ROLE
+};
+
+struct metadata {
+    uint8_t uuid[16];
+    uint64_t format; /* version */
+    char mode[16];
+    bool closed; /* false: the process was cut off, or still runs */
+    uint64_t frequency, offset_s, offset; /* of the clock */
+    char *names[EVENT_IDS];               /* by id; NULL: there is no such event */
+    uint8_t roles[EVENT_IDS];             /* by id: enum role */
+};
+
+/* Reads the text in an open directory. path is the directory's, for what is wrong. */
+struct metadata *metadata_read(int directory, const char *path);
+
+void metadata_free(struct metadata *metadata);
+
+/* A time of the trace's clock in nanoseconds since 1970. */
+uint64_t metadata_ns(const struct metadata *metadata, uint64_t ticks);
+
+/* What so many ticks last, in nanoseconds. */
+uint64_t metadata_duration_ns(const struct metadata *metadata, uint64_t ticks);
+
+/* The id of a name; -1: there is no such event. */
+int metadata_find(const struct metadata *metadata, const char *name);
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * The names that a trace's events mention by number.
+ */
+#ifndef TROUPE_TRACE_NAMES_H
+#define TROUPE_TRACE_NAMES_H
+
+#include <stdint.h>
+
+struct names;
+
+struct names *names_new(void);
+void names_free(struct names *names);
+
+/* Reads a file of names whose packet's content ends at byte `end`. */
+void names_read(struct names *names, int directory, const char *file, uint64_t end);
+
+/* The text of a number; NULL: the trace does not tell it. */
+const char *names_find(const struct names *names, uint32_t number);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * All events of a trace in one order: causal first, time second.
+ *
+ * Each stream is in the order in which its thread did things, and a message is sent before it is received or dies. An event
+ * for which neither decides comes after those with an earlier time. Clocks of two CPUs may disagree by a little: where
+ * the times contradict a message's way, the message is right, and the contradiction is counted.
+ */
+#ifndef TROUPE_TRACE_ORDER_H
+#define TROUPE_TRACE_ORDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "messages.h"
+#include "reader.h"
+
+struct order_source; /* a stream being read */
+
+struct order {
+    const struct trace *trace;
+    struct order_source *sources;
+    size_t *heap; /* sources that can go on, the earliest first */
+    size_t heap_count;
+    size_t *waiting; /* sources whose next event is the end of a message that is not sent yet */
+    size_t waiting_count;
+    bool started;
+    struct messages messages;
+    uint64_t events;         /* given so far */
+    uint64_t contradictions; /* messages that end at an earlier time than they are sent */
+    uint64_t worst_ticks;    /* the largest of them */
+};
+
+/* An event in its place. */
+struct step {
+    const struct tri_trace_record *record; /* good until the next step */
+    const struct stream *stream;
+    enum role role;
+    bool gap; /* of this stream events are missing before it */
+    /* role send: */
+    bool sent_again;
+    /* role receive and dead_letter: */
+    enum ending ending;
+    struct sending sending; /* with ENDING_RIGHT */
+    bool contradicts;       /* its time is before that of its send */
+};
+
+void order_init(struct order *order, const struct trace *trace);
+void order_fini(struct order *order);
+
+/* false: there are no more. */
+bool order_next(struct order *order, struct step *step);
+
+#endif

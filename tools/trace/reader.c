@@ -1,0 +1,367 @@
+#include "reader.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bad_input.h"
+
+#define HEADER sizeof(struct tri_trace_packet)
+#define PIECE 1024u /* events that a cursor reads at once */
+
+/* -- Reading a file. -- */
+
+/* Opened anew for each piece: a trace may have more streams than a process may have descriptors. */
+static size_t
+read_at(const struct trace *trace, const char *name, uint64_t offset, void *out, size_t size)
+{
+    int fd = openat(trace->directory, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        bad_input(name, 0, "cannot be opened: %s (is the trace being written?)", strerror(errno));
+    size_t done = 0;
+    while (done < size) {
+        ssize_t got = pread(fd, (char *)out + done, size - done, (off_t)(offset + done));
+        if (got < 0)
+            bad_input(name, offset + done, "cannot be read: %s", strerror(errno));
+        if (got == 0)
+            break;
+        done += (size_t)got;
+    }
+    close(fd);
+    return done;
+}
+
+static uint64_t
+size_of(const struct trace *trace, const char *name)
+{
+    struct stat status;
+    if (fstatat(trace->directory, name, &status, 0) != 0)
+        bad_input(name, 0, "cannot be opened: %s (is the trace being written?)", strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        bad_input(name, 0, "is not a regular file");
+    return (uint64_t)status.st_size;
+}
+
+#define AT(field) offsetof(struct tri_trace_packet, field)
+
+static void
+check_identity(const struct trace *trace, const char *name, const struct tri_trace_packet *packet)
+{
+    if (packet->magic == __builtin_bswap32(TRI_TRACE_MAGIC))
+        bad_input(name, AT(magic), "was written on a machine of the other byte order");
+    if (packet->magic != TRI_TRACE_MAGIC)
+        bad_input(name, AT(magic), "bad magic 0x%08" PRIx32, packet->magic);
+    if (memcmp(packet->uuid, trace->metadata->uuid, sizeof(packet->uuid)) != 0)
+        bad_input(name, AT(uuid), "belongs to another trace");
+    if (packet->stream_id != TRI_TRACE_CLASS_EVENTS && packet->stream_id != TRI_TRACE_CLASS_NAMES)
+        bad_input(name, AT(stream_id), "unknown class of streams %" PRIu32, packet->stream_id);
+    if (packet->stream_instance_id > TRI_TRACE_OUTSIDE)
+        bad_input(name, AT(stream_instance_id), "there is no stream %" PRIu64, packet->stream_instance_id);
+    if (packet->worker != packet->stream_instance_id)
+        bad_input(name, AT(worker), "worker and stream differ");
+}
+
+static void
+check_sizes(const char *name, uint64_t size, const struct tri_trace_packet *packet)
+{
+    if (packet->packet_size / 8 != size || packet->packet_size % 8 != 0)
+        bad_input(name, AT(packet_size), "packet_size is %" PRIu64 " bits, the file has %" PRIu64 " bytes",
+                  packet->packet_size, size);
+    if (packet->content_size > packet->packet_size)
+        bad_input(name, AT(content_size), "content_size %" PRIu64 " is larger than packet_size", packet->content_size);
+    if (packet->content_size % 8 != 0 || packet->content_size / 8 <= HEADER)
+        bad_input(name, AT(content_size), "content_size %" PRIu64 " holds no event", packet->content_size);
+    bool events = packet->stream_id == TRI_TRACE_CLASS_EVENTS;
+    if (events && (packet->content_size / 8 - HEADER) % TRI_TRACE_STEP != 0)
+        bad_input(name, AT(content_size), "content_size %" PRIu64 " ends within an event", packet->content_size);
+}
+
+static void
+read_packet(const struct trace *trace, const char *name, struct tri_trace_packet *packet)
+{
+    uint64_t size = size_of(trace, name);
+    size_t got = read_at(trace, name, 0, packet, HEADER);
+    if (got < HEADER)
+        bad_input(name, got, "the file ends within its header");
+    check_identity(trace, name, packet);
+    check_sizes(name, size, packet);
+}
+
+/* -- Files into streams. -- */
+
+static struct stream *
+find_or_add_stream(struct trace *trace, uint32_t number)
+{
+    for (size_t i = 0; i < trace->stream_count; i++) {
+        if (trace->streams[i].number == number)
+            return &trace->streams[i];
+    }
+    trace->streams = must_realloc(trace->streams, trace->stream_count + 1, sizeof(*trace->streams));
+    struct stream *stream = &trace->streams[trace->stream_count++];
+    memset(stream, 0, sizeof(*stream));
+    stream->number = number;
+    stream->ascending = true;
+    return stream;
+}
+
+static void
+add_segment(struct trace *trace, const char *name, const struct tri_trace_packet *packet)
+{
+    struct stream *stream = find_or_add_stream(trace, (uint32_t)packet->stream_instance_id);
+    size_t count = stream->segment_count;
+    if ((count & (count - 1)) == 0) /* a power of two: full */
+        stream->segments = must_realloc(stream->segments, count > 0 ? count * 2 : 1, sizeof(*stream->segments));
+    char *copy = must_calloc(strlen(name) + 1, 1);
+    memcpy(copy, name, strlen(name));
+    stream->segments[stream->segment_count++] = (struct segment){
+        .name = copy,
+        .sequence = packet->packet_seq_num,
+        .begin = packet->timestamp_begin,
+        .end = packet->content_size / 8,
+        .discarded = packet->events_discarded,
+    };
+}
+
+static void
+add_file(struct trace *trace, const char *name)
+{
+    struct tri_trace_packet packet;
+    read_packet(trace, name, &packet);
+    if (packet.stream_id == TRI_TRACE_CLASS_NAMES)
+        names_read(trace->names, trace->directory, name, packet.content_size / 8);
+    else
+        add_segment(trace, name, &packet);
+}
+
+static void
+add_files(struct trace *trace)
+{
+    DIR *list = fdopendir(dup(trace->directory));
+    if (list == NULL)
+        give_up("%s cannot be listed: %s", trace->path, strerror(errno));
+    for (struct dirent *entry = readdir(list); entry != NULL; entry = readdir(list)) {
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "metadata") != 0)
+            add_file(trace, entry->d_name);
+    }
+    closedir(list);
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+    uint32_t x = ((const struct stream *)a)->number, y = ((const struct stream *)b)->number;
+    return x < y ? -1 : x > y;
+}
+
+static int
+by_sequence(const void *a, const void *b)
+{
+    uint64_t x = ((const struct segment *)a)->sequence, y = ((const struct segment *)b)->sequence;
+    return x < y ? -1 : x > y;
+}
+
+/* -- What a stream holds and lacks. -- */
+
+/* A product that stays at the top instead of wrapping round: the factors come from a file. */
+static uint64_t
+times(uint64_t a, uint64_t b)
+{
+    uint64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
+}
+
+static uint64_t
+plus(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+static void
+count_losses(const struct trace *trace, struct stream *stream)
+{
+    struct segment *first = &stream->segments[0];
+    uint64_t full = TRI_TRACE_FULL(size_of(trace, first->name));
+    stream->overwritten = times(first->sequence, full);
+    stream->discarded = stream->segments[stream->segment_count - 1].discarded;
+    for (size_t i = 1; i < stream->segment_count; i++) {
+        struct segment *before = &stream->segments[i - 1], *segment = &stream->segments[i];
+        if (segment->sequence == before->sequence)
+            bad_input(segment->name, AT(packet_seq_num), "packet %" PRIu64 " of this stream is there twice", segment->sequence);
+        if (segment->discarded < before->discarded)
+            bad_input(segment->name, AT(events_discarded), "events_discarded goes back");
+        stream->discarded = plus(stream->discarded, times(segment->sequence - before->sequence - 1, full));
+    }
+}
+
+static void
+note_sent(struct stream *stream, uint64_t count)
+{
+    if (stream->last_sent != 0 && count <= stream->last_sent)
+        stream->ascending = false;
+    if (stream->first_sent == 0 || count < stream->first_sent)
+        stream->first_sent = count;
+    if (count > stream->last_sent)
+        stream->last_sent = count;
+}
+
+static void
+check_event(struct trace *trace, struct stream *stream, const struct cursor *cursor, const struct tri_trace_record *record)
+{
+    const char *name = stream->segments[cursor->segment].name;
+    uint64_t offset = cursor->offset - sizeof(*record);
+    const struct metadata *metadata = trace->metadata;
+    if (metadata->names[record->id] == NULL)
+        bad_input(name, offset + offsetof(struct tri_trace_record, id), "unknown event id %u", record->id);
+    if (offset == HEADER && record->timestamp != stream->segments[cursor->segment].begin)
+        bad_input(name, AT(timestamp_begin), "timestamp_begin is not the first event's");
+    if (stream->events > 0 && record->timestamp < stream->last_time)
+        bad_input(name, offset, "time goes back by %" PRIu64 " ticks", stream->last_time - record->timestamp);
+    if (stream->events == 0)
+        stream->first_time = record->timestamp;
+    stream->last_time = record->timestamp;
+    stream->events++;
+    trace->counts[record->id]++;
+    if (metadata->roles[record->id] == ROLE_send && TRI_TRACE_MESSAGE_STREAM(record->message) == stream->number)
+        note_sent(stream, TRI_TRACE_MESSAGE_COUNT(record->message));
+}
+
+static void
+check_stream(struct trace *trace, struct stream *stream)
+{
+    qsort(stream->segments, stream->segment_count, sizeof(*stream->segments), by_sequence);
+    count_losses(trace, stream);
+    struct cursor cursor;
+    cursor_init(&cursor, trace, stream);
+    const struct tri_trace_record *record;
+    while ((record = cursor_next(&cursor)) != NULL)
+        check_event(trace, stream, &cursor, record);
+    cursor_fini(&cursor);
+}
+
+/* -- A trace. -- */
+
+struct trace *
+trace_open(const char *path)
+{
+    struct trace *trace = must_calloc(1, sizeof(*trace));
+    trace->path = path;
+    trace->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (trace->directory < 0)
+        give_up("%s cannot be opened: %s", path, strerror(errno));
+    trace->metadata = metadata_read(trace->directory, path);
+    trace->names = names_new();
+    trace->counts = must_calloc(EVENT_IDS, sizeof(*trace->counts));
+    add_files(trace);
+    if (trace->stream_count > 0)
+        qsort(trace->streams, trace->stream_count, sizeof(*trace->streams), by_number);
+    for (size_t i = 0; i < trace->stream_count; i++)
+        check_stream(trace, &trace->streams[i]);
+    return trace;
+}
+
+void
+trace_close(struct trace *trace)
+{
+    for (size_t i = 0; i < trace->stream_count; i++) {
+        for (size_t j = 0; j < trace->streams[i].segment_count; j++)
+            free(trace->streams[i].segments[j].name);
+        free(trace->streams[i].segments);
+    }
+    free(trace->streams);
+    free(trace->counts);
+    names_free(trace->names);
+    metadata_free(trace->metadata);
+    close(trace->directory);
+    free(trace);
+}
+
+const struct stream *
+trace_stream(const struct trace *trace, uint32_t number)
+{
+    struct stream key = {.number = number};
+    return trace->stream_count == 0
+               ? NULL
+               : bsearch(&key, trace->streams, trace->stream_count, sizeof(*trace->streams), by_number);
+}
+
+uint64_t
+stream_lost(const struct stream *stream)
+{
+    return plus(stream->overwritten, stream->discarded);
+}
+
+uint64_t
+trace_lost(const struct trace *trace)
+{
+    uint64_t lost = 0;
+    for (size_t i = 0; i < trace->stream_count; i++)
+        lost = plus(lost, stream_lost(&trace->streams[i]));
+    return lost;
+}
+
+/* -- Cursors. -- */
+
+void
+cursor_init(struct cursor *cursor, const struct trace *trace, const struct stream *stream)
+{
+    memset(cursor, 0, sizeof(*cursor));
+    cursor->trace = trace;
+    cursor->stream = stream;
+    cursor->offset = HEADER;
+    cursor->gap = stream->overwritten > 0;
+    cursor->buffer = must_calloc(PIECE, sizeof(*cursor->buffer));
+}
+
+void
+cursor_fini(struct cursor *cursor)
+{
+    free(cursor->buffer);
+}
+
+/* Goes on to the next file. Whatever is missing between the two is a gap. */
+static void
+next_segment(struct cursor *cursor)
+{
+    const struct segment *before = &cursor->stream->segments[cursor->segment++];
+    cursor->offset = HEADER;
+    if (cursor->segment == cursor->stream->segment_count)
+        return;
+    const struct segment *now = &cursor->stream->segments[cursor->segment];
+    cursor->gap |= now->sequence != before->sequence + 1 || now->discarded != before->discarded;
+}
+
+static bool
+fill_buffer(struct cursor *cursor)
+{
+    const struct stream *stream = cursor->stream;
+    if (cursor->segment < stream->segment_count && cursor->offset == stream->segments[cursor->segment].end)
+        next_segment(cursor);
+    if (cursor->segment == stream->segment_count)
+        return false;
+    const struct segment *segment = &stream->segments[cursor->segment];
+    uint64_t left = (segment->end - cursor->offset) / TRI_TRACE_STEP;
+    cursor->held = left < PIECE ? (size_t)left : PIECE;
+    cursor->given = 0;
+    size_t size = cursor->held * sizeof(*cursor->buffer);
+    size_t got = read_at(cursor->trace, segment->name, cursor->offset, cursor->buffer, size);
+    if (got < size)
+        bad_input(segment->name, cursor->offset + got, "the file ends within its content");
+    return true;
+}
+
+const struct tri_trace_record *
+cursor_next(struct cursor *cursor)
+{
+    cursor->gap |= cursor->at_loss;
+    cursor->at_loss = false;
+    if (cursor->given == cursor->held && !fill_buffer(cursor))
+        return NULL;
+    const struct tri_trace_record *record = &cursor->buffer[cursor->given++];
+    cursor->offset += sizeof(*record);
+    cursor->at_loss = cursor->trace->metadata->roles[record->id] == ROLE_lost;
+    return record;
+}

@@ -1,0 +1,81 @@
+/*
+ * A trace as it lies on disk: its files, sorted into streams, and the events of each stream one after the other.
+ *
+ * Opening reads every file once and refuses whatever the recorder could not have written, so that the commands need
+ * not doubt anything. Of a trace that is still written, what was there at that moment is read. A stream's events are not
+ * kept in memory: a cursor reads them again, a piece at a time.
+ */
+#ifndef TROUPE_TRACE_READER_H
+#define TROUPE_TRACE_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <troupe/core/trace_format.h>
+
+#include "metadata.h"
+#include "names.h"
+
+/* A file of events. */
+struct segment {
+    char *name;
+    uint64_t sequence;
+    uint64_t begin;     /* timestamp */
+    uint64_t end;       /* offset in bytes behind the last event */
+    uint64_t discarded; /* events of the stream, up to the end of this file */
+};
+
+struct stream {
+    uint32_t number; /* the worker's; TRI_TRACE_OUTSIDE */
+    struct segment *segments;
+    size_t segment_count;
+
+    uint64_t events;
+    uint64_t overwritten; /* by the flight recorder, before the first that is here */
+    uint64_t discarded;   /* because no segment was to be had, or missing with a whole file in between */
+    uint64_t first_time, last_time;
+
+    /* The counts in the ids of the messages that are sent here. */
+    uint64_t first_sent, last_sent; /* the smallest and the largest; 0: none is sent */
+    bool ascending;                 /* they come in order */
+};
+
+struct trace {
+    const char *path;
+    int directory;
+    struct metadata *metadata;
+    struct names *names;
+    struct stream *streams; /* by number */
+    size_t stream_count;
+    uint64_t *counts; /* of events, by id */
+};
+
+struct trace *trace_open(const char *path);
+void trace_close(struct trace *trace);
+
+/* The stream of a number; NULL: the trace holds nothing of it. */
+const struct stream *trace_stream(const struct trace *trace, uint32_t number);
+
+/* Events that are known to be missing. */
+uint64_t trace_lost(const struct trace *trace);
+uint64_t stream_lost(const struct stream *stream);
+
+/* Goes through a stream. */
+struct cursor {
+    const struct trace *trace;
+    const struct stream *stream;
+    size_t segment;     /* being read */
+    uint64_t offset;    /* in its file, of the next event */
+    bool gap;           /* events are missing somewhere before the next one */
+    bool at_loss;       /* a gap begins after the event given last */
+    struct tri_trace_record *buffer;
+    size_t held, given; /* events in the buffer */
+};
+
+void cursor_init(struct cursor *cursor, const struct trace *trace, const struct stream *stream);
+void cursor_fini(struct cursor *cursor);
+
+/* The next event, good until the next call; NULL at the end. cursor->gap is true if events are missing before it. */
+const struct tri_trace_record *cursor_next(struct cursor *cursor);
+
+#endif

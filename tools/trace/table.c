@@ -1,0 +1,117 @@
+#include "table.h"
+#include <stdlib.h>
+#include <string.h>
+
+#include "bad_input.h"
+
+static uint64_t
+mix(uint64_t x)
+{
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9); /* splitmix64 */
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
+static size_t
+home_of(const struct table *table, struct table_key key)
+{
+    return (size_t)mix(key.a + mix(key.b + 1)) & (table->room - 1);
+}
+
+static void *
+value_at(const struct table *table, size_t at)
+{
+    return table->values + at * table->value_size;
+}
+
+/* Where the key is, or the free place where it belongs. */
+static size_t
+find(const struct table *table, struct table_key key)
+{
+    size_t at = home_of(table, key);
+    while (table->used[at] && (table->keys[at].a != key.a || table->keys[at].b != key.b))
+        at = (at + 1) & (table->room - 1);
+    return at;
+}
+
+void
+table_init(struct table *table, size_t value_size)
+{
+    memset(table, 0, sizeof(*table));
+    table->value_size = value_size;
+}
+
+void
+table_fini(struct table *table)
+{
+    free(table->used);
+    free(table->keys);
+    free(table->values);
+}
+
+static void
+grow(struct table *table)
+{
+    struct table larger;
+    table_init(&larger, table->value_size);
+    larger.room = table->room > 0 ? table->room * 2 : 256;
+    larger.count = table->count;
+    larger.used = must_calloc(larger.room, sizeof(*larger.used));
+    larger.keys = must_calloc(larger.room, sizeof(*larger.keys));
+    larger.values = must_calloc(larger.room, larger.value_size);
+    for (size_t i = 0; i < table->room; i++) {
+        if (!table->used[i])
+            continue;
+        size_t at = find(&larger, table->keys[i]);
+        larger.used[at] = true;
+        larger.keys[at] = table->keys[i];
+        memcpy(value_at(&larger, at), value_at(table, i), table->value_size);
+    }
+    table_fini(table);
+    *table = larger;
+}
+
+void *
+table_get(const struct table *table, uint64_t a, uint64_t b)
+{
+    if (table->room == 0)
+        return NULL;
+    size_t at = find(table, (struct table_key){a, b});
+    return table->used[at] ? value_at(table, at) : NULL;
+}
+
+void *
+table_put(struct table *table, uint64_t a, uint64_t b)
+{
+    if (table->count >= table->room / 4 * 3)
+        grow(table);
+    size_t at = find(table, (struct table_key){a, b});
+    if (!table->used[at]) {
+        table->used[at] = true;
+        table->keys[at] = (struct table_key){a, b};
+        memset(value_at(table, at), 0, table->value_size);
+        table->count++;
+    }
+    return value_at(table, at);
+}
+
+void
+table_remove(struct table *table, uint64_t a, uint64_t b)
+{
+    if (table->room == 0)
+        return;
+    size_t mask = table->room - 1;
+    size_t hole = find(table, (struct table_key){a, b});
+    if (!table->used[hole])
+        return;
+    table->count--;
+    for (size_t at = (hole + 1) & mask; table->used[at]; at = (at + 1) & mask) {
+        size_t home = home_of(table, table->keys[at]);
+        if (((at - home) & mask) < ((at - hole) & mask))
+            continue; /* its home lies behind the hole: it is found where it is */
+        table->keys[hole] = table->keys[at];
+        memcpy(value_at(table, hole), value_at(table, at), table->value_size);
+        hole = at;
+    }
+    table->used[hole] = false;
+}

@@ -1,0 +1,36 @@
+/*
+ * A hash table from pairs of numbers to values of one size: open addressing, linear probing, no tombstones.
+ * Pointers to values are good until the next table_put() or table_remove().
+ */
+#ifndef TROUPE_TRACE_TABLE_H
+#define TROUPE_TRACE_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct table_key {
+    uint64_t a, b;
+};
+
+struct table {
+    size_t value_size;
+    size_t count, room; /* room is 0 or a power of two */
+    bool *used;
+    struct table_key *keys;
+    unsigned char *values;
+};
+
+void table_init(struct table *table, size_t value_size);
+void table_fini(struct table *table);
+
+/* The value of a key; NULL: there is none. */
+void *table_get(const struct table *table, uint64_t a, uint64_t b);
+
+/* The value of a key; a new one is zero. */
+void *table_put(struct table *table, uint64_t a, uint64_t b);
+
+/* Removes a key with its value, if it is there. */
+void table_remove(struct table *table, uint64_t a, uint64_t b);
+
+#endif

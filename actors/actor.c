@@ -3,6 +3,8 @@
  */
 #include "actor_internal.h"
 
+#include <ck_pr.h>
+
 tr_ref
 tr_self(const tr_actor *self)
 {
@@ -54,6 +56,7 @@ tri_actor_enter(tr_actor *actor, uint32_t tag)
     activity->actor = actor->ref;
     activity->tag = tag;
     activity->name = actor->behavior->name;
+    ck_pr_fence_store(); /* the beat last, for the watchdog: pairs with W1 and W2 there */
     activity->beat++;
     return outer;
 }
@@ -67,5 +70,6 @@ tri_actor_leave(tr_actor *actor, struct tri_actor_frame outer)
     activity->name = outer.name;
     activity->actor = outer.actor;
     activity->tag = outer.tag;
+    ck_pr_fence_store(); /* likewise */
     activity->beat++;
 }

@@ -37,6 +37,9 @@ enum tri_actor_flag {
     TRI_ACTOR_SLOW = 1 << 8,    /* its last message took long: dispatch.c */
 };
 
+/* What a message cannot simply be put into the mailbox of. */
+#define TRI_ACTOR_PARTICULAR (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING | TRI_ACTOR_LIMITED | TRI_ACTOR_UNBORN)
+
 /* A message in a mailbox. It lies in a node of its worker's pool, and does not move until its handler has returned. */
 struct tri_mail {
     struct tri_mail *next;
@@ -167,6 +170,17 @@ uint64_t tri_actors_kill(struct tri_worker *worker);
 /* deliver.c: what comes from other workers and threads; and the layer's own messages, sent from here to here. */
 bool tri_actors_deliver(struct tri_worker *worker, tr_ref to, tr_message *message);
 void tri_system_here(struct tri_worker *worker, tr_ref to, tr_message *message);
+
+/* Somebody to hold the mail of a reserved slot; NULL if ref names none, or without memory. */
+tr_actor *tri_actor_unborn(struct tri_actors *home, tr_ref ref);
+
+/* Whom ref names: an actor, or whoever holds the mail of one that is on its way; NULL if it is gone. */
+static inline tr_actor *
+tri_actor_at(struct tri_actors *home, tr_ref ref)
+{
+    tr_actor *actor = tri_slots_find(&home->slots, ref);
+    return TRI_LIKELY(actor != NULL) ? actor : tri_actor_unborn(home, ref);
+}
 
 /* Is this a tag that the layer handles itself? */
 static inline bool

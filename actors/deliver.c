@@ -7,33 +7,11 @@
  */
 #include "mailbox.h"
 
-static void
-act(struct tri_actors *home, tr_ref to, tr_message *message)
-{
-    tr_actor *actor = tri_slots_find(&home->slots, to);
-    if (actor != NULL && (actor->flags & TRI_ACTOR_UNBORN) && message->tag == TRI_TAG_STOP)
-        actor->flags |= TRI_ACTOR_CLOSED; /* it will be asked as soon as it is there */
-    else if (actor != NULL && message->tag == TRI_TAG_STOP)
-        tri_actor_stop(actor, (enum tr_stop_mode)message->payload.words[0]);
-    else if (message->tag == TRI_TAG_CHILD_GONE)
-        tri_actor_child_gone(home, to);
-    else if (message->tag == TRI_TAG_SPAWN)
-        tri_spawn_arrived(home, to, message);
-    tr_message_drop(message);
-}
-
-void
-tri_system_here(struct tri_worker *worker, tr_ref to, tr_message *message)
-{
-    act(tri_actors_of(worker), to, message);
-}
-
-/* Somebody to hold the mail of a reserved slot; NULL if that slot is not reserved, or without memory. */
-static tr_actor *
-unborn(struct tri_actors *home, tr_ref to, const tr_message *message)
+tr_actor *
+tri_actor_unborn(struct tri_actors *home, tr_ref to)
 {
     static const struct tr_behavior nothing = {.name = "unborn"};
-    if (message->tag == TRI_TAG_SPAWN || !tri_slots_expected(&home->slots, to))
+    if (!tri_slots_expected(&home->slots, to))
         return NULL;
     tr_actor *actor = tri_actor_new(home, &nothing, TR_NOBODY);
     if (actor == NULL)
@@ -42,6 +20,37 @@ unborn(struct tri_actors *home, tr_ref to, const tr_message *message)
     actor->flags |= TRI_ACTOR_UNBORN;
     tri_slots_at(&home->slots, to)->actor = actor;
     return actor;
+}
+
+static void
+stop(struct tri_actors *home, tr_ref to, enum tr_stop_mode how)
+{
+    tr_actor *actor = tri_actor_at(home, to);
+    if (actor == NULL)
+        return;
+    if (actor->flags & TRI_ACTOR_UNBORN)
+        actor->flags |= TRI_ACTOR_CLOSED; /* it will be asked as soon as it is there */
+    else
+        tri_actor_stop(actor, how);
+}
+
+/* Does what a message of the layer's own says. */
+static void
+act(struct tri_actors *home, tr_ref to, tr_message *message)
+{
+    switch (message->tag) {
+    case TRI_TAG_STOP: stop(home, to, (enum tr_stop_mode)message->payload.words[0]); break;
+    case TRI_TAG_CHILD_GONE: tri_actor_child_gone(home, to); break;
+    case TRI_TAG_SPAWN: tri_spawn_arrived(home, to, message); break;
+    default: break;
+    }
+    tr_message_drop(message);
+}
+
+void
+tri_system_here(struct tri_worker *worker, tr_ref to, tr_message *message)
+{
+    act(tri_actors_of(worker), to, message);
 }
 
 /* Files a message that came from afar; what is refused there becomes a dead letter. false: without memory. */
@@ -68,13 +77,11 @@ bool
 tri_actors_deliver(struct tri_worker *worker, tr_ref to, tr_message *message)
 {
     struct tri_actors *home = tri_actors_of(worker);
-    tr_actor *actor = tri_slots_find(&home->slots, to);
-    if (TRI_UNLIKELY(actor == NULL))
-        actor = unborn(home, to, message);
     if (TRI_UNLIKELY(tri_tag_is_own(message->tag))) {
         act(home, to, message);
         return true;
     }
+    tr_actor *actor = tri_actor_at(home, to);
     if (TRI_LIKELY(actor != NULL && (actor->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING)) == 0))
         return file(home, actor, message);
     tri_dead_letter(home, to, message, TR_DEAD_NO_ACTOR);

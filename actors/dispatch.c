@@ -14,6 +14,8 @@
  */
 #include "mailbox.h"
 
+#include <ck_pr.h>
+
 #define SLICE_MESSAGES 512u
 #define SLICE_US 500u
 #define SLOW_US 100u
@@ -43,11 +45,25 @@ look(struct tri_actors *home)
     return passed;
 }
 
+/* What stands in the queue now is the next round. An empty one has no end: it is begun when somebody asks for it. */
 static void
 begin_round(struct tri_actors *home)
 {
+    struct tri_mail *last = (struct tri_mail *)(void *)home->queue.last_next; /* `next` is the first of its fields */
     home->round++;
-    home->round_end = (struct tri_mail *)(void *)home->queue.last_next; /* `next` is the first field of the last mail */
+    home->round_end = tri_mail_list_empty(&home->queue) ? NULL : last;
+}
+
+/* A slow actor that ran in this round waits for the next one. */
+static bool
+waits_for_its_turn(struct tri_actors *home, const tr_actor *actor)
+{
+    if ((actor->flags & TRI_ACTOR_SLOW) == 0 || actor->round != home->round)
+        return false;
+    if (home->round_end != NULL)
+        return true;
+    begin_round(home);
+    return false;
 }
 
 static inline void
@@ -67,6 +83,7 @@ handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     activity->actor = actor->ref;
     activity->tag = message->tag;
     activity->name = actor->behavior->name;
+    ck_pr_fence_store(); /* the beat last, for the watchdog: pairs with W1 and W2 there */
     activity->beat++;
     tri_trace(worker->trace, TRI_TRACE_ACTORS_receive, 0, message->tag, actor->ref, message->id);
     actor->depth++;
@@ -101,7 +118,7 @@ handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
         tri_actor_free_if_unused(actor);
         return 0;
     }
-    if ((actor->flags & TRI_ACTOR_SLOW) != 0 && actor->round == home->round) {
+    if (waits_for_its_turn(home, actor)) {
         tri_mail_list_append(&home->queue, mail);
         return 0;
     }
@@ -138,7 +155,6 @@ tri_dispatch_run(struct tri_worker *worker)
     worker->turn_began = home->looked = tri_ticks();
     home->until_look = home->stride;
     home->slice_over = false;
-    begin_round(home);
     unsigned handled = 0;
     do {
         struct tri_mail *mail = tri_mail_list_take(&home->queue);

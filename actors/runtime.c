@@ -32,12 +32,15 @@ open_actors(struct tri_worker *worker)
         return status;
     }
     worker->host = home;
-    if (worker->runtime->trace != NULL)
-        tri_trace_declare(worker->runtime->trace, events, sizeof(events) / sizeof(events[0]));
-    return TR_OK;
+    return tri_trace_declare(worker->runtime->trace, events, sizeof(events) / sizeof(events[0]));
 }
 
-/* Actors that were killed while their state was in use and never said that they are done; large ones are malloc's. */
+static bool
+is_ready(struct tri_worker *worker)
+{
+    return !tri_mail_list_empty(&tri_actors_of(worker)->queue);
+}
+
 static void
 close_actors(struct tri_worker *worker)
 {
@@ -55,6 +58,7 @@ static const struct tri_layer actors_layer = {
     .open = open_actors,
     .deliver = tri_actors_deliver,
     .run = tri_dispatch_run,
+    .ready = is_ready,
     .drain = tri_actors_drain,
     .kill = tri_actors_kill,
     .close = close_actors,

@@ -48,7 +48,7 @@ static tr_status
 send_here(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool counted)
 {
     struct tri_actors *home = tri_actors_of(worker);
-    tr_actor *actor = tri_slots_find(&home->slots, to);
+    tr_actor *actor = tri_actor_at(home, to);
     if (actor == NULL)
         return TR_EGONE;
     bool taken;
@@ -119,8 +119,7 @@ tr_send(tr_actor *self, tr_ref to, tr_message *message)
     if (TRI_UNLIKELY(tri_ref_worker(to) != home->slots.worker))
         return send_checked(self, to, message);
     tr_actor *actor = tri_slots_find(&home->slots, to);
-    if (TRI_UNLIKELY(actor == NULL || (actor->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING | TRI_ACTOR_LIMITED)) != 0 ||
-                     actor->waiting >= TR_MAILBOX_DEFAULT_MESSAGES))
+    if (TRI_UNLIKELY(actor == NULL || (actor->flags & TRI_ACTOR_PARTICULAR) != 0 || actor->waiting >= TR_MAILBOX_DEFAULT_MESSAGES))
         return send_checked(self, to, message);
     struct tri_worker *worker = home->worker;
     if (TRI_UNLIKELY(worker->trace != NULL || home->mail.free == NULL))

@@ -172,6 +172,7 @@ start(tr_actor *self, tr_ref to, uint64_t delay_ms, uint64_t period_ms, tr_messa
         free(timer);
         return TR_ENOMEM;
     }
+    uv_update_time(&home->worker->loop); /* the loop's time is that of its last turn: a delay begins now */
     tr_status status = tri_timer_start(&home->worker->timers, &timer->base, delay_ms);
     if (status != TR_OK) {
         give_number(home, timer->number);

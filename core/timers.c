@@ -7,9 +7,9 @@
  * The handle is armed for the first entry or earlier, never later. Starting a timer arms it anew only if that one is the
  * first; stopping one leaves it as it is, at the price of one wake-up that finds nothing to do.
  *
- * A round fires what is due and was started before the round: the running number tells. What a callback starts for now
- * is left for a millisecond later, because libuv 1.44 would run a handle that is armed for now again in the same turn,
- * for ever. So the loop lives whatever callbacks start.
+ * A round fires what is due and was started before the round: the running number tells. What a callback starts
+ * without a delay is left for a millisecond later, because libuv 1.44 runs a handle that its callback armed without a
+ * delay again in the same turn, for ever. So the loop lives whatever callbacks start.
  *
  * An idle timer that comes up and was touched meanwhile is put back for the time that the touch asks for. Its place in
  * the array has just been left, so nothing can fail there.

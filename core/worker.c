@@ -164,7 +164,7 @@ send_mail(struct tri_worker *worker)
         else
             worker->dirty[kept++] = target;
     }
-    worker->dirty_count = kept;
+    worker->dirty_count = worker->full_count = kept;
 }
 
 tr_status
@@ -295,6 +295,34 @@ wait(struct tri_worker *worker)
     sleep_in_loop(worker);
 }
 
+/* The worker's own handles. */
+
+static void
+on_wakeup(uv_async_t *handle)
+{
+    (void)handle; /* the turn that follows looks at everything */
+}
+
+/*
+ * libuv runs expired timers, and more, between the last look at the mail and the poll: if they sent anything, the poll
+ * must not block.
+ */
+static void
+on_before_poll(uv_prepare_t *handle)
+{
+    struct tri_worker *worker = handle->loop->data;
+    if (worker->layer->ready(worker) || worker->dirty_count > worker->full_count)
+        uv_stop(&worker->loop);
+}
+
+static void
+close_own_handles(struct tri_worker *worker)
+{
+    uv_close((uv_handle_t *)&worker->before_poll, NULL);
+    uv_close((uv_handle_t *)&worker->wakeup, NULL);
+    uv_run(&worker->loop, UV_RUN_DEFAULT); /* handles close only inside a running loop */
+}
+
 /* The turns. */
 
 static void
@@ -325,7 +353,7 @@ static void
 close_left_behind(uv_handle_t *handle, void *argument)
 {
     struct tri_worker *worker = argument;
-    if (handle != (uv_handle_t *)&worker->wakeup && !uv_is_closing(handle))
+    if (handle != (uv_handle_t *)&worker->wakeup && handle != (uv_handle_t *)&worker->before_poll && !uv_is_closing(handle))
         uv_close(handle, NULL);
 }
 
@@ -336,6 +364,7 @@ kill_all(struct tri_worker *worker)
     uint64_t killed = worker->layer->kill(worker);
     tri_timers_close(&worker->timers);
     uv_unref((uv_handle_t *)&worker->wakeup);
+    uv_unref((uv_handle_t *)&worker->before_poll);
     uv_run(&worker->loop, UV_RUN_DEFAULT); /* what the layer closes; requests of the pool */
     uv_walk(&worker->loop, close_left_behind, worker);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
@@ -381,8 +410,7 @@ worker_main(void *argument)
     pass_gate(runtime);
     bury_mail(worker);
     tri_trace(worker->trace, TRI_TRACE_CORE_worker_stop, 0, 0, 0, 0);
-    uv_close((uv_handle_t *)&worker->wakeup, NULL);
-    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    close_own_handles(worker);
     current = NULL;
 }
 
@@ -401,12 +429,6 @@ tri_worker_quiet(struct tri_worker *worker)
 
 /* Life. */
 
-static void
-on_wakeup(uv_async_t *handle)
-{
-    (void)handle; /* the turn that follows looks at everything */
-}
-
 static tr_status
 open_loop(struct tri_worker *worker)
 {
@@ -418,14 +440,15 @@ open_loop(struct tri_worker *worker)
     tr_status status = tri_status_from_uv(err);
     if (err != 0)
         goto close_loop;
+    uv_prepare_init(&worker->loop, &worker->before_poll);
+    uv_prepare_start(&worker->before_poll, on_before_poll);
     status = tri_timers_open(&worker->timers, &worker->loop);
     if (status != TR_OK)
-        goto close_wakeup;
+        goto close_handles;
     return TR_OK;
 
-close_wakeup:
-    uv_close((uv_handle_t *)&worker->wakeup, NULL);
-    uv_run(&worker->loop, UV_RUN_DEFAULT); /* handles close only inside a running loop */
+close_handles:
+    close_own_handles(worker);
 close_loop:
     uv_loop_close(&worker->loop);
     return status;
@@ -436,8 +459,7 @@ close_loop(struct tri_worker *worker)
 {
     if (worker->thread == 0) { /* it never ran: its handles are still open */
         tri_timers_close(&worker->timers);
-        uv_close((uv_handle_t *)&worker->wakeup, NULL);
-        uv_run(&worker->loop, UV_RUN_DEFAULT);
+        close_own_handles(worker);
     }
     uv_loop_close(&worker->loop);
 }

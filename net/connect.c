@@ -5,13 +5,15 @@
  *                                      |              |           |
  *                                      +--------------+-----------+--> `error`, `close`
  *
- * Nothing but the checks of the arguments happens before tr_connect() has returned; as in Node, an address is not looked
- * up. What is needed on the way lies in memory of its own, which is given back when the socket is connected. If the
- * socket is destroyed during the look-up, that memory stays behind alone until libuv's pool has finished with it.
+ * Nothing but the checks of the arguments happens before tr_connect() has returned; as in Node, an address is not
+ * looked up. What is needed on the way lies in memory of its own, which is given back when the socket is connected. If
+ * the socket is destroyed during the look-up, that memory stays behind alone until libuv's pool has finished with it.
  *
  * The first address that the look-up answers is tried.
  */
 #include "connect.h"
+
+#include "tune.h"
 
 #include <netdb.h>
 #include <stdlib.h>
@@ -25,7 +27,7 @@ static tr_status
 check_options(const struct tr_connect_options *options, struct sockaddr_storage *local)
 {
     if (options->port == 0)
-        return TR_EBADPORT;
+        return TR_EMISSING;
     if (options->host != NULL && !tri_host_is_sound(options->host))
         return TR_EBADHOST;
     if (options->local_address != NULL && !tri_address_parse(options->local_address, options->local_port, local))
@@ -179,7 +181,8 @@ emit_lookup(tr_socket *socket, int status)
     tri_address_from((const struct sockaddr *)&socket->connect->peer, &address);
     tri_socket_trace(socket, TRI_TRACE_NET_socket_lookup, 0, (uint32_t)error.status);
     if (socket->events->lookup != NULL)
-        socket->events->lookup(socket, status != 0 ? &error : NULL, status == 0 ? &address : NULL, socket->connect->host);
+        socket->events->lookup(socket, status != 0 ? &error : NULL, status == 0 ? &address : NULL,
+                               socket->connect->host);
 }
 
 static void

@@ -11,9 +11,9 @@ struct tri_connect {
     uv_getaddrinfo_t lookup;
     uv_connect_t request;
     bool looking_up;
-    bool is_literal;   /* `peer` is known already */
-    bool binds;        /* `local` is asked for */
-    bool keep_alive;   /* asked for before there was a descriptor */
+    bool is_literal; /* `peer` is known already */
+    bool binds;      /* `local` is asked for */
+    bool keep_alive; /* asked for before there was a descriptor */
     uint64_t keep_alive_delay_ms;
     enum tr_family family;
     uint16_t port;

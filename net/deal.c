@@ -5,17 +5,17 @@
  *         |                                                                  |
  *         +---- dealt[w], its own                 ends[w], the worker's own -+
  *
- * The number of connections on a worker is dealt[w] - ends[w].left: each of the two is written by one thread, so neither
- * an assignment nor an end costs an atomic read-modify-write, and the number never falls below the truth.
+ * The number of connections on a worker is dealt[w] - ends[w].left: each of the two is written by one thread, so
+ * neither an assignment nor an end costs an atomic read-modify-write, and the number never falls below the truth.
  *
- * When is the last connection over? The server sets `closing`, then reads all ends[w].ended; a worker raises ended, then
- * reads `closing`. Between the two steps both have a full fence (D1, D2), so at least one sees what the other wrote:
- * either the server finds all ended, or the worker finds `closing` and sends a message, on which the server looks
- * again. A message too many does no harm.
+ * When is the last connection over? The server sets `closing`, then reads all ends[w].ended; a worker raises ended,
+ * then reads `closing`. Between the two steps both have a full fence (D1, D2), so at least one sees what the other
+ * wrote: either the server finds all ended, or the worker finds `closing` and sends a message, on which the server
+ * looks again. A message too many does no harm.
  *
- * A share's actor ends only on the server's word NO_MORE, which comes the same way as the descriptors and thus after the
- * last of them: so none is lost when the runtime stops. A share that is asked to stop tells the server, which then stops
- * accepting and gives the word. Only killing does without; what is on its way then is closed with its message.
+ * A share's actor ends only on the server's word NO_MORE, which comes the same way as the descriptors and thus after
+ * the last of them: so none is lost when the runtime stops. A share that is asked to stop tells the server, which then
+ * stops accepting and gives the word. Only killing does without; what is on its way then is closed with its message.
  *
  * A deal stands in a list of its server's worker, so that the runtime's end finds those that were held for a share
  * which was never born.

@@ -2,7 +2,8 @@
  * The timeout of a socket: nothing moved for a while.
  *
  * As in Node, received and written bytes are movement, and so is progress of a write that the kernel takes piece by
- * piece, which shows only in the length of libuv's queue. A timeout is reported once; the next one needs movement first.
+ * piece, which shows only in the length of libuv's queue. A timeout is reported once; the next one needs movement
+ * first.
  */
 #include "socket_internal.h"
 

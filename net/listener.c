@@ -7,9 +7,9 @@
  * libuv cannot accept for another loop, so the descriptor is polled and accepted from by ourselves: at most
  * ACCEPTS_PER_WAKE at a time, so that a storm of connections does not starve those that are here.
  *
- * When the process is out of descriptors the waiting connection cannot be taken, and the descriptor would stay readable:
- * polling on would spin. So the listener pauses and tries again every RETRY_MS, while established connections go on. The
- * first such failure is an error event, further ones at most once in COMPLAIN_MS.
+ * When the process is out of descriptors the waiting connection cannot be taken, and the descriptor would stay
+ * readable: polling on would spin. So the listener pauses and tries again every RETRY_MS, while established connections
+ * go on. The first such failure is an error event, further ones at most once in COMPLAIN_MS.
  */
 #include "server_internal.h"
 

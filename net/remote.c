@@ -1,11 +1,13 @@
 /*
  * Sockets and servers from a distance.
  *
- * An operation is a message with a tag of the library's own (tags.h); the actor carries it out when it comes to it, by the
- * same public functions. A write that wants an answer takes its question along as memory, until the callback of the write.
+ * An operation is a message with a tag of the library's own (tags.h); the actor carries it out when it comes to it, by
+ * the same public functions. A write that wants an answer takes its question along as memory, until the callback of the
+ * write.
  */
 #include "server_internal.h"
 #include "socket_internal.h"
+#include "tune.h"
 
 #include <stdlib.h>
 #include <troupe/actors/send.h>

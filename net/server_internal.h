@@ -1,10 +1,11 @@
 /*
  * A server as its own files see it, and who does what.
  *
- *   server.c    life: spawn, settle, close, end; the public functions
+ *   server.c    life: spawn, settle, close, end; the public functions that only look or set
  *   listen.c    from the options to a listening descriptor: look-up, then bind.c
  *   listener.c  the descriptor that accepts: poll, accept4, pausing when descriptors run out
- *   deal.c      where the connections go
+ *   dealer.c    who gets a connection, and how many there are
+ *   deal.c      the connections on all workers
  */
 #ifndef TROUPE_NET_SERVER_INTERNAL_H
 #define TROUPE_NET_SERVER_INTERNAL_H
@@ -72,22 +73,40 @@ struct tr_server {
 
 /* server.c */
 
+extern const struct tr_behavior tri_server_behavior; /* its argument is a struct tri_server_order */
+
+/* TR_OK, TR_EBADLIMIT. Thread: any. */
+tr_status tri_server_check_options(const struct tr_server_options *options);
+
+/* Brackets a callback of the server that comes from libuv. After leave the server may be gone. */
 struct tri_actor_frame tri_server_enter(tr_server *server, uint32_t tag);
 void tri_server_leave(tr_server *server, struct tri_actor_frame frame);
+
+/* An event is to be given, as soon as the server's callbacks have returned. */
 void tri_server_due(tr_server *server);
-
-/* Listening has begun, on this descriptor; or it has failed. */
-void tri_server_opened(tr_server *server, int fd);
-void tri_server_failed(tr_server *server, const struct tr_error *error);
-
-/* An accepted descriptor, which is taken: to a worker, or closed if there are too many. */
-void tri_server_deal(tr_server *server, int fd);
 
 /* Reports that accepting failed, unless that was reported just now. */
 void tri_server_complain(tr_server *server, int error);
 
 /* Stops listening; the close event follows when the last connection has ended. */
 void tri_server_shut(tr_server *server);
+
+/* dealer.c */
+
+/* An accepted descriptor, which is taken: to a worker, or closed if there are too many. */
+void tri_server_deal(tr_server *server, int fd);
+
+/* Connections assigned and not closed yet. */
+uint32_t tri_server_count(const tr_server *server);
+
+/* Are the last events of all connections over? */
+bool tri_server_is_drained(const tr_server *server);
+
+/* Shares on all other workers, once. A worker that cannot have one gets no connections. */
+void tri_server_spawn_shares(tr_server *server);
+
+/* They may go: nothing more comes to them. */
+void tri_server_dismiss_shares(tr_server *server);
 
 static inline void
 tri_server_trace(const tr_server *server, uint16_t id, uint32_t arg, uint64_t message)
@@ -109,11 +128,8 @@ void tri_remote_to_server(tr_server *server, tr_message *message);
 
 /* listen.c */
 
-/* Are these fit to listen with? TR_OK, TR_EBADHOST, TR_EBADLIMIT. */
-tr_status tri_listen_check(const struct tr_listen_options *options);
-
-/* Begins; the outcome is told by tri_server_opened() or tri_server_failed(), perhaps at once. TR_OK, TR_ENOMEM. */
-tr_status tri_listen_begin(tr_server *server, const struct tr_listen_options *options);
+/* The thread outside that waits, if there is one, goes on. */
+void tri_server_tell_waiter(tr_server *server, tr_status status);
 
 /* Forgets a look-up that may be running. */
 void tri_listen_forget(tr_server *server);
@@ -123,7 +139,7 @@ void tri_listen_forget(tr_server *server);
 struct tri_bind_options {
     int backlog;
     bool ipv6_only;
-    bool no_delay;   /* accepted sockets inherit these from the descriptor that listens */
+    bool no_delay; /* accepted sockets inherit these from the descriptor that listens */
     bool keep_alive;
     uint64_t keep_alive_delay_ms;
 };

@@ -3,8 +3,9 @@
  *
  * Each part that is lent is a buffer of its own over a piece of the slab, and each such buffer counts on the slab. If
  * the handler held nothing, giving our hold back destroys the buffer at once, on this thread, within
- * tri_slabs_take_back(): that is how the worker learns that the part is free. Otherwise the buffer is destroyed later, on
- * whatever thread lets it go last, and takes its count off the slab. A slab is freed by whoever counts it down to nothing.
+ * tri_slabs_take_back(): that is how the worker learns that the part is free. Otherwise the buffer is destroyed later,
+ * on whatever thread lets it go last, and takes its count off the slab. A slab is freed by whoever counts it down to
+ * nothing.
  *
  * Slabs stand at multiples of their size, so that an address tells its slab.
  */

@@ -6,13 +6,13 @@
  *       |                       +---end(), queue empty--> FIN sent --+                            ^
  *       +------------ error, tr_socket_destroy(), stop from any state ----------------------------+
  *
- * The actor's state is the socket itself, with libuv's handle inside. Therefore an ending has two steps: destroyed, when
- * uv_close() was called and nothing is read or written any more; closed, when libuv has called back: there error, the
- * callbacks of lost writes and close are given, in this order, and then the actor ends and its memory goes.
+ * The actor's state is the socket itself, with libuv's handle inside. Therefore an ending has two steps: destroyed,
+ * when uv_close() was called and nothing is read or written any more; closed, when libuv has called back: there error,
+ * the callbacks of lost writes and close are given, in this order, and then the actor ends and its memory goes.
  *
  * No event may come before the call that caused it has returned. So the public functions only note what is due, and
- * tri_socket_settle() does it: at the end of the socket's own callback that runs (between enter and leave), or else from
- * the worker's list of later work.
+ * tri_socket_settle() does it: at the end of the socket's own callback that runs (between enter and leave), or else
+ * from the worker's list of later work.
  *
  * Invariants
  *   - DUE is set when INSIDE is, or when `later` stands on the worker's list;
@@ -188,15 +188,14 @@ end_actor(tr_socket *socket)
 static void
 emit_error(tr_socket *socket)
 {
-    struct tr_error error = {.status = (tr_status)socket->error,
-                             .system = socket->error_system,
-                             .call = call_names[socket->error_call]};
+    struct tr_error error = {
+        .status = (tr_status)socket->error, .system = socket->error_system, .call = call_names[socket->error_call]};
     tri_socket_trace(socket, TRI_TRACE_NET_socket_error, 0, (uint32_t)error.status);
     if (socket->events->error != NULL)
         socket->events->error(socket, &error);
 }
 
-/* As Node: what was lost on a connection is told before close, what waited for a connection that never came after it. */
+/* As Node: what was lost on a connection is told before close, what waited for one that never came after it. */
 static void
 emit_end_of_life(tr_socket *socket)
 {

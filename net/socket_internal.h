@@ -29,25 +29,25 @@
 #define TRI_HIGH_WATER 16384u /* bytes that may wait for the connection before a write says TR_QUEUED: Node's */
 
 enum tri_socket_flag {
-    TRI_SOCKET_ACCEPTED = 1 << 0,   /* a server's; otherwise it connects itself */
-    TRI_SOCKET_CONNECTING = 1 << 1, /* from tr_connect() to the connect event */
-    TRI_SOCKET_CONNECTED = 1 << 2,  /* it is or was connected */
-    TRI_SOCKET_READING = 1 << 3,    /* libuv reads it */
-    TRI_SOCKET_PAUSED = 1 << 4,     /* the user wants no data */
-    TRI_SOCKET_PEER_ENDED = 1 << 5, /* the end event was given */
-    TRI_SOCKET_ENDING = 1 << 6,     /* our side takes no more writes */
-    TRI_SOCKET_ENDED = 1 << 7,      /* our FIN is sent */
-    TRI_SOCKET_HALF_OPEN = 1 << 8,  /* the peer's end does not end our side */
-    TRI_SOCKET_DRAINING = 1 << 9,   /* closes as soon as our side has ended */
-    TRI_SOCKET_DESTROYED = 1 << 10, /* the handle is closing */
-    TRI_SOCKET_FAILED = 1 << 11,    /* an error event is due, or was given */
-    TRI_SOCKET_SILENT = 1 << 12,    /* no event any more: it was killed, or never came to life */
+    TRI_SOCKET_ACCEPTED = 1 << 0,    /* a server's; otherwise it connects itself */
+    TRI_SOCKET_CONNECTING = 1 << 1,  /* from tr_connect() to the connect event */
+    TRI_SOCKET_CONNECTED = 1 << 2,   /* it is or was connected */
+    TRI_SOCKET_READING = 1 << 3,     /* libuv reads it */
+    TRI_SOCKET_PAUSED = 1 << 4,      /* the user wants no data */
+    TRI_SOCKET_PEER_ENDED = 1 << 5,  /* the end event was given */
+    TRI_SOCKET_ENDING = 1 << 6,      /* our side takes no more writes */
+    TRI_SOCKET_ENDED = 1 << 7,       /* our FIN is sent */
+    TRI_SOCKET_HALF_OPEN = 1 << 8,   /* the peer's end does not end our side */
+    TRI_SOCKET_DRAINING = 1 << 9,    /* closes as soon as our side has ended */
+    TRI_SOCKET_DESTROYED = 1 << 10,  /* the handle is closing */
+    TRI_SOCKET_FAILED = 1 << 11,     /* an error event is due, or was given */
+    TRI_SOCKET_SILENT = 1 << 12,     /* no event any more: it was killed, or never came to life */
     TRI_SOCKET_OWES_DRAIN = 1 << 13, /* a write returned TR_QUEUED */
-    TRI_SOCKET_INSIDE = 1 << 14,    /* a callback of it runs: what is due waits for its end */
-    TRI_SOCKET_DUE = 1 << 15,       /* tri_socket_settle() has something to do */
-    TRI_SOCKET_START = 1 << 16,     /* the connection is to be begun */
-    TRI_SOCKET_CLOSED = 1 << 17,    /* the close event is over */
-    TRI_SOCKET_NO_DELAY = 1 << 18,  /* asked for before connect */
+    TRI_SOCKET_INSIDE = 1 << 14,     /* a callback of it runs: what is due waits for its end */
+    TRI_SOCKET_DUE = 1 << 15,        /* tri_socket_settle() has something to do */
+    TRI_SOCKET_START = 1 << 16,      /* the connection is to be begun */
+    TRI_SOCKET_CLOSED = 1 << 17,     /* the close event is over */
+    TRI_SOCKET_NO_DELAY = 1 << 18,   /* asked for before connect */
 };
 
 /* The step that failed: tri_socket_call_name(). */
@@ -62,8 +62,8 @@ enum tri_socket_call {
 };
 
 /*
- * The state of a socket's actor. The handle is last, so that an actor takes only the room of the kind that it is; reader
- * and writer know it as a stream.
+ * The state of a socket's actor. The handle is last, so that an actor takes only the room of the kind that it is;
+ * reader and writer know it as a stream.
  */
 struct tr_socket {
     tr_actor *actor;
@@ -94,9 +94,9 @@ struct tr_socket {
 struct tri_rare {
     tr_socket *socket;
     struct tri_idle idle;
-    uint64_t timeout_ms;  /* 0: none */
-    size_t queue_seen;    /* libuv's write queue when the idle time began */
-    tr_slice held;        /* came while the socket was paused; size 0: nothing */
+    uint64_t timeout_ms; /* 0: none */
+    size_t queue_seen;   /* libuv's write queue when the idle time began */
+    tr_slice held;       /* came while the socket was paused; size 0: nothing */
 };
 
 /* One write that waits, or whose callback waits. */
@@ -219,12 +219,5 @@ tri_idle_moved(tr_socket *socket)
 }
 
 void tri_idle_end(tr_socket *socket);
-
-/* tune.c */
-int tri_tune_no_delay(int fd, bool no_delay);
-int tri_tune_keep_alive(int fd, bool enable, uint64_t initial_delay_ms);
-
-/* The longest initial delay that systems take. */
-#define TRI_KEEP_ALIVE_LIMIT_MS 32767000u
 
 #endif

@@ -11,7 +11,7 @@ enum {
     TRI_TAG_SOCKET_WRITE = TRI_TAG_NET, /* a slice */
     TRI_TAG_SOCKET_WRITE_ASK,           /* a pointer to a struct write_ask */
     TRI_TAG_SOCKET_END,
-    TRI_TAG_SOCKET_DESTROY,    /* words[0] is the status */
+    TRI_TAG_SOCKET_DESTROY, /* words[0] is the status */
     TRI_TAG_SOCKET_PAUSE,
     TRI_TAG_SOCKET_RESUME,
     TRI_TAG_SOCKET_TIMEOUT,    /* words[0] is in milliseconds */
@@ -25,10 +25,10 @@ enum {
     TRI_TAG_SERVER_INFO,            /* words[0] is the tag of the answer */
 
     /* Between a server and its shares: deal.c. */
-    TRI_TAG_DEAL_CONNECTION,   /* to a share: a pointer that is a descriptor + 1 */
-    TRI_TAG_DEAL_NO_MORE,      /* to a share: the server sends nothing after this */
-    TRI_TAG_DEAL_ENDED,        /* to a server that waits for its connections: one has ended */
-    TRI_TAG_DEAL_SHARE_STOPS,  /* to a server: a share was asked to stop */
+    TRI_TAG_DEAL_CONNECTION,  /* to a share: a pointer that is a descriptor + 1 */
+    TRI_TAG_DEAL_NO_MORE,     /* to a share: the server sends nothing after this */
+    TRI_TAG_DEAL_ENDED,       /* to a server that waits for its connections: one has ended */
+    TRI_TAG_DEAL_SHARE_STOPS, /* to a server: a share was asked to stop */
 
     /* Not sent: what a callback of libuv is for. */
     TRI_TAG_ON_ACCEPTED,

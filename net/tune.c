@@ -1,8 +1,8 @@
 /*
- * Options of a descriptor that libuv has no call for, or not the one we need: uv_tcp_keepalive() of 1.44 refuses a delay
- * of 0 and changes the number of probes as well.
+ * Options of a descriptor that libuv has no call for, or not the one we need: uv_tcp_keepalive() of 1.44 refuses a
+ * delay of 0 and changes the number of probes as well.
  */
-#include "socket_internal.h"
+#include "tune.h"
 
 #include <errno.h>
 #include <netinet/in.h>

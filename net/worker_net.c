@@ -1,10 +1,10 @@
 /*
  * What the network layer keeps for each worker.
  *
- * Later: an event must not come before the call that caused it has returned. What happens inside a socket's own callback
- * is settled when that callback returns; everything else is put on the worker's list of later work, which an idle
- * handle of libuv runs in the next turn of the loop. The handle is active only while the list is not empty, so
- * the list costs nothing when nobody needs it and the loop never sleeps on it.
+ * Later: an event must not come before the call that caused it has returned. What happens inside a socket's own
+ * callback is settled when that callback returns; everything else is put on the worker's list of later work, which an
+ * idle handle of libuv runs in the next turn of the loop. The handle is active only while the list is not empty, so the
+ * list costs nothing when nobody needs it and the loop never sleeps on it.
  */
 #include "worker_net.h"
 

@@ -32,7 +32,7 @@ struct tri_net {
     struct tri_pool writers; /* of struct tri_writer */
     struct tri_pool writes;  /* of struct tri_write */
     struct tri_later_list due, running;
-    uv_idle_t idle;             /* runs while something is due, and keeps the loop from sleeping */
+    uv_idle_t idle;              /* runs while something is due, and keeps the loop from sleeping */
     uv_buf_t gather[TRI_GATHER]; /* scratch */
 
     /* Any thread, under the lock: deals whose server lives here. */

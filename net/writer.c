@@ -5,8 +5,8 @@
  *         -> kernel takes a part, or something waits already -> queue -> one uv_write of all that waits -> done
  *
  * While nothing waits a write goes to the kernel at once and a socket has no struct tri_writer. What is left becomes an
- * entry of the queue, with a hold of its slice. One uv_write is on its way at most and it takes everything that waits, up to
- * TRI_GATHER slices: libuv 1.44 completes one request in a turn of the loop, however many are ready.
+ * entry of the queue, with a hold of its slice. One uv_write is on its way at most and it takes everything that waits,
+ * up to TRI_GATHER slices: libuv 1.44 completes one request in a turn of the loop, however many are ready.
  *
  * A write says TR_QUEUED when part of what was written waits in this process. Before the connection exists everything
  * waits; there the limit is Node's, TRI_HIGH_WATER. The drain event follows when the queue has become empty, before the
@@ -154,6 +154,7 @@ send_queue(tr_socket *socket)
 {
     struct tri_writer *writer = socket->writer;
     size_t entries;
+    assert(writer->in_flight == 0);
     unsigned count = gather(socket, &entries);
     int error = uv_write(&writer->request, &socket->stream, socket->net->gather, count, on_written);
     if (error == 0)
@@ -222,8 +223,8 @@ shorten_queue(tr_socket *socket, size_t taken)
 void
 tri_writer_connected(tr_socket *socket)
 {
-    if (tri_writer_is_empty(socket))
-        return;
+    if (tri_writer_is_empty(socket) || socket->writer->in_flight > 0)
+        return; /* nothing waited, or the connect callback itself wrote, which libuv has by now */
     size_t entries;
     unsigned count = gather(socket, &entries);
     int taken = count > 0 ? uv_try_write(&socket->stream, socket->net->gather, count) : 0;
@@ -384,8 +385,8 @@ tr_socket_write_slice(tr_socket *socket, tr_slice slice)
 }
 
 tr_status
-tr_socket_write_then(tr_socket *socket, tr_slice slice, void (*done)(tr_socket *socket, void *argument, tr_status status),
-                     void *argument)
+tr_socket_write_then(tr_socket *socket, tr_slice slice,
+                     void (*done)(tr_socket *socket, void *argument, tr_status status), void *argument)
 {
     return write_order(socket, &(struct order){slice, keep_by_hold, done, argument});
 }

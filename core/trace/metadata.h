@@ -2,7 +2,8 @@
  * The text that describes a trace, in CTF 1.8's language: its clock, its streams, its events.
  *
  * It is written anew, beside the old one and then in its place, whenever a table of events is added and at the end;
- * so whatever moment the process dies in, a whole text lies in the directory. Making the first also claims the directory.
+ * so whatever moment the process dies in, a whole text lies in the directory. Making the first also claims the
+ * directory.
  */
 #ifndef TROUPE_CORE_TRACE_METADATA_H
 #define TROUPE_CORE_TRACE_METADATA_H
@@ -29,7 +30,7 @@ struct tri_metadata {
     int directory;
     const char *mode; /* "flight", "file" */
     unsigned workers;
-    bool steady;      /* ticks are the CPU's counter, see clock.h */
+    bool steady; /* ticks are the CPU's counter, see clock.h */
     uint8_t uuid[16];
     struct tri_trace_moment opened;
     uint64_t frequency; /* ticks in a second */

@@ -1,10 +1,10 @@
 /*
  * The recorder: streams of events in mapped files, each with one writer.
  *
- * A worker writes to its own stream without asking anybody: an event goes to the next place of the stream's segment, and
- * then content_size, the commit word, moves behind it. All else waits for the moment a segment is half full, when the maker
- * (segment.h) is asked for the next, and full, when it takes the other's place. Threads that are no workers share one stream and a lock; names go to a stream of
- * their own, under a lock too.
+ * A worker writes to its own stream without asking anybody: an event goes to the next place of the stream's segment,
+ * and then content_size, the commit word, moves behind it. All else waits for two moments: when a segment has proved
+ * busy, the maker (segment.h) is asked for the next one, and when it is full, that one takes its place. Threads that
+ * are no workers share one stream and a lock; names go to a stream of their own, under a lock too.
  *
  * The file is the memory: when the process is killed, the system keeps what was stored. The order of the stores makes
  * it readable. The event is whole before content_size counts it, and a file is shown only when it holds an event.
@@ -42,11 +42,12 @@
 #define MAX_SEGMENTS 65536u
 #define DEFAULT_LIMIT_BYTES (UINT64_C(1) << 30)
 #define ASK_AGAIN 65536u /* events lost between two attempts to get a segment */
+#define PREPARE_AFTER 8u /* a segment filled by this part will be followed by another: prepare that */
 
 struct tri_trace_stream {
     /* The stream's thread. */
-    alignas(TRI_CACHE_PAIR) struct tri_trace_record *next; /* where the next event goes; NULL before the first segment */
-    struct tri_trace_record *end;  /* where writing leaves the fast path: the segment's half, then its end */
+    alignas(TRI_CACHE_PAIR) struct tri_trace_record *next; /* where the next event goes; NULL: no segment yet */
+    struct tri_trace_record *end;  /* where the fast path ends: once to ask the maker, then at full */
     struct tri_trace_record *full; /* the segment's end */
     struct tri_trace_packet *packet;
     uint64_t newest; /* timestamp: the next is not smaller */
@@ -165,15 +166,16 @@ write_to_next_segment(struct tri_trace_stream *stream, uint16_t id, uint16_t fla
     stream->packet = packet;
     stream->next = first + 1;
     stream->full = first + TRI_TRACE_FULL(stream->segments->bytes);
-    stream->end = first + TRI_TRACE_FULL(stream->segments->bytes) / 2;
+    stream->end = first + TRI_TRACE_FULL(stream->segments->bytes) / PREPARE_AFTER;
     stream->lost_here = 0;
     return true;
 }
 
 static __attribute__((noinline)) void
-write_elsewhere(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor, uint64_t message)
+write_elsewhere(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,
+                uint64_t message)
 {
-    if (stream->end != stream->full) { /* half of it */
+    if (stream->end != stream->full) {
         tri_segments_prepare(stream->segments);
         stream->end = stream->full;
         tri_trace_write(stream, id, flags, arg, actor, message);
@@ -185,7 +187,8 @@ write_elsewhere(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, ui
 }
 
 void
-tri_trace_write(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor, uint64_t message)
+tri_trace_write(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,
+                uint64_t message)
 {
     struct tri_trace_record *record = stream->next;
     if (TRI_UNLIKELY(record == stream->end)) {
@@ -204,7 +207,8 @@ tri_trace_message_id(struct tri_trace_stream *stream)
 }
 
 void
-tri_trace_write_outside(struct tri_trace *trace, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor, uint64_t message)
+tri_trace_write_outside(struct tri_trace *trace, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,
+                        uint64_t message)
 {
     uv_mutex_lock(&trace->outside_lock);
     tri_trace_write(trace->outside, id, flags, arg, actor, message);
@@ -405,8 +409,9 @@ choose_sizes(struct tr_trace_options *options, unsigned streams)
     uint64_t share = options->limit_bytes / streams;
     uint64_t bytes = options->segment_bytes;
     if (bytes == 0)
-        bytes = options->mode == TR_TRACE_FILE && share < DEFAULT_SEGMENT_BYTES ? share / MIN_SEGMENT_BYTES * MIN_SEGMENT_BYTES
-                                                                                : DEFAULT_SEGMENT_BYTES;
+        bytes = options->mode == TR_TRACE_FILE && share < DEFAULT_SEGMENT_BYTES
+                    ? share / MIN_SEGMENT_BYTES * MIN_SEGMENT_BYTES
+                    : DEFAULT_SEGMENT_BYTES;
     if (bytes < MIN_SEGMENT_BYTES || bytes > MAX_SEGMENT_BYTES || options->limit_bytes > INT64_MAX)
         return TR_EBADLIMIT;
     bytes = (bytes + MIN_SEGMENT_BYTES - 1) / MIN_SEGMENT_BYTES * MIN_SEGMENT_BYTES;
@@ -466,8 +471,8 @@ open_streams(struct tri_trace *trace, const struct tr_trace_options *options)
             return status;
     }
     /* A flight recorder forgets events, never names: they may be as many as fit into one stream's files. */
-    return tri_segments_open(&trace->names.segments, trace->maker, trace->directory, "names", options->segment_bytes,
-                             0, &trace->bytes_left);
+    return tri_segments_open(&trace->names.segments, trace->maker, trace->directory, "names", options->segment_bytes, 0,
+                             &trace->bytes_left);
 }
 
 static void
@@ -488,7 +493,8 @@ open_files(struct tri_trace *trace, const struct tr_trace_options *options)
 {
     bool flight = options->mode == TR_TRACE_FLIGHT;
     trace->bytes_left = flight ? (int64_t)(options->segments * options->segment_bytes) : (int64_t)options->limit_bytes;
-    tr_status status = tri_metadata_open(&trace->metadata, trace->directory, flight ? "flight" : "file", trace->workers);
+    tr_status status =
+        tri_metadata_open(&trace->metadata, trace->directory, flight ? "flight" : "file", trace->workers);
     if (status != TR_OK)
         return status;
     status = tri_metadata_add(&trace->metadata, core_events, sizeof(core_events) / sizeof(core_events[0]));

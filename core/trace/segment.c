@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,8 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define NAME_SIZE 48 /* bytes that hold any file's name */
+#define NAME_SIZE 48    /* bytes that hold any file's name */
+#define PAGE_STEP 4096u /* no system has smaller pages */
 
 struct tri_maker {
     uv_thread_t thread;
@@ -62,25 +64,25 @@ reserve_blocks(int fd, size_t bytes)
 }
 
 static int
-map(int fd, size_t bytes, bool touch, void **out)
+map(int fd, size_t bytes, void **out)
 {
     int error = reserve_blocks(fd, bytes);
     if (error != 0)
         return error;
-    *out = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | (touch ? MAP_POPULATE : 0), fd, 0);
+    *out = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     return *out == MAP_FAILED ? errno : 0;
 }
 
-/* A hidden file, mapped. touch: its pages shall be in memory at once, since it will soon be full. */
+/* A hidden file, mapped. */
 static int
-make_file(const struct tri_segments *segments, bool touch, void **out)
+make_file(const struct tri_segments *segments, void **out)
 {
     char name[NAME_SIZE];
     name_hidden(segments, name);
     int fd = openat(segments->directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0)
         return errno;
-    int error = map(fd, segments->bytes, touch, out);
+    int error = map(fd, segments->bytes, out);
     close(fd);
     if (error != 0)
         unlinkat(segments->directory, name, 0);
@@ -107,12 +109,12 @@ give_budget_back(const struct tri_segments *segments)
 }
 
 static int
-make_segment(struct tri_segments *segments, struct tri_segment *segment, bool touch)
+make_segment(struct tri_segments *segments, struct tri_segment *segment)
 {
     if (!take_budget(segments))
         return ENOSPC;
     void *memory = NULL;
-    int error = make_file(segments, touch, &memory);
+    int error = make_file(segments, &memory);
     if (error != 0) {
         give_budget_back(segments);
         return error;
@@ -132,17 +134,38 @@ unmap(const struct tri_segments *segments, struct tri_segment *segment)
 
 /* -- The maker. -- */
 
+/* Takes the page faults, microseconds each, off the writer: it will fill every page. */
+static void
+touch_pages(const struct tri_segments *segments, struct tri_segment *segment)
+{
+    volatile char *bytes = (volatile char *)segment->packet;
+    for (size_t i = 0; i < segments->bytes; i += PAGE_STEP)
+        bytes[i] = 0;
+}
+
 static void
 make_ahead(struct tri_segments *segments)
 {
+    struct tri_segment *next = &segments->row[segments->next];
     unmap(segments, &segments->old);
-    make_segment(segments, &segments->row[segments->next], true); /* if it fails, tri_segments_next() tries again */
+    if (make_segment(segments, next) == 0) /* if it fails, tri_segments_next() tries again */
+        touch_pages(segments, next);
+}
+
+/* Being woken it shall not push aside the worker that woke it, which has a while to go until it needs the file. */
+static void
+give_way(void)
+{
+#ifdef SCHED_BATCH
+    pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
+#endif
 }
 
 static void
 maker_main(void *argument)
 {
     struct tri_maker *maker = argument;
+    give_way();
     uv_mutex_lock(&maker->lock);
     while (!maker->stopping) {
         struct tri_segments *segments = maker->first;
@@ -225,8 +248,8 @@ ask(struct tri_maker *maker, struct tri_segments *segments)
     segments->asked_after = NULL;
     *maker->last = segments;
     maker->last = &segments->asked_after;
-    uv_cond_broadcast(&maker->changed);
     uv_mutex_unlock(&maker->lock);
+    uv_cond_broadcast(&maker->changed);
 }
 
 /* Waits for what was asked: it is under way, and two would make the same file. */
@@ -257,7 +280,7 @@ tri_segments_open(struct tri_segments **out, struct tri_maker *maker, int direct
     segments->room = room;
     snprintf(segments->stream, sizeof(segments->stream), "%s", stream);
 
-    int error = make_segment(segments, &segments->row[0], false);
+    int error = make_segment(segments, &segments->row[0]);
     if (error != 0) {
         free(segments);
         return tri_status_from_errno(error);
@@ -312,7 +335,7 @@ reuse(struct tri_segments *segments)
     if (rename_segment(segments, oldest, false))
         return oldest;
     unmap(segments, oldest); /* somebody took the file away */
-    return make_segment(segments, oldest, true) == 0 ? oldest : NULL;
+    return make_segment(segments, oldest) == 0 ? oldest : NULL;
 }
 
 struct tri_segment *
@@ -320,7 +343,7 @@ tri_segments_next(struct tri_segments *segments)
 {
     await(segments->maker, segments);
     struct tri_segment *next = &segments->row[segments->next];
-    if (next->packet == NULL && make_segment(segments, next, true) != 0) {
+    if (next->packet == NULL && make_segment(segments, next) != 0) {
         if (!settle_for_what_there_is(segments))
             return NULL;
         next = &segments->row[segments->next];

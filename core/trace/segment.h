@@ -2,10 +2,10 @@
  * Segments: the files of one stream. Each is mapped into memory and holds one packet.
  *
  * A reader would stumble over a packet without events, so a file is made under a name that begins with a dot, which
- * readers ignore, and is shown under its real name once it holds one. Its blocks are reserved when it is made: a full disk
- * refuses the file instead of killing the writer with SIGBUS. A stream either keeps all its segments, as far as a budget
- * that it may share with others reaches, or a fixed number: then the oldest is hidden, filled anew, and shown again
- * under the next name, so that a reader never sees a half-overwritten one.
+ * readers ignore, and is shown under its real name once it holds one. Its blocks are reserved when it is made: a full
+ * disk refuses the file instead of killing the writer with SIGBUS. A stream either keeps all its segments, as far as
+ * a budget that it may share with others reaches, or a fixed number: then the oldest is hidden, filled anew, and
+ * shown again under the next name, so that a reader never sees a half-overwritten one.
  *
  * Making a file and bringing its pages into memory takes up to a millisecond. A thread, the maker, does it ahead for
  * whoever asks in time; who does not, or finds that it failed, makes the file on the spot.

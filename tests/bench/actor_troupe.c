@@ -30,7 +30,6 @@
 #include <troupe/actors/send.h>
 #include <unistd.h>
 
-#define NUMBERS_PER_TURN 64u
 #define TRANSFERS_UNDER_WAY 100u
 #define BATCH 10000u
 #define START_BALANCE 1000000
@@ -206,9 +205,16 @@ set_up_ring(void)
     set_up_passers(actor_count, workers);
 }
 
-/* count, fanin: producers send numbers to the counter, which stands first in the table. */
+/*
+ * count, fanin: producers send numbers to the counter, which stands first in the table. After every batch a producer
+ * asks the counter for leave to go on, and it has at most BATCHES_UNDER_WAY without an answer: so it yields, and the
+ * counter's mailbox stays small however many producers there are.
+ */
 
-enum { PRODUCE, NUMBER, PRODUCED };
+#define NUMBERS_PER_BATCH 64u
+#define BATCHES_UNDER_WAY 8u
+
+enum { PRODUCE, NUMBER, MAY_I_GO_ON, GO_ON, PRODUCED };
 
 struct counter {
     uint64_t index;
@@ -220,42 +226,45 @@ static void
 counter_receive(tr_actor *self, void *state, tr_message *message)
 {
     struct counter *counter = state;
-    (void)self;
-    if (message->tag == NUMBER) {
-        counter->received++;
-        return;
+    switch (message->tag) {
+    case NUMBER: counter->received++; break;
+    case MAY_I_GO_ON: tell(self, message->from, GO_ON, 0); break;
+    case PRODUCED:
+        if (++counter->finished < actor_count)
+            break;
+        must_equal("numbers", counter->received, n / actor_count * actor_count);
+        finish();
+        break;
     }
-    if (++counter->finished < actor_count)
-        return;
-    must_equal("numbers", counter->received, n / actor_count * actor_count);
-    finish();
 }
 
-/* Producers that share the counter's worker are faster than it: its mailbox takes whatever comes. */
-static const struct tr_behavior counter_behavior = {.name = "counter",
-                                                    .state_size = sizeof(struct counter),
-                                                    .init = init_index,
-                                                    .receive = counter_receive,
-                                                    .mailbox = {.messages = UINT32_MAX}};
+static const struct tr_behavior counter_behavior = {
+    .name = "counter", .state_size = sizeof(struct counter), .init = init_index, .receive = counter_receive};
 
 struct producer {
     uint64_t index;
     uint64_t sent;
+    bool finished;
 };
+
+static void
+produce_batch(tr_actor *self, struct producer *producer)
+{
+    uint64_t share = n / actor_count;
+    if (producer->finished)
+        return;
+    for (unsigned i = 0; i < NUMBERS_PER_BATCH && producer->sent < share; i++)
+        tell(self, actors[0], NUMBER, ++producer->sent);
+    producer->finished = producer->sent == share;
+    tell(self, actors[0], producer->finished ? PRODUCED : MAY_I_GO_ON, 0);
+}
 
 static void
 producer_receive(tr_actor *self, void *state, tr_message *message)
 {
-    struct producer *producer = state;
-    uint64_t share = n / actor_count;
-    (void)message;
-    if (tr_backlog(self, actors[0]) == 0)
-        for (unsigned i = 0; i < NUMBERS_PER_TURN && producer->sent < share; i++)
-            tell(self, actors[0], NUMBER, ++producer->sent);
-    if (producer->sent < share)
-        tell(self, tr_self(self), PRODUCE, 0);
-    else
-        tell(self, actors[0], PRODUCED, 0);
+    unsigned batches = message->tag == PRODUCE ? BATCHES_UNDER_WAY : 1;
+    for (unsigned i = 0; i < batches; i++)
+        produce_batch(self, state);
 }
 
 static const struct tr_behavior producer_behavior = {

@@ -178,7 +178,7 @@ start_again(struct tri_timer *timer)
 }
 
 static void
-a_timer_that_starts_itself_anew_for_now_lets_the_loop_turn_between(void **state)
+a_timer_that_starts_itself_anew_at_once_lets_the_loop_turn_between(void **state)
 {
     struct fixture *f = *state;
     struct probe probe = {.fixture = f, .timer.fire = start_again, .due_ms = 1};
@@ -364,7 +364,7 @@ main(void)
         TEST(a_time_that_has_passed_fires_in_the_next_turn),
         TEST(a_time_beyond_the_clock_never_comes),
         TEST(many_timers_in_random_order_with_stops_between_fire_in_order_of_time),
-        TEST(a_timer_that_starts_itself_anew_for_now_lets_the_loop_turn_between),
+        TEST(a_timer_that_starts_itself_anew_at_once_lets_the_loop_turn_between),
         TEST(one_that_a_callback_starts_for_a_time_long_past_waits_for_those_that_are_due),
         TEST(a_callback_stops_one_that_is_due_in_the_same_turn),
         TEST(an_idle_timer_without_touches_fires_once),

@@ -18,7 +18,6 @@
 #include <ck_pr.h>
 #include <cmocka.h>
 #include <troupe/core/trace_format.h>
-#include <troupe/core/trace_format.h>
 #include <troupe/core/worker.h>
 
 #define WORKERS 2u

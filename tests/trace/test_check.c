@@ -272,12 +272,12 @@ write_socket_event(struct traces *traces, char letter, uint64_t ref)
         uint16_t id, flags;
         uint32_t arg;
     } events[] = {
-        {'A', NET(socket_accepted), 0, 0},   {'C', NET(socket_connecting), 0, 80}, {'L', NET(socket_lookup), 0, 0},
-        {'c', NET(socket_connect), 0, 0},    {'d', NET(socket_data), 0, 5},        {'w', NET(socket_write), 0, 5},
-        {'q', NET(socket_write), 1, 5},      {'r', NET(socket_drain), 0, 0},       {'e', NET(socket_end), 0, 0},
-        {'s', NET(socket_shutdown), 0, 0},   {'t', NET(socket_timeout), 0, 100},   {'!', NET(socket_error), 0, 0},
-        {'x', NET(socket_close), 0, 0},      {'X', NET(socket_close), 0, 1},       {'S', ACTORS(stopped), 0, 0},
-        {'k', ACTORS(stop), 0, 2},           {'p', ACTORS(spawn), 0, 0},
+        {'A', NET(socket_accepted), 0, 0}, {'C', NET(socket_connecting), 0, 80}, {'L', NET(socket_lookup), 0, 0},
+        {'c', NET(socket_connect), 0, 0},  {'d', NET(socket_data), 0, 5},        {'w', NET(socket_write), 0, 5},
+        {'q', NET(socket_write), 1, 5},    {'r', NET(socket_drain), 0, 0},       {'e', NET(socket_end), 0, 0},
+        {'s', NET(socket_shutdown), 0, 0}, {'t', NET(socket_timeout), 0, 100},   {'!', NET(socket_error), 0, 0},
+        {'x', NET(socket_close), 0, 0},    {'X', NET(socket_close), 0, 1},       {'S', ACTORS(stopped), 0, 0},
+        {'k', ACTORS(stop), 0, 2},         {'p', ACTORS(spawn), 0, 0},
     };
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (events[i].letter == letter)
@@ -296,8 +296,8 @@ static void
 sockets_that_keep_the_order_pass(void **state)
 {
     static const char *const right[] = {
-        "pAdwdexS", "pAxS",     "pCLcwdqrdesxS", "pCqcrdxS", "pCs!XS", "pCL!XS", "pAqdwr!XS", "pAttdtxS",
-        "pAdkS",    "pCkS",     "pAqqrqrxS",     "pAesxS",   "pA",     "pCc",    "pCLcdqw",   "pAd!",
+        "pAdwdexS", "pAxS", "pCLcwdqrdesxS", "pCqcrdxS", "pCs!XS", "pCL!XS", "pAqdwr!XS", "pAttdtxS",
+        "pAdkS",    "pCkS", "pAqqrqrxS",     "pAesxS",   "pA",     "pCc",    "pCLcdqw",   "pAd!",
     };
     struct traces *traces = *state;
     begin(traces);
@@ -310,30 +310,30 @@ static void
 a_socket_that_breaks_the_order_fails(void **state)
 {
     static const char *const wrong[] = {
-        "pdx",     /* has not begun */
-        "pcdx",    /* connects without connecting */
-        "pCdx",    /* data before connect */
-        "pCex",    /* the peer's end before connect */
-        "pCqrx",   /* drain before connect */
-        "pAAx",    /* begins twice */
-        "pACx",    /* the same */
-        "pCccx",   /* connects twice */
-        "pAcx",    /* connects although it was accepted */
-        "pAeex",   /* ends twice */
-        "pAedx",   /* data after the end */
-        "pArx",    /* drain without a write */
-        "pAwrx",   /* drain, but the write was not queued */
-        "pAqrrx",  /* two drains of one write */
-        "pA!dX",   /* something between error and close */
-        "pA!tX",   /* the same */
-        "pA!!X",   /* two errors */
-        "pA!x",    /* the close does not tell of the error */
-        "pAX",     /* the close tells of an error that was not */
-        "pAxx",    /* closed twice */
-        "pAxd",    /* data after close */
-        "pAxw",    /* a write after close */
-        "pA!Xd",   /* data after error and close */
-        "pAdS",    /* stopped without close */
+        "pdx",    /* has not begun */
+        "pcdx",   /* connects without connecting */
+        "pCdx",   /* data before connect */
+        "pCex",   /* the peer's end before connect */
+        "pCqrx",  /* drain before connect */
+        "pAAx",   /* begins twice */
+        "pACx",   /* the same */
+        "pCccx",  /* connects twice */
+        "pAcx",   /* connects although it was accepted */
+        "pAeex",  /* ends twice */
+        "pAedx",  /* data after the end */
+        "pArx",   /* drain without a write */
+        "pAwrx",  /* drain, but the write was not queued */
+        "pAqrrx", /* two drains of one write */
+        "pA!dX",  /* something between error and close */
+        "pA!tX",  /* the same */
+        "pA!!X",  /* two errors */
+        "pA!x",   /* the close does not tell of the error */
+        "pAX",    /* the close tells of an error that was not */
+        "pAxx",   /* closed twice */
+        "pAxd",   /* data after close */
+        "pAxw",   /* a write after close */
+        "pA!Xd",  /* data after error and close */
+        "pAdS",   /* stopped without close */
     };
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {

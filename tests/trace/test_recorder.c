@@ -94,7 +94,8 @@ events_stand_in_the_file_as_they_were_given(void **state)
     struct traces *traces = *state;
     traces_open(traces, TR_TRACE_FILE, 0, 0);
     tri_trace(tri_trace_stream_of(traces->trace, 0), TRI_TRACE_CORE_wake, 3, 4, 5, 6);
-    tri_trace(tri_trace_stream_of(traces->trace, 0), TRI_TRACE_CORE_sleep, 0xffff, UINT32_MAX, UINT64_MAX, UINT64_MAX - 1);
+    tri_trace(tri_trace_stream_of(traces->trace, 0), TRI_TRACE_CORE_sleep, 0xffff, UINT32_MAX, UINT64_MAX,
+              UINT64_MAX - 1);
     traces_close(traces);
     struct file file = load_segment(traces, 0);
     assert_int_equal(file.count, 2);
@@ -436,7 +437,8 @@ message_ids_count_up_in_each_stream(void **state)
     traces_open(traces, TR_TRACE_FILE, 0, 0);
     for (unsigned stream = 0; stream < 2; stream++) {
         for (unsigned i = 1; i <= 3; i++)
-            assert_true(tri_trace_message_id(tri_trace_stream_of(traces->trace, stream)) == TRI_TRACE_MESSAGE(stream, i));
+            assert_true(tri_trace_message_id(tri_trace_stream_of(traces->trace, stream)) ==
+                        TRI_TRACE_MESSAGE(stream, i));
     }
     assert_true(tri_trace_message_id_outside(traces->trace) == TRI_TRACE_MESSAGE(TRI_TRACE_OUTSIDE, 1));
     assert_true(tri_trace_message_id_outside(traces->trace) == TRI_TRACE_MESSAGE(TRI_TRACE_OUTSIDE, 2));
@@ -465,7 +467,8 @@ write_from_outside(void *argument)
 {
     struct traces *traces = argument;
     for (uint32_t i = 0; i < ROUNDS; i++)
-        tri_trace_write_outside(traces->trace, TRI_TRACE_CORE_wake, 0, i, 0, tri_trace_message_id_outside(traces->trace));
+        tri_trace_write_outside(traces->trace, TRI_TRACE_CORE_wake, 0, i, 0,
+                                tri_trace_message_id_outside(traces->trace));
     return NULL;
 }
 

@@ -79,10 +79,12 @@ dump_prints_json_lines(void **state)
     expect_dump(traces, "--json", NULL, 7,
                 ",\"worker\":0,\"event\":\"spawn\",\"actor\":\"0:7.3\",\"parent\":null,"
                 "\"behavior\":\"a\\u001b[31m\\u0022\\u005c\\u000a\\ufffd\\u00e9<b>\",\"flags\":0}\n");
-    expect_dump(traces, "--json", NULL, 7,
-                ",\"worker\":1,\"event\":\"spawn\",\"actor\":\"1:8.4\",\"parent\":\"0:7.3\",\"behavior\":null,\"flags\":0}\n");
-    expect_dump(traces, "--json", NULL, 7,
-                ",\"worker\":\"outside\",\"event\":\"send\",\"actor\":null,\"message\":\"outside:1\",\"tag\":6,\"flags\":0}\n");
+    expect_dump(
+        traces, "--json", NULL, 7,
+        ",\"worker\":1,\"event\":\"spawn\",\"actor\":\"1:8.4\",\"parent\":\"0:7.3\",\"behavior\":null,\"flags\":0}\n");
+    expect_dump(
+        traces, "--json", NULL, 7,
+        ",\"worker\":\"outside\",\"event\":\"send\",\"actor\":null,\"message\":\"outside:1\",\"tag\":6,\"flags\":0}\n");
     expect_dump(traces, "--json", NULL, 7, "\"status\":-111,");
 }
 
@@ -197,7 +199,7 @@ a_directory_that_is_no_trace_is_refused(void **state)
 /* -- Hostile files. -- */
 
 #define AT(field) offsetof(struct tri_trace_packet, field)
-#define EVENT(i) (sizeof(struct tri_trace_packet) + (i) * TRI_TRACE_STEP)
+#define EVENT(i) (sizeof(struct tri_trace_packet) + (i)*TRI_TRACE_STEP)
 
 /* Every command must refuse, naming the file and the offset. */
 static void
@@ -358,7 +360,8 @@ hostile_metadata_is_refused(void **state)
         {"/* CTF 1.8 */\n    uuid = \"", "offset 14: the uuid is not one"},
         {"/* CTF 1.8 */\n    mode = \"\x1b[31m\";\n", "offset 14: the mode is not one"},
         {"/* CTF 1.8 */\n    mode = \"abcdefghijklmnopqrstuvwxyz\";\n", "offset 14: the mode is not one"},
-        {"/* CTF 1.8 */\nevent { name = \"\x1b[31m\"; id = 1; stream_id = 0;\n", "offset 14: an event's name is not one"},
+        {"/* CTF 1.8 */\nevent { name = \"\x1b[31m\"; id = 1; stream_id = 0;\n",
+         "offset 14: an event's name is not one"},
         {"/* CTF 1.8 */\nevent { name = \"", "offset 14: an event's name is not one"},
         {"/* CTF 1.8 */\nevent { name = \"a\"; id = ", "offset 14: a number is missing or too large"},
         {"/* CTF 1.8 */\nevent { name = \"a\"; id = 1; stream_id = ", "offset 14: a number is missing or too large"},

@@ -237,7 +237,8 @@ traces_run(const char *const *words)
 }
 
 struct outcome
-traces_tool(const struct traces *traces, const char *command, const char *a, const char *b, const char *c, const char *d)
+traces_tool(const struct traces *traces, const char *command, const char *a, const char *b, const char *c,
+            const char *d)
 {
     const char *words[8] = {TROUPE_TRACE, command};
     const char *more[] = {a, b, c, d};
@@ -253,7 +254,7 @@ traces_expect(const struct traces *traces, const char *command, int status, cons
 {
     struct outcome outcome = traces_tool(traces, command, NULL, NULL, NULL, NULL);
     if (outcome.status != status || (text != NULL && strstr(outcome.text, text) == NULL))
-        fail_msg("troupe-trace %s ended with %d instead of %d, or did not say \"%s\":\n%s", command, outcome.status, status,
-                 text != NULL ? text : "", outcome.text);
+        fail_msg("troupe-trace %s ended with %d instead of %d, or did not say \"%s\":\n%s", command, outcome.status,
+                 status, text != NULL ? text : "", outcome.text);
     free(outcome.text);
 }

@@ -11,7 +11,7 @@
 #include <troupe/core/trace.h>
 #include <troupe/core/trace_format.h>
 
-#define SEGMENT 4096u                       /* bytes: the smallest */
+#define SEGMENT 4096u                        /* bytes: the smallest */
 #define FULL TRI_TRACE_FULL((size_t)SEGMENT) /* events in one */
 
 /* A trace that is written by the test. */
@@ -64,8 +64,8 @@ struct outcome {
 struct outcome traces_run(const char *const *words);
 
 /* Runs troupe-trace on the trace: up to five words before the directory, the unused ones NULL. */
-struct outcome traces_tool(const struct traces *traces, const char *command, const char *a, const char *b, const char *c,
-                           const char *d);
+struct outcome traces_tool(const struct traces *traces, const char *command, const char *a, const char *b,
+                           const char *c, const char *d);
 
 /* Runs `troupe-trace command` and checks the exit status, and that the output holds a text; NULL: any. */
 void traces_expect(const struct traces *traces, const char *command, int status, const char *text);

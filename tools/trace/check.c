@@ -60,8 +60,8 @@ print_finding(const struct check *check, enum rule rule)
 {
     const struct finding *finding = &check->findings[rule];
     char looked[TEXT_SIZE], failed[TEXT_SIZE], unknown[TEXT_SIZE];
-    printf("%-8s %-12s %14s times  %s", verdict(check, finding), rule_names[rule], text_of_count(finding->looked, looked),
-           rule_texts[rule]);
+    printf("%-8s %-12s %14s times  %s", verdict(check, finding), rule_names[rule],
+           text_of_count(finding->looked, looked), rule_texts[rule]);
     if (finding->failed > 0)
         printf("; broken %s times", text_of_count(finding->failed, failed));
     if (finding->unknown > 0)

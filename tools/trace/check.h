@@ -2,8 +2,8 @@
  * The rules, and what was found about each. The rules look at one event after the other, in causal order, and keep what
  * they must remember in tables of their own.
  *
- * What contradicts a rule is a failure. What only misses something that may have stood among lost events is unknown. And
- * when anything at all was lost, no rule passes: what was lost may have broken it.
+ * What contradicts a rule is a failure. What only misses something that may have stood among lost events is unknown.
+ * And when anything at all was lost, no rule passes: what was lost may have broken it.
  */
 #ifndef TROUPE_TRACE_CHECK_H
 #define TROUPE_TRACE_CHECK_H
@@ -23,7 +23,7 @@ enum rule {
 #define RULE(name, text) RULE_##name,
     RULES(RULE)
 #undef RULE
-    RULE_COUNT,
+        RULE_COUNT,
 };
 
 struct finding {

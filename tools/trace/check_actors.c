@@ -1,14 +1,14 @@
 /*
  * The rules of actors: one_worker, life.
  *
- * They apply to what an actor does itself. That it is asked to stop, that the watchdog names it and that a message finds
- * it gone can be recorded anywhere, and after its end.
+ * They apply to what an actor does itself. That it is asked to stop, that the watchdog names it and that a message
+ * finds it gone can be recorded anywhere, and after its end.
  */
 #include "check.h"
 
 struct actor {
-    bool seen;    /* its spawn, or another event of it if that is missing */
-    bool failed;  /* its init */
+    bool seen;   /* its spawn, or another event of it if that is missing */
+    bool failed; /* its init */
     bool stopped;
 };
 
@@ -23,7 +23,8 @@ is_own_doing(const struct step *step)
 {
     enum role role = step->role;
     bool net = role >= ROLE_server_listening && role <= ROLE_socket_close;
-    bool own = role == ROLE_spawn || role == ROLE_init_failed || role == ROLE_send || role == ROLE_receive || role == ROLE_stopped;
+    bool own = role == ROLE_spawn || role == ROLE_init_failed || role == ROLE_send || role == ROLE_receive ||
+               role == ROLE_stopped;
     return (own || net) && step->record->actor != 0;
 }
 

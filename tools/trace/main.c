@@ -50,7 +50,8 @@ static void
 take_option(struct arguments *arguments, int option)
 {
     struct dump_options *dump = &arguments->dump;
-    arguments->for_dump |= option == OPTION_JSON || option == OPTION_ACTOR || option == OPTION_WORKER || option == OPTION_EVENT;
+    arguments->for_dump |=
+        option == OPTION_JSON || option == OPTION_ACTOR || option == OPTION_WORKER || option == OPTION_EVENT;
     arguments->for_check |= option == OPTION_STRICT;
     switch (option) {
     case OPTION_JSON: dump->json = true; break;
@@ -75,9 +76,12 @@ static void
 read_arguments(int count, char **words, struct arguments *arguments)
 {
     static const struct option options[] = {
-        {"json", no_argument, NULL, OPTION_JSON},         {"actor", required_argument, NULL, OPTION_ACTOR},
-        {"worker", required_argument, NULL, OPTION_WORKER}, {"event", required_argument, NULL, OPTION_EVENT},
-        {"strict", no_argument, NULL, OPTION_STRICT},     {"help", no_argument, NULL, OPTION_HELP},
+        {"json", no_argument, NULL, OPTION_JSON},
+        {"actor", required_argument, NULL, OPTION_ACTOR},
+        {"worker", required_argument, NULL, OPTION_WORKER},
+        {"event", required_argument, NULL, OPTION_EVENT},
+        {"strict", no_argument, NULL, OPTION_STRICT},
+        {"help", no_argument, NULL, OPTION_HELP},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -104,7 +108,8 @@ main(int count, char **words)
 {
     struct arguments arguments = {0};
     const char *command = count > 1 ? words[1] : "";
-    bool info = strcmp(command, "info") == 0, dump = strcmp(command, "dump") == 0, check = strcmp(command, "check") == 0;
+    bool info = strcmp(command, "info") == 0, dump = strcmp(command, "dump") == 0,
+         check = strcmp(command, "check") == 0;
     if (strcmp(command, "--help") == 0)
         take_option(&arguments, OPTION_HELP);
     if (!info && !dump && !check)
@@ -115,7 +120,7 @@ main(int count, char **words)
 
     struct trace *trace = trace_open(arguments.directory);
     find_event(trace, &arguments);
-    int status = info    ? command_info(trace)
+    int status = info   ? command_info(trace)
                  : dump ? command_dump(trace, &arguments.dump)
                         : command_check(trace, arguments.strict);
     trace_close(trace);

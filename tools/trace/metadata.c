@@ -84,10 +84,9 @@ read_uuid(struct metadata *metadata, const char *text, uint64_t offset)
 static enum role
 role_of(const char *name)
 {
-    static const char *const names[] = {
-        "",
+    static const char *const names[] = {"",
 #define NAME(name) #name,
-        ROLES(NAME)
+                                        ROLES(NAME)
 #undef NAME
     };
     for (size_t i = 1; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -186,7 +185,8 @@ metadata_read(int directory, const char *path)
     struct metadata *metadata = must_calloc(1, sizeof(*metadata));
     read_lines(metadata, text);
     if (metadata->format != TRI_TRACE_VERSION)
-        bad_input("metadata", text.size, "no `troupe_format = %d`: another program or version wrote it", TRI_TRACE_VERSION);
+        bad_input("metadata", text.size, "no `troupe_format = %d`: another program or version wrote it",
+                  TRI_TRACE_VERSION);
     if (metadata->frequency == 0 || metadata->frequency > MOST_HERTZ)
         bad_input("metadata", text.size, "the clock's frequency is missing or impossible");
     free(text.bytes);

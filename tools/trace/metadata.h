@@ -14,10 +14,11 @@
 
 /* Events that the commands know more of than the name. */
 #define ROLES(X)                                                                                                       \
-    X(lost) X(spawn) X(init_failed) X(send) X(receive) X(dead_letter) X(stop) X(stopped) X(server_listening)           \
-    X(server_accept) X(server_reject) X(server_paused) X(server_resumed) X(server_error) X(server_close)               \
-    X(socket_accepted) X(socket_connecting) X(socket_lookup) X(socket_connect) X(socket_data) X(socket_write)          \
-    X(socket_drain) X(socket_end) X(socket_shutdown) X(socket_timeout) X(socket_error) X(socket_close)
+    X(lost)                                                                                                            \
+    X(spawn) X(init_failed) X(send) X(receive) X(dead_letter) X(stop) X(stopped) X(server_listening) X(server_accept)  \
+        X(server_reject) X(server_paused) X(server_resumed) X(server_error) X(server_close) X(socket_accepted)         \
+            X(socket_connecting) X(socket_lookup) X(socket_connect) X(socket_data) X(socket_write) X(socket_drain)     \
+                X(socket_end) X(socket_shutdown) X(socket_timeout) X(socket_error) X(socket_close)
 
 enum role {
     ROLE_none,
@@ -30,7 +31,7 @@ struct metadata {
     uint8_t uuid[16];
     uint64_t format; /* version */
     char mode[16];
-    bool closed; /* false: the process was cut off, or still runs */
+    bool closed;                          /* false: the process was cut off, or still runs */
     uint64_t frequency, offset_s, offset; /* of the clock */
     char *names[EVENT_IDS];               /* by id; NULL: there is no such event */
     uint8_t roles[EVENT_IDS];             /* by id: enum role */

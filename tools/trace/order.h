@@ -1,9 +1,9 @@
 /*
  * All events of a trace in one order: causal first, time second.
  *
- * Each stream is in the order in which its thread did things, and a message is sent before it is received or dies. An event
- * for which neither decides comes after those with an earlier time. Clocks of two CPUs may disagree by a little: where
- * the times contradict a message's way, the message is right, and the contradiction is counted.
+ * Each stream is in the order in which its thread did things, and a message is sent before it is received or dies. An
+ * event for which neither decides comes after those with an earlier time. Clocks of two CPUs may disagree by a
+ * little: where the times contradict a message's way, the message is right, and the contradiction is counted.
  */
 #ifndef TROUPE_TRACE_ORDER_H
 #define TROUPE_TRACE_ORDER_H

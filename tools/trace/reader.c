@@ -190,7 +190,8 @@ count_losses(const struct trace *trace, struct stream *stream)
     for (size_t i = 1; i < stream->segment_count; i++) {
         struct segment *before = &stream->segments[i - 1], *segment = &stream->segments[i];
         if (segment->sequence == before->sequence)
-            bad_input(segment->name, AT(packet_seq_num), "packet %" PRIu64 " of this stream is there twice", segment->sequence);
+            bad_input(segment->name, AT(packet_seq_num), "packet %" PRIu64 " of this stream is there twice",
+                      segment->sequence);
         if (segment->discarded < before->discarded)
             bad_input(segment->name, AT(events_discarded), "events_discarded goes back");
         stream->discarded = plus(stream->discarded, times(segment->sequence - before->sequence - 1, full));
@@ -209,7 +210,8 @@ note_sent(struct stream *stream, uint64_t count)
 }
 
 static void
-check_event(struct trace *trace, struct stream *stream, const struct cursor *cursor, const struct tri_trace_record *record)
+check_event(struct trace *trace, struct stream *stream, const struct cursor *cursor,
+            const struct tri_trace_record *record)
 {
     const char *name = stream->segments[cursor->segment].name;
     uint64_t offset = cursor->offset - sizeof(*record);

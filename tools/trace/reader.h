@@ -2,8 +2,8 @@
  * A trace as it lies on disk: its files, sorted into streams, and the events of each stream one after the other.
  *
  * Opening reads every file once and refuses whatever the recorder could not have written, so that the commands need
- * not doubt anything. Of a trace that is still written, what was there at that moment is read. A stream's events are not
- * kept in memory: a cursor reads them again, a piece at a time.
+ * not doubt anything. Of a trace that is still written, what was there at that moment is read. A stream's events are
+ * not kept in memory: a cursor reads them again, a piece at a time.
  */
 #ifndef TROUPE_TRACE_READER_H
 #define TROUPE_TRACE_READER_H
@@ -64,10 +64,10 @@ uint64_t stream_lost(const struct stream *stream);
 struct cursor {
     const struct trace *trace;
     const struct stream *stream;
-    size_t segment;     /* being read */
-    uint64_t offset;    /* in its file, of the next event */
-    bool gap;           /* events are missing somewhere before the next one */
-    bool at_loss;       /* a gap begins after the event given last */
+    size_t segment;  /* being read */
+    uint64_t offset; /* in its file, of the next event */
+    bool gap;        /* events are missing somewhere before the next one */
+    bool at_loss;    /* a gap begins after the event given last */
     struct tri_trace_record *buffer;
     size_t held, given; /* events in the buffer */
 };

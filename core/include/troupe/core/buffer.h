@@ -39,7 +39,8 @@ tr_status tr_slice_adopt(void *data, size_t size, void (*destroy)(void *data), t
 static inline tr_slice
 tr_slice_constant(const void *data, size_t size)
 {
-    tr_slice slice = {0};
+    tr_slice slice;
+    slice.buffer = NULL;
     slice.data = (const char *)data;
     slice.size = size;
     return slice;

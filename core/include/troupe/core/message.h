@@ -81,7 +81,7 @@ tr_message tr_message_copy_large(uint32_t tag, const void *data, size_t size);
 static inline tr_message
 tr_message_copy(uint32_t tag, const void *data, size_t size)
 {
-    if (size > TR_MESSAGE_INLINE)
+    if (size > TR_MESSAGE_INLINE || (data == NULL && size > 0))
         return tr_message_copy_large(tag, data, size);
     tr_message message = tr_message_signal(tag);
     message.size = (uint8_t)size;

@@ -52,8 +52,9 @@ enum {
  * workers streams are made, and one more for all threads that are no workers.
  * Thread:  setup.
  * Returns: TR_OK; TR_EINVAL (no directory, an unknown mode, a TR_TRACE that is not "dir", "dir,file" or "dir,flight");
- *          TR_ETOOMANYWORKERS; TR_EBADLIMIT (sizes out of range, or a limit that does not hold one file for each stream);
- *          TR_EEXIST (the directory holds a trace); TR_ENOMEM; what the system answers. On failure nothing is left.
+ *          TR_ETOOMANYWORKERS; TR_EBADLIMIT (sizes out of range, or a limit that does not hold a file for each
+ *          stream); TR_EEXIST (the directory holds a trace); TR_ENOMEM; what the system answers. On failure nothing is
+ *          left.
  */
 tr_status tri_trace_open(const struct tr_trace_options *options, unsigned workers, struct tri_trace **out);
 
@@ -65,7 +66,8 @@ struct tri_trace_stream *tri_trace_stream_of(struct tri_trace *trace, unsigned w
 
 /*
  * Tells the recorder of a table of events, before the first of them is written: an event that the files do not describe
- * makes them unreadable. Telling it twice does no harm; NULL for trace does nothing. The table must outlive the recorder.
+ * makes them unreadable. Telling it twice does no harm; NULL for trace does nothing. The table must outlive the
+ * recorder.
  * Thread: any. Returns TR_OK; TR_ENOMEM; what the system answers, such as TR_ENOSPC: then none of them may be written.
  */
 tr_status tri_trace_declare(struct tri_trace *trace, const struct tri_trace_event *table, size_t count);
@@ -78,10 +80,12 @@ uint32_t tri_trace_name(struct tri_trace *trace, const char *name);
 uint64_t tri_trace_message_id(struct tri_trace_stream *stream);
 
 /* Writes one event. Thread: the stream's own. */
-void tri_trace_write(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor, uint64_t message);
+void tri_trace_write(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,
+                     uint64_t message);
 
 /* Writes one event from a thread that is no worker, under a lock. trace is not NULL. Thread: any. */
-void tri_trace_write_outside(struct tri_trace *trace, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor, uint64_t message);
+void tri_trace_write_outside(struct tri_trace *trace, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,
+                             uint64_t message);
 
 /* A new message id for a thread that is no worker. trace is not NULL. Thread: any. */
 uint64_t tri_trace_message_id_outside(struct tri_trace *trace);

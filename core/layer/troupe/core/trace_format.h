@@ -3,8 +3,8 @@
  *
  * A trace is a directory: a text, `metadata`, that describes everything else in CTF 1.8's language, and files of one
  * packet each. A packet is a struct tri_trace_packet and then, in steps of TRI_TRACE_STEP bytes, events. Its
- * content_size is stored after each event and is the word that counts: what lies beyond it does not exist. Numbers are in
- * the byte order of the machine that wrote them. Files whose names begin with a dot are not part of the trace.
+ * content_size is stored after each event and is the word that counts: what lies beyond it does not exist. Numbers
+ * are in the byte order of the machine that wrote them. Files whose names begin with a dot are not part of the trace.
  */
 #ifndef TROUPE_CORE_TRACE_FORMAT_H
 #define TROUPE_CORE_TRACE_FORMAT_H
@@ -28,10 +28,10 @@ struct tri_trace_packet {
     uint8_t uuid[16];   /* of the trace, as in the metadata */
     uint32_t stream_id; /* the class */
     uint64_t stream_instance_id;
-    uint64_t timestamp_begin; /* of the first event */
-    uint64_t content_size;    /* up to the end of the last whole event */
-    uint64_t packet_size;     /* of the file */
-    uint64_t packet_seq_num;  /* counts the packets of one stream; what is missing in front was overwritten, full */
+    uint64_t timestamp_begin;  /* of the first event */
+    uint64_t content_size;     /* up to the end of the last whole event */
+    uint64_t packet_size;      /* of the file */
+    uint64_t packet_seq_num;   /* counts the packets of one stream; what is missing in front was overwritten, full */
     uint64_t events_discarded; /* of this stream, from its beginning to the end of this packet */
     uint32_t worker;           /* the stream's number again, for people who read with babeltrace2 */
     uint8_t padding[20];
@@ -65,7 +65,7 @@ _Static_assert(sizeof(struct tri_trace_record) == TRI_TRACE_STEP, "one event is 
 /* An actor's name: 28 bits of generation, 12 of worker, 24 of slot. */
 #define TRI_TRACE_REF_GENERATION(ref) ((uint32_t)((uint64_t)(ref) >> 36))
 #define TRI_TRACE_REF_WORKER(ref) ((uint32_t)((uint64_t)(ref) >> 24) & 0xfffu)
-#define TRI_TRACE_REF_SLOT(ref) ((uint32_t)(ref) & 0xffffffu)
+#define TRI_TRACE_REF_SLOT(ref) ((uint32_t)(ref)&0xffffffu)
 #define TRI_TRACE_REF(worker, slot, generation)                                                                        \
     ((uint64_t)(generation) << 36 | (uint64_t)(worker) << 24 | (uint64_t)(slot))
 

@@ -42,6 +42,8 @@ struct tri_layer {
     bool (*deliver)(struct tri_worker *worker, tr_ref to, tr_message *message);
     /* Runs what is ready, for a slice of the worker's time. true: more is ready. */
     bool (*run)(struct tri_worker *worker);
+    /* Is anything ready to run? The loop asks before it blocks, since its own callbacks send messages too. */
+    bool (*ready)(struct tri_worker *worker);
     /* The runtime begins to stop: what lives here shall end by itself. Called once. */
     void (*drain)(struct tri_worker *worker);
     /* The end: what still lives dies now; returns how many that were. The loop runs afterwards, so handles can close. */
@@ -79,10 +81,12 @@ struct tri_worker {
 
     /* Owner. */
     uv_loop_t loop;
+    uv_prepare_t before_poll;
     struct tri_timers timers;
     struct tri_outbox *outboxes; /* one for each worker */
     unsigned *dirty;             /* the outboxes that hold something */
     unsigned dirty_count;
+    unsigned full_count; /* the first of them: their lanes were full when the mail was last sent */
     uint64_t turn_began; /* ticks, when the slice of this turn began */
     uint64_t polled;     /* ticks, when the loop last looked at its descriptors */
     int spin_paid;       /* above 0: messages lately came within the spin time */

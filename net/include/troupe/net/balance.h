@@ -20,7 +20,7 @@ struct tr_balance_view {
     uint64_t sequence;        /* how many connections this server dealt out before */
 };
 
-/* Chooses a number below view->workers. Called on the listener's worker, must not block. */
+/* Chooses a number below view->workers; another one means home. Called on the listener's worker, must not block. */
 typedef unsigned (*tr_balance_policy)(const struct tr_balance_view *view);
 
 /* The fewest connections; of equals, each in its turn. The default. Thread: any. */

@@ -1,10 +1,11 @@
 /*
  * Sockets and servers from a distance: the operations of socket.h and server.h as messages to a ref, from any actor on
- * any worker. They are carried out in the order in which one actor sends them. One that reaches a socket which is closed
- * becomes a dead letter.
+ * any worker. They are carried out in the order in which one actor sends them. One that reaches a socket which is
+ * closed becomes a dead letter.
  *
- * All functions: Thread: owner of self. Return TR_OK; TR_EINVAL; TR_EBADREF; TR_EGONE and TR_EFULL as tr_send(); TR_ENOMEM.
- * Where the answer of the operation matters, a message brings it: with the tag that the caller chose.
+ * All functions: Thread: owner of self. Return TR_OK; TR_EINVAL; TR_EBADREF; TR_EGONE and TR_EFULL as tr_send(), though
+ * no limit of the receiver's mailbox applies; TR_EBADLIMIT as the operation; TR_EBADTAG (reply_tag); TR_ENOMEM. Where
+ * the answer of the operation matters, a message brings it: with the tag that the caller chose.
  */
 #ifndef TROUPE_NET_REMOTE_H
 #define TROUPE_NET_REMOTE_H
@@ -16,7 +17,7 @@
 
 TR_DECLARATIONS_BEGIN
 
-/* tr_socket_write_slice(); the call takes a hold of its own. */
+/* tr_socket_write_slice(); the call takes a hold of its own. A write that is refused tells nobody but the socket. */
 tr_status tr_remote_write(tr_actor *self, tr_ref socket, tr_slice slice);
 
 /* What tr_remote_write_ask() is answered with. */
@@ -25,8 +26,10 @@ struct tr_remote_written {
     tr_status status; /* TR_OK: gone to the kernel */
 };
 
-/* tr_socket_write_then(): a message with reply_tag and a struct tr_remote_written comes when the bytes have gone or never
- * will. If the socket is closed by then the write is a dead letter and no answer comes. */
+/*
+ * tr_socket_write_then(): a message with reply_tag and a struct tr_remote_written comes when the bytes have gone or
+ * never will. If the socket is closed by then the write is a dead letter and no answer comes.
+ */
 tr_status tr_remote_write_ask(tr_actor *self, tr_ref socket, tr_slice slice, uint32_t reply_tag, uint64_t token);
 
 tr_status tr_remote_end(tr_actor *self, tr_ref socket);

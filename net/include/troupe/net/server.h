@@ -6,7 +6,9 @@
  * with four workers may be calling it four times at once, so what those calls share must be shared as actors share.
  *
  * The order of events is that of Node's net.Server: 'listening' or 'error' after listen; 'connection' for each
- * connection; 'close' when the server was closed and its last connection has ended. An 'error' is not followed by 'close' (v10).
+ * connection; 'close' when the server was closed and the close callback of its last connection has returned, on
+ * whatever worker. An 'error' is not followed by 'close' (v10). Running out of descriptors is an 'error' too, whose
+ * call is "accept": the server pauses and goes on by itself when there are some again.
  */
 #ifndef TROUPE_NET_SERVER_H
 #define TROUPE_NET_SERVER_H
@@ -43,7 +45,7 @@ struct tr_server_options {
     uint64_t keep_alive_delay_ms;
     uint32_t max_connections; /* further ones are accepted and closed at once; 0: no limit */
     tr_balance_policy balance; /* default tr_balance_least_loaded */
-    bool keep;                /* true: the server's actor outlives its close event and can listen again */
+    bool keep;                 /* true: the server's actor outlives its close event and can listen again at any time */
 };
 
 struct tr_listen_options {
@@ -58,16 +60,20 @@ struct tr_listen_options {
  *
  * Owner:   the runtime's. out gets the name, bound the address (with the port that the system chose); both may be NULL.
  * Thread:  any that is no worker.
- * Returns: TR_OK; TR_EINVAL; TR_EBADHOST; TR_EBADLIMIT (backlog); TR_EWRONGTHREAD; what listening answers: TR_EADDRINUSE,
- *          TR_EACCES, TR_EADDRNOTAVAIL, TR_ENOTFOUND... On failure nothing is left of the server.
+ * Returns: TR_OK; TR_EINVAL; TR_EBADHOST; TR_EBADLIMIT (backlog, keep_alive_delay_ms); TR_EWRONGTHREAD; TR_ESTOPPING;
+ * what
+ *          listening answers: TR_EADDRINUSE, TR_EACCES, TR_EADDRNOTAVAIL, TR_ENOTFOUND... On failure nothing is left of
+ *          the server, and the status stands for the error event.
  */
-tr_status tr_runtime_listen(struct tr_runtime *runtime, const struct tr_server_options *server, const struct tr_listen_options *listen,
-                            tr_ref *out, struct tr_address *bound);
+tr_status tr_runtime_listen(struct tr_runtime *runtime, const struct tr_server_options *server,
+                            const struct tr_listen_options *listen, tr_ref *out, struct tr_address *bound);
 
 /*
  * Makes a server on the worker of self, as its child. It does nothing until tr_server_listen().
- * Owner: the runtime's; *out is valid until its close callback has returned, with options.keep until it is stopped.
- * Thread: owner of self. Returns: TR_OK; TR_EINVAL; TR_ENOMEM; TR_ESTOPPING. Document: net.createServer (all eras).
+ * Owner: the runtime's; *out is valid until its close callback has returned (unless that listens again), with
+ * options.keep until it is stopped.
+ * Thread: owner of self. Returns: TR_OK; TR_EINVAL; TR_EBADLIMIT (keep_alive_delay_ms); TR_ENOMEM; TR_ESTOPPING.
+ * Document: net.createServer (all eras).
  */
 tr_status tr_server_spawn(tr_actor *self, const struct tr_server_options *options, tr_server **out);
 
@@ -80,19 +86,20 @@ tr_status tr_server_spawn(tr_actor *self, const struct tr_server_options *option
 tr_status tr_server_listen(tr_server *server, const struct tr_listen_options *options);
 
 /*
- * Stops accepting; connections go on. The close event comes when the last one has ended.
- * Thread: owner. Returns: TR_OK; TR_ENOTLISTENING (the close event comes all the same, as in Node).
+ * Stops accepting; connections go on. The close event comes when the last one has ended, unless it listens again
+ * before.
+ * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_ENOTLISTENING (a close event comes all the same, as in Node).
  * Document: server.close (all eras).
  */
 tr_status tr_server_close(tr_server *server);
 
-/* The bound address. Thread: owner. Returns: TR_OK; TR_ENOTLISTENING. Document: server.address (all eras). */
+/* The bound address. Thread: owner. Returns: TR_OK; TR_EINVAL; TR_ENOTLISTENING. Document: server.address (all). */
 tr_status tr_server_address(const tr_server *server, struct tr_address *out);
 
 /* Is it listening? Thread: owner. Document: server.listening (v10). */
 bool tr_server_listening(const tr_server *server);
 
-/* Connections alive now, on all workers. Thread: owner. Document: server.getConnections (v0.10 on). */
+/* Connections assigned and not closed yet, on all workers. Thread: owner. Document: server.getConnections (v0.10). */
 uint32_t tr_server_connections(const tr_server *server);
 
 /* Changes the limit for connections from now on; 0: none. Thread: owner. Document: server.maxConnections (all eras). */

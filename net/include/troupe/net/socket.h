@@ -6,9 +6,10 @@
  * From anywhere else use <troupe/net/remote.h>: the same operations as messages to the socket's ref.
  *
  * The order of events is that of Node's net.Socket (its documentation of v10 and the behaviour of v20): 'lookup', then
- * 'connect' and 'ready' or else 'error'; any number of 'data', 'drain' and 'timeout'; 'end' at most once; 'error' at most
- * once and directly before 'close'; 'close' exactly once, last. No event comes before the call that caused it has
- * returned. After the close callback has returned the tr_socket is gone.
+ * 'connect' and 'ready' or else 'error'; any number of 'data', 'drain' and 'timeout'; 'end' at most once; 'error' at
+ * most once and directly before 'close'; 'close' exactly once, last. No event comes before the call that caused it has
+ * returned. After the close callback has returned the tr_socket is gone, and so is its actor: it ends with the socket
+ * and by nothing else, so tr_socket_destroy() is the way to end it, not tr_exit().
  *
  * "Document" in the comments names the Node documentation by era: v0.2, v0.4, v0.5, v0.10, v10.
  */
@@ -43,11 +44,12 @@ struct tr_socket_events {
     /* Bytes came (all eras). data is lent for the call: hold it to keep it. Without this callback data is lost. */
     void (*data)(tr_socket *socket, tr_slice data);
 
-    /* The peer sent its FIN and all data before it was delivered (all eras). Unless allow_half_open, the socket ends its
-     * own side as well, after what is queued. */
+    /* The peer sent its FIN and all data before it was delivered (all eras). Unless allow_half_open, the socket ends
+     * its own side as well, after what is queued. */
     void (*end)(tr_socket *socket);
 
-    /* All that was queued has gone to the kernel; only after a write that returned TR_QUEUED (all eras). */
+    /* All that was queued has gone to the kernel. Once, and always, after writes that returned TR_QUEUED (all eras);
+     * not any more when our side was ended meanwhile. */
     void (*drain)(tr_socket *socket);
 
     /* Nothing moved for the time of tr_socket_set_timeout(); the connection stays (all eras). */
@@ -77,27 +79,36 @@ struct tr_connect_options {
 };
 
 /*
- * Makes a socket on the worker of self and connects it. Its events come after the call has returned. It is a child of self.
+ * Makes a socket on the worker of self and connects it. Its events come after the call has returned. It is a child of
+ * self.
  *
  * Owner:   the runtime's; *out is valid until its close callback has returned. out may be NULL. The options are copied.
  * Thread:  owner of self.
- * Returns: TR_OK; TR_EINVAL; TR_EBADPORT; TR_EBADHOST; TR_EBADADDRESS (local_address); TR_ENOMEM; TR_ESTOPPING. All
- *          else comes as an error event: no such name, refused, unreachable.
+ * Returns: TR_OK; TR_EINVAL (NULL, or a family that is none); TR_EMISSING (no port); TR_EBADHOST; TR_EBADADDRESS
+ *          (local_address); TR_EBADLIMIT (timeout_ms above 2^31 - 1); TR_ENOMEM; TR_ESTOPPING. All else comes as an
+ *          error event: no such name, refused, unreachable.
  * Document: net.createConnection, socket.connect (all eras).
  */
 tr_status tr_connect(tr_actor *self, const struct tr_connect_options *options, tr_socket **out);
 
-/* The same from a thread outside the runtime; the socket lives on the least loaded worker. out gets its name. */
+/*
+ * The same from a thread outside the runtime; the socket lives on the least loaded worker. out gets its name, may be
+ * NULL.
+ * Returns: as tr_connect(); TR_EWRONGTHREAD on a worker.
+ */
 tr_status tr_runtime_connect(struct tr_runtime *runtime, const struct tr_connect_options *options, tr_ref *out);
 
 /*
  * Writes a copy of size bytes. What the kernel does not take at once is queued.
  *
  * Thread:  owner.
- * Returns: TR_OK, all is on its way; TR_QUEUED, it waits in this process and drain will come; after tr_socket_end()
- *          TR_EWRITEAFTEREND (and an error event, as in Node); after the end TR_EDESTROYED; TR_EPIPE when the peer's end
- *          closed our side; TR_EINVAL; TR_ENOMEM.
- * Document: socket.write (all eras). Before connect everything is queued.
+ * Returns: TR_OK: the kernel has all of it. TR_QUEUED: part of it waits in this process, and drain will come. Before
+ * connect
+ *          everything waits: there the answer is TR_QUEUED from 16 KiB on, as Node's, and TR_OK (without a drain)
+ *          below. Refusals that change nothing: TR_EINVAL; TR_EDESTROYED, the socket was destroyed; TR_ENOMEM. Refusals
+ *          that destroy the socket, with an error event, as in Node: TR_EWRITEAFTEREND, after tr_socket_end();
+ *          TR_EPIPE, after our side was ended because the peer's was; what the system answers.
+ * Document: socket.write (all eras).
  */
 tr_status tr_socket_write(tr_socket *socket, const void *data, size_t size);
 
@@ -105,16 +116,19 @@ tr_status tr_socket_write(tr_socket *socket, const void *data, size_t size);
 tr_status tr_socket_write_slice(tr_socket *socket, tr_slice slice);
 
 /*
- * As tr_socket_write_slice(); done is called exactly once if the call returned TR_OK or TR_QUEUED, after it has
- * returned: with TR_OK when the bytes have gone to the kernel, with an error when they never will.
- * The callbacks of a socket's writes come in the order of the writes.
+ * As tr_socket_write_slice(); done is called exactly once, after the call has returned: with TR_OK when the bytes have
+ * gone to the kernel, with an error when they never will: the one that destroyed the socket, or TR_EDESTROYED. It is
+ * not called at all when the call changed nothing (TR_EINVAL, TR_EDESTROYED, TR_ENOMEM), nor when the actor is killed.
+ * The callbacks of a socket's writes come in the order of the writes; those of lost writes between error and close. As
+ * in Node, writes that waited for a connection which never came are called back directly after close, with
+ * TR_ESOCKETCLOSED.
  */
-tr_status tr_socket_write_then(tr_socket *socket, tr_slice slice, void (*done)(tr_socket *socket, void *argument, tr_status status),
-                               void *argument);
+tr_status tr_socket_write_then(tr_socket *socket, tr_slice slice,
+                               void (*done)(tr_socket *socket, void *argument, tr_status status), void *argument);
 
 /*
  * Ends our side: sends FIN after what is queued. The peer may go on sending. Ending twice does no harm.
- * Thread: owner. Returns: TR_OK; TR_EDESTROYED. Document: socket.end (all eras).
+ * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_EDESTROYED. Document: socket.end (all eras).
  */
 tr_status tr_socket_end(tr_socket *socket);
 
@@ -122,13 +136,17 @@ tr_status tr_socket_end(tr_socket *socket);
 tr_status tr_socket_end_with(tr_socket *socket, tr_slice slice);
 
 /*
- * Closes at once: nothing is read or written any more, what is queued is lost, close follows. With an error, the error
- * event comes before it. Destroying twice does no harm.
+ * Closes at once: nothing is read or written any more, what is queued is lost, close follows. With an error (below
+ * TR_OK) the error event comes before it, its call being "destroy". Destroying twice does no harm.
  * Thread: owner. Document: socket.destroy (all eras).
  */
 void tr_socket_destroy(tr_socket *socket, tr_status error);
 
-/* No data events until tr_socket_resume(); the peer feels it by TCP's flow control. Thread: owner. Document: all eras. */
+/*
+ * No data events until tr_socket_resume(); the peer feels it by TCP's flow control. One more read of up to 64 KiB may
+ * be taken and held back. An end with nothing before it is still reported, as in Node.
+ * Thread: owner. Document: socket.pause (all eras).
+ */
 void tr_socket_pause(tr_socket *socket);
 
 /* Goes on after tr_socket_pause(), or after a server's pause_on_connect. Thread: owner. Document: all eras. */

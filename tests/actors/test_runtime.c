@@ -1,0 +1,258 @@
+#include "helpers.h"
+#include "stage.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <cmocka.h>
+
+enum { GO = 1 };
+
+static struct tally checks;
+static uint32_t cpus_seen[TR_WORKERS_MAX];
+
+static void
+look_receive(tr_actor *self, void *state, tr_message *message)
+{
+    cpu_set_t set;
+    (void)state;
+    (void)message;
+    sched_getaffinity(0, sizeof(set), &set);
+    cpus_seen[tr_ref_worker(tr_self(self))] = (uint32_t)CPU_COUNT(&set);
+    tally_add(&checks, 1);
+}
+
+static const struct tr_behavior looker = {.name = "looker", .receive = look_receive};
+
+static unsigned
+usable_cpus(void)
+{
+    cpu_set_t set;
+    sched_getaffinity(0, sizeof(set), &set);
+    return (unsigned)CPU_COUNT(&set);
+}
+
+static void
+look_at_affinity(const struct tr_runtime_options *options, unsigned workers, unsigned cpus)
+{
+    tr_runtime *runtime;
+    checks = (struct tally){0};
+    assert_int_equal(tr_runtime_start(options, &runtime), TR_OK);
+    assert_int_equal(tr_runtime_workers(runtime), workers);
+    for (unsigned i = 0; i < workers; i++)
+        stage_send(runtime, stage_spawn(runtime, &looker, i, NULL), GO, NULL, 0);
+    tally_await(&checks, workers);
+    stage_close(runtime);
+    for (unsigned i = 0; i < workers; i++)
+        assert_int_equal(cpus_seen[i], cpus);
+}
+
+static void
+there_is_a_pinned_worker_for_every_cpu(void **state)
+{
+    (void)state;
+    look_at_affinity(NULL, usable_cpus(), 1);
+}
+
+static void
+more_workers_than_cpus_and_unpinned_ones_are_possible(void **state)
+{
+    (void)state;
+    struct tr_runtime_options options = {.workers = usable_cpus() * 3 + 1};
+    look_at_affinity(&options, options.workers, 1);
+    options.unpinned = true;
+    look_at_affinity(&options, options.workers, usable_cpus());
+}
+
+static void
+impossible_options_are_refused_by_name(void **state)
+{
+    (void)state;
+    tr_runtime *runtime = NULL;
+    assert_int_equal(tr_runtime_start(NULL, NULL), TR_EINVAL);
+    struct tr_runtime_options options = {.workers = TR_WORKERS_MAX + 1};
+    assert_int_equal(tr_runtime_start(&options, &runtime), TR_ETOOMANYWORKERS);
+    options = (struct tr_runtime_options){.spin_us = -2};
+    assert_int_equal(tr_runtime_start(&options, &runtime), TR_EBADLIMIT);
+    options = (struct tr_runtime_options){.watchdog_ms = -2};
+    assert_int_equal(tr_runtime_start(&options, &runtime), TR_EBADLIMIT);
+    options = (struct tr_runtime_options){.pool_size = 1025};
+    assert_int_equal(tr_runtime_start(&options, &runtime), TR_EBADLIMIT);
+    options = (struct tr_runtime_options){.workers = 1, .trace = {.mode = TR_TRACE_FILE}};
+    assert_int_not_equal(tr_runtime_start(&options, &runtime), TR_OK);
+    assert_null(runtime);
+    assert_int_equal(tr_runtime_stop(NULL, 0, NULL), TR_OK);
+}
+
+static void
+a_worker_may_not_wait_for_itself(void *state_of_actor)
+{
+    tr_runtime *runtime = state_of_actor;
+    assert_int_equal(tr_runtime_spawn(runtime, &looker, NULL, NULL), TR_EWRONGTHREAD);
+    assert_int_equal(tr_runtime_stop(runtime, 0, NULL), TR_EWRONGTHREAD);
+    tally_add(&checks, 1);
+}
+
+static void
+misuse_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    (void)message;
+    a_worker_may_not_wait_for_itself(tr_actor_runtime(self));
+}
+
+static void
+calls_that_block_are_refused_on_a_worker(void **state)
+{
+    (void)state;
+    static const struct tr_behavior misuser = {.name = "misuser", .receive = misuse_receive};
+    tr_runtime *runtime = stage_open(1);
+    checks = (struct tally){0};
+    stage_send(runtime, stage_spawn(runtime, &misuser, 0, NULL), GO, NULL, 0);
+    tally_await(&checks, 1);
+    stage_close(runtime);
+}
+
+static void *
+quit_later(void *runtime)
+{
+    tr_runtime_quit(runtime);
+    return NULL;
+}
+
+static void
+waiting_ends_by_a_word_or_a_signal(void **state)
+{
+    (void)state;
+    tr_runtime *runtime = stage_open(1);
+    tr_runtime_quit(runtime);
+    assert_int_equal(tr_runtime_wait(runtime), 0);
+    pthread_t other;
+    pthread_create(&other, NULL, quit_later, runtime);
+    assert_int_equal(tr_runtime_wait(runtime), 0);
+    pthread_join(other, NULL);
+    pthread_kill(pthread_self(), SIGTERM); /* blocked since the first wait */
+    assert_int_equal(tr_runtime_wait(runtime), SIGTERM);
+    stage_close(runtime);
+}
+
+/* The loop of a worker is its actors' too. */
+struct clockwork {
+    uv_timer_t timer;
+};
+
+static void
+closed(uv_handle_t *handle)
+{
+    tr_exit(handle->data);
+}
+
+static void
+rang(uv_timer_t *timer)
+{
+    tr_actor *self = timer->data;
+    tr_tell(self, tr_self(self), GO, NULL, 0);
+    uv_timer_stop(timer);
+}
+
+static tr_status
+clockwork_init(tr_actor *self, void *state, const void *argument)
+{
+    struct clockwork *clockwork = state;
+    (void)argument;
+    uv_timer_init(tr_actor_loop(self), &clockwork->timer);
+    clockwork->timer.data = self;
+    uv_timer_start(&clockwork->timer, rang, 1, 1);
+    return TR_OK;
+}
+
+static bool
+clockwork_stopping(tr_actor *self, void *state, enum tr_stop_mode how)
+{
+    struct clockwork *clockwork = state;
+    (void)self;
+    (void)how;
+    if (!uv_is_closing((uv_handle_t *)&clockwork->timer))
+        uv_close((uv_handle_t *)&clockwork->timer, closed);
+    return false;
+}
+
+static void
+count_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self;
+    (void)state;
+    (void)message;
+    tally_add(&checks, 1);
+}
+
+static void
+an_actor_may_put_handles_on_its_loop(void **state)
+{
+    (void)state;
+    static const struct tr_behavior behavior = {.name = "clockwork",
+                                                .state_size = sizeof(struct clockwork),
+                                                .init = clockwork_init,
+                                                .receive = count_receive,
+                                                .stopping = clockwork_stopping};
+    checks = (struct tally){0};
+    for (unsigned deadline = 0; deadline < 2; deadline++) { /* by its own will, and killed */
+        tr_runtime *runtime = stage_open(2);
+        stage_spawn(runtime, &behavior, 1, NULL);
+        tally_await(&checks, deadline + 1);
+        tr_runtime_stop(runtime, deadline * TESTS_LIMIT_MS, NULL);
+    }
+}
+
+static double
+cpu_seconds(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void
+an_idle_runtime_sleeps(void **state)
+{
+    (void)state;
+    tr_runtime *runtime = stage_open(4);
+    struct tr_counters before, after;
+    stage_spawn(runtime, &looker, 0, NULL);
+    struct timespec second = {1, 0};
+    nanosleep(&second, NULL); /* whatever began has settled */
+    tr_runtime_counters(runtime, &before);
+    double cpu = cpu_seconds();
+    second.tv_sec = 2;
+    nanosleep(&second, NULL);
+    cpu = cpu_seconds() - cpu;
+    tr_runtime_counters(runtime, &after);
+    assert_int_equal(after.sleeps, before.sleeps); /* nobody woke up at all */
+    if (cpu > 0.02)
+        fail_msg("an idle runtime used %.3f s of cpu in 2 s", cpu);
+    stage_close(runtime);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(there_is_a_pinned_worker_for_every_cpu),
+        cmocka_unit_test(more_workers_than_cpus_and_unpinned_ones_are_possible),
+        cmocka_unit_test(impossible_options_are_refused_by_name),
+        cmocka_unit_test(calls_that_block_are_refused_on_a_worker),
+        cmocka_unit_test(waiting_ends_by_a_word_or_a_signal),
+        cmocka_unit_test(an_actor_may_put_handles_on_its_loop),
+        cmocka_unit_test(an_idle_runtime_sleeps),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

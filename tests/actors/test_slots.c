@@ -1,0 +1,129 @@
+#include "slots.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static int
+open_slots(void **state)
+{
+    struct tri_slots *slots = calloc(1, sizeof(*slots));
+    *state = slots;
+    return tri_slots_init(slots, 3);
+}
+
+static int
+close_slots(void **state)
+{
+    tri_slots_fini(*state);
+    free(*state);
+    return 0;
+}
+
+static tr_ref
+take(struct tri_slots *slots, struct tr_actor *actor)
+{
+    tr_ref ref;
+    assert_int_equal(tri_slots_take(slots, &ref), TR_OK);
+    tri_slots_at(slots, ref)->actor = actor;
+    return ref;
+}
+
+static void
+a_ref_finds_its_actor_until_the_slot_is_given_back(void **state)
+{
+    struct tri_slots *slots = *state;
+    struct tr_actor *actor = (struct tr_actor *)slots, *next = (struct tr_actor *)state;
+    tr_ref ref = take(slots, actor);
+    assert_int_not_equal(ref, TR_NOBODY);
+    assert_int_equal(tri_ref_worker(ref), 3);
+    assert_ptr_equal(tri_slots_find(slots, ref), actor);
+    tri_slots_give(slots, ref);
+    assert_null(tri_slots_find(slots, ref));
+    tr_ref again = take(slots, next);
+    assert_int_equal(tri_ref_slot(again), tri_ref_slot(ref));
+    assert_int_not_equal(again, ref);
+    assert_null(tri_slots_find(slots, ref));
+    assert_ptr_equal(tri_slots_find(slots, again), next);
+}
+
+static void
+no_two_refs_are_ever_the_same(void **state)
+{
+    enum { MANY = 5000 };
+    struct tri_slots *slots = *state;
+    static tr_ref refs[MANY];
+    for (unsigned i = 0; i < MANY; i++)
+        refs[i] = i % 3 == 0 ? TR_NOBODY : take(slots, (struct tr_actor *)state);
+    for (unsigned i = 0; i < MANY; i += 3)
+        assert_int_equal(tri_slots_reserve(slots, &refs[i]), TR_OK);
+    for (unsigned i = 0; i < MANY; i++)
+        for (unsigned j = i + 1; j < MANY && j < i + 200; j++)
+            assert_int_not_equal(refs[i], refs[j]);
+    for (unsigned i = 0; i < MANY; i++)
+        tri_slots_give(slots, refs[i]);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_null(tri_slots_find(slots, refs[i]));
+}
+
+static void
+a_reserved_slot_is_expected_until_its_actor_comes(void **state)
+{
+    struct tri_slots *slots = *state;
+    tr_ref ref, own = take(slots, (struct tr_actor *)state);
+    assert_int_equal(tri_slots_reserve(slots, &ref), TR_OK);
+    assert_true(tri_slots_expected(slots, ref));
+    assert_false(tri_slots_expected(slots, own));
+    tri_slots_at(slots, ref)->actor = (struct tr_actor *)state;
+    assert_false(tri_slots_expected(slots, ref));
+    tri_slots_give(slots, ref);
+    assert_false(tri_slots_expected(slots, ref));
+}
+
+static void
+a_slot_whose_generations_are_used_up_is_retired(void **state)
+{
+    struct tri_slots *slots = *state;
+    tr_ref first = take(slots, (struct tr_actor *)state);
+    tri_slots_give(slots, first);
+    slots->table[tri_ref_slot(first)].generation = TRI_REF_GENERATIONS - 1;
+    tr_ref last = take(slots, (struct tr_actor *)state);
+    assert_int_equal(tri_ref_slot(last), tri_ref_slot(first));
+    assert_int_equal(tri_ref_generation(last), TRI_REF_GENERATIONS - 1);
+    tri_slots_give(slots, last);
+    assert_null(tri_slots_find(slots, last));
+    assert_null(tri_slots_find(slots, first));
+    assert_int_not_equal(tri_ref_slot(take(slots, (struct tr_actor *)state)), tri_ref_slot(first));
+}
+
+static void
+any_64_bits_may_be_looked_up(void **state)
+{
+    struct tri_slots *slots = *state;
+    uint64_t bits = 88172645463325252u;
+    take(slots, (struct tr_actor *)state);
+    for (unsigned i = 0; i < 1000; i++) {
+        bits ^= bits << 13;
+        bits ^= bits >> 7;
+        bits ^= bits << 17;
+        assert_null(tri_slots_find(slots, bits | (tr_ref)1 << 63));
+        tri_slots_expected(slots, bits);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_ref_finds_its_actor_until_the_slot_is_given_back, open_slots, close_slots),
+        cmocka_unit_test_setup_teardown(no_two_refs_are_ever_the_same, open_slots, close_slots),
+        cmocka_unit_test_setup_teardown(a_reserved_slot_is_expected_until_its_actor_comes, open_slots, close_slots),
+        cmocka_unit_test_setup_teardown(a_slot_whose_generations_are_used_up_is_retired, open_slots, close_slots),
+        cmocka_unit_test_setup_teardown(any_64_bits_may_be_looked_up, open_slots, close_slots),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,225 @@
+#include "helpers.h"
+#include "stage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include <cmocka.h>
+
+enum { GO = 1, TICK, LAST };
+
+static struct tally ticks, checks, freed;
+static uint64_t began_ns, fired_ns[64];
+static tr_timer periodic;
+
+static int
+reset(void **state)
+{
+    (void)state;
+    ticks = checks = freed = (struct tally){0};
+    return 0;
+}
+
+static void
+free_counted(void *address)
+{
+    free(address);
+    tally_add(&freed, 1);
+}
+
+static void
+note_tick(void)
+{
+    uint64_t n = tally_read(&ticks);
+    if (n < 64)
+        fired_ns[n] = uv_hrtime();
+    tally_add(&ticks, 1);
+}
+
+/* One actor for each story: GO begins it. */
+
+static void
+delayed_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    if (message->tag == TICK) {
+        note_tick();
+        return;
+    }
+    began_ns = uv_hrtime();
+    tr_message first = tr_message_pointer(TICK, malloc(8), 8, free_counted);
+    assert_int_equal(tr_send_after(self, tr_self(self), 30, &first, NULL), TR_OK);
+    assert_int_equal(tr_message_size(&first), 0);
+}
+
+static void
+a_delayed_message_comes_once_and_not_early(void **state)
+{
+    (void)state;
+    static const struct tr_behavior delayed = {.name = "delayed", .receive = delayed_receive};
+    tr_runtime *runtime = stage_open(1);
+    stage_send(runtime, stage_spawn(runtime, &delayed, 0, NULL), GO, NULL, 0);
+    tally_await(&freed, 1);
+    stage_close(runtime);
+    assert_int_equal(tally_read(&ticks), 1);
+    assert_true(fired_ns[0] - began_ns >= 29000000); /* libuv's clock has whole milliseconds */
+}
+
+static void
+periodic_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    if (message->tag == TICK) {
+        note_tick();
+        if (tally_read(&ticks) == 3) { /* a stall of several periods */
+            uint64_t end = uv_hrtime() + 35000000;
+            while (uv_hrtime() < end) {
+            }
+        }
+        if (tally_read(&ticks) == 12) {
+            assert_int_equal(tr_timer_cancel(self, periodic), TR_OK);
+            assert_int_equal(tr_timer_cancel(self, periodic), TR_EGONE);
+            tally_add(&checks, 1);
+        }
+        return;
+    }
+    tr_slice slice;
+    assert_int_equal(tr_slice_adopt(malloc(8), 8, free_counted, &slice), TR_OK);
+    tr_message every = tr_message_slice(TICK, slice);
+    began_ns = uv_hrtime();
+    assert_int_equal(tr_send_every(self, tr_self(self), 10, &every, &periodic), TR_OK);
+}
+
+static void
+a_periodic_message_keeps_its_rhythm_after_a_stall(void **state)
+{
+    (void)state;
+    static const struct tr_behavior rhythm = {.name = "rhythm", .receive = periodic_receive};
+    tr_runtime *runtime = stage_open(1);
+    stage_send(runtime, stage_spawn(runtime, &rhythm, 0, NULL), GO, NULL, 0);
+    tally_await(&checks, 1);
+    tally_await(&freed, 1);
+    stage_close(runtime);
+    /* The stall lasts from 30 to 65 ms: one tick makes up for 40, none for 50 and 60, and the rhythm goes on at 70. */
+    assert_true(fired_ns[11] - began_ns >= 138000000);
+    assert_int_equal(tally_read(&ticks), 12);
+}
+
+static void
+ender_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    if (message->tag != GO)
+        return;
+    tr_message far_off = tr_message_pointer(TICK, malloc(8), 8, free_counted);
+    tr_message every = tr_message_signal(TICK);
+    assert_int_equal(tr_send_after(self, tr_self(self), 3600000, &far_off, NULL), TR_OK);
+    assert_int_equal(tr_send_every(self, tr_self(self), 3600000, &every, NULL), TR_OK);
+    tr_exit(self);
+}
+
+static void
+timers_end_with_their_actor(void **state)
+{
+    (void)state;
+    static const struct tr_behavior ender = {.name = "ender", .receive = ender_receive};
+    tr_runtime *runtime = stage_open(1);
+    stage_send(runtime, stage_spawn(runtime, &ender, 0, NULL), GO, NULL, 0);
+    tally_await(&freed, 1);
+    stage_close(runtime);
+}
+
+static void
+misuser_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    (void)message;
+    tr_message signal = tr_message_signal(TICK), pointer = tr_message_pointer(TICK, self, 8, NULL);
+    tr_ref me = tr_self(self);
+    tr_timer timer;
+    assert_int_equal(tr_send_after(NULL, me, 1, &signal, &timer), TR_EINVAL);
+    assert_int_equal(tr_send_after(self, me, 1, NULL, &timer), TR_EINVAL);
+    assert_int_equal(tr_send_after(self, TR_NOBODY, 1, &signal, &timer), TR_EBADREF);
+    assert_int_equal(tr_send_after(self, ~(tr_ref)0, 1, &signal, &timer), TR_EBADREF);
+    assert_int_equal(tr_send_every(self, me, 0, &signal, &timer), TR_EBADLIMIT);
+    assert_int_equal(tr_send_every(self, me, 1, &pointer, &timer), TR_EINVAL);
+    signal.tag = TR_TAG_RESERVED + 7;
+    assert_int_equal(tr_send_after(self, me, 1, &signal, &timer), TR_EBADTAG);
+    assert_int_equal(tr_timer_cancel(self, 0), TR_EGONE);
+    assert_int_equal(tr_timer_cancel(self, UINT64_MAX), TR_EGONE);
+    assert_int_equal(tr_timer_cancel(NULL, 0), TR_EINVAL);
+    signal.tag = TICK;
+    assert_int_equal(tr_send_after(self, me, UINT64_MAX, &signal, &timer), TR_OK);
+    assert_int_equal(tr_timer_cancel(self, timer), TR_OK);
+    tally_add(&checks, 1);
+}
+
+static void
+wrong_arguments_are_refused_and_any_delay_is_taken(void **state)
+{
+    (void)state;
+    static const struct tr_behavior misuser = {.name = "misuser", .receive = misuser_receive};
+    tr_runtime *runtime = stage_open(1);
+    stage_send(runtime, stage_spawn(runtime, &misuser, 0, NULL), GO, NULL, 0);
+    tally_await(&checks, 1);
+    stage_close(runtime);
+}
+
+/* Many timers at once, half of them cancelled, some to another worker. */
+#define MANY 2000u
+
+static tr_timer many[MANY];
+
+static void
+many_receive(tr_actor *self, void *state, tr_message *message)
+{
+    tr_ref other = message->payload.words[0];
+    (void)state;
+    for (unsigned i = 0; i < MANY; i++) {
+        tr_message tick = tr_message_signal(TICK);
+        assert_int_equal(tr_send_after(self, other, i % 50, &tick, &many[i]), TR_OK);
+    }
+    for (unsigned i = 0; i < MANY; i += 2)
+        assert_int_equal(tr_timer_cancel(self, many[i]), TR_OK);
+}
+
+static void
+tick_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self;
+    (void)state;
+    (void)message;
+    note_tick();
+}
+
+static void
+of_many_timers_those_that_were_not_cancelled_fire(void **state)
+{
+    (void)state;
+    static const struct tr_behavior starter = {.name = "starter", .receive = many_receive};
+    static const struct tr_behavior ticked = {.name = "ticked", .receive = tick_receive};
+    tr_runtime *runtime = stage_open(2);
+    tr_ref to = stage_spawn(runtime, &ticked, 1, NULL);
+    stage_send(runtime, stage_spawn(runtime, &starter, 0, NULL), GO, &to, sizeof(to));
+    tally_await(&ticks, MANY / 2);
+    stage_close(runtime);
+    assert_int_equal(tally_read(&ticks), MANY / 2);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_delayed_message_comes_once_and_not_early, reset),
+        cmocka_unit_test_setup(a_periodic_message_keeps_its_rhythm_after_a_stall, reset),
+        cmocka_unit_test_setup(timers_end_with_their_actor, reset),
+        cmocka_unit_test_setup(wrong_arguments_are_refused_and_any_delay_is_taken, reset),
+        cmocka_unit_test_setup(of_many_timers_those_that_were_not_cancelled_fire, reset),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,355 @@
+#include "stage.h"
+
+#include "helpers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <uv.h>
+
+#define QUIET_MS 60u
+
+enum { TAG_ACT = 1 };
+
+struct act {
+    void (*run)(void *argument);
+    void *argument;
+};
+
+tr_actor *director;
+tr_runtime *stage_runtime;
+uint16_t stage_port;
+struct endpoint accepted[8];
+unsigned accepted_count;
+
+static uv_sem_t over;
+static bool ended;
+
+/* Logs. */
+
+void
+note(struct endpoint *endpoint, const char *format, ...)
+{
+    size_t used = strlen(endpoint->log);
+    if (used > 0)
+        used += (size_t)snprintf(endpoint->log + used, sizeof(endpoint->log) - used, " ");
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(endpoint->log + used, sizeof(endpoint->log) - used, format, arguments);
+    va_end(arguments);
+}
+
+static void
+happened(tr_socket *socket, const char *event)
+{
+    struct endpoint *endpoint = tr_socket_data(socket);
+    if (endpoint->hook != NULL)
+        endpoint->hook(endpoint, event);
+}
+
+static void
+plain(tr_socket *socket, const char *event)
+{
+    note(tr_socket_data(socket), "%s", event);
+    happened(socket, event);
+}
+
+static void
+on_lookup(tr_socket *socket, const struct tr_error *error, const struct tr_address *address, const char *host)
+{
+    struct endpoint *endpoint = tr_socket_data(socket);
+    note(endpoint, "lookup:%s:%s", host, error != NULL ? tr_status_code(error->status) : address->text);
+    happened(socket, "lookup");
+}
+
+static void
+on_connect(tr_socket *socket)
+{
+    plain(socket, "connect");
+}
+
+static void
+on_ready(tr_socket *socket)
+{
+    plain(socket, "ready");
+}
+
+/* Joins what comes in pieces: the word grows. Long or binary data is only counted. */
+static void
+on_data(tr_socket *socket, tr_slice data)
+{
+    struct endpoint *endpoint = tr_socket_data(socket);
+    const char *word = strrchr(endpoint->log, ' ');
+    word = word != NULL ? word + 1 : endpoint->log;
+    bool goes_on = strncmp(word, "data", 4) == 0;
+    bool is_short = endpoint->bytes + data.size < 100;
+    for (size_t i = 0; i < data.size; i++) {
+        endpoint->sum += (uint64_t)(unsigned char)data.data[i] * (++endpoint->bytes % 65521);
+        is_short &= data.data[i] > ' ' && data.data[i] <= '~';
+    }
+    if (!goes_on)
+        note(endpoint, "data");
+    if (is_short) {
+        size_t used = strlen(endpoint->log);
+        snprintf(endpoint->log + used, sizeof(endpoint->log) - used, "%s%.*s", goes_on ? "" : ":", (int)data.size,
+                 data.data);
+    }
+    endpoint->last = data;
+    happened(socket, "data");
+}
+
+static void
+on_end(tr_socket *socket)
+{
+    plain(socket, "end");
+}
+
+static void
+on_drain(tr_socket *socket)
+{
+    plain(socket, "drain");
+}
+
+static void
+on_timeout(tr_socket *socket)
+{
+    plain(socket, "timeout");
+}
+
+static void
+on_error(tr_socket *socket, const struct tr_error *error)
+{
+    struct endpoint *endpoint = tr_socket_data(socket);
+    endpoint->error = error->status;
+    endpoint->call = error->call;
+    note(endpoint, "%s", tr_status_code(error->status));
+    happened(socket, "error");
+}
+
+static void
+on_close(tr_socket *socket, bool had_error)
+{
+    struct endpoint *endpoint = tr_socket_data(socket);
+    note(endpoint, had_error ? "close!" : "close");
+    endpoint->closed = true;
+    happened(socket, "close");
+    endpoint->socket = NULL;
+}
+
+const struct tr_socket_events endpoint_events = {
+    .lookup = on_lookup,
+    .connect = on_connect,
+    .ready = on_ready,
+    .data = on_data,
+    .end = on_end,
+    .drain = on_drain,
+    .timeout = on_timeout,
+    .error = on_error,
+    .close = on_close,
+};
+
+/* The play. */
+
+void
+stage_end(void)
+{
+    if (!ended)
+        uv_sem_post(&over);
+    ended = true;
+}
+
+void
+stage_after(unsigned ms, void (*run)(void *argument), void *argument)
+{
+    struct act act = {run, argument};
+    tr_message message = tr_message_copy(TAG_ACT, &act, sizeof(act));
+    assert_int_equal(tr_send_after(director, tr_self(director), ms, &message, NULL), TR_OK);
+}
+
+struct waiting {
+    struct endpoint *endpoints[8];
+    size_t n;
+};
+
+static struct waiting waiting;
+
+static void
+end_now(void *argument)
+{
+    (void)argument;
+    stage_end();
+}
+
+static void
+look_whether_closed(void *argument)
+{
+    (void)argument;
+    for (size_t i = 0; i < waiting.n; i++)
+        if (!waiting.endpoints[i]->closed) {
+            stage_after(2, look_whether_closed, NULL);
+            return;
+        }
+    stage_after(QUIET_MS, end_now, NULL); /* a second close would come now */
+}
+
+void
+stage_end_when_closed(struct endpoint *const *endpoints, size_t n)
+{
+    assert_true(n <= sizeof(waiting.endpoints) / sizeof(waiting.endpoints[0]));
+    memcpy(waiting.endpoints, endpoints, n * sizeof(*endpoints));
+    waiting.n = n;
+    look_whether_closed(NULL);
+}
+
+static void
+receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self;
+    (void)state;
+    if (message->tag != TAG_ACT)
+        return;
+    struct act act;
+    memcpy(&act, tr_message_data(message), sizeof(act));
+    act.run(act.argument);
+}
+
+static tr_status
+init(tr_actor *self, void *state, const void *argument)
+{
+    (void)state;
+    director = self;
+    (*(void (*const *)(void))argument)();
+    return TR_OK;
+}
+
+static bool
+is_over(void *argument)
+{
+    (void)argument;
+    return uv_sem_trywait(&over) == 0;
+}
+
+/* libuv opens two descriptors for the whole process with its first loop and keeps them. */
+static void
+warm_up(void)
+{
+    static bool warm;
+    tr_runtime *runtime;
+    if (warm)
+        return;
+    warm = true;
+    assert_int_equal(tr_runtime_start(&(struct tr_runtime_options){.workers = 1}, &runtime), TR_OK);
+    assert_int_equal(tr_runtime_stop(runtime, 1000, NULL), TR_OK);
+}
+
+void
+stage_play(unsigned workers, void (*script)(void))
+{
+    static const struct tr_behavior behavior = {.name = "director", .init = init, .receive = receive};
+    warm_up();
+    int fds = tests_open_fds();
+    accepted_count = 0;
+    ended = false;
+    assert_int_equal(uv_sem_init(&over, 0), 0);
+    struct tr_runtime_options options = {.workers = workers};
+    assert_int_equal(tr_runtime_start(&options, &stage_runtime), TR_OK);
+    struct tr_spawn_options spawn = {.placement = TR_PLACE_WORKER, .argument = &script};
+    assert_int_equal(tr_runtime_spawn(stage_runtime, &behavior, &spawn, NULL), TR_OK);
+    bool came_to_an_end = tests_wait_until(is_over, NULL, TESTS_LIMIT_MS);
+    struct tr_stop_report report = {0};
+    tr_status status = tr_runtime_stop(stage_runtime, 5000, &report);
+    uv_sem_destroy(&over);
+    assert_true(came_to_an_end);
+    assert_int_equal(status, TR_OK);
+    assert_int_equal(report.killed, 0);
+    assert_int_equal(tests_open_fds(), fds);
+}
+
+/* Peers. */
+
+static void
+on_connection(tr_socket *socket)
+{
+    assert_true(accepted_count < sizeof(accepted) / sizeof(accepted[0]));
+    struct endpoint *endpoint = &accepted[accepted_count++];
+    endpoint->socket = socket;
+    tr_socket_set_data(socket, endpoint);
+    note(endpoint, "accepted");
+    happened(socket, "accepted");
+}
+
+tr_server *
+stage_serve(struct tr_server_options options)
+{
+    tr_server *server;
+    struct tr_address address;
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    if (options.connection == NULL)
+        options.connection = on_connection;
+    if (options.socket_events == NULL)
+        options.socket_events = &endpoint_events;
+    assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
+    assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+    assert_int_equal(tr_server_address(server, &address), TR_OK);
+    stage_port = address.port;
+    return server;
+}
+
+void
+stage_connect_with(struct endpoint *endpoint, struct tr_connect_options options)
+{
+    options.events = &endpoint_events;
+    options.data = endpoint;
+    if (options.port == 0)
+        options.port = stage_port;
+    if (options.host == NULL)
+        options.host = "127.0.0.1";
+    assert_int_equal(tr_connect(director, &options, &endpoint->socket), TR_OK);
+}
+
+void
+stage_connect(struct endpoint *endpoint)
+{
+    stage_connect_with(endpoint, (struct tr_connect_options){0});
+}
+
+tr_status
+say(tr_socket *socket, const char *text)
+{
+    return tr_socket_write(socket, text, strlen(text));
+}
+
+/* Bytes. */
+
+#define PATTERN_BYTES (16u << 20)
+
+static char *
+pattern_bytes(void)
+{
+    static char bytes[PATTERN_BYTES];
+    if (bytes[1] == 0)
+        for (size_t i = 0; i < PATTERN_BYTES; i++)
+            bytes[i] = (char)(3 + 7 * i + 13 * (i >> 8) + 101 * (i >> 16));
+    return bytes;
+}
+
+tr_slice
+pattern(size_t size)
+{
+    assert_true(size <= PATTERN_BYTES);
+    return tr_slice_constant(pattern_bytes(), size);
+}
+
+uint64_t
+pattern_sum(size_t size)
+{
+    uint64_t sum = 0;
+    const char *bytes = pattern_bytes();
+    for (size_t i = 0; i < size; i++)
+        sum += (uint64_t)(unsigned char)bytes[i] * ((i + 1) % 65521);
+    return sum;
+}

@@ -1,0 +1,76 @@
+/*
+ * A stage for tests of sockets and servers: a runtime, a director actor on its first worker, and endpoints that write
+ * down what happens to them.
+ *
+ * The whole play of a test runs on the first worker, in the director's callbacks and the endpoints', so a test shares
+ * its variables with it and looks at them when stage_play() has returned. An endpoint's log is its events in words:
+ * "connect ready data:hello end close"; "close!" is a close with an error. Data that comes in pieces is one word.
+ */
+#ifndef TESTS_NET_STAGE_H
+#define TESTS_NET_STAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <troupe/actors/runtime.h>
+#include <troupe/actors/send.h>
+#include <troupe/net/server.h>
+
+struct endpoint {
+    /* Called after an event was written down, in its callback; may be NULL. */
+    void (*hook)(struct endpoint *self, const char *event);
+    tr_socket *socket; /* NULL once it is closed */
+    char log[2048];
+    size_t bytes; /* received */
+    uint64_t sum; /* of all bytes received, weighted with their place */
+    bool closed;
+    tr_status error; /* of the last error or lookup event */
+    const char *call;
+    tr_slice last; /* what the data event brings, valid in its hook */
+};
+
+extern const struct tr_socket_events endpoint_events;
+
+/* The director, while a play runs. */
+extern tr_actor *director;
+extern tr_runtime *stage_runtime;
+
+/*
+ * Starts a runtime, calls script on the director's worker, waits until stage_end() is called and stops the runtime. Fails
+ * the test if that takes too long, if anything had to be killed, or if a descriptor is left.
+ */
+void stage_play(unsigned workers, void (*script)(void));
+
+/* The play is over, after the callback that runs. */
+void stage_end(void);
+
+/* Calls act(argument) on the director's worker after that time. */
+void stage_after(unsigned ms, void (*act)(void *argument), void *argument);
+
+/* Ends the play as soon as all n endpoints are closed, and a moment has passed in which nothing may happen to them. */
+void stage_end_when_closed(struct endpoint *const *endpoints, size_t n);
+
+/* A word into an endpoint's log. */
+void note(struct endpoint *endpoint, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * A server on 127.0.0.1 and a port of the system's, which is in stage_port when stage_serve() returns. Its connections
+ * write into accepted[0], accepted[1], ... , whose hooks are set before. It closes itself with its connections' limit.
+ */
+extern uint16_t stage_port;
+extern struct endpoint accepted[8];
+extern unsigned accepted_count;
+tr_server *stage_serve(struct tr_server_options options);
+
+/* Connects an endpoint to that server. */
+void stage_connect(struct endpoint *endpoint);
+void stage_connect_with(struct endpoint *endpoint, struct tr_connect_options options);
+
+/* Writes a text. */
+tr_status say(tr_socket *socket, const char *text);
+
+/* A slice of size bytes that live for ever, each different from its neighbours; the sum that an endpoint must have. */
+tr_slice pattern(size_t size);
+uint64_t pattern_sum(size_t size);
+
+#endif

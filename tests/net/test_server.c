@@ -1,0 +1,708 @@
+#include "helpers.h"
+#include "stage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <ck_pr.h>
+#include <cmocka.h>
+
+static struct endpoint clients[4];
+static char server_log[1024];
+static tr_server *server;
+static void (*server_hook)(const char *event);
+
+static int
+reset(void **state)
+{
+    (void)state;
+    memset(clients, 0, sizeof(clients));
+    memset(accepted, 0, sizeof(accepted));
+    server_log[0] = '\0';
+    server_hook = NULL;
+    server = NULL;
+    return 0;
+}
+
+static bool
+is(const char *event, const char *name)
+{
+    return strcmp(event, name) == 0;
+}
+
+/* The log of the server. When a play ends while it listens, the end of the runtime closes it. */
+
+static void
+write_down(const char *event)
+{
+    size_t used = strlen(server_log);
+    snprintf(server_log + used, sizeof(server_log) - used, "%s%s", used > 0 ? " " : "", event);
+    if (server_hook != NULL)
+        server_hook(event);
+}
+
+static void
+on_listening(tr_server *self)
+{
+    assert_true(tr_server_listening(self));
+    write_down("listening");
+}
+
+static void
+on_error(tr_server *self, const struct tr_error *error)
+{
+    (void)self;
+    write_down(tr_status_code(error->status));
+}
+
+static void
+on_close(tr_server *self)
+{
+    assert_int_equal(tr_server_connections(self), 0);
+    write_down("close");
+}
+
+static const struct tr_server_events events = {.listening = on_listening, .error = on_error, .close = on_close};
+
+static void
+end_when_all_are_closed(size_t n)
+{
+    static struct endpoint *all[8];
+    for (size_t i = 0; i < n; i++) {
+        all[2 * i] = &clients[i];
+        all[2 * i + 1] = &accepted[i];
+    }
+    stage_end_when_closed(all, 2 * n);
+}
+
+static void
+end_the_play(void *argument)
+{
+    (void)argument;
+    stage_end();
+}
+
+/* Listening and closing. */
+
+static void
+play_close_at_once(void)
+{
+    struct tr_server_options options = {.events = &events};
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
+    assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+    assert_int_equal(tr_server_listen(server, &listen), TR_EALREADYLISTENING);
+    assert_int_equal(tr_server_close(server), TR_OK);
+    assert_false(tr_server_listening(server));
+    assert_string_equal(server_log, "");
+    stage_after(50, end_the_play, NULL);
+}
+
+static void
+listening_and_closing_at_once_gives_only_close(void **state)
+{
+    (void)state;
+    stage_play(2, play_close_at_once);
+    assert_string_equal(server_log, "close");
+}
+
+static void
+closes_twice(const char *event)
+{
+    if (!is(event, "listening"))
+        return;
+    assert_int_equal(tr_server_close(server), TR_OK);
+    assert_int_equal(tr_server_close(server), TR_ENOTLISTENING);
+    stage_after(50, end_the_play, NULL);
+}
+
+static void
+play_close_twice(void)
+{
+    server_hook = closes_twice;
+    server = stage_serve((struct tr_server_options){.events = &events});
+}
+
+static void
+closing_twice_gives_two_closes_as_in_node(void **state)
+{
+    (void)state;
+    stage_play(1, play_close_twice);
+    assert_string_equal(server_log, "listening close close");
+}
+
+static void
+say_bye(void *argument)
+{
+    (void)argument;
+    write_down("bye");
+    tr_socket_end(accepted[0].socket);
+}
+
+static void
+closes_server(struct endpoint *self, const char *event)
+{
+    if (is(event, "accepted")) {
+        assert_int_equal(tr_server_connections(server), 1);
+        assert_int_equal(tr_server_close(server), TR_OK);
+        stage_after(60, say_bye, NULL);
+    }
+    if (is(event, "close")) {
+        assert_int_equal(tr_server_connections(server), 0);
+        write_down("socket");
+    }
+    (void)self;
+}
+
+static void
+ends_after_close(const char *event)
+{
+    if (is(event, "close"))
+        stage_end();
+}
+
+static void
+play_close_waits(void)
+{
+    server_hook = ends_after_close;
+    accepted[0].hook = closes_server;
+    server = stage_serve((struct tr_server_options){.events = &events});
+    stage_connect(&clients[0]);
+}
+
+static void
+close_comes_after_the_close_of_the_last_connection(void **state)
+{
+    (void)state;
+    stage_play(1, play_close_waits);
+    assert_string_equal(server_log, "listening bye socket close");
+}
+
+static void
+listens_again(const char *event)
+{
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    if (is(event, "close") && strcmp(server_log, "listening close") == 0)
+        assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+    else if (is(event, "listening"))
+        tr_server_close(server);
+    else
+        stage_end();
+}
+
+static void
+play_listen_again(void)
+{
+    server_hook = listens_again;
+    server = stage_serve((struct tr_server_options){.events = &events});
+}
+
+static void
+a_server_can_listen_again_after_close(void **state)
+{
+    (void)state;
+    stage_play(2, play_listen_again);
+    assert_string_equal(server_log, "listening close listening close");
+}
+
+static void
+retry(void *argument)
+{
+    (void)argument;
+    struct tr_listen_options listen = {.host = "127.0.0.1", .port = stage_port};
+    assert_int_equal(tr_server_close(server), TR_ENOTLISTENING);
+    assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+}
+
+static void
+retries(const char *event)
+{
+    if (is(event, "EADDRINUSE")) {
+        assert_false(tr_server_listening(server));
+        stage_after(40, retry, NULL);
+    }
+    if (is(event, "listening"))
+        stage_end();
+}
+
+static tr_server *first;
+
+static void
+close_first(void *argument)
+{
+    (void)argument;
+    assert_int_equal(tr_server_close(first), TR_OK);
+}
+
+static void
+play_address_in_use(void)
+{
+    server_hook = retries;
+    first = stage_serve((struct tr_server_options){0});
+    struct tr_server_options options = {.events = &events, .keep = true};
+    struct tr_listen_options listen = {.host = "127.0.0.1", .port = stage_port};
+    assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
+    assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+    stage_after(10, close_first, NULL);
+}
+
+static void
+an_address_in_use_is_an_error_without_close_and_can_be_tried_again(void **state)
+{
+    (void)state;
+    stage_play(2, play_address_in_use);
+    assert_string_equal(server_log, "EADDRINUSE close listening close");
+}
+
+static void
+play_names(void)
+{
+    struct tr_server_options options = {.events = &events, .keep = true};
+    struct tr_listen_options listen = {.host = "localhost"};
+    assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
+    assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+    assert_int_equal(tr_server_listen(server, &listen), TR_EALREADYLISTENING);
+    stage_after(200, end_the_play, NULL);
+}
+
+static void
+a_name_can_be_listened_on(void **state)
+{
+    (void)state;
+    stage_play(1, play_names);
+    assert_string_equal(server_log, "listening close");
+}
+
+static void
+play_close_during_lookup(void)
+{
+    play_names();
+    assert_int_equal(tr_server_close(server), TR_OK);
+}
+
+static void
+closing_during_a_lookup_forgets_it(void **state)
+{
+    (void)state;
+    stage_play(1, play_close_during_lookup);
+    assert_string_equal(server_log, "close");
+}
+
+static void
+play_any_host(void)
+{
+    struct tr_server_options options = {.events = &events};
+    struct tr_listen_options listen = {.port = 0};
+    struct tr_address address;
+    assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
+    assert_int_equal(tr_server_address(server, &address), TR_ENOTLISTENING);
+    assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+    assert_int_equal(tr_server_address(server, &address), TR_OK);
+    assert_true(address.port > 0);
+    if (address.family == TR_FAMILY_IPV6)
+        assert_string_equal(address.text, "::");
+    else
+        assert_string_equal(address.text, "0.0.0.0");
+    int fd = tests_peer_connect(address.port); /* by IPv4 */
+    assert_true(fd >= 0);
+    close(fd);
+    stage_after(30, end_the_play, NULL);
+}
+
+static void
+without_a_host_it_listens_on_all_addresses_ipv4_too(void **state)
+{
+    (void)state;
+    stage_play(1, play_any_host);
+    assert_string_equal(server_log, "listening close");
+}
+
+/* Connections. */
+
+static void
+alive(struct endpoint *self, const char *event)
+{
+    if (is(event, "data"))
+        tr_socket_end_with(self->socket, tr_slice_constant("bye", 3));
+    if (is(event, "accepted"))
+        stage_connect(&clients[1]);
+}
+
+static void
+say_alive(struct endpoint *self, const char *event)
+{
+    (void)self;
+    if (is(event, "close"))
+        say(clients[0].socket, "alive");
+}
+
+static void
+play_max_connections(void)
+{
+    accepted[0].hook = alive;
+    clients[1].hook = say_alive;
+    server = stage_serve((struct tr_server_options){.max_connections = 1, .events = &events});
+    stage_connect(&clients[0]);
+    static struct endpoint *all[] = {&clients[0], &clients[1], &accepted[0]};
+    stage_end_when_closed(all, 3);
+}
+
+static void
+connections_above_the_limit_are_closed_at_once(void **state)
+{
+    (void)state;
+    stage_play(1, play_max_connections);
+    assert_int_equal(accepted_count, 1);
+    assert_string_equal(clients[0].log, "connect ready data:bye end close");
+    assert_string_equal(clients[1].log, "connect ready end close");
+}
+
+/* Every call of the policy writes down what it was told. */
+static unsigned asked;
+static uint32_t seen_loads[3];
+
+static unsigned
+out_of_range(const struct tr_balance_view *view)
+{
+    asked++;
+    memcpy(seen_loads, view->loads, sizeof(seen_loads));
+    assert_int_equal(view->workers, 3);
+    assert_int_equal(view->home, 0);
+    return 77;
+}
+
+static void
+ends_itself(struct endpoint *self, const char *event)
+{
+    if (is(event, "connect"))
+        tr_socket_end(self->socket);
+}
+
+static void
+play_own_policy(void)
+{
+    asked = 0;
+    clients[0].hook = clients[1].hook = ends_itself;
+    server = stage_serve((struct tr_server_options){.balance = out_of_range});
+    stage_connect(&clients[0]);
+    stage_connect(&clients[1]);
+    end_when_all_are_closed(2);
+}
+
+static void
+a_policy_of_the_users_is_asked_and_nonsense_means_home(void **state)
+{
+    (void)state;
+    stage_play(3, play_own_policy);
+    assert_int_equal(asked, 2);
+    assert_int_equal(accepted_count, 2);
+}
+
+/* From outside, over all workers. */
+
+#define WORKERS 2
+#define CONNECTIONS 1000
+
+static uint32_t open_on[WORKERS];
+static uint32_t closed_on[WORKERS];
+
+static void
+count_connection(tr_socket *socket)
+{
+    ck_pr_inc_32(&open_on[tr_ref_worker(tr_socket_ref(socket))]);
+}
+
+static void
+count_close(tr_socket *socket, bool had_error)
+{
+    (void)had_error;
+    ck_pr_inc_32(&closed_on[tr_ref_worker(tr_socket_ref(socket))]);
+}
+
+static bool
+all_are_open(void *argument)
+{
+    (void)argument;
+    return ck_pr_load_32(&open_on[0]) + ck_pr_load_32(&open_on[1]) == CONNECTIONS;
+}
+
+static bool
+all_are_closed(void *argument)
+{
+    (void)argument;
+    return ck_pr_load_32(&closed_on[0]) + ck_pr_load_32(&closed_on[1]) == CONNECTIONS;
+}
+
+static void
+allow_descriptors(rlim_t wanted)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_cur < wanted)
+        limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void
+a_thousand_open_connections_are_split_evenly_over_two_workers(void **state)
+{
+    (void)state;
+    static const struct tr_socket_events socket_events = {.close = count_close};
+    struct tr_server_options options = {.connection = count_connection, .socket_events = &socket_events};
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    struct tr_address address;
+    tr_runtime *runtime;
+    static int fds[CONNECTIONS];
+    allow_descriptors(2 * CONNECTIONS + 100);
+    memset(open_on, 0, sizeof(open_on));
+    memset(closed_on, 0, sizeof(closed_on));
+    assert_int_equal(tr_runtime_start(&(struct tr_runtime_options){.workers = WORKERS}, &runtime), TR_OK);
+    assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, &address), TR_OK);
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        fds[i] = tests_peer_connect(address.port);
+        assert_true(fds[i] >= 0);
+    }
+    assert_true(tests_wait_until(all_are_open, NULL, TESTS_LIMIT_MS));
+    uint32_t most = open_on[0] > open_on[1] ? open_on[0] : open_on[1];
+    uint32_t least = CONNECTIONS - most;
+    assert_true(most * 100 <= least * 102);
+    for (unsigned i = 0; i < CONNECTIONS; i++)
+        close(fds[i]);
+    assert_true(tests_wait_until(all_are_closed, NULL, TESTS_LIMIT_MS));
+    assert_int_equal(tr_runtime_stop(runtime, 5000, NULL), TR_OK);
+}
+
+static bool
+is_open_somewhere(void *argument)
+{
+    (void)argument;
+    return ck_pr_load_32(&open_on[0]) + ck_pr_load_32(&open_on[1]) >= 20;
+}
+
+static void
+stopping_with_open_connections_and_a_stream_of_new_ones_leaves_nothing(void **state)
+{
+    (void)state;
+    static const struct tr_socket_events socket_events = {.close = count_close};
+    struct tr_server_options options = {.connection = count_connection, .socket_events = &socket_events};
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    int fds[60];
+    for (int round = 0; round < 5; round++) {
+        struct tr_address address;
+        tr_runtime *runtime;
+        int before = tests_open_fds();
+        memset(open_on, 0, sizeof(open_on));
+        memset(closed_on, 0, sizeof(closed_on));
+        assert_int_equal(tr_runtime_start(&(struct tr_runtime_options){.workers = WORKERS}, &runtime), TR_OK);
+        assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, &address), TR_OK);
+        for (unsigned i = 0; i < 60; i++)
+            fds[i] = tests_peer_connect(address.port);
+        assert_true(tests_wait_until(is_open_somewhere, NULL, TESTS_LIMIT_MS));
+        struct tr_stop_report report;
+        assert_int_equal(tr_runtime_stop(runtime, 5000, &report), TR_OK);
+        assert_int_equal(report.killed, 0);
+        assert_int_equal(open_on[0] + open_on[1], closed_on[0] + closed_on[1]);
+        for (unsigned i = 0; i < 60; i++)
+            close(fds[i]);
+        assert_int_equal(tests_open_fds(), before);
+    }
+}
+
+static void
+killing_at_once_leaves_no_descriptor(void **state)
+{
+    (void)state;
+    struct tr_server_options options = {.connection = count_connection};
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    int fds[20];
+    for (int round = 0; round < 5; round++) {
+        struct tr_address address;
+        tr_runtime *runtime;
+        int before = tests_open_fds();
+        assert_int_equal(tr_runtime_start(&(struct tr_runtime_options){.workers = WORKERS}, &runtime), TR_OK);
+        assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, &address), TR_OK);
+        for (unsigned i = 0; i < 20; i++)
+            fds[i] = tests_peer_connect(address.port);
+        tr_runtime_stop(runtime, 0, NULL);
+        for (unsigned i = 0; i < 20; i++)
+            close(fds[i]);
+        assert_int_equal(tests_open_fds(), before);
+    }
+}
+
+static void
+listening_from_outside_answers_what_is_wrong(void **state)
+{
+    (void)state;
+    struct tr_server_options options = {0};
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    struct tr_address address;
+    tr_runtime *runtime;
+    tr_ref ref;
+    assert_int_equal(tr_runtime_start(&(struct tr_runtime_options){.workers = WORKERS}, &runtime), TR_OK);
+    assert_int_equal(tr_runtime_listen(NULL, &options, &listen, NULL, NULL), TR_EINVAL);
+    assert_int_equal(tr_runtime_listen(runtime, NULL, &listen, NULL, NULL), TR_EINVAL);
+    assert_int_equal(tr_runtime_listen(runtime, &options, NULL, NULL, NULL), TR_EINVAL);
+    listen.host = "";
+    assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, NULL), TR_EBADHOST);
+    listen.host = "a host";
+    assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, NULL), TR_EBADHOST);
+    listen.host = "no..such..name";
+    assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, NULL), TR_ENOTFOUND);
+    listen.host = "192.0.2.1"; /* of nobody */
+    assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, NULL), TR_EADDRNOTAVAIL);
+    listen.host = "127.0.0.1";
+    listen.backlog = -1;
+    assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, NULL), TR_EBADLIMIT);
+    listen.backlog = 0;
+    options.keep_alive_delay_ms = UINT64_MAX;
+    assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, NULL), TR_EBADLIMIT);
+    options.keep_alive_delay_ms = 0;
+    assert_int_equal(tr_runtime_listen(runtime, &options, &listen, &ref, &address), TR_OK);
+    listen.port = address.port;
+    assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, NULL), TR_EADDRINUSE);
+    assert_true(ref != TR_NOBODY);
+    listen.port = 0;
+    listen.host = "localhost";
+    assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, &address), TR_OK);
+    assert_true(address.port > 0);
+    assert_int_equal(tr_runtime_stop(runtime, 5000, NULL), TR_OK);
+}
+
+/* Out of descriptors. */
+
+static unsigned echoed;
+static unsigned complaints;
+
+static void
+echo_and_count(tr_socket *socket, tr_slice data)
+{
+    tr_socket_write_slice(socket, data);
+    ck_pr_inc_uint(&echoed);
+}
+
+static void
+count_complaint(tr_server *self, const struct tr_error *error)
+{
+    (void)self;
+    if (error->status == TR_EMFILE && strcmp(error->call, "accept") == 0)
+        ck_pr_inc_uint(&complaints);
+}
+
+static double
+cpu_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static bool
+has_complained(void *argument)
+{
+    (void)argument;
+    return ck_pr_load_uint(&complaints) > 0;
+}
+
+static void
+out_of_descriptors_accepting_pauses_and_established_connections_go_on(void **state)
+{
+    (void)state;
+    static const struct tr_socket_events socket_events = {.data = echo_and_count};
+    static const struct tr_server_events server_events = {.error = count_complaint};
+    struct tr_server_options options = {.socket_events = &socket_events, .events = &server_events};
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    struct tr_address address;
+    tr_runtime *runtime;
+    char byte;
+    complaints = 0;
+    assert_int_equal(tr_runtime_start(&(struct tr_runtime_options){.workers = WORKERS}, &runtime), TR_OK);
+    assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, &address), TR_OK);
+    int established = tests_peer_connect(address.port);
+    assert_true(tests_peer_send(established, "a", 1) && tests_peer_receive(established, &byte, 1) == 1);
+
+    /* The process has room for one descriptor, which our own side of the next connection takes. */
+    struct rlimit before, limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int next = dup(established);
+    close(next);
+    limit = before;
+    limit.rlim_cur = (rlim_t)next + 1;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    int waiting = tests_peer_connect(address.port);
+    assert_true(waiting >= 0);
+    assert_true(tests_wait_until(has_complained, NULL, TESTS_LIMIT_MS));
+    double cpu = cpu_seconds();
+    struct timespec half_a_second = {.tv_nsec = 500000000};
+    nanosleep(&half_a_second, NULL); /* the time over which the CPU is measured */
+    assert_true(cpu_seconds() - cpu < 0.25);
+    assert_int_equal(ck_pr_load_uint(&complaints), 1);
+    assert_true(tests_peer_send(established, "b", 1) && tests_peer_receive(established, &byte, 1) == 1);
+
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(tests_peer_send(waiting, "c", 1) && tests_peer_receive(waiting, &byte, 1) == 1);
+    close(waiting);
+    close(established);
+    assert_int_equal(tr_runtime_stop(runtime, 5000, NULL), TR_OK);
+}
+
+/* Wrong arguments. */
+
+static void
+play_bad_arguments(void)
+{
+    struct tr_server_options options = {0};
+    struct tr_listen_options listen = {.host = "a\x01"};
+    struct tr_address address;
+    assert_int_equal(tr_server_spawn(NULL, &options, &server), TR_EINVAL);
+    assert_int_equal(tr_server_spawn(director, NULL, &server), TR_EINVAL);
+    assert_int_equal(tr_server_spawn(director, &options, NULL), TR_EINVAL);
+    assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
+    assert_int_equal(tr_server_listen(NULL, &listen), TR_EINVAL);
+    assert_int_equal(tr_server_listen(server, NULL), TR_EINVAL);
+    assert_int_equal(tr_server_listen(server, &listen), TR_EBADHOST);
+    assert_int_equal(tr_server_close(NULL), TR_EINVAL);
+    assert_int_equal(tr_server_address(server, NULL), TR_EINVAL);
+    assert_int_equal(tr_server_address(NULL, &address), TR_EINVAL);
+    assert_int_equal(tr_server_connections(NULL), 0);
+    assert_int_equal(tr_server_dealt(server, NULL, 5), 1);
+    assert_null(tr_server_data(server));
+    stage_end();
+}
+
+static void
+wrong_arguments_are_refused_by_name(void **state)
+{
+    (void)state;
+    stage_play(1, play_bad_arguments);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(listening_and_closing_at_once_gives_only_close, reset),
+        cmocka_unit_test_setup(closing_twice_gives_two_closes_as_in_node, reset),
+        cmocka_unit_test_setup(close_comes_after_the_close_of_the_last_connection, reset),
+        cmocka_unit_test_setup(a_server_can_listen_again_after_close, reset),
+        cmocka_unit_test_setup(an_address_in_use_is_an_error_without_close_and_can_be_tried_again, reset),
+        cmocka_unit_test_setup(a_name_can_be_listened_on, reset),
+        cmocka_unit_test_setup(closing_during_a_lookup_forgets_it, reset),
+        cmocka_unit_test_setup(without_a_host_it_listens_on_all_addresses_ipv4_too, reset),
+        cmocka_unit_test_setup(connections_above_the_limit_are_closed_at_once, reset),
+        cmocka_unit_test_setup(a_policy_of_the_users_is_asked_and_nonsense_means_home, reset),
+        cmocka_unit_test(a_thousand_open_connections_are_split_evenly_over_two_workers),
+        cmocka_unit_test(stopping_with_open_connections_and_a_stream_of_new_ones_leaves_nothing),
+        cmocka_unit_test(killing_at_once_leaves_no_descriptor),
+        cmocka_unit_test(listening_from_outside_answers_what_is_wrong),
+        cmocka_unit_test(out_of_descriptors_accepting_pauses_and_established_connections_go_on),
+        cmocka_unit_test_setup(wrong_arguments_are_refused_by_name, reset),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -26,9 +26,7 @@
 
 #include "affinity.h"
 #include "doorbell.h"
-#include "inbox.h"
-#include "lane.h"
-#include "outbox.h"
+#include "mail.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -36,8 +34,6 @@
 #include <string.h>
 #include <troupe/core/status_from.h>
 
-#define MAIL_PER_LANE 256u /* envelopes taken from one lane in a turn */
-#define STAGE_AT_MOST 64u  /* messages held back for one destination within a turn */
 #define POLL_EVERY_US 200u /* of a busy worker */
 #define PROBE_EVERY 8u
 #define SPIN_PAID_AT_MOST 16
@@ -48,170 +44,6 @@ struct tri_worker *
 tri_worker_current(void)
 {
     return current;
-}
-
-/* Mail in. */
-
-static void
-ring(struct tri_worker *worker)
-{
-    if (tri_doorbell_ring(worker))
-        ck_pr_inc_64(&worker->counters.wakes);
-}
-
-/* Takes what one lane holds, within reason. Returns how many envelopes came. */
-static unsigned
-take_lane(struct tri_worker *worker, struct tri_lane *lane, unsigned source)
-{
-    unsigned taken = 0;
-    for (struct tri_envelope *slot; taken < MAIL_PER_LANE && (slot = tri_lane_peek(lane)) != NULL; taken++) {
-        if (TRI_UNLIKELY(!worker->layer->deliver(worker, slot->to, &slot->message)))
-            break;
-        if (TRI_UNLIKELY(tri_lane_drop(lane)))
-            ring(worker->runtime->workers[source]);
-    }
-    return taken;
-}
-
-static struct tri_lane *
-lane_from(struct tri_worker *worker, unsigned source)
-{
-    struct tri_lane *lane = ck_pr_load_ptr(&worker->lanes[source]);
-    if (lane != NULL) {
-        ck_pr_fence_load(); /* N2, pairs with N1 in outbox_open() */
-        TRI_ACQUIRE(&worker->lanes[source]);
-    }
-    return lane;
-}
-
-static unsigned
-take_inbox(struct tri_worker *worker)
-{
-    unsigned taken = 0;
-    if (tri_inbox_empty(worker->inbox))
-        return 0;
-    for (struct tri_inbox_entry *entry = tri_inbox_take(worker->inbox), *next; entry != NULL; entry = next, taken++) {
-        next = tri_inbox_next(entry);
-        if (!worker->layer->deliver(worker, entry->to, &entry->message)) {
-            tr_message_drop(&entry->message);
-            worker->counters.dead_letters++;
-        }
-        free(entry);
-    }
-    return taken;
-}
-
-static unsigned
-take_mail(struct tri_worker *worker)
-{
-    unsigned taken = 0;
-    for (unsigned source = 0; source < worker->runtime->count; source++) {
-        struct tri_lane *lane = lane_from(worker, source);
-        if (lane != NULL)
-            taken += take_lane(worker, lane, source);
-    }
-    return taken + take_inbox(worker);
-}
-
-static bool
-mail_waits(struct tri_worker *worker)
-{
-    for (unsigned source = 0; source < worker->runtime->count; source++) {
-        struct tri_lane *lane = lane_from(worker, source);
-        if (lane != NULL && tri_lane_peek(lane) != NULL)
-            return true;
-    }
-    return !tri_inbox_empty(worker->inbox);
-}
-
-/* Mail out. */
-
-/* The outbox for a destination, with its lane: made by the first message. */
-static bool
-outbox_open(struct tri_worker *worker, struct tri_outbox *outbox, unsigned target)
-{
-    outbox->lane = tri_lane_new();
-    if (outbox->lane == NULL)
-        return false;
-    struct tri_worker *receiver = worker->runtime->workers[target];
-    TRI_RELEASE(&receiver->lanes[worker->index]);
-    ck_pr_fence_store(); /* N1, pairs with N2 in lane_from(): the lane is whole before it is seen */
-    ck_pr_store_ptr(&receiver->lanes[worker->index], outbox->lane);
-    return true;
-}
-
-/* Publishes what fits. Returns false if something waits for room. */
-static bool
-send_outbox(struct tri_worker *worker, unsigned target)
-{
-    struct tri_outbox *outbox = &worker->outboxes[target];
-    bool was_full = outbox->full;
-    if (tri_outbox_flush(outbox) > 0)
-        ring(worker->runtime->workers[target]);
-    if (outbox->full && !was_full)
-        tri_trace(worker->trace, TRI_TRACE_CORE_lane_full, 0, target, 0, 0);
-    return !outbox->full;
-}
-
-static void
-send_mail(struct tri_worker *worker)
-{
-    unsigned kept = 0;
-    for (unsigned i = 0; i < worker->dirty_count; i++) {
-        unsigned target = worker->dirty[i];
-        if (send_outbox(worker, target))
-            worker->outboxes[target].dirty = false;
-        else
-            worker->dirty[kept++] = target;
-    }
-    worker->dirty_count = worker->full_count = kept;
-}
-
-tr_status
-tri_worker_stage(struct tri_worker *worker, unsigned target, struct tri_envelope **out)
-{
-    struct tri_outbox *outbox = &worker->outboxes[target];
-    if (TRI_UNLIKELY(outbox->lane == NULL) && !outbox_open(worker, outbox, target))
-        return TR_ENOMEM;
-    if (TRI_UNLIKELY(outbox->waiting >= worker->runtime->options.lane_limit))
-        return TR_EFULL;
-    *out = tri_outbox_append(outbox);
-    return *out != NULL ? TR_OK : TR_ENOMEM;
-}
-
-void
-tri_worker_commit(struct tri_worker *worker, unsigned target)
-{
-    struct tri_outbox *outbox = &worker->outboxes[target];
-    if (!outbox->dirty) {
-        outbox->dirty = true;
-        worker->dirty[worker->dirty_count++] = target;
-    }
-    if (outbox->waiting % STAGE_AT_MOST == 0)
-        send_outbox(worker, target);
-}
-
-size_t
-tri_worker_backlog(const struct tri_worker *worker, unsigned target)
-{
-    const struct tri_outbox *outbox = &worker->outboxes[target];
-    return outbox->full ? outbox->waiting : 0;
-}
-
-tr_status
-tri_worker_post(struct tri_worker *worker, tr_ref to, const tr_message *message, bool urgent)
-{
-    tr_status status =
-        tri_inbox_push(worker->inbox, to, message, urgent ? UINT_MAX : worker->runtime->options.outside_limit);
-    if (status == TR_OK)
-        ring(worker);
-    return status;
-}
-
-void
-tri_worker_nudge(struct tri_worker *worker)
-{
-    uv_async_send(&worker->wakeup);
 }
 
 /* Waiting. */
@@ -236,7 +68,7 @@ spin(struct tri_worker *worker)
     uint64_t ticks = (uint64_t)worker->runtime->options.spin_us * worker->runtime->ticks_per_ms / 1000;
     uint64_t began = tri_ticks();
     do {
-        if (mail_waits(worker)) {
+        if (tri_mail_waits(worker)) {
             worker->spin_paid = worker->spin_paid < SPIN_PAID_AT_MOST - 2 ? worker->spin_paid + 2 : SPIN_PAID_AT_MOST;
             return true;
         }
@@ -254,16 +86,6 @@ poll_loop(struct tri_worker *worker)
     worker->polled = tri_ticks();
 }
 
-/* Some outboxes wait for room: their consumers shall ring. false: there is room already. */
-static bool
-starve(struct tri_worker *worker)
-{
-    for (unsigned i = 0; i < worker->dirty_count; i++)
-        if (tri_lane_starve(worker->outboxes[worker->dirty[i]].lane))
-            return false;
-    return true;
-}
-
 static bool
 must_leave(const struct tri_worker *worker)
 {
@@ -275,20 +97,20 @@ static void
 sleep_in_loop(struct tri_worker *worker)
 {
     tri_doorbell_doze(worker);
-    if (!mail_waits(worker) && starve(worker) && !must_leave(worker)) {
+    if (!tri_mail_waits(worker) && tri_mail_starve(worker) && !must_leave(worker)) {
         worker->counters.sleeps++;
         tri_trace(worker->trace, TRI_TRACE_CORE_sleep, 0, 0, 0, 0);
         uv_run(&worker->loop, UV_RUN_ONCE);
         tri_trace(worker->trace, TRI_TRACE_CORE_wake, 0, 0, 0, 0);
         worker->polled = tri_ticks();
-        if (mail_waits(worker))
+        if (tri_mail_waits(worker))
             worker->naps++;
     }
     tri_doorbell_rise(worker);
 }
 
 static void
-wait(struct tri_worker *worker)
+await_work(struct tri_worker *worker)
 {
     if (spin_pays(worker) && spin(worker))
         return;
@@ -328,11 +150,11 @@ close_own_handles(struct tri_worker *worker)
 static void
 turn(struct tri_worker *worker)
 {
-    unsigned mail = take_mail(worker);
+    unsigned mail = tri_mail_take(worker);
     bool more = worker->layer->run(worker);
-    send_mail(worker);
+    tri_mail_send(worker);
     if (mail == 0 && !more)
-        wait(worker);
+        await_work(worker);
     else if (tri_ticks() - worker->polled > POLL_EVERY_US * worker->runtime->ticks_per_ms / 1000)
         poll_loop(worker);
 }
@@ -374,19 +196,6 @@ kill_all(struct tri_worker *worker)
     uv_mutex_unlock(&worker->runtime->lock);
 }
 
-/* Everything that is still on its way becomes a dead letter. */
-static void
-bury_mail(struct tri_worker *worker)
-{
-    while (take_mail(worker) > 0) {
-    }
-    for (unsigned target = 0; target < worker->runtime->count; target++)
-        for (struct tri_envelope *left; (left = tri_outbox_take(&worker->outboxes[target])) != NULL;) {
-            tr_message_drop(&left->message);
-            worker->counters.dead_letters++;
-        }
-}
-
 static void
 worker_main(void *argument)
 {
@@ -408,7 +217,7 @@ worker_main(void *argument)
 
     kill_all(worker);
     pass_gate(runtime);
-    bury_mail(worker);
+    tri_mail_bury(worker);
     tri_trace(worker->trace, TRI_TRACE_CORE_worker_stop, 0, 0, 0, 0);
     close_own_handles(worker);
     current = NULL;
@@ -476,12 +285,8 @@ tri_worker_new(struct tri_runtime *runtime, unsigned index, struct tri_worker **
     worker->index = index;
     worker->cpu = runtime->options.unpinned ? -1 : tri_affinity_cpu(index);
     worker->trace = tri_trace_stream_of(runtime->trace, index);
-    worker->outboxes = calloc(runtime->count, sizeof(*worker->outboxes));
-    worker->dirty = calloc(runtime->count, sizeof(*worker->dirty));
-    worker->lanes = calloc(runtime->count, sizeof(*worker->lanes));
-    worker->inbox = tri_inbox_new();
-    tr_status status = TR_ENOMEM;
-    if (worker->outboxes == NULL || worker->dirty == NULL || worker->lanes == NULL || worker->inbox == NULL)
+    tr_status status = tri_mail_open(worker);
+    if (status != TR_OK)
         goto free_memory;
     status = open_loop(worker);
     if (status != TR_OK)
@@ -495,10 +300,7 @@ tri_worker_new(struct tri_runtime *runtime, unsigned index, struct tri_worker **
 close_loop:
     close_loop(worker);
 free_memory:
-    tri_inbox_free(worker->inbox);
-    free(worker->lanes);
-    free(worker->dirty);
-    free(worker->outboxes);
+    tri_mail_close(worker);
     free(worker);
     return status;
 }
@@ -524,6 +326,12 @@ tri_worker_start(struct tri_worker *worker)
 }
 
 void
+tri_worker_nudge(struct tri_worker *worker)
+{
+    uv_async_send(&worker->wakeup);
+}
+
+void
 tri_worker_free(struct tri_worker *worker)
 {
     if (worker == NULL)
@@ -532,13 +340,6 @@ tri_worker_free(struct tri_worker *worker)
     worker->layer->close(worker);
     if (worker->guest_close != NULL)
         worker->guest_close(worker);
-    for (unsigned target = 0; target < worker->runtime->count; target++) {
-        tri_outbox_fini(&worker->outboxes[target]);
-        tri_lane_free(worker->lanes[target]); /* a lane is freed where it ends */
-    }
-    tri_inbox_free(worker->inbox);
-    free(worker->lanes);
-    free(worker->dirty);
-    free(worker->outboxes);
+    tri_mail_close(worker);
     free(worker);
 }

@@ -27,7 +27,6 @@
 #include <ck_pr.h>
 #include <stdlib.h>
 #include <string.h>
-#include <troupe/actors/send.h>
 #include <unistd.h>
 
 /* Deals. */

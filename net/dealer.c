@@ -7,7 +7,6 @@
 #include "server_internal.h"
 
 #include <ck_pr.h>
-#include <troupe/actors/send.h>
 #include <unistd.h>
 
 /* How many connections there are. */

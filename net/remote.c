@@ -10,7 +10,6 @@
 #include "tune.h"
 
 #include <stdlib.h>
-#include <troupe/actors/send.h>
 #include <troupe/net/remote.h>
 
 /* A question that an answer refers to. */

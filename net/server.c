@@ -18,8 +18,6 @@
 
 #include <ck_pr.h>
 #include <stdlib.h>
-#include <troupe/actors/send.h>
-#include <unistd.h>
 
 #define COMPLAIN_MS 1000u
 

@@ -11,7 +11,7 @@
  * the callbacks of lost writes and close are given, in this order, and then the actor ends and its memory goes.
  *
  * No event may come before the call that caused it has returned. So the public functions only note what is due, and
- * tri_socket_settle() does it: at the end of the socket's own callback that runs (between enter and leave), or else
+ * settle() does it: at the end of the socket's own callback that runs (between enter and leave), or else
  * from the worker's list of later work.
  *
  * Invariants
@@ -24,16 +24,14 @@
 #include "connect.h"
 #include "deal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 static const struct tr_socket_events no_events;
 
 static const char *const call_names[] = {
-    [TRI_CALL_DESTROY] = "destroy", [TRI_CALL_LOOKUP] = "getaddrinfo", [TRI_CALL_SOCKET] = "socket",
-    [TRI_CALL_BIND] = "bind",       [TRI_CALL_CONNECT] = "connect",    [TRI_CALL_READ] = "read",
-    [TRI_CALL_WRITE] = "write",
+    [TRI_CALL_DESTROY] = "destroy", [TRI_CALL_LOOKUP] = "getaddrinfo", [TRI_CALL_BIND] = "bind",
+    [TRI_CALL_CONNECT] = "connect", [TRI_CALL_READ] = "read",          [TRI_CALL_WRITE] = "write",
 };
 
 /* The beginning. */

@@ -44,17 +44,16 @@ enum tri_socket_flag {
     TRI_SOCKET_SILENT = 1 << 12,     /* no event any more: it was killed, or never came to life */
     TRI_SOCKET_OWES_DRAIN = 1 << 13, /* a write returned TR_QUEUED */
     TRI_SOCKET_INSIDE = 1 << 14,     /* a callback of it runs: what is due waits for its end */
-    TRI_SOCKET_DUE = 1 << 15,        /* tri_socket_settle() has something to do */
+    TRI_SOCKET_DUE = 1 << 15,        /* something is to be settled */
     TRI_SOCKET_START = 1 << 16,      /* the connection is to be begun */
     TRI_SOCKET_CLOSED = 1 << 17,     /* the close event is over */
     TRI_SOCKET_NO_DELAY = 1 << 18,   /* asked for before connect */
 };
 
-/* The step that failed: tri_socket_call_name(). */
+/* The step that failed; socket.c has the names. */
 enum tri_socket_call {
     TRI_CALL_DESTROY,
     TRI_CALL_LOOKUP,
-    TRI_CALL_SOCKET,
     TRI_CALL_BIND,
     TRI_CALL_CONNECT,
     TRI_CALL_READ,

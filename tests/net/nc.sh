@@ -3,7 +3,7 @@
 set -euo pipefail
 
 # There are several programs of this name; only one kind ends its side when its input has ended.
-if ! nc -h 2>&1 | grep -q -e '-[[:alnum:]]*N'; then
+if ! [[ $(nc -h 2>&1) =~ \[-[0-9A-Za-z]*N ]]; then
     echo "skipped: an nc with -N was not found"
     exit 0
 fi

@@ -1,0 +1,30 @@
+/*
+ * Mail: what comes to a worker through its lanes and its inbox, and what goes out through its outboxes.
+ *
+ * A turn takes the mail first and sends it last. Whoever publishes for another worker rings its bell afterwards.
+ */
+#ifndef TROUPE_CORE_MAIL_H
+#define TROUPE_CORE_MAIL_H
+
+#include <troupe/core/worker.h>
+
+/* Makes the ways in and out; after a failure too, tri_mail_close() frees what there is. Thread: setup. */
+tr_status tri_mail_open(struct tri_worker *worker);
+void tri_mail_close(struct tri_worker *worker);
+
+/* Hands what has come to the layer above, within reason. Returns how many messages. Thread: owner. */
+unsigned tri_mail_take(struct tri_worker *worker);
+
+/* Is there mail to take? Thread: owner. */
+bool tri_mail_waits(struct tri_worker *worker);
+
+/* Publishes what is staged, as far as the lanes have room, and wakes the receivers. Thread: owner. */
+void tri_mail_send(struct tri_worker *worker);
+
+/* Before sleeping: consumers of full lanes shall ring when there is room. false: there is room already. Thread: owner. */
+bool tri_mail_starve(struct tri_worker *worker);
+
+/* Nobody sends any more: everything that is still on its way becomes a dead letter. Thread: owner. */
+void tri_mail_bury(struct tri_worker *worker);
+
+#endif

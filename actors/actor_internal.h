@@ -35,6 +35,7 @@ enum tri_actor_flag {
     TRI_ACTOR_UNBORN = 1 << 6,  /* holds the mail of a reserved slot until its actor comes */
     TRI_ACTOR_LIMITED = 1 << 7, /* its behavior sets limits of its own to the mailbox */
     TRI_ACTOR_SLOW = 1 << 8,    /* its last message took long: dispatch.c */
+    TRI_ACTOR_HOSTED = 1 << 9,  /* the layer above says when it has ended */
 };
 
 /* What a message cannot simply be put into the mailbox of. */

@@ -208,7 +208,7 @@ tri_actor_stop(tr_actor *actor, enum tr_stop_mode how)
 }
 
 void
-tr_exit(tr_actor *self)
+tri_actor_end(tr_actor *self)
 {
     if (self->flags & TRI_ACTOR_LINGERS) {
         self->flags &= (uint16_t)~TRI_ACTOR_LINGERS;
@@ -218,6 +218,21 @@ tr_exit(tr_actor *self)
     }
     self->flags |= TRI_ACTOR_ENDING;
     tri_actor_settle(self);
+}
+
+void
+tri_actor_host(tr_actor *actor)
+{
+    actor->flags |= TRI_ACTOR_HOSTED;
+}
+
+void
+tr_exit(tr_actor *self)
+{
+    if (self->flags & TRI_ACTOR_HOSTED)
+        tri_actor_stop(self, TR_STOP_NOW);
+    else
+        tri_actor_end(self);
 }
 
 /* Everybody on this worker. */

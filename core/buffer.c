@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <troupe/core/buffer.h>
+#include <troupe/core/buffer_holds.h>
 #include <troupe/core/order.h>
 
 struct tr_buffer {
@@ -97,4 +98,15 @@ tr_slice_release(tr_slice slice)
     ck_pr_fence_acquire(); /* B2: so has everybody else; pairs with B1, above */
     TRI_ACQUIRE(&buffer->holds);
     buffer_free(buffer);
+}
+
+bool
+tri_slice_is_sole(tr_slice slice)
+{
+    tr_buffer *buffer = slice.buffer;
+    if (ck_pr_load_uint(&buffer->holds) != 1)
+        return false;
+    ck_pr_fence_acquire(); /* B3: whoever held it has finished reading; pairs with B1, above */
+    TRI_ACQUIRE(&buffer->holds);
+    return true;
 }

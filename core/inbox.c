@@ -19,6 +19,18 @@ tri_inbox_free(struct tri_inbox *inbox)
     free(inbox);
 }
 
+/* ck_stack_push_upmc(), spelt out so that ThreadSanitizer sees the link written before the entry is published. */
+static void
+push(ck_stack_t *stack, ck_stack_entry_t *entry)
+{
+    ck_stack_entry_t *top = ck_pr_load_ptr(&stack->head);
+    do {
+        entry->next = top;
+        TRI_RELEASE(stack);
+        ck_pr_fence_store(); /* I1: the entry is whole before it is seen; pairs with I2 in tri_inbox_take() */
+    } while (!ck_pr_cas_ptr_value(&stack->head, top, entry, &top));
+}
+
 tr_status
 tri_inbox_push(struct tri_inbox *inbox, tr_ref to, const tr_message *message, unsigned limit)
 {
@@ -33,15 +45,14 @@ tri_inbox_push(struct tri_inbox *inbox, tr_ref to, const tr_message *message, un
     }
     entry->to = to;
     entry->message = *message;
-    TRI_RELEASE(&inbox->stack);
-    ck_stack_push_upmc(&inbox->stack, &entry->link); /* its fence pairs with the exchange in tri_inbox_take() */
+    push(&inbox->stack, &entry->link);
     return TR_OK;
 }
 
 struct tri_inbox_entry *
 tri_inbox_take(struct tri_inbox *inbox)
 {
-    struct ck_stack_entry *newest = ck_stack_batch_pop_upmc(&inbox->stack);
+    struct ck_stack_entry *newest = ck_stack_batch_pop_upmc(&inbox->stack); /* I2, pairs with I1 */
     TRI_ACQUIRE(&inbox->stack);
 
     struct ck_stack_entry *oldest = NULL;

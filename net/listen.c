@@ -44,7 +44,7 @@ failed(tr_server *server, const struct tr_error *error)
     server->error = *error;
     if (server->waiter != NULL) {
         tri_server_tell_waiter(server, error->status);
-        tr_exit(server->actor);
+        tri_actor_end(server->actor);
         return;
     }
     server->flags |= TRI_SERVER_ERROR_DUE;

@@ -49,13 +49,9 @@ hold_back(tr_socket *socket, tr_slice slice)
 static void
 on_bytes(tr_socket *socket, size_t size)
 {
-    tr_slice slice;
+    tr_slice slice = tri_slabs_lend(&socket->net->slabs, size);
     socket->bytes_read += size;
     tri_idle_moved(socket);
-    if (tri_slabs_lend(&socket->net->slabs, size, &slice) != TR_OK) {
-        tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_READ);
-        return;
-    }
     if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_PAUSED)))
         hold_back(socket, slice);
     else

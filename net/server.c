@@ -68,7 +68,7 @@ emit_closes(tr_server *server)
         emit_close(server);
     }
     if (ends_now(server))
-        tr_exit(server->actor);
+        tri_actor_end(server->actor);
 }
 
 static bool
@@ -308,6 +308,7 @@ init(tr_actor *self, void *state, const void *argument)
 {
     tr_server *server = state;
     const struct tri_server_order *order = argument;
+    tri_actor_host(self);
     server->actor = self;
     server->events = order->options->events != NULL ? order->options->events : &no_events;
     server->max_connections = order->options->max_connections;

@@ -14,19 +14,17 @@
 
 #define TRI_READ_BYTES 65536u /* offered to one read */
 
-struct tri_slab;
-
 /* What a worker reads into. All zero to begin with. */
 struct tri_slabs {
-    struct tri_slab *current; /* NULL: none yet */
-    size_t used;              /* bytes of it that are held, the head included */
+    tr_slice current; /* the whole of it; size 0: none yet */
+    size_t used;      /* bytes at its beginning that may be held */
 };
 
 /* Gives the part for the next read; a part of no bytes without memory. */
 void tri_slabs_offer(struct tri_slabs *slabs, uv_buf_t *out);
 
-/* Makes a slice of the first size bytes of what was offered: lent until tri_slabs_take_back(). TR_OK, TR_ENOMEM. */
-tr_status tri_slabs_lend(struct tri_slabs *slabs, size_t size, tr_slice *out);
+/* A slice of the first size bytes of what was offered: lent until tri_slabs_take_back(). */
+tr_slice tri_slabs_lend(struct tri_slabs *slabs, size_t size);
 
 /* The lending is over: what nobody holds by now is offered again. */
 void tri_slabs_take_back(struct tri_slabs *slabs, tr_slice slice);

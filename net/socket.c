@@ -42,6 +42,7 @@ tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_socket_event
     socket->net = tri_net_of(tri_actor_worker(actor));
     if (socket->net == NULL)
         return TR_ENOMEM;
+    tri_actor_host(actor);
     socket->actor = actor;
     socket->events = events != NULL ? events : &no_events;
     socket->data = data;
@@ -180,7 +181,7 @@ end_actor(tr_socket *socket)
 {
     socket->flags |= TRI_SOCKET_CLOSED;
     if (socket->later.run == NULL)
-        tr_exit(socket->actor);
+        tri_actor_end(socket->actor);
 }
 
 static void

@@ -1,7 +1,7 @@
 /*
  * A program for peers of other makes: what happens to its sockets goes to standard output, a line for each event.
  *
- *   peer serve          prints "port N"; echoes; says "goodbye" when the other side has ended. Until standard input ends
+ *   peer serve          prints "port N"; echoes; says "goodbye" when the other side has ended. Until its input ends
  *   peer client PORT    connects, says "hello", echoes what comes. Until it is closed
  *
  * A line is "NUMBER EVENT"; the numbers count the connections of a server, a client is 0.

@@ -36,8 +36,8 @@ extern tr_actor *director;
 extern tr_runtime *stage_runtime;
 
 /*
- * Starts a runtime, calls script on the director's worker, waits until stage_end() is called and stops the runtime. Fails
- * the test if that takes too long, if anything had to be killed, or if a descriptor is left.
+ * Starts a runtime, calls script on the director's worker, waits until stage_end() is called and stops the runtime.
+ * Fails the test if that takes too long, if anything had to be killed, or if a descriptor is left.
  */
 void stage_play(unsigned workers, void (*script)(void));
 
@@ -55,7 +55,7 @@ void note(struct endpoint *endpoint, const char *format, ...) __attribute__((for
 
 /*
  * A server on 127.0.0.1 and a port of the system's, which is in stage_port when stage_serve() returns. Its connections
- * write into accepted[0], accepted[1], ... , whose hooks are set before. It closes itself with its connections' limit.
+ * write into accepted[0], accepted[1], ... , whose hooks are set before.
  */
 extern uint16_t stage_port;
 extern struct endpoint accepted[8];

@@ -52,7 +52,7 @@ one_worker_takes_all(void **state)
     assert_int_equal(tr_balance_round_robin(&view), 0);
 }
 
-/* Connections of mixed length: the sums drift apart under round robin, and never by more than one under least loaded. */
+/* Connections of mixed length: under round robin the sums would drift apart. */
 static void
 least_loaded_keeps_workers_even_when_lifetimes_differ(void **state)
 {

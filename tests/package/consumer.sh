@@ -25,7 +25,10 @@ cmake)
         -DCMAKE_C_COMPILER="$CC" -DBUILD_SHARED_LIBS="$shared"
     "$CMAKE" --build "$work/build"
     "$work/build/consumer"
-    if ldd "$work/build/consumer" | grep -q libtroupe; then linked=shared; else linked=static; fi
+    case $(ldd "$work/build/consumer") in
+    *libtroupe*) linked=shared ;;
+    *) linked=static ;;
+    esac
     [ "$linked" = "$kind" ] || {
         echo "the $kind library was asked for, the $linked one was linked"
         exit 1

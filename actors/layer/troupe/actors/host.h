@@ -17,6 +17,15 @@
 tr_status tri_actor_spawn_here(struct tri_worker *worker, tr_actor *parent, const struct tr_behavior *behavior, const void *argument,
                                tr_actor **out);
 
+/*
+ * From here on the layer above says when this actor has ended, with tri_actor_end(): a user's tr_exit() on it only asks
+ * it to stop, as TR_STOP_NOW. Called in its init. Thread: owner.
+ */
+void tri_actor_host(tr_actor *actor);
+
+/* What tr_exit() is for other actors. Thread: owner. */
+void tri_actor_end(tr_actor *actor);
+
 /* The worker on which an actor lives. */
 struct tri_worker *tri_actor_worker(const tr_actor *actor);
 

@@ -61,9 +61,8 @@ struct tr_listen_options {
  * Owner:   the runtime's. out gets the name, bound the address (with the port that the system chose); both may be NULL.
  * Thread:  any that is no worker.
  * Returns: TR_OK; TR_EINVAL; TR_EBADHOST; TR_EBADLIMIT (backlog, keep_alive_delay_ms); TR_EWRONGTHREAD; TR_ESTOPPING;
- * what
- *          listening answers: TR_EADDRINUSE, TR_EACCES, TR_EADDRNOTAVAIL, TR_ENOTFOUND... On failure nothing is left of
- *          the server, and the status stands for the error event.
+ *          what listening answers: TR_EADDRINUSE, TR_EACCES, TR_EADDRNOTAVAIL, TR_ENOTFOUND... On failure nothing is
+ *          left of the server, and the status stands for the error event.
  */
 tr_status tr_runtime_listen(struct tr_runtime *runtime, const struct tr_server_options *server,
                             const struct tr_listen_options *listen, tr_ref *out, struct tr_address *bound);

@@ -8,8 +8,8 @@
  * The order of events is that of Node's net.Socket (its documentation of v10 and the behaviour of v20): 'lookup', then
  * 'connect' and 'ready' or else 'error'; any number of 'data', 'drain' and 'timeout'; 'end' at most once; 'error' at
  * most once and directly before 'close'; 'close' exactly once, last. No event comes before the call that caused it has
- * returned. After the close callback has returned the tr_socket is gone, and so is its actor: it ends with the socket
- * and by nothing else, so tr_socket_destroy() is the way to end it, not tr_exit().
+ * returned. After the close callback has returned the tr_socket is gone, and so is its actor: tr_exit() on that is
+ * tr_socket_destroy().
  *
  * "Document" in the comments names the Node documentation by era: v0.2, v0.4, v0.5, v0.10, v10.
  */
@@ -102,11 +102,11 @@ tr_status tr_runtime_connect(struct tr_runtime *runtime, const struct tr_connect
  * Writes a copy of size bytes. What the kernel does not take at once is queued.
  *
  * Thread:  owner.
- * Returns: TR_OK: the kernel has all of it. TR_QUEUED: part of it waits in this process, and drain will come. Before
- * connect
- *          everything waits: there the answer is TR_QUEUED from 16 KiB on, as Node's, and TR_OK (without a drain)
- *          below. Refusals that change nothing: TR_EINVAL; TR_EDESTROYED, the socket was destroyed; TR_ENOMEM. Refusals
- *          that destroy the socket, with an error event, as in Node: TR_EWRITEAFTEREND, after tr_socket_end();
+ * Returns: TR_OK: the kernel has all of it. TR_QUEUED: part of it waits in this process, and drain will come.
+ *          Before connect everything waits: there the answer is TR_QUEUED from 16 KiB on, as Node's, and TR_OK (without
+ *          a drain) below.
+ *          Refusals that change nothing: TR_EINVAL; TR_EDESTROYED, the socket was destroyed; TR_ENOMEM.
+ *          Refusals that destroy the socket, with an error event, as in Node: TR_EWRITEAFTEREND, after tr_socket_end();
  *          TR_EPIPE, after our side was ended because the peer's was; what the system answers.
  * Document: socket.write (all eras).
  */

@@ -267,6 +267,32 @@ destroying_with_an_error_tells_it_before_close(void **state)
     assert_string_equal(client.log, "connect ready end close");
 }
 
+static void
+exits(struct endpoint *self, const char *event)
+{
+    if (is(event, "data"))
+        tr_exit(tr_socket_actor(self->socket));
+}
+
+static void
+play_exit(void)
+{
+    client.hook = says_hello;
+    accepted[0].hook = exits;
+    stage_serve((struct tr_server_options){0});
+    stage_connect(&client);
+    end_when_both_are_closed();
+}
+
+static void
+the_exit_of_its_actor_destroys_a_socket(void **state)
+{
+    (void)state;
+    stage_play(1, play_exit);
+    assert_string_equal(accepted[0].log, "accepted data:hello close");
+    assert_string_equal(client.log, "connect ready end close");
+}
+
 static int raw = -1;
 
 static void
@@ -1003,6 +1029,7 @@ main(void)
         cmocka_unit_test_setup(wrong_arguments_are_refused_by_name, reset),
         cmocka_unit_test_setup(nothing_harms_in_the_close_callback, reset),
         cmocka_unit_test_setup(a_socket_may_be_destroyed_in_any_event_and_closes_once, reset),
+        cmocka_unit_test_setup(the_exit_of_its_actor_destroys_a_socket, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

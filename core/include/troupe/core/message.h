@@ -11,6 +11,7 @@
 #ifndef TROUPE_CORE_MESSAGE_H
 #define TROUPE_CORE_MESSAGE_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <troupe/core/buffer.h>
@@ -57,6 +58,21 @@ typedef struct tr_message {
     } payload;
 } tr_message;
 
+/*
+ * The library's: tag, kind, size and lap as the word that they are in memory. They are stored as one, because a send
+ * loads them as one, and a load that spans several fresh stores has to wait for them.
+ */
+static inline void
+tr_message_set_head(tr_message *message, uint32_t tag, uint8_t kind, uint8_t size)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    uint64_t head = (uint64_t)tag << 32 | (uint64_t)kind << 24 | (uint64_t)size << 16;
+#else
+    uint64_t head = tag | (uint64_t)kind << 32 | (uint64_t)size << 40;
+#endif
+    memcpy((unsigned char *)message + offsetof(tr_message, tag), &head, sizeof(head));
+}
+
 /* A message with a tag and no payload. Thread: any. */
 static inline tr_message
 tr_message_signal(uint32_t tag)
@@ -64,10 +80,7 @@ tr_message_signal(uint32_t tag)
     tr_message message;
     message.from = TR_NOBODY;
     message.id = 0;
-    message.tag = tag;
-    message.kind = TR_PAYLOAD_BYTES;
-    message.size = 0;
-    message.lap = 0;
+    tr_message_set_head(&message, tag, TR_PAYLOAD_BYTES, 0);
     return message;
 }
 
@@ -83,8 +96,10 @@ tr_message_copy(uint32_t tag, const void *data, size_t size)
 {
     if (size > TR_MESSAGE_INLINE || (data == NULL && size > 0))
         return tr_message_copy_large(tag, data, size);
-    tr_message message = tr_message_signal(tag);
-    message.size = (uint8_t)size;
+    tr_message message;
+    message.from = TR_NOBODY;
+    message.id = 0;
+    tr_message_set_head(&message, tag, TR_PAYLOAD_BYTES, (uint8_t)size);
     if (size > 0)
         memcpy(message.payload.bytes, data, size);
     return message;
@@ -95,7 +110,7 @@ static inline tr_message
 tr_message_slice(uint32_t tag, tr_slice slice)
 {
     tr_message message = tr_message_signal(tag);
-    message.kind = TR_PAYLOAD_SLICE;
+    tr_message_set_head(&message, tag, TR_PAYLOAD_SLICE, 0);
     message.payload.slice = slice;
     return message;
 }
@@ -108,7 +123,7 @@ static inline tr_message
 tr_message_pointer(uint32_t tag, void *address, size_t size, void (*destroy)(void *address))
 {
     tr_message message = tr_message_signal(tag);
-    message.kind = TR_PAYLOAD_POINTER;
+    tr_message_set_head(&message, tag, TR_PAYLOAD_POINTER, 0);
     message.payload.pointer.address = address;
     message.payload.pointer.size = size;
     message.payload.pointer.destroy = destroy;

@@ -8,31 +8,31 @@
 tr_ref
 tr_self(const tr_actor *self)
 {
-    return self->ref;
+    return self != NULL ? self->ref : TR_NOBODY;
 }
 
 tr_ref
 tr_parent(const tr_actor *self)
 {
-    return self->parent;
+    return self != NULL ? self->parent : TR_NOBODY;
 }
 
 void *
 tr_state(tr_actor *self)
 {
-    return tri_actor_state(self);
+    return self != NULL ? tri_actor_state(self) : NULL;
 }
 
 struct tr_runtime *
 tr_actor_runtime(const tr_actor *self)
 {
-    return tri_runtime_of(self->home);
+    return self != NULL ? tri_runtime_of(self->home) : NULL;
 }
 
 struct uv_loop_s *
 tr_actor_loop(tr_actor *self)
 {
-    return &self->home->worker->loop;
+    return self != NULL ? &self->home->worker->loop : NULL;
 }
 
 unsigned
@@ -66,7 +66,13 @@ tri_actor_leave(tr_actor *actor, struct tri_actor_frame outer)
 {
     struct tri_worker_activity *activity = &actor->home->worker->activity;
     actor->depth--;
+    tri_actor_restore(activity, outer);
     tri_actor_settle(actor);
+}
+
+void
+tri_actor_restore(struct tri_worker_activity *activity, struct tri_actor_frame outer)
+{
     activity->name = outer.name;
     activity->actor = outer.actor;
     activity->tag = outer.tag;

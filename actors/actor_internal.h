@@ -36,10 +36,12 @@ enum tri_actor_flag {
     TRI_ACTOR_LIMITED = 1 << 7, /* its behavior sets limits of its own to the mailbox */
     TRI_ACTOR_SLOW = 1 << 8,    /* its last message took long: dispatch.c */
     TRI_ACTOR_HOSTED = 1 << 9,  /* the layer above says when it has ended */
+    TRI_ACTOR_DONE = 1 << 10,   /* said so while it was being killed: nothing lingers */
 };
 
 /* What a message cannot simply be put into the mailbox of. */
-#define TRI_ACTOR_PARTICULAR (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING | TRI_ACTOR_LIMITED | TRI_ACTOR_UNBORN)
+#define TRI_ACTOR_PARTICULAR                                                                                           \
+    (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING | TRI_ACTOR_LIMITED | TRI_ACTOR_UNBORN | TRI_ACTOR_SLOW)
 
 /* A message in a mailbox. It lies in a node of its worker's pool, and does not move until its handler has returned. */
 struct tri_mail {
@@ -67,7 +69,6 @@ struct tr_actor {
     uint32_t children;
     uint16_t flags;
     uint8_t depth; /* callbacks of it on the stack */
-    uint8_t round; /* in which it ran last, if it is slow */
 };
 
 #define TRI_ACTOR_ALIGN 16u
@@ -89,13 +90,11 @@ struct tri_actors {
     struct tri_pool mail;
     struct tri_mail_list queue; /* mailbox.h */
     uint64_t alive;
-    bool draining;
+    bool draining, killing;
 
     /* The slice: dispatch.c. */
     uint32_t until_look, stride;
     uint64_t looked;
-    struct tri_mail *round_end; /* the last of this round */
-    uint8_t round;
     bool slice_over;
 
     struct tri_actor_timer **timers; /* by number: timer.c */
@@ -113,6 +112,9 @@ struct tr_runtime {
     pthread_t waiter;
     bool waiting, quit;
 };
+
+/* actor.c: who runs now, as the watchdog sees it, is again who ran before. */
+void tri_actor_restore(struct tri_worker_activity *activity, struct tri_actor_frame outer);
 
 /* spawn.c */
 
@@ -193,11 +195,14 @@ tri_tag_is_own(uint32_t tag)
 /* dead_letters.c: takes the payload too. */
 void tri_dead_letter(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason);
 
+/* offload.c: the calling thread runs an offloaded function, which the runtime's end would wait for. */
+extern _Thread_local bool tri_inside_offload;
+
 /* timer.c */
 void tri_actor_timers_end(tr_actor *actor);
 void tri_actors_timers_fini(struct tri_actors *home);
 
-/* Who is heard by tri_worker's host field. */
+/* The actors of a worker. */
 static inline struct tri_actors *
 tri_actors_of(const struct tri_worker *worker)
 {

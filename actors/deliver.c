@@ -28,8 +28,10 @@ stop(struct tri_actors *home, tr_ref to, enum tr_stop_mode how)
     tr_actor *actor = tri_actor_at(home, to);
     if (actor == NULL)
         return;
-    if (actor->flags & TRI_ACTOR_UNBORN)
-        actor->flags |= TRI_ACTOR_CLOSED; /* it will be asked as soon as it is there */
+    if (actor->flags & TRI_ACTOR_UNBORN) /* it will be asked as soon as it is there */
+        actor->flags |= TRI_ACTOR_CLOSED | (how == TR_STOP_KILL  ? TRI_ACTOR_KILLED
+                                            : how == TR_STOP_NOW ? TRI_ACTOR_ENDING
+                                                                 : 0);
     else
         tri_actor_stop(actor, how);
 }
@@ -82,7 +84,7 @@ tri_actors_deliver(struct tri_worker *worker, tr_ref to, tr_message *message)
         return true;
     }
     tr_actor *actor = tri_actor_at(home, to);
-    if (TRI_LIKELY(actor != NULL && (actor->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING)) == 0))
+    if (TRI_LIKELY(actor != NULL && (actor->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING)) == 0 && !home->killing))
         return file(home, actor, message);
     tri_dead_letter(home, to, message, TR_DEAD_NO_ACTOR);
     return true;

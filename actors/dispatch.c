@@ -5,9 +5,8 @@
  * SLICE_US, so that the worker looks at its lanes and sockets however busy its actors are.
  *
  * The queue gives actors equal shares of messages; those whose messages take long would take most of the time all the
- * same. An actor is slow when its last message took SLOW_US or more, and of a slow actor one message is handled
- * in each round: what else it has in the queue goes to the end, in order, unhandled. A round is what stood in the
- * queue when it began.
+ * same. An actor is slow when its last message took SLOW_US or more, and a slow actor has one message in the queue: the
+ * next goes to the end of it when that is handled. So each of its messages waits for one of everybody else's.
  *
  * The clock costs as much as a message. So it is read every `stride` messages, and the stride follows the handlers: it
  * doubles while SHORT_US have not passed between two looks and falls to one when LONG_US have.
@@ -45,25 +44,35 @@ look(struct tri_actors *home)
     return passed;
 }
 
-/* What stands in the queue now is the next round. An empty one has no end: it is begun when somebody asks for it. */
+/* From now on one message of the actor stands in the queue at a time: what it has there goes back before its overflow. */
 static void
-begin_round(struct tri_actors *home)
+slow_down(struct tri_actors *home, tr_actor *actor)
 {
-    struct tri_mail *last = (struct tri_mail *)(void *)home->queue.last_next; /* `next` is the first of its fields */
-    home->round++;
-    home->round_end = tri_mail_list_empty(&home->queue) ? NULL : last;
+    struct tri_mail_list others, own;
+    actor->flags |= TRI_ACTOR_SLOW;
+    if (actor->waiting <= 1 || (actor->flags & TRI_ACTOR_LIMITED) != 0)
+        return; /* it has no more than one there */
+    tri_mail_list_init(&others);
+    tri_mail_list_init(&own);
+    while (!tri_mail_list_empty(&home->queue)) {
+        struct tri_mail *mail = tri_mail_list_take(&home->queue);
+        tri_mail_list_append(mail->actor == actor ? &own : &others, mail);
+    }
+    tri_mail_list_move(&own, &actor->overflow);
+    tri_mail_list_move(&actor->overflow, &own);
+    tri_mail_list_move(&home->queue, &others);
+    tri_mailbox_move_up(home, actor);
 }
 
-/* A slow actor that ran in this round waits for the next one. */
-static bool
-waits_for_its_turn(struct tri_actors *home, const tr_actor *actor)
+/* It was quick this time: it gets its share of the queue again. */
+static void
+speed_up(struct tri_actors *home, tr_actor *actor)
 {
-    if ((actor->flags & TRI_ACTOR_SLOW) == 0 || actor->round != home->round)
-        return false;
-    if (home->round_end != NULL)
-        return true;
-    begin_round(home);
-    return false;
+    actor->flags &= (uint16_t)~TRI_ACTOR_SLOW;
+    if (actor->flags & TRI_ACTOR_LIMITED)
+        return;
+    for (uint32_t i = 1; i < actor->waiting && i < TRI_MAILBOX_SHARE; i++)
+        tri_mailbox_move_up(home, actor);
 }
 
 static inline void
@@ -99,12 +108,11 @@ handle_slow(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
     tr_ref ref = actor->ref;
     look(home);
-    actor->round = home->round;
     handle(home, actor, mail);
     bool still = look(home) >= us(home, SLOW_US);
     actor = tri_slots_find(&home->slots, ref);
     if (actor != NULL && !still)
-        actor->flags &= (uint16_t)~TRI_ACTOR_SLOW;
+        speed_up(home, actor);
 }
 
 /* Mail whose actor is not the plain case. */
@@ -118,14 +126,10 @@ handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
         tri_actor_free_if_unused(actor);
         return 0;
     }
-    if (waits_for_its_turn(home, actor)) {
-        tri_mail_list_append(&home->queue, mail);
-        return 0;
-    }
     if (actor->flags & TRI_ACTOR_LIMITED)
         tri_mailbox_move_up_limited(home, actor, mail);
     else
-        tri_mailbox_leave(home, actor);
+        tri_mailbox_leave_slow(home, actor);
     if (actor->flags & TRI_ACTOR_SLOW)
         handle_slow(home, actor, mail);
     else
@@ -137,13 +141,11 @@ handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 static void
 look_at(struct tri_actors *home, tr_ref ref)
 {
-    bool alone = home->stride == 1;
+    bool alone = home->stride == 1; /* nothing else ran since the last look */
     uint64_t passed = look(home);
     tr_actor *actor = tri_slots_find(&home->slots, ref);
-    if (alone && actor != NULL && passed >= us(home, SLOW_US)) {
-        actor->flags |= TRI_ACTOR_SLOW;
-        actor->round = home->round;
-    }
+    if (alone && actor != NULL && (actor->flags & TRI_ACTOR_SLOW) == 0 && passed >= us(home, SLOW_US))
+        slow_down(home, actor);
 }
 
 bool
@@ -159,8 +161,6 @@ tri_dispatch_run(struct tri_worker *worker)
     do {
         struct tri_mail *mail = tri_mail_list_take(&home->queue);
         tr_actor *actor = mail->actor;
-        if (TRI_UNLIKELY(mail == home->round_end))
-            begin_round(home);
         if (TRI_UNLIKELY((actor->flags & (TRI_ACTOR_GONE | TRI_ACTOR_LIMITED | TRI_ACTOR_SLOW)) != 0))
             handled += handle_special(home, actor, mail);
         else {

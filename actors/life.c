@@ -8,9 +8,9 @@
  *   KILL    ending without a say
  *   tr_exit ending, by its own will
  *
- * An actor that answers its stopping callback with false goes on until it calls tr_exit(). Ending takes the name away
- * away after the stopped callback, buries the mailbox, and tells the parent. The memory may have to wait: for mail that
- * is still in the worker's queue, or, of a killed actor whose state is in use, for its tr_exit().
+ * An actor that answers its stopping callback with false goes on until it calls tr_exit(). Ending calls stopped, buries
+ * the mailbox, takes the name away and tells the parent. The memory may have to wait: for mail that is still in the
+ * worker's queue, or, of a killed actor whose state is in use, for its tr_exit().
  *
  * When the runtime drains, every actor without children is asked to stop, and each parent when its last child has gone.
  */
@@ -48,7 +48,8 @@ tri_actor_new(struct tri_actors *home, const struct tr_behavior *behavior, tr_re
     actor->home = home;
     actor->parent = parent;
     tri_mail_list_init(&actor->overflow);
-    if (behavior->mailbox.messages != 0 || behavior->mailbox.bytes != 0 || behavior->mailbox.policy != TR_MAILBOX_REFUSE)
+    if (behavior->mailbox.messages != 0 || behavior->mailbox.bytes != 0 ||
+        behavior->mailbox.policy != TR_MAILBOX_REFUSE)
         actor->flags = TRI_ACTOR_LIMITED;
     return actor;
 }
@@ -75,8 +76,8 @@ tri_actor_begin(tr_actor *actor, tr_ref ref, const void *argument)
     home->alive++;
     home->worker->counters.spawned++;
     if (TRI_UNLIKELY(home->worker->trace != NULL))
-        tri_trace(home->worker->trace, TRI_TRACE_ACTORS_spawn, 0, tri_trace_name(home->worker->runtime->trace, behavior->name),
-                  ref, actor->parent);
+        tri_trace(home->worker->trace, TRI_TRACE_ACTORS_spawn, 0,
+                  tri_trace_name(home->worker->runtime->trace, behavior->name), ref, actor->parent);
     if (behavior->init == NULL)
         return TR_OK;
 
@@ -92,28 +93,36 @@ tri_actor_begin(tr_actor *actor, tr_ref ref, const void *argument)
 
 /* The end. */
 
-void
-tri_actor_child_gone(struct tri_actors *home, tr_ref parent)
+/* Gives the parent if it is time to ask it to stop, else NULL. */
+static tr_actor *
+lose_child(struct tri_actors *home, tr_ref parent)
 {
     tr_actor *actor = tri_slots_find(&home->slots, parent);
     if (actor == NULL)
-        return;
+        return NULL;
     actor->children--;
-    if (TRI_UNLIKELY(home->draining) && actor->children == 0)
+    return TRI_UNLIKELY(home->draining && !home->killing) && actor->children == 0 ? actor : NULL;
+}
+
+void
+tri_actor_child_gone(struct tri_actors *home, tr_ref parent)
+{
+    tr_actor *actor = lose_child(home, parent);
+    if (actor != NULL)
         tri_actor_stop(actor, TR_STOP_DRAIN);
 }
 
-static void
+/* Gives the parent if it lives here and is to be asked now. */
+static tr_actor *
 tell_parent(struct tri_actors *home, tr_ref parent)
 {
     if (parent == TR_NOBODY)
-        return;
-    if (TRI_LIKELY(tri_ref_worker(parent) == home->worker->index)) {
-        tri_actor_child_gone(home, parent);
-        return;
-    }
+        return NULL;
+    if (TRI_LIKELY(tri_ref_worker(parent) == home->worker->index))
+        return lose_child(home, parent);
     tr_message message = tr_message_signal(TRI_TAG_CHILD_GONE);
     tri_send_system(home->worker, NULL, parent, &message);
+    return NULL;
 }
 
 /* A worker that drains says once that nothing lives on it any more. */
@@ -131,7 +140,8 @@ tri_actor_free_if_unused(tr_actor *actor)
         tri_actor_free(actor);
 }
 
-static void
+/* Gives the parent if that is to be asked to stop in its turn. */
+static tr_actor *
 finish(tr_actor *actor)
 {
     struct tri_actors *home = actor->home;
@@ -139,9 +149,10 @@ finish(tr_actor *actor)
     tr_ref parent = actor->parent;
     if (behavior->stopped != NULL && (actor->flags & TRI_ACTOR_KILLED) == 0) {
         actor->flags |= TRI_ACTOR_CLOSED;
-        actor->depth++; /* whatever it calls, it ends once */
+        struct tri_actor_frame frame = tri_actor_enter(actor, 0); /* whatever it calls, it ends once */
         behavior->stopped(actor, tri_actor_state(actor));
         actor->depth--;
+        tri_actor_restore(&home->worker->activity, frame);
     }
     tri_actor_timers_end(actor);
     tri_mailbox_bury(home, actor);
@@ -151,17 +162,30 @@ finish(tr_actor *actor)
     home->alive--;
     actor->flags |= TRI_ACTOR_GONE;
     tri_actor_free_if_unused(actor);
-    tell_parent(home, parent);
+    tr_actor *next = tell_parent(home, parent);
     check_quiet(home);
+    return next;
 }
 
+static bool
+is_over(const tr_actor *actor)
+{
+    if (actor->depth > 0 || (actor->flags & TRI_ACTOR_GONE) != 0)
+        return false;
+    return (actor->flags & TRI_ACTOR_ENDING) != 0 || ((actor->flags & TRI_ACTOR_CLOSED) != 0 && actor->waiting == 0);
+}
+
+static void ask(tr_actor *actor, enum tr_stop_mode how);
+
+/* A loop, not a recursion: a family may be a hundred thousand generations deep. */
 void
 tri_actor_settle_now(tr_actor *actor)
 {
-    if (actor->depth > 0 || (actor->flags & TRI_ACTOR_GONE) != 0)
-        return;
-    if ((actor->flags & TRI_ACTOR_ENDING) != 0 || actor->waiting == 0)
-        finish(actor);
+    while (actor != NULL && is_over(actor)) {
+        actor = finish(actor);
+        if (actor != NULL)
+            ask(actor, TR_STOP_DRAIN);
+    }
 }
 
 /* Asks the behavior; it may call anything, tr_exit() included. */
@@ -170,9 +194,10 @@ agrees(tr_actor *actor, enum tr_stop_mode how)
 {
     if (actor->behavior->stopping == NULL)
         return true;
-    actor->depth++;
+    struct tri_actor_frame frame = tri_actor_enter(actor, 0);
     bool answer = actor->behavior->stopping(actor, tri_actor_state(actor), how);
     actor->depth--;
+    tri_actor_restore(&actor->home->worker->activity, frame);
     return answer;
 }
 
@@ -180,12 +205,12 @@ static void
 kill_actor(tr_actor *actor)
 {
     actor->flags |= TRI_ACTOR_ENDING | TRI_ACTOR_KILLED;
-    if (!agrees(actor, TR_STOP_KILL))
+    if (!agrees(actor, TR_STOP_KILL) && (actor->flags & TRI_ACTOR_DONE) == 0)
         actor->flags |= TRI_ACTOR_LINGERS;
 }
 
-void
-tri_actor_stop(tr_actor *actor, enum tr_stop_mode how)
+static void
+ask(tr_actor *actor, enum tr_stop_mode how)
 {
     if (actor->flags & TRI_ACTOR_ENDING)
         return;
@@ -204,6 +229,12 @@ tri_actor_stop(tr_actor *actor, enum tr_stop_mode how)
         break;
     case TR_STOP_KILL: kill_actor(actor); break;
     }
+}
+
+void
+tri_actor_stop(tr_actor *actor, enum tr_stop_mode how)
+{
+    ask(actor, how);
     tri_actor_settle(actor);
 }
 
@@ -216,7 +247,7 @@ tri_actor_end(tr_actor *self)
             tri_actor_free_if_unused(self);
         return;
     }
-    self->flags |= TRI_ACTOR_ENDING;
+    self->flags |= TRI_ACTOR_ENDING | TRI_ACTOR_DONE;
     tri_actor_settle(self);
 }
 
@@ -229,6 +260,8 @@ tri_actor_host(tr_actor *actor)
 void
 tr_exit(tr_actor *self)
 {
+    if (self == NULL)
+        return;
     if (self->flags & TRI_ACTOR_HOSTED)
         tri_actor_stop(self, TR_STOP_NOW);
     else
@@ -243,7 +276,7 @@ for_each_actor(struct tri_actors *home, void (*visit)(tr_actor *actor))
     uint32_t made = tri_slots_made(&home->slots);
     for (uint32_t i = 0; i < made; i++) {
         tr_actor *actor = home->slots.table[i].actor;
-        if (actor != NULL && (actor->flags & TRI_ACTOR_UNBORN) == 0)
+        if (actor != NULL)
             visit(actor);
     }
 }
@@ -251,7 +284,7 @@ for_each_actor(struct tri_actors *home, void (*visit)(tr_actor *actor))
 static void
 ask_if_childless(tr_actor *actor)
 {
-    if (actor->children == 0)
+    if (actor->children == 0 && (actor->flags & TRI_ACTOR_UNBORN) == 0)
         tri_actor_stop(actor, TR_STOP_DRAIN);
 }
 
@@ -267,7 +300,10 @@ tri_actors_drain(struct tri_worker *worker)
 static void
 kill_one(tr_actor *actor)
 {
-    tri_actor_stop(actor, TR_STOP_KILL);
+    if (actor->flags & TRI_ACTOR_UNBORN)
+        tri_mailbox_bury(actor->home, actor); /* it will never be born */
+    else
+        tri_actor_stop(actor, TR_STOP_KILL);
 }
 
 uint64_t
@@ -275,7 +311,7 @@ tri_actors_kill(struct tri_worker *worker)
 {
     struct tri_actors *home = tri_actors_of(worker);
     uint64_t alive = home->alive;
-    home->draining = true;
+    home->draining = home->killing = true;
     for_each_actor(home, kill_one);
     tri_dispatch_bury(home);
     return alive;

@@ -40,6 +40,10 @@ tri_mailbox_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
         tri_mail_list_append(&actor->overflow, mail);
     } else if (actor->flags & TRI_ACTOR_LIMITED) {
         put_limited(home, actor, mail);
+    } else if ((actor->flags & TRI_ACTOR_SLOW) != 0 && actor->waiting > 0) {
+        mail->actor = actor;
+        actor->waiting++;
+        tri_mail_list_append(&actor->overflow, mail);
     } else {
         tri_mailbox_put_plain(home, actor, mail);
     }
@@ -71,7 +75,8 @@ drop_oldest(struct tri_actors *home, tr_actor *actor, tr_message *message)
     if (tri_mail_list_empty(&actor->overflow)) {
         head->message = *message;
         actor->waiting_lines += lines_of(message);
-        *message = tr_message_signal(message->tag);
+        message->kind = TR_PAYLOAD_BYTES; /* emptied by hand: in a lane's slot its stamp must stay */
+        message->size = 0;
         return true;
     }
     struct tri_mail *next = tri_mail_list_take(&actor->overflow);

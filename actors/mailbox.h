@@ -9,8 +9,8 @@
  * have one or two messages: measured, 120 actors that ping each other at random).
  *
  * Invariant: of the `waiting` messages of an actor the first min(waiting, share) stand in the queue, in order; the
- * rest in its overflow, in order. The share is SHARE; 1 for an actor that limits its mailbox, so that the oldest
- * can be found (`head`) and dropped; 0 for an unborn one.
+ * rest in its overflow, in order. The share is SHARE; 1 for a slow actor (dispatch.c) and for one that limits its
+ * mailbox, so that the oldest can be found (`head`) and dropped; 0 for an unborn one.
  *
  * Limits are those of the behavior; what the library itself sends is never refused.
  */
@@ -51,12 +51,23 @@ tri_mail_list_take(struct tri_mail_list *list)
     return mail;
 }
 
+/* Moves all of `from` to the end of `to`. */
+static inline void
+tri_mail_list_move(struct tri_mail_list *to, struct tri_mail_list *from)
+{
+    if (tri_mail_list_empty(from))
+        return;
+    *to->last_next = from->first;
+    to->last_next = from->last_next;
+    tri_mail_list_init(from);
+}
+
 /* Has it room for one more? The behavior's limits, or the default. */
 bool tri_mailbox_has_room(const tr_actor *actor, const tr_message *message);
 
 /*
- * A full mailbox answers as its policy says. TR_EFULL: not with the policy REFUSE. TR_OK: *taken tells whether the message
- * found its place or its end already; if not, there is room now.
+ * A full mailbox answers as its policy says. TR_EFULL: the policy is REFUSE. TR_OK: *taken tells whether the message, which
+ * has its sender and its name, found its place or its end already; if not, there is room now.
  */
 tr_status tri_mailbox_overflow(struct tri_actors *home, tr_actor *actor, tr_message *message, bool *taken);
 
@@ -82,6 +93,14 @@ static inline void
 tri_mailbox_leave(struct tri_actors *home, tr_actor *actor)
 {
     if (TRI_UNLIKELY(--actor->waiting >= TRI_MAILBOX_SHARE))
+        tri_mailbox_move_up(home, actor);
+}
+
+/* The same for a slow actor, of which one stands in the queue. */
+static inline void
+tri_mailbox_leave_slow(struct tri_actors *home, tr_actor *actor)
+{
+    if (--actor->waiting > 0)
         tri_mailbox_move_up(home, actor);
 }
 

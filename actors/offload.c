@@ -20,11 +20,15 @@ struct offload {
     void *result;
 };
 
+_Thread_local bool tri_inside_offload;
+
 static void
 run(uv_work_t *request)
 {
     struct offload *offload = request->data;
+    tri_inside_offload = true;
     offload->result = offload->work(offload->argument);
+    tri_inside_offload = false;
 }
 
 static void
@@ -43,13 +47,19 @@ tr_offload(tr_actor *self, void *(*work)(void *argument), void *argument, uint32
 {
     if (self == NULL || work == NULL)
         return TR_EINVAL;
+    if (self->flags & TRI_ACTOR_GONE)
+        return TR_EGONE;
     if (tag >= TR_TAG_RESERVED)
         return TR_EBADTAG;
     struct offload *offload = malloc(sizeof(*offload));
     if (offload == NULL)
         return TR_ENOMEM;
-    *offload = (struct offload){
-        .worker = self->home->worker, .caller = self->ref, .tag = tag, .work = work, .argument = argument, .destroy = destroy};
+    *offload = (struct offload){.worker = self->home->worker,
+                                .caller = self->ref,
+                                .tag = tag,
+                                .work = work,
+                                .argument = argument,
+                                .destroy = destroy};
     offload->request.data = offload;
     int err = uv_queue_work(&self->home->worker->loop, &offload->request, run, come_home);
     if (err != 0)

@@ -11,6 +11,19 @@
 
 /* The layer on one worker. */
 
+static void
+close_actors(struct tri_worker *worker)
+{
+    struct tri_actors *home = tri_actors_of(worker);
+    tri_actors_timers_fini(home);
+    for (size_t i = 0; i < sizeof(home->pools) / sizeof(home->pools[0]); i++)
+        if (home->pools[i].block_size != 0)
+            tri_pool_fini(&home->pools[i]);
+    tri_pool_fini(&home->mail);
+    tri_slots_fini(&home->slots);
+    free(home);
+}
+
 static tr_status
 open_actors(struct tri_worker *worker)
 {
@@ -32,26 +45,16 @@ open_actors(struct tri_worker *worker)
         return status;
     }
     worker->host = home;
-    return tri_trace_declare(worker->runtime->trace, events, sizeof(events) / sizeof(events[0]));
+    status = tri_trace_declare(worker->runtime->trace, events, sizeof(events) / sizeof(events[0]));
+    if (status != TR_OK)
+        close_actors(worker);
+    return status;
 }
 
 static bool
 is_ready(struct tri_worker *worker)
 {
     return !tri_mail_list_empty(&tri_actors_of(worker)->queue);
-}
-
-static void
-close_actors(struct tri_worker *worker)
-{
-    struct tri_actors *home = tri_actors_of(worker);
-    tri_actors_timers_fini(home);
-    for (size_t i = 0; i < sizeof(home->pools) / sizeof(home->pools[0]); i++)
-        if (home->pools[i].block_size != 0)
-            tri_pool_fini(&home->pools[i]);
-    tri_pool_fini(&home->mail);
-    tri_slots_fini(&home->slots);
-    free(home);
 }
 
 static const struct tri_layer actors_layer = {
@@ -90,7 +93,7 @@ tr_runtime_stop(tr_runtime *runtime, unsigned deadline_ms, struct tr_stop_report
 {
     if (runtime == NULL)
         return TR_OK;
-    if (tri_on_worker())
+    if (tri_on_worker() || tri_inside_offload)
         return TR_EWRONGTHREAD;
     uint64_t killed = tri_runtime_end(runtime->core, deadline_ms);
     if (report != NULL) {
@@ -107,6 +110,10 @@ tr_runtime_stop(tr_runtime *runtime, unsigned deadline_ms, struct tr_stop_report
 int
 tr_runtime_wait(tr_runtime *runtime)
 {
+    if (runtime == NULL)
+        return TR_EINVAL;
+    if (tri_on_worker())
+        return TR_EWRONGTHREAD;
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
@@ -135,6 +142,8 @@ tr_runtime_wait(tr_runtime *runtime)
 void
 tr_runtime_quit(tr_runtime *runtime)
 {
+    if (runtime == NULL)
+        return;
     uv_mutex_lock(&runtime->lock);
     if (!runtime->quit && runtime->waiting)
         pthread_kill(runtime->waiter, SIGTERM); /* it is blocked there and taken by sigwait() */
@@ -147,14 +156,16 @@ tr_runtime_quit(tr_runtime *runtime)
 unsigned
 tr_runtime_workers(const tr_runtime *runtime)
 {
-    return runtime->core->count;
+    return runtime != NULL ? runtime->core->count : 0;
 }
 
 void
 tr_runtime_counters(const tr_runtime *runtime, struct tr_counters *out)
 {
+    if (out == NULL)
+        return;
     *out = (struct tr_counters){0};
-    for (unsigned i = 0; i < runtime->core->count; i++) {
+    for (unsigned i = 0; i < tr_runtime_workers(runtime); i++) {
         const struct tri_worker_counters *counters = &runtime->core->workers[i]->counters;
         uint64_t ended = ck_pr_load_64(&counters->ended);
         uint64_t spawned = ck_pr_load_64(&counters->spawned);

@@ -29,19 +29,16 @@ fill(struct tri_worker *worker, tr_message *to, tr_ref from, tr_message *message
     message->size = 0;
 }
 
-/*
- * An actor that does not simply take the message: it ends, or limits its mailbox. TR_OK: it has room, or the message was
- * taken care of.
- */
-static tr_status
-admit(struct tri_actors *home, tr_actor *actor, tr_message *message, bool counted, bool *taken)
+/* A full mailbox that drops a message, this or the oldest, rather than refuse it. */
+static void
+put_into_full(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
-    *taken = false;
-    if ((actor->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING)) != 0)
-        return TR_EGONE;
-    if (!counted || tri_mailbox_has_room(actor, message))
-        return TR_OK;
-    return tri_mailbox_overflow(home, actor, message, taken);
+    bool taken;
+    tri_mailbox_overflow(home, actor, &mail->message, &taken);
+    if (taken)
+        tri_pool_give(&home->mail, mail);
+    else
+        tri_mailbox_put(home, actor, mail);
 }
 
 static tr_status
@@ -49,28 +46,30 @@ send_here(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message
 {
     struct tri_actors *home = tri_actors_of(worker);
     tr_actor *actor = tri_actor_at(home, to);
-    if (actor == NULL)
+    if (actor == NULL || (actor->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING)) != 0)
         return TR_EGONE;
-    bool taken;
-    tr_status status = admit(home, actor, message, counted, &taken);
-    if (status != TR_OK || taken)
-        return status;
+    bool full = counted && !tri_mailbox_has_room(actor, message);
+    if (full && actor->behavior->mailbox.policy == TR_MAILBOX_REFUSE)
+        return TR_EFULL;
     struct tri_mail *mail = tri_pool_take(&home->mail);
     if (mail == NULL)
         return TR_ENOMEM;
     fill(worker, &mail->message, from, message);
-    tri_mailbox_put(home, actor, mail);
+    if (full)
+        put_into_full(home, actor, mail);
+    else
+        tri_mailbox_put(home, actor, mail);
     return TR_OK;
 }
 
 static tr_status
-send_away(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message)
+send_away(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool counted)
 {
     unsigned target = tri_ref_worker(to);
     if (TRI_UNLIKELY(target >= worker->runtime->count))
         return TR_EBADREF;
     struct tri_envelope *envelope;
-    tr_status status = tri_worker_stage(worker, target, &envelope);
+    tr_status status = tri_worker_stage(worker, target, !counted, &envelope);
     if (TRI_UNLIKELY(status != TR_OK))
         return status;
     envelope->to = to;
@@ -85,7 +84,7 @@ send_from(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message
     if (message->kind >= TR_PAYLOAD_INVALID)
         return TR_ENOMEM;
     tr_status status = tri_ref_worker(to) == worker->index ? send_here(worker, from, to, message, counted)
-                                                           : send_away(worker, from, to, message);
+                                                           : send_away(worker, from, to, message, counted);
     if (status == TR_OK)
         worker->counters.sent++;
     else
@@ -113,13 +112,15 @@ send_checked(tr_actor *self, tr_ref to, tr_message *message)
 tr_status
 tr_send(tr_actor *self, tr_ref to, tr_message *message)
 {
-    if (TRI_UNLIKELY(self == NULL || message == NULL || message->tag >= TR_TAG_RESERVED || message->kind >= TR_PAYLOAD_INVALID))
+    if (TRI_UNLIKELY(self == NULL || message == NULL || message->tag >= TR_TAG_RESERVED ||
+                     message->kind >= TR_PAYLOAD_INVALID))
         return send_checked(self, to, message);
     struct tri_actors *home = self->home;
     if (TRI_UNLIKELY(tri_ref_worker(to) != home->slots.worker))
         return send_checked(self, to, message);
     tr_actor *actor = tri_slots_find(&home->slots, to);
-    if (TRI_UNLIKELY(actor == NULL || (actor->flags & TRI_ACTOR_PARTICULAR) != 0 || actor->waiting >= TR_MAILBOX_DEFAULT_MESSAGES))
+    if (TRI_UNLIKELY(actor == NULL || (actor->flags & TRI_ACTOR_PARTICULAR) != 0 ||
+                     actor->waiting >= TR_MAILBOX_DEFAULT_MESSAGES))
         return send_checked(self, to, message);
     struct tri_worker *worker = home->worker;
     if (TRI_UNLIKELY(worker->trace != NULL || home->mail.free == NULL))
@@ -139,8 +140,10 @@ tr_send(tr_actor *self, tr_ref to, tr_message *message)
 tr_status
 tri_send_system(struct tri_worker *worker, tr_actor *self, tr_ref to, tr_message *message)
 {
-    if (to == TR_NOBODY)
+    if (to == TR_NOBODY) {
+        tr_message_drop(message);
         return TR_EBADREF;
+    }
     if (tri_tag_is_own(message->tag) && tri_ref_worker(to) == worker->index) {
         tri_system_here(worker, to, message);
         return TR_OK;

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#define RESERVED UINT32_MAX /* in `next`: taken by a guest */
 #define TABLE_BYTES (TRI_REF_SLOTS * sizeof(struct tri_slot))
 
 tr_status
@@ -87,6 +88,8 @@ tri_slots_reserve(struct tri_slots *slots, tr_ref *out)
         *out = name_of(slots, slots->guests_fresh++);
     else
         status = TR_ENOMEM;
+    if (status == TR_OK)
+        slots->table[tri_ref_slot(*out)].next = RESERVED;
     uv_mutex_unlock(&slots->lock);
     return status;
 }
@@ -113,9 +116,10 @@ bool
 tri_slots_expected(struct tri_slots *slots, tr_ref ref)
 {
     struct tri_slot *slot = tri_slots_at(slots, ref);
+    if (slot->actor != NULL || slot->generation != tri_ref_generation(ref))
+        return false;
     uv_mutex_lock(&slots->lock);
-    bool expected = slot->actor == NULL && slot->generation == tri_ref_generation(ref) && tri_ref_slot(ref) < slots->made &&
-                    slots->for_guests[tri_ref_slot(ref) / TRI_SLOT_CHUNK];
+    bool expected = slot->next == RESERVED;
     uv_mutex_unlock(&slots->lock);
     return expected;
 }

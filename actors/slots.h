@@ -25,7 +25,7 @@ struct tr_actor;
 struct tri_slot {
     struct tr_actor *actor; /* NULL: free, or taken by a guest whose actor is on its way */
     uint32_t generation;
-    uint32_t next; /* in a free list: the next free slot, 0 at its end. Slot 0 is never used */
+    uint32_t next; /* in a free list: the next free slot, 0 at its end (slot 0 is never used). slots.c knows one more */
 };
 
 struct tri_slots {

@@ -22,7 +22,8 @@ struct tri_spawn_waiter {
 };
 
 tr_status
-tri_spawn_check(const struct tri_runtime *runtime, const struct tr_behavior *behavior, const struct tr_spawn_options *options)
+tri_spawn_check(const struct tri_runtime *runtime, const struct tr_behavior *behavior,
+                const struct tr_spawn_options *options)
 {
     if (behavior->receive == NULL || behavior->name == NULL || behavior->state_size > TRI_STATE_LIMIT ||
         behavior->mailbox.policy > TR_MAILBOX_DROP_OLDEST)
@@ -31,6 +32,8 @@ tri_spawn_check(const struct tri_runtime *runtime, const struct tr_behavior *beh
         return TR_OK;
     if (options->placement > TR_PLACE_LEAST_LOADED || (options->argument == NULL && options->argument_size > 0))
         return TR_EINVAL;
+    if (options->argument_size > TRI_STATE_LIMIT)
+        return TR_EBADLIMIT;
     if (options->placement == TR_PLACE_WORKER && options->worker >= runtime->count)
         return TR_EBADWORKER;
     return TR_OK;
@@ -40,7 +43,9 @@ tri_spawn_check(const struct tri_runtime *runtime, const struct tr_behavior *beh
 static uint64_t
 load_of(const struct tri_worker *worker)
 {
-    return ck_pr_load_64(&worker->counters.spawned) - ck_pr_load_64(&worker->counters.ended) + ck_pr_load_32(&worker->coming);
+    uint64_t ended = ck_pr_load_64(&worker->counters.ended); /* first: it is never ahead of the other */
+    ck_pr_fence_load();
+    return ck_pr_load_64(&worker->counters.spawned) - ended + ck_pr_load_32(&worker->coming);
 }
 
 static unsigned
@@ -71,7 +76,8 @@ tri_spawn_place(const struct tri_runtime *runtime, const struct tr_spawn_options
 /* Here. */
 
 static tr_status
-spawn_here(struct tri_worker *worker, tr_actor *parent, const struct tr_behavior *behavior, const void *argument, tr_ref *out)
+spawn_here(struct tri_worker *worker, tr_actor *parent, const struct tr_behavior *behavior, const void *argument,
+           tr_ref *out)
 {
     struct tri_actors *home = tri_actors_of(worker);
     if (TRI_UNLIKELY(home->draining))
@@ -86,13 +92,15 @@ spawn_here(struct tri_worker *worker, tr_actor *parent, const struct tr_behavior
     }
     if (parent != NULL)
         parent->children++; /* given back by its end, whenever that is */
-    *out = ref;
-    return tri_actor_begin(actor, ref, argument);
+    tr_status status = tri_actor_begin(actor, ref, argument);
+    if (status == TR_OK)
+        *out = ref;
+    return status;
 }
 
 tr_status
-tri_actor_spawn_here(struct tri_worker *worker, tr_actor *parent, const struct tr_behavior *behavior, const void *argument,
-                     tr_actor **out)
+tri_actor_spawn_here(struct tri_worker *worker, tr_actor *parent, const struct tr_behavior *behavior,
+                     const void *argument, tr_actor **out)
 {
     tr_ref ref;
     tr_status status = spawn_here(worker, parent, behavior, argument, &ref);
@@ -140,22 +148,27 @@ spawn_there(tr_actor *self, unsigned target, const struct tr_behavior *behavior,
 {
     struct tri_worker *worker = self->home->worker;
     struct tri_worker *other = worker->runtime->workers[target];
+    if (tri_worker_backlog(worker, target) >= worker->runtime->options.lane_limit)
+        return TR_EFULL;
     struct tri_spawn_order *order = order_new(behavior, options, self->ref);
     if (order == NULL)
         return TR_ENOMEM;
-    tr_status status = tri_slots_reserve(&tri_actors_of(other)->slots, out);
+    tr_ref ref;
+    tr_status status = tri_slots_reserve(&tri_actors_of(other)->slots, &ref);
     if (status != TR_OK) {
         free(order);
         return status;
     }
     ck_pr_inc_32(&other->coming);
     tr_message message = tr_message_pointer(TRI_TAG_SPAWN, order, sizeof(*order), drop_order);
-    status = tri_send_system(worker, self, *out, &message);
-    if (status == TR_OK)
-        self->children++;
-    else
-        ck_pr_dec_32(&other->coming); /* the slot stays reserved: only its owner may give it back */
-    return status;
+    status = tri_send_system(worker, self, ref, &message);
+    if (status != TR_OK) { /* without memory; the slot stays reserved, since only its owner may give it back */
+        ck_pr_dec_32(&other->coming);
+        return status;
+    }
+    self->children++;
+    *out = ref;
+    return TR_OK;
 }
 
 /* Whoever held the mail gives it to the actor, or, if that was not born, to nobody. */
@@ -172,9 +185,12 @@ hand_over_mail(struct tri_actors *home, tr_actor *holder, tr_ref ref)
             tri_pool_give(&home->mail, mail);
         }
     }
-    if (actor != NULL && (holder->flags & TRI_ACTOR_CLOSED) != 0)
-        tri_actor_stop(actor, TR_STOP_DRAIN); /* somebody asked before it was there */
+    uint16_t asked = holder->flags;
     tri_actor_free(holder);
+    if (actor != NULL && (asked & TRI_ACTOR_CLOSED) != 0) /* somebody asked before it was there */
+        tri_actor_stop(actor, asked & TRI_ACTOR_KILLED   ? TR_STOP_KILL
+                              : asked & TRI_ACTOR_ENDING ? TR_STOP_NOW
+                                                         : TR_STOP_DRAIN);
 }
 
 static tr_status
@@ -225,6 +241,8 @@ tr_spawn(tr_actor *self, const struct tr_behavior *behavior, const struct tr_spa
     tr_ref ignored;
     if (self == NULL || behavior == NULL)
         return TR_EINVAL;
+    if (self->flags & TRI_ACTOR_GONE)
+        return TR_EGONE;
     if (out == NULL)
         out = &ignored;
     struct tri_worker *worker = self->home->worker;
@@ -239,7 +257,8 @@ tr_spawn(tr_actor *self, const struct tr_behavior *behavior, const struct tr_spa
 }
 
 tr_status
-tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavior, const struct tr_spawn_options *options, tr_ref *out)
+tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavior, const struct tr_spawn_options *options,
+                 tr_ref *out)
 {
     if (runtime == NULL || behavior == NULL)
         return TR_EINVAL;
@@ -271,9 +290,13 @@ tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavior, const 
     order->waiter = &waiter;
     ck_pr_inc_32(&core->workers[target]->coming);
     tr_message message = tr_message_pointer(TRI_TAG_SPAWN, order, sizeof(*order), drop_order);
-    tri_runtime_send_system(runtime, ref, &message); /* whatever becomes of it, the waiter is told */
+    status = tri_runtime_send_system(runtime, ref, &message); /* whatever becomes of it, the waiter is told */
     uv_sem_wait(&waiter.done);
     uv_sem_destroy(&waiter.done);
+    if (status != TR_OK) {
+        ck_pr_dec_32(&core->workers[target]->coming);
+        return status;
+    }
     if (waiter.status == TR_OK && out != NULL)
         *out = ref;
     return waiter.status;

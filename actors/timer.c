@@ -121,10 +121,12 @@ static void
 send_or_bury(struct tri_actor_timer *timer, tr_message *message)
 {
     tr_actor *owner = timer->owner;
-    if (tr_send(owner, timer->to, message) != TR_OK) {
-        message->id = 0; /* the refused send is in the trace already */
-        tri_dead_letter(owner->home, timer->to, message, TR_DEAD_NO_ACTOR);
-    }
+    tr_status status = tr_send(owner, timer->to, message);
+    if (status == TR_OK)
+        return;
+    message->from = owner->ref;
+    message->id = 0; /* a refused send has no name in the trace */
+    tri_dead_letter(owner->home, timer->to, message, status == TR_EFULL ? TR_DEAD_MAILBOX_FULL : TR_DEAD_NO_ACTOR);
 }
 
 static void
@@ -192,6 +194,8 @@ check(const tr_actor *self, tr_ref to, const tr_message *message)
 {
     if (self == NULL || message == NULL)
         return TR_EINVAL;
+    if (self->flags & TRI_ACTOR_GONE)
+        return TR_EGONE;
     if (to == TR_NOBODY || tri_ref_worker(to) >= self->home->worker->runtime->count)
         return TR_EBADREF;
     if (message->tag >= TR_TAG_RESERVED)

@@ -8,6 +8,7 @@
  *
  *   producer   fills slots tail .. tail+n-1, each time the content before the stamp        L1
  *   consumer   sees the stamp it expects at head, then reads the content                   L2, pairs with L1
+ *              (it may take the payload out of the slot, but never writes the stamp)
  *   consumer   gives slots back by storing `released`, an eighth of the ring at a time     L3
  *   producer   sees `released`, then overwrites                                            L4, pairs with L3
  *

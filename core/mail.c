@@ -7,8 +7,8 @@
 #include <ck_pr.h>
 #include <stdlib.h>
 
-#define MAIL_PER_LANE 256u /* envelopes taken from one lane in a turn */
-#define STAGE_AT_MOST 64u  /* messages held back for one destination within a turn */
+#define MAIL_AT_ONCE 256u /* messages taken from one lane, or from the inbox, in a turn */
+#define STAGE_AT_MOST 64u /* messages held back for one destination within a turn */
 
 tr_status
 tri_mail_open(struct tri_worker *worker)
@@ -49,7 +49,7 @@ static unsigned
 take_lane(struct tri_worker *worker, struct tri_lane *lane, unsigned source)
 {
     unsigned taken = 0;
-    for (struct tri_envelope *slot; taken < MAIL_PER_LANE && (slot = tri_lane_peek(lane)) != NULL; taken++) {
+    for (struct tri_envelope *slot; taken < MAIL_AT_ONCE && (slot = tri_lane_peek(lane)) != NULL; taken++) {
         if (TRI_UNLIKELY(!worker->layer->deliver(worker, slot->to, &slot->message)))
             break;
         if (TRI_UNLIKELY(tri_lane_drop(lane)))
@@ -73,14 +73,12 @@ static unsigned
 take_inbox(struct tri_worker *worker)
 {
     unsigned taken = 0;
-    if (tri_inbox_empty(worker->inbox))
-        return 0;
-    for (struct tri_inbox_entry *entry = tri_inbox_take(worker->inbox), *next; entry != NULL; entry = next, taken++) {
-        next = tri_inbox_next(entry);
-        if (!worker->layer->deliver(worker, entry->to, &entry->message)) {
-            tr_message_drop(&entry->message);
-            worker->counters.dead_letters++;
-        }
+    if (worker->inbox_rest == NULL && !tri_inbox_empty(worker->inbox))
+        worker->inbox_rest = tri_inbox_take(worker->inbox);
+    for (struct tri_inbox_entry *entry; taken < MAIL_AT_ONCE && (entry = worker->inbox_rest) != NULL; taken++) {
+        if (!worker->layer->deliver(worker, entry->to, &entry->message))
+            break; /* without memory it waits */
+        worker->inbox_rest = tri_inbox_next(entry);
         free(entry);
     }
     return taken;
@@ -106,7 +104,7 @@ tri_mail_waits(struct tri_worker *worker)
         if (lane != NULL && tri_lane_peek(lane) != NULL)
             return true;
     }
-    return !tri_inbox_empty(worker->inbox);
+    return worker->inbox_rest != NULL || !tri_inbox_empty(worker->inbox);
 }
 
 /* Out. */
@@ -152,13 +150,21 @@ tri_mail_send(struct tri_worker *worker)
     worker->dirty_count = worker->full_count = kept;
 }
 
+/* The limit is for what the lane has no room for, not for what waits for the turn's end. */
+static bool
+makes_room(struct tri_worker *worker, unsigned target)
+{
+    send_outbox(worker, target);
+    return worker->outboxes[target].waiting < worker->runtime->options.lane_limit;
+}
+
 tr_status
-tri_worker_stage(struct tri_worker *worker, unsigned target, struct tri_envelope **out)
+tri_worker_stage(struct tri_worker *worker, unsigned target, bool urgent, struct tri_envelope **out)
 {
     struct tri_outbox *outbox = &worker->outboxes[target];
     if (TRI_UNLIKELY(outbox->lane == NULL) && !outbox_open(worker, outbox, target))
         return TR_ENOMEM;
-    if (TRI_UNLIKELY(outbox->waiting >= worker->runtime->options.lane_limit))
+    if (TRI_UNLIKELY(outbox->waiting >= worker->runtime->options.lane_limit) && !urgent && !makes_room(worker, target))
         return TR_EFULL;
     *out = tri_outbox_append(outbox);
     return *out != NULL ? TR_OK : TR_ENOMEM;

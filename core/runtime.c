@@ -19,7 +19,8 @@
 #define DEFAULT_SPIN_US 20
 #define DEFAULT_WATCHDOG_MS 1000
 #define DEFAULT_LIMIT 1048576u
-#define POOL_AT_MOST 1024u /* libuv's own bound */
+#define POOL_AT_MOST 1024u   /* libuv's own bound */
+#define SPIN_AT_MOST_US 1000 /* a spinning worker looks at no descriptor */
 #define CALIBRATE_NS 2000000u
 
 unsigned
@@ -33,7 +34,8 @@ fill_options(struct tr_runtime_options *options)
 {
     if (options->workers > TR_WORKERS_MAX)
         return TR_ETOOMANYWORKERS;
-    if (options->pool_size > POOL_AT_MOST || options->spin_us < -1 || options->watchdog_ms < -1)
+    if (options->pool_size > POOL_AT_MOST || options->spin_us < -1 || options->spin_us > SPIN_AT_MOST_US ||
+        options->watchdog_ms < -1)
         return TR_EBADLIMIT;
     unsigned cpus = tri_affinity_count();
     if (options->workers == 0)
@@ -72,11 +74,12 @@ size_pool(unsigned threads)
 static uint64_t
 calibrate_ticks(void)
 {
-    uint64_t began_ns = uv_hrtime(), began = tri_ticks(), ns;
-    do
+    uint64_t began_ns = uv_hrtime(), began = tri_ticks(), ns, ticks;
+    do {
+        ticks = tri_ticks() - began;
         ns = uv_hrtime() - began_ns;
-    while (ns < CALIBRATE_NS);
-    return (tri_ticks() - began) * 1000000u / ns;
+    } while (ns < CALIBRATE_NS);
+    return ticks * 1000000u / ns;
 }
 
 static void
@@ -92,7 +95,7 @@ static void
 set_phase(struct tri_runtime *runtime, enum tri_phase phase)
 {
     ck_pr_store_uint(&runtime->phase, phase);
-    ck_pr_fence_memory(); /* R1: the phase is seen before the nudge; sleep_in_loop() looks after it said that it sleeps */
+    ck_pr_fence_memory(); /* R1: the phase before the nudge; pairs with R2 in worker.c */
     for (unsigned i = 0; i < runtime->count; i++)
         if (runtime->workers[i] != NULL && runtime->workers[i]->thread != 0)
             tri_worker_nudge(runtime->workers[i]);
@@ -163,7 +166,8 @@ tri_runtime_start(const struct tr_runtime_options *options, const struct tri_lay
     status = start_workers(runtime);
     if (status != TR_OK)
         goto free_runtime;
-    if (filled.watchdog_ms > 0 && (status = tri_watchdog_start(runtime, (unsigned)filled.watchdog_ms, &runtime->watchdog)) != TR_OK) {
+    if (filled.watchdog_ms > 0 &&
+        (status = tri_watchdog_start(runtime, (unsigned)filled.watchdog_ms, &runtime->watchdog)) != TR_OK) {
         tri_runtime_end(runtime, 0);
         goto free_runtime;
     }

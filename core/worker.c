@@ -19,7 +19,7 @@
  * sent after that, so behind a gate that all workers pass together the lanes are emptied for good and the loops closed.
  *
  * Invariants
- *   - a worker sleeps only with empty outboxes, or with a starved lane whose consumer will ring;
+ *   - a worker sleeps only with empty outboxes, or with starved lanes whose consumers will ring;
  *   - whoever publishes for a worker rings its bell afterwards.
  */
 #include "worker_internal.h"
@@ -86,6 +86,7 @@ poll_loop(struct tri_worker *worker)
     worker->polled = tri_ticks();
 }
 
+/* R2, pairs with R1 in runtime.c: it is asked after the doorbell's fence, and a nudge ends the poll anyway. */
 static bool
 must_leave(const struct tri_worker *worker)
 {
@@ -175,7 +176,8 @@ static void
 close_left_behind(uv_handle_t *handle, void *argument)
 {
     struct tri_worker *worker = argument;
-    if (handle != (uv_handle_t *)&worker->wakeup && handle != (uv_handle_t *)&worker->before_poll && !uv_is_closing(handle))
+    if (handle != (uv_handle_t *)&worker->wakeup && handle != (uv_handle_t *)&worker->before_poll &&
+        !uv_is_closing(handle))
         uv_close(handle, NULL);
 }
 
@@ -185,10 +187,12 @@ kill_all(struct tri_worker *worker)
 {
     uint64_t killed = worker->layer->kill(worker);
     tri_timers_close(&worker->timers);
+    uv_prepare_stop(&worker->before_poll); /* staged mail must not end the loop */
     uv_unref((uv_handle_t *)&worker->wakeup);
-    uv_unref((uv_handle_t *)&worker->before_poll);
-    uv_run(&worker->loop, UV_RUN_DEFAULT); /* what the layer closes; requests of the pool */
-    uv_walk(&worker->loop, close_left_behind, worker);
+    uv_walk(&worker->loop, close_left_behind,
+            worker);                       /* first: an active handle would keep the loop running for ever */
+    uv_run(&worker->loop, UV_RUN_DEFAULT); /* what is closing; requests of the pool */
+    uv_walk(&worker->loop, close_left_behind, worker); /* what their callbacks opened */
     uv_run(&worker->loop, UV_RUN_DEFAULT);
 
     uv_mutex_lock(&worker->runtime->lock);

@@ -61,7 +61,8 @@ struct tr_behavior {
 
     /* Somebody asked the actor to stop; may be NULL. true: it may end (with DRAIN: when its mailbox is empty). false: not
      * yet, the actor calls tr_exit() when it is done, and goes on receiving until then. With KILL false only keeps the
-     * memory until tr_exit(): for state that others may still touch, such as a libuv handle which is closing. */
+     * memory until tr_exit(): for state that others may still touch, such as a libuv handle which is closing. Handles
+     * that are not closing by then are closed by the runtime's end without their callbacks. */
     bool (*stopping)(tr_actor *self, void *state, enum tr_stop_mode how);
 
     /* The last thing that runs; may be NULL. */
@@ -90,9 +91,11 @@ struct tr_spawn_options {
  * and messages sent to it wait. If init fails there, self gets TR_TAG_SPAWN_FAILED and the messages become dead letters.
  *
  * Thread:  owner.
- * Returns: TR_OK; TR_EINVAL (NULL); TR_EBADBEHAVIOR; TR_EBADWORKER; TR_ENOMEM; TR_ESTOPPING; what init returned.
+ * Returns: TR_OK; TR_EINVAL (NULL); TR_EBADBEHAVIOR; TR_EBADWORKER; TR_EBADLIMIT (an argument above 1 GiB); TR_EFULL
+ *          (options.lane_limit); TR_EGONE (self was killed); TR_ENOMEM; TR_ESTOPPING; what init returned.
  */
-tr_status tr_spawn(tr_actor *self, const struct tr_behavior *behavior, const struct tr_spawn_options *options, tr_ref *out);
+tr_status tr_spawn(tr_actor *self, const struct tr_behavior *behavior, const struct tr_spawn_options *options,
+                   tr_ref *out);
 
 /* The tag of the message that tells a spawner that init failed on another worker. */
 #define TR_TAG_SPAWN_FAILED (TR_TAG_RESERVED + 1u)
@@ -103,8 +106,9 @@ struct tr_spawn_failed {
 };
 
 /*
- * Ends the calling actor after the callback that is running. What is in its mailbox becomes dead letters.
- * Thread: owner.
+ * Ends the calling actor after the callback that is running. What is in its mailbox becomes dead letters. In a callback
+ * of a libuv handle of the actor's own nothing of it runs: there it ends at once, and self and state are gone when the
+ * call returns. On NULL it does nothing. Thread: owner.
  */
 void tr_exit(tr_actor *self);
 
@@ -112,12 +116,13 @@ void tr_exit(tr_actor *self);
  * Asks an actor to stop. Asking again, or asking one that is gone, does no harm; a stronger word overrides a weaker one.
  * The request goes the way of messages but overtakes what waits in the mailbox, so that DRAIN means: all that had
  * arrived by then. Its children go on; only the end of the runtime stops families.
+ * On the same worker the callbacks of the other, stopping and stopped, may run within the call.
  * Thread:  owner of self.
  * Returns: TR_OK; TR_EINVAL; TR_EBADREF; TR_ENOMEM.
  */
 tr_status tr_stop(tr_actor *self, tr_ref actor, enum tr_stop_mode how);
 
-/* The actor's own name. Thread: owner. */
+/* The actor's own name; TR_NOBODY for NULL. Thread: owner. */
 tr_ref tr_self(const tr_actor *self);
 
 /* The name of the actor that spawned this one, TR_NOBODY if that was done from outside. Thread: owner. */

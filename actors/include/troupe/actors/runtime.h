@@ -34,23 +34,25 @@ struct tr_stop_report {
 /*
  * Stops everything and frees the runtime. Listeners stop accepting; every actor is asked to stop, children before
  * their parents; what is queued is handled until the deadline; what is then left is killed and counted. Afterwards no
- * thread, descriptor or byte of the runtime is left. Blocks up to deadline_ms, and as long as a running handler or offloaded function takes.
+ * thread, descriptor or byte of the runtime is left. Blocks up to deadline_ms, and as long as running handlers and offloaded
+ * functions, the queued ones too, take. No other thread may be inside a call on this runtime, or begin one: join them first.
  *
  * report may be NULL; runtime may be NULL (TR_OK).
  * Thread:  any thread that is no worker, once.
  * Returns: TR_OK; TR_ETIMEDOUT_STOP if anything had to be killed (everything is freed all the same);
- *          TR_EWRONGTHREAD on a worker (nothing happens).
+ *          TR_EWRONGTHREAD on a worker or in an offloaded function (nothing happens).
  */
 tr_status tr_runtime_stop(tr_runtime *runtime, unsigned deadline_ms, struct tr_stop_report *report);
 
 /*
- * Blocks until SIGINT or SIGTERM comes or somebody calls tr_runtime_quit(). Does not stop anything itself.
- * Thread:  any thread that is no worker; the two signals are blocked in it afterwards.
- * Returns: the signal's number; 0 after tr_runtime_quit().
+ * Blocks until SIGINT or SIGTERM comes or somebody calls tr_runtime_quit(). Does not stop anything itself. A signal that
+ * comes before this call has its ordinary effect: a program that must not miss one blocks both before it starts.
+ * Thread:  one at a time, no worker; the two signals are blocked in it afterwards.
+ * Returns: the signal's number; 0 after tr_runtime_quit(); TR_EINVAL; TR_EWRONGTHREAD.
  */
 int tr_runtime_wait(tr_runtime *runtime);
 
-/* Lets tr_runtime_wait() return, now or when it is called. Thread: any. */
+/* Lets tr_runtime_wait() return, now or when it is called. Thread: any; not in a signal handler. */
 void tr_runtime_quit(tr_runtime *runtime);
 
 /*
@@ -58,8 +60,8 @@ void tr_runtime_quit(tr_runtime *runtime);
  * Thread:  any thread that is no worker.
  * Returns: as tr_spawn(), and what init returned; TR_EWRONGTHREAD on a worker.
  */
-tr_status tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavior, const struct tr_spawn_options *options,
-                           tr_ref *out);
+tr_status tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavior,
+                           const struct tr_spawn_options *options, tr_ref *out);
 
 /*
  * Sends a message from a thread that is no worker. Messages of one thread to one actor arrive as they were sent.
@@ -78,15 +80,15 @@ unsigned tr_runtime_workers(const tr_runtime *runtime);
 
 /* Sums over the runtime since its start. */
 struct tr_counters {
-    uint64_t actors;        /* alive now */
-    uint64_t spawned;       /* ever */
-    uint64_t sent;          /* messages taken by a send */
-    uint64_t received;      /* messages that a receive callback was given */
-    uint64_t refused;       /* sends that failed and left the message with the caller */
-    uint64_t dead_letters;  /* messages that nobody received */
-    uint64_t wakes;         /* times a worker that slept was woken by another thread */
-    uint64_t sleeps;        /* times a worker went to sleep */
-    uint64_t stalls;        /* handlers that the watchdog reported */
+    uint64_t actors;       /* alive now */
+    uint64_t spawned;      /* ever */
+    uint64_t sent;         /* messages that actors, or the library for them, sent; not those from outside */
+    uint64_t received;     /* messages that a receive callback was given */
+    uint64_t refused;      /* sends that failed and left the message with the caller */
+    uint64_t dead_letters; /* messages that nobody received */
+    uint64_t wakes;        /* times a worker that slept was woken by another thread */
+    uint64_t sleeps;       /* times a worker went to sleep */
+    uint64_t stalls;       /* handlers that the watchdog reported */
 };
 
 /* Reads the counters; each is exact, the set is not one instant's. Thread: any. */

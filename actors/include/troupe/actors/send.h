@@ -49,7 +49,7 @@ typedef uint64_t tr_timer;
  *
  * Owner:   the message moves on success. out may be NULL.
  * Thread:  owner. Resolution: milliseconds.
- * Returns: TR_OK; TR_EINVAL; TR_EBADREF; TR_EBADTAG; TR_ENOMEM. A message that is refused when its time comes becomes a
+ * Returns: TR_OK; TR_EINVAL; TR_EBADREF; TR_EBADTAG; TR_EGONE (self was killed); TR_ENOMEM. A message that is refused when its time comes becomes a
  *          dead letter.
  */
 tr_status tr_send_after(tr_actor *self, tr_ref to, uint64_t delay_ms, tr_message *message, tr_timer *out);
@@ -103,9 +103,10 @@ tr_status tr_dead_letters_subscribe(struct tr_runtime *runtime, tr_ref subscribe
  *
  * Owner:   argument is the caller's; work may free it.
  * Thread:  owner. work runs on a thread that is no worker.
- * Returns: TR_OK; TR_EINVAL; TR_EBADTAG; TR_ENOMEM.
+ * Returns: TR_OK; TR_EINVAL; TR_EBADTAG; TR_EGONE (self was killed); TR_ENOMEM.
  */
-tr_status tr_offload(tr_actor *self, void *(*work)(void *argument), void *argument, uint32_t tag, void (*destroy)(void *result));
+tr_status tr_offload(tr_actor *self, void *(*work)(void *argument), void *argument, uint32_t tag,
+                     void (*destroy)(void *result));
 
 TR_DECLARATIONS_END
 #endif

@@ -14,8 +14,8 @@
  * Spawns an actor on this worker; parent may be NULL. init runs within the call; *out is NULL if the actor ended in it.
  * Thread: owner of worker. Returns as tr_spawn().
  */
-tr_status tri_actor_spawn_here(struct tri_worker *worker, tr_actor *parent, const struct tr_behavior *behavior, const void *argument,
-                               tr_actor **out);
+tr_status tri_actor_spawn_here(struct tri_worker *worker, tr_actor *parent, const struct tr_behavior *behavior,
+                               const void *argument, tr_actor **out);
 
 /*
  * From here on the layer above says when this actor has ended, with tri_actor_end(): a user's tr_exit() on it only asks

@@ -5,7 +5,9 @@
 #define TROUPE_CORE_DECLARE_H
 
 #ifdef __cplusplus
-#define TR_DECLARATIONS_BEGIN _Pragma("GCC visibility push(default)") extern "C" {
+#define TR_DECLARATIONS_BEGIN                                                                                          \
+    _Pragma("GCC visibility push(default)") extern "C"                                                                 \
+    {
 #define TR_DECLARATIONS_END                                                                                            \
     }                                                                                                                  \
     _Pragma("GCC visibility pop")

@@ -71,7 +71,7 @@ struct tri_worker {
     /* Constant once the thread runs. */
     struct tri_runtime *runtime;
     const struct tri_layer *layer;
-    void *host; /* the layer's own */
+    void *host;  /* the layer's own */
     void *guest; /* of whoever lives above the layer, NULL until it comes; guest_close frees it when the layer closes */
     void (*guest_close)(struct tri_worker *worker);
     struct tri_trace_stream *trace; /* NULL: nothing is recorded */
@@ -83,8 +83,9 @@ struct tri_worker {
     uv_loop_t loop;
     uv_prepare_t before_poll;
     struct tri_timers timers;
-    struct tri_outbox *outboxes; /* one for each worker */
-    unsigned *dirty;             /* the outboxes that hold something */
+    struct tri_outbox *outboxes;        /* one for each worker */
+    struct tri_inbox_entry *inbox_rest; /* taken out of the inbox, not handed on yet */
+    unsigned *dirty;                    /* the outboxes that hold something */
     unsigned dirty_count;
     unsigned full_count; /* the first of them: their lanes were full when the mail was last sent */
     uint64_t turn_began; /* ticks, when the slice of this turn began */
@@ -102,7 +103,7 @@ struct tri_worker {
     alignas(TRI_CACHE_PAIR) unsigned bell; /* doorbell.h */
     uv_async_t wakeup;                     /* others may only uv_async_send() it */
     alignas(TRI_CACHE_PAIR) struct tri_inbox *inbox;
-    struct tri_lane **lanes;                        /* lanes[w]: from worker w, NULL until it is first used */
+    struct tri_lane **lanes;                 /* lanes[w]: from worker w, NULL until it is first used */
     alignas(TRI_CACHE_PAIR) uint32_t coming; /* actors that others are spawning here: see actors/spawn.c */
 };
 
@@ -158,9 +159,10 @@ unsigned tri_runtime_phase(const struct tri_runtime *runtime);
 /*
  * Stages a message for an actor on another worker; it goes out with the turn, or with the 64th. In two steps: begin gives the
  * envelope, whose fields the caller sets, commit lets it go. Between the two nothing else is staged.
+ * `urgent` ignores the limit.
  * Thread: owner. begin returns TR_OK, TR_EFULL (options.lane_limit), TR_ENOMEM; then there is nothing to commit.
  */
-tr_status tri_worker_stage(struct tri_worker *worker, unsigned target, struct tri_envelope **out);
+tr_status tri_worker_stage(struct tri_worker *worker, unsigned target, bool urgent, struct tri_envelope **out);
 void tri_worker_commit(struct tri_worker *worker, unsigned target);
 
 /* How many staged messages for that worker found no room in its lane. Thread: owner. */
@@ -210,6 +212,7 @@ tri_message_move(tr_message *to, const tr_message *from)
     out[5] = in[5];
     out[6] = in[6];
 }
-_Static_assert(offsetof(tr_message, tag) == 16 && sizeof(tr_message) == 56, "tri_message_move() copies five words of seven");
+_Static_assert(offsetof(tr_message, tag) == 16 && sizeof(tr_message) == 56,
+               "tri_message_move() copies five words of seven");
 
 #endif

@@ -75,17 +75,33 @@ file(struct tri_actors *home, tr_actor *actor, tr_message *message)
     return true;
 }
 
-bool
-tri_actors_deliver(struct tri_worker *worker, tr_ref to, tr_message *message)
+/* All that is not the plain case: the layer's own messages, actors that do not simply take a message, nobody. */
+TRI_NOINLINE static bool
+deliver_checked(struct tri_actors *home, tr_ref to, tr_message *message)
 {
-    struct tri_actors *home = tri_actors_of(worker);
-    if (TRI_UNLIKELY(tri_tag_is_own(message->tag))) {
+    if (tri_tag_is_own(message->tag)) {
         act(home, to, message);
         return true;
     }
     tr_actor *actor = tri_actor_at(home, to);
-    if (TRI_LIKELY(actor != NULL && (actor->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING)) == 0 && !home->killing))
+    if (actor != NULL && (actor->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING)) == 0 && !home->killing)
         return file(home, actor, message);
     tri_dead_letter(home, to, message, TR_DEAD_NO_ACTOR);
+    return true;
+}
+
+bool
+tri_actors_deliver(struct tri_worker *worker, tr_ref to, tr_message *message)
+{
+    struct tri_actors *home = tri_actors_of(worker);
+    tr_actor *actor = tri_slots_find(&home->slots, to);
+    if (TRI_UNLIKELY(message->tag >= TR_TAG_RESERVED || actor == NULL || (actor->flags & TRI_ACTOR_PARTICULAR) != 0 ||
+                     actor->waiting >= TR_MAILBOX_DEFAULT_MESSAGES))
+        return deliver_checked(home, to, message);
+    struct tri_mail *mail = tri_pool_take(&home->mail);
+    if (TRI_UNLIKELY(mail == NULL))
+        return false;
+    mail->message = *message;
+    tri_mailbox_put_plain(home, actor, mail);
     return true;
 }

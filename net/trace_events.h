@@ -9,7 +9,8 @@
 /* X(id, name, doc). A socket's events are in the stream of its worker. */
 #define TRI_TRACE_NET_EVENTS(X)                                                                                        \
     X(TRI_TRACE_NET + 0, server_listening, "server actor listens; arg is the port")                                    \
-    X(TRI_TRACE_NET + 1, server_accept, "server actor accepted; arg is the worker that gets it, message the worker's load") \
+    X(TRI_TRACE_NET + 1, server_accept,                                                                                \
+      "server actor accepted; arg is the worker that gets it, message the worker's load")                              \
     X(TRI_TRACE_NET + 2, server_reject, "server actor accepted and closed: message connections are the limit")         \
     X(TRI_TRACE_NET + 3, server_paused, "server actor stops accepting; arg is the status")                             \
     X(TRI_TRACE_NET + 4, server_resumed, "server actor accepts again")                                                 \
@@ -26,7 +27,8 @@
     X(TRI_TRACE_NET + 24, socket_shutdown, "socket actor ends its side")                                               \
     X(TRI_TRACE_NET + 25, socket_timeout, "socket actor was idle for arg ms")                                          \
     X(TRI_TRACE_NET + 26, socket_error, "socket actor failed; arg is the status")                                      \
-    X(TRI_TRACE_NET + 27, socket_close, "socket actor is closed: its last socket event; arg is 1 if an error came before")
+    X(TRI_TRACE_NET + 27, socket_close,                                                                                \
+      "socket actor is closed: its last socket event; arg is 1 if an error came before")
 
 enum {
 #define TRI_TRACE_ID(id, name, doc) TRI_TRACE_NET_##name = id,

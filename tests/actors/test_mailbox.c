@@ -31,8 +31,12 @@ note_receive(tr_actor *self, void *state, tr_message *message)
 
 static const struct tr_behavior by_policy[] = {
     [TR_MAILBOX_REFUSE] = {.name = "refuse", .receive = note_receive, .mailbox = {LIMIT, 0, TR_MAILBOX_REFUSE}},
-    [TR_MAILBOX_DROP_NEWEST] = {.name = "newest", .receive = note_receive, .mailbox = {LIMIT, 0, TR_MAILBOX_DROP_NEWEST}},
-    [TR_MAILBOX_DROP_OLDEST] = {.name = "oldest", .receive = note_receive, .mailbox = {LIMIT, 0, TR_MAILBOX_DROP_OLDEST}},
+    [TR_MAILBOX_DROP_NEWEST] = {.name = "newest",
+                                .receive = note_receive,
+                                .mailbox = {LIMIT, 0, TR_MAILBOX_DROP_NEWEST}},
+    [TR_MAILBOX_DROP_OLDEST] = {.name = "oldest",
+                                .receive = note_receive,
+                                .mailbox = {LIMIT, 0, TR_MAILBOX_DROP_OLDEST}},
 };
 static const struct tr_behavior in_bytes = {
     .name = "bytes", .receive = note_receive, .mailbox = {.bytes = 5 * 64, .policy = TR_MAILBOX_REFUSE}};
@@ -68,7 +72,8 @@ fill(const struct tr_behavior *behavior, unsigned from_worker, bool (*arrived)(v
 {
     tr_runtime *runtime = stage_open(2);
     tr_ref to = stage_spawn(runtime, behavior, 0, NULL), from = stage_spawn(runtime, &filler, from_worker, NULL);
-    tr_ref undertaker = stage_spawn(runtime, &(const struct tr_behavior){.name = "undertaker", .receive = note_receive}, 1, NULL);
+    tr_ref undertaker =
+        stage_spawn(runtime, &(const struct tr_behavior){.name = "undertaker", .receive = note_receive}, 1, NULL);
     tr_dead_letters_subscribe(runtime, undertaker);
     done = lost = (struct tally){0};
     refused = seen_count = 0;

@@ -220,7 +220,8 @@ cpu_ticks(void)
     unsigned long user = 0, system = 0;
     FILE *stat = fopen("/proc/self/stat", "r");
     assert_non_null(stat);
-    assert_int_equal(fscanf(stat, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
+    assert_int_equal(fscanf(stat, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system),
+                     2);
     fclose(stat);
     return user + system;
 }

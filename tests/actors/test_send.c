@@ -139,7 +139,8 @@ payloads_of_every_kind_move_and_are_freed_once(void **state)
     assert_int_equal(tr_slice_copy(text, 26, &slice), TR_OK);
     char *own = strdup(text);
     tr_message messages[] = {tr_message_copy(TEXT, text, 26), tr_message_copy(TEXT, text, strlen(text)),
-                             tr_message_slice(TEXT, slice), tr_message_pointer(TEXT, own, strlen(own), destroy_counted)};
+                             tr_message_slice(TEXT, slice),
+                             tr_message_pointer(TEXT, own, strlen(own), destroy_counted)};
     for (unsigned i = 0; i < 4; i++)
         assert_int_equal(tr_runtime_send(runtime, over, &messages[i]), TR_OK);
     tally_await(&got, 8);

@@ -122,7 +122,7 @@ no_wake_up_is_lost(void **state)
     tally_await(&finished, OUTSIDERS + PAIRS);
     struct tr_counters counters;
     tr_runtime_counters(runtime, &counters);
-    assert_true(counters.sleeps > rounds / 4); /* it did sleep, time and again */
+    assert_true(counters.sleeps > 100); /* it did sleep, time and again */
     stage_close(runtime);
 }
 

@@ -20,13 +20,14 @@
 
 #define WORKERS 3u
 #define NAMES 64u
-#define LIVES 4000u /* that each nurse gives */
+#define LIVES 4000u /* that each nurse gives, and more until enough were hit */
 #define SHOTS 20000u
+#define HITS 1000u
 
 enum { NURSE = 1, HUNT, SHOT, POINTED };
 
 static tr_ref names[NAMES];
-static struct tally born, ended, made, freed, hit, done;
+static struct tally spawned, born, ended, made, freed, hit, done;
 static uint64_t seed = 1;
 
 static uint64_t
@@ -106,6 +107,8 @@ player_init(tr_actor *self, void *state, const void *argument)
 static void
 go_on(tr_actor *self, struct player *player, tr_message *message)
 {
+    if (player->left == 0 && tally_read(&hit) < HITS)
+        player->left = 8;
     if (player->left == 0)
         tally_add(&done, 1);
     else
@@ -117,9 +120,11 @@ nurse_receive(tr_actor *self, void *state, tr_message *message)
 {
     struct player *player = state;
     for (unsigned i = 0; i < 8 && player->left > 0; i++, player->left--) {
-        struct tr_spawn_options options = {.placement = TR_PLACE_WORKER, .worker = next_random(&player->random) % WORKERS};
+        struct tr_spawn_options options = {.placement = TR_PLACE_WORKER,
+                                           .worker = next_random(&player->random) % WORKERS};
         tr_ref ref;
         assert_int_equal(tr_spawn(self, &mayfly, &options, &ref), TR_OK);
+        tally_add(&spawned, 1);
         tr_ref before = __atomic_exchange_n(&names[next_random(&player->random) % NAMES], ref, __ATOMIC_ACQ_REL);
         if (before != TR_NOBODY)
             tr_stop(self, before, next_random(&player->random) % 2 == 0 ? TR_STOP_DRAIN : TR_STOP_NOW);
@@ -173,13 +178,13 @@ a_name_never_reaches_another_actor_and_nothing_is_lost(void **state)
     pthread_create(&outside, NULL, hunt_from_outside, runtime);
     pthread_join(outside, NULL);
     tally_await(&done, 2 * WORKERS + 1);
-    tally_await(&born, LIVES * WORKERS); /* a spawn on its way when the runtime stops is refused */
+    tally_await(&born, tally_read(&spawned)); /* a spawn on its way when the runtime stops is refused */
     stage_close(runtime);
-    assert_int_equal(tally_read(&born), LIVES * WORKERS);
-    assert_int_equal(tally_read(&ended), LIVES * WORKERS);
-    assert_int_equal(tally_read(&made), SHOTS * (WORKERS + 1));
+    assert_true(tally_read(&spawned) >= LIVES * WORKERS);
+    assert_int_equal(tally_read(&born), tally_read(&spawned));
+    assert_int_equal(tally_read(&ended), tally_read(&spawned));
+    assert_true(tally_read(&made) >= SHOTS * (WORKERS + 1));
     assert_int_equal(tally_read(&freed), tally_read(&made));
-    assert_true(tally_read(&hit) > 1000);
 }
 
 int

@@ -43,7 +43,7 @@ struct tr_server_options {
     bool no_delay;                                /* tr_socket_set_no_delay() on every new connection */
     bool keep_alive;                              /* tr_socket_set_keep_alive() likewise */
     uint64_t keep_alive_delay_ms;
-    uint32_t max_connections; /* further ones are accepted and closed at once; 0: no limit */
+    uint32_t max_connections;  /* further ones are accepted and closed at once; 0: no limit */
     tr_balance_policy balance; /* default tr_balance_least_loaded */
     bool keep;                 /* true: the server's actor outlives its close event and can listen again at any time */
 };

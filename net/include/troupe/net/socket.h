@@ -67,15 +67,15 @@ struct tr_socket_events {
 };
 
 struct tr_connect_options {
-    const char *host;          /* name or address; default "localhost" (document v10) */
-    uint16_t port;             /* 1 to 65535 */
-    const char *local_address; /* an address to connect from; default: the system's choice */
-    uint16_t local_port;       /* default: the system's choice */
-    enum tr_family family;     /* of look-ups: TR_FAMILY_IPV4, TR_FAMILY_IPV6; default: either */
-    uint64_t timeout_ms;       /* tr_socket_set_timeout() before connecting, so it covers that too (v10) */
-    bool allow_half_open;      /* true: the peer's FIN does not end our side */
+    const char *host;                      /* name or address; default "localhost" (document v10) */
+    uint16_t port;                         /* 1 to 65535 */
+    const char *local_address;             /* an address to connect from; default: the system's choice */
+    uint16_t local_port;                   /* default: the system's choice */
+    enum tr_family family;                 /* of look-ups: TR_FAMILY_IPV4, TR_FAMILY_IPV6; default: either */
+    uint64_t timeout_ms;                   /* tr_socket_set_timeout() before connecting, so it covers that too (v10) */
+    bool allow_half_open;                  /* true: the peer's FIN does not end our side */
     const struct tr_socket_events *events; /* may be NULL */
-    void *data;                /* tr_socket_data() */
+    void *data;                            /* tr_socket_data() */
 };
 
 /*

@@ -1,6 +1,7 @@
 #include "helpers.h"
 #include "stage.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -145,6 +146,21 @@ waiting_ends_by_a_word_or_a_signal(void **state)
     stage_close(runtime);
 }
 
+static void
+sigpipe_does_not_end_the_process(void **state)
+{
+    (void)state;
+    int ends[2];
+    signal(SIGPIPE, SIG_DFL);
+    tr_runtime *runtime = stage_open(1);
+    assert_int_equal(pipe(ends), 0);
+    close(ends[0]);
+    assert_int_equal(write(ends[1], "x", 1), -1);
+    assert_int_equal(errno, EPIPE);
+    close(ends[1]);
+    stage_close(runtime);
+}
+
 /* The loop of a worker is its actors' too. */
 struct clockwork {
     uv_timer_t timer;
@@ -253,6 +269,7 @@ main(void)
         cmocka_unit_test(impossible_options_are_refused_by_name),
         cmocka_unit_test(calls_that_block_are_refused_on_a_worker),
         cmocka_unit_test(waiting_ends_by_a_word_or_a_signal),
+        cmocka_unit_test(sigpipe_does_not_end_the_process),
         cmocka_unit_test(an_actor_may_put_handles_on_its_loop),
         cmocka_unit_test(an_idle_runtime_uses_no_cpu),
     };

@@ -125,7 +125,7 @@ connected(tr_socket *socket)
         socket->events->connect(socket);
     if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED))
         tri_writer_connected(socket);
-    if (socket->events->ready != NULL)
+    if (socket->events->ready != NULL && !tri_socket_is(socket, TRI_SOCKET_SILENT))
         socket->events->ready(socket); /* as in Node, also if the connect callback destroyed it */
     tri_reader_start(socket);
     tri_socket_due(socket);

@@ -44,8 +44,10 @@ tri_server_is_drained(const tr_server *server)
 static bool
 takes_connections(const tr_server *server, unsigned worker)
 {
-    return worker < server->deal->workers &&
-           (worker == server->net->worker->index || server->shares[worker] != TR_NOBODY);
+    if (worker == server->net->worker->index)
+        return true;
+    return worker < server->deal->workers && server->shares[worker] != TR_NOBODY &&
+           (server->flags & TRI_SERVER_DISMISSED) == 0;
 }
 
 static unsigned
@@ -113,11 +115,13 @@ tri_server_spawn_shares(tr_server *server)
 void
 tri_server_dismiss_shares(tr_server *server)
 {
+    if (server->flags & TRI_SERVER_DISMISSED)
+        return;
+    server->flags |= TRI_SERVER_DISMISSED; /* their names stay: the word that one was not born may still come */
     for (unsigned worker = 0; worker < server->deal->workers; worker++) {
         if (server->shares[worker] == TR_NOBODY)
             continue;
         tr_message message = tr_message_signal(TRI_TAG_DEAL_NO_MORE);
         tri_send_system(server->net->worker, NULL, server->shares[worker], &message);
-        server->shares[worker] = TR_NOBODY;
     }
 }

@@ -216,6 +216,8 @@ tr_server_listen(tr_server *server, const struct tr_listen_options *options)
     tr_status status = check_options(options);
     if (status != TR_OK)
         return status;
+    if (server->flags & TRI_SERVER_ENDING)
+        return TR_ESTOPPING;
     if (server->listener != NULL || server->lookup != NULL)
         return TR_EALREADYLISTENING;
     server->flags &= ~(uint32_t)TRI_SERVER_CLOSING; /* as in Node: a close that still waited for connections is void */

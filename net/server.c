@@ -11,7 +11,8 @@
  * close, listening: so close() and listen() in one go give both events as one expects.
  *
  * All handles of libuv lie in memory of their own (listener.c, listen.c), so the actor can end at any time: let_go()
- * is the only way out, and it may be gone twice.
+ * is the only way out, and it may be gone twice. A server that is killed in its own callback gives no event any more,
+ * but its memory stays until settle(), since what called the callback still looks at it.
  */
 #include "server_internal.h"
 #include "tune.h"
@@ -50,12 +51,14 @@ takes_due(tr_server *server, enum tri_server_flag flag)
     return due;
 }
 
-/* After its close event the server ends, unless it is to be kept or listens again. */
+/* After its close event the server ends, unless it is to be kept or has tried to listen again. */
 static bool
 ends_now(const tr_server *server)
 {
-    return ((server->flags & TRI_SERVER_ENDING) || !server->deal->options.keep) && server->listener == NULL &&
-           server->lookup == NULL && server->closes_due == 0;
+    if ((server->flags & TRI_SERVER_ENDING) == 0 &&
+        (server->deal->options.keep || (server->flags & TRI_SERVER_ERROR_DUE) != 0))
+        return false;
+    return server->listener == NULL && server->lookup == NULL && server->closes_due == 0;
 }
 
 static void
@@ -63,7 +66,7 @@ emit_closes(tr_server *server)
 {
     if (server->closes_due == 0)
         return;
-    for (uint32_t due = server->closes_due; due > 0; due--) {
+    for (uint32_t due = server->closes_due; due > 0 && (server->flags & TRI_SERVER_GONE) == 0; due--) {
         server->closes_due--;
         emit_close(server);
     }
@@ -104,11 +107,8 @@ check_drained(tr_server *server)
     tri_server_due(server);
 }
 
-static void run_later(struct tri_later *later);
-
-/* Gives what is due, and closes the bracket. What that makes due waits for the next turn. */
 static void
-settle(tr_server *server)
+emit_what_is_due(tr_server *server)
 {
     bool listening = takes_due(server, TRI_SERVER_LISTENING_DUE);
     if (takes_due(server, TRI_SERVER_ERROR_DUE))
@@ -116,9 +116,24 @@ settle(tr_server *server)
     emit_closes(server);
     if (listening && server->listener != NULL && server->events->listening != NULL)
         server->events->listening(server);
-    if (is_due(server))
-        tri_later_add(server->net, &server->later, run_later);
+}
+
+static void run_later(struct tri_later *later);
+static void free_parts(tr_server *server);
+
+/* Gives what is due, and closes the bracket. What that makes due waits for the next turn. */
+static void
+settle(tr_server *server)
+{
+    if ((server->flags & TRI_SERVER_GONE) == 0)
+        emit_what_is_due(server);
     server->flags &= ~(uint32_t)TRI_SERVER_INSIDE;
+    if (server->flags & TRI_SERVER_GONE) { /* it was killed meanwhile */
+        free_parts(server);
+        tri_actor_end(server->actor);
+    } else if (is_due(server)) {
+        tri_later_add(server->net, &server->later, run_later);
+    }
 }
 
 struct tri_actor_frame
@@ -192,6 +207,15 @@ free_arrays(tr_server *server)
 }
 
 static void
+free_parts(tr_server *server)
+{
+    ck_pr_store_uint(&server->deal->closing, 0);
+    tri_share_close(server->share);
+    tri_deal_release(server->deal);
+    free_arrays(server);
+}
+
+static void
 let_go(tr_server *server)
 {
     if (server->flags & TRI_SERVER_GONE)
@@ -200,11 +224,9 @@ let_go(tr_server *server)
     stop_listening(server);
     tri_server_tell_waiter(server, TR_ESTOPPING);
     tri_server_dismiss_shares(server);
-    tri_share_close(server->share);
     tri_later_remove(server->net, &server->later);
-    ck_pr_store_uint(&server->deal->closing, 0);
-    tri_deal_release(server->deal);
-    free_arrays(server);
+    if ((server->flags & TRI_SERVER_INSIDE) == 0)
+        free_parts(server);
 }
 
 static void
@@ -230,7 +252,7 @@ stopping(tr_actor *self, void *state, enum tr_stop_mode how)
     server->flags |= TRI_SERVER_ENDING;
     if (how == TR_STOP_KILL) {
         let_go(server);
-        return true;
+        return (server->flags & TRI_SERVER_INSIDE) == 0;
     }
     if (is_idle(server))
         return true;
@@ -246,18 +268,29 @@ stopping(tr_actor *self, void *state, enum tr_stop_mode how)
 
 /* Messages. */
 
-/* A share was not born: what was sent there is lost, and no more is. */
-static void
+/* A share was not born: what was sent there is lost, and no more is. false: it was an actor of the user's. */
+static bool
 share_failed(tr_server *server, const tr_message *message)
 {
     const struct tr_spawn_failed *failed = tr_message_data(message);
     unsigned worker = tr_ref_worker(failed->actor);
     if (server->shares[worker] != failed->actor)
-        return;
+        return false;
     server->shares[worker] = TR_NOBODY;
     server->dealt[worker] = 0;
     tri_deal_release(server->deal); /* the hold that it was to take */
     check_drained(server);
+    return true;
+}
+
+/* What is not between the server and its shares. */
+static void
+receive_other(tr_server *server, tr_message *message)
+{
+    if (message->tag >= TRI_TAG_NET)
+        tri_remote_to_server(server, message);
+    else if ((message->tag != TR_TAG_SPAWN_FAILED || !share_failed(server, message)) && server->events->message != NULL)
+        server->events->message(server, message);
 }
 
 static void
@@ -273,12 +306,7 @@ receive(tr_actor *self, void *state, tr_message *message)
             tri_server_shut(server);
         tri_server_dismiss_shares(server);
         break;
-    case TR_TAG_SPAWN_FAILED: share_failed(server, message); break;
-    default:
-        if (message->tag >= TRI_TAG_NET)
-            tri_remote_to_server(server, message);
-        else if (server->events->message != NULL)
-            server->events->message(server, message);
+    default: receive_other(server, message);
     }
     settle(server);
 }

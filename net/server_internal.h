@@ -30,6 +30,7 @@ enum tri_server_flag {
     TRI_SERVER_INSIDE = 1 << 4,        /* a callback of it runs: what is due waits for its end */
     TRI_SERVER_SHARED = 1 << 5,        /* the shares on other workers are spawned */
     TRI_SERVER_GONE = 1 << 6,          /* it has let go of everything */
+    TRI_SERVER_DISMISSED = 1 << 7,     /* the shares on other workers get nothing any more */
 };
 
 /* A thread outside that waits in tr_runtime_listen(). */

@@ -188,7 +188,7 @@ static void
 emit_error(tr_socket *socket)
 {
     struct tr_error error = {
-        .status = (tr_status)socket->error, .system = socket->error_system, .call = call_names[socket->error_call]};
+        .status = socket->error, .system = socket->error_system, .call = call_names[socket->error_call]};
     tri_socket_trace(socket, TRI_TRACE_NET_socket_error, 0, (uint32_t)error.status);
     if (socket->events->error != NULL)
         socket->events->error(socket, &error);
@@ -203,7 +203,7 @@ emit_end_of_life(tr_socket *socket)
     if (failed)
         emit_error(socket);
     if (tri_socket_is(socket, TRI_SOCKET_CONNECTED))
-        tri_writer_fail(socket, failed ? (tr_status)socket->error : TR_EDESTROYED);
+        tri_writer_fail(socket, failed ? socket->error : TR_EDESTROYED);
     if (tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
         tri_share_left(socket->share);
     tri_socket_trace(socket, TRI_TRACE_NET_socket_close, 0, failed);
@@ -251,7 +251,7 @@ tri_socket_close(tr_socket *socket, tr_status status, int system, enum tri_socke
         return;
     if (status < 0) {
         socket->flags |= TRI_SOCKET_FAILED;
-        socket->error = (int16_t)status;
+        socket->error = status;
         socket->error_system = (uint16_t)system;
         socket->error_call = (uint8_t)call;
     }

@@ -79,9 +79,9 @@ struct tr_socket {
     uint64_t bytes_read;
     uint64_t bytes_written;
     uint32_t flags;        /* enum tri_socket_flag */
-    int16_t error;         /* a tr_status, if FAILED */
-    uint8_t error_call;    /* enum tri_socket_call */
+    tr_status error;       /* if FAILED */
     uint16_t error_system; /* an errno */
+    uint8_t error_call;    /* enum tri_socket_call */
     union {
         uv_handle_t handle;
         uv_stream_t stream;

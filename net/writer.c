@@ -349,6 +349,8 @@ write_now(tr_socket *socket, const struct order *order)
     int taken = order->slice.size > 0 ? uv_try_write(&socket->stream, &buffer, 1) : 0;
     if (TRI_LIKELY(taken >= 0 && (size_t)taken == order->slice.size))
         return taken_at_once(socket, order);
+    if (taken == UV_ENOMEM)
+        return TR_ENOMEM;
     if (taken < 0 && taken != UV_EAGAIN)
         return refuse(socket, order, tri_status_from_uv(taken), -taken);
     tr_status status = enqueue(socket, order, taken > 0 ? (size_t)taken : 0);
@@ -360,7 +362,7 @@ write_now(tr_socket *socket, const struct order *order)
 static tr_status
 write_order(tr_socket *socket, const struct order *order)
 {
-    if (socket == NULL || (order->slice.data == NULL && order->slice.size > 0))
+    if (socket == NULL || (order->slice.data == NULL && order->slice.size > 0) || order->slice.size > PTRDIFF_MAX)
         return TR_EINVAL;
     tri_socket_check(socket);
     if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_DESTROYED)))

@@ -223,6 +223,30 @@ wrong_arguments_are_refused_by_name(void **state)
     assert_string_equal(accepted[0].log, "accepted end close");
 }
 
+/* A size that no object has is refused, once, and the socket goes on. */
+static void
+write_too_much(tr_actor *self, const struct targets *to)
+{
+    tr_slice endless = tr_slice_constant("x", SIZE_MAX);
+    assert_int_equal(tr_remote_write_ask(self, to->socket, endless, TAG_WRITTEN, 7), TR_OK);
+    assert_int_equal(tr_remote_write_ask(self, to->socket, tr_slice_constant("hi", 2), TAG_WRITTEN, 8), TR_OK);
+    assert_int_equal(tr_remote_end(self, to->socket), TR_OK);
+}
+
+static void
+a_write_of_an_impossible_size_is_answered_once(void **state)
+{
+    (void)state;
+    act = write_too_much;
+    stage_play(2, play);
+    assert_int_equal(written_count, 2);
+    assert_int_equal(written[0].token, 7);
+    assert_int_equal(written[0].status, TR_EINVAL);
+    assert_int_equal(written[1].token, 8);
+    assert_int_equal(written[1].status, TR_OK);
+    assert_string_equal(accepted[0].log, "accepted data:hi end close");
+}
+
 int
 main(void)
 {
@@ -231,6 +255,7 @@ main(void)
         cmocka_unit_test_setup(sockets_and_servers_tell_about_themselves, reset),
         cmocka_unit_test_setup(every_operation_works_from_a_distance, reset),
         cmocka_unit_test_setup(wrong_arguments_are_refused_by_name, reset),
+        cmocka_unit_test_setup(a_write_of_an_impossible_size_is_answered_once, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -652,6 +652,149 @@ out_of_descriptors_accepting_pauses_and_established_connections_go_on(void **sta
     assert_int_equal(tr_runtime_stop(runtime, 5000, NULL), TR_OK);
 }
 
+/* The life of a server's actor under its own callbacks. */
+
+static const char *fatal_event;
+
+static void
+kill_server(void)
+{
+    assert_int_equal(tr_stop(director, tr_server_ref(server), TR_STOP_KILL), TR_OK);
+}
+
+static void
+dies_in_event(const char *event)
+{
+    if (is(event, "listening"))
+        tr_server_close(server);
+    if (!is(event, fatal_event))
+        return;
+    tr_server_close(server); /* one more event that is due, and will not be given */
+    kill_server();
+    tr_server_close(server);
+    assert_int_equal(tr_server_listen(server, &(struct tr_listen_options){.host = "127.0.0.1"}), TR_ESTOPPING);
+    assert_int_equal(tr_server_dealt(server, NULL, 0), 1);
+    stage_after(20, end_the_play, NULL);
+}
+
+static void
+play_kill_in_event(void)
+{
+    struct tr_server_options options = {.events = &events, .keep = true};
+    server_hook = dies_in_event;
+    if (!is(fatal_event, "EADDRINUSE")) {
+        server = stage_serve(options);
+        return;
+    }
+    stage_serve((struct tr_server_options){0});
+    struct tr_listen_options listen = {.host = "127.0.0.1", .port = stage_port};
+    assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
+    assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+}
+
+static void
+a_server_may_be_killed_in_any_of_its_events(void **state)
+{
+    static const char *const event_names[] = {"listening", "close", "EADDRINUSE"};
+    for (size_t i = 0; i < sizeof(event_names) / sizeof(event_names[0]); i++) {
+        reset(state);
+        fatal_event = event_names[i];
+        stage_play(1, play_kill_in_event);
+        const char *last = strstr(server_log, fatal_event);
+        assert_non_null(last);
+        assert_string_equal(last, fatal_event);
+    }
+}
+
+static void
+end_first_client(void *argument)
+{
+    (void)argument;
+    tr_socket_end(clients[0].socket);
+}
+
+static void
+kills_server(struct endpoint *self, const char *event)
+{
+    (void)self;
+    if (is(event, "accepted")) {
+        kill_server();
+        stage_after(20, end_first_client, NULL);
+    }
+}
+
+static void
+play_kill_in_connection(void)
+{
+    accepted[0].hook = kills_server;
+    server = stage_serve((struct tr_server_options){.events = &events});
+    stage_connect(&clients[0]);
+    end_when_all_are_closed(1);
+}
+
+static void
+a_connection_may_kill_its_server_and_lives_on(void **state)
+{
+    (void)state;
+    stage_play(1, play_kill_in_connection);
+    assert_string_equal(accepted[0].log, "accepted end close");
+}
+
+static void
+listens_where_it_cannot(const char *event)
+{
+    struct tr_listen_options listen = {.host = "127.0.0.1", .port = stage_port};
+    if (is(event, "listening"))
+        assert_int_equal(tr_server_close(server), TR_OK);
+    else if (is(event, "close"))
+        assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+    else
+        stage_after(20, end_the_play, NULL);
+}
+
+static void
+play_listen_again_in_vain(void)
+{
+    server_hook = listens_where_it_cannot;
+    server = stage_serve((struct tr_server_options){.events = &events});
+    stage_serve((struct tr_server_options){0}); /* the port of this one is taken */
+}
+
+static void
+listening_again_in_vain_is_told_after_close(void **state)
+{
+    (void)state;
+    stage_play(1, play_listen_again_in_vain);
+    assert_string_equal(server_log, "listening close EADDRINUSE");
+}
+
+static tr_status listened;
+
+static void
+listens_for_ever(const char *event)
+{
+    if (is(event, "close"))
+        listened = tr_server_listen(server, &(struct tr_listen_options){.host = "127.0.0.1"});
+    else
+        stage_end();
+}
+
+static void
+play_listen_for_ever(void)
+{
+    server_hook = listens_for_ever;
+    server = stage_serve((struct tr_server_options){.events = &events});
+}
+
+static void
+a_server_that_stops_does_not_listen_again(void **state)
+{
+    (void)state;
+    stage_play(1, play_listen_for_ever);
+    assert_string_equal(server_log, "listening close");
+    assert_int_equal(listened, TR_ESTOPPING);
+}
+
 /* Wrong arguments. */
 
 static void
@@ -702,6 +845,10 @@ main(void)
         cmocka_unit_test(killing_at_once_leaves_no_descriptor),
         cmocka_unit_test(listening_from_outside_answers_what_is_wrong),
         cmocka_unit_test(out_of_descriptors_accepting_pauses_and_established_connections_go_on),
+        cmocka_unit_test_setup(a_server_may_be_killed_in_any_of_its_events, reset),
+        cmocka_unit_test_setup(a_connection_may_kill_its_server_and_lives_on, reset),
+        cmocka_unit_test_setup(listening_again_in_vain_is_told_after_close, reset),
+        cmocka_unit_test_setup(a_server_that_stops_does_not_listen_again, reset),
         cmocka_unit_test_setup(wrong_arguments_are_refused_by_name, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

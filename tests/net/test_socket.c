@@ -998,6 +998,65 @@ a_socket_may_be_destroyed_in_any_event_and_closes_once(void **state)
     }
 }
 
+static void
+end_of_play(void *argument)
+{
+    (void)argument;
+    stage_end();
+}
+
+/* Kills its actor in the connect event. */
+static void
+dies_in_connect(struct endpoint *self, const char *event)
+{
+    if (is(event, "connect"))
+        assert_int_equal(tr_stop(director, tr_socket_ref(self->socket), TR_STOP_KILL), TR_OK);
+    if (is(event, "accepted"))
+        stage_after(60, end_of_play, NULL);
+}
+
+static void
+play_killed_in_connect(void)
+{
+    client.hook = accepted[0].hook = dies_in_connect;
+    stage_serve((struct tr_server_options){0});
+    stage_connect(&client);
+}
+
+static void
+a_killed_socket_gives_no_event_any_more(void **state)
+{
+    (void)state;
+    stage_play(1, play_killed_in_connect);
+    assert_string_equal(client.log, "connect");
+    assert_string_equal(accepted[0].log, "accepted end close");
+}
+
+/* An error of the user's own keeps its number. */
+static void
+destroys_with_a_number(struct endpoint *self, const char *event)
+{
+    if (is(event, "connect"))
+        tr_socket_destroy(self->socket, (tr_status)-65536);
+}
+
+static void
+play_destroy_with_a_number(void)
+{
+    client.hook = destroys_with_a_number;
+    stage_serve((struct tr_server_options){0});
+    stage_connect(&client);
+    end_when_both_are_closed();
+}
+
+static void
+an_error_of_the_users_keeps_its_number(void **state)
+{
+    (void)state;
+    stage_play(1, play_destroy_with_a_number);
+    assert_int_equal(client.error, -65536);
+}
+
 int
 main(void)
 {
@@ -1030,6 +1089,8 @@ main(void)
         cmocka_unit_test_setup(nothing_harms_in_the_close_callback, reset),
         cmocka_unit_test_setup(a_socket_may_be_destroyed_in_any_event_and_closes_once, reset),
         cmocka_unit_test_setup(the_exit_of_its_actor_destroys_a_socket, reset),
+        cmocka_unit_test_setup(a_killed_socket_gives_no_event_any_more, reset),
+        cmocka_unit_test_setup(an_error_of_the_users_keeps_its_number, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,8 +69,8 @@ tr_status tr_runtime_listen(struct tr_runtime *runtime, const struct tr_server_o
 
 /*
  * Makes a server on the worker of self, as its child. It does nothing until tr_server_listen().
- * Owner: the runtime's; *out is valid until its close callback has returned (unless that listens again), with
- * options.keep until it is stopped.
+ * Owner: the runtime's; *out is valid until its close callback has returned (unless that listens again, be it in vain),
+ * with options.keep until it is stopped.
  * Thread: owner of self. Returns: TR_OK; TR_EINVAL; TR_EBADLIMIT (keep_alive_delay_ms); TR_ENOMEM; TR_ESTOPPING.
  * Document: net.createServer (all eras).
  */
@@ -79,7 +79,8 @@ tr_status tr_server_spawn(tr_actor *self, const struct tr_server_options *option
 /*
  * Begins to listen; the listening or error event comes after the call has returned. After an error, or after close with
  * options.keep, it may be called again.
- * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_EBADHOST; TR_EBADLIMIT (backlog); TR_EALREADYLISTENING; TR_ENOMEM.
+ * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_EBADHOST; TR_EBADLIMIT (backlog); TR_EALREADYLISTENING; TR_ENOMEM;
+ *         TR_ESTOPPING (it was asked to stop).
  * Document: server.listen (all eras).
  */
 tr_status tr_server_listen(tr_server *server, const struct tr_listen_options *options);

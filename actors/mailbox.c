@@ -35,12 +35,9 @@ put_limited(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 void
 tri_mailbox_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
-    if (actor->flags & TRI_ACTOR_UNBORN) {
-        actor->waiting++;
-        tri_mail_list_append(&actor->overflow, mail);
-    } else if (actor->flags & TRI_ACTOR_LIMITED) {
+    if (actor->flags & TRI_ACTOR_LIMITED) {
         put_limited(home, actor, mail);
-    } else if ((actor->flags & TRI_ACTOR_SLOW) != 0 && actor->waiting > 0) {
+    } else if ((actor->flags & TRI_ACTOR_UNBORN) != 0 || ((actor->flags & TRI_ACTOR_SLOW) != 0 && actor->waiting > 0)) {
         mail->actor = actor;
         actor->waiting++;
         tri_mail_list_append(&actor->overflow, mail);

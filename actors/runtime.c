@@ -186,9 +186,3 @@ tri_on_worker(void)
 {
     return tri_worker_current() != NULL;
 }
-
-struct tri_trace *
-tri_runtime_trace(tr_runtime *runtime)
-{
-    return runtime->core->trace;
-}

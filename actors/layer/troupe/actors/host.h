@@ -57,7 +57,4 @@ tr_status tri_runtime_send_system(tr_runtime *runtime, tr_ref to, tr_message *me
 /* Is the calling thread a worker of any runtime? Then it must not block. Thread: any. */
 bool tri_on_worker(void);
 
-/* The recorder of a runtime, NULL if nothing is recorded. Thread: any. */
-struct tri_trace *tri_runtime_trace(tr_runtime *runtime);
-
 #endif

@@ -31,8 +31,8 @@ done < <(find README.md docs -name '*.md')
 
 compiled=0
 for block in "$work"/*.c; do
-    "$CC" -std=c11 -Wall -Wextra -Werror -Wno-unused -fsyntax-only -Icore/include -Iactors/include -Inet/include \
-        "$block" || complain "does not compile: ${block##*/}"
+    "$CC" -std=c11 -Wall -Wextra -Werror -Wno-unused -fsyntax-only -Icore/include -Iactors/include \
+        -Iipaddr/include -Inet/include "$block" || complain "does not compile: ${block##*/}"
     compiled=$((compiled + 1))
 done
 

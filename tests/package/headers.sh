@@ -18,7 +18,8 @@ for header; do
     name=${header#*/include/}
     printf '#include <%s>\nextern int not_empty;\n' "$name" |
         "${compile[@]}" -std="$standard" -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
-            -I"$sources/core/include" -I"$sources/actors/include" -I"$sources/net/include" - || {
+            -I"$sources/core/include" -I"$sources/actors/include" \
+            -I"$sources/ipaddr/include" -I"$sources/net/include" - || {
         echo "not alone: $header"
         failed=1
     }

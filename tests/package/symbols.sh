@@ -9,7 +9,8 @@ trap 'rm -rf "$work"' EXIT
 # One line for each statement of the headers, without comments.
 for header; do
     printf '#include <%s>\n' "${header#*/include/}"
-done | "$CC" -std=c11 -E -P -x c -I"$sources/core/include" -I"$sources/actors/include" -I"$sources/net/include" - |
+done | "$CC" -std=c11 -E -P -x c -I"$sources/core/include" -I"$sources/actors/include" \
+    -I"$sources/ipaddr/include" -I"$sources/net/include" - |
     tr '\n' ' ' | sed 's/[;{}]/&\n/g' >"$work/statements"
 
 grep -oE 'static inline [^(]*\btr_[a-z0-9_]+ *\(' "$work/statements" | grep -oE 'tr_[a-z0-9_]+ *\($' | tr -d '( ' |

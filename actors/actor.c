@@ -47,6 +47,15 @@ tri_actor_worker(const tr_actor *actor)
     return actor->home->worker;
 }
 
+tr_actor *
+tri_actor_find(struct tri_worker *worker, tr_ref ref, const struct tr_behavior *behavior)
+{
+    if (tri_ref_worker(ref) != worker->index)
+        return NULL;
+    tr_actor *actor = tri_slots_find(&tri_actors_of(worker)->slots, ref);
+    return actor != NULL && actor->behavior == behavior ? actor : NULL;
+}
+
 struct tri_actor_frame
 tri_actor_enter(tr_actor *actor, uint32_t tag)
 {

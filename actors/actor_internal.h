@@ -22,6 +22,7 @@ enum {
     TRI_TAG_SPAWN = TR_TAG_RESERVED + 0x100, /* a pointer to a struct tri_spawn_order */
     TRI_TAG_STOP,                            /* words[0] is the enum tr_stop_mode */
     TRI_TAG_CHILD_GONE,                      /* to the parent: a child of other workers has ended */
+    TRI_TAG_PROBE,                           /* words[0] wants to know if the actor is gone */
     TRI_TAG_OWN_END,
 };
 
@@ -106,11 +107,13 @@ struct tr_runtime {
 
     /* Any thread. */
     uint64_t subscriber; /* of dead letters; TR_NOBODY: none */
+    uint64_t live;       /* what keeps the program alive: workers with something open, and tr_runtime_hold()s */
 
     /* Under the lock. */
     uv_mutex_t lock;
     pthread_t waiter;
     bool waiting, quit;
+    bool waits_for_idle;
 };
 
 /* actor.c: who runs now, as the watchdog sees it, is again who ran before. */

@@ -18,12 +18,22 @@ tell_subscriber(struct tri_actors *home, tr_ref to, const tr_message *message, e
     tri_send_system(home->worker, NULL, subscriber, &notice);
 }
 
+static void
+tell_sender(struct tri_actors *home, tr_ref to, const tr_message *message)
+{
+    if (TRI_LIKELY(message->tag < TRI_TAG_TOLD) || message->from == TR_NOBODY)
+        return;
+    tr_message notice = tr_message_copy(TRI_TAG_UNDELIVERED, &to, sizeof(to));
+    tri_send_system(home->worker, NULL, message->from, &notice);
+}
+
 void
 tri_dead_letter(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason)
 {
     home->worker->counters.dead_letters++;
     tri_trace(home->worker->trace, TRI_TRACE_ACTORS_dead_letter, 0, reason, to, message->id);
     tell_subscriber(home, to, message, reason);
+    tell_sender(home, to, message);
     tr_message_drop(message);
 }
 

@@ -36,6 +36,23 @@ stop(struct tri_actors *home, tr_ref to, enum tr_stop_mode how)
         tri_actor_stop(actor, how);
 }
 
+/* Only bad news is told. */
+static void
+probe(struct tri_actors *home, tr_ref to, tr_ref asker)
+{
+    if (tri_actor_at(home, to) != NULL)
+        return;
+    tr_message notice = tr_message_copy(TRI_TAG_UNDELIVERED, &to, sizeof(to));
+    tri_send_system(home->worker, NULL, asker, &notice);
+}
+
+void
+tri_actor_probe(struct tri_worker *worker, tr_ref asker, tr_ref ref)
+{
+    tr_message message = tr_message_copy(TRI_TAG_PROBE, &asker, sizeof(asker));
+    tri_send_system(worker, NULL, ref, &message);
+}
+
 /* Does what a message of the layer's own says. */
 static void
 act(struct tri_actors *home, tr_ref to, tr_message *message)
@@ -44,6 +61,7 @@ act(struct tri_actors *home, tr_ref to, tr_message *message)
     case TRI_TAG_STOP: stop(home, to, (enum tr_stop_mode)message->payload.words[0]); break;
     case TRI_TAG_CHILD_GONE: tri_actor_child_gone(home, to); break;
     case TRI_TAG_SPAWN: tri_spawn_arrived(home, to, message); break;
+    case TRI_TAG_PROBE: probe(home, to, message->payload.words[0]); break;
     default: break;
     }
     tr_message_drop(message);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* The layer on one worker. */
 
@@ -107,8 +108,23 @@ tr_runtime_stop(tr_runtime *runtime, unsigned deadline_ms, struct tr_stop_report
     return killed == 0 ? TR_OK : TR_ETIMEDOUT_STOP;
 }
 
-int
-tr_runtime_wait(tr_runtime *runtime)
+/* Under the lock. The signal is blocked in the thread that waits, and taken by its sigwait(). */
+static void
+let_go(tr_runtime *runtime)
+{
+    if (!runtime->quit && runtime->waiting)
+        pthread_kill(runtime->waiter, SIGTERM);
+    runtime->quit = true;
+}
+
+static bool
+is_idle(const tr_runtime *runtime)
+{
+    return ck_pr_load_64(&runtime->live) == 0;
+}
+
+static int
+wait_for_signal(tr_runtime *runtime, bool until_idle)
 {
     if (runtime == NULL)
         return TR_EINVAL;
@@ -121,22 +137,38 @@ tr_runtime_wait(tr_runtime *runtime)
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
 
     uv_mutex_lock(&runtime->lock);
+    bool over = runtime->quit || (until_idle && is_idle(runtime));
     runtime->waiter = pthread_self();
-    runtime->waiting = true;
-    bool quit = runtime->quit;
+    runtime->waiting = !over;
+    runtime->waits_for_idle = until_idle && !over;
     uv_mutex_unlock(&runtime->lock);
 
     int signal = 0;
-    if (!quit)
+    if (!over)
         sigwait(&ends, &signal);
 
     uv_mutex_lock(&runtime->lock);
-    runtime->waiting = false;
-    if (runtime->quit)
+    runtime->waiting = runtime->waits_for_idle = false;
+    if (runtime->quit) { /* let_go()'s own signal may be there still, if another one came first */
+        if (!over)
+            sigtimedwait(&ends, NULL, &(struct timespec){0});
         signal = 0;
+    }
     runtime->quit = false;
     uv_mutex_unlock(&runtime->lock);
     return signal;
+}
+
+int
+tr_runtime_wait(tr_runtime *runtime)
+{
+    return wait_for_signal(runtime, false);
+}
+
+int
+tr_runtime_wait_idle(tr_runtime *runtime)
+{
+    return wait_for_signal(runtime, true);
 }
 
 void
@@ -145,10 +177,35 @@ tr_runtime_quit(tr_runtime *runtime)
     if (runtime == NULL)
         return;
     uv_mutex_lock(&runtime->lock);
-    if (!runtime->quit && runtime->waiting)
-        pthread_kill(runtime->waiter, SIGTERM); /* it is blocked there and taken by sigwait() */
-    runtime->quit = true;
+    let_go(runtime);
     uv_mutex_unlock(&runtime->lock);
+}
+
+/* Whoever brings the count to 0 looks under the lock whether it still is, and whether somebody waits for that. */
+void
+tri_runtime_live(tr_runtime *runtime, int change)
+{
+    uint64_t before = ck_pr_faa_64(&runtime->live, (uint64_t)(int64_t)change);
+    if (before + (uint64_t)(int64_t)change != 0)
+        return;
+    uv_mutex_lock(&runtime->lock);
+    if (runtime->waits_for_idle && is_idle(runtime))
+        let_go(runtime);
+    uv_mutex_unlock(&runtime->lock);
+}
+
+void
+tr_runtime_hold(tr_runtime *runtime)
+{
+    if (runtime != NULL)
+        tri_runtime_live(runtime, 1);
+}
+
+void
+tr_runtime_release(tr_runtime *runtime)
+{
+    if (runtime != NULL)
+        tri_runtime_live(runtime, -1);
 }
 
 /* Questions. */

@@ -146,6 +146,34 @@ waiting_ends_by_a_word_or_a_signal(void **state)
     stage_close(runtime);
 }
 
+static void *
+release_later(void *runtime)
+{
+    tr_runtime_release(runtime);
+    return NULL;
+}
+
+static void
+waiting_for_idleness_ends_with_the_last_hold(void **state)
+{
+    (void)state;
+    tr_runtime *runtime = stage_open(1);
+    assert_int_equal(tr_runtime_wait_idle(runtime), 0);
+    for (int i = 0; i < 200; i++) { /* the release comes before, during and after the look */
+        pthread_t other;
+        tr_runtime_hold(runtime);
+        tr_runtime_hold(runtime);
+        tr_runtime_release(runtime);
+        pthread_create(&other, NULL, release_later, runtime);
+        assert_int_equal(tr_runtime_wait_idle(runtime), 0);
+        pthread_join(other, NULL);
+    }
+    tr_runtime_hold(runtime);
+    pthread_kill(pthread_self(), SIGTERM);
+    assert_int_equal(tr_runtime_wait_idle(runtime), SIGTERM);
+    stage_close(runtime);
+}
+
 static void
 sigpipe_does_not_end_the_process(void **state)
 {
@@ -269,6 +297,7 @@ main(void)
         cmocka_unit_test(impossible_options_are_refused_by_name),
         cmocka_unit_test(calls_that_block_are_refused_on_a_worker),
         cmocka_unit_test(waiting_ends_by_a_word_or_a_signal),
+        cmocka_unit_test(waiting_for_idleness_ends_with_the_last_hold),
         cmocka_unit_test(sigpipe_does_not_end_the_process),
         cmocka_unit_test(an_actor_may_put_handles_on_its_loop),
         cmocka_unit_test(an_idle_runtime_uses_no_cpu),

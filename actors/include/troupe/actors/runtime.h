@@ -34,8 +34,9 @@ struct tr_stop_report {
 /*
  * Stops everything and frees the runtime. Listeners stop accepting; every actor is asked to stop, children before
  * their parents; what is queued is handled until the deadline; what is then left is killed and counted. Afterwards no
- * thread, descriptor or byte of the runtime is left. Blocks up to deadline_ms, and as long as running handlers and offloaded
- * functions, the queued ones too, take. No other thread may be inside a call on this runtime, or begin one: join them first.
+ * thread, descriptor or byte of the runtime is left. Blocks up to deadline_ms, and as long as running handlers, offloaded
+ * functions, the queued ones too, and look-ups of names that have begun take. No other thread may be inside a call on this
+ * runtime, or begin one: join them first.
  *
  * report may be NULL; runtime may be NULL (TR_OK).
  * Thread:  any thread that is no worker, once.
@@ -51,6 +52,17 @@ tr_status tr_runtime_stop(tr_runtime *runtime, unsigned deadline_ms, struct tr_s
  * Returns: the signal's number; 0 after tr_runtime_quit(); TR_EINVAL; TR_EWRONGTHREAD.
  */
 int tr_runtime_wait(tr_runtime *runtime);
+
+/*
+ * As tr_runtime_wait(), and returns too, with 0, as soon as nothing keeps the program alive: no server listens, no socket is
+ * open, but for those in the background (tr_socket_set_background(), tr_server_set_background()), and nobody holds
+ * the runtime. Servers and sockets that were asked for before the call count even if they are still on their way.
+ */
+int tr_runtime_wait_idle(tr_runtime *runtime);
+
+/* Holds the runtime: tr_runtime_wait_idle() goes on waiting until it is released as often. Thread: any. */
+void tr_runtime_hold(tr_runtime *runtime);
+void tr_runtime_release(tr_runtime *runtime);
 
 /* Lets tr_runtime_wait() return, now or when it is called. Thread: any; not in a signal handler. */
 void tr_runtime_quit(tr_runtime *runtime);

@@ -26,6 +26,9 @@ void tri_actor_host(tr_actor *actor);
 /* What tr_exit() is for other actors. Thread: owner. */
 void tri_actor_end(tr_actor *actor);
 
+/* The actor of that name on this worker, if it is there and of that behavior; else NULL. Thread: owner of worker. */
+tr_actor *tri_actor_find(struct tri_worker *worker, tr_ref ref, const struct tr_behavior *behavior);
+
 /* The worker on which an actor lives. */
 struct tri_worker *tri_actor_worker(const tr_actor *actor);
 
@@ -53,6 +56,19 @@ tr_status tri_runtime_send_system(tr_runtime *runtime, tr_ref to, tr_message *me
 
 /* Tags above the actors' own, for the layer above. */
 #define TRI_TAG_NET (TR_TAG_RESERVED + 0x1000u)
+
+/*
+ * Messages with tags from TRI_TAG_TOLD on come back in a way: when nobody receives one, its sender gets a TRI_TAG_UNDELIVERED,
+ * whose words[0] is the ref that was meant.
+ */
+#define TRI_TAG_TOLD (TR_TAG_RESERVED + 0x2000u)
+#define TRI_TAG_UNDELIVERED (TRI_TAG_NET + 0xfffu)
+
+/* Is an actor gone? Then asker gets a TRI_TAG_UNDELIVERED about it; if not, nobody notices. Thread: owner of worker. */
+void tri_actor_probe(struct tri_worker *worker, tr_ref asker, tr_ref ref);
+
+/* What keeps the program alive has become so many more, or with a negative change fewer. Thread: any. */
+void tri_runtime_live(tr_runtime *runtime, int change);
 
 /* Is the calling thread a worker of any runtime? Then it must not block. Thread: any. */
 bool tri_on_worker(void);

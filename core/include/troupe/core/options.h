@@ -32,9 +32,8 @@ struct tr_runtime_options {
     bool unpinned;    /* true: the system may move the threads. Pinned threads lose where others use the CPUs */
     int spin_us;      /* longest wait by polling before a worker sleeps, at most 1000; default 20, -1: sleep at once */
     int watchdog_ms;  /* a handler that runs longer is reported; default 1000, -1: never */
-    unsigned
-        pool_size; /* threads that tr_offload() and name look-ups share in this process, at most 1024; default: libuv's 4.
-                           Only the first runtime of a process can set it */
+    unsigned pool_size; /* threads that tr_offload() has in this process, at most 1024; default: libuv's 4. Only the first
+                           runtime of a process can set it */
     uint32_t lane_limit;    /* messages that may wait on the sender's side of a full lane; default 1,048,576 */
     uint32_t outside_limit; /* messages of other threads that one worker may hold unread; default 1,048,576 */
 

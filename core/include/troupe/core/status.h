@@ -21,7 +21,7 @@ TR_DECLARATIONS_BEGIN
     X(TR_EBADWORKER, -2, "ERR_BAD_WORKER", "there is no worker of that number")                                        \
     X(TR_EBADPORT, -3, "ERR_SOCKET_BAD_PORT", "a port is a number from 0 to 65535")                                    \
     X(TR_EBADHOST, -4, "ERR_BAD_HOST", "the host is empty, too long or holds a forbidden character")                   \
-    X(TR_EBADADDRESS, -5, "ERR_INVALID_ADDRESS", "not an address of that family")                                      \
+    X(TR_EBADADDRESS, -5, "ERR_INVALID_IP_ADDRESS", "not an address of that family")                                   \
     X(TR_EMISSING, -6, "ERR_MISSING_ARGS", "neither a port nor a path was given")                                      \
     X(TR_EBADFD, -7, "ERR_INVALID_FD_TYPE", "the descriptor is of the wrong kind")                                     \
     X(TR_ETOOMANYWORKERS, -8, "ERR_TOO_MANY_WORKERS", "more workers than the library can number")                      \
@@ -30,6 +30,11 @@ TR_DECLARATIONS_BEGIN
     X(TR_EBADTAG, -11, "ERR_BAD_TAG", "that tag is the runtime's own")                                                 \
     X(TR_EWRONGTHREAD, -12, "ERR_WRONG_THREAD", "the call would block the worker it waits for")                        \
     X(TR_EBADLIMIT, -13, "ERR_BAD_LIMIT", "a limit or a time is out of range")                                         \
+    X(TR_ENOADDRESS, -14, "ERR_INVALID_ARG_VALUE", "nothing to listen on was given")                                   \
+    X(TR_EBADENCODING, -15, "ERR_UNKNOWN_ENCODING", "not the name of an encoding")                                     \
+    X(TR_EBADTEXT, -16, "ERR_INVALID_TEXT", "the text cannot be written in that encoding")                             \
+    X(TR_EBADPATH, -17, "ERR_INVALID_PATH", "the path is empty")                                                        \
+    X(TR_EBADHANDLE, -18, "ERR_INVALID_HANDLE_TYPE", "this kind of socket cannot do that")                             \
     /* Facts of the actor world. */                                                                                    \
     X(TR_EGONE, -20, "ERR_ACTOR_GONE", "the actor has stopped")                                                        \
     X(TR_EFULL, -21, "ERR_MAILBOX_FULL", "the mailbox, or the way to it, is full")                                     \
@@ -44,6 +49,9 @@ TR_DECLARATIONS_BEGIN
     X(TR_ESOCKETCLOSED, -44, "ERR_SOCKET_CLOSED", "the socket is closed")                                              \
     X(TR_ENOTSUPPORTED, -45, "ERR_NOT_SUPPORTED", "not supported here")                                                \
     X(TR_EALREADYFINISHED, -46, "ERR_STREAM_ALREADY_FINISHED", "the stream has finished already")                      \
+    X(TR_ECLOSEDBEFORECONNECT, -47, "ERR_SOCKET_CLOSED_BEFORE_CONNECTION", "the socket was closed before it connected") \
+    X(TR_EQUEUELIMIT, -48, "ERR_WRITE_LIMIT", "more bytes would wait to be written than the limit allows")             \
+    X(TR_EUSER, -49, "ERR_USER", "an error of the program's own, see its code")                                        \
     /* What the system answers: errno and getaddrinfo. */                                                              \
     X(TR_ENOMEM, -100, "ENOMEM", "not enough memory")                                                                  \
     X(TR_EACCES, -101, "EACCES", "permission denied")                                                                  \

@@ -5,6 +5,7 @@
 
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <uv.h>
@@ -30,6 +31,53 @@ tri_address_parse(const char *text, uint16_t port, struct sockaddr_storage *out)
     return uv_ip4_addr(text, port, (struct sockaddr_in *)out) == 0 ||
            uv_ip6_addr(text, port, (struct sockaddr_in6 *)out) == 0;
 }
+
+/* Unix sockets. */
+
+#define PATH_ROOM sizeof(((struct sockaddr_un *)0)->sun_path)
+
+#ifdef __linux__
+#define HAS_ABSTRACT_NAMES true
+#else
+#define HAS_ABSTRACT_NAMES false
+#endif
+
+tr_status
+tri_address_of_path(const char *path, bool truncate, struct sockaddr_un *out, socklen_t *size)
+{
+    if (path == NULL || path[0] == '\0' || strcmp(path, "@") == 0)
+        return TR_EBADPATH;
+    bool is_abstract = path[0] == '@';
+    if (is_abstract && !HAS_ABSTRACT_NAMES)
+        return TR_ENOTSUPPORTED;
+    size_t limit = PATH_ROOM - (is_abstract ? 0 : 1), length = strlen(path);
+    if (length > limit && !truncate)
+        return TR_ENAMETOOLONG;
+    if (length > limit)
+        length = limit;
+    memset(out, 0, sizeof(*out));
+    out->sun_family = AF_UNIX;
+    memcpy(out->sun_path, path, length);
+    if (is_abstract)
+        out->sun_path[0] = '\0';
+    *size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (is_abstract ? 0 : 1));
+    return TR_OK;
+}
+
+/* A name may fill its room without a NUL. A socket that was never bound has none. */
+static void
+name_of_unix(const struct sockaddr_un *address, struct tr_address *out)
+{
+    const char *name = address->sun_path;
+    bool is_abstract = name[0] == '\0' && name[1] != '\0';
+    out->family = TR_FAMILY_UNIX;
+    if (is_abstract)
+        out->text[0] = '@';
+    memcpy(out->text + is_abstract, name + is_abstract, strnlen(name + is_abstract, PATH_ROOM - is_abstract));
+}
+_Static_assert(TR_ADDRESS_TEXT > PATH_ROOM, "a name of a unix socket fits with its NUL");
+
+/* Addresses of the internet. */
 
 /* A link-local address means something only together with its interface. */
 static void
@@ -57,6 +105,8 @@ tri_address_from(const struct sockaddr *address, struct tr_address *out)
         out->port = ntohs(v6->sin6_port);
         uv_ip6_name(v6, out->text, sizeof(out->text));
         append_zone(v6, out);
+    } else if (address->sa_family == AF_UNIX) {
+        name_of_unix((const struct sockaddr_un *)address, out);
     }
 }
 

@@ -1,12 +1,9 @@
 /*
- * From an address to a listening descriptor.
+ * From an internet address to a listening descriptor.
  *
- * We bind and listen ourselves: libuv keeps EADDRINUSE back until later. What accepted sockets should have from the
- * start is set on the listening descriptor: TCP on every system of ours hands it on, which saves a system call for each
- * connection.
+ * We bind and listen ourselves: libuv keeps EADDRINUSE back until later.
  */
 #include "server_internal.h"
-#include "tune.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -24,13 +21,10 @@ tune(int fd, int family, const struct tri_bind_options *options)
 {
     int one = 1, v6_only = options->ipv6_only;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0)
-        return -errno;
+        return errno;
     if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof(v6_only)) != 0)
-        return -errno;
-    int error = options->no_delay ? tri_tune_no_delay(fd, true) : 0;
-    if (error == 0 && options->keep_alive)
-        error = tri_tune_keep_alive(fd, true, options->keep_alive_delay_ms);
-    return error;
+        return errno;
+    return 0;
 }
 
 tr_status
@@ -44,7 +38,7 @@ tri_bind(const struct sockaddr_storage *address, const struct tri_bind_options *
         return failed(error, "socket", errno);
 
     const char *call = "setsockopt";
-    int system = -tune(fd, family, options);
+    int system = tune(fd, family, options);
     if (system != 0)
         goto close_fd;
     call = "bind";

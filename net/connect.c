@@ -1,15 +1,14 @@
 /*
- * Connecting: look-up, bind, connect.
+ * Connecting: look-up, attempts.
  *
- *   tr_connect() returns -> [look-up -> `lookup`] -> [bind] -> connect -> `connect`, what waits is sent, `ready`
- *                                      |              |           |
- *                                      +--------------+-----------+--> `error`, `close`
+ *   tr_socket_connect() returns -> [question -> answer -> `lookup`] -> attempts -> `connect`, what waits is sent, `ready`
+ *                                                  |                      |
+ *                                                  +----------------------+--> `error`, `close`
  *
- * Nothing but the checks of the arguments happens before tr_connect() has returned; as in Node, an address is not
- * looked up. What is needed on the way lies in memory of its own, which is given back when the socket is connected. If
- * the socket is destroyed during the look-up, that memory stays behind alone until libuv's pool has finished with it.
- *
- * The first address that the look-up answers is tried.
+ * Nothing but the checks of the arguments happens before tr_socket_connect() has returned, but for unix sockets, which the
+ * system connects at once: they call it within, and tell later. All this is as in Node, and an address is not looked up. Each arrow is a step of the socket (socket.c), so that an owner's answer to `lookup` is waited for. What is
+ * needed on the way lies in memory of its own, which is given back when the socket is connected or destroyed; questions
+ * and attempts are cancelled with it.
  */
 #include "connect.h"
 
@@ -18,70 +17,170 @@
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #define DEFAULT_HOST "localhost"
+#define DEFAULT_RACE_DELAY_MS 250u
+#define PEERS_LIMIT 64u
 
 /* The arguments. */
 
-static tr_status
-check_options(const struct tr_connect_options *options, struct sockaddr_storage *local)
+static bool
+is_internet(enum tr_family family)
 {
-    if (options->port == 0)
-        return TR_EMISSING;
-    if (options->host != NULL && !tri_host_is_sound(options->host))
-        return TR_EBADHOST;
-    if (options->local_address != NULL && !tri_address_parse(options->local_address, options->local_port, local))
-        return TR_EBADADDRESS;
-    if (options->family != TR_FAMILY_NONE && options->family != TR_FAMILY_IPV4 && options->family != TR_FAMILY_IPV6)
-        return TR_EINVAL;
-    return options->timeout_ms > INT32_MAX ? TR_EBADLIMIT : TR_OK;
+    return family == TR_FAMILY_NONE || family == TR_FAMILY_IPV4 || family == TR_FAMILY_IPV6;
 }
 
-static void
-fill(struct tri_connect *connect, const struct tr_connect_options *options)
+static tr_status
+check_path(const struct tr_connect_options *options, enum tr_socket_type type)
 {
-    const char *host = options->host != NULL ? options->host : DEFAULT_HOST;
-    memcpy(connect->host, host, strlen(host) + 1);
-    connect->port = options->port;
-    connect->family = options->family;
-    connect->local_port = options->local_port;
-    connect->binds = options->local_address != NULL || options->local_port != 0;
-    connect->is_literal = tri_address_parse(host, options->port, &connect->peer);
+    struct sockaddr_un address;
+    socklen_t size;
+    if (type == TR_SOCKET_TCP4 || type == TR_SOCKET_TCP6)
+        return TR_EBADADDRESS;
+    return tri_address_of_path(options->path, options->truncate_path, &address, &size);
+}
+
+/* The only family that a socket of this type takes. */
+static enum tr_family
+family_of_type(enum tr_socket_type type)
+{
+    return type == TR_SOCKET_TCP4 ? TR_FAMILY_IPV4 : type == TR_SOCKET_TCP6 ? TR_FAMILY_IPV6 : TR_FAMILY_NONE;
+}
+
+static bool
+is_of_type(const struct sockaddr_storage *address, enum tr_socket_type type)
+{
+    enum tr_family family = family_of_type(type);
+    return family == TR_FAMILY_NONE || address->ss_family == (family == TR_FAMILY_IPV4 ? AF_INET : AF_INET6);
+}
+
+static tr_status
+check_host(const struct tr_connect_options *options, enum tr_socket_type type)
+{
+    struct sockaddr_storage address;
+    enum tr_family family = family_of_type(type);
+    if (options->host == NULL)
+        return TR_OK;
+    if (!tri_host_is_sound(options->host))
+        return TR_EBADHOST;
+    if (family != TR_FAMILY_NONE && options->family != TR_FAMILY_NONE && options->family != family)
+        return TR_EBADADDRESS;
+    return !tri_address_parse(options->host, 0, &address) || is_of_type(&address, type) ? TR_OK : TR_EBADADDRESS;
 }
 
 tr_status
-tri_connect_init_socket(tr_actor *self, void *state, const void *argument)
+tri_connect_check(const struct tr_connect_options *options, enum tr_socket_type type)
 {
-    tr_socket *socket = state;
-    const struct tr_connect_options *options = argument;
+    struct sockaddr_storage local;
+    if (options->timeout_ms > INT32_MAX || options->race_delay_ms > INT32_MAX)
+        return TR_EBADLIMIT;
+    if (options->path != NULL)
+        return check_path(options, type);
+    if (options->port == 0)
+        return TR_EMISSING;
+    if (type == TR_SOCKET_UNIX)
+        return TR_EBADADDRESS;
+    if (options->local_address != NULL && !tri_address_parse(options->local_address, 0, &local))
+        return TR_EBADADDRESS;
+    return is_internet(options->family) ? check_host(options, type) : TR_EINVAL;
+}
+
+/* Preparing. */
+
+static void
+fill_unix(struct tri_connect *connect)
+{
+    socklen_t size;
+    tri_address_of_path(connect->options.path, connect->options.truncate_path, (struct sockaddr_un *)&connect->path,
+                        &size);
+    connect->options.path = NULL;
+    connect->options.local_port = 0;
+}
+
+/* The addresses that the options point to are the caller's: they are copied. */
+static void
+fill(struct tri_connect *connect, const struct tr_connect_options *options, enum tr_socket_type type)
+{
+    connect->options = *options;
+    connect->fd = -1;
+    if (options->path != NULL) {
+        fill_unix(connect);
+        return;
+    }
+    const char *host = options->host != NULL ? options->host : DEFAULT_HOST;
+    memcpy(connect->host, host, strlen(host) + 1);
+    connect->options.host = connect->host;
+    if (options->family == TR_FAMILY_NONE)
+        connect->options.family = family_of_type(type);
+    if (options->local_address != NULL)
+        tri_address_parse(options->local_address, options->local_port, &connect->local);
+    connect->options.local_address = NULL;
+}
+
+static tr_status
+check_state(const tr_socket *socket)
+{
+    if (tri_socket_is(socket, TRI_SOCKET_CONNECTING))
+        return TR_EALREADY;
+    if (tri_socket_is_open(socket))
+        return TR_EISCONN;
+    if (tri_socket_is(socket, TRI_SOCKET_STOPS | TRI_SOCKET_GONE | TRI_SOCKET_SILENT))
+        return TR_ESTOPPING;
+    return tri_socket_is(socket, TRI_SOCKET_DESTROYED) && !tri_socket_is(socket, TRI_SOCKET_CLOSED) ? TR_EDESTROYED
+                                                                                                    : TR_OK;
+}
+
+static tr_status
+prepare(tr_socket *socket, const struct tr_connect_options *options)
+{
+    enum tr_socket_type type = socket->extra != NULL ? socket->extra->type : TR_SOCKET_ANY;
+    tr_status status = tri_connect_check(options, type);
+    if (status == TR_OK)
+        status = check_state(socket);
+    if (status != TR_OK)
+        return status;
+    if (options->timeout_ms > 0 && tri_socket_extra(socket) == NULL)
+        return TR_ENOMEM;
     struct tri_connect *connect = calloc(1, sizeof(*connect));
     if (connect == NULL)
         return TR_ENOMEM;
-    tr_status status = check_options(options, &connect->local);
-    if (status == TR_OK)
-        status = tri_socket_init(socket, self, options->events, options->data);
-    if (status != TR_OK)
-        goto free_connect;
-
-    fill(connect, options);
+    if (tri_socket_is(socket, TRI_SOCKET_CLOSED))
+        tri_socket_again(socket);
+    fill(connect, options, type);
     connect->socket = socket;
     socket->connect = connect;
-    if (options->timeout_ms > 0) {
-        if (tri_socket_rare(socket) == NULL) {
-            status = TR_ENOMEM;
-            goto free_connect;
-        }
-        socket->rare->timeout_ms = options->timeout_ms;
-    }
-    uv_tcp_init(&socket->net->worker->loop, &socket->tcp);
-    socket->flags = TRI_SOCKET_CONNECTING | TRI_SOCKET_START | (options->allow_half_open ? TRI_SOCKET_HALF_OPEN : 0);
-    tri_idle_moved(socket);
-    tri_socket_due(socket);
     return TR_OK;
+}
 
-free_connect:
-    free(connect);
-    return status;
+tr_status
+tr_socket_connect(tr_socket *socket, const struct tr_connect_options *options)
+{
+    if (socket == NULL || options == NULL)
+        return TR_EINVAL;
+    tri_socket_check(socket);
+    tr_status status = prepare(socket, options);
+    if (status != TR_OK)
+        return status;
+    if (options->timeout_ms > 0) {
+        socket->extra->timeout_ms = options->timeout_ms;
+        socket->flags |= TRI_SOCKET_TIMED;
+    }
+    socket->flags |= TRI_SOCKET_CONNECTING;
+    tri_socket_count_live(socket);
+    tri_idle_moved(socket);
+    if (tri_connect_is_unix(socket))
+        tri_connect_start(socket);
+    else
+        tri_socket_start_later(socket);
+    return TR_OK;
+}
+
+bool
+tri_connect_is_unix(const tr_socket *socket)
+{
+    return socket->connect != NULL && socket->connect->path.ss_family == AF_UNIX;
 }
 
 void
@@ -91,136 +190,228 @@ tri_connect_free(tr_socket *socket)
     socket->connect = NULL;
     if (connect == NULL)
         return;
-    connect->socket = NULL;
-    if (!connect->looking_up)
-        free(connect);
-    else
-        uv_cancel((uv_req_t *)&connect->lookup); /* if it has begun already it goes on; on_lookup() frees either way */
+    tri_lookup_cancel(connect->lookup);
+    tri_attempts_cancel(connect->attempts);
+    if (connect->fd >= 0)
+        close(connect->fd);
+    free(connect->peers);
+    free(connect);
 }
 
-/* Connect. */
+/* Attempts. */
 
 static void
-apply_options(tr_socket *socket)
+on_attempted(void *argument, const struct tri_attempts_result *result)
 {
-    uv_os_fd_t fd;
-    if (uv_fileno(&socket->handle, &fd) != 0)
-        return;
-    if (tri_socket_is(socket, TRI_SOCKET_NO_DELAY))
-        tri_tune_no_delay(fd, true);
-    if (socket->connect->keep_alive)
-        tri_tune_keep_alive(fd, true, socket->connect->keep_alive_delay_ms);
+    struct tri_connect *connect = argument;
+    connect->attempts = NULL;
+    connect->fd = result->fd;
+    connect->system = result->error;
+    connect->error.call = result->call;
+    tri_socket_step_now(connect->socket, TRI_STEP(ATTEMPTED), TRI_TAG_ON_CONNECT);
 }
 
+/* Without a local address a local port is bound on any address of the first peer's family. */
+static const struct sockaddr_storage *
+local_of(struct tri_connect *connect)
+{
+    bool has_address = connect->local.ss_family != AF_UNSPEC;
+    if (!has_address && connect->options.local_port == 0)
+        return NULL;
+    if (!has_address)
+        tri_address_parse(connect->peers[0].ss_family == AF_INET ? "0.0.0.0" : "::", connect->options.local_port,
+                          &connect->local);
+    return &connect->local;
+}
+
+static void
+attempt(tr_socket *socket)
+{
+    struct tri_connect *connect = socket->connect;
+    unsigned delay_ms = connect->options.race_delay_ms != 0 ? connect->options.race_delay_ms : DEFAULT_RACE_DELAY_MS;
+    struct tri_attempts_options options = {
+        .peers = connect->peers,
+        .count = connect->count,
+        .local = local_of(connect),
+        .delay_ms = connect->options.race ? delay_ms : 0,
+    };
+    struct tri_worker *worker = socket->net->worker;
+    tr_status status =
+        tri_attempts_start(&worker->loop, &worker->timers, &options, on_attempted, connect, &connect->attempts);
+    if (status != TR_OK)
+        tri_socket_close(socket, status, 0, TRI_CALL_CONNECT);
+}
+
+static void
+attempt_one(tr_socket *socket, const struct sockaddr_storage *peer)
+{
+    struct tri_connect *connect = socket->connect;
+    connect->peers = malloc(sizeof(*peer));
+    if (connect->peers == NULL) {
+        tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_CONNECT);
+        return;
+    }
+    connect->peers[0] = *peer;
+    connect->count = 1;
+    attempt(socket);
+}
+
+static enum tri_socket_call
+call_that_failed(const struct tri_connect *connect)
+{
+    return strcmp(connect->error.call, "bind") == 0 ? TRI_CALL_BIND : TRI_CALL_CONNECT;
+}
+
+/* The socket has a descriptor: the events of a connection are due. */
 static void
 connected(tr_socket *socket)
 {
-    apply_options(socket);
     tri_connect_free(socket);
     socket->flags &= ~(uint32_t)TRI_SOCKET_CONNECTING;
-    socket->flags |= TRI_SOCKET_CONNECTED;
-    tri_idle_moved(socket);
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_connect, 0, 0);
-    if (socket->events->connect != NULL)
-        socket->events->connect(socket);
-    if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED))
-        tri_writer_connected(socket);
-    if (socket->events->ready != NULL && !tri_socket_is(socket, TRI_SOCKET_SILENT))
-        socket->events->ready(socket); /* as in Node, also if the connect callback destroyed it */
-    tri_reader_start(socket);
-    tri_socket_due(socket);
+    tri_socket_apply_options(socket);
+    socket->due |= TRI_STEP(CONNECT) | TRI_STEP(FLUSH) | TRI_STEP(READY) | TRI_STEP(READ) | TRI_STEP(FIN);
 }
 
-static void
-on_connect(uv_connect_t *request, int status)
+void
+tri_connect_attempted(tr_socket *socket)
 {
-    tr_socket *socket = (tr_socket *)((char *)request->handle - offsetof(tr_socket, stream));
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+    struct tri_connect *connect = socket->connect;
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
         return;
-    struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_CONNECT);
-    if (status == 0)
-        connected(socket);
-    else
-        tri_socket_fail(socket, status, TRI_CALL_CONNECT);
-    tri_socket_leave(socket, frame);
-}
-
-/* Without a local address a local port is bound on any address of the peer's family. */
-static int
-bind_local(tr_socket *socket)
-{
-    struct tri_connect *connect = socket->connect;
-    if (!connect->binds)
-        return 0;
-    if (connect->local.ss_family == AF_UNSPEC)
-        tri_address_parse(connect->peer.ss_family == AF_INET ? "0.0.0.0" : "::", connect->local_port, &connect->local);
-    return uv_tcp_bind(&socket->tcp, (const struct sockaddr *)&connect->local, 0);
-}
-
-static void
-connect_to_peer(tr_socket *socket)
-{
-    struct tri_connect *connect = socket->connect;
-    int error = bind_local(socket);
-    if (error != 0) {
-        tri_socket_fail(socket, error, TRI_CALL_BIND);
+    if (connect->fd < 0) {
+        tri_socket_fail(socket, connect->system, call_that_failed(connect));
         return;
     }
-    error = uv_tcp_connect(&connect->request, &socket->tcp, (const struct sockaddr *)&connect->peer, on_connect);
-    if (error != 0)
-        tri_socket_fail(socket, error, TRI_CALL_CONNECT);
+    tr_status status = tri_socket_open(socket, connect->fd, TR_READABLE | TR_WRITABLE);
+    if (status != TR_OK) {
+        tri_socket_close(socket, status, 0, TRI_CALL_OPEN);
+        return;
+    }
+    connect->fd = -1;
+    connected(socket);
 }
 
-/* Look-up. */
+/* Look-ups. */
+
+/* As many as were given, but for those that this socket cannot connect to. */
+static tr_status
+take_peers(struct tri_connect *connect, const struct tr_address *addresses, unsigned count, enum tr_socket_type type)
+{
+    connect->peers = calloc(count, sizeof(*connect->peers));
+    if (connect->peers == NULL)
+        return TR_ENOMEM;
+    for (unsigned i = 0; i < count; i++) {
+        struct sockaddr_storage *peer = &connect->peers[connect->count];
+        if (!tri_address_parse(addresses[i].text, connect->options.port, peer))
+            return TR_EBADADDRESS;
+        connect->count += is_of_type(peer, type);
+    }
+    return connect->count > 0 ? TR_OK : TR_ENOTFOUND;
+}
 
 static void
-emit_lookup(tr_socket *socket, int status)
+drop_peers(struct tri_connect *connect)
 {
-    struct tr_error error = {.status = tri_status_from_uv(status), .system = 0, .call = "getaddrinfo"};
+    free(connect->peers);
+    connect->peers = NULL;
+    connect->count = 0;
+}
+
+static void
+answered(tr_socket *socket, const struct tr_error *error)
+{
+    struct tri_connect *connect = socket->connect;
+    connect->asks = false;
+    connect->error = *error;
+    tri_lookup_cancel(connect->lookup);
+    connect->lookup = NULL;
+    tri_socket_due(socket, TRI_STEP(LOOKED_UP) | TRI_STEP(TRY));
+}
+
+tr_status
+tr_socket_looked_up(tr_socket *socket, const struct tr_error *error, const struct tr_address *addresses, unsigned count)
+{
+    if (socket == NULL || (error != NULL) == (count > 0) || (count > 0 && addresses == NULL) || count > PEERS_LIMIT ||
+        (error != NULL && error->status >= 0))
+        return TR_EINVAL;
+    tri_socket_check(socket);
+    struct tri_connect *connect = tri_socket_is(socket, TRI_SOCKET_CONNECTING) ? socket->connect : NULL;
+    if (connect == NULL || !connect->asks)
+        return TR_EGONE;
+    struct tr_error outcome = error != NULL ? *error : (struct tr_error){.status = TR_OK};
+    if (error == NULL) {
+        enum tr_socket_type type = socket->extra != NULL ? socket->extra->type : TR_SOCKET_ANY;
+        outcome.status = take_peers(connect, addresses, count, type);
+        if (outcome.status == TR_EBADADDRESS) {
+            drop_peers(connect);
+            return TR_EBADADDRESS;
+        }
+    }
+    if (outcome.code == NULL || outcome.status != TR_EUSER)
+        outcome.code = tr_status_code(outcome.status);
+    outcome.call = "getaddrinfo";
+    answered(socket, &outcome);
+    return TR_OK;
+}
+
+/* The system's answer: addresses as text, so that both kinds of look-up go one way. */
+static unsigned
+texts_of(const struct addrinfo *answers, struct tr_address *out)
+{
+    unsigned count = 0;
+    for (; answers != NULL && count < PEERS_LIMIT; answers = answers->ai_next) {
+        tri_address_from(answers->ai_addr, &out[count]);
+        count += out[count].family != TR_FAMILY_NONE;
+    }
+    return count;
+}
+
+void
+tri_connect_answer(tr_socket *socket, tr_message *message)
+{
+    struct tri_resolver_answer *answer = tr_message_take_pointer(message);
+    struct tri_connect *connect = tri_socket_is(socket, TRI_SOCKET_CONNECTING) ? socket->connect : NULL;
+    if (connect != NULL && connect->asks && connect->token == answer->token) {
+        struct tr_address addresses[PEERS_LIMIT];
+        unsigned count = texts_of(answer->addresses, addresses);
+        tr_status status = answer->error != 0 ? tri_status_from_uv(answer->error) : TR_ENOTFOUND;
+        tr_socket_looked_up(socket, count == 0 ? &(struct tr_error){.status = status} : NULL, addresses, count);
+    }
+    tri_resolver_answer_free(answer);
+}
+
+void
+tri_connect_looked_up(tr_socket *socket)
+{
+    struct tri_connect *connect = socket->connect;
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
+        return;
     struct tr_address address;
-    tri_address_from((const struct sockaddr *)&socket->connect->peer, &address);
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_lookup, 0, (uint32_t)error.status);
-    if (socket->events->lookup != NULL)
-        socket->events->lookup(socket, status != 0 ? &error : NULL, status == 0 ? &address : NULL,
-                               socket->connect->host);
+    struct tr_error error = connect->error;
+    char host[TRI_HOST_LIMIT];
+    memcpy(host, connect->host, sizeof(host)); /* the callback may destroy the socket, and `connect` with it */
+    bool failed = error.status != TR_OK;
+    if (!failed)
+        tri_address_from((const struct sockaddr *)&connect->peers[0], &address);
+    tri_events_lookup(socket, failed ? &error : NULL, failed ? NULL : &address, host);
 }
 
-static void
-looked_up(tr_socket *socket, int status)
+void
+tri_connect_try(tr_socket *socket)
 {
-    emit_lookup(socket, status);
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+    struct tri_connect *connect = socket->connect;
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
         return;
-    if (status == 0)
-        connect_to_peer(socket);
+    if (connect->error.status == TR_OK)
+        attempt(socket);
+    else if (connect->error.status == TR_EUSER)
+        tri_socket_close_with(socket, connect->error.code, TRI_CALL_LOOKUP);
     else
-        tri_socket_fail(socket, status, TRI_CALL_LOOKUP);
-}
-
-static void
-on_lookup(uv_getaddrinfo_t *request, int status, struct addrinfo *answers)
-{
-    struct tri_connect *connect = (struct tri_connect *)((char *)request - offsetof(struct tri_connect, lookup));
-    tr_socket *socket = connect->socket;
-    connect->looking_up = false;
-    if (socket == NULL || tri_socket_is(socket, TRI_SOCKET_DESTROYED)) {
-        uv_freeaddrinfo(answers);
-        if (socket == NULL)
-            free(connect);
-        return;
-    }
-    if (status == 0) {
-        memcpy(&connect->peer, answers->ai_addr, answers->ai_addrlen);
-        tri_address_set_port((struct sockaddr *)&connect->peer, connect->port);
-    }
-    uv_freeaddrinfo(answers);
-    struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_LOOKUP);
-    looked_up(socket, status);
-    tri_socket_leave(socket, frame);
+        tri_socket_close(socket, connect->error.status, 0, TRI_CALL_LOOKUP);
 }
 
 static int
-family_of(enum tr_family family)
+system_family(enum tr_family family)
 {
     return family == TR_FAMILY_IPV4 ? AF_INET : family == TR_FAMILY_IPV6 ? AF_INET6 : AF_UNSPEC;
 }
@@ -229,85 +420,34 @@ static void
 look_up(tr_socket *socket)
 {
     struct tri_connect *connect = socket->connect;
-    struct addrinfo hints = {.ai_family = family_of(connect->family), .ai_socktype = SOCK_STREAM};
-    int error = uv_getaddrinfo(&socket->net->worker->loop, &connect->lookup, on_lookup, connect->host, NULL, &hints);
-    connect->looking_up = error == 0;
-    if (error != 0)
-        looked_up(socket, error);
+    const struct tr_connect_options *options = &connect->options;
+    connect->asks = true;
+    if (options->lookup != NULL) {
+        char host[TRI_HOST_LIMIT];
+        memcpy(host, connect->host, sizeof(host));
+        options->lookup(socket, host, options->family, options->lookup_data);
+        return;
+    }
+    connect->token = ++socket->net->lookups;
+    tr_status status =
+        tri_resolve(tr_actor_runtime(socket->actor), tr_self(socket->actor), TRI_TAG_SOCKET_ANSWER, connect->token,
+                    connect->host, system_family(options->family), options->hints, &connect->lookup);
+    if (status != TR_OK)
+        answered(socket, &(struct tr_error){status, 0, "getaddrinfo", tr_status_code(status)});
 }
 
 void
 tri_connect_start(tr_socket *socket)
 {
-    socket->flags &= ~(uint32_t)TRI_SOCKET_START;
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+    struct tri_connect *connect = socket->connect;
+    struct sockaddr_storage peer;
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
         return;
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_connecting, 0, socket->connect->port);
-    if (socket->connect->is_literal)
-        connect_to_peer(socket);
+    tri_socket_trace(socket, TRI_TRACE_NET_socket_connecting, 0, connect->options.port);
+    if (tri_connect_is_unix(socket))
+        attempt_one(socket, &connect->path);
+    else if (tri_address_parse(connect->host, connect->options.port, &peer))
+        attempt_one(socket, &peer);
     else
         look_up(socket);
-}
-
-/* The public functions. */
-
-tr_status
-tr_connect(tr_actor *self, const struct tr_connect_options *options, tr_socket **out)
-{
-    if (self == NULL || options == NULL)
-        return TR_EINVAL;
-    tr_actor *actor;
-    tr_status status = tri_actor_spawn_here(tri_actor_worker(self), self, &tri_socket_connecting, options, &actor);
-    if (status == TR_OK && out != NULL)
-        *out = tr_state(actor);
-    return status;
-}
-
-tr_status
-tr_runtime_connect(struct tr_runtime *runtime, const struct tr_connect_options *options, tr_ref *out)
-{
-    if (runtime == NULL || options == NULL)
-        return TR_EINVAL;
-    struct tr_spawn_options spawn = {.placement = TR_PLACE_LEAST_LOADED, .argument = options};
-    return tr_runtime_spawn(runtime, &tri_socket_connecting, &spawn, out);
-}
-
-/* The options of the descriptor, which may be asked for before there is one. */
-
-tr_status
-tr_socket_set_no_delay(tr_socket *socket, bool no_delay)
-{
-    if (socket == NULL)
-        return TR_EINVAL;
-    tri_socket_check(socket);
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
-        return TR_EDESTROYED;
-    if (tri_socket_is(socket, TRI_SOCKET_CONNECTING)) {
-        socket->flags &= ~(uint32_t)TRI_SOCKET_NO_DELAY;
-        socket->flags |= no_delay ? TRI_SOCKET_NO_DELAY : 0;
-        return TR_OK;
-    }
-    uv_os_fd_t fd;
-    int error = uv_fileno(&socket->handle, &fd);
-    return tri_status_from_uv(error != 0 ? error : tri_tune_no_delay(fd, no_delay));
-}
-
-tr_status
-tr_socket_set_keep_alive(tr_socket *socket, bool enable, uint64_t initial_delay_ms)
-{
-    if (socket == NULL)
-        return TR_EINVAL;
-    tri_socket_check(socket);
-    if (initial_delay_ms > TRI_KEEP_ALIVE_LIMIT_MS)
-        return TR_EBADLIMIT;
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
-        return TR_EDESTROYED;
-    if (tri_socket_is(socket, TRI_SOCKET_CONNECTING)) {
-        socket->connect->keep_alive = enable;
-        socket->connect->keep_alive_delay_ms = initial_delay_ms;
-        return TR_OK;
-    }
-    uv_os_fd_t fd;
-    int error = uv_fileno(&socket->handle, &fd);
-    return tri_status_from_uv(error != 0 ? error : tri_tune_keep_alive(fd, enable, initial_delay_ms));
 }

@@ -4,26 +4,32 @@
 #ifndef TROUPE_NET_CONNECT_H
 #define TROUPE_NET_CONNECT_H
 
+#include "attempt.h"
+#include "resolver.h"
 #include "socket_internal.h"
 
 struct tri_connect {
-    tr_socket *socket; /* NULL: it is gone, only the look-up still runs */
-    uv_getaddrinfo_t lookup;
-    uv_connect_t request;
-    bool looking_up;
-    bool is_literal; /* `peer` is known already */
-    bool binds;      /* `local` is asked for */
-    bool keep_alive; /* asked for before there was a descriptor */
-    uint64_t keep_alive_delay_ms;
-    enum tr_family family;
-    uint16_t port;
-    uint16_t local_port;
-    struct sockaddr_storage peer;
-    struct sockaddr_storage local;
+    tr_socket *socket;
+    struct tr_connect_options options; /* host points into this struct; path and local_address are NULL */
+
+    /* The look-up. */
+    tri_lookup *lookup;
+    uint64_t token;        /* of the question that is open */
+    bool asks;             /* an answer is awaited */
+    struct tr_error error; /* its outcome, if there is no address; or that of the attempts */
+
+    /* The attempts. */
+    struct sockaddr_storage *peers;
+    unsigned count;
+    struct sockaddr_storage local; /* AF_UNSPEC: not bound */
+    struct tri_attempts *attempts;
+    int fd; /* connected; -1: none yet */
+    int system;
+
     char host[TRI_HOST_LIMIT];
+    struct sockaddr_storage path; /* AF_UNSPEC: TCP */
 };
 
-/* The init callback; argument is a struct tr_connect_options. */
-tr_status tri_connect_init_socket(tr_actor *self, void *state, const void *argument);
+bool tri_connect_is_unix(const tr_socket *socket);
 
 #endif

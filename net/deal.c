@@ -1,5 +1,5 @@
 /*
- * A server's connections on all workers.
+ * A server's connections on all workers: how they are counted.
  *
  *   server's actor --descriptor, by message--> share's actor --spawns--> socket actors
  *         |                                                                  |
@@ -13,12 +13,11 @@
  * wrote: either the server finds all ended, or the worker finds `closing` and sends a message, on which the server
  * looks again. A message too many does no harm.
  *
- * A share's actor ends only on the server's word NO_MORE, which comes the same way as the descriptors and thus after
- * the last of them: so none is lost when the runtime stops. A share that is asked to stop tells the server, which then
- * stops accepting and gives the word. Only killing does without; what is on its way then is closed with its message.
+ * Where addresses are limited a connection has a share of its own, which remembers the place that it takes and tells
+ * the server when it is free again. So only those servers pay for it, and no socket is larger for their sake.
  *
- * A deal stands in a list of its server's worker, so that the runtime's end finds those that were held for a share
- * which was never born.
+ * A deal stands in a list of its server's worker, so that the runtime's end finds those for which a hold was lost,
+ * since a message could not be sent.
  */
 #include "deal.h"
 
@@ -41,6 +40,10 @@ tri_deal_new(struct tri_net *net, tr_ref server, const struct tr_server_options 
         return NULL;
     memset(deal, 0, size);
     deal->options = *options;
+    if (deal->options.socket.data == NULL)
+        deal->options.socket.data = options->data;
+    if (deal->options.prefix_ipv6 == 0)
+        deal->options.prefix_ipv6 = TRI_LIMITS_PREFIX_IPV6;
     deal->server = server;
     deal->workers = workers;
     deal->home = net;
@@ -93,6 +96,42 @@ tri_deals_free(struct tri_net *net)
         deal_free(net->deals);
 }
 
+/* Counting. */
+
+static void
+tell_server(const struct tri_deal *deal, struct tri_worker *worker, tr_message message)
+{
+    tri_send_system(worker, NULL, deal->server, &message); /* a server that is gone needs no word */
+}
+
+static void
+count_left(struct tri_deal *deal, struct tri_worker *worker, const struct tri_limit_key *place)
+{
+    struct tri_deal_ends *ends = &deal->ends[worker->index];
+    ck_pr_store_64(&ends->left, ends->left + 1); /* no order: it only counts */
+    if (place != NULL)
+        tell_server(deal, worker, tr_message_copy(TRI_TAG_DEAL_PLACE, place, sizeof(*place)));
+}
+
+static void
+count_ended(struct tri_deal *deal, struct tri_worker *worker)
+{
+    struct tri_deal_ends *ends = &deal->ends[worker->index];
+    TRI_RELEASE(&ends->ended);
+    ck_pr_fence_release(); /* E1: the connection's last event is over; pairs with E2 in tri_server_is_drained() */
+    ck_pr_store_64(&ends->ended, ends->ended + 1);
+    ck_pr_fence_memory(); /* D1: ended before closing; pairs with D2 in server.c */
+    if (TRI_UNLIKELY(ck_pr_load_uint(&deal->closing) != 0))
+        tell_server(deal, worker, tr_message_signal(TRI_TAG_DEAL_ENDED));
+}
+
+void
+tri_deal_lost(struct tri_deal *deal, struct tri_worker *worker, const struct tri_limit_key *place)
+{
+    count_left(deal, worker, place);
+    count_ended(deal, worker);
+}
+
 /* Shares. */
 
 struct tri_share *
@@ -101,6 +140,7 @@ tri_share_open(struct tri_deal *deal, struct tri_net *net)
     struct tri_share *share = calloc(1, sizeof(*share));
     if (share == NULL)
         return NULL;
+    tri_deal_hold(deal);
     share->deal = deal;
     share->net = net;
     share->open = true;
@@ -131,36 +171,16 @@ tri_share_server(const struct tri_share *share)
     return share->deal->server;
 }
 
-static struct tri_deal_ends *
-ends_of(struct tri_share *share)
-{
-    return &share->deal->ends[share->net->worker->index];
-}
-
 void
 tri_share_left(struct tri_share *share)
 {
-    struct tri_deal_ends *ends = ends_of(share);
-    ck_pr_store_64(&ends->left, ends->left + 1); /* no order: it only counts */
-}
-
-static void
-tell_server(struct tri_share *share)
-{
-    tr_message message = tr_message_signal(TRI_TAG_DEAL_ENDED);
-    tri_send_system(share->net->worker, NULL, share->deal->server, &message); /* a server that is gone needs no word */
+    count_left(share->deal, share->net->worker, share->has_place ? &share->place : NULL);
 }
 
 void
 tri_share_ended(struct tri_share *share)
 {
-    struct tri_deal_ends *ends = ends_of(share);
-    TRI_RELEASE(&ends->ended);
-    ck_pr_fence_release(); /* E1: the connection's last event is over; pairs with E2 in tri_server_is_drained() */
-    ck_pr_store_64(&ends->ended, ends->ended + 1);
-    ck_pr_fence_memory(); /* D1: ended before closing; pairs with D2 in server.c */
-    if (TRI_UNLIKELY(ck_pr_load_uint(&share->deal->closing) != 0))
-        tell_server(share);
+    count_ended(share->deal, share->net->worker);
     share->connections--;
     free_if_over(share);
 }
@@ -177,119 +197,60 @@ tri_share_init_socket(tr_actor *self, void *state, const void *argument)
 {
     tr_socket *socket = state;
     const struct accepted *accepted = argument;
-    const struct tr_server_options *options = &accepted->share->deal->options;
-    tr_status status = tri_socket_init(socket, self, options->socket_events, options->data);
+    tr_status status = tri_socket_init(socket, self, &accepted->share->deal->options.socket);
     if (status != TR_OK)
         return status;
     socket->share = accepted->share;
-    socket->flags = TRI_SOCKET_ACCEPTED | TRI_SOCKET_CONNECTED | (options->allow_half_open ? TRI_SOCKET_HALF_OPEN : 0) |
-                    (options->pause_on_connect ? TRI_SOCKET_PAUSED : 0);
-    uv_tcp_init(&socket->net->worker->loop, &socket->tcp);
-    if (uv_tcp_open(&socket->tcp, accepted->fd) == 0)
-        return TR_OK;
-    /* The handle is in the loop, so it must be closed like any other: the socket is born dead. */
-    close(accepted->fd);
-    socket->flags |= TRI_SOCKET_SILENT;
-    tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
+    socket->flags |= TRI_SOCKET_ACCEPTED;
+    status = tri_socket_open(socket, accepted->fd, TR_READABLE | TR_WRITABLE);
+    if (status != TR_OK) {
+        free(socket->extra);
+        socket->extra = NULL;
+        return status;
+    }
+    tri_socket_apply_options(socket);
     return TR_OK;
+}
+
+/* The share of one connection alone. NULL without memory. */
+static struct tri_share *
+share_for_one(struct tri_share *share, const struct tri_limit_key *place)
+{
+    struct tri_share *own = tri_share_open(share->deal, share->net);
+    if (own == NULL)
+        return NULL;
+    own->open = false;
+    own->has_place = true;
+    own->place = *place;
+    return own;
 }
 
 static void
 begin(tr_socket *socket)
 {
-    const struct tr_server_options *options = &socket->share->deal->options;
-    struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_ACCEPTED);
-    tri_trace(socket->net->worker->trace, TRI_TRACE_NET_socket_accepted, 0, 0, tr_self(socket->actor),
-              socket->share->deal->server);
-    if (options->connection != NULL)
-        options->connection(socket);
-    if (!options->pause_on_connect)
-        tri_reader_begin(socket);
-    tri_socket_leave(socket, frame);
+    const struct tri_deal *deal = socket->share->deal;
+    tri_trace(socket->net->worker->trace, TRI_TRACE_NET_socket_accepted, 0, 0, tr_self(socket->actor), deal->server);
+    tri_socket_begin_accepted(socket, deal->options.pause_on_connect);
 }
 
 void
-tri_share_accept(struct tri_share *share, tr_actor *parent, int fd)
+tri_share_accept(struct tri_share *share, tr_actor *parent, int fd, const struct tri_limit_key *place)
 {
-    struct accepted accepted = {.share = share, .fd = fd};
-    tr_actor *actor;
-    share->connections++;
-    if (tri_actor_spawn_here(share->net->worker, parent, &tri_socket_accepted, &accepted, &actor) != TR_OK) {
+    struct tri_worker *worker = share->net->worker;
+    struct tri_share *one = place != NULL ? share_for_one(share, place) : share;
+    if (one == NULL) {
         close(fd);
-        tri_share_left(share);
-        tri_share_ended(share);
+        tri_deal_lost(share->deal, worker, place);
         return;
     }
-    tr_socket *socket = tr_state(actor);
-    if (!tri_socket_is(socket, TRI_SOCKET_SILENT))
-        begin(socket);
-}
-
-/* The actor of a share on another worker than the server's. */
-
-struct share_state {
-    struct tri_share *share;
-};
-
-static void
-close_descriptor(void *address)
-{
-    close((int)(intptr_t)address - 1);
-}
-
-/* One is added because a NULL pointer would be no payload, and 0 is a descriptor. */
-tr_message
-tri_share_message(int fd)
-{
-    return tr_message_pointer(TRI_TAG_DEAL_CONNECTION, (void *)(intptr_t)(fd + 1), 0, close_descriptor);
-}
-
-static tr_status
-init_share(tr_actor *self, void *state, const void *argument)
-{
-    struct share_state *actor = state;
-    struct tri_net *net = tri_net_of(tri_actor_worker(self));
-    if (net != NULL)
-        actor->share = tri_share_open((struct tri_deal *)argument, net);
-    return actor->share != NULL ? TR_OK : TR_ENOMEM;
-}
-
-static void
-receive_for_share(tr_actor *self, void *state, tr_message *message)
-{
-    struct share_state *actor = state;
-    if (message->tag == TRI_TAG_DEAL_CONNECTION)
-        tri_share_accept(actor->share, self, (int)(intptr_t)tr_message_take_pointer(message) - 1);
-    else if (message->tag == TRI_TAG_DEAL_NO_MORE)
-        tr_exit(self);
-}
-
-static void
-stopped_share(tr_actor *self, void *state)
-{
-    struct share_state *actor = state;
-    (void)self;
-    tri_share_close(actor->share);
-}
-
-static bool
-stopping_share(tr_actor *self, void *state, enum tr_stop_mode how)
-{
-    struct share_state *actor = state;
-    if (how == TR_STOP_KILL) {
-        stopped_share(self, state);
-        return true;
+    struct accepted accepted = {.share = one, .fd = fd};
+    tr_actor *actor;
+    one->connections++;
+    if (tri_actor_spawn_here(worker, parent, &tri_socket_accepted, &accepted, &actor) != TR_OK) {
+        close(fd);
+        tri_share_left(one);
+        tri_share_ended(one);
+        return;
     }
-    tr_message message = tr_message_signal(TRI_TAG_DEAL_SHARE_STOPS);
-    tri_send_system(actor->share->net->worker, self, actor->share->deal->server, &message);
-    return false;
+    begin(tr_state(actor));
 }
-
-const struct tr_behavior tri_share_behavior = {
-    .name = "share",
-    .state_size = sizeof(struct share_state),
-    .init = init_share,
-    .receive = receive_for_share,
-    .stopping = stopping_share,
-    .stopped = stopped_share,
-};

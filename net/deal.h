@@ -1,12 +1,14 @@
 /*
  * A server's connections on all workers: what the server's actor and the workers share.
  *
- *   struct tri_deal    one for each server, counted: it outlives the server for as long as connections do
- *   struct tri_share   a worker's part in it: only that worker's thread touches it
+ *   struct tri_deal      one for each server, counted: it outlives the server for as long as connections do
+ *   struct tri_share     a worker's part in it: only that worker's thread touches it
+ *   struct tri_handover  an accepted descriptor on its way to another worker
  */
 #ifndef TROUPE_NET_DEAL_H
 #define TROUPE_NET_DEAL_H
 
+#include "address_limits.h"
 #include "worker_net.h"
 
 #include <stdalign.h>
@@ -21,14 +23,14 @@ struct tri_deal_ends {
 
 struct tri_deal {
     /* Constant. */
-    struct tr_server_options options;
+    struct tr_server_options options; /* with the defaults filled in */
     tr_ref server;
     unsigned workers;
     struct tri_net *home; /* in whose list it stands, under that one's lock */
     struct tri_deal *next, *prev;
 
     /* Any thread. */
-    alignas(TRI_CACHE_PAIR) unsigned holds; /* the server's, and one for each share */
+    alignas(TRI_CACHE_PAIR) unsigned holds; /* the server's, one for each share, one for each NO_MORE that will come */
     unsigned closing;                       /* the server waits for the last connection: it wants to be told of ends */
     struct tri_deal_ends ends[];            /* one for each worker */
 };
@@ -38,24 +40,31 @@ struct tri_share {
     struct tri_net *net;
     size_t connections; /* alive here */
     bool open;          /* more may come */
+    bool has_place;     /* it is that of one connection alone, which counts for `place` */
+    struct tri_limit_key place;
 };
+
+/* deal.c */
 
 /* With one hold, the caller's. NULL without memory. Thread: owner of net, the server's. */
 struct tri_deal *tri_deal_new(struct tri_net *net, tr_ref server, const struct tr_server_options *options);
 void tri_deal_hold(struct tri_deal *deal);
 void tri_deal_release(struct tri_deal *deal);
 
-/* At the runtime's end: those whose shares were never born. Thread: setup. */
+/* At the runtime's end: those that somebody still holds. Thread: setup. */
 void tri_deals_free(struct tri_net *net);
 
-/* Begins a share; takes a hold of the caller's. NULL without memory. Thread: owner of net. */
+/* Begins a share; takes a hold of its own. NULL without memory. Thread: owner of net. */
 struct tri_share *tri_share_open(struct tri_deal *deal, struct tri_net *net);
 
 /* Nothing more comes; it is freed with its last connection. NULL does nothing. Thread: owner. */
 void tri_share_close(struct tri_share *share);
 
-/* Makes a socket actor of an accepted descriptor, which is taken. Thread: owner. */
-void tri_share_accept(struct tri_share *share, tr_actor *parent, int fd);
+/*
+ * Makes a socket actor of an accepted descriptor, which is taken. place is what it counts for where addresses are
+ * limited, otherwise NULL. Thread: owner.
+ */
+void tri_share_accept(struct tri_share *share, tr_actor *parent, int fd, const struct tri_limit_key *place);
 
 /* A connection's descriptor is closed. Thread: owner. */
 void tri_share_left(struct tri_share *share);
@@ -63,16 +72,28 @@ void tri_share_left(struct tri_share *share);
 /* A connection has had its last event. The share may be gone afterwards. Thread: owner. */
 void tri_share_ended(struct tri_share *share);
 
+/* A connection that was assigned to this worker never came to life. Thread: that worker's. */
+void tri_deal_lost(struct tri_deal *deal, struct tri_worker *worker, const struct tri_limit_key *place);
+
 /* The server's ref. */
 tr_ref tri_share_server(const struct tri_share *share);
 
 /* The init callback of accepted sockets. */
 tr_status tri_share_init_socket(tr_actor *self, void *state, const void *argument);
 
-/* The actor that receives descriptors on another worker; its argument is a deal, of which it takes a hold. */
+/* share.c */
+
+/* The actor that receives descriptors on another worker; its argument is a deal. */
 extern const struct tr_behavior tri_share_behavior;
 
-/* A message that carries an accepted descriptor to such an actor; if nobody takes it the descriptor is closed. */
-tr_message tri_share_message(int fd);
+/*
+ * A message that carries an accepted descriptor to the share of that worker. If nobody takes it there, the descriptor
+ * is closed and the connection counts as ended. false: without memory, and the descriptor is still the caller's.
+ */
+bool tri_share_message(struct tri_deal *deal, unsigned worker, int fd, const struct tri_limit_key *place,
+                       tr_message *out);
+
+/* The last message to a share, alive or not: it gives a hold back. */
+tr_message tri_share_no_more(struct tri_deal *deal);
 
 #endif

@@ -1,13 +1,17 @@
 /*
- * Dealing out: which worker gets a connection, and how many there are.
+ * Dealing out: who gets a connection, who gets none, and how many there are.
  *
- * Only the server's actor assigns, so a limit is exact: nobody else can raise the number between the look and the deed.
- * How the number is kept without atomic read-modify-writes is told in deal.c.
+ * Only the server's actor assigns, so the limits are exact: nobody else can raise a number between the look and the
+ * deed. A place that a connection takes is free again when its descriptor is closed; the server may hear of that a
+ * moment later, never too early. How the number of all is kept without atomic read-modify-writes is told in deal.c.
  */
 #include "server_internal.h"
 
 #include <ck_pr.h>
+#include <troupe/ipaddr/block_list.h>
 #include <unistd.h>
+
+#define UNAVAILABLE UINT32_MAX /* the load of a worker without a share: no policy wants it */
 
 /* How many connections there are. */
 
@@ -33,23 +37,63 @@ tri_server_is_drained(const tr_server *server)
         struct tri_deal_ends *ends = &server->deal->ends[worker];
         if (ck_pr_load_64(&ends->ended) != server->dealt[worker])
             return false;
-        ck_pr_fence_acquire(); /* E2: what it did came before; pairs with E1 in tri_share_ended() */
+        ck_pr_fence_acquire(); /* E2: what it did came before; pairs with E1 in deal.c */
         TRI_ACQUIRE(&ends->ended);
     }
     return true;
 }
 
-/* Dealing out. */
+/* Who gets none. */
+
+bool
+tri_server_asks_peer(const tr_server *server)
+{
+    return server->block_list != NULL || server->deal->options.max_per_address > 0;
+}
+
+static bool
+rejects(const tr_server *server, enum tri_reject reason, uint32_t limit)
+{
+    tri_server_trace(server, TRI_TRACE_NET_server_reject, (uint16_t)reason, 0, limit);
+    return false;
+}
+
+/* Takes a place of the peer's address. *place: which one, NULL if that address has no limit. */
+static bool
+takes_place(tr_server *server, const struct sockaddr *peer, struct tri_limit_key *key, struct tri_limit_key **place)
+{
+    uint32_t limit = server->deal->options.max_per_address;
+    *place = NULL;
+    if (limit == 0 || !tri_limit_key_of(peer, server->deal->options.prefix_ipv6, key))
+        return true;
+    tr_status status = tri_limits_take(&server->limits, key, limit);
+    if (status != TR_OK)
+        return rejects(server, status == TR_EFULL ? TRI_REJECT_ADDRESS : TRI_REJECT_MEMORY, limit);
+    *place = key;
+    return true;
+}
+
+static bool
+admits(tr_server *server, const struct sockaddr *peer, struct tri_limit_key *key, struct tri_limit_key **place)
+{
+    if (server->block_list != NULL && tr_block_list_check_sockaddr(server->block_list, peer))
+        return rejects(server, TRI_REJECT_BLOCKED, 0);
+    if (server->max_connections > 0 && tri_server_count(server) >= server->max_connections)
+        return rejects(server, TRI_REJECT_LIMIT, server->max_connections);
+    return takes_place(server, peer, key, place);
+}
+
+/* Who gets it. */
 
 static bool
 takes_connections(const tr_server *server, unsigned worker)
 {
     if (worker == server->net->worker->index)
         return true;
-    return worker < server->deal->workers && server->shares[worker] != TR_NOBODY &&
-           (server->flags & TRI_SERVER_DISMISSED) == 0;
+    return server->shares[worker] != TR_NOBODY && (server->flags & TRI_SERVER_DISMISSED) == 0;
 }
 
+/* A policy that chooses a worker which can take none means the next best; nonsense means home. */
 static unsigned
 choose(tr_server *server)
 {
@@ -59,57 +103,73 @@ choose(tr_server *server)
                                    .home = server->net->worker->index,
                                    .sequence = server->sequence};
     for (unsigned worker = 0; worker < view.workers; worker++)
-        server->loads[worker] = load_of(server, worker);
+        server->loads[worker] = takes_connections(server, worker) ? load_of(server, worker) : UNAVAILABLE;
     unsigned chosen = options->balance != NULL ? options->balance(&view) : tr_balance_least_loaded(&view);
-    return takes_connections(server, chosen) ? chosen : view.home;
+    if (chosen >= view.workers)
+        return view.home;
+    return takes_connections(server, chosen) ? chosen : tr_balance_least_loaded(&view);
 }
 
 static bool
-send_descriptor(tr_server *server, unsigned worker, int fd)
+send_descriptor(tr_server *server, unsigned worker, int fd, const struct tri_limit_key *place)
 {
-    tr_message message = tri_share_message(fd);
-    if (tri_send_system(server->net->worker, server->actor, server->shares[worker], &message) == TR_OK)
-        return true;
-    tr_message_drop(&message); /* closes it */
-    return false;
+    tr_message message;
+    if (!tri_share_message(server->deal, worker, fd, place, &message)) {
+        close(fd);
+        return false;
+    }
+    /* If it is refused it is dropped, which closes the descriptor. */
+    return tri_send_system(server->net->worker, server->actor, server->shares[worker], &message) == TR_OK;
 }
 
 void
-tri_server_deal(tr_server *server, int fd)
+tri_server_deal(tr_server *server, int fd, const struct sockaddr *peer)
 {
-    if (server->max_connections > 0 && tri_server_count(server) >= server->max_connections) {
-        tri_server_trace(server, TRI_TRACE_NET_server_reject, 0, server->max_connections);
+    struct tri_limit_key key, *place;
+    if (!admits(server, peer, &key, &place)) {
         close(fd);
         return;
     }
     unsigned worker = choose(server);
     server->sequence++;
     server->dealt[worker]++;
-    tri_server_trace(server, TRI_TRACE_NET_server_accept, worker, server->loads[worker]);
-    if (worker == server->net->worker->index)
-        tri_share_accept(server->share, server->actor, fd);
-    else if (!send_descriptor(server, worker, fd))
+    tri_server_trace(server, TRI_TRACE_NET_server_accept, 0, worker, server->loads[worker]);
+    if (worker == server->net->worker->index) {
+        tri_share_accept(server->share, server->actor, fd, place);
+    } else if (!send_descriptor(server, worker, fd, place)) {
         server->dealt[worker]--;
+        if (place != NULL)
+            tri_limits_give(&server->limits, place);
+        rejects(server, TRI_REJECT_MEMORY, 0);
+    }
 }
 
 /* The actors that take descriptors on other workers. */
 
+static void
+spawn_share(tr_server *server, unsigned worker)
+{
+    struct tr_spawn_options options = {.placement = TR_PLACE_WORKER, .worker = worker, .argument = server->deal};
+    tri_deal_hold(server->deal); /* goes back with NO_MORE */
+    if (tr_spawn(server->actor, &tri_share_behavior, &options, &server->shares[worker]) != TR_OK) {
+        server->shares[worker] = TR_NOBODY;
+        tri_deal_release(server->deal);
+    }
+}
+
+static void
+dismiss_share(tr_server *server, unsigned worker)
+{
+    tr_message message = tri_share_no_more(server->deal);
+    tri_send_system(server->net->worker, NULL, server->shares[worker], &message);
+}
+
 void
 tri_server_spawn_shares(tr_server *server)
 {
-    if (server->flags & TRI_SERVER_SHARED)
-        return;
-    server->flags |= TRI_SERVER_SHARED;
-    for (unsigned worker = 0; worker < server->deal->workers; worker++) {
-        if (worker == server->net->worker->index)
-            continue;
-        struct tr_spawn_options options = {.placement = TR_PLACE_WORKER, .worker = worker, .argument = server->deal};
-        tri_deal_hold(server->deal); /* the share's */
-        if (tr_spawn(server->actor, &tri_share_behavior, &options, &server->shares[worker]) != TR_OK) {
-            server->shares[worker] = TR_NOBODY;
-            tri_deal_release(server->deal);
-        }
-    }
+    for (unsigned worker = 0; worker < server->deal->workers; worker++)
+        if (worker != server->net->worker->index && server->shares[worker] == TR_NOBODY)
+            spawn_share(server, worker);
 }
 
 void
@@ -118,10 +178,38 @@ tri_server_dismiss_shares(tr_server *server)
     if (server->flags & TRI_SERVER_DISMISSED)
         return;
     server->flags |= TRI_SERVER_DISMISSED; /* their names stay: the word that one was not born may still come */
-    for (unsigned worker = 0; worker < server->deal->workers; worker++) {
-        if (server->shares[worker] == TR_NOBODY)
-            continue;
-        tr_message message = tr_message_signal(TRI_TAG_DEAL_NO_MORE);
-        tri_send_system(server->net->worker, NULL, server->shares[worker], &message);
-    }
+    for (unsigned worker = 0; worker < server->deal->workers; worker++)
+        if (server->shares[worker] != TR_NOBODY)
+            dismiss_share(server, worker);
+}
+
+/* The server has no share of that name any more. Gives its worker; false: it never had. */
+static bool
+strike_out(tr_server *server, tr_ref share, unsigned *worker)
+{
+    *worker = tr_ref_worker(share);
+    if (server->shares[*worker] != share)
+        return false;
+    if ((server->flags & TRI_SERVER_DISMISSED) == 0)
+        dismiss_share(server, *worker);
+    server->shares[*worker] = TR_NOBODY;
+    return true;
+}
+
+bool
+tri_server_share_failed(tr_server *server, tr_ref share)
+{
+    unsigned worker;
+    return strike_out(server, share, &worker);
+}
+
+bool
+tri_server_replace_share(tr_server *server, tr_ref share)
+{
+    unsigned worker;
+    if (tri_runtime_phase(server->net->worker->runtime) != TRI_RUNNING)
+        return false;
+    if (strike_out(server, share, &worker) && (server->flags & TRI_SERVER_DISMISSED) == 0)
+        spawn_share(server, worker);
+    return true;
 }

@@ -1,55 +1,18 @@
 /*
- * From the options of tr_server_listen() to a listening descriptor.
+ * From the options of tr_server_listen() to a descriptor that listens, in four ways: what another server listens on, a
+ * descriptor of the user's, a path, a host and a port (listen_tcp.c).
  *
- * An address is bound at once, a name is looked up first. Without a host that is "::", which takes IPv4 as well, or
- * "0.0.0.0" where there is no IPv6. The events come after the call has returned either way: server.c sees to that. A
- * thread outside waits for the outcome instead; whatever becomes of the server, tri_server_tell_waiter() lets it go on.
+ * What the caller could have known is answered by the call and changes nothing. What only the world knows is an error
+ * event, even if it is known at once: events come after the call has returned, server.c sees to that.
  */
 #include "server_internal.h"
 
 #include <ck_pr.h>
-#include <netdb.h>
-#include <stdlib.h>
-#include <string.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
-struct tri_listen_lookup {
-    tr_server *server; /* NULL: nobody wants the answer any more */
-    uv_getaddrinfo_t request;
-    uint16_t port;
-    struct tri_bind_options bind;
-    char host[TRI_HOST_LIMIT];
-};
-
 /* The outcome. */
-
-void
-tri_server_tell_waiter(tr_server *server, tr_status status)
-{
-    struct tri_listen_waiter *waiter = server->waiter;
-    if (waiter == NULL)
-        return;
-    server->waiter = NULL; /* it is the thread's own, and gone when that goes on */
-    uv_mutex_lock(&waiter->lock);
-    waiter->over = true;
-    waiter->status = status;
-    waiter->address = server->address;
-    uv_cond_signal(&waiter->changed);
-    uv_mutex_unlock(&waiter->lock);
-}
-
-static void
-failed(tr_server *server, const struct tr_error *error)
-{
-    server->error = *error;
-    if (server->waiter != NULL) {
-        tri_server_tell_waiter(server, error->status);
-        tri_actor_end(server->actor);
-        return;
-    }
-    server->flags |= TRI_SERVER_ERROR_DUE;
-    tri_server_due(server);
-}
 
 static void
 read_address(tr_server *server, int fd)
@@ -60,151 +23,215 @@ read_address(tr_server *server, int fd)
     tri_address_from((const struct sockaddr *)&storage, &server->address);
 }
 
+/* It listens. */
 static void
-opened(tr_server *server, int fd)
+begin_on(tr_server *server, struct tri_endpoint *endpoint)
 {
-    server->listener = tri_listener_open(server, fd);
-    if (server->listener == NULL) {
-        close(fd);
-        failed(server, &(struct tr_error){.status = TR_ENOMEM, .call = "listen"});
-        return;
-    }
-    read_address(server, fd);
+    tri_listener_open(server, endpoint);
+    read_address(server, endpoint->fd);
     tri_server_spawn_shares(server);
-    tri_server_trace(server, TRI_TRACE_NET_server_listening, server->address.port, 0);
+    tri_server_trace(server, TRI_TRACE_NET_server_listening, 0, server->address.port, 0);
+    tri_server_count_live(server); /* before the thread outside goes on, which may wait for that */
     tri_server_tell_waiter(server, TR_OK);
     server->flags |= TRI_SERVER_LISTENING_DUE;
     tri_server_due(server);
 }
 
-/* From options to a descriptor. */
-
-static struct tri_bind_options
-bind_options(const tr_server *server, const struct tr_listen_options *options)
+void
+tri_listen_opened(tr_server *server, int fd, struct tri_unix_path *path)
 {
-    const struct tr_server_options *of_server = &server->deal->options;
-    return (struct tri_bind_options){
-        .backlog = options->backlog > 0 ? options->backlog : TR_BACKLOG_DEFAULT,
-        .ipv6_only = options->ipv6_only,
-        .no_delay = of_server->no_delay,
-        .keep_alive = of_server->keep_alive,
-        .keep_alive_delay_ms = of_server->keep_alive_delay_ms,
-    };
-}
-
-static void
-bind_to(tr_server *server, const struct sockaddr_storage *address, const struct tri_bind_options *options)
-{
-    struct tr_error error;
-    int fd;
-    if (tri_bind(address, options, &fd, &error) == TR_OK)
-        opened(server, fd);
-    else
-        failed(server, &error);
-}
-
-/* Is there no IPv6 here? */
-static bool
-lacks_ipv6(tr_status status)
-{
-    return status == TR_EAFNOSUPPORT || status == TR_EADDRNOTAVAIL || status == TR_EINVAL;
-}
-
-static void
-bind_to_any(tr_server *server, uint16_t port, const struct tri_bind_options *options)
-{
-    struct sockaddr_storage address;
-    struct tr_error error;
-    int fd;
-    tri_address_parse("::", port, &address);
-    tr_status status = tri_bind(&address, options, &fd, &error);
+    struct tri_endpoint *endpoint;
+    tr_status status = tri_endpoint_open(server->net, fd, path, &endpoint);
     if (status == TR_OK) {
-        opened(server, fd);
-    } else if (lacks_ipv6(status) && !options->ipv6_only) {
-        tri_address_parse("0.0.0.0", port, &address);
-        bind_to(server, &address, options);
-    } else {
-        failed(server, &error);
+        begin_on(server, endpoint);
+        return;
+    }
+    tri_unix_path_remove(path);
+    close(fd);
+    tri_server_failed(server, status, 0, "listen");
+}
+
+/* What another server listens on. */
+
+static tr_status
+listen_on_server(tr_server *server, const struct tr_listen_options *options)
+{
+    const tr_server *other = options->server;
+    if (other->net != server->net)
+        return TR_EINVAL;
+    struct tri_endpoint *endpoint = other->listener.endpoint;
+    if (endpoint == NULL)
+        return TR_ENOTLISTENING;
+    if (listen(endpoint->fd, tri_listen_backlog(options)) != 0)
+        tri_server_failed(server, tri_status_from_errno(errno), errno, "listen");
+    else
+        begin_on(server, endpoint);
+    return TR_OK;
+}
+
+/* A descriptor. */
+
+static bool
+is_bound(const struct sockaddr_storage *address, socklen_t size)
+{
+    switch (address->ss_family) {
+    case AF_INET: return ((const struct sockaddr_in *)address)->sin_port != 0;
+    case AF_INET6: return ((const struct sockaddr_in6 *)address)->sin6_port != 0;
+    case AF_UNIX: return size > offsetof(struct sockaddr_un, sun_path);
+    default: return false;
     }
 }
 
-static void
-on_lookup(uv_getaddrinfo_t *request, int status, struct addrinfo *answers)
+/* A stream socket that is bound, and not to a peer. */
+static tr_status
+check_descriptor(int fd)
 {
-    struct tri_listen_lookup *lookup =
-        (struct tri_listen_lookup *)((char *)request - offsetof(struct tri_listen_lookup, request));
-    tr_server *server = lookup->server;
-    struct sockaddr_storage address = {0};
-    if (status == 0) {
-        memcpy(&address, answers->ai_addr, answers->ai_addrlen);
-        tri_address_set_port((struct sockaddr *)&address, lookup->port);
+    struct sockaddr_storage address = {0}, peer;
+    socklen_t size = sizeof(address), peer_size = sizeof(peer);
+    int type = 0;
+    socklen_t type_size = sizeof(type);
+    if (fcntl(fd, F_GETFD) < 0)
+        return TR_EBADF;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) != 0 || type != SOCK_STREAM)
+        return TR_EBADFD;
+    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0 || !is_bound(&address, size))
+        return TR_EBADFD;
+    return getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0 ? TR_EBADFD : TR_OK;
+}
+
+/*
+ * The endpoint is made before anything can fail for good, since until then the descriptor is the caller's. Whether it
+ * listens already makes no difference: as in Node it is told to once more, with our backlog.
+ */
+static tr_status
+listen_on_own(tr_server *server, int fd, int backlog)
+{
+    struct tri_endpoint *endpoint;
+    tr_status status = tri_endpoint_open(server->net, fd, NULL, &endpoint);
+    if (status != TR_OK)
+        return status;
+    fcntl(fd, F_SETFD, fcntl(fd, F_GETFD) | FD_CLOEXEC);
+    if (listen(fd, backlog) == 0) {
+        begin_on(server, endpoint);
+        return TR_OK;
     }
-    uv_freeaddrinfo(answers);
-    if (server != NULL) {
-        struct tri_actor_frame frame = tri_server_enter(server, TRI_TAG_ON_LOOKUP);
-        server->lookup = NULL;
-        if (status == 0)
-            bind_to(server, &address, &lookup->bind);
-        else
-            failed(server, &(struct tr_error){.status = tri_status_from_uv(status), .call = "getaddrinfo"});
-        tri_server_leave(server, frame);
-    }
-    free(lookup);
+    int system = errno;
+    tri_endpoint_close(endpoint);
+    tri_server_failed(server, tri_status_from_errno(system), system, "listen");
+    return TR_OK;
+}
+
+/* For a thread outside the call is over only when it has succeeded: until then its descriptor stays as it is. */
+static tr_status
+listen_on_duplicate(tr_server *server, int fd, int backlog)
+{
+    int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (duplicate < 0)
+        return tri_status_from_errno(errno);
+    tr_status status = listen_on_own(server, duplicate, backlog);
+    if (status != TR_OK)
+        close(duplicate);
+    return status;
 }
 
 static tr_status
-look_up(tr_server *server, const struct tr_listen_options *options, const struct tri_bind_options *bind)
+listen_on_descriptor(tr_server *server, const struct tr_listen_options *options)
 {
-    struct tri_listen_lookup *lookup = calloc(1, sizeof(*lookup));
-    if (lookup == NULL)
-        return TR_ENOMEM;
-    lookup->server = server;
-    lookup->port = options->port;
-    lookup->bind = *bind;
-    memcpy(lookup->host, options->host, strlen(options->host) + 1);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    int error = uv_getaddrinfo(&server->net->worker->loop, &lookup->request, on_lookup, lookup->host, NULL, &hints);
-    if (error == 0) {
-        server->lookup = lookup;
+    tr_status status = check_descriptor(options->fd);
+    if (status != TR_OK)
+        return status;
+    int backlog = tri_listen_backlog(options);
+    return server->waiter != NULL ? listen_on_duplicate(server, options->fd, backlog)
+                                  : listen_on_own(server, options->fd, backlog);
+}
+
+/* A path. */
+
+static tr_status
+bind_to_path(const struct sockaddr_un *address, socklen_t size, const struct tr_listen_options *options, int *out,
+             struct tri_unix_path **path, struct tr_error *error)
+{
+    const struct tri_unix_options how = {
+        .readable_all = options->readable_all,
+        .writable_all = options->writable_all,
+        .unlink_stale = options->unlink_stale,
+    };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        *error = (struct tr_error){.status = tri_status_from_errno(errno), .system = errno, .call = "socket"};
+        return error->status;
+    }
+    tr_status status = tri_unix_bind(fd, address, size, &how, path, error);
+    if (status != TR_OK) {
+        close(fd);
+        return status;
+    }
+    int system = listen(fd, tri_listen_backlog(options)) == 0 ? 0 : errno;
+    if (system == 0 && *path != NULL && !tri_unix_path_is_ours(*path))
+        system = EADDRINUSE; /* another server has taken the path meanwhile: see unix_path.c */
+    if (system == 0) {
+        *out = fd;
         return TR_OK;
     }
-    free(lookup);
-    failed(server, &(struct tr_error){.status = tri_status_from_uv(error), .call = "getaddrinfo"});
+    tri_unix_path_remove(*path);
+    close(fd);
+    *error = (struct tr_error){.status = tri_status_from_errno(system), .system = system, .call = "listen"};
+    return error->status;
+}
+
+static tr_status
+listen_on_path(tr_server *server, const struct tr_listen_options *options)
+{
+    struct sockaddr_un address;
+    socklen_t size;
+    struct tri_unix_path *path = NULL;
+    struct tr_error error;
+    int fd = -1;
+    tr_status status = tri_address_of_path(options->path, options->truncate_path, &address, &size);
+    if (status != TR_OK)
+        return status;
+    if (bind_to_path(&address, size, options, &fd, &path, &error) == TR_OK)
+        tri_listen_opened(server, fd, path);
+    else
+        tri_server_failed(server, error.status, error.system, error.call);
     return TR_OK;
+}
+
+/* The public function. */
+
+/* Of a path and a port, Node takes the port (v10). */
+static bool
+is_path(const struct tr_listen_options *options)
+{
+    return options->path != NULL && options->port == 0;
+}
+
+tr_status
+tri_listen_check_options(const struct tr_listen_options *options)
+{
+    struct sockaddr_un address;
+    socklen_t size;
+    if (options->backlog < 0)
+        return TR_EBADLIMIT;
+    if (options->server != NULL)
+        return TR_OK;
+    if (options->from_fd)
+        return options->fd < 0 ? TR_EBADF : TR_OK;
+    if (is_path(options))
+        return tri_address_of_path(options->path, options->truncate_path, &address, &size);
+    if (options->host != NULL)
+        return tri_host_is_sound(options->host) ? TR_OK : TR_EBADHOST;
+    return options->port == 0 && !options->any_port ? TR_ENOADDRESS : TR_OK;
 }
 
 static tr_status
 begin(tr_server *server, const struct tr_listen_options *options)
 {
-    struct tri_bind_options bind = bind_options(server, options);
-    struct sockaddr_storage address;
-    if (options->host == NULL)
-        bind_to_any(server, options->port, &bind);
-    else if (tri_address_parse(options->host, options->port, &address))
-        bind_to(server, &address, &bind);
-    else
-        return look_up(server, options, &bind);
-    return TR_OK;
-}
-
-void
-tri_listen_forget(tr_server *server)
-{
-    if (server->lookup == NULL)
-        return;
-    server->lookup->server = NULL;
-    uv_cancel((uv_req_t *)&server->lookup->request); /* if it runs already it goes on; on_lookup() frees either way */
-    server->lookup = NULL;
-}
-
-/* The public functions. */
-
-static tr_status
-check_options(const struct tr_listen_options *options)
-{
-    if (options->host != NULL && !tri_host_is_sound(options->host))
-        return TR_EBADHOST;
-    return options->backlog < 0 ? TR_EBADLIMIT : TR_OK;
+    if (options->server != NULL)
+        return listen_on_server(server, options);
+    if (options->from_fd)
+        return listen_on_descriptor(server, options);
+    return is_path(options) ? listen_on_path(server, options) : tri_listen_tcp(server, options);
 }
 
 tr_status
@@ -213,60 +240,20 @@ tr_server_listen(tr_server *server, const struct tr_listen_options *options)
     if (server == NULL || options == NULL)
         return TR_EINVAL;
     tri_server_check(server);
-    tr_status status = check_options(options);
-    if (status != TR_OK)
-        return status;
     if (server->flags & TRI_SERVER_ENDING)
         return TR_ESTOPPING;
-    if (server->listener != NULL || server->lookup != NULL)
+    if (tri_server_is_open(server))
         return TR_EALREADYLISTENING;
-    server->flags &= ~(uint32_t)TRI_SERVER_CLOSING; /* as in Node: a close that still waited for connections is void */
-    ck_pr_store_uint(&server->deal->closing, 0);
-    return begin(server, options);
-}
-
-/* From outside. */
-
-static tr_status
-wait_until_over(struct tri_listen_waiter *waiter)
-{
-    uv_mutex_lock(&waiter->lock);
-    while (!waiter->over)
-        uv_cond_wait(&waiter->changed, &waiter->lock);
-    uv_mutex_unlock(&waiter->lock);
-    return waiter->status;
-}
-
-tr_status
-tr_runtime_listen(struct tr_runtime *runtime, const struct tr_server_options *server,
-                  const struct tr_listen_options *listen, tr_ref *out, struct tr_address *bound)
-{
-    if (runtime == NULL || server == NULL || listen == NULL)
-        return TR_EINVAL;
-    tr_status status = tri_server_check_options(server);
-    if (status == TR_OK)
-        status = check_options(listen);
+    tr_status status = tri_listen_check_options(options);
     if (status != TR_OK)
         return status;
-
-    struct tri_listen_waiter waiter = {.over = false};
-    if (uv_mutex_init(&waiter.lock) != 0)
-        return TR_ENOMEM;
-    if (uv_cond_init(&waiter.changed) != 0) {
-        uv_mutex_destroy(&waiter.lock);
-        return TR_ENOMEM;
-    }
-    struct tri_server_order order = {.options = server, .listen = listen, .waiter = &waiter};
-    struct tr_spawn_options spawn = {.placement = TR_PLACE_LEAST_LOADED, .argument = &order};
-    tr_ref ref;
-    status = tr_runtime_spawn(runtime, &tri_server_behavior, &spawn, &ref);
+    status = tri_server_reserve_error(server);
     if (status == TR_OK)
-        status = wait_until_over(&waiter);
-    uv_cond_destroy(&waiter.changed);
-    uv_mutex_destroy(&waiter.lock);
-    if (status == TR_OK && out != NULL)
-        *out = ref;
-    if (status == TR_OK && bound != NULL)
-        *bound = waiter.address;
-    return status;
+        status = begin(server, options);
+    if (status != TR_OK)
+        return status;
+    server->flags &= ~(uint32_t)TRI_SERVER_CLOSING; /* as in Node: a close that still waited for connections is void */
+    ck_pr_store_uint(&server->deal->closing, 0);
+    tri_server_count_live(server);
+    return TR_OK;
 }

@@ -1,56 +1,35 @@
 /*
- * The descriptor that accepts.
+ * Accepting: one server's part in an endpoint.
  *
- *   polling --descriptors or memory run out--> paused --a timer's try succeeds--> polling
- *      +------------------------ tri_listener_close() ------------------------> closed
+ *   accepting --descriptors or memory run out--> starved --a timer's try succeeds--> accepting
+ *       |                                                                                ^
+ *       +-------- tr_server_pause() --------> paused -------- its time, resume() --------+
  *
  * libuv cannot accept for another loop, so the descriptor is polled and accepted from by ourselves: at most
  * ACCEPTS_PER_WAKE at a time, so that a storm of connections does not starve those that are here.
  *
  * When the process is out of descriptors the waiting connection cannot be taken, and the descriptor would stay
- * readable: polling on would spin. So the listener pauses and tries again every RETRY_MS, while established connections
+ * readable: polling on would spin. So the listener waits and tries again every RETRY_MS, while established connections
  * go on. The first such failure is an error event, further ones at most once in COMPLAIN_MS.
+ *
+ * A connection that is dealt to the server's own worker begins within the loop that accepts, and its callback may do
+ * anything: close the server, pause it, let another one listen in its place. So the loop looks before each step whether
+ * it is still its turn.
  */
 #include "server_internal.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #define ACCEPTS_PER_WAKE 16
 #define RETRY_MS 50
 
-struct tri_listener {
-    uv_poll_t poll;
-    struct tri_timer retry;
-    tr_server *server; /* NULL: closed */
-    int fd;
-    bool paused;
-};
-
-static struct tri_listener *
-listener_of_poll(void *poll)
+static tr_server *
+server_of(struct tri_listener *listener)
 {
-    return (struct tri_listener *)((char *)poll - offsetof(struct tri_listener, poll));
+    return (tr_server *)((char *)listener - offsetof(tr_server, listener));
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events);
-static void on_retry(struct tri_timer *timer);
-
-static void
-pause_accepting(struct tri_listener *listener, int error)
-{
-    tr_server *server = listener->server;
-    if (!listener->paused)
-        tri_server_trace(server, TRI_TRACE_NET_server_paused, (uint32_t)tri_status_from_errno(error), 0);
-    listener->paused = true;
-    uv_poll_stop(&listener->poll);
-    listener->retry.fire = on_retry;
-    /* Without memory for the timer there is nothing left but to go on polling. */
-    if (tri_timer_start(&server->net->worker->timers, &listener->retry, RETRY_MS) != TR_OK)
-        uv_poll_start(&listener->poll, UV_READABLE, on_readable);
-    tri_server_complain(server, error);
-}
+/* Accepting. */
 
 enum outcome {
     ACCEPTED,
@@ -83,46 +62,86 @@ sort_error(int error)
 }
 
 static enum outcome
-accept_one(struct tri_listener *listener, int *error)
+accept_one(tr_server *server, int *error)
 {
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct sockaddr_storage storage = {0};
+    struct sockaddr *peer = tri_server_asks_peer(server) ? (struct sockaddr *)&storage : NULL;
+    socklen_t size = sizeof(storage);
+    int fd = accept4(server->listener.endpoint->fd, peer, peer != NULL ? &size : NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
         *error = errno;
         return sort_error(errno);
     }
-    tri_server_deal(listener->server, fd);
+    tri_server_deal(server, fd, peer);
     return ACCEPTED;
 }
 
-/* false: it is paused now. A callback of the user may have closed it. */
+/* Is it still this listener that takes the connections? */
 static bool
-accept_some(struct tri_listener *listener)
+has_its_turn(const struct tri_listener *listener)
 {
-    for (int i = 0; i < ACCEPTS_PER_WAKE && listener->server != NULL; i++) {
+    return listener->endpoint != NULL && listener->endpoint->newest == listener && tri_listener_accepts(listener);
+}
+
+/* Returns the errno of what has run out, or 0. */
+static int
+accept_some(tr_server *server)
+{
+    for (int i = 0; i < ACCEPTS_PER_WAKE && has_its_turn(&server->listener); i++) {
         int error;
-        enum outcome outcome = accept_one(listener, &error);
+        enum outcome outcome = accept_one(server, &error);
+        if (outcome == OUT_OF_RESOURCES)
+            return error;
         if (outcome == NOTHING_THERE)
             break;
-        if (outcome == OUT_OF_RESOURCES) {
-            pause_accepting(listener, error);
-            return false;
-        }
     }
-    return true;
+    return 0;
+}
+
+/* Pausing, for whatever reason. */
+
+static void
+stand_still(tr_server *server, tr_status why)
+{
+    tri_server_trace(server, TRI_TRACE_NET_server_paused, 0, (uint32_t)why, 0);
+    tri_endpoint_poll(server->listener.endpoint);
 }
 
 static void
-on_readable(uv_poll_t *poll, int status, int events)
+go_on(tr_server *server)
 {
-    struct tri_listener *listener = listener_of_poll(poll);
-    tr_server *server = listener->server;
-    (void)status; /* an error shows in accept4() */
-    (void)events;
+    tri_server_trace(server, TRI_TRACE_NET_server_resumed, 0, 0, 0);
+    tri_endpoint_poll(server->listener.endpoint);
+}
+
+static void on_retry(struct tri_timer *timer);
+
+static void
+starve(tr_server *server, int error)
+{
+    struct tri_listener *listener = &server->listener;
+    listener->retry.fire = on_retry;
+    /* Without memory for the timer there is nothing left but to go on polling. */
+    listener->starved = tri_timer_start(&server->net->worker->timers, &listener->retry, RETRY_MS) == TR_OK;
+    tri_server_complain(server, error);
+}
+
+/* What wakes it. */
+
+void
+tri_listener_readable(struct tri_listener *listener)
+{
+    tr_server *server = server_of(listener);
     struct tri_actor_frame frame = tri_server_enter(server, TRI_TAG_ON_ACCEPT);
-    if (tri_runtime_phase(server->net->worker->runtime) != TRI_RUNNING)
+    if (tri_runtime_phase(server->net->worker->runtime) != TRI_RUNNING) {
         tri_server_shut(server);
-    else
-        accept_some(listener);
+    } else {
+        int error = accept_some(server);
+        if (error != 0)
+            starve(server, error);
+        if (listener->starved && listener->endpoint != NULL)
+            stand_still(server, tri_status_from_errno(error));
+    }
     tri_server_leave(server, frame);
 }
 
@@ -130,43 +149,81 @@ static void
 on_retry(struct tri_timer *timer)
 {
     struct tri_listener *listener = (struct tri_listener *)((char *)timer - offsetof(struct tri_listener, retry));
-    tr_server *server = listener->server;
+    tr_server *server = server_of(listener);
     struct tri_actor_frame frame = tri_server_enter(server, TRI_TAG_ON_ACCEPT);
-    if (accept_some(listener) && listener->server != NULL) {
-        listener->paused = false;
-        tri_server_trace(server, TRI_TRACE_NET_server_resumed, 0, 0);
-        uv_poll_start(&listener->poll, UV_READABLE, on_readable);
-    }
+    listener->starved = false;
+    int error = accept_some(server);
+    if (error != 0)
+        starve(server, error);
+    if (listener->endpoint != NULL && !listener->starved)
+        go_on(server);
     tri_server_leave(server, frame);
 }
 
+/* Pausing on demand. */
+
 static void
-on_closed(uv_handle_t *handle)
+on_pause_over(struct tri_timer *timer)
 {
-    free(listener_of_poll(handle));
+    struct tri_listener *listener = (struct tri_listener *)((char *)timer - offsetof(struct tri_listener, pause));
+    listener->paused = false;
+    go_on(server_of(listener));
 }
 
-struct tri_listener *
-tri_listener_open(tr_server *server, int fd)
+tr_status
+tr_server_pause(tr_server *server, uint64_t pause_ms)
 {
-    struct tri_listener *listener = calloc(1, sizeof(*listener));
-    if (listener == NULL)
-        return NULL;
-    if (uv_poll_init(&server->net->worker->loop, &listener->poll, fd) != 0) {
-        free(listener);
-        return NULL;
+    if (server == NULL)
+        return TR_EINVAL;
+    tri_server_check(server);
+    struct tri_listener *listener = &server->listener;
+    if (pause_ms > INT32_MAX)
+        return TR_EBADLIMIT;
+    if (listener->endpoint == NULL)
+        return TR_ENOTLISTENING;
+    struct tri_timers *timers = &server->net->worker->timers;
+    tri_timer_stop(timers, &listener->pause); /* in its place the new one finds room */
+    listener->pause.fire = on_pause_over;
+    if (pause_ms > 0 && tri_timer_start(timers, &listener->pause, pause_ms) != TR_OK)
+        return TR_ENOMEM;
+    listener->paused = true;
+    stand_still(server, TR_OK);
+    return TR_OK;
+}
+
+tr_status
+tr_server_resume(tr_server *server)
+{
+    if (server == NULL)
+        return TR_EINVAL;
+    tri_server_check(server);
+    struct tri_listener *listener = &server->listener;
+    if (listener->endpoint == NULL)
+        return TR_ENOTLISTENING;
+    tri_timer_stop(&server->net->worker->timers, &listener->pause);
+    if (listener->paused) {
+        listener->paused = false;
+        go_on(server);
     }
-    listener->server = server;
-    listener->fd = fd;
-    uv_poll_start(&listener->poll, UV_READABLE, on_readable);
-    return listener;
+    return TR_OK;
+}
+
+/* Its life. */
+
+void
+tri_listener_open(tr_server *server, struct tri_endpoint *endpoint)
+{
+    server->listener = (struct tri_listener){0};
+    tri_endpoint_join(endpoint, &server->listener);
 }
 
 void
-tri_listener_close(struct tri_listener *listener)
+tri_listener_close(tr_server *server)
 {
-    tri_timer_stop(&listener->server->net->worker->timers, &listener->retry);
-    listener->server = NULL;
-    uv_close((uv_handle_t *)&listener->poll, on_closed); /* first: the loop must forget the descriptor before it goes */
-    close(listener->fd);
+    struct tri_listener *listener = &server->listener;
+    if (listener->endpoint == NULL)
+        return;
+    tri_timer_stop(&server->net->worker->timers, &listener->retry);
+    tri_timer_stop(&server->net->worker->timers, &listener->pause);
+    tri_endpoint_leave(listener);
 }

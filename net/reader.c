@@ -1,105 +1,248 @@
 /*
  * Reading: from the kernel to `data` and `end`.
  *
- * Bytes land in the worker's slab (slab.h) and are lent to `data` for the call.
+ * Bytes land in the worker's slab (slab.h) and are lent to `data` for the call. A read that does not fill what was offered
+ * has emptied the kernel's buffer; one that does is followed by another, up to READS_PER_WAKE.
  *
- * Pausing does not stop libuv at once. As in Node, one more read may come; it is held back and stops the reading, and
+ * Pausing does not stop the polling at once. As in Node, one more read may come; it is held back and stops the reading, and
  * resuming gives it first. So a pause that is over before anything came costs nothing, and the end of a stream with
  * nothing before it is noticed by a paused socket too. A socket that was born paused (pause_on_connect) does not read
  * before it is resumed, so that it can be handed on unread.
+ *
+ * Descriptors come with the first byte of a read; they are told before it.
  */
 #include "socket_internal.h"
 
-static tr_socket *
-socket_of(const void *handle)
+#include <errno.h>
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READS_PER_WAKE 16
+#define DESCRIPTORS_PER_READ 64
+
+/* From bytes to the event. */
+
+/* The text is one piece of memory that goes when nobody holds it. */
+static tr_status
+decode(struct tri_extra *extra, tr_slice bytes, bool at_end, tr_slice *text)
 {
-    return (tr_socket *)((char *)handle - offsetof(tr_socket, handle));
+    char *memory = malloc(tr_decoder_limit(&extra->decoder, bytes.size) + 1);
+    if (memory == NULL)
+        return TR_ENOMEM;
+    size_t size = tr_decoder_push(&extra->decoder, bytes.data, bytes.size, memory);
+    if (at_end)
+        size += tr_decoder_finish(&extra->decoder, memory + size);
+    char *fitting =
+        realloc(memory, size + 1); /* the limit is the worst case, and somebody may hold the text for long */
+    tr_status status = tr_slice_adopt(fitting != NULL ? fitting : memory, size, free, text);
+    if (status != TR_OK)
+        free(fitting != NULL ? fitting : memory);
+    return status;
 }
 
 static void
-on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+give_text(tr_socket *socket, tr_slice bytes, bool at_end)
 {
-    (void)suggested;
-    tri_slabs_offer(&socket_of(handle)->net->slabs, buffer);
+    tr_slice text;
+    if (decode(socket->extra, bytes, at_end, &text) != TR_OK) {
+        tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_READ);
+        return;
+    }
+    if (text.size > 0)
+        tri_events_data(socket, text);
+    tr_slice_release(text);
 }
 
 static void
 give(tr_socket *socket, tr_slice slice)
 {
     tri_socket_trace(socket, TRI_TRACE_NET_socket_data, 0, (uint32_t)slice.size);
-    if (socket->events->data != NULL)
-        socket->events->data(socket, slice);
+    if (TRI_LIKELY(!tri_socket_is(socket, TRI_SOCKET_SPECIAL)))
+        tri_events_data(socket, slice);
+    else if (socket->extra->pipe != NULL)
+        tri_pipe_data(socket, slice);
+    else if (socket->extra->drops)
+        return;
+    else if (socket->extra->encoding != TR_ENCODING_NONE)
+        give_text(socket, slice, false);
+    else
+        tri_events_data(socket, slice);
 }
 
 /* The socket is paused: what came waits, and nothing more is read. */
 static void
 hold_back(tr_socket *socket, tr_slice slice)
 {
-    struct tri_rare *rare = tri_socket_rare(socket);
-    if (rare == NULL) {
+    struct tri_extra *extra = tri_socket_extra(socket);
+    if (extra == NULL) {
         tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_READ);
         return;
     }
     tr_slice_hold(slice);
-    rare->held = slice;
+    extra->held = slice;
     socket->flags &= ~(uint32_t)TRI_SOCKET_READING;
-    uv_read_stop(&socket->stream);
+    tri_socket_poll(socket);
 }
 
+/* A descriptor that came with these bytes was told before them: the socket may be destroyed by now, or stand still. */
 static void
 on_bytes(tr_socket *socket, size_t size)
 {
     tr_slice slice = tri_slabs_lend(&socket->net->slabs, size);
     socket->bytes_read += size;
     tri_idle_moved(socket);
-    if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_PAUSED)))
-        hold_back(socket, slice);
-    else
+    if (TRI_LIKELY(!tri_socket_is(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_DESTROYED) &&
+                   !tri_events_stand_still(socket))) {
         give(socket, slice);
+    } else if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED)) {
+        hold_back(socket, slice);
+        socket->due |= tri_socket_is(socket, TRI_SOCKET_PAUSED) ? 0 : TRI_STEP(HELD);
+    }
     tri_slabs_take_back(&socket->net->slabs, slice);
+}
+
+/* A character that is not complete yet never will be. */
+void
+tri_reader_last(tr_socket *socket)
+{
+    const struct tri_extra *extra = socket->extra;
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) || extra == NULL || extra->encoding == TR_ENCODING_NONE ||
+        extra->pipe != NULL || extra->drops)
+        return;
+    give_text(socket, tr_slice_constant("", 0), true);
+}
+
+/* What is incomplete is data before the end, which a paused socket keeps: then it reads the end again when it is resumed. */
+static bool
+end_must_wait(const tr_socket *socket)
+{
+    return tri_socket_is(socket, TRI_SOCKET_PAUSED) && socket->extra != NULL && socket->extra->decoder.held > 0;
 }
 
 static void
 on_end(tr_socket *socket)
 {
+    socket->flags &= ~(uint32_t)TRI_SOCKET_READING;
+    tri_socket_poll(socket);
+    if (end_must_wait(socket))
+        return;
     socket->flags |= TRI_SOCKET_PEER_ENDED;
-    socket->flags &= ~(uint32_t)TRI_SOCKET_READING; /* libuv has stopped by itself */
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_end, 0, 0);
-    if (socket->events->end != NULL)
-        socket->events->end(socket);
-    if (!tri_socket_is(socket, TRI_SOCKET_HALF_OPEN))
-        socket->flags |= TRI_SOCKET_ENDING;
-    tri_socket_due(socket);
+    tri_idle_moved(socket);
+    socket->due |= TRI_STEP(LAST) | TRI_STEP(END) | TRI_STEP(AFTER_END);
 }
 
+/* From the kernel. */
+
 static void
-on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
+give_descriptors(tr_socket *socket, struct msghdr *header)
 {
-    tr_socket *socket = socket_of(stream);
-    (void)buffer;
-    if (size == 0)
-        return; /* libuv's way to say that there was nothing after all */
-    struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_READ);
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control != NULL; control = CMSG_NXTHDR(header, control)) {
+        if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t count = (control->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(control) + i * sizeof(fd), sizeof(fd));
+            if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+                close(fd); /* by the callback of the one before */
+            else
+                tri_events_fd(socket, fd);
+        }
+    }
+}
+
+static ssize_t
+receive_with_descriptors(tr_socket *socket, uv_buf_t buffer)
+{
+    alignas(struct cmsghdr) char control[CMSG_SPACE(DESCRIPTORS_PER_READ * sizeof(int))];
+    struct iovec part = {.iov_base = buffer.base, .iov_len = buffer.len};
+    struct msghdr header = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    ssize_t size = recvmsg(socket->fd, &header, MSG_CMSG_CLOEXEC);
+    if (size >= 0)
+        give_descriptors(socket, &header); /* more than there is room for are closed by the system */
+    return size;
+}
+
+static ssize_t
+read_once(tr_socket *socket, uv_buf_t buffer)
+{
+    ssize_t size;
+    do {
+        if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_RECEIVES)))
+            size = receive_with_descriptors(socket, buffer);
+        else
+            size = read(socket->fd, buffer.base, buffer.len);
+    } while (size < 0 && errno == EINTR);
+    return size;
+}
+
+enum outcome {
+    EMPTIED, /* what came did not fill what was offered */
+    MORE,    /* it did: there may be more */
+    OVER,    /* nothing came, or the end, or an error */
+};
+
+static enum outcome
+read_some(tr_socket *socket)
+{
+    uv_buf_t buffer;
+    tri_slabs_offer(&socket->net->slabs, &buffer);
+    if (buffer.len == 0) {
+        tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_READ);
+        return OVER;
+    }
+    ssize_t size = read_once(socket, buffer);
     if (TRI_LIKELY(size > 0))
         on_bytes(socket, (size_t)size);
-    else if (size == UV_EOF)
+    else if (size == 0)
         on_end(socket);
-    else
-        tri_socket_fail(socket, (int)size, TRI_CALL_READ);
-    tri_socket_leave(socket, frame);
+    else if (errno != EAGAIN)
+        tri_socket_fail(socket, -errno, TRI_CALL_READ);
+    if (size <= 0)
+        return OVER;
+    return (size_t)size == buffer.len ? MORE : EMPTIED;
+}
+
+/* As in Node, whose libuv looks no further, a reset that comes together with the last bytes is an end. */
+void
+tri_reader_readable(tr_socket *socket, bool failing)
+{
+    enum outcome outcome = MORE;
+    for (int i = 0; i < READS_PER_WAKE && outcome == MORE; i++) {
+        outcome = read_some(socket);
+        if (!tri_socket_is(socket, TRI_SOCKET_READING))
+            return;
+        if (outcome == EMPTIED && failing)
+            on_end(socket);
+        else if (tri_events_stand_still(socket))
+            return;
+    }
+}
+
+void
+tri_reader_discard(tr_socket *socket)
+{
+    uv_buf_t buffer;
+    tri_slabs_offer(&socket->net->slabs, &buffer);
+    for (int i = 0; i < READS_PER_WAKE && buffer.len > 0 && !tri_socket_is(socket, TRI_SOCKET_RECEIVES); i++)
+        if (read(socket->fd, buffer.base, buffer.len) < (ssize_t)buffer.len)
+            return;
 }
 
 void
 tri_reader_begin(tr_socket *socket)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_READING | TRI_SOCKET_DESTROYED | TRI_SOCKET_PEER_ENDED) ||
-        !tri_socket_is(socket, TRI_SOCKET_CONNECTED))
+    if (tri_socket_is(socket, TRI_SOCKET_READING | TRI_SOCKET_PEER_ENDED) || !tri_socket_is_open(socket))
         return;
-    int error = uv_read_start(&socket->stream, on_alloc, on_read);
-    if (error == 0)
-        socket->flags |= TRI_SOCKET_READING;
-    else
-        tri_socket_fail(socket, error, TRI_CALL_READ);
+    const struct tri_extra *extra = socket->extra;
+    if (TRI_UNLIKELY(extra != NULL) && (extra->held.size > 0 || (extra->pipe != NULL && tri_pipe_is_full(extra->pipe))))
+        return; /* what is held back goes first */
+    socket->flags |= TRI_SOCKET_READING;
+    tri_socket_poll(socket);
 }
 
 void
@@ -110,13 +253,13 @@ tri_reader_start(tr_socket *socket)
 }
 
 void
-tri_reader_settle(tr_socket *socket)
+tri_reader_held(tr_socket *socket)
 {
-    struct tri_rare *rare = socket->rare;
-    if (rare == NULL || rare->held.size == 0 || tri_socket_is(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_DESTROYED))
+    struct tri_extra *extra = socket->extra;
+    if (extra == NULL || extra->held.size == 0 || tri_socket_is(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_DESTROYED))
         return;
-    tr_slice slice = rare->held;
-    rare->held.size = 0;
+    tr_slice slice = extra->held;
+    extra->held.size = 0;
     give(socket, slice);
     tr_slice_release(slice);
     tri_reader_start(socket);
@@ -138,8 +281,25 @@ tr_socket_resume(tr_socket *socket)
         return;
     tri_socket_check(socket);
     socket->flags &= ~(uint32_t)TRI_SOCKET_PAUSED;
-    if (socket->rare != NULL && socket->rare->held.size > 0)
-        tri_socket_due(socket);
+    if (socket->extra != NULL && socket->extra->held.size > 0)
+        tri_socket_due(socket, TRI_STEP(HELD));
     else
         tri_reader_start(socket);
+}
+
+tr_status
+tr_socket_set_encoding(tr_socket *socket, enum tr_encoding encoding)
+{
+    if (socket == NULL)
+        return TR_EINVAL;
+    tri_socket_check(socket);
+    if (encoding > TR_ENCODING_UTF16LE)
+        return TR_EBADENCODING;
+    struct tri_extra *extra = encoding == TR_ENCODING_NONE ? socket->extra : tri_socket_extra(socket);
+    if (extra == NULL)
+        return encoding == TR_ENCODING_NONE ? TR_OK : TR_ENOMEM;
+    extra->encoding = encoding;
+    tr_decoder_init(&extra->decoder, encoding);
+    tri_socket_mark(socket);
+    return TR_OK;
 }

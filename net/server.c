@@ -1,5 +1,5 @@
 /*
- * Servers: a bound address, and what becomes of its connections.
+ * Servers: what they listen on, and what becomes of their connections.
  *
  *   idle --listen--> [looking up] --> listening --close--> closing --last connection ended--> `close`
  *     ^                   |               (again: another close event, as in Node)              |
@@ -7,18 +7,21 @@
  *     +------------------------------- with options.keep, or listening again -------------------+--> the actor ends
  *
  * Events are given after the call that caused them has returned: calls note what is due, and settle() gives it, at the
- * end of the server's own callback that runs or else from the worker's list of later work. The order is error,
- * close, listening: so close() and listen() in one go give both events as one expects.
+ * end of the server's own callback that runs or else from the worker's list of later work. Each failure and each close
+ * is given, in the order in which they were caused; listening comes last, since whatever undoes it makes it void. The
+ * events of a listening that fails at once need memory, so that is taken before it begins.
  *
- * All handles of libuv lie in memory of their own (listener.c, listen.c), so the actor can end at any time: let_go()
+ * All handles of libuv lie in memory of their own (endpoint.c), so the actor can end at any time: let_go()
  * is the only way out, and it may be gone twice. A server that is killed in its own callback gives no event any more,
  * but its memory stays until settle(), since what called the callback still looks at it.
  */
 #include "server_internal.h"
-#include "tune.h"
+#include "socket_internal.h"
 
 #include <ck_pr.h>
 #include <stdlib.h>
+#include <string.h>
+#include <troupe/ipaddr/block_list.h>
 
 #define COMPLAIN_MS 1000u
 
@@ -29,17 +32,23 @@ static const struct tr_server_events no_events;
 static void
 emit_close(tr_server *server)
 {
-    tri_server_trace(server, TRI_TRACE_NET_server_close, 0, 0);
+    tri_server_trace(server, TRI_TRACE_NET_server_close, 0, 0, 0);
     if (server->events->close != NULL)
         server->events->close(server);
 }
 
 static void
-emit_error(tr_server *server)
+emit_error(tr_server *server, const struct tr_error *error)
 {
-    tri_server_trace(server, TRI_TRACE_NET_server_error, (uint32_t)server->error.status, 0);
+    tri_server_trace(server, TRI_TRACE_NET_server_error, 0, (uint32_t)error->status, 0);
     if (server->events->error != NULL)
-        server->events->error(server, &server->error);
+        server->events->error(server, error);
+}
+
+static struct tr_error
+error_of(tr_status status, int system, const char *call)
+{
+    return (struct tr_error){.status = status, .system = system, .call = call, .code = tr_status_code(status)};
 }
 
 /* Takes a flag: was it set? */
@@ -55,29 +64,52 @@ takes_due(tr_server *server, enum tri_server_flag flag)
 static bool
 ends_now(const tr_server *server)
 {
-    if ((server->flags & TRI_SERVER_ENDING) == 0 &&
-        (server->deal->options.keep || (server->flags & TRI_SERVER_ERROR_DUE) != 0))
+    if ((server->flags & TRI_SERVER_ENDING) == 0 && (server->deal->options.keep || server->errors_due > 0))
         return false;
-    return server->listener == NULL && server->lookup == NULL && server->closes_due == 0;
-}
-
-static void
-emit_closes(tr_server *server)
-{
-    if (server->closes_due == 0)
-        return;
-    for (uint32_t due = server->closes_due; due > 0 && (server->flags & TRI_SERVER_GONE) == 0; due--) {
-        server->closes_due--;
-        emit_close(server);
-    }
-    if (ends_now(server))
-        tri_actor_end(server->actor);
+    return !tri_server_is_open(server) && server->closes_given == server->closes_caused;
 }
 
 static bool
 is_due(const tr_server *server)
 {
-    return (server->flags & (TRI_SERVER_LISTENING_DUE | TRI_SERVER_ERROR_DUE)) != 0 || server->closes_due > 0;
+    return (server->flags & TRI_SERVER_LISTENING_DUE) != 0 || server->errors_due > 0 ||
+           server->closes_given < server->closes_caused;
+}
+
+static void
+give_error(tr_server *server)
+{
+    struct tr_error error = server->errors[0].error;
+    server->errors_due--;
+    memmove(server->errors, server->errors + 1, server->errors_due * sizeof(*server->errors));
+    emit_error(server, &error);
+}
+
+static void
+give_close(tr_server *server)
+{
+    server->closes_given++;
+    emit_close(server);
+    if ((server->flags & TRI_SERVER_GONE) == 0 && ends_now(server))
+        tri_actor_end(server->actor);
+}
+
+/* Gives the errors and closes that were caused so far, in the order of their causes. */
+static void
+give_endings(tr_server *server)
+{
+    uint32_t errors = server->errors_due;
+    uint64_t closes = server->closes_caused;
+    while ((server->flags & TRI_SERVER_GONE) == 0) {
+        if (errors > 0 && server->errors[0].after_closes <= server->closes_given) {
+            errors--;
+            give_error(server);
+        } else if (server->closes_given < closes) {
+            give_close(server);
+        } else {
+            return;
+        }
+    }
 }
 
 void
@@ -87,8 +119,47 @@ tri_server_complain(tr_server *server, int error)
     if (server->error_reported_ms != 0 && now_ms - server->error_reported_ms < COMPLAIN_MS)
         return;
     server->error_reported_ms = now_ms;
-    server->error = (struct tr_error){.status = tri_status_from_errno(error), .system = error, .call = "accept"};
-    emit_error(server);
+    struct tr_error complaint = error_of(tri_status_from_errno(error), error, "accept");
+    emit_error(server, &complaint);
+}
+
+tr_status
+tri_server_reserve_error(tr_server *server)
+{
+    if (server->errors_due < server->errors_room)
+        return TR_OK;
+    struct tri_server_error *larger = realloc(server->errors, (server->errors_room + 1) * sizeof(*larger));
+    if (larger == NULL)
+        return TR_ENOMEM;
+    server->errors = larger;
+    server->errors_room++;
+    return TR_OK;
+}
+
+void
+tri_server_failed(tr_server *server, tr_status status, int system, const char *call)
+{
+    server->outcome = status;
+    if (server->waiter != NULL) {
+        tri_server_tell_waiter(server, status);
+        tri_actor_end(server->actor);
+        return;
+    }
+    server->errors[server->errors_due++] =
+        (struct tri_server_error){.error = error_of(status, system, call), .after_closes = server->closes_caused};
+    tri_server_due(server);
+}
+
+void
+tri_server_count_live(tr_server *server)
+{
+    bool is = (server->flags & TRI_SERVER_LIVE) != 0;
+    bool shall = (server->flags & (TRI_SERVER_GONE | TRI_SERVER_BACKGROUND)) == 0 &&
+                 (tri_server_is_open(server) || is_due(server));
+    if (is == shall)
+        return;
+    server->flags ^= TRI_SERVER_LIVE;
+    tri_net_live(server->net, shall ? 1 : -1);
 }
 
 /* Closed, and no connection is left: the close event is due. */
@@ -98,12 +169,12 @@ check_drained(tr_server *server)
     if ((server->flags & TRI_SERVER_CLOSING) == 0)
         return;
     ck_pr_store_uint(&server->deal->closing, 1);
-    ck_pr_fence_memory(); /* D2: closing before ended; pairs with D1 in tri_share_ended() */
+    ck_pr_fence_memory(); /* D2: closing before ended; pairs with D1 in deal.c */
     if (!tri_server_is_drained(server))
         return;
     server->flags &= ~(uint32_t)TRI_SERVER_CLOSING;
     ck_pr_store_uint(&server->deal->closing, 0);
-    server->closes_due++;
+    server->closes_caused++;
     tri_server_due(server);
 }
 
@@ -111,10 +182,8 @@ static void
 emit_what_is_due(tr_server *server)
 {
     bool listening = takes_due(server, TRI_SERVER_LISTENING_DUE);
-    if (takes_due(server, TRI_SERVER_ERROR_DUE))
-        emit_error(server);
-    emit_closes(server);
-    if (listening && server->listener != NULL && server->events->listening != NULL)
+    give_endings(server);
+    if (listening && server->listener.endpoint != NULL && server->events->listening != NULL)
         server->events->listening(server);
 }
 
@@ -131,8 +200,12 @@ settle(tr_server *server)
     if (server->flags & TRI_SERVER_GONE) { /* it was killed meanwhile */
         free_parts(server);
         tri_actor_end(server->actor);
-    } else if (is_due(server)) {
-        tri_later_add(server->net, &server->later, run_later);
+    } else {
+        if (is_due(server))
+            tri_later_add(server->net, &server->later, run_later);
+        else if (server->flags & TRI_SERVER_LAST_WORDS)
+            tri_actor_end(server->actor);
+        tri_server_count_live(server);
     }
 }
 
@@ -172,10 +245,7 @@ static void
 stop_listening(tr_server *server)
 {
     tri_listen_forget(server);
-    if (server->listener == NULL)
-        return;
-    tri_listener_close(server->listener);
-    server->listener = NULL;
+    tri_listener_close(server);
     server->address = (struct tr_address){0};
 }
 
@@ -185,6 +255,7 @@ tri_server_shut(tr_server *server)
     stop_listening(server);
     server->flags |= TRI_SERVER_CLOSING;
     check_drained(server);
+    tri_server_count_live(server);
 }
 
 tr_status
@@ -193,7 +264,7 @@ tr_server_close(tr_server *server)
     if (server == NULL)
         return TR_EINVAL;
     tri_server_check(server);
-    bool was_open = server->listener != NULL || server->lookup != NULL;
+    bool was_open = tri_server_is_open(server);
     tri_server_shut(server);
     return was_open ? TR_OK : TR_ENOTLISTENING;
 }
@@ -204,6 +275,7 @@ free_arrays(tr_server *server)
     free(server->dealt);
     free(server->loads);
     free(server->shares);
+    free(server->errors);
 }
 
 static void
@@ -212,6 +284,8 @@ free_parts(tr_server *server)
     ck_pr_store_uint(&server->deal->closing, 0);
     tri_share_close(server->share);
     tri_deal_release(server->deal);
+    tri_limits_fini(&server->limits);
+    tr_block_list_release((tr_block_list *)server->block_list);
     free_arrays(server);
 }
 
@@ -225,6 +299,7 @@ let_go(tr_server *server)
     tri_server_tell_waiter(server, TR_ESTOPPING);
     tri_server_dismiss_shares(server);
     tri_later_remove(server->net, &server->later);
+    tri_server_count_live(server);
     if ((server->flags & TRI_SERVER_INSIDE) == 0)
         free_parts(server);
 }
@@ -240,8 +315,8 @@ stopped(tr_actor *self, void *state)
 static bool
 is_idle(const tr_server *server)
 {
-    return server->listener == NULL && server->lookup == NULL && (server->flags & TRI_SERVER_CLOSING) == 0 &&
-           server->closes_due == 0;
+    return !tri_server_is_open(server) && (server->flags & TRI_SERVER_CLOSING) == 0 &&
+           server->closes_given == server->closes_caused;
 }
 
 static bool
@@ -254,13 +329,15 @@ stopping(tr_actor *self, void *state, enum tr_stop_mode how)
         let_go(server);
         return (server->flags & TRI_SERVER_INSIDE) == 0;
     }
-    if (is_idle(server))
-        return true;
-    if (server->closes_due == 0)
+    if (is_idle(server)) {
+        server->flags |= server->errors_due > 0 ? TRI_SERVER_LAST_WORDS : 0;
+        return server->errors_due == 0;
+    }
+    if (server->closes_given == server->closes_caused)
         tri_server_shut(server);
     if (how == TR_STOP_NOW && (server->flags & TRI_SERVER_CLOSING)) { /* connections are not waited for */
         server->flags &= ~(uint32_t)TRI_SERVER_CLOSING;
-        server->closes_due++;
+        server->closes_caused++;
         tri_server_due(server);
     }
     return false;
@@ -268,19 +345,24 @@ stopping(tr_actor *self, void *state, enum tr_stop_mode how)
 
 /* Messages. */
 
-/* A share was not born: what was sent there is lost, and no more is. false: it was an actor of the user's. */
 static bool
-share_failed(tr_server *server, const tr_message *message)
+is_failed_share(tr_server *server, const tr_message *message)
 {
-    const struct tr_spawn_failed *failed = tr_message_data(message);
-    unsigned worker = tr_ref_worker(failed->actor);
-    if (server->shares[worker] != failed->actor)
+    if (message->tag != TR_TAG_SPAWN_FAILED)
         return false;
-    server->shares[worker] = TR_NOBODY;
-    server->dealt[worker] = 0;
-    tri_deal_release(server->deal); /* the hold that it was to take */
-    check_drained(server);
-    return true;
+    const struct tr_spawn_failed *failed = tr_message_data(message);
+    return tri_server_share_failed(server, failed->actor);
+}
+
+/* Either somebody has asked it alone, or the runtime stops, which asks the children first. */
+static void
+share_stops(tr_server *server, tr_ref share)
+{
+    if (tri_server_replace_share(server, share))
+        return;
+    if (tri_server_is_open(server))
+        tri_server_shut(server);
+    tri_server_dismiss_shares(server);
 }
 
 /* What is not between the server and its shares. */
@@ -289,7 +371,7 @@ receive_other(tr_server *server, tr_message *message)
 {
     if (message->tag >= TRI_TAG_NET)
         tri_remote_to_server(server, message);
-    else if ((message->tag != TR_TAG_SPAWN_FAILED || !share_failed(server, message)) && server->events->message != NULL)
+    else if (!is_failed_share(server, message) && server->events->message != NULL)
         server->events->message(server, message);
 }
 
@@ -301,11 +383,9 @@ receive(tr_actor *self, void *state, tr_message *message)
     server->flags |= TRI_SERVER_INSIDE;
     switch (message->tag) {
     case TRI_TAG_DEAL_ENDED: check_drained(server); break;
-    case TRI_TAG_DEAL_SHARE_STOPS: /* the runtime stops */
-        if (server->listener != NULL || server->lookup != NULL)
-            tri_server_shut(server);
-        tri_server_dismiss_shares(server);
-        break;
+    case TRI_TAG_DEAL_PLACE: tri_limits_give(&server->limits, tr_message_data(message)); break;
+    case TRI_TAG_DEAL_SHARE_STOPS: share_stops(server, message->from); break;
+    case TRI_TAG_SERVER_LOOKED_UP: tri_listen_looked_up(server, message); break;
     default: receive_other(server, message);
     }
     settle(server);
@@ -323,12 +403,8 @@ make_parts(tr_server *server, const struct tr_server_options *options)
     server->deal = tri_deal_new(server->net, tr_self(server->actor), options);
     if (server->dealt == NULL || server->loads == NULL || server->shares == NULL || server->deal == NULL)
         return TR_ENOMEM;
-    tri_deal_hold(server->deal);
     server->share = tri_share_open(server->deal, server->net);
-    if (server->share != NULL)
-        return TR_OK;
-    tri_deal_release(server->deal);
-    return TR_ENOMEM;
+    return server->share != NULL ? TR_OK : TR_ENOMEM;
 }
 
 static tr_status
@@ -340,6 +416,7 @@ init(tr_actor *self, void *state, const void *argument)
     server->actor = self;
     server->events = order->options->events != NULL ? order->options->events : &no_events;
     server->max_connections = order->options->max_connections;
+    server->outcome = TR_OK;
     server->net = tri_net_of(tri_actor_worker(self));
     if (server->net == NULL)
         return TR_ENOMEM;
@@ -350,12 +427,13 @@ init(tr_actor *self, void *state, const void *argument)
         free_arrays(server);
         return status;
     }
+    tr_server_set_block_list(server, order->options->block_list);
     if (order->listen == NULL)
         return TR_OK;
     server->waiter = order->waiter;
     status = tr_server_listen(server, order->listen);
-    if (status == TR_OK && server->waiter == NULL && server->listener == NULL)
-        status = server->error.status; /* it has failed already */
+    if (status == TR_OK && server->waiter == NULL && server->listener.endpoint == NULL)
+        status = server->outcome; /* it has failed already */
     if (status != TR_OK)
         let_go(server);
     return status;
@@ -371,9 +449,9 @@ const struct tr_behavior tri_server_behavior = {
 };
 
 tr_status
-tri_server_check_options(const struct tr_server_options *options)
+tri_server_check_options(const struct tr_runtime *runtime, const struct tr_server_options *options)
 {
-    return options->keep_alive_delay_ms > TRI_KEEP_ALIVE_LIMIT_MS ? TR_EBADLIMIT : TR_OK;
+    return options->prefix_ipv6 > 128 ? TR_EBADLIMIT : tri_socket_check_options(runtime, &options->socket);
 }
 
 tr_status
@@ -381,7 +459,7 @@ tr_server_spawn(tr_actor *self, const struct tr_server_options *options, tr_serv
 {
     if (self == NULL || options == NULL || out == NULL)
         return TR_EINVAL;
-    tr_status status = tri_server_check_options(options);
+    tr_status status = tri_server_check_options(tr_actor_runtime(self), options);
     tr_actor *actor;
     struct tri_server_order order = {.options = options};
     if (status == TR_OK)
@@ -399,13 +477,13 @@ tr_server_address(const tr_server *server, struct tr_address *out)
     if (server == NULL || out == NULL)
         return TR_EINVAL;
     *out = server->address;
-    return server->listener != NULL ? TR_OK : TR_ENOTLISTENING;
+    return server->listener.endpoint != NULL ? TR_OK : TR_ENOTLISTENING;
 }
 
 bool
 tr_server_listening(const tr_server *server)
 {
-    return server != NULL && server->listener != NULL;
+    return server != NULL && server->listener.endpoint != NULL;
 }
 
 uint32_t
@@ -419,6 +497,29 @@ tr_server_set_max_connections(tr_server *server, uint32_t max_connections)
 {
     if (server != NULL)
         server->max_connections = max_connections;
+}
+
+void
+tr_server_set_background(tr_server *server, bool background)
+{
+    if (server == NULL)
+        return;
+    tri_server_check(server);
+    server->flags &= ~(uint32_t)TRI_SERVER_BACKGROUND;
+    server->flags |= background ? TRI_SERVER_BACKGROUND : 0;
+    tri_server_count_live(server);
+}
+
+void
+tr_server_set_block_list(tr_server *server, const struct tr_block_list *list)
+{
+    if (server == NULL)
+        return;
+    tri_server_check(server);
+    const struct tr_block_list *before = server->block_list;
+    tr_block_list_hold((tr_block_list *)list); /* a hold changes nothing that its users can see */
+    server->block_list = list;
+    tr_block_list_release((tr_block_list *)before);
 }
 
 unsigned

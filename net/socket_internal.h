@@ -1,14 +1,17 @@
 /*
  * A socket as its own files see it: one struct, and who does what.
  *
- *   socket.c   life: begin, settle, destroy, closed; the public functions that only look or set
- *   reader.c   from the kernel to `data` and `end`; pause and resume
- *   writer.c   from `write` to the kernel; drain, callbacks, the end of our side
- *   connect.c  look-up and connect, for sockets that begin here
- *   deal.c     accepted connections
- *   idle.c     the timeout
- *   tune.c     options of the descriptor
- *   remote.c   the same operations as messages
+ *   socket.c      life: spawn, open, what is due, destroy, closed, again
+ *   socket_info.c the public functions that only look or set
+ *   events.c      telling: a callback, or a message to the owner
+ *   reader.c      from the kernel to `data` and `end`; pause and resume
+ *   writer.c      from `write` to the kernel; drain, callbacks
+ *   connect.c     look-up and connect
+ *   deal.c        accepted connections
+ *   idle.c        the timeout
+ *   tune.c        options of the descriptor
+ *   pipe.c        from one socket to another
+ *   remote.c      the same operations as messages
  */
 #ifndef TROUPE_NET_SOCKET_INTERNAL_H
 #define TROUPE_NET_SOCKET_INTERNAL_H
@@ -29,26 +32,71 @@
 #define TRI_HIGH_WATER 16384u /* bytes that may wait for the connection before a write says TR_QUEUED: Node's */
 
 enum tri_socket_flag {
-    TRI_SOCKET_ACCEPTED = 1 << 0,    /* a server's; otherwise it connects itself */
-    TRI_SOCKET_CONNECTING = 1 << 1,  /* from tr_connect() to the connect event */
-    TRI_SOCKET_CONNECTED = 1 << 2,   /* it is or was connected */
-    TRI_SOCKET_READING = 1 << 3,     /* libuv reads it */
-    TRI_SOCKET_PAUSED = 1 << 4,      /* the user wants no data */
-    TRI_SOCKET_PEER_ENDED = 1 << 5,  /* the end event was given */
-    TRI_SOCKET_ENDING = 1 << 6,      /* our side takes no more writes */
-    TRI_SOCKET_ENDED = 1 << 7,       /* our FIN is sent */
-    TRI_SOCKET_HALF_OPEN = 1 << 8,   /* the peer's end does not end our side */
-    TRI_SOCKET_DRAINING = 1 << 9,    /* closes as soon as our side has ended */
-    TRI_SOCKET_DESTROYED = 1 << 10,  /* the handle is closing */
-    TRI_SOCKET_FAILED = 1 << 11,     /* an error event is due, or was given */
-    TRI_SOCKET_SILENT = 1 << 12,     /* no event any more: it was killed, or never came to life */
-    TRI_SOCKET_OWES_DRAIN = 1 << 13, /* a write returned TR_QUEUED */
-    TRI_SOCKET_INSIDE = 1 << 14,     /* a callback of it runs: what is due waits for its end */
-    TRI_SOCKET_DUE = 1 << 15,        /* something is to be settled */
-    TRI_SOCKET_START = 1 << 16,      /* the connection is to be begun */
-    TRI_SOCKET_CLOSED = 1 << 17,     /* the close event is over */
-    TRI_SOCKET_NO_DELAY = 1 << 18,   /* asked for before connect */
+    TRI_SOCKET_ACCEPTED = 1 << 0,    /* a server's, from its beginning to its close event */
+    TRI_SOCKET_CONNECTING = 1 << 1,  /* from tr_socket_connect() to the connect event */
+    TRI_SOCKET_CONNECTED = 1 << 2,   /* it is or was connected: the descriptor is open unless it is DESTROYED */
+    TRI_SOCKET_READING = 1 << 3,     /* it shall be read */
+    TRI_SOCKET_WRITING = 1 << 4,     /* what waits goes on when the kernel has room */
+    TRI_SOCKET_PAUSED = 1 << 5,      /* the user wants no data */
+    TRI_SOCKET_PEER_ENDED = 1 << 6,  /* nothing more comes: the end event was given, or is due */
+    TRI_SOCKET_ENDING = 1 << 7,      /* our side takes no more writes */
+    TRI_SOCKET_ENDED = 1 << 8,       /* our FIN is sent */
+    TRI_SOCKET_HALF_OPEN = 1 << 9,   /* the peer's end does not end our side */
+    TRI_SOCKET_DRAINING = 1 << 10,   /* closes as soon as our side has ended */
+    TRI_SOCKET_DESTROYED = 1 << 11,  /* the descriptor is closed, or there never was one */
+    TRI_SOCKET_FAILED = 1 << 12,     /* an error event is due, or was given */
+    TRI_SOCKET_SILENT = 1 << 13,     /* no event any more: it was killed, or never came to life */
+    TRI_SOCKET_OWES_DRAIN = 1 << 14, /* a write returned TR_QUEUED */
+    TRI_SOCKET_INSIDE = 1 << 15,     /* a callback of it runs: what is due waits for its end */
+    TRI_SOCKET_CLOSED = 1 << 16,     /* the close event is being given, or was */
+    TRI_SOCKET_KEEP = 1 << 17,       /* it stays after that */
+    TRI_SOCKET_GONE = 1 << 18,       /* the actor ends as soon as `later` allows */
+    TRI_SOCKET_NO_DELAY = 1 << 19,   /* asked for */
+    TRI_SOCKET_KEEP_ALIVE = 1 << 20, /* asked for; the delay is in struct tri_extra */
+    TRI_SOCKET_RESETS = 1 << 21,     /* closes with a reset */
+    TRI_SOCKET_BACKGROUND = 1 << 22, /* does not keep the program alive */
+    TRI_SOCKET_LIVE = 1 << 23,       /* counted among those that do */
+    TRI_SOCKET_HANDLE = 1 << 24,     /* libuv has the poll handle */
+    TRI_SOCKET_RECEIVES = 1 << 25,   /* takes descriptors */
+    TRI_SOCKET_SPECIAL = 1 << 26,    /* struct tri_extra says more than the timeout: tri_socket_mark() */
+    TRI_SOCKET_TIMED = 1 << 27,      /* has a timeout */
+    TRI_SOCKET_IDLE = 1 << 28,       /* it runs: touching it is enough */
+    TRI_SOCKET_STARTS = 1 << 29,     /* connecting begins when `later` runs */
+    TRI_SOCKET_STOPS = 1 << 30,      /* the actor was asked to stop: no new life */
 };
+
+/*
+ * What is due, in the order in which it is done: socket.c has one function for each. One that is due when another of a
+ * higher number is done waits for the next turn of the loop.
+ */
+enum tri_socket_step {
+    TRI_STEP_START,       /* connecting begins */
+    TRI_STEP_LOOKED_UP,   /* `lookup` */
+    TRI_STEP_TRY,         /* the attempts begin */
+    TRI_STEP_ATTEMPTED,   /* the attempts are over */
+    TRI_STEP_CONNECT,     /* `connect` */
+    TRI_STEP_FLUSH,       /* what waited for the connection is sent */
+    TRI_STEP_FLUSH_DRAIN, /* `drain` of that, and its callbacks: before `ready`, as in Node */
+    TRI_STEP_FLUSH_TELL,
+    TRI_STEP_READY,     /* `ready` */
+    TRI_STEP_READ,      /* reading begins */
+    TRI_STEP_DRAIN,     /* `drain` */
+    TRI_STEP_TELL,      /* callbacks of writes */
+    TRI_STEP_HELD,      /* what came while the socket was paused */
+    TRI_STEP_LAST,      /* what the decoder has left */
+    TRI_STEP_END,       /* `end` */
+    TRI_STEP_AFTER_END, /* our side ends with the peer's */
+    TRI_STEP_FIN,       /* our side has ended: FIN, or closing */
+    TRI_STEP_TIMEOUT,   /* `timeout` */
+    TRI_STEP_ERROR,     /* the descriptor is closed: `error` */
+    TRI_STEP_LOST,      /* callbacks of writes that are lost with it */
+    TRI_STEP_CLOSE,     /* `close` */
+    TRI_STEP_AFTER,     /* callbacks of writes that waited for a connection which never came */
+    TRI_STEP_OVER,      /* the end of this life */
+    TRI_STEPS,
+};
+
+#define TRI_STEP(step) (1u << TRI_STEP_##step)
 
 /* The step that failed; socket.c has the names. */
 enum tri_socket_call {
@@ -58,12 +106,10 @@ enum tri_socket_call {
     TRI_CALL_CONNECT,
     TRI_CALL_READ,
     TRI_CALL_WRITE,
+    TRI_CALL_OPEN,
 };
 
-/*
- * The state of a socket's actor. The handle is last, so that an actor takes only the room of the kind that it is;
- * reader and writer know it as a stream.
- */
+/* The state of a socket's actor. */
 struct tr_socket {
     tr_actor *actor;
     const struct tr_socket_events *events; /* never NULL */
@@ -74,37 +120,54 @@ struct tr_socket {
         struct tri_connect *connect; /* otherwise; NULL when that is over */
     };
     struct tri_writer *writer; /* NULL: nothing waits to be written or told */
-    struct tri_rare *rare;     /* NULL: no timeout, nothing held back */
+    struct tri_extra *extra;   /* NULL: nothing of what it holds */
     struct tri_later later;
     uint64_t bytes_read;
     uint64_t bytes_written;
     uint32_t flags;        /* enum tri_socket_flag */
+    uint32_t due;          /* bits of enum tri_socket_step */
     tr_status error;       /* if FAILED */
     uint16_t error_system; /* an errno */
     uint8_t error_call;    /* enum tri_socket_call */
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-    };
+    uint8_t polled;        /* what libuv waits for: UV_READABLE, UV_WRITABLE */
+    int fd;                /* -1: none */
+    uv_poll_t poll;        /* HANDLE */
 };
 
 /* What most sockets do not need. */
-struct tri_rare {
+struct tri_extra {
     tr_socket *socket;
+
     struct tri_idle idle;
     uint64_t timeout_ms; /* 0: none */
-    size_t queue_seen;   /* libuv's write queue when the idle time began */
-    tr_slice held;       /* came while the socket was paused; size 0: nothing */
+
+    tr_ref owner;          /* TR_NOBODY: callbacks */
+    int64_t credit;        /* what is left of the owner's; below 0 when one read brought more events than that */
+    struct tri_idle watch; /* looks after an owner that does not answer */
+    tr_slice held;         /* came while the socket was paused; size 0: nothing */
+    struct tr_decoder decoder;
+    enum tr_encoding encoding;
+    uint32_t high_water;
+    uint64_t write_limit;
+    uint64_t keep_alive_delay_ms;
+    enum tr_socket_type type;
+    const char *code;             /* of an error of the user's */
+    struct tri_pipe *pipe;        /* where data goes; NULL: to the user */
+    struct tri_pipe_end *sources; /* pipes that end here */
+    bool drops;                   /* data goes nowhere */
 };
 
 /* One write that waits, or whose callback waits. */
 struct tri_write {
     struct tri_write *next;
     tr_slice slice; /* what is left of it */
-    void (*done)(tr_socket *socket, void *argument, tr_status status);
+    tr_write_done done;
     void *argument;
+    uint64_t whole;          /* its bytes as they were written */
+    uint64_t offset, length; /* FILE: what is left of it */
     tr_status status;
+    int fd; /* FILE, DESCRIPTOR: ours */
+    enum { TRI_WRITE_BYTES, TRI_WRITE_FILE, TRI_WRITE_DESCRIPTOR } kind;
 };
 
 struct tri_writes {
@@ -113,38 +176,81 @@ struct tri_writes {
 
 /* Exists while something waits. */
 struct tri_writer {
-    struct tri_writes queue; /* not in the kernel yet; the first in_flight of them are libuv's */
+    struct tri_writes queue; /* not in the kernel yet */
     struct tri_writes told;  /* over: their callbacks are to be called */
-    size_t in_flight;
-    uint64_t buffered; /* bytes of the queue */
-    uv_write_t request;
+    struct tri_writes ends;  /* no bytes: over when our side has ended */
+    uint64_t buffered;       /* bytes of the queue */
+    uint64_t unfinished;     /* the same, but each write counts whole until all of it has gone */
+    unsigned corked;
 };
 
 /* socket.c */
 
-/* The two ways in which a socket's actor begins: deal.c and connect.c. */
-extern const struct tr_behavior tri_socket_accepted, tri_socket_connecting;
+/* The ways in which a socket's actor begins: deal.c, and spawned. The latter's argument is a struct tri_socket_order. */
+extern const struct tr_behavior tri_socket_accepted, tri_socket_spawned;
 
-/* Sets up what all sockets have; the handle is initialised afterwards. TR_OK, TR_ENOMEM. */
-tr_status tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_socket_events *events, void *data);
+struct tri_socket_order {
+    struct tr_socket_options options;
+    const struct tr_connect_options *connect; /* NULL: not yet */
+};
+
+/* Are these options in order? TR_OK, TR_EBADLIMIT, TR_EBADREF, TR_EBADENCODING, TR_EINVAL. NULL is. Thread: any. */
+tr_status tri_socket_check_options(const struct tr_runtime *runtime, const struct tr_socket_options *options);
+
+/* Sets up what all sockets have. TR_OK, TR_ENOMEM. */
+tr_status tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_socket_options *options);
+
+/* Gives a connected descriptor to a socket that has none; sides are enum tr_sides. Takes it on success, which is TR_OK. */
+tr_status tri_socket_open(tr_socket *socket, int fd, unsigned sides);
+
+/* Sets on the descriptor what was asked for before there was one. */
+void tri_socket_apply_options(tr_socket *socket);
+
+/* An accepted socket that is open begins: the connection callback, or event. */
+void tri_socket_begin_accepted(tr_socket *socket, bool pause_on_connect);
 
 /* Brackets a callback of the socket that comes from libuv. After leave the socket may be gone. */
 struct tri_actor_frame tri_socket_enter(tr_socket *socket, uint32_t tag);
 void tri_socket_leave(tr_socket *socket, struct tri_actor_frame frame);
 
-/* Something is to be settled, as soon as the socket's callbacks have returned. */
-void tri_socket_due(tr_socket *socket);
+/* These steps are to be done, as soon as the socket's callbacks have returned. */
+void tri_socket_due(tr_socket *socket, uint32_t steps);
 
-/* Closes the handle; close follows. TR_OK for status: without an error event. Again: nothing. */
+/* The same from a callback of libuv: now, if the socket is not waiting for its owner. */
+void tri_socket_step_now(tr_socket *socket, uint32_t steps, uint32_t tag);
+
+/* Connecting begins in the next turn: what an owner sends together with its order to connect comes before. */
+void tri_socket_start_later(tr_socket *socket);
+
+/* Tells libuv what to wait for. */
+void tri_socket_poll(tr_socket *socket);
+
+/* Closes the descriptor; close follows. TR_OK for status: without an error event. Again: nothing. */
 void tri_socket_close(tr_socket *socket, tr_status status, int system, enum tri_socket_call call);
 
-/* The same with an error of libuv's. */
+/* The same with an error of the user's own, TR_EUSER. */
+void tri_socket_close_with(tr_socket *socket, const char *code, enum tri_socket_call call);
+
+/* The same with an error of libuv's or, negative, of the system's. */
 void tri_socket_fail(tr_socket *socket, int uv_error, enum tri_socket_call call);
+
+/* Begins a new life: as before the first connect. */
+void tri_socket_again(tr_socket *socket);
+
+/* Counts it among those that keep the program alive, or no more, as its flags say. */
+void tri_socket_count_live(tr_socket *socket);
 
 static inline bool
 tri_socket_is(const tr_socket *socket, uint32_t flags)
 {
     return (socket->flags & flags) != 0;
+}
+
+/* The descriptor is open and connected. */
+static inline bool
+tri_socket_is_open(const tr_socket *socket)
+{
+    return (socket->flags & (TRI_SOCKET_CONNECTED | TRI_SOCKET_DESTROYED)) == TRI_SOCKET_CONNECTED;
 }
 
 static inline void
@@ -164,29 +270,98 @@ tri_socket_check(const tr_socket *socket)
 }
 
 /* The struct of what most sockets do not need, made if need be. NULL without memory. */
-struct tri_rare *tri_socket_rare(tr_socket *socket);
+struct tri_extra *tri_socket_extra(tr_socket *socket);
+
+/*
+ * What is special about a socket has changed: notes in its flags whether anything is. Every message looks there; the struct
+ * itself would be one more line to wait for, of each of many thousand sockets with no more than a timeout.
+ */
+void tri_socket_mark(tr_socket *socket);
+
+/* The socket of that name, if it lives on this worker; else NULL. */
+tr_socket *tri_socket_find(struct tri_net *net, tr_ref ref);
+
+/* Is it a unix socket? */
+bool tri_socket_is_unix(const tr_socket *socket);
+
+/* events.c */
+
+/* It has told its owner so much without an answer that it stands still. */
+static inline bool
+tri_events_stand_still(const tr_socket *socket)
+{
+    return TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_SPECIAL)) && socket->extra->owner != TR_NOBODY &&
+           socket->extra->credit <= 0;
+}
+
+/* TR_OK, TR_EBADREF. Thread: any. */
+tr_status tri_events_check_owner(const struct tr_runtime *runtime, const struct tr_owner *owner);
+
+void tri_events_connection(tr_socket *socket);
+void tri_events_lookup(tr_socket *socket, const struct tr_error *error, const struct tr_address *address,
+                       const char *host);
+void tri_events_plain(tr_socket *socket, enum tr_event event); /* those without a payload */
+void tri_events_data(tr_socket *socket, tr_slice data);        /* lent */
+void tri_events_fd(tr_socket *socket, int fd);                 /* taken */
+void tri_events_error(tr_socket *socket, const struct tr_error *error);
+void tri_events_close(tr_socket *socket, bool had_error);
+
+/* The owner has answered that many events. */
+void tri_events_credit(tr_socket *socket, tr_ref from, uint32_t events);
+
+/* An event found nobody. */
+void tri_events_owner_gone(tr_socket *socket, tr_ref owner);
+
+/* The socket is to end: if it stands still, is the owner there at all? */
+void tri_events_ask_owner(tr_socket *socket);
+
+void tri_events_set_owner(struct tri_extra *extra, const struct tr_owner *owner);
+
+/* It tells nothing any more. */
+void tri_events_end(tr_socket *socket);
 
 /* reader.c */
 
-/* Lets libuv read; the second, only if the user wants data. */
+/* Reads from now on, once also if the user wants no data, as Node does; the second, only if the user wants data. */
 void tri_reader_begin(tr_socket *socket);
 void tri_reader_start(tr_socket *socket);
 
+/* The kernel has something; failing: an error as well, such as a reset. */
+void tri_reader_readable(tr_socket *socket, bool failing);
+
+/* Reads what is there and drops it: closing with bytes unread would reset the connection, and what the peer has not read
+ * yet would be lost. */
+void tri_reader_discard(tr_socket *socket);
+
 /* Gives what was held back while the socket was paused. */
-void tri_reader_settle(tr_socket *socket);
+void tri_reader_held(tr_socket *socket);
+
+/* The end: gives what was incomplete. */
+void tri_reader_last(tr_socket *socket);
 
 /* writer.c */
 
-/* The connection is there: sends what waits for it, and calls back what went at once. */
-void tri_writer_connected(tr_socket *socket);
+/* The kernel has room, or the connection is there: sends what waits. */
+void tri_writer_flush(tr_socket *socket);
 
 /* Calls the callbacks that are due. */
 void tri_writer_tell(tr_socket *socket);
 
-/* Everything that waits has failed: its callbacks get this status. */
-void tri_writer_fail(tr_socket *socket, tr_status status);
+/* Our side has ended: the callbacks of those who wait for that are due. */
+void tri_writer_ended(tr_socket *socket);
 
-/* Drops everything that waits without a word. */
+/* The first write that waits has failed so, and so have all others: their callbacks get it, when they are told. */
+void tri_writer_fail(tr_socket *socket, tr_status first, tr_status others);
+
+/* The socket is being destroyed: who waits for nothing but the end of our side is told before the error. */
+void tri_writer_fail_ends(tr_socket *socket, tr_status status);
+
+/* What waited for the connection is sent now. Its first callback comes before `ready`, as in Node, and so does its drain
+ * if it was alone. */
+void tri_writer_begin(tr_socket *socket);
+void tri_writer_tell_first(tr_socket *socket);
+
+/* Drops everything that waits; only those who asked from a distance get a word. */
 void tri_writer_drop(tr_socket *socket);
 
 static inline bool
@@ -196,8 +371,35 @@ tri_writer_is_empty(const tr_socket *socket)
 }
 
 /* connect.c */
+tr_status tri_connect_check(const struct tr_connect_options *options, enum tr_socket_type type);
 void tri_connect_start(tr_socket *socket);
+void tri_connect_looked_up(tr_socket *socket);
+void tri_connect_try(tr_socket *socket);
+void tri_connect_attempted(tr_socket *socket);
+void tri_connect_answer(tr_socket *socket, tr_message *message); /* the resolver's */
 void tri_connect_free(tr_socket *socket);
+
+/* pipe.c */
+
+/* What is received goes elsewhere: in place of the data event. */
+void tri_pipe_data(tr_socket *socket, tr_slice data);
+
+/* The peer has ended. */
+void tri_pipe_end(tr_socket *socket);
+
+/* Everything that waited to be written has gone to the kernel. */
+void tri_pipe_drained(tr_socket *socket);
+
+/* This socket is closed: the pipes from it and to it end. */
+void tri_pipe_closed(tr_socket *socket);
+
+/* The second socket keeps up so badly that the first is not to be read now. */
+bool tri_pipe_is_full(const struct tri_pipe *pipe);
+
+void tri_pipe_receive(tr_socket *socket, tr_message *message);
+
+/* A message of this socket's found nobody. */
+void tri_pipe_undelivered(tr_socket *socket, tr_ref to);
 
 /* remote.c */
 void tri_remote_to_socket(tr_socket *socket, tr_message *message);
@@ -207,14 +409,19 @@ void tri_remote_written(tr_socket *socket, void *argument, tr_status status);
 
 /* idle.c */
 
-/* Bytes have moved: the idle time begins anew. */
-void tri_idle_moved_slow(tr_socket *socket);
+/* The timeout is over, and begins anew now that something moves. */
+void tri_idle_start_again(tr_socket *socket);
 
+/* Bytes have moved: the idle time begins anew. */
 static inline void
 tri_idle_moved(tr_socket *socket)
 {
-    if (TRI_UNLIKELY(socket->rare != NULL))
-        tri_idle_moved_slow(socket);
+    if (TRI_LIKELY(!tri_socket_is(socket, TRI_SOCKET_TIMED)))
+        return;
+    if (TRI_LIKELY(tri_socket_is(socket, TRI_SOCKET_IDLE)))
+        tri_idle_touch(&socket->net->worker->timers, &socket->extra->idle);
+    else
+        tri_idle_start_again(socket);
 }
 
 void tri_idle_end(tr_socket *socket);

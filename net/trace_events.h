@@ -11,8 +11,10 @@
     X(TRI_TRACE_NET + 0, server_listening, "server actor listens; arg is the port")                                    \
     X(TRI_TRACE_NET + 1, server_accept,                                                                                \
       "server actor accepted; arg is the worker that gets it, message the worker's load")                              \
-    X(TRI_TRACE_NET + 2, server_reject, "server actor accepted and closed: message connections are the limit")         \
-    X(TRI_TRACE_NET + 3, server_paused, "server actor stops accepting; arg is the status")                             \
+    X(TRI_TRACE_NET + 2, server_reject,                                                                                \
+      "server actor accepted and closed; flags: 1 message connections are the limit, 2 the address is blocked, "       \
+      "3 message connections are the limit of an address, 4 no memory")                                                \
+    X(TRI_TRACE_NET + 3, server_paused, "server actor stops accepting; arg is the status, 0 if it was asked to")       \
     X(TRI_TRACE_NET + 4, server_resumed, "server actor accepts again")                                                 \
     X(TRI_TRACE_NET + 5, server_error, "server actor reports an error; arg is the status")                             \
     X(TRI_TRACE_NET + 6, server_close, "server actor is closed")                                                       \
@@ -29,6 +31,14 @@
     X(TRI_TRACE_NET + 26, socket_error, "socket actor failed; arg is the status")                                      \
     X(TRI_TRACE_NET + 27, socket_close,                                                                                \
       "socket actor is closed: its last socket event; arg is 1 if an error came before")
+
+/* The flags of server_reject. */
+enum tri_reject {
+    TRI_REJECT_LIMIT = 1,
+    TRI_REJECT_BLOCKED = 2,
+    TRI_REJECT_ADDRESS = 3,
+    TRI_REJECT_MEMORY = 4,
+};
 
 enum {
 #define TRI_TRACE_ID(id, name, doc) TRI_TRACE_NET_##name = id,

@@ -9,6 +9,7 @@
 #include "worker_net.h"
 
 #include "deal.h"
+#include "resolver.h"
 #include "socket_internal.h"
 #include "trace_events.h"
 
@@ -24,6 +25,8 @@ static void
 close_net(struct tri_worker *worker)
 {
     struct tri_net *net = worker->guest;
+    tri_resolver_forget(worker->runtime->host, worker->index);
+    tri_resolver_release();
     tri_deals_free(net);
     uv_mutex_destroy(&net->lock);
     tri_slabs_fini(&net->slabs);
@@ -44,6 +47,7 @@ open_net(struct tri_worker *worker)
         return NULL;
     }
     net->worker = worker;
+    tri_resolver_hold();
     tri_pool_init(&net->writers, sizeof(struct tri_writer));
     tri_pool_init(&net->writes, sizeof(struct tri_write));
     uv_idle_init(&worker->loop, &net->idle); /* the worker's end closes it */
@@ -125,4 +129,31 @@ tri_later_remove(struct tri_net *net, struct tri_later *later)
     later->run = NULL;
     if (!remove_from(&net->due, later))
         remove_from(&net->running, later);
+}
+
+/*
+ * The runtime counts workers, so that what comes and goes on one of them does not touch what all share. That nothing is
+ * left is told in the next turn: a callback may close the last one and open another.
+ */
+
+static void
+tell_over(struct tri_later *later)
+{
+    struct tri_net *net = (struct tri_net *)((char *)later - offsetof(struct tri_net, over));
+    if (net->live > 0 || !net->is_live)
+        return;
+    net->is_live = false;
+    tri_runtime_live(net->worker->runtime->host, -1);
+}
+
+void
+tri_net_live(struct tri_net *net, int change)
+{
+    net->live += (uint64_t)(int64_t)change;
+    if (net->live == 0) {
+        tri_later_add(net, &net->over, tell_over);
+    } else if (!net->is_live) {
+        net->is_live = true;
+        tri_runtime_live(net->worker->runtime->host, 1);
+    }
 }

@@ -6,6 +6,7 @@
 
 #include "slab.h"
 
+#include <sys/uio.h>
 #include <troupe/core/pool.h>
 #include <troupe/core/worker.h>
 #include <uv.h>
@@ -32,8 +33,13 @@ struct tri_net {
     struct tri_pool writers; /* of struct tri_writer */
     struct tri_pool writes;  /* of struct tri_write */
     struct tri_later_list due, running;
-    uv_idle_t idle;              /* runs while something is due, and keeps the loop from sleeping */
-    uv_buf_t gather[TRI_GATHER]; /* scratch */
+    uv_idle_t idle;                  /* runs while something is due, and keeps the loop from sleeping */
+    uint64_t lookups;                /* ever begun: they number the questions */
+    uint64_t pipes;                  /* likewise */
+    uint64_t live;                   /* sockets and servers here that keep the program alive */
+    bool is_live;                    /* the runtime was told that there are any */
+    struct tri_later over;           /* to tell it that there are none */
+    struct iovec gather[TRI_GATHER]; /* scratch */
 
     /* Any thread, under the lock: deals whose server lives here. */
     uv_mutex_t lock;
@@ -42,6 +48,9 @@ struct tri_net {
 
 /* The worker's own, made if need be. NULL without memory. Thread: owner. */
 struct tri_net *tri_net_of(struct tri_worker *worker);
+
+/* So many more sockets and servers of this worker keep the program alive, or fewer. Thread: owner. */
+void tri_net_live(struct tri_net *net, int change);
 
 /* Calls run(later) in the loop's next turn; once, however often it is asked for before. Thread: owner. */
 void tri_later_add(struct tri_net *net, struct tri_later *later, void (*run)(struct tri_later *later));

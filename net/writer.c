@@ -2,22 +2,38 @@
  * Writing: from `write` to the kernel, and the word when it is done.
  *
  *   write -> kernel takes all of it -> done
- *         -> kernel takes a part, or something waits already -> queue -> one uv_write of all that waits -> done
+ *         -> kernel takes a part, or something waits already -> queue -> libuv says that there is room -> ... -> done
  *
  * While nothing waits a write goes to the kernel at once and a socket has no struct tri_writer. What is left becomes an
- * entry of the queue, with a hold of its slice. One uv_write is on its way at most and it takes everything that waits,
- * up to TRI_GATHER slices: libuv 1.44 completes one request in a turn of the loop, however many are ready.
+ * entry of the queue, with a hold of its slice. When the kernel has room everything that waits goes there, up to
+ * TRI_GATHER slices in one system call. An entry may also be a part of a file, which sendfile takes to the kernel, or a
+ * descriptor that rides on the first of its bytes.
  *
- * A write says TR_QUEUED when part of what was written waits in this process. Before the connection exists everything
- * waits; there the limit is Node's, TRI_HIGH_WATER. The drain event follows when the queue has become empty, before the
- * callback of the write that emptied it, unless our side was ended or destroyed meanwhile.
+ * A write says TR_QUEUED when part of what was written waits in this process. Before the connection exists, and while the
+ * socket is corked, everything waits; there the limit is Node's, TRI_HIGH_WATER. The drain event follows when the
+ * queue has become empty, before the callback of the write that emptied it, unless our side was ended or destroyed
+ * meanwhile. options.high_water changes the rule to that of Node's streams.
  *
  * A callback is due when its bytes have gone, or never will. It is not called from within the write but from
  * tri_writer_tell(), in the order of the writes.
  */
-#include "socket_internal.h"
+#include "connect.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdalign.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+#include <sys/sendfile.h>
+#endif
+
+#define FILE_BYTES_PER_CALL (1u << 20)
+#define CALLS_PER_WAKE 16 /* to the kernel: then other sockets have their turn */
 
 /* Entries. */
 
@@ -55,7 +71,8 @@ static void
 give_back_writer(tr_socket *socket)
 {
     struct tri_writer *writer = socket->writer;
-    if (writer == NULL || writer->queue.first != NULL || writer->told.first != NULL)
+    if (writer == NULL || writer->queue.first != NULL || writer->told.first != NULL || writer->ends.first != NULL ||
+        writer->corked > 0)
         return;
     tri_pool_give(&socket->net->writers, writer);
     socket->writer = NULL;
@@ -63,7 +80,7 @@ give_back_writer(tr_socket *socket)
 
 /* An entry in one of the writer's lists; NULL without memory. */
 static struct tri_write *
-entry_new(tr_socket *socket, void (*done)(tr_socket *, void *, tr_status), void *argument)
+entry_new(tr_socket *socket, tr_write_done done, void *argument)
 {
     if (writer_of(socket) == NULL)
         return NULL;
@@ -72,8 +89,26 @@ entry_new(tr_socket *socket, void (*done)(tr_socket *, void *, tr_status), void 
         give_back_writer(socket);
         return NULL;
     }
-    *write = (struct tri_write){.done = done, .argument = argument};
+    *write = (struct tri_write){.done = done, .argument = argument, .fd = -1};
     return write;
+}
+
+static void
+entry_free(tr_socket *socket, struct tri_write *write)
+{
+    if (write->fd >= 0)
+        close(write->fd);
+    tri_pool_give(&socket->net->writes, write);
+}
+
+static void
+enqueue_entry(tr_socket *socket, struct tri_write *write)
+{
+    append(&socket->writer->queue, write);
+    socket->writer->buffered += write->slice.size;
+    socket->writer->unfinished += write->whole;
+    socket->bytes_written += write->slice.size;
+    tri_idle_moved(socket);
 }
 
 /* The first of the queue is over: its callback is due, or it goes. */
@@ -83,12 +118,23 @@ finish_first(tr_socket *socket, tr_status status)
     struct tri_writer *writer = socket->writer;
     struct tri_write *write = take_first(&writer->queue);
     writer->buffered -= write->slice.size;
+    writer->unfinished -= write->whole;
     tr_slice_release(write->slice);
     write->status = status;
-    if (write->done != NULL)
-        append(&writer->told, write);
-    else
-        tri_pool_give(&socket->net->writes, write);
+    if (write->done == NULL) {
+        entry_free(socket, write);
+        return;
+    }
+    append(&writer->told, write);
+    socket->due |= TRI_STEP(TELL);
+}
+
+static void
+tell(tr_socket *socket, struct tri_write *write)
+{
+    if (!tri_socket_is(socket, TRI_SOCKET_SILENT) || write->done == tri_remote_written)
+        write->done(socket, write->argument, write->status);
+    entry_free(socket, write);
 }
 
 void
@@ -99,116 +145,151 @@ tri_writer_tell(tr_socket *socket)
     struct tri_writes told = socket->writer->told;
     socket->writer->told.first = NULL;
     give_back_writer(socket);
-    while (told.first != NULL) {
-        struct tri_write *write = take_first(&told);
-        if (!tri_socket_is(socket, TRI_SOCKET_SILENT) || write->done == tri_remote_written)
-            write->done(socket, write->argument, write->status);
-        tri_pool_give(&socket->net->writes, write);
+    while (told.first != NULL)
+        tell(socket, take_first(&told));
+}
+
+void
+tri_writer_tell_first(tr_socket *socket)
+{
+    if (socket->writer == NULL || socket->writer->told.first == NULL)
+        return;
+    struct tri_write *write = take_first(&socket->writer->told);
+    give_back_writer(socket);
+    tell(socket, write);
+}
+
+static void
+finish_ends(tr_socket *socket, tr_status status)
+{
+    struct tri_writer *writer = socket->writer;
+    while (writer->ends.first != NULL) {
+        struct tri_write *end = take_first(&writer->ends);
+        end->status = status;
+        append(&writer->told, end);
+        socket->due |= TRI_STEP(TELL);
     }
 }
 
 void
-tri_writer_fail(tr_socket *socket, tr_status status)
+tri_writer_ended(tr_socket *socket)
 {
+    if (socket->writer != NULL)
+        finish_ends(socket, TR_OK);
+}
+
+void
+tri_writer_fail(tr_socket *socket, tr_status first, tr_status others)
+{
+    if (socket->writer == NULL)
+        return;
+    socket->writer->corked = 0;
+    if (!tri_writer_is_empty(socket))
+        finish_first(socket, first);
     while (!tri_writer_is_empty(socket))
-        finish_first(socket, status);
-    tri_writer_tell(socket);
+        finish_first(socket, others);
+    finish_ends(socket, others);
+}
+
+void
+tri_writer_fail_ends(tr_socket *socket, tr_status status)
+{
+    if (socket->writer != NULL && tri_writer_is_empty(socket))
+        finish_ends(socket, status);
 }
 
 void
 tri_writer_drop(tr_socket *socket)
 {
     socket->flags |= TRI_SOCKET_SILENT;
-    tri_writer_fail(socket, TR_EDESTROYED);
+    tri_writer_fail(socket, TR_EDESTROYED, TR_EDESTROYED);
+    tri_writer_tell(socket);
 }
 
-/* To the kernel. */
+/* To the kernel. All give the number of bytes that it took, or an error of the system's, negative. */
 
-static uv_buf_t
-buffer_of(tr_slice slice)
+static ssize_t
+result_of(ssize_t size)
 {
-    return (uv_buf_t){.base = (char *)slice.data, .len = slice.size};
+    return size >= 0 ? size : errno == EAGAIN || errno == EINTR ? 0 : -errno;
 }
 
-/* Gathers what waits into net->gather; *entries gets how many entries that covers. Empty ones need no buffer. */
-static unsigned
-gather(tr_socket *socket, size_t *entries)
+/* Gathers the slices in front of the queue. Empty ones need no buffer. */
+static int
+gather(tr_socket *socket, struct iovec *parts)
 {
-    unsigned count = 0;
-    *entries = 0;
-    for (struct tri_write *write = socket->writer->queue.first; write != NULL; write = write->next, ++*entries) {
-        if (write->slice.size == 0)
-            continue;
-        if (count == TRI_GATHER)
+    int count = 0;
+    for (struct tri_write *write = socket->writer->queue.first; write != NULL; write = write->next) {
+        if (count == TRI_GATHER || write->kind != TRI_WRITE_BYTES)
             break;
-        socket->net->gather[count++] = buffer_of(write->slice);
+        if (write->slice.size > 0)
+            parts[count++] = (struct iovec){.iov_base = (void *)write->slice.data, .iov_len = write->slice.size};
     }
     return count;
 }
 
-static void on_written(uv_write_t *request, int status);
-
-/* Hands all that waits to libuv, which sends it when the kernel has room. */
-static void
-send_queue(tr_socket *socket)
+static ssize_t
+send_bytes(tr_socket *socket)
 {
-    struct tri_writer *writer = socket->writer;
-    size_t entries;
-    assert(writer->in_flight == 0);
-    unsigned count = gather(socket, &entries);
-    int error = uv_write(&writer->request, &socket->stream, socket->net->gather, count, on_written);
-    if (error == 0)
-        writer->in_flight = entries;
-    else
-        tri_socket_fail(socket, error, TRI_CALL_WRITE);
+    int count = gather(socket, socket->net->gather);
+    return count > 0 ? result_of(writev(socket->fd, socket->net->gather, count)) : 0;
 }
 
-/* The queue is empty again, or else it goes on. */
-static void
-go_on(tr_socket *socket)
+static ssize_t
+send_descriptor(tr_socket *socket, const struct tri_write *write)
 {
-    while (!tri_writer_is_empty(socket) && socket->writer->queue.first->slice.size == 0)
-        finish_first(socket, TR_OK); /* writes of nothing keep their place in the order, no more */
-    if (!tri_writer_is_empty(socket)) {
-        send_queue(socket);
-        return;
-    }
-    bool owes = tri_socket_is(socket, TRI_SOCKET_OWES_DRAIN) && !tri_socket_is(socket, TRI_SOCKET_ENDING);
-    socket->flags &= ~(uint32_t)TRI_SOCKET_OWES_DRAIN;
-    if (!owes)
-        return;
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_drain, 0, 0);
-    if (socket->events->drain != NULL)
-        socket->events->drain(socket);
+    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
+    struct iovec part = {.iov_base = (void *)write->slice.data, .iov_len = write->slice.size};
+    struct msghdr header = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(rights), &write->fd, sizeof(write->fd));
+    return result_of(sendmsg(socket->fd, &header, 0));
 }
 
-static void
-on_written(uv_write_t *request, int status)
+/* For systems without sendfile, and for what sendfile does not take: through memory. */
+static ssize_t
+copy_file(tr_socket *socket, const struct tri_write *file, size_t most)
 {
-    tr_socket *socket = (tr_socket *)((char *)request->handle - offsetof(tr_socket, stream));
-    size_t entries = socket->writer->in_flight;
-    socket->writer->in_flight = 0;
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
-        return; /* on_closed() tells everybody */
-    struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_WRITTEN);
-    if (status == 0) {
-        tri_idle_moved(socket);
-        for (; entries > 0; entries--)
-            finish_first(socket, TR_OK);
-        go_on(socket);
-    } else {
-        tri_socket_fail(socket, status, TRI_CALL_WRITE);
-    }
-    tri_socket_due(socket);
-    tri_socket_leave(socket, frame);
+    uv_buf_t buffer;
+    tri_slabs_offer(&socket->net->slabs, &buffer);
+    if (buffer.len == 0)
+        return -ENOMEM;
+    ssize_t size = pread(file->fd, buffer.base, most < buffer.len ? most : buffer.len, (off_t)file->offset);
+    if (size <= 0)
+        return size < 0 ? result_of(size) : -EIO;
+    return result_of(write(socket->fd, buffer.base, (size_t)size));
 }
+
+static ssize_t
+send_file(tr_socket *socket, const struct tri_write *write)
+{
+    size_t most = write->length < FILE_BYTES_PER_CALL ? (size_t)write->length : FILE_BYTES_PER_CALL;
+#if defined(__linux__)
+    off_t offset = (off_t)write->offset;
+    ssize_t size = sendfile(socket->fd, write->fd, &offset, most);
+    if (size > 0)
+        return size;
+    if (size == 0)
+        return -EIO; /* the file has become shorter */
+    if (errno != EINVAL && errno != ENOSYS)
+        return result_of(size);
+#endif
+    return copy_file(socket, write, most);
+}
+
+/* The queue. */
 
 /* Takes what the kernel has taken off the queue. */
 static void
 shorten_queue(tr_socket *socket, size_t taken)
 {
     struct tri_writer *writer = socket->writer;
-    while (writer->queue.first != NULL && writer->queue.first->slice.size <= taken) {
+    while (writer->queue.first != NULL && writer->queue.first->kind == TRI_WRITE_BYTES &&
+           writer->queue.first->slice.size <= taken) {
         taken -= writer->queue.first->slice.size;
         finish_first(socket, TR_OK);
     }
@@ -220,24 +301,134 @@ shorten_queue(tr_socket *socket, size_t taken)
     writer->buffered -= taken;
 }
 
-void
-tri_writer_connected(tr_socket *socket)
+static void
+shorten_file(tr_socket *socket, size_t taken)
 {
-    if (tri_writer_is_empty(socket) || socket->writer->in_flight > 0)
-        return; /* nothing waited, or the connect callback itself wrote, which libuv has by now */
-    size_t entries;
-    unsigned count = gather(socket, &entries);
-    int taken = count > 0 ? uv_try_write(&socket->stream, socket->net->gather, count) : 0;
-    if (taken < 0 && taken != UV_EAGAIN) {
-        tri_socket_fail(socket, taken, TRI_CALL_WRITE);
-        return;
-    }
-    shorten_queue(socket, taken > 0 ? (size_t)taken : 0);
-    go_on(socket);
-    tri_writer_tell(socket);
+    struct tri_write *write = socket->writer->queue.first;
+    write->offset += taken;
+    write->length -= taken;
+    socket->bytes_written += taken;
+    if (write->length == 0)
+        finish_first(socket, TR_OK);
 }
 
-/* The public functions. */
+/* Its descriptor is gone with the first byte; the rest are bytes like any. */
+static void
+sent_descriptor(struct tri_write *write)
+{
+    close(write->fd);
+    write->fd = -1;
+    write->kind = TRI_WRITE_BYTES;
+}
+
+/* One system call. Gives what it took, or an error. */
+static ssize_t
+send_front(tr_socket *socket)
+{
+    struct tri_write *first = socket->writer->queue.first;
+    ssize_t taken;
+    switch (first->kind) {
+    case TRI_WRITE_FILE:
+        taken = send_file(socket, first);
+        if (taken > 0)
+            shorten_file(socket, (size_t)taken);
+        return taken;
+    case TRI_WRITE_DESCRIPTOR:
+        taken = send_descriptor(socket, first);
+        if (taken > 0)
+            sent_descriptor(first);
+        break;
+    default: taken = send_bytes(socket); break;
+    }
+    if (taken >= 0)
+        shorten_queue(socket, (size_t)taken);
+    return taken;
+}
+
+/* Waits for room, or not any more. */
+static void
+want_room(tr_socket *socket, bool wanted)
+{
+    if (tri_socket_is(socket, TRI_SOCKET_WRITING) == wanted)
+        return;
+    socket->flags ^= TRI_SOCKET_WRITING;
+    tri_socket_poll(socket);
+}
+
+static void
+emptied(tr_socket *socket)
+{
+    want_room(socket, false);
+    give_back_writer(socket);
+    if (TRI_UNLIKELY(socket->extra != NULL) && socket->extra->sources != NULL)
+        tri_pipe_drained(socket);
+    if (tri_socket_is(socket, TRI_SOCKET_OWES_DRAIN))
+        socket->due |= TRI_STEP(DRAIN);
+    socket->flags &= ~(uint32_t)TRI_SOCKET_OWES_DRAIN;
+    if (tri_socket_is(socket, TRI_SOCKET_ENDING))
+        socket->due |= TRI_STEP(FIN);
+}
+
+static bool
+is_corked(const tr_socket *socket)
+{
+    return socket->writer != NULL && socket->writer->corked > 0;
+}
+
+/* One call to the kernel, and more when bytes are not followed by bytes: those would have gone with the first. */
+void
+tri_writer_flush(tr_socket *socket)
+{
+    if (!tri_socket_is_open(socket) || tri_writer_is_empty(socket))
+        return;
+    if (is_corked(socket)) {
+        want_room(socket, false); /* until it is uncorked */
+        return;
+    }
+    unsigned calls = 0;
+    bool bytes_only;
+    do {
+        bytes_only = socket->writer->queue.first->kind == TRI_WRITE_BYTES;
+        ssize_t taken = send_front(socket);
+        if (taken < 0) { /* as in Node, the writes are told before the error */
+            tr_status status = tri_status_from_uv((int)taken);
+            tri_writer_fail(socket, status, status);
+            tri_socket_fail(socket, (int)taken, TRI_CALL_WRITE);
+            return;
+        }
+        if (taken > 0)
+            tri_idle_moved(socket);
+        else if (!tri_writer_is_empty(socket))
+            break;
+    } while (!tri_writer_is_empty(socket) && ++calls < CALLS_PER_WAKE &&
+             (!bytes_only || socket->writer->queue.first->kind != TRI_WRITE_BYTES));
+    if (tri_writer_is_empty(socket))
+        emptied(socket);
+    else
+        want_room(socket, true);
+}
+
+void
+tri_writer_begin(tr_socket *socket)
+{
+    const struct tri_write *first = tri_writer_is_empty(socket) ? NULL : socket->writer->queue.first;
+    if (first == NULL)
+        return;
+    bool alone = first->next == NULL, has_callback = first->done != NULL;
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED)) { /* by the connect event */
+        tr_status reason = tri_socket_is(socket, TRI_SOCKET_FAILED) ? socket->error : TR_EDESTROYED;
+        tri_writer_fail(socket, TR_ESOCKETCLOSED, reason);
+        tri_writer_tell(socket);
+        return;
+    }
+    tri_writer_flush(socket);
+    if (alone && (socket->due & TRI_STEP(DRAIN)) != 0)
+        socket->due ^= TRI_STEP(DRAIN) | TRI_STEP(FLUSH_DRAIN);
+    if (has_callback && (socket->due & TRI_STEP(TELL)) != 0)
+        socket->due |= TRI_STEP(FLUSH_TELL);
+}
+
+/* Writing one slice. */
 
 /* How a slice that is to wait comes to be: by a hold, or as a copy of memory that is only lent. */
 typedef tr_status (*keep_function)(tr_slice slice, tr_slice *out);
@@ -259,32 +450,59 @@ keep_by_copy(tr_slice slice, tr_slice *out)
 struct order {
     tr_slice slice;
     keep_function keep;
-    void (*done)(tr_socket *socket, void *argument, tr_status status);
+    tr_write_done done;
     void *argument;
+    bool is_last; /* comes with the end of our side */
 };
 
-/* The call failed and the socket with it: the callback gets the reason too, as in Node. */
+/* The callback is called with this, when callbacks are told. TR_ENOMEM: it cannot be. */
+static tr_status
+will_tell(tr_socket *socket, const struct order *order, tr_status status)
+{
+    struct tri_write *write = entry_new(socket, order->done, order->argument);
+    if (write == NULL)
+        return TR_ENOMEM;
+    write->status = status;
+    append(&socket->writer->told, write);
+    return TR_OK;
+}
+
+/* And they are told as soon as the call has returned. */
+static tr_status
+tell_later(tr_socket *socket, const struct order *order, tr_status status)
+{
+    tr_status outcome = will_tell(socket, order, status);
+    tri_socket_due(socket, TRI_STEP(TELL));
+    return outcome;
+}
+
+/* The call failed and the socket with it: the callback gets the reason too, as in Node before the error, at the end after. */
 static tr_status
 refuse(tr_socket *socket, const struct order *order, tr_status status, int system)
 {
     tri_socket_close(socket, status, system, TRI_CALL_WRITE);
     if (order->done == NULL)
         return status;
-    struct tri_write *write = entry_new(socket, order->done, order->argument);
-    if (write == NULL)
-        return TR_ENOMEM;
-    write->status = status;
-    append(&socket->writer->told, write);
-    tri_socket_due(socket);
-    return status;
+    tr_status outcome = order->is_last ? will_tell(socket, order, status) : tell_later(socket, order, status);
+    return outcome == TR_OK ? status : outcome;
 }
 
-/* After the end: Node tells whether it was the user's or came of the peer's. */
+/* After the end: Node tells who writes, but not who ends, whether it was the user's or came of the peer's. */
 static tr_status
-refuse_ended(tr_socket *socket, const struct order *order)
+reason_ended(const tr_socket *socket, const struct order *order)
 {
     bool by_peer = tri_socket_is(socket, TRI_SOCKET_PEER_ENDED) && !tri_socket_is(socket, TRI_SOCKET_HALF_OPEN);
-    return refuse(socket, order, by_peer ? TR_EPIPE : TR_EWRITEAFTEREND, 0);
+    return by_peer && !order->is_last ? TR_EPIPE : TR_EWRITEAFTEREND;
+}
+
+/* Nothing changes any more; the callback gets the reason that Node gives. */
+static tr_status
+refuse_destroyed(tr_socket *socket, const struct order *order)
+{
+    if (order->done == NULL || tri_socket_is(socket, TRI_SOCKET_GONE))
+        return TR_EDESTROYED;
+    tr_status reason = tri_socket_is(socket, TRI_SOCKET_ENDING) ? reason_ended(socket, order) : TR_EDESTROYED;
+    return tell_later(socket, order, reason) == TR_OK ? TR_EDESTROYED : TR_ENOMEM;
 }
 
 /* All of it is in the kernel. */
@@ -294,27 +512,34 @@ taken_at_once(tr_socket *socket, const struct order *order)
     tri_socket_trace(socket, TRI_TRACE_NET_socket_write, 0, (uint32_t)order->slice.size);
     tri_idle_moved(socket);
     socket->bytes_written += order->slice.size;
-    if (TRI_LIKELY(order->done == NULL))
-        return TR_OK;
-    struct tri_write *write = entry_new(socket, order->done, order->argument);
-    if (write == NULL) {
+    if (TRI_UNLIKELY(order->done != NULL) && tell_later(socket, order, TR_OK) != TR_OK) {
         tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_WRITE);
         return TR_ENOMEM;
     }
-    append(&socket->writer->told, write);
-    tri_socket_due(socket);
     return TR_OK;
 }
 
-/* Nothing of the queue was ever offered to the kernel: it is not connected, or just tells the user that it is. */
+/* Nothing of the queue was offered to the kernel yet: it waits for the connection, or for uncork. */
 static bool
-waits_for_connection(const tr_socket *socket, const struct tri_write *write)
+waits_to_begin(const tr_socket *socket)
 {
-    const struct tri_writer *writer = socket->writer;
-    return tri_socket_is(socket, TRI_SOCKET_CONNECTING) || (writer->in_flight == 0 && writer->queue.first != write);
+    return tri_socket_is(socket, TRI_SOCKET_CONNECTING) || (socket->due & TRI_STEP(FLUSH)) != 0 || is_corked(socket);
 }
 
-/* Part of it waits: what is left after the first `taken` bytes. */
+/* An entry has come to wait. */
+static tr_status
+answer_waiting(tr_socket *socket)
+{
+    uint32_t mark = socket->extra != NULL ? socket->extra->high_water : 0;
+    if (mark == 0 && waits_to_begin(socket))
+        mark = TRI_HIGH_WATER;
+    if (socket->writer->unfinished < mark)
+        return TR_OK;
+    socket->flags |= TRI_SOCKET_OWES_DRAIN;
+    return TR_QUEUED;
+}
+
+/* Part of it waits: what is left after the first `taken` bytes. TR_OK, TR_ENOMEM. */
 static tr_status
 enqueue(tr_socket *socket, const struct order *order, size_t taken)
 {
@@ -324,39 +549,78 @@ enqueue(tr_socket *socket, const struct order *order, size_t taken)
     tr_status status = write != NULL ? order->keep(tr_slice_part(order->slice, taken, size - taken), &kept) : TR_ENOMEM;
     if (status != TR_OK) {
         if (write != NULL)
-            tri_pool_give(&socket->net->writes, write);
+            entry_free(socket, write);
         give_back_writer(socket);
         if (taken > 0)
             tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_WRITE); /* half a message is worse than none */
         return TR_ENOMEM;
     }
     write->slice = kept;
-    append(&socket->writer->queue, write);
-    socket->writer->buffered += kept.size;
-    socket->bytes_written += size;
-    tri_idle_moved(socket);
+    write->whole = size;
+    enqueue_entry(socket, write);
+    socket->bytes_written += taken;
     tri_socket_trace(socket, TRI_TRACE_NET_socket_write, 1, (uint32_t)size);
-    if (waits_for_connection(socket, write) && socket->writer->buffered < TRI_HIGH_WATER)
-        return TR_OK;
-    socket->flags |= TRI_SOCKET_OWES_DRAIN;
-    return TR_QUEUED;
+    return TR_OK;
 }
 
 static tr_status
 write_now(tr_socket *socket, const struct order *order)
 {
-    uv_buf_t buffer = buffer_of(order->slice);
-    int taken = order->slice.size > 0 ? uv_try_write(&socket->stream, &buffer, 1) : 0;
-    if (TRI_LIKELY(taken >= 0 && (size_t)taken == order->slice.size))
+    ssize_t taken = 0;
+    if (TRI_LIKELY(order->slice.size > 0))
+        taken = write(socket->fd, order->slice.data, order->slice.size);
+    if (TRI_LIKELY((size_t)taken == order->slice.size))
         return taken_at_once(socket, order);
-    if (taken == UV_ENOMEM)
+    taken = result_of(taken);
+    if (taken == -ENOMEM)
         return TR_ENOMEM;
-    if (taken < 0 && taken != UV_EAGAIN)
-        return refuse(socket, order, tri_status_from_uv(taken), -taken);
-    tr_status status = enqueue(socket, order, taken > 0 ? (size_t)taken : 0);
-    if (status == TR_QUEUED)
-        send_queue(socket);
-    return status;
+    if (taken < 0)
+        return refuse(socket, order, tri_status_from_errno((int)-taken), (int)-taken);
+    tr_status status = enqueue(socket, order, (size_t)taken);
+    if (status != TR_OK)
+        return status;
+    want_room(socket, true);
+    return answer_waiting(socket);
+}
+
+static tr_status
+write_later(tr_socket *socket, const struct order *order)
+{
+    tr_status status = enqueue(socket, order, 0);
+    return status == TR_OK ? answer_waiting(socket) : status;
+}
+
+/* May size more bytes wait? TR_OK, TR_EQUEUELIMIT. */
+static tr_status
+may_write(tr_socket *socket, uint64_t size)
+{
+    if (TRI_LIKELY(!tri_socket_is(socket, TRI_SOCKET_SPECIAL)))
+        return TR_OK;
+    const struct tri_extra *extra = socket->extra;
+    uint64_t buffered = socket->writer != NULL ? socket->writer->buffered : 0;
+    if (extra->write_limit > 0 && buffered > 0 && buffered + size > extra->write_limit)
+        return TR_EQUEUELIMIT;
+    return TR_OK;
+}
+
+/* What every write looks at first. TR_OK: go on. */
+static tr_status
+check_write(tr_socket *socket, const struct order *order, uint64_t size)
+{
+    tri_socket_check(socket);
+    if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_DESTROYED)))
+        return refuse_destroyed(socket, order);
+    if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_ENDING)))
+        return refuse(socket, order, reason_ended(socket, order), 0);
+    if (TRI_UNLIKELY(!tri_socket_is(socket, TRI_SOCKET_CONNECTED | TRI_SOCKET_CONNECTING)))
+        return refuse(socket, order, TR_ESOCKETCLOSED, 0);
+    return may_write(socket, size);
+}
+
+static bool
+goes_at_once(const tr_socket *socket)
+{
+    return tri_writer_is_empty(socket) && !tri_socket_is(socket, TRI_SOCKET_CONNECTING) && !is_corked(socket);
 }
 
 static tr_status
@@ -364,14 +628,10 @@ write_order(tr_socket *socket, const struct order *order)
 {
     if (socket == NULL || (order->slice.data == NULL && order->slice.size > 0) || order->slice.size > PTRDIFF_MAX)
         return TR_EINVAL;
-    tri_socket_check(socket);
-    if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_DESTROYED)))
-        return TR_EDESTROYED;
-    if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_ENDING)))
-        return refuse_ended(socket, order);
-    if (TRI_LIKELY(tri_writer_is_empty(socket) && !tri_socket_is(socket, TRI_SOCKET_CONNECTING)))
-        return write_now(socket, order);
-    return enqueue(socket, order, 0);
+    tr_status status = check_write(socket, order, order->slice.size);
+    if (TRI_UNLIKELY(status != TR_OK))
+        return status;
+    return TRI_LIKELY(goes_at_once(socket)) ? write_now(socket, order) : write_later(socket, order);
 }
 
 tr_status
@@ -387,11 +647,192 @@ tr_socket_write_slice(tr_socket *socket, tr_slice slice)
 }
 
 tr_status
-tr_socket_write_then(tr_socket *socket, tr_slice slice,
-                     void (*done)(tr_socket *socket, void *argument, tr_status status), void *argument)
+tr_socket_write_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *argument)
 {
-    return write_order(socket, &(struct order){slice, keep_by_hold, done, argument});
+    return write_order(socket, &(struct order){slice, keep_by_hold, done, argument, false});
 }
+
+tr_status
+tr_socket_write_text(tr_socket *socket, const char *text, enum tr_encoding encoding)
+{
+    tr_slice bytes;
+    if (socket == NULL || text == NULL)
+        return TR_EINVAL;
+    tr_status status = tr_encode(encoding, text, strlen(text), &bytes);
+    if (status != TR_OK)
+        return status;
+    status = tr_socket_write_slice(socket, bytes);
+    tr_slice_release(bytes);
+    return status;
+}
+
+/* Writing many, files and descriptors: always by way of the queue. */
+
+static bool
+total_of(const tr_slice *slices, unsigned count, uint64_t *total)
+{
+    *total = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (slices[i].data == NULL && slices[i].size > 0)
+            return false;
+        *total += slices[i].size;
+    }
+    return true;
+}
+
+/* What was just queued goes on, if nothing waits before it. */
+static tr_status
+send_queued(tr_socket *socket, bool at_once)
+{
+    if (at_once) {
+        tri_writer_flush(socket);
+        tri_socket_due(socket, 0);
+    }
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+        return socket->error;
+    return tri_writer_is_empty(socket) ? TR_OK : answer_waiting(socket);
+}
+
+tr_status
+tr_socket_write_slices(tr_socket *socket, const tr_slice *slices, unsigned count)
+{
+    uint64_t total;
+    if (socket == NULL || (slices == NULL && count > 0) || !total_of(slices, count, &total))
+        return TR_EINVAL;
+    tr_status status = check_write(socket, &(struct order){.done = NULL}, total);
+    if (status != TR_OK)
+        return status;
+    bool at_once = goes_at_once(socket);
+    for (unsigned i = 0; i < count && status == TR_OK; i++) {
+        struct order order = {.slice = slices[i], .keep = keep_by_hold};
+        status = enqueue(socket, &order, 0);
+        if (status != TR_OK && i > 0)
+            tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_WRITE);
+    }
+    return status == TR_OK && count > 0 ? send_queued(socket, at_once) : status;
+}
+
+static tr_status
+write_entry(tr_socket *socket, struct tri_write *write)
+{
+    bool at_once = goes_at_once(socket);
+    enqueue_entry(socket, write);
+    tri_socket_trace(socket, TRI_TRACE_NET_socket_write, 1, (uint32_t)(write->slice.size + write->length));
+    return send_queued(socket, at_once);
+}
+
+/* A duplicate of the user's descriptor. TR_OK, TR_EBADF, TR_EMFILE... */
+static tr_status
+duplicate(int fd, int *out)
+{
+    *out = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return *out >= 0 ? TR_OK : tri_status_from_errno(errno);
+}
+
+/* An entry with a duplicate. */
+static tr_status
+entry_with_descriptor(tr_socket *socket, int fd, tr_write_done done, void *argument, struct tri_write **out)
+{
+    int copy;
+    tr_status status = duplicate(fd, &copy);
+    if (status != TR_OK)
+        return status;
+    struct tri_write *write = entry_new(socket, done, argument);
+    if (write == NULL) {
+        close(copy);
+        return TR_ENOMEM;
+    }
+    write->fd = copy;
+    *out = write;
+    return TR_OK;
+}
+
+tr_status
+tr_socket_write_file(tr_socket *socket, int fd, uint64_t offset, uint64_t length, tr_write_done done, void *argument)
+{
+    struct stat stat;
+    if (socket == NULL || offset > INT64_MAX || length > INT64_MAX - offset)
+        return TR_EINVAL;
+    if (fstat(fd, &stat) != 0)
+        return tri_status_from_errno(errno);
+    if (!S_ISREG(stat.st_mode))
+        return TR_EBADFD;
+    if (length == 0 && (uint64_t)stat.st_size > offset)
+        length = (uint64_t)stat.st_size - offset;
+    if (length == 0)
+        return tr_socket_write_then(socket, tr_slice_constant("", 0), done, argument);
+
+    struct tri_write *write;
+    tr_status status = check_write(socket, &(struct order){.done = done, .argument = argument}, 0);
+    if (status == TR_OK)
+        status = entry_with_descriptor(socket, fd, done, argument, &write);
+    if (status != TR_OK)
+        return status;
+    write->kind = TRI_WRITE_FILE;
+    write->offset = offset;
+    write->length = write->whole = length;
+    return write_entry(socket, write);
+}
+
+static bool
+takes_descriptors(const tr_socket *socket)
+{
+    return tri_socket_is_open(socket) ? tri_socket_is_unix(socket) : tri_connect_is_unix(socket);
+}
+
+tr_status
+tr_socket_write_fd(tr_socket *socket, tr_slice slice, int fd, tr_write_done done, void *argument)
+{
+    if (socket == NULL || slice.data == NULL || slice.size == 0 || slice.size > PTRDIFF_MAX)
+        return TR_EINVAL;
+    struct tri_write *write;
+    tr_status status = check_write(socket, &(struct order){.done = done, .argument = argument}, slice.size);
+    if (status == TR_OK && !takes_descriptors(socket))
+        status = TR_EBADHANDLE;
+    if (status == TR_OK)
+        status = entry_with_descriptor(socket, fd, done, argument, &write);
+    if (status != TR_OK)
+        return status;
+    write->kind = TRI_WRITE_DESCRIPTOR;
+    tr_slice_hold(slice);
+    write->slice = slice;
+    write->whole = slice.size;
+    return write_entry(socket, write);
+}
+
+void
+tr_socket_cork(tr_socket *socket)
+{
+    if (socket == NULL || tri_socket_is(socket, TRI_SOCKET_DESTROYED | TRI_SOCKET_ENDING) || writer_of(socket) == NULL)
+        return;
+    tri_socket_check(socket);
+    socket->writer->corked++;
+}
+
+static void
+uncork_all(tr_socket *socket)
+{
+    socket->writer->corked = 0;
+    if (tri_socket_is(socket, TRI_SOCKET_CONNECTING) || (socket->due & TRI_STEP(FLUSH)) != 0)
+        return;
+    tri_writer_flush(socket);
+    give_back_writer(socket);
+    tri_socket_due(socket, 0);
+}
+
+void
+tr_socket_uncork(tr_socket *socket)
+{
+    if (socket == NULL || !is_corked(socket))
+        return;
+    tri_socket_check(socket);
+    if (socket->writer->corked > 1)
+        socket->writer->corked--;
+    else
+        uncork_all(socket);
+}
+
+/* Ending. */
 
 tr_status
 tr_socket_end(tr_socket *socket)
@@ -402,8 +843,10 @@ tr_socket_end(tr_socket *socket)
     if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
         return TR_EDESTROYED;
     if (!tri_socket_is(socket, TRI_SOCKET_ENDING)) {
+        if (is_corked(socket))
+            uncork_all(socket);
         socket->flags |= TRI_SOCKET_ENDING;
-        tri_socket_due(socket);
+        tri_socket_due(socket, TRI_STEP(FIN));
     }
     return TR_OK;
 }
@@ -411,10 +854,70 @@ tr_socket_end(tr_socket *socket)
 tr_status
 tr_socket_end_with(tr_socket *socket, tr_slice slice)
 {
-    tr_status status = tr_socket_write_slice(socket, slice);
+    tr_status status = write_order(socket, &(struct order){.slice = slice, .keep = keep_by_hold, .is_last = true});
     if (status >= TR_OK)
         tr_socket_end(socket);
     return status;
+}
+
+/* Without a last write: who asks to be told of an end that is over, or never comes, is told so. */
+static tr_status
+refuse_end(tr_socket *socket, const struct order *order)
+{
+    bool destroyed = tri_socket_is(socket, TRI_SOCKET_DESTROYED);
+    tr_status reason = TR_EALREADYFINISHED;
+    if (!tri_socket_is(socket, TRI_SOCKET_ENDED))
+        reason = tri_socket_is(socket, TRI_SOCKET_FAILED) ? socket->error : TR_EDESTROYED;
+    if (tri_socket_is(socket, TRI_SOCKET_GONE))
+        return TR_EDESTROYED;
+    tr_status outcome = tell_later(socket, order, reason);
+    return outcome == TR_OK && destroyed ? TR_EDESTROYED : outcome;
+}
+
+/* May our side be ended with this? TR_OK: it may, or is ending already. */
+static tr_status
+check_end(tr_socket *socket, const struct order *order)
+{
+    if (order->slice.size > 0)
+        return check_write(socket, order, order->slice.size);
+    tri_socket_check(socket);
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+        return refuse_end(socket, order);
+    bool can_end = tri_socket_is(socket, TRI_SOCKET_ENDING | TRI_SOCKET_CONNECTED | TRI_SOCKET_CONNECTING);
+    return can_end ? TR_OK : check_write(socket, order, 0);
+}
+
+/* The last write, then the end, of which `end` is to be told. */
+static tr_status
+write_last(tr_socket *socket, const struct order *order, struct tri_write *end)
+{
+    tr_status status = order->slice.size > 0 ? tr_socket_write_slice(socket, order->slice) : TR_OK;
+    if (status < TR_OK && !tri_socket_is(socket, TRI_SOCKET_DESTROYED)) {
+        entry_free(socket, end);
+        give_back_writer(socket);
+        return status;
+    }
+    append(&writer_of(socket)->ends, end);
+    if (status >= TR_OK)
+        tr_socket_end(socket);
+    return status;
+}
+
+tr_status
+tr_socket_end_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *argument)
+{
+    if (socket == NULL || (slice.data == NULL && slice.size > 0))
+        return TR_EINVAL;
+    if (done == NULL)
+        return tr_socket_end_with(socket, slice);
+    struct order order = {slice, keep_by_hold, done, argument, true};
+    tr_status status = check_end(socket, &order);
+    if (status != TR_OK)
+        return status;
+    if (tri_socket_is(socket, TRI_SOCKET_ENDED))
+        return refuse_end(socket, &order);
+    struct tri_write *end = entry_new(socket, done, argument);
+    return end != NULL ? write_last(socket, &order, end) : TR_ENOMEM;
 }
 
 uint64_t

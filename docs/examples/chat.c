@@ -1,12 +1,15 @@
 /*
  * A chat room on all cores.
  *
- * The room is one actor on worker 0; its members are sockets on every worker. A socket makes each line that it reads into
- * one counted buffer and sends it to the room, which writes it to every member. Each of them holds the same buffer until its
- * bytes have gone: the text is never copied for a receiver, and the last one to let go frees it.
+ * The room is one actor on worker 0; its members are sockets on every worker. A socket makes each line that it reads
+ * into one counted buffer and sends it to the room, which writes it to every member. Each of them holds the same
+ * buffer until its bytes have gone: the text is never copied for a receiver, and the last one to let go frees it.
  *
- * The room knows members by their refs. One that leaves just now is no danger: what the room still writes to it becomes
- * dead letters. A socket tells the room of its end after everything else it said, so the room forgets it last.
+ * Who reads slowly is thrown out when WRITE_LIMIT bytes wait for him in this process: he must not cost the memory of
+ * all.
+ *
+ * The room knows members by their refs. One that leaves just now is no danger: what the room still writes to it
+ * becomes dead letters. A socket tells the room of its end after everything else it said, so the room forgets it last.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +18,8 @@
 
 /* What a socket tells the room; each carries the text for the others as a slice. */
 enum { JOIN, SAY, LEAVE };
+
+#define WRITE_LIMIT 262144
 
 static tr_ref room; /* set before the server listens, never changed afterwards */
 
@@ -58,7 +63,7 @@ room_receive(tr_actor *self, void *memory, tr_message *message)
         room_remove(state, message->from);
     for (size_t i = 0; i < state->count; i++) {
         if (message->tag != SAY || state->members[i] != message->from)
-            tr_remote_write(self, state->members[i], message->payload.slice);
+            tr_remote_write(self, state->members[i], message->payload.slice); /* if it fails, this one misses a line */
     }
 }
 
@@ -147,8 +152,9 @@ open_room(tr_runtime *runtime, uint16_t port, struct tr_address *at)
         .name = "room", .state_size = sizeof(struct room), .receive = room_receive, .stopped = room_stopped};
     static const struct tr_socket_events events = {.data = on_data, .close = on_close};
     struct tr_spawn_options place = {.placement = TR_PLACE_WORKER, .worker = 0};
-    struct tr_server_options server = {.connection = on_connection, .socket_events = &events, .no_delay = true};
-    struct tr_listen_options listen = {.port = port};
+    struct tr_socket_options socket = {.events = &events, .no_delay = true, .write_limit = WRITE_LIMIT};
+    struct tr_server_options server = {.connection = on_connection, .socket = socket};
+    struct tr_listen_options listen = {.port = port, .any_port = true};
 
     tr_status status = tr_runtime_spawn(runtime, &room_behavior, &place, &room);
     if (status != TR_OK)

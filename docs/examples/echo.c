@@ -7,16 +7,17 @@
 static void
 on_data(tr_socket *socket, tr_slice data)
 {
-    if (tr_socket_write_slice(socket, data) == TR_QUEUED)
-        tr_socket_pause(socket); /* the peer reads slowly: read no more until it caught up */
+    tr_status status = tr_socket_write_slice(socket, data);
+    if (status != TR_OK) /* QUEUED: the peer reads slowly, so read no more until it caught up */
+        status == TR_QUEUED ? tr_socket_pause(socket) : tr_socket_destroy(socket, status);
 }
 
 int
 main(int argc, char **argv)
 {
     static const struct tr_socket_events events = {.data = on_data, .drain = tr_socket_resume};
-    struct tr_server_options server = {.socket_events = &events, .no_delay = true};
-    struct tr_listen_options listen = {.port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 8124)};
+    struct tr_server_options server = {.socket = {.events = &events, .no_delay = true}};
+    struct tr_listen_options listen = {.port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 8124), .any_port = true};
     struct tr_address at;
     tr_runtime *runtime;
     tr_status status = tr_runtime_start(NULL, &runtime);

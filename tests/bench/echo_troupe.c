@@ -1,9 +1,10 @@
 /*
  * echo-troupe: the echo server that is compared with others.
  *
- *   echo-troupe --port P --workers N
+ *   echo-troupe --port P --workers N [--timeout MS [--others K]]
  *
- * Echoes on 127.0.0.1:P, prints "ready" when it listens, and on SIGTERM or SIGINT "accepted K0 K1 ...", the connections
+ * Echoes on 127.0.0.1:P, with an idle timeout on every connection if one is given, and K more sockets that wait for
+ * theirs without a connection, since descriptors are few; prints "ready" when it listens, and on SIGTERM or SIGINT "accepted K0 K1 ...", the connections
  * that each worker got.
  */
 #include <inttypes.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <troupe/actors/runtime.h>
 #include <troupe/net/server.h>
 
@@ -49,6 +51,32 @@ must(const char *what, tr_status status)
     exit(1);
 }
 
+/* Sockets with a timeout and nothing else. */
+
+struct others {
+    unsigned count;
+    uint64_t timeout_ms;
+};
+
+static tr_status
+spawn_others(tr_actor *self, void *state, const void *argument)
+{
+    const struct others *others = argument;
+    (void)state;
+    for (unsigned i = 0; i < others->count; i++) {
+        tr_socket *socket;
+        must("spawn", tr_socket_spawn(self, NULL, &socket));
+        must("timeout", tr_socket_set_timeout(socket, others->timeout_ms));
+    }
+    return TR_OK;
+}
+
+static void
+ignore(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self, (void)state, (void)message;
+}
+
 static void
 print_shares(unsigned workers)
 {
@@ -58,18 +86,34 @@ print_shares(unsigned workers)
     printf("\n");
 }
 
+/* Connections need descriptors: as many as the system lets us have. */
+static void
+raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int
 main(int argc, char **argv)
 {
     static const struct tr_socket_events events = {.data = on_data, .drain = tr_socket_resume};
-    struct tr_server_options server = {.connection = on_connection, .socket_events = &events, .no_delay = true};
+    struct tr_server_options server = {.connection = on_connection, .socket = {.events = &events, .no_delay = true}};
     struct tr_listen_options listen = {.host = "127.0.0.1", .backlog = BACKLOG};
     struct tr_runtime_options options = {.workers = 1};
+    struct others others = {.count = 0};
     for (int i = 1; i < argc; i += 2) {
         if (i + 1 < argc && strcmp(argv[i], "--port") == 0)
             listen.port = (uint16_t)atoi(argv[i + 1]);
         else if (i + 1 < argc && strcmp(argv[i], "--workers") == 0)
             options.workers = (unsigned)atoi(argv[i + 1]);
+        else if (i + 1 < argc && strcmp(argv[i], "--timeout") == 0)
+            server.socket.timeout_ms = others.timeout_ms = (uint64_t)atoll(argv[i + 1]);
+        else if (i + 1 < argc && strcmp(argv[i], "--others") == 0)
+            others.count = (unsigned)atoi(argv[i + 1]);
         else
             return NOT_SUPPORTED;
     }
@@ -81,8 +125,11 @@ main(int argc, char **argv)
     sigaddset(&end, SIGINT);
     pthread_sigmask(SIG_BLOCK, &end, NULL);
 
+    raise_descriptor_limit();
     tr_runtime *runtime;
     must("start", tr_runtime_start(&options, &runtime));
+    static const struct tr_behavior parent = {.name = "others", .init = spawn_others, .receive = ignore};
+    must("others", tr_runtime_spawn(runtime, &parent, &(struct tr_spawn_options){.argument = &others}, NULL));
     must("listen", tr_runtime_listen(runtime, &server, &listen, NULL, NULL));
     printf("ready\n");
     fflush(stdout);

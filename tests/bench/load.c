@@ -31,6 +31,7 @@
 #define SECOND UINT64_C(1000000000)
 #define GRACE (2 * SECOND) /* for the answers that are under way when the time is over */
 #define EVENTS 256
+#define CONNECTIONS_PER_SOURCE 20000u
 
 /* Latencies in ns, 32 buckets for each power of two: the error is at most 3 %. */
 #define FINE_BITS 5
@@ -195,6 +196,19 @@ client_receive(struct load *load, struct client *client)
         client_finish(load, client);
 }
 
+/* An address has ports for so many connections to one server; to a server on loopback others connect from 127.0.0.2 on. */
+static void
+choose_source(const struct load *load, const struct client *client)
+{
+    struct sockaddr_in source = {.sin_family = AF_INET};
+    unsigned block = client->number / CONNECTIONS_PER_SOURCE;
+    if (block == 0 || ntohl(load->options.server.sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
+        return;
+    source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + block);
+    if (bind(client->fd, (const struct sockaddr *)&source, sizeof(source)) != 0)
+        die("bind", strerror(errno));
+}
+
 static void
 client_connect(struct load *load, struct client *client)
 {
@@ -205,6 +219,7 @@ client_connect(struct load *load, struct client *client)
         die("socket", strerror(errno));
     setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)); /* limits connect() too */
     setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    choose_source(load, client);
     if (connect(client->fd, (const struct sockaddr *)&load->options.server, sizeof(load->options.server)) != 0)
         die("connect", strerror(errno));
     if (fcntl(client->fd, F_SETFL, O_NONBLOCK) != 0)
@@ -351,7 +366,7 @@ parse(int argc, char **argv)
             break;
         case 'p': options.server.sin_port = htons((uint16_t)number(optarg, "--port", 65535)); break;
         case 's': options.size = number(optarg, "--size", 16ul << 20); break;
-        case 'c': options.connections = number(optarg, "--connections", 100000); break;
+        case 'c': options.connections = number(optarg, "--connections", 1000000); break;
         case 't': options.seconds = number(optarg, "--seconds", 3600); break;
         default: fputs(usage, stderr); exit(2);
         }

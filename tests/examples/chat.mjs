@@ -72,6 +72,24 @@ test('a line that is too long becomes two, one in pieces stays one', limit, asyn
   await endServer(server);
 });
 
+test('who does not read is thrown out, and the others hear everything', limit, async (t) => {
+  const server = await startServer(t, 'example-chat');
+  const [hears, says, sleeps] = await enterAll(t, server.port, 3);
+  const line = 'x'.repeat(1000), burst = 200;
+  const heard = () => hears.lines.filter((text) => text === `${says.name}: ${line}`).length;
+  const thrownOut = `* ${sleeps.name} went out`;
+  let said = 0;
+  sleeps.socket.pause();
+  while (!hears.lines.includes(thrownOut)) {
+    assert.ok(said < 100000, 'the server takes more than any limit');
+    says.socket.write(`${line}\n`.repeat(burst));
+    said += burst;
+    await hears.until(() => hears.lines.length >= said); /* so that nobody but the sleeper is slow */
+  }
+  await hears.until(() => heard() === said);
+  await endServer(server);
+});
+
 test('Ctrl-C ends it while everybody talks', limit, async (t) => {
   const server = await startServer(t, 'example-chat');
   const guests = await enterAll(t, server.port, 20);

@@ -2,17 +2,11 @@
 import test from 'node:test';
 import assert from 'node:assert';
 import crypto from 'node:crypto';
-import { once } from 'node:events';
-import { connect, endServer, limit, run, startServer } from './support.mjs';
+import { connect, converse, endServer, limit, run, startServer, untilStill } from './support.mjs';
 
-// Sends bytes, ends, and gives what came back until the other side ended.
+// Gives what came back until the other side ended.
 async function roundTrip(t, port, bytes) {
-  const socket = await connect(t, port, { allowHalfOpen: true });
-  const chunks = [];
-  socket.on('data', (chunk) => chunks.push(chunk));
-  socket.end(bytes);
-  await once(socket, 'end');
-  return Buffer.concat(chunks);
+  return converse(await connect(t, port, { allowHalfOpen: true }), bytes);
 }
 
 test('every connection gets its own bytes back, then the end', limit, async (t) => {
@@ -23,14 +17,6 @@ test('every connection gets its own bytes back, then the end', limit, async (t) 
   }));
   await endServer(server);
 });
-
-// Looks ten times a second until a value has not changed for a second.
-async function untilStill(look) {
-  for (let same = 0, last = look(); same < 10; last = look()) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    same = look() === last ? same + 1 : 0;
-  }
-}
 
 test('a peer that does not read stops the server from reading, and loses nothing once it reads', limit, async (t) => {
   const server = await startServer(t, 'example-echo');

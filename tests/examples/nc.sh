@@ -37,6 +37,13 @@ start() { # EXAMPLE, sets server and port
     port=$(sed -n 's/.*listening on port \([0-9]*\).*/\1/p' "$work/$1.txt")
 }
 
+start_at() { # EXAMPLE PATH, sets server
+    env --block-signal=TERM "$bin/example-$1" "$2" 2>"$work/$1.txt" &
+    server=$!
+    started+=("$server")
+    wait_for "$work/$1.txt" "listening on $2"
+}
+
 stop() {
     kill "$server"
     wait "$server" || fail "the server ended with $?"
@@ -48,6 +55,20 @@ nc -N 127.0.0.1 "$port" <"$work/sent" >"$work/received"
 cmp "$work/sent" "$work/received"
 stop
 echo "ok: echo gives nc its bytes back"
+
+start pipe
+(printf 'hello\r\n' && cat "$work/sent") >"$work/expected"
+nc -N 127.0.0.1 "$port" <"$work/sent" >"$work/received"
+cmp "$work/expected" "$work/received"
+stop
+echo "ok: pipe says hello to nc and gives it its bytes back"
+
+start_at unix "$work/echo.sock"
+nc -N -U "$work/echo.sock" <"$work/sent" >"$work/received"
+cmp "$work/expected" "$work/received"
+stop
+[ ! -e "$work/echo.sock" ] || fail "the path is still there"
+echo "ok: the same over a unix socket"
 
 start chat
 mkfifo "$work/ann.in" "$work/ben.in"

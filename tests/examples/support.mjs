@@ -11,26 +11,39 @@ export function program(name) {
   return path.join(process.argv[2], name);
 }
 
-// Starts a server and waits until it says on which port it listens. The test t ends it, whatever happens.
-// It listens a moment before main() waits for the signals that end it, so they are blocked from the beginning: one that
-// comes within this moment is not lost and does not kill.
-export async function startServer(t, name, port = 0) {
-  const args = ['--block-signal=INT,TERM', program(name), String(port)];
-  const child = spawn('env', args, { stdio: ['ignore', 'inherit', 'pipe'] });
-  const exited = once(child, 'exit');
-  const server = { child, words: '', port: 0, workers: 0, exited };
+// Starts a program, of which the test t takes care, whatever happens. says(pattern) waits until stderr, of which
+// server.words is all so far, matches; it fails if the program ends before.
+// A server listens a moment before main() waits for the signals that end it, so they are blocked from the beginning:
+// one that comes within this moment is not lost and does not kill.
+export function launch(t, command, args, options = {}) {
+  const stdio = ['ignore', 'pipe', 'pipe'];
+  const child = spawn('env', ['--block-signal=INT,TERM', command, ...args], { stdio, ...options });
+  const server = { child, words: '', out: '', waiting: [], exited: once(child, 'close') };
+  const look = () => { server.waiting = server.waiting.filter((wait) => !wait()); };
   t.after(() => child.kill('SIGKILL'));
-  child.stderr.setEncoding('utf8');
-  await Promise.race([exited, new Promise((resolve) => {
-    child.stderr.on('data', (text) => {
-      server.words += text;
-      const found = /listening on port (\d+), (\d+) workers/.exec(server.words);
-      if (found) {
-        [server.port, server.workers] = found.slice(1).map(Number);
-        resolve();
-      }
-    });
-  })]);
+  child.stderr.setEncoding('utf8').on('data', (text) => { server.words += text; look(); });
+  child.stdout.setEncoding('utf8').on('data', (text) => { server.out += text; look(); });
+  server.until = (holds) => new Promise((resolve, reject) => {
+    const wait = () => {
+      const found = holds();
+      if (found) resolve(found);
+      return found;
+    };
+    if (wait()) return;
+    server.waiting.push(wait);
+    server.exited.then(() => reject(new Error(`it ended: ${server.words}`)));
+  });
+  server.says = (pattern) => server.until(() => pattern.exec(server.words));
+  return server;
+}
+
+// Starts a server, by default on a port that the system chooses, and waits until it says where it listens.
+export async function startServer(t, name, ...args) {
+  const server = launch(t, program(name), args.length > 0 ? args.map(String) : ['0']);
+  const found = await server.says(/listening on port (\d+)(?: of (\S+))?(?:, (\d+) workers)?\n/);
+  server.port = Number(found[1]);
+  server.host = found[2];
+  server.workers = Number(found[3]);
   return server;
 }
 
@@ -46,6 +59,28 @@ export async function connect(t, port, options = {}) {
   t.after(() => socket.destroy());
   await once(socket, 'connect');
   return socket;
+}
+
+// Sends bytes, ends, and gives what came from the beginning until the other side ended.
+export async function converse(socket, bytes = '') {
+  const chunks = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  socket.end(bytes);
+  await once(socket, 'end');
+  return Buffer.concat(chunks);
+}
+
+// Looks until something holds; the limit of the test ends it otherwise.
+export async function eventually(holds) {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+// Looks ten times a second until a value has not changed for a second.
+export async function untilStill(look) {
+  for (let same = 0, last = look(); same < 10; last = look()) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    same = look() === last ? same + 1 : 0;
+  }
 }
 
 // Runs a program to its end.

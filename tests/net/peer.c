@@ -88,7 +88,7 @@ static const struct tr_socket_events events = {
 static tr_status
 serve(void)
 {
-    struct tr_server_options server = {.connection = on_connection, .socket_events = &events};
+    struct tr_server_options server = {.connection = on_connection, .socket.events = &events};
     struct tr_listen_options listen = {.host = "127.0.0.1"};
     struct tr_address at;
     tr_status status = tr_runtime_listen(runtime, &server, &listen, NULL, &at);
@@ -104,8 +104,9 @@ serve(void)
 static tr_status
 visit(uint16_t port)
 {
-    struct tr_connect_options options = {.host = "127.0.0.1", .port = port, .events = &events};
-    tr_status status = tr_runtime_connect(runtime, &options, NULL);
+    struct tr_socket_options socket = {.events = &events};
+    struct tr_connect_options options = {.host = "127.0.0.1", .port = port};
+    tr_status status = tr_runtime_connect(runtime, &socket, &options, NULL);
     if (status == TR_OK)
         tr_runtime_wait(runtime);
     return status;

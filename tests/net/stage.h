@@ -26,7 +26,9 @@ struct endpoint {
     bool closed;
     tr_status error; /* of the last error or lookup event */
     const char *call;
+    const char *code;
     tr_slice last; /* what the data event brings, valid in its hook */
+    int fd;        /* what the fd event brings: closed after its hook, unless that sets it to -1 */
 };
 
 extern const struct tr_socket_events endpoint_events;
@@ -65,6 +67,39 @@ tr_server *stage_serve(struct tr_server_options options);
 /* Connects an endpoint to that server. */
 void stage_connect(struct endpoint *endpoint);
 void stage_connect_with(struct endpoint *endpoint, struct tr_connect_options options);
+
+/* The same with options of the socket's own; its events and data are the endpoint's unless they are given. */
+void stage_connect_as(struct endpoint *endpoint, struct tr_socket_options socket, struct tr_connect_options options);
+
+/* Two connected descriptors, of AF_INET or AF_UNIX. */
+void stage_pair(int family, int fds[2]);
+
+/* Makes an endpoint's socket of a descriptor, both sides of it. */
+void stage_adopt_as(struct endpoint *endpoint, int fd, struct tr_socket_options socket);
+void stage_adopt(struct endpoint *endpoint, int fd);
+
+/*
+ * A peer that owes nothing to the library: a descriptor that is read now and then on the director's worker, without blocking,
+ * as `per_look` bytes every millisecond, until it ends; then it is closed.
+ */
+struct raw_peer {
+    int fd;
+    size_t per_look; /* 0: everything that is there */
+    size_t bytes;
+    uint64_t sum;
+    unsigned reads; /* that brought bytes: of a descriptor that keeps records, the records */
+    bool ended;
+    int error;      /* an errno; 0: it ended in order */
+    char text[256]; /* the first bytes */
+};
+
+void stage_read(struct raw_peer *peer);
+
+/* Ends the play as soon as all n endpoints are closed and the peer, if there is one, has ended. */
+void stage_end_when_done(struct endpoint *const *endpoints, size_t n, struct raw_peer *peer);
+
+/* A callback of a write: "name:OK" goes into the log. The argument is the name. */
+void note_written(tr_socket *socket, void *name, tr_status status);
 
 /* Writes a text. */
 tr_status say(tr_socket *socket, const char *text);

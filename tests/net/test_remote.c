@@ -125,7 +125,7 @@ static void
 ask_for_infos(tr_actor *self, const struct targets *to)
 {
     assert_int_equal(tr_remote_write(self, to->socket, tr_slice_constant("12345", 5)), TR_OK);
-    assert_int_equal(tr_remote_socket_info(self, to->socket, TAG_SOCKET), TR_OK);
+    assert_int_equal(tr_remote_socket_info(self, to->socket, TAG_SOCKET, 0), TR_OK);
     assert_int_equal(tr_remote_server_info(self, to->server, TAG_SERVER), TR_OK);
 }
 
@@ -201,7 +201,7 @@ misuse(tr_actor *self, const struct targets *to)
     assert_int_equal(tr_remote_write(self, to->socket, nothing), TR_EINVAL);
     assert_int_equal(tr_remote_write_ask(self, to->socket, nothing, TAG_WRITTEN, 0), TR_EINVAL);
     assert_int_equal(tr_remote_write_ask(self, to->socket, tr_slice_constant("x", 1), TR_TAG_RESERVED, 0), TR_EBADTAG);
-    assert_int_equal(tr_remote_socket_info(self, to->socket, UINT32_MAX), TR_EBADTAG);
+    assert_int_equal(tr_remote_socket_info(self, to->socket, UINT32_MAX, 0), TR_EBADTAG);
     assert_int_equal(tr_remote_server_info(self, to->server, UINT32_MAX), TR_EBADTAG);
     assert_int_equal(tr_remote_set_timeout(self, to->socket, UINT64_MAX), TR_EBADLIMIT);
     assert_int_equal(tr_remote_set_keep_alive(self, to->socket, true, UINT64_MAX), TR_EBADLIMIT);

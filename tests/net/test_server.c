@@ -1,4 +1,5 @@
 #include "helpers.h"
+#include "server_internal.h"
 #include "stage.h"
 
 #include <setjmp.h>
@@ -261,14 +262,21 @@ an_address_in_use_is_an_error_without_close_and_can_be_tried_again(void **state)
 }
 
 static void
+ends_when_it_listens(const char *event)
+{
+    if (is(event, "listening"))
+        stage_end();
+}
+
+static void
 play_names(void)
 {
+    server_hook = ends_when_it_listens;
     struct tr_server_options options = {.events = &events, .keep = true};
     struct tr_listen_options listen = {.host = "localhost"};
     assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
     assert_int_equal(tr_server_listen(server, &listen), TR_OK);
     assert_int_equal(tr_server_listen(server, &listen), TR_EALREADYLISTENING);
-    stage_after(200, end_the_play, NULL);
 }
 
 static void
@@ -284,6 +292,7 @@ play_close_during_lookup(void)
 {
     play_names();
     assert_int_equal(tr_server_close(server), TR_OK);
+    stage_after(100, end_the_play, NULL);
 }
 
 static void
@@ -295,10 +304,51 @@ closing_during_a_lookup_forgets_it(void **state)
 }
 
 static void
+ends_at_enotfound(const char *event)
+{
+    if (is(event, "ENOTFOUND"))
+        stage_end();
+}
+
+static void
+play_lookup_twice(void)
+{
+    play_names();
+    assert_int_equal(tr_server_close(server), TR_OK);
+    assert_int_equal(tr_server_listen(server, &(struct tr_listen_options){.host = "localhost"}), TR_OK);
+    assert_false(tr_server_listening(server));
+}
+
+static void
+the_answer_of_a_forgotten_lookup_is_not_taken_for_a_later_one(void **state)
+{
+    (void)state;
+    stage_play(1, play_lookup_twice);
+    assert_string_equal(server_log, "close listening close");
+}
+
+static void
+play_unknown_name(void)
+{
+    struct tr_server_options options = {.events = &events, .keep = true};
+    assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
+    assert_int_equal(tr_server_listen(server, &(struct tr_listen_options){.host = "no..such..name"}), TR_OK);
+    server_hook = ends_at_enotfound;
+}
+
+static void
+a_name_that_nobody_knows_is_an_error_event(void **state)
+{
+    (void)state;
+    stage_play(1, play_unknown_name);
+    assert_string_equal(server_log, "ENOTFOUND");
+}
+
+static void
 play_any_host(void)
 {
     struct tr_server_options options = {.events = &events};
-    struct tr_listen_options listen = {.port = 0};
+    struct tr_listen_options listen = {.any_port = true};
     struct tr_address address;
     assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
     assert_int_equal(tr_server_address(server, &address), TR_ENOTLISTENING);
@@ -321,6 +371,294 @@ without_a_host_it_listens_on_all_addresses_ipv4_too(void **state)
     (void)state;
     stage_play(1, play_any_host);
     assert_string_equal(server_log, "listening close");
+}
+
+/* Failing, more than once. */
+
+static bool closes_between;
+
+static void
+play_fail_twice(void)
+{
+    stage_serve((struct tr_server_options){0});
+    struct tr_server_options options = {.events = &events, .keep = true};
+    struct tr_listen_options listen = {.host = "127.0.0.1", .port = stage_port};
+    assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+        if (closes_between)
+            assert_int_equal(tr_server_close(server), TR_ENOTLISTENING);
+    }
+    assert_string_equal(server_log, "");
+    stage_after(20, end_the_play, NULL);
+}
+
+static void
+every_failure_and_every_close_is_told_in_its_order(void **state)
+{
+    closes_between = false;
+    stage_play(1, play_fail_twice);
+    assert_string_equal(server_log, "EADDRINUSE EADDRINUSE EADDRINUSE");
+    reset(state);
+    closes_between = true;
+    stage_play(1, play_fail_twice);
+    assert_string_equal(server_log, "EADDRINUSE close EADDRINUSE close EADDRINUSE close");
+}
+
+static void
+play_fail_at_the_end(void)
+{
+    stage_serve((struct tr_server_options){0});
+    struct tr_server_options options = {.events = &events};
+    struct tr_listen_options listen = {.host = "127.0.0.1", .port = stage_port};
+    assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
+    assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+    assert_int_equal(tr_stop(director, tr_server_ref(server), TR_STOP_DRAIN), TR_OK);
+    stage_after(20, end_the_play, NULL);
+}
+
+static void
+a_server_that_is_asked_to_stop_still_tells_its_errors(void **state)
+{
+    (void)state;
+    stage_play(1, play_fail_at_the_end);
+    assert_string_equal(server_log, "EADDRINUSE");
+}
+
+/* Pausing. */
+
+static int waiting_peer;
+
+static bool
+peer_was_accepted(void)
+{
+    return accepted_count > 0;
+}
+
+static void
+resume_server(void *argument)
+{
+    (void)argument;
+    assert_false(peer_was_accepted());
+    assert_int_equal(tr_server_resume(server), TR_OK);
+}
+
+static void
+closes_peer(struct endpoint *self, const char *event)
+{
+    (void)self;
+    if (is(event, "accepted"))
+        close(waiting_peer);
+    if (is(event, "close"))
+        stage_end();
+}
+
+static uint64_t pause_ms;
+
+static void
+play_pause(void)
+{
+    accepted[0].hook = closes_peer;
+    server = stage_serve((struct tr_server_options){.events = &events});
+    assert_int_equal(tr_server_pause(server, 50000), TR_OK);
+    assert_int_equal(tr_server_pause(server, pause_ms), TR_OK); /* in place of that */
+    assert_true(tr_server_listening(server));
+    waiting_peer = tests_peer_connect(stage_port);
+    assert_true(waiting_peer >= 0);
+    if (pause_ms == 0)
+        stage_after(60, resume_server, NULL);
+}
+
+static void
+a_paused_server_lets_connections_wait_until_it_is_resumed(void **state)
+{
+    (void)state;
+    pause_ms = 0;
+    stage_play(1, play_pause);
+    assert_int_equal(accepted_count, 1);
+}
+
+static void
+a_pause_ends_by_itself_after_its_time(void **state)
+{
+    (void)state;
+    pause_ms = 30;
+    stage_play(1, play_pause);
+    assert_int_equal(accepted_count, 1);
+}
+
+static void
+pauses_and_listens_again(const char *event)
+{
+    struct tr_listen_options listen = {.host = "127.0.0.1", .port = stage_port};
+    if (is(event, "listening") && is(server_log, "listening")) {
+        assert_int_equal(tr_server_pause(server, 0), TR_OK);
+        assert_int_equal(tr_server_close(server), TR_OK);
+        assert_int_equal(tr_server_pause(server, 0), TR_ENOTLISTENING);
+        assert_int_equal(tr_server_resume(server), TR_ENOTLISTENING);
+    } else if (is(event, "close") && is(server_log, "listening close")) {
+        assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+    } else if (is(event, "listening")) {
+        waiting_peer = tests_peer_connect(stage_port);
+    }
+}
+
+static void
+play_pause_ends_with_listening(void)
+{
+    accepted[0].hook = closes_peer;
+    server_hook = pauses_and_listens_again;
+    server = stage_serve((struct tr_server_options){.events = &events});
+}
+
+static void
+a_pause_ends_with_the_listening(void **state)
+{
+    (void)state;
+    stage_play(1, play_pause_ends_with_listening);
+    assert_int_equal(accepted_count, 1);
+}
+
+static void
+pauses_itself(struct endpoint *self, const char *event)
+{
+    if (is(event, "accepted"))
+        assert_int_equal(tr_server_pause(server, 0), TR_OK);
+    (void)self;
+}
+
+static void
+count_accepted(void *argument)
+{
+    (void)argument;
+    assert_int_equal(accepted_count, 1);
+    stage_end();
+}
+
+static void
+play_pause_in_connection(void)
+{
+    static int fds[2];
+    accepted[0].hook = pauses_itself;
+    server = stage_serve((struct tr_server_options){.events = &events});
+    for (int i = 0; i < 2; i++)
+        fds[i] = tests_peer_connect(stage_port);
+    close(fds[0]); /* they are in the backlog */
+    close(fds[1]);
+    stage_after(50, count_accepted, NULL);
+}
+
+static void
+a_connection_may_pause_its_server_and_is_the_last(void **state)
+{
+    (void)state;
+    stage_play(1, play_pause_in_connection);
+}
+
+/* Shares. */
+
+static unsigned
+always_second(const struct tr_balance_view *view)
+{
+    (void)view;
+    return 1;
+}
+
+static uint32_t seen_on[2];
+static const struct tr_socket_events silent; /* connections of these tests live on another worker than the play */
+
+static void
+count_and_end(tr_socket *socket)
+{
+    ck_pr_inc_32(&seen_on[tr_ref_worker(tr_socket_ref(socket))]);
+    tr_socket_end(socket);
+}
+
+static void
+close_when_served(void *argument)
+{
+    uint32_t wanted = (uint32_t)(uintptr_t)argument;
+    if (ck_pr_load_32(&seen_on[0]) + ck_pr_load_32(&seen_on[1]) < wanted)
+        stage_after(1, close_when_served, argument);
+    else
+        tr_server_close(server);
+}
+
+static void
+connect_one_more(void *argument)
+{
+    uint32_t seen = ck_pr_load_32(&seen_on[1]);
+    (void)argument;
+    close(tests_peer_connect(stage_port));
+    close_when_served((void *)(uintptr_t)(seen + 1));
+}
+
+static void
+play_killed_share(void)
+{
+    memset(seen_on, 0, sizeof(seen_on));
+    server_hook = ends_after_close;
+    server = stage_serve((struct tr_server_options){.events = &events,
+                                                    .balance = always_second,
+                                                    .connection = count_and_end,
+                                                    .max_per_address = 12,
+                                                    .socket = {.events = &silent}});
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(tr_stop(director, server->shares[1], (enum tr_stop_mode)round), TR_OK);
+        for (int i = 0; i < 4; i++)
+            close(tests_peer_connect(stage_port)); /* assigned before the server hears of the share's end, or after */
+    }
+    assert_int_equal(tr_stop(director, server->shares[1], TR_STOP_KILL), TR_OK);
+    stage_after(30, connect_one_more, NULL);
+}
+
+static void
+a_share_that_somebody_stops_or_kills_gets_a_successor_and_no_connection_is_miscounted(void **state)
+{
+    (void)state;
+    stage_play(2, play_killed_share);
+    assert_string_equal(server_log, "listening close");
+    assert_true(seen_on[1] > 0);
+    assert_int_equal(seen_on[0], 0);
+}
+
+/* As the runtime does when the share's init found no memory; the share that is there gets its dismissal. */
+static void
+share_is_not_born(void)
+{
+    struct tr_spawn_failed failed = {.actor = server->shares[1], .status = TR_ENOMEM};
+    tr_message message = tr_message_copy(TR_TAG_SPAWN_FAILED, &failed, sizeof(failed));
+    tri_send_system(server->net->worker, director, tr_server_ref(server), &message);
+}
+
+static void
+connect_three(void *argument)
+{
+    (void)argument;
+    for (int i = 0; i < 3; i++)
+        close(tests_peer_connect(stage_port));
+    close_when_served((void *)(uintptr_t)3);
+}
+
+static void
+play_unborn_share(void)
+{
+    memset(seen_on, 0, sizeof(seen_on));
+    server_hook = ends_after_close;
+    server = stage_serve((struct tr_server_options){
+        .events = &events, .balance = always_second, .connection = count_and_end, .socket = {.events = &silent}});
+    share_is_not_born();
+    stage_after(20, connect_three, NULL);
+}
+
+static void
+a_worker_whose_share_was_not_born_gets_no_connections(void **state)
+{
+    (void)state;
+    stage_play(2, play_unborn_share);
+    assert_string_equal(server_log, "listening close");
+    assert_int_equal(seen_on[0], 3);
+    assert_int_equal(seen_on[1], 0);
 }
 
 /* Connections. */
@@ -454,7 +792,7 @@ a_thousand_open_connections_are_split_evenly_over_two_workers(void **state)
 {
     (void)state;
     static const struct tr_socket_events socket_events = {.close = count_close};
-    struct tr_server_options options = {.connection = count_connection, .socket_events = &socket_events};
+    struct tr_server_options options = {.connection = count_connection, .socket = {.events = &socket_events}};
     struct tr_listen_options listen = {.host = "127.0.0.1"};
     struct tr_address address;
     tr_runtime *runtime;
@@ -490,7 +828,7 @@ stopping_with_open_connections_and_a_stream_of_new_ones_leaves_nothing(void **st
 {
     (void)state;
     static const struct tr_socket_events socket_events = {.close = count_close};
-    struct tr_server_options options = {.connection = count_connection, .socket_events = &socket_events};
+    struct tr_server_options options = {.connection = count_connection, .socket = {.events = &socket_events}};
     struct tr_listen_options listen = {.host = "127.0.0.1"};
     int fds[60];
     for (int round = 0; round < 5; round++) {
@@ -561,9 +899,9 @@ listening_from_outside_answers_what_is_wrong(void **state)
     listen.backlog = -1;
     assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, NULL), TR_EBADLIMIT);
     listen.backlog = 0;
-    options.keep_alive_delay_ms = UINT64_MAX;
+    options.socket.keep_alive_delay_ms = UINT64_MAX;
     assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, NULL), TR_EBADLIMIT);
-    options.keep_alive_delay_ms = 0;
+    options.socket.keep_alive_delay_ms = 0;
     assert_int_equal(tr_runtime_listen(runtime, &options, &listen, &ref, &address), TR_OK);
     listen.port = address.port;
     assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, NULL), TR_EADDRINUSE);
@@ -573,6 +911,50 @@ listening_from_outside_answers_what_is_wrong(void **state)
     assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, &address), TR_OK);
     assert_true(address.port > 0);
     assert_int_equal(tr_runtime_stop(runtime, 5000, NULL), TR_OK);
+}
+
+/* What keeps the program alive. */
+
+static bool goes_to_background;
+static unsigned ended_closes;
+
+static void
+goes_away(tr_server *self)
+{
+    if (goes_to_background) {
+        tr_server_set_background(self, false); /* twice the same does no harm */
+        tr_server_set_background(self, true);
+        tr_server_set_background(self, true);
+    } else {
+        tr_server_close(self);
+    }
+}
+
+static void
+note_close(tr_server *self)
+{
+    (void)self;
+    ck_pr_inc_uint(&ended_closes);
+}
+
+static void
+a_server_keeps_the_program_alive_until_it_closes_or_goes_to_the_background(void **state)
+{
+    (void)state;
+    static const struct tr_server_events going = {.listening = goes_away, .close = note_close};
+    struct tr_server_options options = {.events = &going};
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    for (int round = 0; round < 2; round++) {
+        tr_runtime *runtime;
+        ended_closes = 0;
+        goes_to_background = round == 1;
+        assert_int_equal(tr_runtime_start(&(struct tr_runtime_options){.workers = 2}, &runtime), TR_OK);
+        assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, NULL), TR_OK);
+        assert_int_equal(tr_runtime_wait_idle(runtime), 0); /* or the test never ends */
+        assert_int_equal(ck_pr_load_uint(&ended_closes), goes_to_background ? 0 : 1);
+        assert_int_equal(tr_runtime_stop(runtime, 5000, NULL), TR_OK);
+        assert_int_equal(ended_closes, 1);
+    }
 }
 
 /* Out of descriptors. */
@@ -616,7 +998,7 @@ out_of_descriptors_accepting_pauses_and_established_connections_go_on(void **sta
     (void)state;
     static const struct tr_socket_events socket_events = {.data = echo_and_count};
     static const struct tr_server_events server_events = {.error = count_complaint};
-    struct tr_server_options options = {.socket_events = &socket_events, .events = &server_events};
+    struct tr_server_options options = {.socket = {.events = &socket_events}, .events = &server_events};
     struct tr_listen_options listen = {.host = "127.0.0.1"};
     struct tr_address address;
     tr_runtime *runtime;
@@ -803,6 +1185,7 @@ play_bad_arguments(void)
     struct tr_server_options options = {0};
     struct tr_listen_options listen = {.host = "a\x01"};
     struct tr_address address;
+    tr_server *other;
     assert_int_equal(tr_server_spawn(NULL, &options, &server), TR_EINVAL);
     assert_int_equal(tr_server_spawn(director, NULL, &server), TR_EINVAL);
     assert_int_equal(tr_server_spawn(director, &options, NULL), TR_EINVAL);
@@ -810,6 +1193,21 @@ play_bad_arguments(void)
     assert_int_equal(tr_server_listen(NULL, &listen), TR_EINVAL);
     assert_int_equal(tr_server_listen(server, NULL), TR_EINVAL);
     assert_int_equal(tr_server_listen(server, &listen), TR_EBADHOST);
+    assert_int_equal(tr_server_listen(server, &(struct tr_listen_options){0}), TR_ENOADDRESS);
+    assert_int_equal(tr_server_listen(server, &(struct tr_listen_options){.ipv6_only = true}), TR_ENOADDRESS);
+    assert_int_equal(tr_server_listen(server, &(struct tr_listen_options){.any_port = true, .backlog = -1}),
+                     TR_EBADLIMIT);
+    assert_int_equal(tr_server_pause(server, 0), TR_ENOTLISTENING);
+    assert_int_equal(tr_server_pause(server, (uint64_t)INT32_MAX + 1), TR_EBADLIMIT);
+    assert_int_equal(tr_server_pause(NULL, 0), TR_EINVAL);
+    assert_int_equal(tr_server_resume(server), TR_ENOTLISTENING);
+    assert_int_equal(tr_server_resume(NULL), TR_EINVAL);
+    tr_server_set_background(NULL, true);
+    tr_server_set_block_list(NULL, NULL);
+    options.prefix_ipv6 = 129;
+    assert_int_equal(tr_server_spawn(director, &options, &other), TR_EBADLIMIT);
+    options = (struct tr_server_options){.socket = {.owner = {.actor = UINT64_MAX}}};
+    assert_int_equal(tr_server_spawn(director, &options, &other), TR_EBADREF);
     assert_int_equal(tr_server_close(NULL), TR_EINVAL);
     assert_int_equal(tr_server_address(server, NULL), TR_EINVAL);
     assert_int_equal(tr_server_address(NULL, &address), TR_EINVAL);
@@ -837,13 +1235,25 @@ main(void)
         cmocka_unit_test_setup(an_address_in_use_is_an_error_without_close_and_can_be_tried_again, reset),
         cmocka_unit_test_setup(a_name_can_be_listened_on, reset),
         cmocka_unit_test_setup(closing_during_a_lookup_forgets_it, reset),
+        cmocka_unit_test_setup(the_answer_of_a_forgotten_lookup_is_not_taken_for_a_later_one, reset),
+        cmocka_unit_test_setup(a_name_that_nobody_knows_is_an_error_event, reset),
         cmocka_unit_test_setup(without_a_host_it_listens_on_all_addresses_ipv4_too, reset),
+        cmocka_unit_test_setup(every_failure_and_every_close_is_told_in_its_order, reset),
+        cmocka_unit_test_setup(a_server_that_is_asked_to_stop_still_tells_its_errors, reset),
+        cmocka_unit_test_setup(a_paused_server_lets_connections_wait_until_it_is_resumed, reset),
+        cmocka_unit_test_setup(a_pause_ends_by_itself_after_its_time, reset),
+        cmocka_unit_test_setup(a_pause_ends_with_the_listening, reset),
+        cmocka_unit_test_setup(a_connection_may_pause_its_server_and_is_the_last, reset),
+        cmocka_unit_test_setup(a_share_that_somebody_stops_or_kills_gets_a_successor_and_no_connection_is_miscounted,
+                               reset),
+        cmocka_unit_test_setup(a_worker_whose_share_was_not_born_gets_no_connections, reset),
         cmocka_unit_test_setup(connections_above_the_limit_are_closed_at_once, reset),
         cmocka_unit_test_setup(a_policy_of_the_users_is_asked_and_nonsense_means_home, reset),
         cmocka_unit_test(a_thousand_open_connections_are_split_evenly_over_two_workers),
         cmocka_unit_test(stopping_with_open_connections_and_a_stream_of_new_ones_leaves_nothing),
         cmocka_unit_test(killing_at_once_leaves_no_descriptor),
         cmocka_unit_test(listening_from_outside_answers_what_is_wrong),
+        cmocka_unit_test(a_server_keeps_the_program_alive_until_it_closes_or_goes_to_the_background),
         cmocka_unit_test(out_of_descriptors_accepting_pauses_and_established_connections_go_on),
         cmocka_unit_test_setup(a_server_may_be_killed_in_any_of_its_events, reset),
         cmocka_unit_test_setup(a_connection_may_kill_its_server_and_lives_on, reset),

@@ -53,6 +53,28 @@ what_is_held_stays_and_the_next_read_comes_behind_it(void **state)
     tri_slabs_fini(&slabs);
 }
 
+static void
+a_slab_that_is_let_go_is_read_into_again(void **state)
+{
+    (void)state;
+    struct tri_slabs slabs = {0};
+    tr_slice held = read_some(&slabs, 40000);
+    const char *first = held.data;
+    bool again = false;
+    for (int i = 0; i < 40 && !again; i++) {
+        tr_slice_hold(held);
+        tri_slabs_take_back(&slabs, held);
+        tr_slice next = read_some(&slabs, 40000);
+        assert_ptr_not_equal(next.data, held.data); /* which is still held */
+        tr_slice_release(held);
+        held = next;
+        again = held.data == first;
+    }
+    assert_true(again);
+    tri_slabs_take_back(&slabs, held);
+    tri_slabs_fini(&slabs);
+}
+
 #define HELD 40
 
 static void
@@ -90,6 +112,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_nobody_holds_is_offered_again),
         cmocka_unit_test(what_is_held_stays_and_the_next_read_comes_behind_it),
+        cmocka_unit_test(a_slab_that_is_let_go_is_read_into_again),
         cmocka_unit_test(slabs_live_as_long_as_their_last_holder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

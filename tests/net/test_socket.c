@@ -1,6 +1,9 @@
 #include "helpers.h"
+#include "socket_internal.h"
 #include "stage.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -138,7 +141,7 @@ play_half_open(void)
 {
     client.hook = ends_with_hello;
     accepted[0].hook = replies_later;
-    stage_serve((struct tr_server_options){.allow_half_open = true});
+    stage_serve((struct tr_server_options){.socket.allow_half_open = true});
     stage_connect(&client);
     end_when_both_are_closed();
 }
@@ -183,7 +186,7 @@ a_refused_connection_has_an_error_directly_before_close(void **state)
 {
     (void)state;
     stage_play(1, play_refused);
-    assert_string_equal(client.log, "ECONNREFUSED close! lost:ERR_SOCKET_CLOSED");
+    assert_string_equal(client.log, "ECONNREFUSED close! lost:ERR_SOCKET_CLOSED_BEFORE_CONNECTION");
     assert_string_equal(client.call, "connect");
 }
 
@@ -385,7 +388,7 @@ small_writes_before_connect_go_out_before_ready_without_a_drain(void **state)
 {
     (void)state;
     stage_play(1, play_writes_before_connect);
-    assert_string_equal(client.log, "connect a:OK b:OK ready end close");
+    assert_string_equal(client.log, "connect a:OK ready b:OK end close");
     assert_string_equal(accepted[0].log, "accepted data:ab end close");
 }
 
@@ -847,11 +850,28 @@ tunes(struct endpoint *self, const char *event)
         tr_socket_end(self->socket);
 }
 
+/* What the system has for an accepted socket. */
+static int no_delay, keep_alive, idle_seconds;
+
+static void
+look_at_options(struct endpoint *self, const char *event)
+{
+    socklen_t size = sizeof(int);
+    if (is(event, "accepted")) {
+        getsockopt(self->socket->fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size);
+        getsockopt(self->socket->fd, SOL_SOCKET, SO_KEEPALIVE, &keep_alive, &size);
+        getsockopt(self->socket->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, &size);
+    }
+    tunes(self, event);
+}
+
 static void
 play_tuning(void)
 {
-    client.hook = accepted[0].hook = tunes;
-    stage_serve((struct tr_server_options){.no_delay = true, .keep_alive = true, .keep_alive_delay_ms = 1000});
+    client.hook = tunes;
+    accepted[0].hook = look_at_options;
+    stage_serve(
+        (struct tr_server_options){.socket = {.no_delay = true, .keep_alive = true, .keep_alive_delay_ms = 1000}});
     stage_connect(&client);
     assert_int_equal(tr_socket_set_no_delay(client.socket, true), TR_OK);
     assert_int_equal(tr_socket_set_keep_alive(client.socket, true, 5000), TR_OK);
@@ -865,6 +885,9 @@ options_can_be_set_at_any_time(void **state)
     stage_play(1, play_tuning);
     assert_string_equal(client.log, "connect ready end close");
     assert_string_equal(accepted[0].log, "accepted end close");
+    assert_int_not_equal(no_delay, 0);
+    assert_int_not_equal(keep_alive, 0);
+    assert_int_equal(idle_seconds, 1);
 }
 
 /* Misuse. */
@@ -877,24 +900,24 @@ play_bad_arguments(void)
     long_host[299] = '\0';
     struct tr_connect_options good = {.host = "127.0.0.1", .port = 1};
     tr_socket *socket;
-    assert_int_equal(tr_connect(NULL, &good, &socket), TR_EINVAL);
-    assert_int_equal(tr_connect(director, NULL, &socket), TR_EINVAL);
+    assert_int_equal(tr_connect(NULL, NULL, &good, &socket), TR_EINVAL);
+    assert_int_equal(tr_connect(director, NULL, NULL, &socket), TR_EINVAL);
 
     static const char *const bad_hosts[] = {"", "a b", "a\nb", "\x7f", "\t"};
     for (size_t i = 0; i < sizeof(bad_hosts) / sizeof(bad_hosts[0]); i++) {
         struct tr_connect_options options = {.host = bad_hosts[i], .port = 1};
-        assert_int_equal(tr_connect(director, &options, &socket), TR_EBADHOST);
+        assert_int_equal(tr_connect(director, NULL, &options, &socket), TR_EBADHOST);
     }
     struct tr_connect_options too_long = {.host = long_host, .port = 1};
-    assert_int_equal(tr_connect(director, &too_long, &socket), TR_EBADHOST);
+    assert_int_equal(tr_connect(director, NULL, &too_long, &socket), TR_EBADHOST);
     struct tr_connect_options no_port = {.host = "127.0.0.1"};
-    assert_int_equal(tr_connect(director, &no_port, &socket), TR_EMISSING);
+    assert_int_equal(tr_connect(director, NULL, &no_port, &socket), TR_EMISSING);
     struct tr_connect_options bad_local = {.port = 1, .local_address = "localhost"};
-    assert_int_equal(tr_connect(director, &bad_local, &socket), TR_EBADADDRESS);
+    assert_int_equal(tr_connect(director, NULL, &bad_local, &socket), TR_EBADADDRESS);
     struct tr_connect_options bad_family = {.port = 1, .family = TR_FAMILY_UNIX};
-    assert_int_equal(tr_connect(director, &bad_family, &socket), TR_EINVAL);
+    assert_int_equal(tr_connect(director, NULL, &bad_family, &socket), TR_EINVAL);
     struct tr_connect_options bad_timeout = {.port = 1, .timeout_ms = UINT64_MAX};
-    assert_int_equal(tr_connect(director, &bad_timeout, &socket), TR_EBADLIMIT);
+    assert_int_equal(tr_connect(director, NULL, &bad_timeout, &socket), TR_EBADLIMIT);
 
     assert_int_equal(tr_socket_write(NULL, "x", 1), TR_EINVAL);
     assert_int_equal(tr_socket_end(NULL), TR_EINVAL);
@@ -926,7 +949,7 @@ misuses_after_close(struct endpoint *self, const char *event)
     if (!is(event, "close"))
         return;
     assert_int_equal(say(self->socket, "x"), TR_EDESTROYED);
-    assert_int_equal(write_told(self->socket, tr_slice_constant("x", 1), "never"), TR_EDESTROYED);
+    assert_int_equal(write_told(self->socket, tr_slice_constant("x", 1), "late"), TR_EDESTROYED);
     assert_int_equal(tr_socket_end(self->socket), TR_EDESTROYED);
     tr_socket_pause(self->socket);
     tr_socket_resume(self->socket);
@@ -949,7 +972,7 @@ nothing_harms_in_the_close_callback(void **state)
 {
     (void)state;
     stage_play(1, play_misuse_after_close);
-    assert_string_equal(client.log, "connect ready end close");
+    assert_string_equal(client.log, "connect ready end close late:EPIPE");
 }
 
 /* Destroys in whatever event the test says. */

@@ -161,9 +161,9 @@ play_round(tr_runtime *runtime, unsigned round)
     static const struct tr_socket_events socket_events = {.data = on_data, .end = on_end, .close = on_close};
     static const struct tr_server_events server_events = {.close = on_server_close};
     struct tr_server_options options = {.connection = on_connection,
-                                        .socket_events = &socket_events,
+                                        .socket.events = &socket_events,
                                         .events = &server_events,
-                                        .allow_half_open = round % 2 == 0};
+                                        .socket.allow_half_open = round % 2 == 0};
     struct tr_listen_options listen = {.host = "127.0.0.1"};
     struct tr_address address;
     uv_thread_t threads[CLIENTS];

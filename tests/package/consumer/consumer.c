@@ -32,7 +32,7 @@ run(tr_runtime *runtime)
 {
     static const struct tr_behavior listener = {.name = "listener", .receive = hear};
     static const struct tr_behavior speaker = {.name = "speaker", .init = speak, .receive = ignore};
-    struct tr_server_options server = {.no_delay = true};
+    struct tr_server_options server = {.socket.no_delay = true};
     struct tr_listen_options listen = {.host = "127.0.0.1"};
     struct tr_spawn_options place = {.placement = TR_PLACE_WORKER, .worker = 0};
     struct tr_address bound;

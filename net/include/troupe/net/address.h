@@ -25,11 +25,12 @@ struct tr_address {
     char text[TR_ADDRESS_TEXT]; /* "127.0.0.1", "::1", "/run/x.sock"; "" if there is none. Ends with NUL */
 };
 
-/* What went wrong: the text of it is tr_status_code(status) and tr_status_text(status). */
+/* What went wrong, for programs; tr_status_text(status) says it for people. */
 struct tr_error {
     tr_status status;
     int system;       /* the errno behind it, 0 if there was none */
     const char *call; /* the step that failed: "connect", "bind", "read", "write", "getaddrinfo"... A constant */
+    const char *code; /* tr_status_code(status); the program's own if status is TR_EUSER */
 };
 
 TR_DECLARATIONS_END

@@ -32,27 +32,56 @@ struct tr_server_events {
     void (*message)(tr_server *server, tr_message *message); /* of another actor, other than those of remote.h */
 };
 
+struct tr_block_list;
+
 struct tr_server_options {
-    /* A new connection; runs inside its actor. Its data is options.data until it sets its own. May be NULL. */
+    /* A new connection; runs inside its actor. Its data is options.data until it sets its own. May be NULL. With
+     * socket.owner the owner gets a TR_EVENT_CONNECTION instead. */
     void (*connection)(tr_socket *socket);
-    const struct tr_socket_events *socket_events; /* of every new connection; may be NULL */
-    const struct tr_server_events *events;        /* may be NULL */
-    void *data;                                   /* tr_server_data(), and tr_socket_data() of new sockets */
-    bool allow_half_open;                         /* of every new connection */
-    bool pause_on_connect;                        /* new connections read nothing until tr_socket_resume() */
-    bool no_delay;                                /* tr_socket_set_no_delay() on every new connection */
-    bool keep_alive;                              /* tr_socket_set_keep_alive() likewise */
-    uint64_t keep_alive_delay_ms;
-    uint32_t max_connections;  /* further ones are accepted and closed at once; 0: no limit */
-    tr_balance_policy balance; /* default tr_balance_least_loaded */
-    bool keep;                 /* true: the server's actor outlives its close event and can listen again at any time */
+    struct tr_socket_options socket;       /* of every new connection; without `data`, its data is the server's */
+    const struct tr_server_events *events; /* may be NULL */
+    void *data;                            /* tr_server_data(), and tr_socket_data() of new sockets */
+    bool pause_on_connect;                 /* new connections read nothing until tr_socket_resume() (v10) */
+    uint32_t max_connections;              /* further ones are accepted and closed at once; 0: no limit */
+    tr_balance_policy balance;             /* default tr_balance_least_loaded */
+    bool keep; /* true: the server's actor outlives its close event and can listen again at any time */
+
+    /* Peers whose address is on this list are closed before `connection`. The server holds it; NULL: none. */
+    const struct tr_block_list *block_list;
+
+    /* How many connections may come from one address at a time; 0: any number. Of IPv6 the first prefix_ipv6 bits are one
+     * address, by default 64, since a subscriber has that many. Unix sockets have no address and no limit. */
+    uint32_t max_per_address;
+    unsigned prefix_ipv6;
 };
 
+/*
+ * What to listen on: `server`, a descriptor, a port or a path, the first of them that is given. Port 0 without a host must be
+ * meant, so it is to be said with any_port: TR_ENOADDRESS otherwise.
+ */
 struct tr_listen_options {
+    /* What another server on this worker listens on (v0.10, v10). Connections come to the newer one until it closes. */
+    const tr_server *server;
+
+    /* A descriptor that is bound, whether or not it listens (listenFD, all eras up to v0.5; {fd}, v0.10 on). It is taken if
+     * the call succeeds, made non-blocking and closed on exec. */
+    bool from_fd;
+    int fd;
+
+    /* A unix socket (all eras), unless there is a port (v10). "@name" is an abstract name (Linux). */
+    const char *path;
+    bool readable_all;  /* all users may read the path (v10) */
+    bool writable_all;  /* all users may write to it, which is connecting (v10) */
+    bool truncate_path; /* a path that is too long is cut, as the v10 document says, in place of TR_ENAMETOOLONG */
+    bool unlink_stale;  /* a socket file there which no process serves is replaced */
+
+    /* TCP. */
     const char *host; /* an address or a name; default "::", which takes IPv4 too, or "0.0.0.0" without IPv6 (v10) */
-    uint16_t port;    /* 0: the system chooses, see tr_server_address() */
-    int backlog;      /* default TR_BACKLOG_DEFAULT; the system may shorten it */
-    bool ipv6_only;   /* "::" takes no IPv4 */
+    uint16_t port;
+    bool any_port;  /* the system chooses, see tr_server_address(); not needed with a host */
+    bool ipv6_only; /* "::" takes no IPv4 */
+
+    int backlog; /* default TR_BACKLOG_DEFAULT; the system may shorten it */
 };
 
 /*
@@ -60,9 +89,9 @@ struct tr_listen_options {
  *
  * Owner:   the runtime's. out gets the name, bound the address (with the port that the system chose); both may be NULL.
  * Thread:  any that is no worker.
- * Returns: TR_OK; TR_EINVAL; TR_EBADHOST; TR_EBADLIMIT (backlog, keep_alive_delay_ms); TR_EWRONGTHREAD; TR_ESTOPPING;
- *          what listening answers: TR_EADDRINUSE, TR_EACCES, TR_EADDRNOTAVAIL, TR_ENOTFOUND... On failure nothing is
- *          left of the server, and the status stands for the error event.
+ * Returns: what tr_server_spawn() and tr_server_listen() return; TR_EINVAL (options.server, or a block list that is not frozen); TR_EWRONGTHREAD; what
+ *          listening answers: TR_EADDRINUSE, TR_EACCES, TR_EADDRNOTAVAIL, TR_ENOTFOUND... On failure nothing is left of
+ *          the server, and the status stands for the error event.
  */
 tr_status tr_runtime_listen(struct tr_runtime *runtime, const struct tr_server_options *server,
                             const struct tr_listen_options *listen, tr_ref *out, struct tr_address *bound);
@@ -71,7 +100,8 @@ tr_status tr_runtime_listen(struct tr_runtime *runtime, const struct tr_server_o
  * Makes a server on the worker of self, as its child. It does nothing until tr_server_listen().
  * Owner: the runtime's; *out is valid until its close callback has returned (unless that listens again, be it in vain),
  * with options.keep until it is stopped.
- * Thread: owner of self. Returns: TR_OK; TR_EINVAL; TR_EBADLIMIT (keep_alive_delay_ms); TR_ENOMEM; TR_ESTOPPING.
+ * Thread: owner of self. Returns: TR_OK; TR_EINVAL; TR_EBADLIMIT (a time that is too long, prefix_ipv6 above 128);
+ *         TR_EBADREF (socket.owner); TR_EBADENCODING; TR_ENOMEM; TR_ESTOPPING.
  * Document: net.createServer (all eras).
  */
 tr_status tr_server_spawn(tr_actor *self, const struct tr_server_options *options, tr_server **out);
@@ -79,9 +109,11 @@ tr_status tr_server_spawn(tr_actor *self, const struct tr_server_options *option
 /*
  * Begins to listen; the listening or error event comes after the call has returned. After an error, or after close with
  * options.keep, it may be called again.
- * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_EBADHOST; TR_EBADLIMIT (backlog); TR_EALREADYLISTENING; TR_ENOMEM;
- *         TR_ESTOPPING (it was asked to stop).
- * Document: server.listen (all eras).
+ * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_ENOADDRESS; TR_EBADHOST; TR_EBADPATH; TR_ENAMETOOLONG; TR_EBADLIMIT
+ *         (backlog); TR_EBADF, TR_EBADFD (fd: no descriptor, or no stream socket); TR_EEXIST (fd is another server's of
+ *         this worker); TR_ENOTLISTENING (server); TR_ENOTSUPPORTED (abstract names here); TR_EALREADYLISTENING;
+ *         TR_ENOMEM; TR_ESTOPPING (it was asked to stop).
+ * Document: server.listen, server.listenFD (all eras).
  */
 tr_status tr_server_listen(tr_server *server, const struct tr_listen_options *options);
 
@@ -93,13 +125,35 @@ tr_status tr_server_listen(tr_server *server, const struct tr_listen_options *op
  */
 tr_status tr_server_close(tr_server *server);
 
+/*
+ * Accepts nothing for so long; 0: until tr_server_resume(). Connections wait in the system's backlog meanwhile. A later call
+ * takes the place of an earlier one. It ends with the listening.
+ * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_ENOTLISTENING; TR_EBADLIMIT (above 2^31 - 1); TR_ENOMEM.
+ * Document: server.pause (v0.5; its default of 1000 is TR_PAUSE_DEFAULT_MS).
+ */
+tr_status tr_server_pause(tr_server *server, uint64_t pause_ms);
+#define TR_PAUSE_DEFAULT_MS 1000u
+
+/* Accepts again. Thread: owner. Returns: TR_OK; TR_EINVAL; TR_ENOTLISTENING. */
+tr_status tr_server_resume(tr_server *server);
+
+/*
+ * A background server does not keep tr_runtime_wait_idle() waiting. Thread: owner.
+ * Document: server.unref (true), server.ref (false) (v0.10, v10).
+ */
+void tr_server_set_background(tr_server *server, bool background);
+
+/* Another block list for connections from now on; NULL: none. The server holds it. Thread: owner. */
+void tr_server_set_block_list(tr_server *server, const struct tr_block_list *list);
+
 /* The bound address. Thread: owner. Returns: TR_OK; TR_EINVAL; TR_ENOTLISTENING. Document: server.address (all). */
 tr_status tr_server_address(const tr_server *server, struct tr_address *out);
 
 /* Is it listening? Thread: owner. Document: server.listening (v10). */
 bool tr_server_listening(const tr_server *server);
 
-/* Connections assigned and not closed yet, on all workers. Thread: owner. Document: server.getConnections (v0.10). */
+/* Connections assigned and not closed yet, on all workers. Thread: owner.
+ * Document: server.connections (all eras), server.getConnections (v0.10, v10). */
 uint32_t tr_server_connections(const tr_server *server);
 
 /* Changes the limit for connections from now on; 0: none. Thread: owner. Document: server.maxConnections (all eras). */

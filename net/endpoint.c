@@ -1,0 +1,106 @@
+/*
+ * A descriptor that listens, and the servers that share it.
+ *
+ * A server may listen on what another one listens on. Then both stand in a row: the newest gets every connection, the
+ * older ones wait behind it, and when it closes the next one goes on; whoever closes, in whatever order, the others do
+ * not notice but for that. They share one descriptor, one poll handle and, if we bound a path, its file; all of it goes
+ * with the last of them. So sharing costs no descriptor and cannot fail.
+ *
+ * Closing is in order: the file first, since the open socket is what makes sure that the file is ours (unix_path.c);
+ * then the poll handle, since the loop must forget the descriptor before it goes; then the descriptor. The memory
+ * follows when libuv has let go of the handle: a listener may close while it accepts.
+ */
+#include "server_internal.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct tri_endpoint *
+endpoint_of(void *poll)
+{
+    return (struct tri_endpoint *)((char *)poll - offsetof(struct tri_endpoint, poll));
+}
+
+static void
+on_readable(uv_poll_t *poll, int status, int events)
+{
+    (void)status; /* an error shows in accept4() */
+    (void)events;
+    tri_listener_readable(endpoint_of(poll)->newest);
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+    free(endpoint_of(handle));
+}
+
+tr_status
+tri_endpoint_open(struct tri_net *net, int fd, struct tri_unix_path *path, struct tri_endpoint **out)
+{
+    struct tri_endpoint *endpoint = calloc(1, sizeof(*endpoint));
+    if (endpoint == NULL)
+        return TR_ENOMEM;
+    int error = uv_poll_init(&net->worker->loop, &endpoint->poll, fd);
+    if (error != 0) {
+        free(endpoint);
+        return tri_status_from_uv(error);
+    }
+    endpoint->net = net;
+    endpoint->path = path;
+    endpoint->fd = fd;
+    *out = endpoint;
+    return TR_OK;
+}
+
+void
+tri_endpoint_close(struct tri_endpoint *endpoint)
+{
+    tri_unix_path_remove(endpoint->path);
+    endpoint->path = NULL;
+    uv_close((uv_handle_t *)&endpoint->poll, on_closed);
+    close(endpoint->fd);
+}
+
+void
+tri_endpoint_poll(struct tri_endpoint *endpoint)
+{
+    bool wanted = tri_listener_accepts(endpoint->newest);
+    if (wanted == endpoint->polled)
+        return;
+    endpoint->polled = wanted;
+    if (wanted)
+        uv_poll_start(&endpoint->poll, UV_READABLE, on_readable);
+    else
+        uv_poll_stop(&endpoint->poll);
+}
+
+void
+tri_endpoint_join(struct tri_endpoint *endpoint, struct tri_listener *listener)
+{
+    listener->endpoint = endpoint;
+    listener->newer = NULL;
+    listener->older = endpoint->newest;
+    if (listener->older != NULL)
+        listener->older->newer = listener;
+    endpoint->newest = listener;
+    tri_endpoint_poll(endpoint);
+}
+
+void
+tri_endpoint_leave(struct tri_listener *listener)
+{
+    struct tri_endpoint *endpoint = listener->endpoint;
+    if (listener->newer != NULL)
+        listener->newer->older = listener->older;
+    else
+        endpoint->newest = listener->older;
+    if (listener->older != NULL)
+        listener->older->newer = listener->newer;
+    listener->endpoint = NULL;
+    listener->older = listener->newer = NULL;
+    if (endpoint->newest != NULL)
+        tri_endpoint_poll(endpoint);
+    else
+        tri_endpoint_close(endpoint);
+}

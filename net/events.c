@@ -1,0 +1,276 @@
+/*
+ * Telling: an event calls the user's callback, or becomes a message to the socket's owner.
+ *
+ * A message takes one credit. Without any left the socket stands still (socket.c) until the owner gives some back; so the
+ * owner's mailbox holds at most so many events of one socket, and its operations, which come before the credit, find the
+ * socket as they would have found it inside the callback. Only the descriptors that come with one message are told together,
+ * credit or not: they exist already and have to go somewhere.
+ *
+ * An owner that is gone is noticed by the event that finds nobody: here if it lived on this worker, else by the notice that
+ * the actors' layer sends back. Who stands still tells nothing, so it would not notice an owner that died after it had taken
+ * the event and before it answered. Therefore a socket that has stood still for ASK_MS asks the actors' layer whether the
+ * owner is there, again and again; when it is asked to stop, at once and more often. Its timer is started when the credit
+ * is used up for the first time and afterwards only touched, so that answering in time costs a store.
+ *
+ * A socket whose owner is gone is destroyed and not kept; nobody hears what follows.
+ */
+#include "socket_internal.h"
+
+#include "deal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ASK_MS 1000u
+#define ASK_STOPPING_MS 50u
+#define OWNER_IS_GONE INT64_MAX /* in place of a credit */
+
+tr_status
+tri_events_check_owner(const struct tr_runtime *runtime, const struct tr_owner *owner)
+{
+    bool is_one = owner->actor == TR_NOBODY || tr_ref_worker(owner->actor) < tr_runtime_workers(runtime);
+    return is_one ? TR_OK : TR_EBADREF;
+}
+
+static bool
+has_owner(const tr_socket *socket)
+{
+    return TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_SPECIAL)) && socket->extra->owner != TR_NOBODY;
+}
+
+void
+tri_events_set_owner(struct tri_extra *extra, const struct tr_owner *owner)
+{
+    extra->owner = owner->actor;
+    extra->credit = owner->credit != 0 ? owner->credit : TR_OWNER_CREDIT;
+}
+
+/* Looking after the owner. */
+
+static struct tri_timers *
+timers_of(const tr_socket *socket)
+{
+    return &socket->net->worker->timers;
+}
+
+static void on_watch(struct tri_idle *watch);
+
+/* Begins to wait for an answer. Without memory nobody asks. */
+static void
+watch_owner(tr_socket *socket)
+{
+    struct tri_idle *watch = &socket->extra->watch;
+    bool stops = tri_socket_is(socket, TRI_SOCKET_DRAINING);
+    watch->fire = on_watch;
+    if (watch->timer.place > 0)
+        tri_idle_touch(timers_of(socket), watch);
+    else
+        tri_idle_start(timers_of(socket), watch, stops ? ASK_STOPPING_MS : ASK_MS);
+}
+
+static void
+on_watch(struct tri_idle *watch)
+{
+    struct tri_extra *extra = (struct tri_extra *)((char *)watch - offsetof(struct tri_extra, watch));
+    if (!tri_events_stand_still(extra->socket))
+        return; /* it begins anew when the credit is used up */
+    tri_actor_probe(extra->socket->net->worker, tr_self(extra->socket->actor), extra->owner);
+    watch_owner(extra->socket);
+}
+
+void
+tri_events_end(tr_socket *socket)
+{
+    if (socket->extra != NULL && socket->extra->watch.timer.place > 0)
+        tri_idle_stop(timers_of(socket), &socket->extra->watch);
+}
+
+void
+tri_events_ask_owner(tr_socket *socket)
+{
+    tri_events_end(socket); /* from now on it is asked more often */
+    if (tri_events_stand_still(socket))
+        on_watch(&socket->extra->watch);
+}
+
+void
+tri_events_owner_gone(tr_socket *socket, tr_ref owner)
+{
+    if (!has_owner(socket) || socket->extra->owner != owner)
+        return;
+    socket->extra->credit = OWNER_IS_GONE;
+    socket->flags &= ~(uint32_t)TRI_SOCKET_KEEP;
+    tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
+    if (tri_socket_is(socket, TRI_SOCKET_CLOSED))
+        tri_socket_due(socket, TRI_STEP(OVER));
+}
+
+static void
+tell_owner(tr_socket *socket, enum tr_event event, tr_message message)
+{
+    struct tri_extra *extra = socket->extra;
+    if (extra->credit == OWNER_IS_GONE) {
+        tr_message_drop(&message);
+        return;
+    }
+    message.tag = TR_TAG_SOCKET_EVENT + event;
+    tr_status status = message.kind != TR_PAYLOAD_INVALID
+                           ? tri_send_system(socket->net->worker, socket->actor, extra->owner, &message)
+                           : TR_ENOMEM;
+    if (status != TR_OK)
+        tri_events_owner_gone(socket, extra->owner); /* an event that is lost for lack of memory loses the owner, too */
+    else if (--extra->credit == 0)
+        watch_owner(socket);
+}
+
+void
+tri_events_connection(tr_socket *socket)
+{
+    const struct tr_server_options *options = &socket->share->deal->options;
+    tr_ref server = tri_share_server(socket->share);
+    if (has_owner(socket)) {
+        struct tr_connection connection = {.server = server};
+        tell_owner(socket, TR_EVENT_CONNECTION, tr_message_copy(0, &connection, sizeof(connection)));
+    } else if (options->connection != NULL) {
+        options->connection(socket);
+    }
+}
+
+/* One piece of memory for the event and the host's name. */
+static tr_message
+lookup_message(const struct tr_error *error, const struct tr_address *address, const char *host)
+{
+    size_t size = strlen(host) + 1;
+    struct tr_lookup_event *event = calloc(1, sizeof(*event) + size);
+    if (event == NULL)
+        return (tr_message){.kind = TR_PAYLOAD_INVALID};
+    if (error != NULL)
+        event->error = *error;
+    if (address != NULL)
+        event->address = *address;
+    event->host = memcpy(event + 1, host, size);
+    return tr_message_pointer(0, event, sizeof(*event) + size, free);
+}
+
+void
+tri_events_lookup(tr_socket *socket, const struct tr_error *error, const struct tr_address *address, const char *host)
+{
+    tri_socket_trace(socket, TRI_TRACE_NET_socket_lookup, 0, (uint32_t)(error != NULL ? error->status : TR_OK));
+    if (has_owner(socket))
+        tell_owner(socket, TR_EVENT_LOOKUP, lookup_message(error, address, host));
+    else if (socket->events->lookup != NULL)
+        socket->events->lookup(socket, error, address, host);
+}
+
+typedef void (*plain_callback)(tr_socket *socket);
+
+static plain_callback
+callback_of(const struct tr_socket_events *events, enum tr_event event)
+{
+    switch (event) {
+    case TR_EVENT_CONNECT: return events->connect;
+    case TR_EVENT_READY: return events->ready;
+    case TR_EVENT_END: return events->end;
+    case TR_EVENT_DRAIN: return events->drain;
+    case TR_EVENT_TIMEOUT: return events->timeout;
+    default: return NULL;
+    }
+}
+
+void
+tri_events_plain(tr_socket *socket, enum tr_event event)
+{
+    plain_callback callback;
+    if (has_owner(socket))
+        tell_owner(socket, event, tr_message_signal(0));
+    else if ((callback = callback_of(socket->events, event)) != NULL)
+        callback(socket);
+}
+
+void
+tri_events_data(tr_socket *socket, tr_slice data)
+{
+    if (has_owner(socket)) {
+        tr_slice_hold(data);
+        tell_owner(socket, TR_EVENT_DATA, tr_message_slice(0, data));
+    } else if (socket->events->data != NULL) {
+        socket->events->data(socket, data);
+    }
+}
+
+/* Descriptors in messages: one is added, because 0 is a descriptor and NULL would be no payload. */
+
+static void
+close_descriptor(void *address)
+{
+    close((int)(intptr_t)address - 1);
+}
+
+int
+tr_event_take_fd(tr_message *message)
+{
+    if (message == NULL || message->kind != TR_PAYLOAD_POINTER || message->payload.pointer.destroy != close_descriptor)
+        return -1;
+    return (int)(intptr_t)tr_message_take_pointer(message) - 1;
+}
+
+void
+tri_events_fd(tr_socket *socket, int fd)
+{
+    if (has_owner(socket))
+        tell_owner(socket, TR_EVENT_FD, tr_message_pointer(0, (void *)(intptr_t)(fd + 1), 0, close_descriptor));
+    else if (socket->events->fd != NULL)
+        socket->events->fd(socket, fd);
+    else
+        close(fd);
+}
+
+void
+tri_events_error(tr_socket *socket, const struct tr_error *error)
+{
+    if (has_owner(socket))
+        tell_owner(socket, TR_EVENT_ERROR, tr_message_copy(0, error, sizeof(*error)));
+    else if (socket->events->error != NULL)
+        socket->events->error(socket, error);
+}
+
+void
+tri_events_close(tr_socket *socket, bool had_error)
+{
+    if (has_owner(socket))
+        tell_owner(socket, TR_EVENT_CLOSE, tr_message_copy(0, &had_error, sizeof(had_error)));
+    else if (socket->events->close != NULL)
+        socket->events->close(socket, had_error);
+}
+
+void
+tri_events_credit(tr_socket *socket, tr_ref from, uint32_t events)
+{
+    if (!has_owner(socket) || socket->extra->owner != from || socket->extra->credit == OWNER_IS_GONE)
+        return;
+    int64_t *credit = &socket->extra->credit;
+    *credit = *credit > UINT32_MAX ? *credit : *credit + events;
+}
+
+tr_status
+tr_socket_set_owner(tr_socket *socket, const struct tr_owner *owner)
+{
+    static const struct tr_owner nobody = {.actor = TR_NOBODY};
+    if (socket == NULL)
+        return TR_EINVAL;
+    tri_socket_check(socket);
+    if (owner == NULL && socket->extra == NULL)
+        return TR_OK;
+    tr_status status = owner != NULL ? tri_events_check_owner(tr_actor_runtime(socket->actor), owner) : TR_OK;
+    if (status != TR_OK)
+        return status;
+    if (tri_socket_extra(socket) == NULL)
+        return TR_ENOMEM;
+    tri_events_set_owner(socket->extra, owner != NULL ? owner : &nobody);
+    tri_socket_mark(socket);
+    tri_socket_due(socket, TRI_STEP(FIN)); /* it may have stood still for the old one */
+    if (tri_socket_is_open(socket))
+        tri_socket_poll(socket);
+    return TR_OK;
+}

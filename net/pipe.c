@@ -1,0 +1,409 @@
+/*
+ * Pipes.
+ *
+ *   first socket --bytes--> second socket --> kernel
+ *        ^                       |
+ *        +---- bytes taken ------+
+ *
+ * On one worker the bytes are written by a call, in the read that brought them, so that the slab they lie in is free again
+ * at once. Between two workers they go by messages: a slice there, and the number of bytes that have gone to the
+ * kernel back. Either way the first socket counts what it has sent and not heard of; from its window on it is not
+ * read. The second tells when its queue is empty: one word for all that waited.
+ *
+ * Both know each other by their refs alone. The second keeps a list of the pipes that end in it, to tell them when it
+ * is closed; a pipe into nowhere is noticed by the message that comes back. Messages keep their order, so the second takes
+ * whatever comes from a ref as of the pipe that was opened last by it. The way back is not as simple: a number says
+ * which of the first one's pipes an answer is about.
+ *
+ * A part of a slab that waits keeps all of the slab from being read into again. So small parts wait as copies: otherwise
+ * somebody who sends byte by byte to a peer that does not read could bind a slab with each of them.
+ */
+#include "socket_internal.h"
+
+#include <stdlib.h>
+#include <troupe/net/pipe.h>
+
+#define SMALL_BYTES 8192u
+
+/* At the first socket. */
+struct tri_pipe {
+    tr_ref to;
+    uint64_t number;
+    uint64_t waiting; /* bytes sent, of which nothing was heard */
+    uint32_t window;
+    bool keep_open;
+};
+
+/* At the second: one for each pipe that ends there. */
+struct tri_pipe_end {
+    struct tri_pipe_end *next;
+    tr_ref from;
+    uint64_t number;
+    uint64_t waiting; /* bytes that came and are in the queue */
+    bool keep_open;
+};
+
+/* To the other one: a call on the same worker, else a message. */
+
+/* false: nobody of that name is here, or there is no memory. */
+static bool
+send_words(tr_socket *socket, tr_ref to, uint32_t tag, uint64_t first, uint64_t second)
+{
+    uint64_t words[2] = {first, second};
+    tr_message message = tr_message_copy(tag, words, sizeof(words));
+    return tri_send_system(socket->net->worker, socket->actor, to, &message) == TR_OK;
+}
+
+/* What the first does. */
+
+bool
+tri_pipe_is_full(const struct tri_pipe *pipe)
+{
+    return pipe->waiting > pipe->window;
+}
+
+static void
+stop_reading(tr_socket *socket)
+{
+    socket->flags &= ~(uint32_t)TRI_SOCKET_READING;
+    if (tri_socket_is_open(socket))
+        tri_socket_poll(socket);
+}
+
+static void
+free_pipe(tr_socket *socket)
+{
+    free(socket->extra->pipe);
+    socket->extra->pipe = NULL;
+    tri_socket_mark(socket);
+}
+
+static void
+on_taken(tr_socket *first, uint64_t number, uint64_t bytes)
+{
+    struct tri_pipe *pipe = first->extra != NULL ? first->extra->pipe : NULL;
+    if (pipe == NULL || pipe->number != number)
+        return;
+    pipe->waiting -= bytes;
+    if (!tri_pipe_is_full(pipe))
+        tri_reader_start(first);
+}
+
+/* The second is closed, or is not there. Whatever the first still has to write, if its side was ended, goes out. */
+static void
+on_other_closed(tr_socket *first, uint64_t number, bool failed)
+{
+    struct tri_pipe *pipe = first->extra != NULL ? first->extra->pipe : NULL;
+    if (pipe == NULL || pipe->number != number)
+        return;
+    free_pipe(first);
+    if (tri_socket_is(first, TRI_SOCKET_PEER_ENDED | TRI_SOCKET_DESTROYED))
+        return;
+    if (failed && !tri_socket_is(first, TRI_SOCKET_ENDING)) {
+        tri_socket_close(first, TR_EPIPE, 0, TRI_CALL_WRITE);
+        return;
+    }
+    first->extra->drops = true;
+    tri_socket_mark(first);
+    tr_socket_end(first);
+    tri_reader_start(first);
+}
+
+/* What the second does. */
+
+static struct tri_pipe_end *
+find_end(tr_socket *second, tr_ref from)
+{
+    struct tri_pipe_end *end = second->extra != NULL ? second->extra->sources : NULL;
+    while (end != NULL && end->from != from)
+        end = end->next;
+    return end;
+}
+
+static void
+remove_end(tr_socket *second, struct tri_pipe_end *end)
+{
+    struct tri_pipe_end **link = &second->extra->sources;
+    while (*link != end)
+        link = &(*link)->next;
+    *link = end->next;
+    free(end);
+}
+
+static void
+tell_taken(tr_socket *second, const struct tri_pipe_end *end, uint64_t bytes)
+{
+    tr_socket *first = tri_socket_find(second->net, end->from);
+    if (first != NULL)
+        on_taken(first, end->number, bytes);
+    else
+        send_words(second, end->from, TRI_TAG_PIPE_TAKEN, end->number, bytes);
+}
+
+static void
+tell_closed(tr_socket *second, tr_ref from, uint64_t number, bool failed)
+{
+    tr_socket *first = tri_socket_find(second->net, from);
+    if (first != NULL)
+        on_other_closed(first, number, failed);
+    else
+        send_words(second, from, TRI_TAG_PIPE_CLOSED, number, failed);
+}
+
+static void
+on_open(tr_socket *second, tr_ref from, uint64_t number, bool keep_open)
+{
+    struct tri_extra *extra = tri_socket_is(second, TRI_SOCKET_DESTROYED) ? NULL : tri_socket_extra(second);
+    struct tri_pipe_end *end = find_end(second, from);
+    bool is_new = extra != NULL && end == NULL;
+    if (is_new)
+        end = malloc(sizeof(*end));
+    if (extra == NULL || end == NULL) {
+        tell_closed(second, from, number, true);
+        return;
+    }
+    struct tri_pipe_end *next = is_new ? extra->sources : end->next;
+    *end = (struct tri_pipe_end){.next = next, .from = from, .number = number, .keep_open = keep_open};
+    if (is_new)
+        extra->sources = end;
+}
+
+/* Its peer has ended and our side with it: it takes no more, but what waits is still sent. */
+static bool
+ends_with_peer(const tr_socket *second)
+{
+    return tri_socket_is(second, TRI_SOCKET_ENDING) && tri_socket_is(second, TRI_SOCKET_PEER_ENDED) &&
+           !tri_socket_is(second, TRI_SOCKET_HALF_OPEN | TRI_SOCKET_DESTROYED);
+}
+
+static tr_status
+write_data(tr_socket *second, tr_slice data)
+{
+    if (data.size <= SMALL_BYTES && !tri_writer_is_empty(second))
+        return tr_socket_write(second, data.data, data.size);
+    return tr_socket_write_slice(second, data);
+}
+
+static void
+on_data(tr_socket *second, tr_ref from, tr_slice data)
+{
+    struct tri_pipe_end *end = find_end(second, from);
+    if (end == NULL)
+        return;
+    if (ends_with_peer(second)) {
+        uint64_t number = end->number;
+        remove_end(second, end);
+        tell_closed(second, from, number, false);
+        return;
+    }
+    tr_status status = write_data(second, data);
+    if (status < TR_OK) {
+        /* Our side has ended, or bytes cannot be kept: what comes has no place to go. */
+        tri_socket_close(second, status, 0, TRI_CALL_WRITE);
+    } else if (tri_writer_is_empty(second)) {
+        tell_taken(second, end, data.size);
+    } else {
+        end->waiting += data.size;
+    }
+}
+
+void
+tri_pipe_drained(tr_socket *second)
+{
+    for (struct tri_pipe_end *end = second->extra->sources; end != NULL; end = end->next) {
+        uint64_t bytes = end->waiting;
+        end->waiting = 0;
+        if (bytes > 0)
+            tell_taken(second, end, bytes);
+    }
+}
+
+static void
+on_end(tr_socket *second, tr_ref from)
+{
+    struct tri_pipe_end *end = find_end(second, from);
+    if (end == NULL)
+        return;
+    bool keep_open = end->keep_open;
+    remove_end(second, end);
+    if (!keep_open)
+        tr_socket_end(second);
+}
+
+static void
+on_cut(tr_socket *second, tr_ref from, bool incomplete)
+{
+    struct tri_pipe_end *end = find_end(second, from);
+    if (end == NULL)
+        return;
+    bool keep_open = end->keep_open;
+    remove_end(second, end);
+    if (incomplete && !keep_open)
+        tri_socket_close(second, TR_EPIPE, 0, TRI_CALL_READ);
+}
+
+/* From the first to the second. */
+
+static void
+open_at(tr_socket *first, const struct tri_pipe *pipe)
+{
+    tr_socket *second = tri_socket_find(first->net, pipe->to);
+    if (second != NULL)
+        on_open(second, tr_self(first->actor), pipe->number, pipe->keep_open);
+    else if (!send_words(first, pipe->to, TRI_TAG_PIPE_OPEN, pipe->number, pipe->keep_open))
+        on_other_closed(first, pipe->number, true);
+}
+
+static void
+cut_at(tr_socket *first, tr_ref to, bool incomplete)
+{
+    tr_socket *second = tri_socket_find(first->net, to);
+    if (second != NULL)
+        on_cut(second, tr_self(first->actor), incomplete);
+    else
+        send_words(first, to, TRI_TAG_PIPE_CUT, incomplete, 0);
+}
+
+static tr_message
+data_message(tr_slice data)
+{
+    tr_slice kept = data;
+    if (data.size > SMALL_BYTES)
+        tr_slice_hold(data);
+    else if (tr_slice_copy(data.data, data.size, &kept) != TR_OK)
+        return (tr_message){.kind = TR_PAYLOAD_INVALID};
+    return tr_message_slice(TRI_TAG_PIPE_DATA, kept);
+}
+
+void
+tri_pipe_data(tr_socket *first, tr_slice data)
+{
+    struct tri_pipe *pipe = first->extra->pipe;
+    tr_socket *second = tri_socket_find(first->net, pipe->to);
+    pipe->waiting += data.size;
+    if (second != NULL) {
+        on_data(second, tr_self(first->actor), data); /* which may end the pipe */
+    } else {
+        tr_message message = data_message(data);
+        if (tri_send_system(first->net->worker, first->actor, pipe->to, &message) != TR_OK)
+            on_other_closed(first, pipe->number, true);
+    }
+    pipe = first->extra->pipe;
+    if (pipe != NULL && tri_pipe_is_full(pipe))
+        stop_reading(first);
+}
+
+void
+tri_pipe_end(tr_socket *first)
+{
+    struct tri_pipe *pipe = first->extra != NULL ? first->extra->pipe : NULL;
+    if (pipe == NULL)
+        return;
+    tr_ref to = pipe->to;
+    free_pipe(first);
+    tr_socket *second = tri_socket_find(first->net, to);
+    if (second != NULL)
+        on_end(second, tr_self(first->actor));
+    else
+        send_words(first, to, TRI_TAG_PIPE_END, 0, 0);
+}
+
+/* Closing. */
+
+static void
+close_as_second(tr_socket *second)
+{
+    bool failed = tri_socket_is(second, TRI_SOCKET_FAILED);
+    struct tri_pipe_end *end;
+    while ((end = second->extra->sources) != NULL) {
+        tr_ref from = end->from;
+        uint64_t number = end->number;
+        remove_end(second, end);
+        tell_closed(second, from, number, failed);
+    }
+}
+
+void
+tri_pipe_closed(tr_socket *socket)
+{
+    if (socket->extra == NULL)
+        return;
+    if (tri_socket_is(socket, TRI_SOCKET_PEER_ENDED)) {
+        tri_pipe_end(socket); /* all of it went through, though it was closed before the end was told */
+    } else if (socket->extra->pipe != NULL) {
+        tr_ref to = socket->extra->pipe->to;
+        free_pipe(socket);
+        cut_at(socket, to, true);
+    }
+    close_as_second(socket);
+    socket->extra->drops = false;
+    tri_socket_mark(socket);
+}
+
+void
+tri_pipe_undelivered(tr_socket *socket, tr_ref to)
+{
+    const struct tri_pipe *pipe = socket->extra != NULL ? socket->extra->pipe : NULL;
+    if (pipe != NULL && pipe->to == to)
+        on_other_closed(socket, pipe->number, true);
+}
+
+void
+tri_pipe_receive(tr_socket *socket, tr_message *message)
+{
+    const uint64_t *words = message->payload.words;
+    switch (message->tag) {
+    case TRI_TAG_PIPE_OPEN: on_open(socket, message->from, words[0], words[1] != 0); break;
+    case TRI_TAG_PIPE_DATA: on_data(socket, message->from, message->payload.slice); break;
+    case TRI_TAG_PIPE_END: on_end(socket, message->from); break;
+    case TRI_TAG_PIPE_CUT: on_cut(socket, message->from, words[0] != 0); break;
+    case TRI_TAG_PIPE_TAKEN: on_taken(socket, words[0], words[1]); break;
+    case TRI_TAG_PIPE_CLOSED: on_other_closed(socket, words[0], words[1] != 0); break;
+    default: break; /* meant for something that is no socket */
+    }
+}
+
+/* The public functions. */
+
+tr_status
+tr_socket_pipe(tr_socket *from, tr_ref to, const struct tr_pipe_options *options)
+{
+    if (from == NULL)
+        return TR_EINVAL;
+    tri_socket_check(from);
+    if (to == TR_NOBODY || tr_ref_worker(to) >= tr_runtime_workers(tr_actor_runtime(from->actor)))
+        return TR_EBADREF;
+    if (tri_socket_is(from, TRI_SOCKET_DESTROYED))
+        return TR_EDESTROYED;
+    struct tri_pipe *pipe = tri_socket_extra(from) != NULL ? malloc(sizeof(*pipe)) : NULL;
+    if (pipe == NULL)
+        return TR_ENOMEM;
+    uint32_t window = options != NULL && options->window_bytes != 0 ? options->window_bytes : TR_PIPE_WINDOW_BYTES;
+    *pipe = (struct tri_pipe){
+        .to = to,
+        .number = ++from->net->pipes,
+        .window = window,
+        .keep_open = options != NULL && options->keep_open,
+    };
+    tr_socket_unpipe(from);
+    from->extra->pipe = pipe;
+    from->extra->drops = false;
+    tri_socket_mark(from);
+    open_at(from, pipe);
+    tr_socket_resume(from);
+    if (tri_socket_is(from, TRI_SOCKET_PEER_ENDED))
+        tri_socket_due(from, TRI_STEP(AFTER_END)); /* the end was told already: it goes on to the second alone */
+    return TR_OK;
+}
+
+void
+tr_socket_unpipe(tr_socket *from)
+{
+    if (from == NULL || from->extra == NULL || from->extra->pipe == NULL)
+        return;
+    tri_socket_check(from);
+    tr_ref to = from->extra->pipe->to;
+    free_pipe(from);
+    cut_at(from, to, false);
+    tri_reader_start(from);
+}

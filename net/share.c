@@ -1,0 +1,133 @@
+/*
+ * The actor of a share: it receives a server's descriptors on another worker.
+ *
+ * A connection counts from the moment in which the server assigns it. So whatever becomes of the message that carries
+ * it, somebody must count its end: the socket, or else the message's destructor, which runs on the share's worker when
+ * the share was killed, or was never born, and the message is a dead letter there. Only a message that did not leave
+ * the server's own worker does not count: there the server itself knows that it could not be sent.
+ *
+ * A share's actor ends only on the server's word NO_MORE, which comes the same way as the descriptors and thus after
+ * the last of them: so none is lost when the runtime stops. A share that is asked to stop tells the server. If the
+ * runtime stops, that stops accepting and gives the word; otherwise somebody asked the share alone, and it gets a
+ * successor. Killing does without the word; the server learns of it in the same way.
+ *
+ * NO_MORE is sent to every share exactly once, also to one that is gone, since it carries the hold on the deal on which
+ * all messages before it rely. Where the server's own worker drops it, unsent, that hold stays: what was sent before
+ * may be on its way. The runtime's end frees such a deal.
+ */
+#include "deal.h"
+#include "tags.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Descriptors on their way. */
+
+struct tri_handover {
+    struct tri_deal *deal; /* held by the NO_MORE that follows */
+    struct tri_limit_key place;
+    unsigned worker;
+    int fd;
+    bool has_place;
+};
+
+static void
+drop_handover(void *address)
+{
+    struct tri_handover *handover = address;
+    struct tri_worker *here = tri_worker_current();
+    close(handover->fd);
+    if (here != NULL && here->index == handover->worker)
+        tri_deal_lost(handover->deal, here, handover->has_place ? &handover->place : NULL);
+    free(handover);
+}
+
+bool
+tri_share_message(struct tri_deal *deal, unsigned worker, int fd, const struct tri_limit_key *place, tr_message *out)
+{
+    struct tri_handover *handover = malloc(sizeof(*handover));
+    if (handover == NULL)
+        return false;
+    *handover = (struct tri_handover){.deal = deal, .worker = worker, .fd = fd, .has_place = place != NULL};
+    if (place != NULL)
+        handover->place = *place;
+    *out = tr_message_pointer(TRI_TAG_DEAL_CONNECTION, handover, sizeof(*handover), drop_handover);
+    return true;
+}
+
+static void
+give_hold_back(void *address)
+{
+    struct tri_deal *deal = address;
+    struct tri_worker *here = tri_worker_current();
+    if (here != NULL && here != deal->home->worker)
+        tri_deal_release(deal);
+}
+
+tr_message
+tri_share_no_more(struct tri_deal *deal)
+{
+    return tr_message_pointer(TRI_TAG_DEAL_NO_MORE, deal, sizeof(*deal), give_hold_back);
+}
+
+/* The actor. */
+
+struct share_state {
+    struct tri_share *share;
+};
+
+static tr_status
+init(tr_actor *self, void *state, const void *argument)
+{
+    struct share_state *actor = state;
+    struct tri_net *net = tri_net_of(tri_actor_worker(self));
+    if (net != NULL)
+        actor->share = tri_share_open((struct tri_deal *)argument, net);
+    return actor->share != NULL ? TR_OK : TR_ENOMEM;
+}
+
+static void
+take(tr_actor *self, struct tri_share *share, struct tri_handover *handover)
+{
+    tri_share_accept(share, self, handover->fd, handover->has_place ? &handover->place : NULL);
+    free(handover);
+}
+
+static void
+receive(tr_actor *self, void *state, tr_message *message)
+{
+    struct share_state *actor = state;
+    if (message->tag == TRI_TAG_DEAL_CONNECTION)
+        take(self, actor->share, tr_message_take_pointer(message));
+    else if (message->tag == TRI_TAG_DEAL_NO_MORE)
+        tr_exit(self);
+}
+
+static void
+stopped(tr_actor *self, void *state)
+{
+    struct share_state *actor = state;
+    (void)self;
+    tri_share_close(actor->share);
+}
+
+static bool
+stopping(tr_actor *self, void *state, enum tr_stop_mode how)
+{
+    struct share_state *actor = state;
+    tr_message message = tr_message_signal(TRI_TAG_DEAL_SHARE_STOPS);
+    tri_send_system(tri_actor_worker(self), self, tri_share_server(actor->share), &message);
+    if (how != TR_STOP_KILL)
+        return false;
+    stopped(self, state);
+    return true;
+}
+
+const struct tr_behavior tri_share_behavior = {
+    .name = "share",
+    .state_size = sizeof(struct share_state),
+    .init = init,
+    .receive = receive,
+    .stopping = stopping,
+    .stopped = stopped,
+};

@@ -1,0 +1,184 @@
+/*
+ * What can be asked of a socket, and the options that can be set at any time.
+ */
+#include "connect.h"
+#include "deal.h"
+#include "tune.h"
+
+static const struct tr_socket_events no_events;
+
+/* Addresses: those of an open descriptor. */
+
+typedef int (*name_function)(int fd, struct sockaddr *name, socklen_t *size);
+
+static void
+address_by(name_function name_of, const tr_socket *socket, struct tr_address *out)
+{
+    *out = (struct tr_address){0};
+    struct sockaddr_storage storage = {0};
+    socklen_t size = sizeof(storage);
+    if (tri_socket_is_open(socket) && name_of(socket->fd, (struct sockaddr *)&storage, &size) == 0)
+        tri_address_from((const struct sockaddr *)&storage, out);
+}
+
+static int
+peer_name(int fd, struct sockaddr *name, socklen_t *size)
+{
+    return getpeername(fd, name, size);
+}
+
+static int
+own_name(int fd, struct sockaddr *name, socklen_t *size)
+{
+    return getsockname(fd, name, size);
+}
+
+void
+tr_socket_remote_address(const tr_socket *socket, struct tr_address *out)
+{
+    if (socket != NULL && out != NULL)
+        address_by(peer_name, socket, out);
+}
+
+void
+tr_socket_local_address(const tr_socket *socket, struct tr_address *out)
+{
+    if (socket != NULL && out != NULL)
+        address_by(own_name, socket, out);
+}
+
+/* Counters and states. */
+
+uint64_t
+tr_socket_bytes_read(const tr_socket *socket)
+{
+    return socket != NULL ? socket->bytes_read : 0;
+}
+
+uint64_t
+tr_socket_bytes_written(const tr_socket *socket)
+{
+    return socket != NULL ? socket->bytes_written : 0;
+}
+
+bool
+tr_socket_connecting(const tr_socket *socket)
+{
+    return socket != NULL && tri_socket_is(socket, TRI_SOCKET_CONNECTING);
+}
+
+bool
+tr_socket_pending(const tr_socket *socket)
+{
+    return socket != NULL && !tri_socket_is_open(socket);
+}
+
+bool
+tr_socket_destroyed(const tr_socket *socket)
+{
+    return socket == NULL || tri_socket_is(socket, TRI_SOCKET_DESTROYED);
+}
+
+enum tr_ready_state
+tr_socket_ready_state(const tr_socket *socket)
+{
+    if (tr_socket_destroyed(socket))
+        return TR_STATE_CLOSED;
+    if (tri_socket_is(socket, TRI_SOCKET_CONNECTING))
+        return TR_STATE_OPENING;
+    bool readable = !tri_socket_is(socket, TRI_SOCKET_PEER_ENDED);
+    bool writable = !tri_socket_is(socket, TRI_SOCKET_ENDING);
+    if (readable)
+        return writable ? TR_STATE_OPEN : TR_STATE_READ_ONLY;
+    return writable ? TR_STATE_WRITE_ONLY : TR_STATE_CLOSED;
+}
+
+const char *
+tr_ready_state_name(enum tr_ready_state state)
+{
+    static const char *const names[] = {
+        [TR_STATE_CLOSED] = "closed",      [TR_STATE_OPENING] = "opening",      [TR_STATE_OPEN] = "open",
+        [TR_STATE_READ_ONLY] = "readOnly", [TR_STATE_WRITE_ONLY] = "writeOnly",
+    };
+    return (size_t)state < sizeof(names) / sizeof(names[0]) ? names[state] : "closed";
+}
+
+/* The user's. */
+
+void *
+tr_socket_data(const tr_socket *socket)
+{
+    return socket != NULL ? socket->data : NULL;
+}
+
+void
+tr_socket_set_data(tr_socket *socket, void *data)
+{
+    if (socket != NULL)
+        socket->data = data;
+}
+
+void
+tr_socket_set_events(tr_socket *socket, const struct tr_socket_events *events)
+{
+    if (socket != NULL)
+        socket->events = events != NULL ? events : &no_events;
+}
+
+tr_actor *
+tr_socket_actor(tr_socket *socket)
+{
+    return socket != NULL ? socket->actor : NULL;
+}
+
+tr_ref
+tr_socket_ref(const tr_socket *socket)
+{
+    return socket != NULL ? tr_self(socket->actor) : TR_NOBODY;
+}
+
+tr_ref
+tr_socket_server(const tr_socket *socket)
+{
+    if (socket == NULL || !tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
+        return TR_NOBODY;
+    return tri_share_server(socket->share);
+}
+
+/* Options of the descriptor, which may be asked for before there is one. */
+
+tr_status
+tr_socket_set_no_delay(tr_socket *socket, bool no_delay)
+{
+    if (socket == NULL)
+        return TR_EINVAL;
+    tri_socket_check(socket);
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+        return TR_EDESTROYED;
+    socket->flags &= ~(uint32_t)TRI_SOCKET_NO_DELAY;
+    socket->flags |= no_delay ? TRI_SOCKET_NO_DELAY : 0;
+    if (!tri_socket_is_open(socket) || tri_socket_is_unix(socket))
+        return TR_OK;
+    return tri_status_from_uv(tri_tune_no_delay(socket->fd, no_delay));
+}
+
+tr_status
+tr_socket_set_keep_alive(tr_socket *socket, bool enable, uint64_t initial_delay_ms)
+{
+    if (socket == NULL)
+        return TR_EINVAL;
+    tri_socket_check(socket);
+    if (initial_delay_ms > TRI_KEEP_ALIVE_LIMIT_MS)
+        return TR_EBADLIMIT;
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+        return TR_EDESTROYED;
+    if (initial_delay_ms > 0 && tri_socket_extra(socket) == NULL)
+        return TR_ENOMEM;
+    socket->flags &= ~(uint32_t)TRI_SOCKET_KEEP_ALIVE;
+    socket->flags |= enable ? TRI_SOCKET_KEEP_ALIVE : 0;
+    if (socket->extra != NULL)
+        socket->extra->keep_alive_delay_ms = initial_delay_ms;
+    if (!tri_socket_is_open(socket) || tri_socket_is_unix(socket))
+        return TR_OK;
+    return tri_status_from_uv(tri_tune_keep_alive(socket->fd, enable, initial_delay_ms));
+}

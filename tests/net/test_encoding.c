@@ -1,0 +1,625 @@
+/*
+ * Decoding is held against vectors that Node made, and against itself: bytes cut anywhere must give one text. Every
+ * output lies in a block of just tr_decoder_limit() bytes, so that the sanitizer sees a limit that is too small.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+#include <troupe/net/encoding.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const enum tr_encoding encodings[] = {
+    TR_ENCODING_NONE, TR_ENCODING_UTF8,   TR_ENCODING_ASCII,     TR_ENCODING_LATIN1,
+    TR_ENCODING_HEX,  TR_ENCODING_BASE64, TR_ENCODING_BASE64URL, TR_ENCODING_UTF16LE,
+};
+
+/* Text that grows as pieces are decoded. */
+struct text {
+    char bytes[1024];
+    size_t size;
+};
+
+static void
+text_add(struct text *text, const char *bytes, size_t size)
+{
+    assert_true(size <= sizeof(text->bytes) - text->size);
+    memcpy(text->bytes + text->size, bytes, size);
+    text->size += size;
+}
+
+/* data == NULL: the end. */
+static void
+decode(struct tr_decoder *decoder, const void *data, size_t size, struct text *text)
+{
+    size_t limit = tr_decoder_limit(decoder, size);
+    char *out = malloc(limit + (limit == 0));
+    assert_non_null(out);
+    size_t written = data == NULL ? tr_decoder_finish(decoder, out) : tr_decoder_push(decoder, data, size, out);
+    assert_true(written <= limit);
+    text_add(text, out, written);
+    free(out);
+}
+
+static void
+assert_text(const struct text *text, const char *expected, size_t size)
+{
+    assert_int_equal(text->size, size);
+    assert_memory_equal(text->bytes, expected, size);
+}
+
+/* Pieces as strings, {"\xe2", "\x82\xac"}, and what each gives; the last text is that of the end. */
+struct pieces {
+    enum tr_encoding encoding;
+    struct {
+        const char *bytes;
+        size_t size;
+        const char *text;
+    } piece[4];
+    const char *end;
+};
+
+#define PIECE(bytes, text)                                                                                             \
+    {                                                                                                                  \
+        bytes, sizeof(bytes) - 1, text                                                                                 \
+    }
+
+static void
+assert_pieces(const struct pieces *pieces)
+{
+    struct tr_decoder decoder;
+    tr_decoder_init(&decoder, pieces->encoding);
+    for (size_t i = 0; i < COUNT(pieces->piece) && pieces->piece[i].bytes != NULL; i++) {
+        struct text text = {.size = 0};
+        decode(&decoder, pieces->piece[i].bytes, pieces->piece[i].size, &text);
+        assert_text(&text, pieces->piece[i].text, strlen(pieces->piece[i].text));
+    }
+    struct text text = {.size = 0};
+    decode(&decoder, NULL, 0, &text);
+    assert_text(&text, pieces->end, strlen(pieces->end));
+}
+
+/* Node's vectors. */
+
+static size_t
+from_hex(const char *hex, unsigned char *bytes, size_t limit)
+{
+    tr_slice slice;
+    assert_int_equal(tr_encode(TR_ENCODING_HEX, hex, strlen(hex), &slice), TR_OK);
+    size_t size = slice.size;
+    assert_true(size <= limit);
+    memcpy(bytes, slice.data, size);
+    tr_slice_release(slice);
+    return size;
+}
+
+static void
+assert_string(const struct text *text, const json_t *expected)
+{
+    assert_text(text, json_string_value(expected), json_string_length(expected));
+}
+
+static void
+run_vector(const json_t *vector)
+{
+    enum tr_encoding encoding;
+    const json_t *chunks = json_object_get(vector, "chunks");
+    const json_t *strings = json_object_get(vector, "strings");
+    assert_int_equal(tr_encoding_by_name(json_string_value(json_object_get(vector, "encoding")), &encoding), TR_OK);
+    assert_int_equal(json_array_size(strings), json_array_size(chunks) + 1);
+
+    struct tr_decoder decoder;
+    tr_decoder_init(&decoder, encoding);
+    for (size_t i = 0; i < json_array_size(chunks); i++) {
+        unsigned char bytes[64];
+        size_t size = from_hex(json_string_value(json_array_get(chunks, i)), bytes, sizeof(bytes));
+        struct text text = {.size = 0};
+        decode(&decoder, bytes, size, &text);
+        assert_string(&text, json_array_get(strings, i));
+    }
+    struct text text = {.size = 0};
+    decode(&decoder, NULL, 0, &text);
+    assert_string(&text, json_array_get(strings, json_array_size(chunks)));
+}
+
+static void
+node_decodes_the_same_piece_for_piece(void **state)
+{
+    (void)state;
+    json_error_t error;
+    json_t *file = json_load_file(TESTS_VECTORS "/decode.json", JSON_ALLOW_NUL, &error);
+    assert_non_null(file);
+    const json_t *vectors = json_object_get(file, "decode");
+    assert_in_range(json_array_size(vectors), 125, 10000);
+    for (size_t i = 0; i < json_array_size(vectors); i++)
+        run_vector(json_array_get(vectors, i));
+    json_decref(file);
+}
+
+/* Cuts. */
+
+static uint64_t seed;
+
+static uint32_t
+random_number(void)
+{
+    seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(seed >> 33);
+}
+
+/* Bytes of which most are the beginning, the middle or the end of something. */
+static size_t
+random_bytes(unsigned char *bytes, size_t limit)
+{
+    static const unsigned char likely[] = {
+        0x00, 0x41, 0x7f, 0x80, 0x82, 0x8f, 0x90, 0x9f, 0xa0, 0xac, 0xbf, 0xc0, 0xc1, 0xc2, 0xc3, 0xd8, 0xdb, 0xdc,
+        0xde, 0xdf, 0xe0, 0xe2, 0xed, 0xef, 0xf0, 0xf1, 0xf4, 0xf5, 0xf7, 0xf8, 0xff, 0x3d, 0x98, 0xbb, 0x00, 0xd8,
+    };
+    size_t size = random_number() % (limit + 1);
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = random_number() % 8 == 0 ? (unsigned char)random_number() : likely[random_number() % sizeof(likely)];
+    return size;
+}
+
+/* The text of bytes in pieces of these ends. */
+static struct text
+text_of(enum tr_encoding encoding, const unsigned char *bytes, const size_t *ends, size_t count)
+{
+    struct text text = {.size = 0};
+    struct tr_decoder decoder;
+    tr_decoder_init(&decoder, encoding);
+    size_t begin = 0;
+    for (size_t i = 0; i < count; begin = ends[i++])
+        decode(&decoder, bytes + begin, ends[i] - begin, &text);
+    decode(&decoder, NULL, 0, &text);
+    return text;
+}
+
+static struct text
+text_whole(enum tr_encoding encoding, const unsigned char *bytes, size_t size)
+{
+    return text_of(encoding, bytes, &size, 1);
+}
+
+#define BYTES 16
+
+static void
+assert_cuts_do_not_matter(enum tr_encoding encoding, const unsigned char *bytes, size_t size)
+{
+    struct text whole = text_whole(encoding, bytes, size);
+    for (size_t a = 0; a <= size; a++)
+        for (size_t b = a; b <= size; b++) {
+            struct text cut = text_of(encoding, bytes, (size_t[]){a, b, size}, 3);
+            assert_text(&cut, whole.bytes, whole.size);
+        }
+    size_t singly[BYTES];
+    for (size_t i = 0; i < size; i++)
+        singly[i] = i + 1;
+    struct text cut = text_of(encoding, bytes, singly, size);
+    assert_text(&cut, whole.bytes, whole.size);
+}
+
+static void
+bytes_give_one_text_wherever_they_are_cut(void **state)
+{
+    (void)state;
+    seed = 20;
+    for (int round = 0; round < 300; round++) {
+        unsigned char bytes[BYTES];
+        size_t size = random_bytes(bytes, sizeof(bytes));
+        for (size_t i = 0; i < COUNT(encodings); i++)
+            assert_cuts_do_not_matter(encodings[i], bytes, size);
+    }
+}
+
+static bool
+is_valid(const struct text *text)
+{
+    tr_slice slice;
+    if (tr_encode(TR_ENCODING_UTF16LE, text->bytes, text->size, &slice) != TR_OK)
+        return false;
+    tr_slice_release(slice);
+    return true;
+}
+
+static void
+whatever_comes_the_text_is_valid_in_every_piece(void **state)
+{
+    (void)state;
+    seed = 21;
+    for (int round = 0; round < 2000; round++)
+        for (size_t i = 1; i < COUNT(encodings); i++) {
+            struct tr_decoder decoder;
+            tr_decoder_init(&decoder, encodings[i]);
+            for (int piece = 0; piece < 4; piece++) {
+                unsigned char bytes[BYTES];
+                size_t size = random_bytes(bytes, sizeof(bytes));
+                struct text text = {.size = 0};
+                decode(&decoder, piece < 3 ? bytes : NULL, size * (piece < 3), &text);
+                assert_true(is_valid(&text));
+            }
+        }
+}
+
+static void
+what_was_decoded_can_be_written_again(void **state)
+{
+    (void)state;
+    static const enum tr_encoding lossless[] = {TR_ENCODING_LATIN1, TR_ENCODING_HEX, TR_ENCODING_BASE64,
+                                                TR_ENCODING_BASE64URL};
+    seed = 22;
+    for (int round = 0; round < 500; round++) {
+        unsigned char bytes[100];
+        size_t size = random_bytes(bytes, sizeof(bytes));
+        for (size_t i = 0; i < COUNT(lossless); i++) {
+            struct text text = text_whole(lossless[i], bytes, size);
+            tr_slice slice;
+            assert_int_equal(tr_encode(lossless[i], text.bytes, text.size, &slice), TR_OK);
+            assert_int_equal(slice.size, size);
+            assert_memory_equal(slice.data, bytes, size);
+            tr_slice_release(slice);
+        }
+    }
+}
+
+/* A word-wise search must find one character among many others, wherever it stands. */
+static void
+one_odd_byte_is_found_at_every_place_of_a_long_text(void **state)
+{
+    (void)state;
+    for (size_t place = 0; place < 100; place++) {
+        unsigned char bytes[100];
+        memset(bytes, 'a', sizeof(bytes));
+        bytes[place] = 0xe9;
+
+        struct text text = text_whole(TR_ENCODING_UTF8, bytes, sizeof(bytes));
+        assert_int_equal(text.size, sizeof(bytes) + 2);
+        assert_memory_equal(text.bytes + place, "\xef\xbf\xbd", 3);
+        text = text_whole(TR_ENCODING_LATIN1, bytes, sizeof(bytes));
+        assert_int_equal(text.size, sizeof(bytes) + 1);
+        assert_memory_equal(text.bytes + place, "\xc3\xa9", 2);
+        tr_slice slice;
+        assert_int_equal(tr_encode(TR_ENCODING_LATIN1, (char *)bytes, sizeof(bytes), &slice), TR_EBADTEXT);
+        assert_int_equal(tr_encode(TR_ENCODING_LATIN1, text.bytes, text.size, &slice), TR_OK);
+        assert_int_equal(slice.size, sizeof(bytes));
+        assert_memory_equal(slice.data, bytes, sizeof(bytes));
+        tr_slice_release(slice);
+    }
+}
+
+#define BAD "\xef\xbf\xbd" /* U+FFFD */
+
+/* Made with Node: what can never become a character is held like what can, and each byte of it is replaced. */
+static void
+impossible_characters_are_replaced_byte_by_byte(void **state)
+{
+    (void)state;
+    static const struct pieces cases[] = {
+        {TR_ENCODING_UTF8, {PIECE("\xc0", ""), PIECE("\x80", BAD BAD)}, ""},
+        {TR_ENCODING_UTF8, {PIECE("\xf5", ""), PIECE("\x80", "")}, BAD BAD},
+        {TR_ENCODING_UTF8, {PIECE("\xf5\x80\x80\x80", BAD BAD BAD BAD)}, ""},
+        {TR_ENCODING_UTF8, {PIECE("\xf0\x8f\xbf\xbf", BAD BAD BAD BAD)}, ""},
+        {TR_ENCODING_UTF8, {PIECE("\xf8", BAD)}, ""},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_pieces(&cases[i]);
+}
+
+static void
+half_of_a_surrogate_pair_waits_for_the_other_half(void **state)
+{
+    (void)state;
+    static const struct pieces cases[] = {
+        {TR_ENCODING_UTF16LE, {PIECE("\x3d\xd8\x00", ""), PIECE("\xde", "\xf0\x9f\x98\x80")}, ""},
+        {TR_ENCODING_UTF16LE, {PIECE("\x3d", ""), PIECE("\xd8", ""), PIECE("\x00\xde", "\xf0\x9f\x98\x80")}, ""},
+        {TR_ENCODING_UTF16LE,
+         {PIECE("\x3d\xd8", ""), PIECE("\x3d\xd8", BAD), PIECE("\x00\xde", "\xf0\x9f\x98\x80")},
+         ""},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_pieces(&cases[i]);
+}
+
+static void
+a_lonely_surrogate_is_replaced(void **state)
+{
+    (void)state;
+    static const struct pieces cases[] = {
+        {TR_ENCODING_UTF16LE, {PIECE("\x00\xde", BAD)}, ""},
+        {TR_ENCODING_UTF16LE, {PIECE("\x3d\xd8", ""), PIECE("a\0", BAD "a")}, ""},
+        {TR_ENCODING_UTF16LE, {PIECE("\x3d\xd8", "")}, BAD},
+        {TR_ENCODING_UTF16LE, {PIECE("\x3d\xd8", ""), PIECE("a", "")}, BAD},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_pieces(&cases[i]);
+}
+
+static void
+bytes_come_as_they_are_without_an_encoding(void **state)
+{
+    (void)state;
+    static const struct pieces none = {TR_ENCODING_NONE, {PIECE("\xc3", "\xc3"), PIECE("\xff\x80", "\xff\x80")}, ""};
+    assert_pieces(&none);
+}
+
+/* Life of a decoder. */
+
+static void
+all_zero_and_an_encoding_is_a_decoder(void **state)
+{
+    (void)state;
+    struct tr_decoder decoder;
+    memset(&decoder, 0, sizeof(decoder));
+    decoder.encoding = TR_ENCODING_BASE64;
+    struct text text = {.size = 0};
+    decode(&decoder, "ab", 2, &text);
+    decode(&decoder, NULL, 0, &text);
+    assert_text(&text, "YWI=", 4);
+    assert_in_range(sizeof(decoder), 1, 16);
+}
+
+static void
+after_the_end_a_decoder_is_as_new(void **state)
+{
+    (void)state;
+    static const unsigned char incomplete[] = {0xf0, 0x9f, 0x98, 0x3d, 0xd8};
+    for (size_t i = 0; i < COUNT(encodings); i++) {
+        struct tr_decoder decoder;
+        tr_decoder_init(&decoder, encodings[i]);
+        struct text first = {.size = 0}, second = {.size = 0};
+        decode(&decoder, incomplete, sizeof(incomplete), &first);
+        decode(&decoder, NULL, 0, &first);
+        decode(&decoder, incomplete, sizeof(incomplete), &second);
+        decode(&decoder, NULL, 0, &second);
+        assert_text(&second, first.bytes, first.size);
+    }
+}
+
+static void
+nothing_pushed_changes_nothing(void **state)
+{
+    (void)state;
+    struct tr_decoder decoder;
+    tr_decoder_init(&decoder, TR_ENCODING_UTF8);
+    struct text text = {.size = 0};
+    decode(&decoder, "\xe2\x82", 2, &text);
+    char out[6];
+    assert_int_equal(tr_decoder_push(&decoder, NULL, 0, out), 0);
+    decode(&decoder, "\xac", 1, &text);
+    assert_text(&text, "\xe2\x82\xac", 3);
+    for (size_t i = 0; i < COUNT(encodings); i++) {
+        tr_decoder_init(&decoder, encodings[i]);
+        assert_int_equal(tr_decoder_push(&decoder, NULL, 0, out), 0);
+        assert_int_equal(tr_decoder_finish(&decoder, out), 0);
+    }
+}
+
+static void
+a_limit_that_cannot_be_counted_is_the_largest_number(void **state)
+{
+    (void)state;
+    struct tr_decoder decoder;
+    tr_decoder_init(&decoder, TR_ENCODING_UTF8);
+    assert_int_equal(tr_decoder_limit(&decoder, 10), 30);
+    assert_true(tr_decoder_limit(&decoder, SIZE_MAX / 3 + 1) == SIZE_MAX);
+    char out[3];
+    tr_decoder_push(&decoder, "\xc3", 1, out);
+    assert_int_equal(tr_decoder_limit(&decoder, 10), 33);
+    assert_true(tr_decoder_limit(&decoder, SIZE_MAX) == SIZE_MAX);
+}
+
+/* Writing. */
+
+struct written {
+    enum tr_encoding encoding;
+    const char *text;
+    const char *bytes;
+    size_t size;
+};
+
+#define WRITTEN(encoding, text, bytes)                                                                                 \
+    {                                                                                                                  \
+        TR_ENCODING_##encoding, text, bytes, sizeof(bytes) - 1                                                         \
+    }
+
+static void
+text_is_written_as_node_writes_it(void **state)
+{
+    (void)state;
+    static const struct written cases[] = {
+        WRITTEN(NONE, "h\xc3\xa9", "h\xc3\xa9"),
+        WRITTEN(UTF8, "h\xc3\xa9", "h\xc3\xa9"),
+        WRITTEN(UTF8, "not valid: \xc3", "not valid: \xc3"),
+        WRITTEN(LATIN1, "a\xe2\x82\xac\xc3\xa9\xf0\x9f\x98\x80", "a\xac\xe9\x3d\x00"),
+        WRITTEN(ASCII, "a\xe2\x82\xac\xc3\xa9\xf0\x9f\x98\x80", "a\xac\xe9\x3d\x00"),
+        WRITTEN(UTF16LE, "a\xe2\x82\xac\xc3\xa9\xf0\x9f\x98\x80", "a\0\xac\x20\xe9\0\x3d\xd8\x00\xde"),
+        WRITTEN(UTF16LE, "\xf4\x8f\xbf\xbf\xef\xbf\xbf", "\xff\xdb\xff\xdf\xff\xff"),
+        WRITTEN(HEX, "00fFA9", "\x00\xff\xa9"),
+        WRITTEN(BASE64, "aGVsbG8=", "hello"),
+        WRITTEN(BASE64, "aGVsbG8", "hello"),
+        WRITTEN(BASE64, "aGVsbG8===", "hello"),
+        WRITTEN(BASE64, " aGV\r\nsbG8 = \t\v\f", "hello"),
+        WRITTEN(BASE64, "YWJjZGVmZ2hp\nYWJjZGVmZ2hp\n", "abcdefghiabcdefghi"),
+        WRITTEN(BASE64, "+/+/-_-_", "\xfb\xff\xbf\xfb\xff\xbf"),
+        WRITTEN(BASE64URL, "+/+/-_-_", "\xfb\xff\xbf\xfb\xff\xbf"),
+        WRITTEN(BASE64, "YR", "a"), /* of the last digit the bits that make no byte */
+        WRITTEN(BASE64, "=", ""),
+        WRITTEN(BASE64, " \n", ""),
+        WRITTEN(HEX, "", ""),
+        WRITTEN(UTF16LE, "", ""),
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        tr_slice slice;
+        assert_int_equal(tr_encode(cases[i].encoding, cases[i].text, strlen(cases[i].text), &slice), TR_OK);
+        assert_int_equal(slice.size, cases[i].size);
+        assert_memory_equal(slice.data, cases[i].bytes, cases[i].size);
+        tr_slice_release(slice);
+    }
+}
+
+static void
+text_that_cannot_be_written_is_refused_and_nothing_is_given(void **state)
+{
+    (void)state;
+    static const struct written cases[] = {
+        WRITTEN(HEX, "abc", ""),
+        WRITTEN(HEX, "zz", ""),
+        WRITTEN(HEX, "0 ", ""),
+        WRITTEN(HEX, "a\xc3", ""),
+        WRITTEN(BASE64, "YW!J", ""),
+        WRITTEN(BASE64, "YWJ\xc2\xa0", ""),
+        WRITTEN(BASE64, "YQ==YQ==", ""),
+        WRITTEN(BASE64, "Y", ""),
+        WRITTEN(BASE64, "YWJjY===", ""),
+        WRITTEN(BASE64URL, "YWJj.", ""),
+        WRITTEN(LATIN1, "ab\xff", ""),
+        WRITTEN(ASCII, "\xc3", ""),
+        WRITTEN(UTF16LE, "\xed\xa0\x80", ""), /* a surrogate */
+        WRITTEN(UTF16LE, "\xc0\x80", ""),     /* a long form */
+        WRITTEN(UTF16LE, "\xf4\x90\x80\x80", ""),
+        WRITTEN(UTF16LE, "a\xe2\x82", ""),
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        tr_slice slice = tr_slice_constant("before", 6);
+        assert_int_equal(tr_encode(cases[i].encoding, cases[i].text, strlen(cases[i].text), &slice), TR_EBADTEXT);
+        assert_string_equal(slice.data, "before");
+    }
+}
+
+static void
+wrong_arguments_of_writing_are_refused(void **state)
+{
+    (void)state;
+    tr_slice slice;
+    assert_int_equal(tr_encode(TR_ENCODING_HEX, NULL, 2, &slice), TR_EINVAL);
+    assert_int_equal(tr_encode(TR_ENCODING_HEX, "00", 2, NULL), TR_EINVAL);
+    assert_int_equal(tr_encode((enum tr_encoding)8, "00", 2, &slice), TR_EBADENCODING);
+    assert_int_equal(tr_encode((enum tr_encoding) - 1, "00", 2, &slice), TR_EBADENCODING);
+    for (size_t i = 0; i < COUNT(encodings); i++) {
+        assert_int_equal(tr_encode(encodings[i], NULL, 0, &slice), TR_OK);
+        assert_int_equal(slice.size, 0);
+        tr_slice_release(slice);
+    }
+}
+
+/* All of them at once: 0x10ffff less the surrogates, in the order of their numbers. */
+static void
+every_character_survives_utf16(void **state)
+{
+    (void)state;
+    size_t units = 0xd800 + 0x2000 + 2 * 0x100000;
+    unsigned char *bytes = malloc(2 * units), *at = bytes;
+    assert_non_null(bytes);
+    for (uint32_t c = 0; c < 0x110000; c++) {
+        uint32_t pair[2] = {c, 0};
+        if (c >= 0x10000) {
+            pair[0] = 0xd800 + ((c - 0x10000) >> 10);
+            pair[1] = 0xdc00 + (c - 0x10000) % 0x400;
+        }
+        for (size_t i = 0; i < (c < 0x10000 ? 1 : 2) && (c < 0xd800 || c > 0xdfff); i++) {
+            *at++ = (unsigned char)(pair[i] % 256);
+            *at++ = (unsigned char)(pair[i] / 256);
+        }
+    }
+    struct tr_decoder decoder;
+    tr_decoder_init(&decoder, TR_ENCODING_UTF16LE);
+    char *text = malloc(tr_decoder_limit(&decoder, 2 * units));
+    assert_non_null(text);
+    size_t size = tr_decoder_push(&decoder, bytes, 2 * units, text);
+    assert_int_equal(size, 0x80 + 2 * 0x780 + 3 * (0xf800 - 0x800) + 4 * 0x100000);
+    tr_slice slice;
+    assert_int_equal(tr_encode(TR_ENCODING_UTF16LE, text, size, &slice), TR_OK);
+    assert_int_equal(slice.size, 2 * units);
+    assert_memory_equal(slice.data, bytes, 2 * units);
+    tr_slice_release(slice);
+    free(text);
+    free(bytes);
+}
+
+/* Names. */
+
+static void
+names_are_those_of_node_in_any_case(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        enum tr_encoding encoding;
+    } names[] = {
+        {"utf8", TR_ENCODING_UTF8},           {"utf-8", TR_ENCODING_UTF8},      {"UTF-8", TR_ENCODING_UTF8},
+        {"ascii", TR_ENCODING_ASCII},         {"Ascii", TR_ENCODING_ASCII},     {"latin1", TR_ENCODING_LATIN1},
+        {"binary", TR_ENCODING_LATIN1},       {"BINARY", TR_ENCODING_LATIN1},   {"hex", TR_ENCODING_HEX},
+        {"base64", TR_ENCODING_BASE64},       {"Base64", TR_ENCODING_BASE64},   {"base64url", TR_ENCODING_BASE64URL},
+        {"base64URL", TR_ENCODING_BASE64URL}, {"utf16le", TR_ENCODING_UTF16LE}, {"utf-16le", TR_ENCODING_UTF16LE},
+        {"ucs2", TR_ENCODING_UTF16LE},        {"UCS-2", TR_ENCODING_UTF16LE},
+    };
+    for (size_t i = 0; i < COUNT(names); i++) {
+        enum tr_encoding encoding = TR_ENCODING_NONE;
+        assert_int_equal(tr_encoding_by_name(names[i].name, &encoding), TR_OK);
+        assert_int_equal(encoding, names[i].encoding);
+    }
+}
+
+static void
+what_is_no_name_is_refused(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"",      "utf",  "utf88",  "utf8 ",    "utf-16",
+                                        "utf16", "none", "buffer", "base64ur", "[ex"};
+    enum tr_encoding encoding = TR_ENCODING_HEX;
+    for (size_t i = 0; i < COUNT(names); i++)
+        assert_int_equal(tr_encoding_by_name(names[i], &encoding), TR_EBADENCODING);
+    assert_int_equal(tr_encoding_by_name(NULL, &encoding), TR_EINVAL);
+    assert_int_equal(tr_encoding_by_name("hex", NULL), TR_EINVAL);
+    assert_int_equal(encoding, TR_ENCODING_HEX);
+}
+
+static void
+an_encoding_is_found_by_its_own_name(void **state)
+{
+    (void)state;
+    for (size_t i = 1; i < COUNT(encodings); i++) {
+        enum tr_encoding encoding = TR_ENCODING_NONE;
+        assert_int_equal(tr_encoding_by_name(tr_encoding_name(encodings[i]), &encoding), TR_OK);
+        assert_int_equal(encoding, encodings[i]);
+    }
+    assert_string_equal(tr_encoding_name(TR_ENCODING_LATIN1), "latin1");
+    assert_string_equal(tr_encoding_name(TR_ENCODING_UTF16LE), "utf16le");
+    assert_string_equal(tr_encoding_name(TR_ENCODING_NONE), "none");
+    assert_string_equal(tr_encoding_name((enum tr_encoding)99), "unknown");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(node_decodes_the_same_piece_for_piece),
+        cmocka_unit_test(bytes_give_one_text_wherever_they_are_cut),
+        cmocka_unit_test(whatever_comes_the_text_is_valid_in_every_piece),
+        cmocka_unit_test(what_was_decoded_can_be_written_again),
+        cmocka_unit_test(one_odd_byte_is_found_at_every_place_of_a_long_text),
+        cmocka_unit_test(impossible_characters_are_replaced_byte_by_byte),
+        cmocka_unit_test(half_of_a_surrogate_pair_waits_for_the_other_half),
+        cmocka_unit_test(a_lonely_surrogate_is_replaced),
+        cmocka_unit_test(bytes_come_as_they_are_without_an_encoding),
+        cmocka_unit_test(all_zero_and_an_encoding_is_a_decoder),
+        cmocka_unit_test(after_the_end_a_decoder_is_as_new),
+        cmocka_unit_test(nothing_pushed_changes_nothing),
+        cmocka_unit_test(a_limit_that_cannot_be_counted_is_the_largest_number),
+        cmocka_unit_test(text_is_written_as_node_writes_it),
+        cmocka_unit_test(text_that_cannot_be_written_is_refused_and_nothing_is_given),
+        cmocka_unit_test(wrong_arguments_of_writing_are_refused),
+        cmocka_unit_test(every_character_survives_utf16),
+        cmocka_unit_test(names_are_those_of_node_in_any_case),
+        cmocka_unit_test(what_is_no_name_is_refused),
+        cmocka_unit_test(an_encoding_is_found_by_its_own_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

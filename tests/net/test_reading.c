@@ -1,0 +1,467 @@
+/*
+ * Reading: texts that come in pieces, pausing, and what is held back meanwhile.
+ *
+ * The peer is a raw descriptor that the play writes to; an act waits a moment where the socket shall see two pieces.
+ */
+#include "helpers.h"
+#include "stage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define APART_MS 20u
+
+static struct endpoint client;
+static int peer = -1;
+
+static int
+reset(void **state)
+{
+    (void)state;
+    memset(&client, 0, sizeof(client));
+    return 0;
+}
+
+static bool
+is(const char *event, const char *name)
+{
+    return strcmp(event, name) == 0;
+}
+
+static void
+end_when_closed(void)
+{
+    struct endpoint *one[] = {&client};
+    stage_end_when_closed(one, 1);
+}
+
+static void
+open_pair(struct tr_socket_options options)
+{
+    int fds[2];
+    stage_pair(AF_UNIX, fds);
+    peer = fds[1];
+    stage_adopt_as(&client, fds[0], options);
+    end_when_closed();
+}
+
+/* What the data events brought: each in brackets, so that it shows where texts are cut. */
+static void
+brackets(struct endpoint *self, const char *event)
+{
+    if (is(event, "data"))
+        note(self, "[%.*s]", (int)self->last.size, self->last.data);
+}
+
+static void
+send_text(const void *text, size_t size)
+{
+    assert_true(tests_peer_send(peer, text, size));
+}
+
+/* Acts of the peer and the user, one after the other. NULL ends the peer. */
+static const char *const *pieces;
+static void (*between)(unsigned i); /* before piece i is sent; may be NULL */
+static unsigned next;
+
+static void
+send_next(void *argument)
+{
+    (void)argument;
+    unsigned i = next++;
+    if (between != NULL)
+        between(i);
+    if (pieces[i] == NULL) {
+        close(peer);
+        return;
+    }
+    send_text(pieces[i], strlen(pieces[i]));
+    stage_after(APART_MS, send_next, NULL);
+}
+
+static void
+begin(const char *const *texts, void (*act)(unsigned i))
+{
+    pieces = texts;
+    between = act;
+    next = 0;
+    send_next(NULL);
+}
+
+/* Texts. */
+
+#define SNOWMAN "\xe2\x98\x83"
+#define REPLACED "\xef\xbf\xbd"
+
+static void
+play_cut_characters(void)
+{
+    static const char *const texts[] = {"a\xe2", "\x98", "\x83z", NULL};
+    client.hook = brackets;
+    open_pair((struct tr_socket_options){.encoding = TR_ENCODING_UTF8});
+    begin(texts, NULL);
+}
+
+static void
+a_character_that_comes_in_pieces_is_given_whole(void **state)
+{
+    (void)state;
+    stage_play(1, play_cut_characters);
+    assert_string_equal(client.log, "data:a [a] data [" SNOWMAN "z] end close");
+}
+
+static void
+play_incomplete(void)
+{
+    static const char *const texts[] = {"a", "\xe2\x98", NULL};
+    client.hook = brackets;
+    open_pair((struct tr_socket_options){.encoding = TR_ENCODING_UTF8});
+    begin(texts, NULL);
+}
+
+static void
+what_is_incomplete_at_the_end_is_data_before_it(void **state)
+{
+    (void)state;
+    stage_play(1, play_incomplete);
+    assert_string_equal(client.log, "data:a [a] data [" REPLACED "] end close");
+}
+
+static enum tr_encoding encoding;
+
+static void
+play_encoding(void)
+{
+    static const char *const texts[] = {"\xe4\xe4", "?", NULL};
+    client.hook = brackets;
+    open_pair((struct tr_socket_options){.encoding = encoding});
+    begin(texts, NULL);
+}
+
+static void
+every_encoding_gives_its_text_over_the_pieces(void **state)
+{
+    static const struct {
+        enum tr_encoding encoding;
+        const char *log;
+    } cases[] = {
+        {TR_ENCODING_LATIN1, "data [\xc3\xa4\xc3\xa4] data:? [?] end close"},
+        {TR_ENCODING_ASCII, "data:dd [dd] data:? [?] end close"},
+        {TR_ENCODING_HEX, "data:e4e4 [e4e4] data:3f [3f] end close"},
+        {TR_ENCODING_BASE64, "data:5OQ/ [5OQ/] end close"},
+        {TR_ENCODING_BASE64URL, "data:5OQ_ [5OQ_] end close"},
+        {TR_ENCODING_UTF16LE, "data [\xee\x93\xa4] end close"},
+        {TR_ENCODING_UTF8, "data [" REPLACED "] data [" REPLACED "?] end close"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        reset(state);
+        encoding = cases[i].encoding;
+        stage_play(1, play_encoding);
+        assert_string_equal(client.log, cases[i].log);
+    }
+}
+
+static void
+change_encoding(unsigned i)
+{
+    static const enum tr_encoding encodings[] = {TR_ENCODING_HEX, TR_ENCODING_NONE, TR_ENCODING_BASE64,
+                                                 TR_ENCODING_UTF8, TR_ENCODING_UTF8};
+    assert_int_equal(tr_socket_set_encoding(client.socket, encodings[i]), TR_OK);
+}
+
+static void
+play_changes(void)
+{
+    static const char *const texts[] = {"a", "b", "c", "d", NULL};
+    client.hook = brackets;
+    open_pair((struct tr_socket_options){0});
+    assert_int_equal(tr_socket_set_encoding(client.socket, (enum tr_encoding)99), TR_EBADENCODING);
+    assert_int_equal(tr_socket_set_encoding(NULL, TR_ENCODING_UTF8), TR_EINVAL);
+    begin(texts, change_encoding);
+}
+
+/* The base64 of one byte waits for more; a change of the encoding begins anew and forgets it, as Node's does. */
+static void
+the_encoding_can_be_changed_at_any_time(void **state)
+{
+    (void)state;
+    stage_play(1, play_changes);
+    assert_string_equal(client.log, "data:61 [61] data:b [b] data:d [d] end close");
+}
+
+/* Encoding that is set in a data event holds from the next byte on. */
+static void
+switches(struct endpoint *self, const char *event)
+{
+    brackets(self, event);
+    if (is(event, "data"))
+        assert_int_equal(tr_socket_set_encoding(self->socket, TR_ENCODING_HEX), TR_OK);
+}
+
+static void
+play_switch(void)
+{
+    static const char *const texts[] = {"a", "b", NULL};
+    client.hook = switches;
+    open_pair((struct tr_socket_options){0});
+    begin(texts, NULL);
+}
+
+static void
+an_encoding_set_in_a_data_event_holds_for_the_next_one(void **state)
+{
+    (void)state;
+    stage_play(1, play_switch);
+    assert_string_equal(client.log, "data:a [a] data:62 [62] end close");
+}
+
+/* Pauses. */
+
+static void
+resume(void *argument)
+{
+    (void)argument;
+    note(&client, "resuming");
+    tr_socket_resume(client.socket);
+    note(&client, "resumed");
+}
+
+static void
+pause_before_second(unsigned i)
+{
+    if (i == 1)
+        tr_socket_pause(client.socket);
+    if (i == 2)
+        stage_after(40, resume, NULL);
+}
+
+static void
+play_pause_in_a_character(void)
+{
+    static const char *const texts[] = {"a\xe2", "\x98\x83", NULL};
+    client.hook = brackets;
+    open_pair((struct tr_socket_options){.encoding = TR_ENCODING_UTF8});
+    begin(texts, pause_before_second);
+}
+
+static void
+a_pause_in_the_middle_of_a_character_loses_nothing(void **state)
+{
+    (void)state;
+    stage_play(1, play_pause_in_a_character);
+    assert_string_equal(client.log, "data:a [a] resuming resumed data [" SNOWMAN "] end close");
+}
+
+static void
+play_incomplete_in_a_pause(void)
+{
+    static const char *const texts[] = {"a\xe2\x98", NULL};
+    client.hook = brackets;
+    open_pair((struct tr_socket_options){.encoding = TR_ENCODING_UTF8});
+    begin(texts, pause_before_second);
+    stage_after(APART_MS + 60, resume, NULL);
+}
+
+static void
+what_is_incomplete_waits_for_resume_and_the_end_with_it(void **state)
+{
+    (void)state;
+    stage_play(1, play_incomplete_in_a_pause);
+    assert_string_equal(client.log, "data:a [a] resuming resumed data [" REPLACED "] end close");
+}
+
+static void
+play_end_in_a_pause(void)
+{
+    static const char *const texts[] = {"a", NULL};
+    client.hook = brackets;
+    open_pair((struct tr_socket_options){0});
+    begin(texts, pause_before_second);
+}
+
+static void
+an_end_with_nothing_before_it_comes_in_a_pause_too(void **state)
+{
+    (void)state;
+    stage_play(1, play_end_in_a_pause);
+    assert_string_equal(client.log, "data:a [a] end close");
+}
+
+static void
+pause_and_change(unsigned i)
+{
+    pause_before_second(i);
+    if (i == 2)
+        assert_int_equal(tr_socket_set_encoding(client.socket, TR_ENCODING_HEX), TR_OK);
+}
+
+static void
+play_change_in_a_pause(void)
+{
+    static const char *const texts[] = {"a", "b", NULL};
+    client.hook = brackets;
+    open_pair((struct tr_socket_options){0});
+    begin(texts, pause_and_change);
+}
+
+static void
+what_was_held_back_is_given_in_the_encoding_of_the_moment(void **state)
+{
+    (void)state;
+    stage_play(1, play_change_in_a_pause);
+    assert_string_equal(client.log, "data:a [a] resuming resumed data:62 [62] end close");
+}
+
+static void
+pause_again(void *argument)
+{
+    (void)argument;
+    tr_socket_resume(client.socket);
+    tr_socket_pause(client.socket);
+    note(&client, "paused");
+}
+
+static void
+pause_twice(unsigned i)
+{
+    pause_before_second(i);
+    if (i == 2)
+        stage_after(10, pause_again, NULL);
+}
+
+static void
+play_pause_again(void)
+{
+    static const char *const texts[] = {"a", "b", NULL};
+    client.hook = brackets;
+    open_pair((struct tr_socket_options){0});
+    begin(texts, pause_twice);
+}
+
+static void
+a_pause_right_after_resume_goes_on_holding_back(void **state)
+{
+    (void)state;
+    stage_play(1, play_pause_again);
+    assert_string_equal(client.log, "data:a [a] paused resuming resumed data:b [b] end close");
+}
+
+static void
+destroy(void *argument)
+{
+    (void)argument;
+    tr_socket_destroy(client.socket, TR_OK);
+}
+
+static void
+pause_and_destroy(unsigned i)
+{
+    if (i == 1)
+        tr_socket_pause(client.socket);
+    if (i == 2)
+        stage_after(20, destroy, NULL);
+}
+
+static void
+play_destroy_in_a_pause(void)
+{
+    static const char *const texts[] = {"a", "b", NULL};
+    client.hook = brackets;
+    open_pair((struct tr_socket_options){0});
+    begin(texts, pause_and_destroy);
+}
+
+static void
+what_is_held_back_is_lost_with_its_socket(void **state)
+{
+    (void)state;
+    stage_play(1, play_destroy_in_a_pause);
+    assert_string_equal(client.log, "data:a [a] close");
+    assert_int_equal(client.bytes, 1);
+}
+
+/* A paused socket takes one read and no more: the peer feels it. */
+static size_t taken;
+
+static void
+fill(void *argument)
+{
+    (void)argument;
+    for (ssize_t size; (size = send(peer, pattern(65536).data, 65536, MSG_DONTWAIT)) > 0;)
+        taken += (size_t)size;
+}
+
+static void
+look_and_resume(void *argument)
+{
+    (void)argument;
+    char byte = 'x';
+    assert_int_equal(client.bytes, 0);
+    assert_in_range(tr_socket_bytes_read(client.socket), 1, 65536);
+    fill(NULL);
+    assert_int_equal(send(peer, &byte, 1, MSG_DONTWAIT), -1);
+    shutdown(peer, SHUT_WR);
+    tr_socket_resume(client.socket);
+}
+
+static void
+closes_peer(struct endpoint *self, const char *event)
+{
+    (void)self;
+    if (is(event, "close"))
+        close(peer);
+}
+
+static void
+pause_now(void *argument)
+{
+    (void)argument;
+    tr_socket_pause(client.socket);
+}
+
+static void
+play_flow_control(void)
+{
+    taken = 0;
+    client.hook = closes_peer;
+    open_pair((struct tr_socket_options){0});
+    stage_after(1, pause_now, NULL);
+    stage_after(5, fill, NULL);
+    stage_after(60, look_and_resume, NULL);
+}
+
+static void
+a_paused_socket_takes_one_read_and_then_the_peer_has_to_wait(void **state)
+{
+    (void)state;
+    stage_play(1, play_flow_control);
+    assert_int_equal(client.bytes, taken);
+    assert_string_equal(client.log, "data end close");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_character_that_comes_in_pieces_is_given_whole, reset),
+        cmocka_unit_test_setup(what_is_incomplete_at_the_end_is_data_before_it, reset),
+        cmocka_unit_test_setup(every_encoding_gives_its_text_over_the_pieces, reset),
+        cmocka_unit_test_setup(the_encoding_can_be_changed_at_any_time, reset),
+        cmocka_unit_test_setup(an_encoding_set_in_a_data_event_holds_for_the_next_one, reset),
+        cmocka_unit_test_setup(a_pause_in_the_middle_of_a_character_loses_nothing, reset),
+        cmocka_unit_test_setup(what_is_incomplete_waits_for_resume_and_the_end_with_it, reset),
+        cmocka_unit_test_setup(an_end_with_nothing_before_it_comes_in_a_pause_too, reset),
+        cmocka_unit_test_setup(what_was_held_back_is_given_in_the_encoding_of_the_moment, reset),
+        cmocka_unit_test_setup(a_pause_right_after_resume_goes_on_holding_back, reset),
+        cmocka_unit_test_setup(what_is_held_back_is_lost_with_its_socket, reset),
+        cmocka_unit_test_setup(a_paused_socket_takes_one_read_and_then_the_peer_has_to_wait, reset),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

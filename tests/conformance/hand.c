@@ -1,0 +1,110 @@
+/*
+ * A hand: the runner's own actor on each worker. It is the parent of what lives there, runs errands, keeps the time of
+ * sleeping lists, and is, on the first worker, the owner of all sockets in the remote mode.
+ */
+#include "stage.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void
+rest_free(void *argument)
+{
+    struct rest *rest = argument;
+    tr_slice_release(rest->chunk);
+    free(rest);
+}
+
+void
+hand_sleep(struct play *play, const struct rest *rest, uint64_t ms)
+{
+    tr_actor *self = play->selves[play->baton.holder];
+    struct rest *copy = malloc(sizeof(*copy));
+    if (copy == NULL)
+        abort();
+    *copy = *rest;
+    tr_slice_hold(copy->chunk);
+    tr_message message = tr_message_pointer(TAG_REST, copy, sizeof(*copy), rest_free);
+    if (tr_send_after(self, tr_self(self), ms, &message, NULL) != TR_OK)
+        abort();
+    play->sleeping++;
+    tr_runtime_hold(play->runtime);
+}
+
+static void
+wake(struct play *play, unsigned worker, struct rest *rest)
+{
+    if (baton_take(play, worker)) {
+        play->sleeping--;
+        perform(play, rest->list, rest->from, rest->self, rest->chunk.data != NULL ? &rest->chunk : NULL);
+        tr_runtime_release(play->runtime);
+        baton_give(play);
+    }
+    rest_free(rest);
+}
+
+/* Timers are libuv's: when one has come the loop has turned. */
+static void
+turn(tr_actor *self)
+{
+    tr_message message = tr_message_signal(TAG_TURNED);
+    if (tr_send_after(self, tr_self(self), 1, &message, NULL) != TR_OK)
+        abort();
+}
+
+static void
+connected(struct play *play, struct wrapping *wrapping)
+{
+    if (!play->options->remote) {
+        local_wrapped(wrapping);
+        wrapping_free(wrapping);
+    } else {
+        remote_wrapped(wrapping);
+    }
+}
+
+static void
+receive(tr_actor *self, void *state, tr_message *message)
+{
+    const struct hand_place *place = state;
+    struct play *play = place->play;
+    struct wrapping *wrapping;
+    enum tr_event event;
+    switch (message->tag) {
+    case TAG_ERRAND: baton_serve(play, place->worker); break;
+    case TAG_PING: turn(self); break;
+    case TAG_TURNED: baton_pong(play); break;
+    case TAG_REST: wake(play, place->worker, tr_message_take_pointer(message)); break;
+    case TAG_WRAP: wrapping_begin(play, place->worker, tr_message_take_pointer(message)); break;
+    case TAG_CONNECTED: connected(play, tr_message_take_pointer(message)); break;
+    case TAG_ADOPTED:
+        wrapping = tr_message_take_pointer(message);
+        remote_adopted(wrapping);
+        wrapping_free(wrapping);
+        break;
+    case TAG_LOOKED_UP: look_up_answer(play, self, tr_message_data(message)); break;
+    case TAG_CHECKED:
+    case TAG_WRITTEN:
+    case TAG_INFO: remote_answer(play, message); break;
+    default:
+        if (tr_event_of(message, &event))
+            remote_event(play, event, message);
+    }
+}
+
+static tr_status
+init(tr_actor *self, void *state, const void *argument)
+{
+    struct hand_place *place = state;
+    memcpy(place, argument, sizeof(*place));
+    place->play->selves[place->worker] = self;
+    place->play->hands[place->worker] = tr_self(self);
+    return TR_OK;
+}
+
+const struct tr_behavior hand_behavior = {
+    .name = "hand",
+    .state_size = sizeof(struct hand_place),
+    .init = init,
+    .receive = receive,
+};

@@ -1,0 +1,387 @@
+/*
+ * conformance: plays event-order scenarios against the library and prints, or compares, what every endpoint saw. The
+ * format of all files is FORMAT.md's; only public headers of the library are used.
+ *
+ * Playing is mostly waiting, so several scenarios are played at the same time, each in a process of its own. What is
+ * printed comes in the order of the files all the same.
+ */
+#include "check.h"
+#include "crew.h"
+#include "play.h"
+#include "print.h"
+#include "vectors.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define JOBS_DEFAULT 6u
+#define JOBS_MAX 256u
+#define TEXT 4096u
+
+bool machine_has_ipv6(void);
+void directory_remove(const char *path);
+
+struct options {
+    const char *check; /* the directory of what is expected; NULL: print */
+    bool vectors;
+    bool has_only;
+    enum transport only;
+    unsigned jobs;
+    struct play_options play;
+    char **files;
+    size_t file_count;
+};
+
+enum outcome { PASSED, FAILED, SKIPPED, OUTCOMES };
+
+struct job {
+    struct scenario *scenario;
+    json_t *expected; /* NULL: print */
+};
+
+struct house {
+    const struct options *options;
+    bool has_ipv6;
+    struct job *jobs;
+    size_t count;
+    size_t outcomes[OUTCOMES];
+};
+
+/* What came of a job. */
+struct report {
+    enum outcome outcome;
+    char text[TEXT]; /* why it failed or was skipped */
+    json_t *results; /* by transport */
+};
+
+static const char usage[] =
+    "usage: conformance [OPTION...] FILE...                  plays scenarios and prints the results\n"
+    "       conformance [OPTION...] --check DIR FILE...      compares them with DIR/NAME.json\n"
+    "       conformance --vectors FILE...                    checks vectors of isIP and of decoding\n"
+    "       conformance --abilities                          lists what `requires` may name\n"
+    "  --workers N             worker threads of each play (all CPUs)\n"
+    "  --owner local|remote    sockets are driven by their callbacks, or by messages from another worker\n"
+    "  --only tcp4|tcp6|unix   plays this transport alone\n"
+    "  --jobs N                scenarios that are played at the same time (6)\n";
+
+/* One scenario, in its own process. */
+
+static void
+fail(struct report *report, enum transport transport, const char *what)
+{
+    report->outcome = FAILED;
+    snprintf(report->text, sizeof(report->text), "%s, %s", transport_names[transport], what);
+}
+
+static void
+skip(struct report *report, const char *format, const char *word)
+{
+    report->outcome = SKIPPED;
+    snprintf(report->text, sizeof(report->text), format, word);
+}
+
+static void
+play_transport(const struct house *house, const struct job *job, enum transport transport, struct report *report)
+{
+    char text[TEXT - 16] = "";
+    const struct options *options = house->options;
+    const char *name = transport_names[transport];
+    json_t *result = play(job->scenario, transport, &options->play, text, sizeof(text));
+    if (result == NULL) {
+        fail(report, transport, text);
+        return;
+    }
+    json_object_set_new(report->results, name, result);
+    if (job->expected == NULL)
+        return;
+    const json_t *expected = json_object_get(json_object_get(job->expected, "results"), name);
+    if (expected == NULL)
+        fail(report, transport, "nothing is expected");
+    else if (!check_results(expected, result, options->play.remote, text, sizeof(text)))
+        fail(report, transport, text);
+}
+
+static void
+play_scenario(const struct house *house, const struct job *job, struct report *report)
+{
+    const struct scenario *scenario = job->scenario;
+    size_t played = 0;
+    for (size_t i = 0; i < scenario->transport_count && report->outcome == PASSED; i++) {
+        enum transport transport = scenario->transports[i];
+        if ((house->options->has_only && transport != house->options->only) || (transport == TCP6 && !house->has_ipv6))
+            continue;
+        play_transport(house, job, transport, report);
+        played++;
+    }
+    if (played == 0)
+        skip(report, "no transport to play it on%s", house->has_ipv6 ? "" : " (there is no IPv6 here)");
+}
+
+/*
+ * From a distance the actions of a list are messages. Those for a socket that does not stand still, since it has told
+ * its owner nothing yet, may be set apart by a worker that is stopped between two of them: then it may be connected, or
+ * refused, in between. That is rare and comes of the machine, so it is not counted before it has happened three times.
+ */
+static void
+play_patiently(const struct house *house, const struct job *job, struct report *report)
+{
+    unsigned tries = house->options->play.remote && job->expected != NULL ? 3 : 1;
+    do {
+        report->outcome = PASSED;
+        json_object_clear(report->results);
+        play_scenario(house, job, report);
+    } while (--tries > 0 && report->outcome == FAILED);
+}
+
+static void
+work(void *argument, size_t index, FILE *out)
+{
+    const struct house *house = argument;
+    const struct job *job = &house->jobs[index];
+    struct report report = {.outcome = PASSED, .results = json_object()};
+    if (job->scenario->needs != NULL)
+        skip(&report, "it requires %s", job->scenario->needs);
+    else if (job->scenario->needs_ipv6 && !house->has_ipv6)
+        skip(&report, "it requires %s", "ipv6");
+    else
+        play_patiently(house, job, &report);
+    json_t *message =
+        json_pack("{s:i,s:s,s:o}", "outcome", (int)report.outcome, "text", report.text, "results", report.results);
+    json_dumpf(message, out, JSON_COMPACT);
+    json_decref(message);
+}
+
+/* What came of it. */
+
+static void
+print_report(const struct options *options, const char *name, const struct report *report)
+{
+    if (options->check == NULL && report->outcome == PASSED)
+        print_results(name, report->results);
+    else if (options->check == NULL)
+        fprintf(stderr, "conformance: %s: %s\n", name, report->text);
+    else if (report->outcome == PASSED)
+        printf("ok %s\n", name);
+    else
+        printf("%s %s: %s\n", report->outcome == SKIPPED ? "skip" : "FAIL", name, report->text);
+    fflush(stdout);
+}
+
+static void
+done(void *argument, size_t index, const char *text, const char *accident)
+{
+    struct house *house = argument;
+    struct report report = {.outcome = FAILED};
+    json_t *message = json_loads(text, JSON_ALLOW_NUL, NULL);
+    if (message == NULL || accident != NULL) {
+        snprintf(report.text, sizeof(report.text), "%s", accident != NULL ? accident : "no result came");
+    } else {
+        report.outcome = (enum outcome)json_integer_value(json_object_get(message, "outcome"));
+        report.results = json_object_get(message, "results");
+        snprintf(report.text, sizeof(report.text), "%s", json_string_value(json_object_get(message, "text")));
+    }
+    house->outcomes[report.outcome]++;
+    print_report(house->options, house->jobs[index].scenario->name, &report);
+    json_decref(message);
+}
+
+/* All scenarios. */
+
+static bool
+complain(const char *complaint)
+{
+    fprintf(stderr, "conformance: %s\n", complaint);
+    return false;
+}
+
+static json_t *
+load_expected(const char *directory, const char *name)
+{
+    char path[TEXT], text[2 * TEXT];
+    json_error_t error;
+    snprintf(path, sizeof(path), "%s/%s.json", directory, name);
+    json_t *expected = json_load_file(path, JSON_ALLOW_NUL, &error);
+    if (expected == NULL && error.line > 0)
+        snprintf(text, sizeof(text), "%s: line %d, column %d: %s", path, error.line, error.column, error.text);
+    else if (expected == NULL)
+        snprintf(text, sizeof(text), "%s: %s", path, error.text);
+    else if (!json_is_object(json_object_get(expected, "results")))
+        snprintf(text, sizeof(text), "%s: \"results\" is missing", path);
+    else
+        return expected;
+    json_decref(expected);
+    complain(text);
+    return NULL;
+}
+
+/* Everything is read before anything is played: a bad file is told at once. */
+static bool
+load(struct house *house)
+{
+    const struct options *options = house->options;
+    char complaint[TEXT];
+    for (size_t i = 0; i < options->file_count; i++) {
+        struct job *job = &house->jobs[i];
+        job->scenario = scenario_load(options->files[i], complaint, sizeof(complaint));
+        if (job->scenario == NULL)
+            return complain(complaint);
+        house->count++;
+        if (options->check != NULL && (job->expected = load_expected(options->check, job->scenario->name)) == NULL)
+            return false;
+    }
+    return true;
+}
+
+static int
+play_all(struct house *house)
+{
+    const struct options *options = house->options;
+    struct crew crew = {.count = house->count, .size = options->jobs, .argument = house, .work = work, .done = done};
+    crew_run(&crew);
+    if (options->check != NULL)
+        printf("%zu passed, %zu failed, %zu skipped\n", house->outcomes[PASSED], house->outcomes[FAILED],
+               house->outcomes[SKIPPED]);
+    return house->outcomes[FAILED] > 0 ? 1 : 0;
+}
+
+static void
+free_house(struct house *house)
+{
+    for (size_t i = 0; i < house->count; i++) {
+        scenario_free(house->jobs[i].scenario);
+        json_decref(house->jobs[i].expected);
+    }
+    free(house->jobs);
+}
+
+static int
+run_scenarios(struct options *options)
+{
+    char directory[] = "/tmp/tc-XXXXXX"; /* short, so that paths have room for names: see FORMAT.md, section 3 */
+    struct house house = {.options = options, .has_ipv6 = machine_has_ipv6()};
+    house.jobs = calloc(options->file_count + 1, sizeof(*house.jobs));
+    if (house.jobs == NULL)
+        abort();
+    umask(077);
+    int code = 2;
+    if (load(&house)) {
+        if (mkdtemp(directory) == NULL)
+            abort();
+        options->play.directory = directory;
+        code = play_all(&house);
+        directory_remove(directory);
+    }
+    free_house(&house);
+    return code;
+}
+
+static int
+run_vectors(const struct options *options)
+{
+    size_t passed = 0, failed = 0;
+    char complaint[TEXT];
+    for (size_t i = 0; i < options->file_count; i++) {
+        if (!vectors_check(options->files[i], &passed, &failed, complaint, sizeof(complaint))) {
+            complain(complaint);
+            return 2;
+        }
+    }
+    printf("%zu passed, %zu failed, 0 skipped\n", passed, failed);
+    return failed > 0 ? 1 : 0;
+}
+
+static int
+list_abilities(void)
+{
+    for (const char *const *ability = abilities; *ability != NULL; ability++)
+        if (strcmp(*ability, "ipv6") != 0 || machine_has_ipv6())
+            printf("%s\n", *ability);
+    return 0;
+}
+
+/* The command line. */
+
+static bool
+number(const char *text, unsigned most, unsigned *out)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    *out = (unsigned)value;
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && value >= 1 && value <= most;
+}
+
+static bool
+set_owner(struct options *options, const char *value)
+{
+    options->play.remote = strcmp(value, "remote") == 0;
+    return options->play.remote || strcmp(value, "local") == 0;
+}
+
+static bool
+set_only(struct options *options, const char *value)
+{
+    options->has_only = true;
+    for (unsigned i = 0; i < TRANSPORTS; i++)
+        if (strcmp(transport_names[i], value) == 0) {
+            options->only = (enum transport)i;
+            return true;
+        }
+    return false;
+}
+
+static bool
+set_option(struct options *options, const char *name, const char *value)
+{
+    if (strcmp(name, "--check") == 0) {
+        options->check = value;
+        return true;
+    }
+    if (strcmp(name, "--workers") == 0)
+        return number(value, 1024, &options->play.workers);
+    if (strcmp(name, "--jobs") == 0)
+        return number(value, JOBS_MAX, &options->jobs);
+    if (strcmp(name, "--owner") == 0)
+        return set_owner(options, value);
+    if (strcmp(name, "--only") == 0)
+        return set_only(options, value);
+    return false;
+}
+
+/* Options may stand anywhere; what is left are the files. */
+static bool
+read_command_line(struct options *options, int argc, char **argv)
+{
+    options->files = argv + 1;
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--", 2) != 0) {
+            options->files[options->file_count++] = argv[i];
+        } else if (strcmp(argv[i], "--vectors") == 0) {
+            options->vectors = true;
+        } else if (i + 1 < argc && set_option(options, argv[i], argv[i + 1])) {
+            i++;
+        } else {
+            fprintf(stderr, "conformance: %s is no option, or not with this value\n", argv[i]);
+            return false;
+        }
+    }
+    return options->file_count > 0;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct options options = {.jobs = JOBS_DEFAULT};
+    if (argc == 2 && strcmp(argv[1], "--abilities") == 0)
+        return list_abilities();
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        printf("%s", usage);
+        return 0;
+    }
+    if (!read_command_line(&options, argc, argv)) {
+        fprintf(stderr, "%s", usage);
+        return 2;
+    }
+    return options.vectors ? run_vectors(&options) : run_scenarios(&options);
+}

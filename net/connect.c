@@ -269,6 +269,8 @@ connected(tr_socket *socket)
     tri_connect_free(socket);
     socket->flags &= ~(uint32_t)TRI_SOCKET_CONNECTING;
     tri_socket_apply_options(socket);
+    if (socket->writer != NULL)
+        socket->writer->waited = socket->writer->queue.first != NULL;
     socket->due |= TRI_STEP(CONNECT) | TRI_STEP(FLUSH) | TRI_STEP(READY) | TRI_STEP(READ) | TRI_STEP(FIN);
 }
 
@@ -302,19 +304,10 @@ take_peers(struct tri_connect *connect, const struct tr_address *addresses, unsi
         return TR_ENOMEM;
     for (unsigned i = 0; i < count; i++) {
         struct sockaddr_storage *peer = &connect->peers[connect->count];
-        if (!tri_address_parse(addresses[i].text, connect->options.port, peer))
-            return TR_EBADADDRESS;
+        tri_address_parse(addresses[i].text, connect->options.port, peer);
         connect->count += is_of_type(peer, type);
     }
     return connect->count > 0 ? TR_OK : TR_ENOTFOUND;
-}
-
-static void
-drop_peers(struct tri_connect *connect)
-{
-    free(connect->peers);
-    connect->peers = NULL;
-    connect->count = 0;
 }
 
 static void
@@ -329,11 +322,24 @@ answered(tr_socket *socket, const struct tr_error *error)
 }
 
 tr_status
-tr_socket_looked_up(tr_socket *socket, const struct tr_error *error, const struct tr_address *addresses, unsigned count)
+tri_connect_check_answer(const struct tr_error *error, const struct tr_address *addresses, unsigned count)
 {
-    if (socket == NULL || (error != NULL) == (count > 0) || (count > 0 && addresses == NULL) || count > PEERS_LIMIT ||
+    struct sockaddr_storage peer;
+    if ((error != NULL) == (count > 0) || (count > 0 && addresses == NULL) || count > PEERS_LIMIT ||
         (error != NULL && error->status >= 0))
         return TR_EINVAL;
+    for (unsigned i = 0; i < count; i++)
+        if (!tri_address_parse(addresses[i].text, 0, &peer))
+            return TR_EBADADDRESS;
+    return TR_OK;
+}
+
+tr_status
+tr_socket_looked_up(tr_socket *socket, const struct tr_error *error, const struct tr_address *addresses, unsigned count)
+{
+    tr_status status = socket != NULL ? tri_connect_check_answer(error, addresses, count) : TR_EINVAL;
+    if (status != TR_OK)
+        return status;
     tri_socket_check(socket);
     struct tri_connect *connect = tri_socket_is(socket, TRI_SOCKET_CONNECTING) ? socket->connect : NULL;
     if (connect == NULL || !connect->asks)
@@ -342,10 +348,6 @@ tr_socket_looked_up(tr_socket *socket, const struct tr_error *error, const struc
     if (error == NULL) {
         enum tr_socket_type type = socket->extra != NULL ? socket->extra->type : TR_SOCKET_ANY;
         outcome.status = take_peers(connect, addresses, count, type);
-        if (outcome.status == TR_EBADADDRESS) {
-            drop_peers(connect);
-            return TR_EBADADDRESS;
-        }
     }
     if (outcome.code == NULL || outcome.status != TR_EUSER)
         outcome.code = tr_status_code(outcome.status);

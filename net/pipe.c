@@ -153,7 +153,8 @@ tell_closed(tr_socket *second, tr_ref from, uint64_t number, bool failed)
 static void
 on_open(tr_socket *second, tr_ref from, uint64_t number, bool keep_open)
 {
-    struct tri_extra *extra = tri_socket_is(second, TRI_SOCKET_DESTROYED) ? NULL : tri_socket_extra(second);
+    struct tri_extra *extra =
+        tri_socket_is(second, TRI_SOCKET_DESTROYED | TRI_SOCKET_GONE) ? NULL : tri_socket_extra(second);
     struct tri_pipe_end *end = find_end(second, from);
     bool is_new = extra != NULL && end == NULL;
     if (is_new)
@@ -365,6 +366,17 @@ tri_pipe_receive(tr_socket *socket, tr_message *message)
 
 /* The public functions. */
 
+/* The beginning of a character that the decoder still has was told to nobody: it is the first that goes through the pipe. */
+static tr_status
+take_undecoded(tr_socket *first, tr_slice *out)
+{
+    struct tr_decoder *decoder = &first->extra->decoder;
+    tr_status status = tr_slice_copy(decoder->bytes, decoder->held, out);
+    if (status == TR_OK)
+        decoder->held = 0;
+    return status;
+}
+
 tr_status
 tr_socket_pipe(tr_socket *from, tr_ref to, const struct tr_pipe_options *options)
 {
@@ -375,9 +387,12 @@ tr_socket_pipe(tr_socket *from, tr_ref to, const struct tr_pipe_options *options
         return TR_EBADREF;
     if (tri_socket_is(from, TRI_SOCKET_DESTROYED))
         return TR_EDESTROYED;
+    tr_slice undecoded;
     struct tri_pipe *pipe = tri_socket_extra(from) != NULL ? malloc(sizeof(*pipe)) : NULL;
-    if (pipe == NULL)
+    if (pipe == NULL || take_undecoded(from, &undecoded) != TR_OK) {
+        free(pipe);
         return TR_ENOMEM;
+    }
     uint32_t window = options != NULL && options->window_bytes != 0 ? options->window_bytes : TR_PIPE_WINDOW_BYTES;
     *pipe = (struct tri_pipe){
         .to = to,
@@ -390,6 +405,9 @@ tr_socket_pipe(tr_socket *from, tr_ref to, const struct tr_pipe_options *options
     from->extra->drops = false;
     tri_socket_mark(from);
     open_at(from, pipe);
+    if (undecoded.size > 0 && from->extra->pipe != NULL)
+        tri_pipe_data(from, undecoded);
+    tr_slice_release(undecoded);
     tr_socket_resume(from);
     if (tri_socket_is(from, TRI_SOCKET_PEER_ENDED))
         tri_socket_due(from, TRI_STEP(AFTER_END)); /* the end was told already: it goes on to the second alone */

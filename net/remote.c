@@ -210,9 +210,9 @@ tr_status
 tr_remote_looked_up(tr_actor *self, tr_ref socket, const struct tr_error *error, const struct tr_address *addresses,
                     unsigned count)
 {
-    if (self == NULL || (error != NULL) == (count > 0) || (count > 0 && addresses == NULL) ||
-        (error != NULL && error->status >= 0))
-        return TR_EINVAL;
+    tr_status status = self != NULL ? tri_connect_check_answer(error, addresses, count) : TR_EINVAL;
+    if (status != TR_OK)
+        return status;
     size_t size = sizeof(struct looked_up_order) + count * sizeof(*addresses);
     struct looked_up_order *order = calloc(1, size);
     if (order == NULL)
@@ -262,15 +262,20 @@ tr_remote_server_listen(tr_actor *self, tr_ref server, const struct tr_listen_op
     if (order == NULL)
         return TR_ENOMEM;
     char *next = order->texts;
+    order->options = *options;
+    /* A duplicate goes along: what cannot be sent is dropped with its descriptor, and the caller's stays the caller's. */
+    if (options->from_fd && (order->options.fd = fcntl(options->fd, F_DUPFD_CLOEXEC, 0)) < 0) {
+        free(order);
+        return tri_status_from_errno(errno);
+    }
     order->runtime = tr_actor_runtime(self);
     tri_runtime_live(order->runtime, 1);
-    order->options = *options;
     order->options.host = copy_text(&next, options->host);
     order->options.path = copy_text(&next, options->path);
     tr_message message = tr_message_pointer(TRI_TAG_SERVER_LISTEN, order, size, drop_listen_order);
-    status = tri_send_system(tri_actor_worker(self), self, server, &message);
-    if (status != TR_OK)
-        free_listen_order(order); /* the descriptor is still the caller's */
+    status = send_off(self, server, &message);
+    if (status == TR_OK && options->from_fd)
+        close(options->fd);
     return status;
 }
 

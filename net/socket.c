@@ -329,6 +329,10 @@ give_drain(tr_socket *socket)
 {
     if (tri_socket_is(socket, TRI_SOCKET_ENDING | TRI_SOCKET_DESTROYED))
         return;
+    if (!tri_writer_is_empty(socket)) {
+        socket->flags |= TRI_SOCKET_OWES_DRAIN; /* more was written meanwhile: when that has gone, too, as in Node */
+        return;
+    }
     tri_socket_trace(socket, TRI_TRACE_NET_socket_drain, 0, 0);
     tri_events_plain(socket, TR_EVENT_DRAIN);
 }
@@ -370,6 +374,7 @@ settle_end(tr_socket *socket)
     if (!tri_socket_is(socket, TRI_SOCKET_PEER_ENDED | TRI_SOCKET_ENDED))
         send_fin(socket);
     tri_writer_ended(socket);
+    socket->flags |= TRI_SOCKET_ENDED;
     if (tri_socket_is(socket, TRI_SOCKET_DRAINING))
         tri_reader_discard(socket);
     if (tri_socket_is(socket, TRI_SOCKET_PEER_ENDED | TRI_SOCKET_DRAINING))
@@ -406,6 +411,7 @@ static void
 fail_lost(tr_socket *socket)
 {
     tr_status reason = tri_socket_is(socket, TRI_SOCKET_FAILED) ? socket->error : TR_EDESTROYED;
+    tri_writer_after_error(socket);
     if (tri_socket_is(socket, TRI_SOCKET_CONNECTED))
         tri_writer_fail(socket, reason, reason);
     socket->due &= ~TRI_STEP(TELL);

@@ -178,10 +178,12 @@ struct tri_writes {
 struct tri_writer {
     struct tri_writes queue; /* not in the kernel yet */
     struct tri_writes told;  /* over: their callbacks are to be called */
+    struct tri_writes late;  /* likewise, but after the error event */
     struct tri_writes ends;  /* no bytes: over when our side has ended */
     uint64_t buffered;       /* bytes of the queue */
     uint64_t unfinished;     /* the same, but each write counts whole until all of it has gone */
     unsigned corked;
+    bool waited; /* the first of the queue waited for the connection */
 };
 
 /* socket.c */
@@ -353,6 +355,9 @@ void tri_writer_ended(tr_socket *socket);
 /* The first write that waits has failed so, and so have all others: their callbacks get it, when they are told. */
 void tri_writer_fail(tr_socket *socket, tr_status first, tr_status others);
 
+/* The error event is over: whoever is to be told after it may be told. */
+void tri_writer_after_error(tr_socket *socket);
+
 /* The socket is being destroyed: who waits for nothing but the end of our side is told before the error. */
 void tri_writer_fail_ends(tr_socket *socket, tr_status status);
 
@@ -372,6 +377,9 @@ tri_writer_is_empty(const tr_socket *socket)
 
 /* connect.c */
 tr_status tri_connect_check(const struct tr_connect_options *options, enum tr_socket_type type);
+/* What a look-up is answered with: TR_OK, TR_EINVAL, TR_EBADADDRESS. Thread: any. */
+tr_status tri_connect_check_answer(const struct tr_error *error, const struct tr_address *addresses, unsigned count);
+
 void tri_connect_start(tr_socket *socket);
 void tri_connect_looked_up(tr_socket *socket);
 void tri_connect_try(tr_socket *socket);

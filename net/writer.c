@@ -33,6 +33,7 @@
 #endif
 
 #define FILE_BYTES_PER_CALL (1u << 20)
+#define COPY_BYTES 16384u /* on the stack */
 #define CALLS_PER_WAKE 16 /* to the kernel: then other sockets have their turn */
 
 /* Entries. */
@@ -71,8 +72,8 @@ static void
 give_back_writer(tr_socket *socket)
 {
     struct tri_writer *writer = socket->writer;
-    if (writer == NULL || writer->queue.first != NULL || writer->told.first != NULL || writer->ends.first != NULL ||
-        writer->corked > 0)
+    if (writer == NULL || writer->queue.first != NULL || writer->told.first != NULL || writer->late.first != NULL ||
+        writer->ends.first != NULL || writer->corked > 0)
         return;
     tri_pool_give(&socket->net->writers, writer);
     socket->writer = NULL;
@@ -179,6 +180,14 @@ tri_writer_ended(tr_socket *socket)
 }
 
 void
+tri_writer_after_error(tr_socket *socket)
+{
+    struct tri_writer *writer = socket->writer;
+    while (writer != NULL && writer->late.first != NULL)
+        append(&writer->told, take_first(&writer->late));
+}
+
+void
 tri_writer_fail(tr_socket *socket, tr_status first, tr_status others)
 {
     if (socket->writer == NULL)
@@ -202,6 +211,7 @@ void
 tri_writer_drop(tr_socket *socket)
 {
     socket->flags |= TRI_SOCKET_SILENT;
+    tri_writer_after_error(socket);
     tri_writer_fail(socket, TR_EDESTROYED, TR_EDESTROYED);
     tri_writer_tell(socket);
 }
@@ -254,14 +264,11 @@ send_descriptor(tr_socket *socket, const struct tri_write *write)
 static ssize_t
 copy_file(tr_socket *socket, const struct tri_write *file, size_t most)
 {
-    uv_buf_t buffer;
-    tri_slabs_offer(&socket->net->slabs, &buffer);
-    if (buffer.len == 0)
-        return -ENOMEM;
-    ssize_t size = pread(file->fd, buffer.base, most < buffer.len ? most : buffer.len, (off_t)file->offset);
+    char bytes[COPY_BYTES]; /* the worker's slab may be lent to the data callback that writes */
+    ssize_t size = pread(file->fd, bytes, most < sizeof(bytes) ? most : sizeof(bytes), (off_t)file->offset);
     if (size <= 0)
         return size < 0 ? result_of(size) : -EIO;
-    return result_of(write(socket->fd, buffer.base, (size_t)size));
+    return result_of(write(socket->fd, bytes, (size_t)size));
 }
 
 static ssize_t
@@ -414,17 +421,17 @@ tri_writer_begin(tr_socket *socket)
     const struct tri_write *first = tri_writer_is_empty(socket) ? NULL : socket->writer->queue.first;
     if (first == NULL)
         return;
-    bool alone = first->next == NULL, has_callback = first->done != NULL;
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED)) { /* by the connect event */
+    bool tells = socket->writer->waited && first->done != NULL, waited = socket->writer->waited;
+    if (waited && tri_socket_is(socket, TRI_SOCKET_DESTROYED)) { /* by the connect event */
         tr_status reason = tri_socket_is(socket, TRI_SOCKET_FAILED) ? socket->error : TR_EDESTROYED;
         tri_writer_fail(socket, TR_ESOCKETCLOSED, reason);
         tri_writer_tell(socket);
         return;
     }
     tri_writer_flush(socket);
-    if (alone && (socket->due & TRI_STEP(DRAIN)) != 0)
+    if (waited && (socket->due & TRI_STEP(DRAIN)) != 0)
         socket->due ^= TRI_STEP(DRAIN) | TRI_STEP(FLUSH_DRAIN);
-    if (has_callback && (socket->due & TRI_STEP(TELL)) != 0)
+    if (tells && (socket->due & TRI_STEP(TELL)) != 0)
         socket->due |= TRI_STEP(FLUSH_TELL);
 }
 
@@ -455,35 +462,41 @@ struct order {
     bool is_last; /* comes with the end of our side */
 };
 
-/* The callback is called with this, when callbacks are told. TR_ENOMEM: it cannot be. */
+/* The callback is called with this as soon as the call has returned. TR_OK; TR_ENOMEM: it cannot be. */
 static tr_status
-will_tell(tr_socket *socket, const struct order *order, tr_status status)
+tell_later(tr_socket *socket, const struct order *order, tr_status status)
 {
     struct tri_write *write = entry_new(socket, order->done, order->argument);
     if (write == NULL)
         return TR_ENOMEM;
     write->status = status;
     append(&socket->writer->told, write);
+    tri_socket_due(socket, TRI_STEP(TELL));
     return TR_OK;
 }
 
-/* And they are told as soon as the call has returned. */
+/* The same, after the error event that is due. */
 static tr_status
-tell_later(tr_socket *socket, const struct order *order, tr_status status)
+tell_after_error(tr_socket *socket, const struct order *order, tr_status status)
 {
-    tr_status outcome = will_tell(socket, order, status);
-    tri_socket_due(socket, TRI_STEP(TELL));
-    return outcome;
+    struct tri_write *write = entry_new(socket, order->done, order->argument);
+    if (write == NULL)
+        return TR_ENOMEM;
+    write->status = status;
+    append(&socket->writer->late, write);
+    return TR_OK;
 }
 
 /* The call failed and the socket with it: the callback gets the reason too, as in Node before the error, at the end after. */
 static tr_status
 refuse(tr_socket *socket, const struct order *order, tr_status status, int system)
 {
+    tr_status outcome = TR_OK;
+    if (order->done != NULL && !order->is_last)
+        outcome = tell_later(socket, order, status);
     tri_socket_close(socket, status, system, TRI_CALL_WRITE);
-    if (order->done == NULL)
-        return status;
-    tr_status outcome = order->is_last ? will_tell(socket, order, status) : tell_later(socket, order, status);
+    if (order->done != NULL && order->is_last)
+        outcome = tell_after_error(socket, order, status);
     return outcome == TR_OK ? status : outcome;
 }
 
@@ -495,6 +508,14 @@ reason_ended(const tr_socket *socket, const struct order *order)
     return by_peer && !order->is_last ? TR_EPIPE : TR_EWRITEAFTEREND;
 }
 
+/* The socket is destroyed by an error, which is told when libuv has let go of the handle. */
+static bool
+error_is_due(const tr_socket *socket)
+{
+    return tri_socket_is(socket, TRI_SOCKET_FAILED) &&
+           (tri_socket_is(socket, TRI_SOCKET_HANDLE) || (socket->due & TRI_STEP(ERROR)) != 0);
+}
+
 /* Nothing changes any more; the callback gets the reason that Node gives. */
 static tr_status
 refuse_destroyed(tr_socket *socket, const struct order *order)
@@ -502,7 +523,9 @@ refuse_destroyed(tr_socket *socket, const struct order *order)
     if (order->done == NULL || tri_socket_is(socket, TRI_SOCKET_GONE))
         return TR_EDESTROYED;
     tr_status reason = tri_socket_is(socket, TRI_SOCKET_ENDING) ? reason_ended(socket, order) : TR_EDESTROYED;
-    return tell_later(socket, order, reason) == TR_OK ? TR_EDESTROYED : TR_ENOMEM;
+    tr_status outcome =
+        error_is_due(socket) ? tell_after_error(socket, order, reason) : tell_later(socket, order, reason);
+    return outcome == TR_OK ? TR_EDESTROYED : TR_ENOMEM;
 }
 
 /* All of it is in the kernel. */
@@ -572,8 +595,8 @@ write_now(tr_socket *socket, const struct order *order)
     if (TRI_LIKELY((size_t)taken == order->slice.size))
         return taken_at_once(socket, order);
     taken = result_of(taken);
-    if (taken == -ENOMEM)
-        return TR_ENOMEM;
+    if (taken == -ENOMEM || taken == -EINVAL) /* statuses that say: nothing has changed */
+        return tri_status_from_errno((int)-taken);
     if (taken < 0)
         return refuse(socket, order, tri_status_from_errno((int)-taken), (int)-taken);
     tr_status status = enqueue(socket, order, (size_t)taken);
@@ -598,7 +621,7 @@ may_write(tr_socket *socket, uint64_t size)
         return TR_OK;
     const struct tri_extra *extra = socket->extra;
     uint64_t buffered = socket->writer != NULL ? socket->writer->buffered : 0;
-    if (extra->write_limit > 0 && buffered > 0 && buffered + size > extra->write_limit)
+    if (extra->write_limit > 0 && size > 0 && buffered > 0 && buffered + size > extra->write_limit)
         return TR_EQUEUELIMIT;
     return TR_OK;
 }
@@ -870,7 +893,8 @@ refuse_end(tr_socket *socket, const struct order *order)
         reason = tri_socket_is(socket, TRI_SOCKET_FAILED) ? socket->error : TR_EDESTROYED;
     if (tri_socket_is(socket, TRI_SOCKET_GONE))
         return TR_EDESTROYED;
-    tr_status outcome = tell_later(socket, order, reason);
+    tr_status outcome =
+        error_is_due(socket) ? tell_after_error(socket, order, reason) : tell_later(socket, order, reason);
     return outcome == TR_OK && destroyed ? TR_EDESTROYED : outcome;
 }
 
@@ -881,10 +905,7 @@ check_end(tr_socket *socket, const struct order *order)
     if (order->slice.size > 0)
         return check_write(socket, order, order->slice.size);
     tri_socket_check(socket);
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
-        return refuse_end(socket, order);
-    bool can_end = tri_socket_is(socket, TRI_SOCKET_ENDING | TRI_SOCKET_CONNECTED | TRI_SOCKET_CONNECTING);
-    return can_end ? TR_OK : check_write(socket, order, 0);
+    return tri_socket_is(socket, TRI_SOCKET_DESTROYED) ? refuse_end(socket, order) : TR_OK;
 }
 
 /* The last write, then the end, of which `end` is to be told. */
@@ -892,7 +913,7 @@ static tr_status
 write_last(tr_socket *socket, const struct order *order, struct tri_write *end)
 {
     tr_status status = order->slice.size > 0 ? tr_socket_write_slice(socket, order->slice) : TR_OK;
-    if (status < TR_OK && !tri_socket_is(socket, TRI_SOCKET_DESTROYED)) {
+    if (status == TR_ENOMEM || (status < TR_OK && !tri_socket_is(socket, TRI_SOCKET_DESTROYED))) {
         entry_free(socket, end);
         give_back_writer(socket);
         return status;

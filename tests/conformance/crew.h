@@ -15,8 +15,8 @@ struct crew {
     /* Does a job, in its own process. What it prints to out is handed to `done`. */
     void (*work)(void *argument, size_t job, FILE *out);
 
-    /* A job is over; called in the order of the jobs. text ends with NUL. accident says how its process ended if that was
-     * not as it should; NULL: well. */
+    /* A job is over; called in the order of the jobs. text ends with NUL. accident says how its process ended if not as
+     * it should; NULL: well. */
     void (*done)(void *argument, size_t job, const char *text, const char *accident);
 };
 

@@ -325,6 +325,9 @@ local_wrapped(struct wrapping *wrapping)
     play->sleeping--;
     if (status == TR_OK) {
         wrapping->fd = -1;
+        if (endpoint->no_data)
+            tr_socket_pause(
+                endpoint->socket); /* nobody listens, and nobody calls resume() here: see FORMAT.md, section 2 */
         happen(endpoint, EVENT_WRAPPED, NULL);
     } else {
         trouble(play, "wrap of %s: %s", endpoint->name, tr_status_code(status));

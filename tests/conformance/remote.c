@@ -408,7 +408,7 @@ remote_adopted(struct wrapping *wrapping)
     play->sleeping--;
     if (wrapping->ref != TR_NOBODY) {
         endpoint->ref = wrapping->ref;
-        endpoint->was_paused = false;
+        endpoint->was_paused = endpoint->no_data;
         happen(endpoint, EVENT_WRAPPED, NULL);
         if (!endpoint->was_paused)
             tr_remote_resume(play->selves[0], endpoint->ref);

@@ -36,7 +36,6 @@ struct play {
     const char *name;
     struct tr_socket_options options;
     struct tr_connect_options connect;
-    void (*begin)(struct client *client); /* directly after connecting was asked for */
     void (*react)(struct client *client, const char *event);
     void (*peer)(struct endpoint *peer, const char *event);
     bool half_open_peer;
@@ -115,13 +114,17 @@ pause_and_wait(struct client *to, unsigned timeout_ms)
     }
 }
 
+/* Without a further timeout, however long the rest takes. */
 static void
 resume(struct client *to)
 {
-    if (to->socket != NULL)
+    if (to->socket != NULL) {
+        tr_socket_set_timeout(to->socket, 0);
         tr_socket_resume(to->socket);
-    else
+    } else {
+        tr_remote_set_timeout(to->self, to->ref, 0);
         tr_remote_resume(to->self, to->ref);
+    }
 }
 
 /* What happens to it. */
@@ -298,8 +301,6 @@ connect_as_owner(tr_actor *self)
     assert_int_equal(tr_remote_socket(self, &options, &placement, &client.ref), TR_OK);
     assert_int_equal(tr_ref_worker(client.ref), socket_worker);
     assert_int_equal(tr_remote_connect(self, client.ref, &connect), TR_OK);
-    if (play->begin != NULL)
-        play->begin(&client);
 }
 
 static void
@@ -380,8 +381,6 @@ with_callbacks(void)
     struct tr_connect_options connect = where();
     options.events = &callbacks;
     assert_int_equal(tr_connect(director, &options, &connect, &client.socket), TR_OK);
-    if (play->begin != NULL)
-        play->begin(&client);
 }
 
 static void
@@ -520,9 +519,12 @@ write_after_end(struct client *self, const char *event)
     write_and_tell(self, tr_slice_constant("two", 3), 2);
 }
 
+/* In the look-up's event, so that the connection surely waits for it. */
 static void
-write_before_connect(struct client *self)
+write_before_connect(struct client *self, const char *event)
 {
+    if (!is(event, "lookup"))
+        return;
     write_and_tell(self, tr_slice_constant("one", 3), 1);
     write_and_tell(self, tr_slice_constant("two", 3), 2);
     end_and_tell(self, tr_slice_constant("three", 5), 3);
@@ -564,13 +566,6 @@ destroy_in_lookup(struct client *self, const char *event)
         destroy(self, TR_OK);
 }
 
-static void
-destroy_at_once(struct client *self)
-{
-    write_text(self, "lost");
-    destroy(self, TR_OK);
-}
-
 static struct tr_error no_such_host = {.status = TR_ENOTFOUND};
 
 static const struct play plays[] = {
@@ -583,8 +578,13 @@ static const struct play plays[] = {
     {.name = "end of the peer alone", .peer = peer_greets_and_ends},
     {.name = "pause, timeout, resume", .react = pause_and_resume, .peer = peer_greets},
     {.name = "write after end", .react = write_after_end},
-    {.name = "writes that wait for the connection", .begin = write_before_connect, .half_open_peer = false},
-    {.name = "refused with writes that wait", .begin = write_before_connect, .refused = true},
+    {.name = "writes that wait for the connection",
+     .react = write_before_connect,
+     .connect = {.host = "here.test", .lookup = answer_look_up}},
+    {.name = "refused with writes that wait",
+     .react = write_before_connect,
+     .connect = {.host = "here.test", .lookup = answer_look_up},
+     .refused = true},
     {.name = "half open",
      .react = answer_in_end,
      .peer = peer_greets_and_ends,
@@ -597,10 +597,9 @@ static const struct play plays[] = {
      .connect = {.host = "here.test", .lookup = answer_look_up},
      .refused = true},
     {.name = "look-up that fails",
-     .begin = write_before_connect,
+     .react = write_before_connect,
      .connect = {.host = "nowhere.test", .lookup = answer_look_up, .lookup_data = &no_such_host},
      .refused = true},
-    {.name = "destroyed before it connects", .begin = destroy_at_once, .refused = true},
 };
 
 static void

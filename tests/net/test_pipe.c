@@ -266,7 +266,7 @@ fail_here(tr_actor *self, void *argument)
 
 struct look {
     struct side *side;
-    uint64_t buffered, bytes_read;
+    uint64_t buffered, bytes_read, bytes_written;
     enum tr_ready_state state;
 };
 
@@ -277,6 +277,7 @@ look_here(tr_actor *self, void *argument)
     (void)self;
     look->buffered = tr_socket_buffered(look->side->socket);
     look->bytes_read = tr_socket_bytes_read(look->side->socket);
+    look->bytes_written = tr_socket_bytes_written(look->side->socket);
     look->state = tr_socket_ready_state(look->side->socket);
 }
 
@@ -300,6 +301,21 @@ await_read(struct side *side, uint64_t bytes)
 {
     struct look wanted = {.side = side, .bytes_read = bytes};
     assert_true(tests_wait_until(has_read_all, &wanted, TESTS_LIMIT_MS));
+}
+
+static bool
+was_written_all(void *argument)
+{
+    const struct look *wanted = argument;
+    return look_at(wanted->side).bytes_written >= wanted->bytes_written;
+}
+
+/* Everything has come through the pipe, though it may wait there. */
+static void
+await_written(struct side *side, uint64_t bytes)
+{
+    struct look wanted = {.side = side, .bytes_written = bytes};
+    assert_true(tests_wait_until(was_written_all, &wanted, TESTS_LIMIT_MS));
 }
 
 static bool
@@ -519,7 +535,7 @@ small_parts(const struct place *place)
     struct flow noise = {.from = busy.peer, .to = busy.peer, .stream = 5};
     while (flow.sent < flow.size)
         send_some(&flow);
-    await_read(&drip, flow.sent);
+    await_written(&slow, flow.sent);
     for (int i = 0; i < 100; i++) {
         flow.size += 1;
         assert_true(send_some(&flow));
@@ -907,7 +923,7 @@ questions_that_are_too_late(const struct place *place)
     struct flow answer = {.from = server.peer, .to = client.peer, .stream = 2, .size = 100000};
     while (question.sent < question.size)
         send_some(&question);
-    await_read(&client, question.sent);
+    await_written(&server, question.sent);
     carry(&answer, 1);
     shutdown(server.peer, SHUT_WR);
     assert_at_end(client.peer);

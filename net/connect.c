@@ -13,6 +13,7 @@
 #include "connect.h"
 
 #include "tune.h"
+#include "writer.h"
 
 #include <netdb.h>
 #include <stdlib.h>

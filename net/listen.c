@@ -27,6 +27,8 @@ read_address(tr_server *server, int fd)
 static void
 begin_on(tr_server *server, struct tri_endpoint *endpoint)
 {
+    server->flags &= ~(uint32_t)TRI_SERVER_CLOSING; /* as in Node: a close that still waited for connections is void */
+    ck_pr_store_uint(&server->deal->closing, 0);
     tri_listener_open(server, endpoint);
     read_address(server, endpoint->fd);
     tri_server_spawn_shares(server);
@@ -128,9 +130,12 @@ listen_on_duplicate(tr_server *server, int fd, int backlog)
     int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (duplicate < 0)
         return tri_status_from_errno(errno);
+    int flags = fcntl(fd, F_GETFL); /* of both */
     tr_status status = listen_on_own(server, duplicate, backlog);
     if (status != TR_OK)
         close(duplicate);
+    if (server->listener.endpoint == NULL)
+        fcntl(fd, F_SETFL, flags);
     return status;
 }
 
@@ -252,8 +257,6 @@ tr_server_listen(tr_server *server, const struct tr_listen_options *options)
         status = begin(server, options);
     if (status != TR_OK)
         return status;
-    server->flags &= ~(uint32_t)TRI_SERVER_CLOSING; /* as in Node: a close that still waited for connections is void */
-    ck_pr_store_uint(&server->deal->closing, 0);
     tri_server_count_live(server);
     return TR_OK;
 }

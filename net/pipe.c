@@ -19,6 +19,7 @@
  * somebody who sends byte by byte to a peer that does not read could bind a slab with each of them.
  */
 #include "socket_internal.h"
+#include "writer.h"
 
 #include <stdlib.h>
 #include <troupe/net/pipe.h>

@@ -333,7 +333,7 @@ stopping(tr_actor *self, void *state, enum tr_stop_mode how)
         server->flags |= server->errors_due > 0 ? TRI_SERVER_LAST_WORDS : 0;
         return server->errors_due == 0;
     }
-    if (server->closes_given == server->closes_caused)
+    if (tri_server_is_open(server) || server->closes_given == server->closes_caused)
         tri_server_shut(server);
     if (how == TR_STOP_NOW && (server->flags & TRI_SERVER_CLOSING)) { /* connections are not waited for */
         server->flags &= ~(uint32_t)TRI_SERVER_CLOSING;
@@ -369,7 +369,8 @@ share_stops(tr_server *server, tr_ref share)
 static void
 receive_other(tr_server *server, tr_message *message)
 {
-    if (message->tag >= TRI_TAG_NET)
+    enum tr_event event;
+    if (message->tag >= TRI_TAG_NET && !tr_event_of(message, &event)) /* it may be the owner of sockets */
         tri_remote_to_server(server, message);
     else if (!is_failed_share(server, message) && server->events->message != NULL)
         server->events->message(server, message);

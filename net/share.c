@@ -24,12 +24,19 @@
 /* Descriptors on their way. */
 
 struct tri_handover {
+    struct tr_runtime *runtime; /* held: the server may close before the socket is there */
     struct tri_deal *deal; /* held by the NO_MORE that follows */
     struct tri_limit_key place;
     unsigned worker;
     int fd;
     bool has_place;
 };
+
+static struct tr_runtime *
+runtime_of(const struct tri_deal *deal)
+{
+    return deal->home->worker->runtime->host;
+}
 
 static void
 drop_handover(void *address)
@@ -39,6 +46,7 @@ drop_handover(void *address)
     close(handover->fd);
     if (here != NULL && here->index == handover->worker)
         tri_deal_lost(handover->deal, here, handover->has_place ? &handover->place : NULL);
+    tri_runtime_live(handover->runtime, -1);
     free(handover);
 }
 
@@ -49,6 +57,8 @@ tri_share_message(struct tri_deal *deal, unsigned worker, int fd, const struct t
     if (handover == NULL)
         return false;
     *handover = (struct tri_handover){.deal = deal, .worker = worker, .fd = fd, .has_place = place != NULL};
+    handover->runtime = runtime_of(deal);
+    tri_runtime_live(handover->runtime, 1);
     if (place != NULL)
         handover->place = *place;
     *out = tr_message_pointer(TRI_TAG_DEAL_CONNECTION, handover, sizeof(*handover), drop_handover);
@@ -90,6 +100,7 @@ static void
 take(tr_actor *self, struct tri_share *share, struct tri_handover *handover)
 {
     tri_share_accept(share, self, handover->fd, handover->has_place ? &handover->place : NULL);
+    tri_runtime_live(handover->runtime, -1);
     free(handover);
 }
 

@@ -28,6 +28,7 @@
 #include "connect.h"
 #include "deal.h"
 #include "tune.h"
+#include "writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -425,9 +426,7 @@ give_close(tr_socket *socket)
     tri_writer_fail(socket, TR_ECLOSEDBEFORECONNECT, failed ? socket->error : TR_ECLOSEDBEFORECONNECT);
     socket->due &= ~TRI_STEP(TELL);
     tri_pipe_closed(socket);
-    if (tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
-        tri_share_left(socket->share);
-    else
+    if (!tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
         tri_connect_free(socket);
     socket->flags |= TRI_SOCKET_CLOSED;
     socket->due |= TRI_STEP(AFTER) | TRI_STEP(OVER); /* of this life: the close event may begin, and end, another */
@@ -664,8 +663,6 @@ static void
 end_silently(tr_socket *socket)
 {
     struct tri_share *share = tri_socket_is(socket, TRI_SOCKET_ACCEPTED) ? socket->share : NULL;
-    if (share != NULL && !tri_socket_is(socket, TRI_SOCKET_CLOSED))
-        tri_share_left(share);
     socket->flags |= TRI_SOCKET_CLOSED;
     tri_socket_count_live(socket);
     end_actor(socket);
@@ -705,6 +702,8 @@ close_descriptor(tr_socket *socket)
     close(socket->fd);
     socket->fd = -1;
     socket->polled = 0;
+    if (tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
+        tri_share_left(socket->share);
 }
 
 void

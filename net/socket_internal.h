@@ -5,7 +5,8 @@
  *   socket_info.c the public functions that only look or set
  *   events.c      telling: a callback, or a message to the owner
  *   reader.c      from the kernel to `data` and `end`; pause and resume
- *   writer.c      from `write` to the kernel; drain, callbacks
+ *   writer.c      `write`; write_special.c: many slices, files, descriptors; end.c: cork and end
+ *   queue.c       what waits to be written, and the callbacks; transmit.c: from there to the kernel
  *   connect.c     look-up and connect
  *   deal.c        accepted connections
  *   idle.c        the timeout
@@ -157,34 +158,7 @@ struct tri_extra {
     bool drops;                   /* data goes nowhere */
 };
 
-/* One write that waits, or whose callback waits. */
-struct tri_write {
-    struct tri_write *next;
-    tr_slice slice; /* what is left of it */
-    tr_write_done done;
-    void *argument;
-    uint64_t whole;          /* its bytes as they were written */
-    uint64_t offset, length; /* FILE: what is left of it */
-    tr_status status;
-    int fd; /* FILE, DESCRIPTOR: ours */
-    enum { TRI_WRITE_BYTES, TRI_WRITE_FILE, TRI_WRITE_DESCRIPTOR } kind;
-};
-
-struct tri_writes {
-    struct tri_write *first, *last;
-};
-
-/* Exists while something waits. */
-struct tri_writer {
-    struct tri_writes queue; /* not in the kernel yet */
-    struct tri_writes told;  /* over: their callbacks are to be called */
-    struct tri_writes late;  /* likewise, but after the error event */
-    struct tri_writes ends;  /* no bytes: over when our side has ended */
-    uint64_t buffered;       /* bytes of the queue */
-    uint64_t unfinished;     /* the same, but each write counts whole until all of it has gone */
-    unsigned corked;
-    bool waited; /* the first of the queue waited for the connection */
-};
+struct tri_writer; /* writer.h */
 
 /* socket.c */
 
@@ -341,7 +315,7 @@ void tri_reader_held(tr_socket *socket);
 /* The end: gives what was incomplete. */
 void tri_reader_last(tr_socket *socket);
 
-/* writer.c */
+/* queue.c, transmit.c */
 
 /* The kernel has room, or the connection is there: sends what waits. */
 void tri_writer_flush(tr_socket *socket);
@@ -368,12 +342,6 @@ void tri_writer_tell_first(tr_socket *socket);
 
 /* Drops everything that waits; only those who asked from a distance get a word. */
 void tri_writer_drop(tr_socket *socket);
-
-static inline bool
-tri_writer_is_empty(const tr_socket *socket)
-{
-    return socket->writer == NULL || socket->writer->queue.first == NULL;
-}
 
 /* connect.c */
 tr_status tri_connect_check(const struct tr_connect_options *options, enum tr_socket_type type);

@@ -24,6 +24,7 @@ tri_socket_file_hold(const char *name, struct tri_socket_file *out)
     if (fstat(out->fd, &out->status) == 0 && S_ISSOCK(out->status.st_mode))
         return true;
     close(out->fd);
+    errno = EADDRINUSE; /* something else lies there */
     return false;
 }
 

@@ -50,19 +50,31 @@ path_new(const char *name)
     return path;
 }
 
-/* Looks at the file that bind(2) has made, and gives it the rights that it shall have. Returns an errno. */
+/* Gives the file that bind(2) has made the rights that it shall have. Returns an errno. */
 static int
-claim(struct tri_unix_path *path, const char *name, const struct tri_unix_options *options)
+widen(const struct tri_unix_path *path, const char *name, mode_t more)
 {
     struct tri_socket_file file;
     if (!tri_socket_file_hold(name, &file))
+        return errno;
+    bool is_ours = file.status.st_dev == path->device && file.status.st_ino == path->inode;
+    int error = is_ours ? tri_socket_file_set_mode(&file, name, (file.status.st_mode & 07777) | more) : EADDRINUSE;
+    tri_socket_file_release(&file);
+    return error;
+}
+
+/* Looks at the file that bind(2) has made, for which no descriptor is needed: there may be none left. */
+static int
+claim(struct tri_unix_path *path, const char *name, const struct tri_unix_options *options)
+{
+    struct stat status;
+    if (lstat(name, &status) != 0 || !S_ISSOCK(status.st_mode))
         return EADDRINUSE; /* somebody has taken it away already */
-    path->device = file.status.st_dev;
-    path->inode = file.status.st_ino;
+    path->device = status.st_dev;
+    path->inode = status.st_ino;
     mode_t more = (options->readable_all ? S_IRUSR | S_IRGRP | S_IROTH : 0) |
                   (options->writable_all ? S_IWUSR | S_IWGRP | S_IWOTH : 0);
-    int error = more != 0 ? tri_socket_file_set_mode(&file, name, (file.status.st_mode & 07777) | more) : 0;
-    tri_socket_file_release(&file);
+    int error = more != 0 ? widen(path, name, more) : 0;
     if (error != 0 && tri_socket_file_is(name, path->device, path->inode))
         unlink(name);
     return error;

@@ -12,6 +12,7 @@
 #include "resolver.h"
 #include "socket_internal.h"
 #include "trace_events.h"
+#include "writer.h"
 
 #include <stdlib.h>
 

@@ -12,6 +12,7 @@
 #include <uv.h>
 
 struct tri_deal;
+struct tri_endpoint;
 
 #define TRI_GATHER 1024 /* slices in one writev: what IOV_MAX is on the systems we know */
 
@@ -38,6 +39,7 @@ struct tri_net {
     uint64_t pipes;                  /* likewise */
     uint64_t live;                   /* sockets and servers here that keep the program alive */
     bool is_live;                    /* the runtime was told that there are any */
+    struct tri_endpoint *endpoints;  /* open ones */
     struct tri_later over;           /* to tell it that there are none */
     struct iovec gather[TRI_GATHER]; /* scratch */
 

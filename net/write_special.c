@@ -1,0 +1,144 @@
+/*
+ * Writing many slices, files and descriptors: always by way of the queue.
+ */
+#include "connect.h"
+#include "writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Writing many, files and descriptors: always by way of the queue. */
+
+static bool
+total_of(const tr_slice *slices, unsigned count, uint64_t *total)
+{
+    *total = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (slices[i].data == NULL && slices[i].size > 0)
+            return false;
+        *total += slices[i].size;
+    }
+    return true;
+}
+
+/* What was just queued goes on, if nothing waits before it. */
+static tr_status
+send_queued(tr_socket *socket, bool at_once)
+{
+    if (at_once) {
+        tri_writer_flush(socket);
+        tri_socket_due(socket, 0);
+    }
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+        return socket->error;
+    return tri_writer_is_empty(socket) ? TR_OK : tri_writer_answer_waiting(socket);
+}
+
+tr_status
+tr_socket_write_slices(tr_socket *socket, const tr_slice *slices, unsigned count)
+{
+    uint64_t total;
+    if (socket == NULL || (slices == NULL && count > 0) || !total_of(slices, count, &total))
+        return TR_EINVAL;
+    tr_status status = tri_order_check(socket, &(struct tri_order){.done = NULL}, total);
+    if (status != TR_OK)
+        return status;
+    bool at_once = tri_writer_goes_at_once(socket);
+    for (unsigned i = 0; i < count && status == TR_OK; i++) {
+        struct tri_order order = {.slice = slices[i], .keep = tri_keep_by_hold};
+        status = tri_order_enqueue(socket, &order, 0);
+        if (status != TR_OK && i > 0)
+            tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_WRITE);
+    }
+    return status == TR_OK && count > 0 ? send_queued(socket, at_once) : status;
+}
+
+static tr_status
+write_entry(tr_socket *socket, struct tri_write *write)
+{
+    bool at_once = tri_writer_goes_at_once(socket);
+    tri_queue_put(socket, write);
+    tri_socket_trace(socket, TRI_TRACE_NET_socket_write, 1, (uint32_t)(write->slice.size + write->length));
+    return send_queued(socket, at_once);
+}
+
+/* A duplicate of the user's descriptor. TR_OK, TR_EBADF, TR_EMFILE... */
+static tr_status
+duplicate(int fd, int *out)
+{
+    *out = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return *out >= 0 ? TR_OK : tri_status_from_errno(errno);
+}
+
+/* An entry with a duplicate. */
+static tr_status
+entry_with_descriptor(tr_socket *socket, int fd, tr_write_done done, void *argument, struct tri_write **out)
+{
+    int copy;
+    tr_status status = duplicate(fd, &copy);
+    if (status != TR_OK)
+        return status;
+    struct tri_write *write = tri_queue_entry(socket, done, argument);
+    if (write == NULL) {
+        close(copy);
+        return TR_ENOMEM;
+    }
+    write->fd = copy;
+    *out = write;
+    return TR_OK;
+}
+
+tr_status
+tr_socket_write_file(tr_socket *socket, int fd, uint64_t offset, uint64_t length, tr_write_done done, void *argument)
+{
+    struct stat stat;
+    if (socket == NULL || offset > INT64_MAX || length > INT64_MAX - offset)
+        return TR_EINVAL;
+    if (fstat(fd, &stat) != 0)
+        return tri_status_from_errno(errno);
+    if (!S_ISREG(stat.st_mode))
+        return TR_EBADFD;
+    if (length == 0 && (uint64_t)stat.st_size > offset)
+        length = (uint64_t)stat.st_size - offset;
+    if (length == 0)
+        return tr_socket_write_then(socket, tr_slice_constant("", 0), done, argument);
+
+    struct tri_write *write;
+    tr_status status = tri_order_check(socket, &(struct tri_order){.done = done, .argument = argument}, 0);
+    if (status == TR_OK)
+        status = entry_with_descriptor(socket, fd, done, argument, &write);
+    if (status != TR_OK)
+        return status;
+    write->kind = TRI_WRITE_FILE;
+    write->offset = offset;
+    write->length = write->whole = length;
+    return write_entry(socket, write);
+}
+
+static bool
+takes_descriptors(const tr_socket *socket)
+{
+    return tri_socket_is_open(socket) ? tri_socket_is_unix(socket) : tri_connect_is_unix(socket);
+}
+
+tr_status
+tr_socket_write_fd(tr_socket *socket, tr_slice slice, int fd, tr_write_done done, void *argument)
+{
+    if (socket == NULL || slice.data == NULL || slice.size == 0 || slice.size > PTRDIFF_MAX)
+        return TR_EINVAL;
+    struct tri_write *write;
+    tr_status status = tri_order_check(socket, &(struct tri_order){.done = done, .argument = argument}, slice.size);
+    if (status == TR_OK && !takes_descriptors(socket))
+        status = TR_EBADHANDLE;
+    if (status == TR_OK)
+        status = entry_with_descriptor(socket, fd, done, argument, &write);
+    if (status != TR_OK)
+        return status;
+    write->kind = TRI_WRITE_DESCRIPTOR;
+    tr_slice_hold(slice);
+    write->slice = slice;
+    write->whole = slice.size;
+    return write_entry(socket, write);
+}

@@ -1,0 +1,122 @@
+/*
+ * What the files of the writing side share: entries of the queue, and orders to write.
+ */
+#ifndef TROUPE_NET_WRITER_H
+#define TROUPE_NET_WRITER_H
+
+#include "socket_internal.h"
+
+#include <errno.h>
+#include <sys/types.h>
+
+/* One write that waits, or whose callback waits. */
+struct tri_write {
+    struct tri_write *next;
+    tr_slice slice; /* what is left of it */
+    tr_write_done done;
+    void *argument;
+    uint64_t whole;          /* its bytes as they were written */
+    uint64_t offset, length; /* FILE: what is left of it */
+    tr_status status;
+    int fd; /* FILE, DESCRIPTOR: ours */
+    enum { TRI_WRITE_BYTES, TRI_WRITE_FILE, TRI_WRITE_DESCRIPTOR } kind;
+};
+
+struct tri_writes {
+    struct tri_write *first, *last;
+};
+
+/* Exists while something waits. */
+struct tri_writer {
+    struct tri_writes queue; /* not in the kernel yet */
+    struct tri_writes told;  /* over: their callbacks are to be called */
+    struct tri_writes late;  /* likewise, but after the error event */
+    struct tri_writes ends;  /* no bytes: over when our side has ended */
+    uint64_t buffered;       /* bytes of the queue */
+    uint64_t unfinished;     /* the same, but each write counts whole until all of it has gone */
+    unsigned corked;
+    bool waited; /* the first of the queue waited for the connection */
+};
+
+static inline bool
+tri_writer_is_empty(const tr_socket *socket)
+{
+    return socket->writer == NULL || socket->writer->queue.first == NULL;
+}
+
+static inline bool
+tri_writer_is_corked(const tr_socket *socket)
+{
+    return socket->writer != NULL && socket->writer->corked > 0;
+}
+
+/* queue.c */
+
+void tri_queue_append(struct tri_writes *list, struct tri_write *write);
+struct tri_write *tri_queue_take_first(struct tri_writes *list);
+
+/* The socket's writer, made if need be; NULL without memory. And its end, if nothing waits any more. */
+struct tri_writer *tri_queue_writer(tr_socket *socket);
+void tri_queue_give_back(tr_socket *socket);
+
+/* An entry for one of the writer's lists; NULL without memory. */
+struct tri_write *tri_queue_entry(tr_socket *socket, tr_write_done done, void *argument);
+void tri_queue_entry_free(tr_socket *socket, struct tri_write *write);
+
+/* Puts an entry into the queue. */
+void tri_queue_put(tr_socket *socket, struct tri_write *write);
+
+/* The first of the queue is over: its callback is due, or it goes. */
+void tri_queue_finish_first(tr_socket *socket, tr_status status);
+
+/* transmit.c */
+
+/* What a call that writes has returned: how much the kernel took, 0 if it had no room, or an error, negative. */
+static inline ssize_t
+tri_transmit_result(ssize_t size)
+{
+    return size >= 0 ? size : errno == EAGAIN || errno == EINTR ? 0 : -errno;
+}
+
+/* Waits for room, or not any more. */
+void tri_transmit_want_room(tr_socket *socket, bool wanted);
+
+/* writer.c */
+
+/* How a slice that is to wait comes to be: by a hold, or as a copy of memory that is only lent. */
+typedef tr_status (*tri_keep_function)(tr_slice slice, tr_slice *out);
+tr_status tri_keep_by_hold(tr_slice slice, tr_slice *out);
+
+/* What the user has asked for. */
+struct tri_order {
+    tr_slice slice;
+    tri_keep_function keep;
+    tr_write_done done;
+    void *argument;
+    bool is_last; /* comes with the end of our side */
+};
+
+/* What every write of size bytes looks at first. TR_OK: go on; else everything is done and this is the answer. */
+tr_status tri_order_check(tr_socket *socket, const struct tri_order *order, uint64_t size);
+
+/* Writes its slice, at once or later. */
+tr_status tri_order_write(tr_socket *socket, const struct tri_order *order);
+
+/* Puts into the queue what is left of its slice after the first `taken` bytes. TR_OK, TR_ENOMEM. */
+tr_status tri_order_enqueue(tr_socket *socket, const struct tri_order *order, size_t taken);
+
+/* Its callback is called with this as soon as the call has returned; the second, after the error event that is due. TR_OK;
+ * TR_ENOMEM: it cannot be. */
+tr_status tri_order_tell_later(tr_socket *socket, const struct tri_order *order, tr_status status);
+tr_status tri_order_tell_after_error(tr_socket *socket, const struct tri_order *order, tr_status status);
+
+/* The socket is destroyed by an error, which is told when libuv has let go of the handle. */
+bool tri_writer_error_is_due(const tr_socket *socket);
+
+/* Nothing waits, and the kernel can be asked. */
+bool tri_writer_goes_at_once(const tr_socket *socket);
+
+/* What a write answers of which something waits. */
+tr_status tri_writer_answer_waiting(tr_socket *socket);
+
+#endif

@@ -1,8 +1,8 @@
 /*
  * Holding writes back, and ending our side.
  *
- * Ending is noted, and done by the step FIN when the queue is empty. Who wants to be told of it waits in a list of its own,
- * since the end comes after all bytes, whoever wrote them.
+ * Ending is noted, and done by the step FIN when the queue is empty. Who wants to be told of it waits in a list of its
+ * own, since the end comes after all bytes, whoever wrote them.
  */
 #include "writer.h"
 

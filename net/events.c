@@ -1,16 +1,16 @@
 /*
  * Telling: an event calls the user's callback, or becomes a message to the socket's owner.
  *
- * A message takes one credit. Without any left the socket stands still (socket.c) until the owner gives some back; so the
- * owner's mailbox holds at most so many events of one socket, and its operations, which come before the credit, find the
- * socket as they would have found it inside the callback. Only the descriptors that come with one message are told together,
- * credit or not: they exist already and have to go somewhere.
+ * A message takes one credit. Without any left the socket stands still (socket.c) until the owner gives some back; so
+ * the owner's mailbox holds at most so many events of one socket, and its operations, which come before the credit,
+ * find the socket as they would have found it inside the callback. Only the descriptors that come with one message are
+ * told together, credit or not: they exist already and have to go somewhere.
  *
- * An owner that is gone is noticed by the event that finds nobody: here if it lived on this worker, else by the notice that
- * the actors' layer sends back. Who stands still tells nothing, so it would not notice an owner that died after it had taken
- * the event and before it answered. Therefore a socket that has stood still for ASK_MS asks the actors' layer whether the
- * owner is there, again and again; when it is asked to stop, at once and more often. Its timer is started when the credit
- * is used up for the first time and afterwards only touched, so that answering in time costs a store.
+ * An owner that is gone is noticed by the event that finds nobody: here if it lived on this worker, else by the notice
+ * that the actors' layer sends back. Who stands still tells nothing, so it would not notice an owner that died after it
+ * had taken the event and before it answered. Therefore a socket that has stood still for ASK_MS asks the actors' layer
+ * whether the owner is there, again and again; when it is asked to stop, at once and more often. Its timer is started
+ * when the credit is used up for the first time and afterwards only touched, so that answering in time costs a store.
  *
  * A socket whose owner is gone is destroyed and not kept; nobody hears what follows.
  */

@@ -5,18 +5,18 @@
  *        ^                       |
  *        +---- bytes taken ------+
  *
- * On one worker the bytes are written by a call, in the read that brought them, so that the slab they lie in is free again
- * at once. Between two workers they go by messages: a slice there, and the number of bytes that have gone to the
- * kernel back. Either way the first socket counts what it has sent and not heard of; from its window on it is not
- * read. The second tells when its queue is empty: one word for all that waited.
+ * On one worker the bytes are written by a call, in the read that brought them, so that the slab they lie in is free
+ * again at once. Between two workers they go by messages: a slice there, and the number of bytes that have gone to the
+ * kernel back. Either way the first socket counts what it has sent and not heard of; from its window on it is not read.
+ * The second tells when its queue is empty: one word for all that waited.
  *
  * Both know each other by their refs alone. The second keeps a list of the pipes that end in it, to tell them when it
- * is closed; a pipe into nowhere is noticed by the message that comes back. Messages keep their order, so the second takes
- * whatever comes from a ref as of the pipe that was opened last by it. The way back is not as simple: a number says
- * which of the first one's pipes an answer is about.
+ * is closed; a pipe into nowhere is noticed by the message that comes back. Messages keep their order, so the second
+ * takes whatever comes from a ref as of the pipe that was opened last by it. The way back is not as simple: a number
+ * says which of the first one's pipes an answer is about.
  *
- * A part of a slab that waits keeps all of the slab from being read into again. So small parts wait as copies: otherwise
- * somebody who sends byte by byte to a peer that does not read could bind a slab with each of them.
+ * A part of a slab that waits keeps all of the slab from being read into again. So small parts wait as copies:
+ * otherwise somebody who sends byte by byte to a peer that does not read could bind a slab with each of them.
  */
 #include "socket_internal.h"
 #include "writer.h"

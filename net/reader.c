@@ -1,11 +1,11 @@
 /*
  * Reading: from the kernel to `data` and `end`.
  *
- * Bytes land in the worker's slab (slab.h) and are lent to `data` for the call. A read that does not fill what was offered
- * has emptied the kernel's buffer; one that does is followed by another, up to READS_PER_WAKE.
+ * Bytes land in the worker's slab (slab.h) and are lent to `data` for the call. A read that does not fill what was
+ * offered has emptied the kernel's buffer; one that does is followed by another, up to READS_PER_WAKE.
  *
- * Pausing does not stop the polling at once. As in Node, one more read may come; it is held back and stops the reading, and
- * resuming gives it first. So a pause that is over before anything came costs nothing, and the end of a stream with
+ * Pausing does not stop the polling at once. As in Node, one more read may come; it is held back and stops the reading,
+ * and resuming gives it first. So a pause that is over before anything came costs nothing, and the end of a stream with
  * nothing before it is noticed by a paused socket too. A socket that was born paused (pause_on_connect) does not read
  * before it is resumed, so that it can be handed on unread.
  *

@@ -2,8 +2,8 @@
  * Sockets and servers from a distance.
  *
  * An operation is a message with a tag of the library's own (tags.h); the actor carries it out when it comes to it, by
- * the same public functions. What does not fit into a message goes along as memory: texts with the options that point to
- * them, and questions, which stay until the callback of their write.
+ * the same public functions. What does not fit into a message goes along as memory: texts with the options that point
+ * to them, and questions, which stay until the callback of their write.
  */
 #include "server_internal.h"
 #include "socket_internal.h"

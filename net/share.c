@@ -25,7 +25,7 @@
 
 struct tri_handover {
     struct tr_runtime *runtime; /* held: the server may close before the socket is there */
-    struct tri_deal *deal; /* held by the NO_MORE that follows */
+    struct tri_deal *deal;      /* held by the NO_MORE that follows */
     struct tri_limit_key place;
     unsigned worker;
     int fd;

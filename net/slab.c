@@ -2,11 +2,12 @@
  * Slabs: one buffer each, of which parts are lent.
  *
  * A part that is lent is a slice of the slab's buffer, so holding it holds the slab. When the worker's own hold is the
- * only one, all of the slab is free; otherwise the part that was lent last may be held, and the next one comes behind it.
+ * only one, all of the slab is free; otherwise the part that was lent last may be held, and the next one comes behind
+ * it.
  *
  * A slab that is used up is kept aside until its holders have let it go, and then used from its beginning: where bytes
- * travel to another worker, or wait to be written, the same few slabs go round, and the system need not give zeroed pages
- * again and again. Only so many are kept; one more, and the oldest goes to its holders.
+ * travel to another worker, or wait to be written, the same few slabs go round, and the system need not give zeroed
+ * pages again and again. Only so many are kept; one more, and the oldest goes to its holders.
  */
 #include "slab.h"
 

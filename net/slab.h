@@ -2,8 +2,8 @@
  * Slabs: the memory into which sockets read.
  *
  * A worker offers the same part of its slab to every read, until a data callback holds what it was given. Then that
- * part belongs to the holders and the worker goes on behind it, or with another slab when too little is left. So a socket
- * that waits holds no memory for reading, and bytes that are handled at once are never copied.
+ * part belongs to the holders and the worker goes on behind it, or with another slab when too little is left. So a
+ * socket that waits holds no memory for reading, and bytes that are handled at once are never copied.
  */
 #ifndef TROUPE_NET_SLAB_H
 #define TROUPE_NET_SLAB_H

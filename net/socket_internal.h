@@ -1,7 +1,9 @@
 /*
  * A socket as its own files see it: one struct, and who does what.
  *
- *   socket.c      life: spawn, open, what is due, destroy, closed, again
+ *   socket.c      how it begins: spawn, open, adopt
+ *   steps.c       what it does next, and when
+ *   close.c       how it ends: destroy, closed, stop, again
  *   socket_info.c the public functions that only look or set
  *   events.c      telling: a callback, or a message to the owner
  *   reader.c      from the kernel to `data` and `end`; pause and resume
@@ -176,6 +178,9 @@ tr_status tri_socket_check_options(const struct tr_runtime *runtime, const struc
 /* Sets up what all sockets have. TR_OK, TR_ENOMEM. */
 tr_status tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_socket_options *options);
 
+/* Its stopping callback. */
+bool tri_socket_stopping(tr_actor *self, void *state, enum tr_stop_mode how);
+
 /* Gives a connected descriptor to a socket that has none; sides are enum tr_sides. Takes it on success, which is TR_OK. */
 tr_status tri_socket_open(tr_socket *socket, int fd, unsigned sides);
 
@@ -184,6 +189,8 @@ void tri_socket_apply_options(tr_socket *socket);
 
 /* An accepted socket that is open begins: the connection callback, or event. */
 void tri_socket_begin_accepted(tr_socket *socket, bool pause_on_connect);
+
+/* steps.c */
 
 /* Brackets a callback of the socket that comes from libuv. After leave the socket may be gone. */
 struct tri_actor_frame tri_socket_enter(tr_socket *socket, uint32_t tag);
@@ -200,6 +207,17 @@ void tri_socket_start_later(tr_socket *socket);
 
 /* Tells libuv what to wait for. */
 void tri_socket_poll(tr_socket *socket);
+
+/* Does what is due at the end of a bracket. */
+void tri_socket_settle(tr_socket *socket);
+
+/* It counts among its server's connections no more. */
+void tri_socket_leave_share(tr_socket *socket);
+
+/* close.c */
+
+/* The actor ends, and everything that it has, as soon as nothing looks at it any more. */
+void tri_socket_end_actor(tr_socket *socket);
 
 /* Closes the descriptor; close follows. TR_OK for status: without an error event. Again: nothing. */
 void tri_socket_close(tr_socket *socket, tr_status status, int system, enum tri_socket_call call);
@@ -249,8 +267,8 @@ tri_socket_check(const tr_socket *socket)
 struct tri_extra *tri_socket_extra(tr_socket *socket);
 
 /*
- * What is special about a socket has changed: notes in its flags whether anything is. Every message looks there; the struct
- * itself would be one more line to wait for, of each of many thousand sockets with no more than a timeout.
+ * What is special about a socket has changed: notes in its flags whether anything is. Every message looks there; the
+ * struct itself would be one more line to wait for, of each of many thousand sockets with no more than a timeout.
  */
 void tri_socket_mark(tr_socket *socket);
 

@@ -1,9 +1,9 @@
 /*
  * From the queue to the kernel.
  *
- * When the kernel has room everything that waits goes there, up to TRI_GATHER slices in one system call. An entry may also
- * be a part of a file, which sendfile takes to the kernel, or a descriptor that rides on the first of its bytes. After
- * CALLS_PER_WAKE calls other sockets have their turn.
+ * When the kernel has room everything that waits goes there, up to TRI_GATHER slices in one system call. An entry may
+ * also be a part of a file, which sendfile takes to the kernel, or a descriptor that rides on the first of its bytes.
+ * After CALLS_PER_WAKE calls other sockets have their turn.
  */
 #include "writer.h"
 

@@ -4,17 +4,17 @@
  *   write -> kernel takes all of it -> done
  *         -> kernel takes a part, or something waits already -> queue -> libuv says that there is room -> ... -> done
  *
- * While nothing waits a write goes to the kernel at once. What is left becomes an entry of the queue, with a hold of its
- * slice.
+ * While nothing waits a write goes to the kernel at once. What is left becomes an entry of the queue, with a hold of
+ * its slice.
  *
- * A write says TR_QUEUED when part of what was written waits in this process. Before the connection exists, and while the
- * socket is corked, everything waits; there the limit is Node's, TRI_HIGH_WATER. The drain event follows when the
+ * A write says TR_QUEUED when part of what was written waits in this process. Before the connection exists, and while
+ * the socket is corked, everything waits; there the limit is Node's, TRI_HIGH_WATER. The drain event follows when the
  * queue has become empty, before the callback of the write that emptied it, unless our side was ended or destroyed
  * meanwhile. options.high_water changes the rule to that of Node's streams.
  *
- * A callback is due when its bytes have gone, or never will. It is not called from within the write but later, in the order
- * of the writes; what is refused is told where Node tells it: a write before the error event that it causes, all else
- * after.
+ * A callback is due when its bytes have gone, or never will. It is not called from within the write but later, in the
+ * order of the writes; what is refused is told where Node tells it: a write before the error event that it causes, all
+ * else after.
  */
 #include "writer.h"
 

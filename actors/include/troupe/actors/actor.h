@@ -88,7 +88,8 @@ struct tr_spawn_options {
  * Spawns an actor. It is a child of self: when the runtime stops, it stops before self. options may be NULL.
  *
  * On the own worker init runs before the call returns. On another one it runs there later; the name is valid at once
- * and messages sent to it wait. If init fails there, self gets TR_TAG_SPAWN_FAILED and the messages become dead letters.
+ * and messages sent to it wait. If init fails there, self gets TR_TAG_SPAWN_FAILED and the messages become dead
+ * letters.
  *
  * Thread:  owner.
  * Returns: TR_OK; TR_EINVAL (NULL); TR_EBADBEHAVIOR; TR_EBADWORKER; TR_EBADLIMIT (an argument above 1 GiB); TR_EFULL
@@ -113,10 +114,10 @@ struct tr_spawn_failed {
 void tr_exit(tr_actor *self);
 
 /*
- * Asks an actor to stop. Asking again, or asking one that is gone, does no harm; a stronger word overrides a weaker one.
- * The request goes the way of messages but overtakes what waits in the mailbox, so that DRAIN means: all that had
- * arrived by then. Its children go on; only the end of the runtime stops families.
- * On the same worker the callbacks of the other, stopping and stopped, may run within the call.
+ * Asks an actor to stop. Asking again, or asking one that is gone, does no harm; a stronger word overrides a weaker
+ * one. The request goes the way of messages but overtakes what waits in the mailbox, so that DRAIN means: all that had
+ * arrived by then. Its children go on; only the end of the runtime stops families. On the same worker the callbacks of
+ * the other, stopping and stopped, may run within the call.
  * Thread:  owner of self.
  * Returns: TR_OK; TR_EINVAL; TR_EBADREF; TR_ENOMEM.
  */
@@ -136,7 +137,8 @@ struct tr_runtime *tr_actor_runtime(const tr_actor *self);
 
 /*
  * The libuv loop of the actor's worker: any handle may be put on it. The actor closes what it opened before it ends,
- * or leaves it behind with memory of its own; the runtime's end closes handles that are left, without knowing whose memory they are.
+ * or leaves it behind with memory of its own; the runtime's end closes handles that are left, without knowing whose
+ * memory they are.
  * Thread: owner.
  */
 struct uv_loop_s *tr_actor_loop(tr_actor *self);

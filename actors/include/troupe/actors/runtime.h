@@ -20,7 +20,8 @@ typedef struct tr_runtime tr_runtime; /* opaque */
  * Starts the workers. options may be NULL for the defaults. The process ignores SIGPIPE from then on; the workers'
  * threads take no signals. Owner: the caller's until tr_runtime_stop().
  * Thread:  setup.
- * Returns: TR_OK; TR_EINVAL (out is NULL); TR_ETOOMANYWORKERS; TR_EBADLIMIT (a number out of range); TR_ENOMEM; TR_EAGAIN (no
+ * Returns: TR_OK; TR_EINVAL (out is NULL); TR_ETOOMANYWORKERS; TR_EBADLIMIT (a number out of range); TR_ENOMEM;
+ * TR_EAGAIN (no
  *          more threads); TR_EMFILE; what the trace directory answers, such as TR_EACCES or TR_EEXIST.
  */
 tr_status tr_runtime_start(const struct tr_runtime_options *options, tr_runtime **out);
@@ -34,9 +35,9 @@ struct tr_stop_report {
 /*
  * Stops everything and frees the runtime. Listeners stop accepting; every actor is asked to stop, children before
  * their parents; what is queued is handled until the deadline; what is then left is killed and counted. Afterwards no
- * thread, descriptor or byte of the runtime is left. Blocks up to deadline_ms, and as long as running handlers, offloaded
- * functions, the queued ones too, and look-ups of names that have begun take. No other thread may be inside a call on this
- * runtime, or begin one: join them first.
+ * thread, descriptor or byte of the runtime is left. Blocks up to deadline_ms, and as long as running handlers,
+ * offloaded functions, the queued ones too, and look-ups of names that have begun take. No other thread may be inside a
+ * call on this runtime, or begin one: join them first.
  *
  * report may be NULL; runtime may be NULL (TR_OK).
  * Thread:  any thread that is no worker, once.
@@ -46,17 +47,17 @@ struct tr_stop_report {
 tr_status tr_runtime_stop(tr_runtime *runtime, unsigned deadline_ms, struct tr_stop_report *report);
 
 /*
- * Blocks until SIGINT or SIGTERM comes or somebody calls tr_runtime_quit(). Does not stop anything itself. A signal that
- * comes before this call has its ordinary effect: a program that must not miss one blocks both before it starts.
+ * Blocks until SIGINT or SIGTERM comes or somebody calls tr_runtime_quit(). Does not stop anything itself. A signal
+ * that comes before this call has its ordinary effect: a program that must not miss one blocks both before it starts.
  * Thread:  one at a time, no worker; the two signals are blocked in it afterwards.
  * Returns: the signal's number; 0 after tr_runtime_quit(); TR_EINVAL; TR_EWRONGTHREAD.
  */
 int tr_runtime_wait(tr_runtime *runtime);
 
 /*
- * As tr_runtime_wait(), and returns too, with 0, as soon as nothing keeps the program alive: no server listens, no socket is
- * open, but for those in the background (tr_socket_set_background(), tr_server_set_background()), and nobody holds
- * the runtime. Servers and sockets that were asked for before the call count even if they are still on their way.
+ * As tr_runtime_wait(), and returns too, with 0, as soon as nothing keeps the program alive: no server listens, no
+ * socket is open, but for those in the background (tr_socket_set_background(), tr_server_set_background()), and nobody
+ * holds the runtime. Servers and sockets that were asked for before the call count even if they are still on their way.
  */
 int tr_runtime_wait_idle(tr_runtime *runtime);
 

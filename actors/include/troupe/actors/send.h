@@ -49,7 +49,8 @@ typedef uint64_t tr_timer;
  *
  * Owner:   the message moves on success. out may be NULL.
  * Thread:  owner. Resolution: milliseconds.
- * Returns: TR_OK; TR_EINVAL; TR_EBADREF; TR_EBADTAG; TR_EGONE (self was killed); TR_ENOMEM. A message that is refused when its time comes becomes a
+ * Returns: TR_OK; TR_EINVAL; TR_EBADREF; TR_EBADTAG; TR_EGONE (self was killed); TR_ENOMEM. A message that is refused
+ * when its time comes becomes a
  *          dead letter.
  */
 tr_status tr_send_after(tr_actor *self, tr_ref to, uint64_t delay_ms, tr_message *message, tr_timer *out);

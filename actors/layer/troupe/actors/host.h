@@ -58,8 +58,8 @@ tr_status tri_runtime_send_system(tr_runtime *runtime, tr_ref to, tr_message *me
 #define TRI_TAG_NET (TR_TAG_RESERVED + 0x1000u)
 
 /*
- * Messages with tags from TRI_TAG_TOLD on come back in a way: when nobody receives one, its sender gets a TRI_TAG_UNDELIVERED,
- * whose words[0] is the ref that was meant.
+ * Messages with tags from TRI_TAG_TOLD on come back in a way: when nobody receives one, its sender gets a
+ * TRI_TAG_UNDELIVERED, whose words[0] is the ref that was meant.
  */
 #define TRI_TAG_TOLD (TR_TAG_RESERVED + 0x2000u)
 #define TRI_TAG_UNDELIVERED (TRI_TAG_NET + 0xfffu)

@@ -1,5 +1,6 @@
 /*
- * Brackets the declarations of a public header: they have C linkage, and the shared library shows them and nothing else.
+ * Brackets the declarations of a public header: they have C linkage, and the shared library shows them and nothing
+ * else.
  */
 #ifndef TROUPE_CORE_DECLARE_H
 #define TROUPE_CORE_DECLARE_H

@@ -14,10 +14,11 @@ TR_DECLARATIONS_BEGIN
 struct tr_address;
 
 struct tr_balance_view {
-    unsigned workers;      /* how many may be chosen: 1 or more */
-    const uint32_t *loads; /* connections that each holds or was assigned; `workers` of them */
-    unsigned home;         /* the one on which the listener runs: the cheapest to reach */
-    uint64_t sequence;     /* how many connections this server dealt out before */
+    unsigned workers; /* how many may be chosen: 1 or more */
+    const uint32_t
+        *loads;    /* connections that each holds or was assigned, UINT32_MAX if it can take none; `workers` of them */
+    unsigned home; /* the one on which the listener runs: the cheapest to reach */
+    uint64_t sequence; /* how many connections this server dealt out before */
 };
 
 /* Chooses a number below view->workers; another one means home. Called on the listener's worker, must not block. */

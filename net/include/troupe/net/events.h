@@ -3,9 +3,9 @@
  * to an owner.
  *
  * The order is that of Node's net.Socket (its documentation of v10 and the behaviour of v20), the same in both ways:
- * 'lookup', then 'connect' and 'ready' or else 'error'; any number of 'data', 'fd', 'drain' and 'timeout'; 'end' at most
- * once; 'error' at most once and directly before 'close'; 'close' exactly once, last. No event comes before the call that
- * caused it has returned.
+ * 'lookup', then 'connect' and 'ready' or else 'error'; any number of 'data', 'fd', 'drain' and 'timeout'; 'end' at
+ * most once; 'error' at most once and directly before 'close'; 'close' exactly once, last. No event comes before the
+ * call that caused it has returned.
  */
 #ifndef TROUPE_NET_EVENTS_H
 #define TROUPE_NET_EVENTS_H
@@ -22,8 +22,8 @@ TR_DECLARATIONS_BEGIN
 typedef struct tr_socket tr_socket; /* opaque */
 
 /*
- * Callbacks, each inside the socket's actor. Any may be NULL. The struct must outlive every socket that uses it: usually it
- * is a static constant.
+ * Callbacks, each inside the socket's actor. Any may be NULL. The struct must outlive every socket that uses it:
+ * usually it is a static constant.
  */
 struct tr_socket_events {
     /* A host name was looked up, before connecting (v10). address is NULL if it failed; host is what was asked. */
@@ -71,15 +71,15 @@ struct tr_socket_events {
  * tr_event, message->from is the socket. It may live on any worker and drives the socket with <troupe/net/remote.h>.
  *
  * Credit is how many events it may have that it has not answered with tr_remote_credit(). When there is none left the
- * socket stands still after its last event, as if that event's callback had not returned yet: it gives nothing more, reads
- * nothing more, and the peer feels it. Operations that the owner sends before the credit take place "inside" that event.
- * So with a credit of 1 the socket behaves as with callbacks; a larger credit lets the two work at the same time, and then
- * the socket may have ended its side after its peer's (see allow_half_open) before a last write of the owner's arrives.
- * Close is an event like any other and is to be answered, too: the socket's actor stays until then, to be connected again.
- * Descriptors that came with one message are told together, so they may be more than the credit.
+ * socket stands still after its last event, as if that event's callback had not returned yet: it gives nothing more,
+ * reads nothing more, and the peer feels it. Operations that the owner sends before the credit take place "inside" that
+ * event. So with a credit of 1 the socket behaves as with callbacks; a larger credit lets the two work at the same
+ * time, and then the socket may have ended its side after its peer's (see allow_half_open) before a last write of the
+ * owner's arrives. Close is an event like any other and is to be answered, too: the socket's actor stays until then, to
+ * be connected again. Descriptors that came with one message are told together, so they may be more than the credit.
  *
- * A socket whose owner is gone is destroyed, and not kept: when an event finds nobody, or, if it stands still, about a second
- * after the owner's end.
+ * A socket whose owner is gone is destroyed, and not kept: when an event finds nobody, or, if it stands still, about a
+ * second after the owner's end.
  */
 struct tr_owner {
     tr_ref actor;    /* TR_NOBODY: no owner, callbacks */

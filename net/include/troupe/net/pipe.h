@@ -1,9 +1,9 @@
 /*
  * Pipes: what one socket receives is written to another, on whatever worker that lives.
  *
- * The pipe takes the place of the data event, and gives bytes whatever the encoding. Back-pressure goes through it: while
- * more than window_bytes of the first socket's wait to be written, the first is not read. A socket may be piped to
- * itself, which is an echo (the documents' own example), and two sockets to each other, which is a proxy.
+ * The pipe takes the place of the data event, and gives bytes whatever the encoding. Back-pressure goes through it:
+ * while more than window_bytes of the first socket's wait to be written, the first is not read. A socket may be piped
+ * to itself, which is an echo (the documents' own example), and two sockets to each other, which is a proxy.
  *
  * How it ends:
  *   - the first one's peer ends: the second is ended after all that came before;
@@ -37,8 +37,8 @@ struct tr_pipe_options {
 };
 
 /*
- * Begins: from here on everything goes to the socket named to. A pipe that `from` had before ends without a word. options may
- * be NULL. It resumes a paused socket.
+ * Begins: from here on everything goes to the socket named to. A pipe that `from` had before ends without a word.
+ * options may be NULL. It resumes a paused socket.
  * Thread: owner of from. Returns: TR_OK; TR_EINVAL; TR_EBADREF; TR_EDESTROYED; TR_ENOMEM.
  * Document: c.pipe(c) in net.createServer's sample (v0.4 on).
  */

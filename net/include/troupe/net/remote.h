@@ -19,8 +19,8 @@
 TR_DECLARATIONS_BEGIN
 
 /*
- * Gives a socket whose owner self is credit for that many more events: so many are handled. Every event is to be answered
- * so, once. See struct tr_owner. If it fails, for want of memory, the socket stands still: stop it.
+ * Gives a socket whose owner self is credit for that many more events: so many are handled. Every event is to be
+ * answered so, once. See struct tr_owner. If it fails, for want of memory, the socket stands still: stop it.
  */
 tr_status tr_remote_credit(tr_actor *self, tr_ref socket, uint32_t events);
 
@@ -32,8 +32,9 @@ tr_status tr_remote_socket(tr_actor *self, const struct tr_socket_options *optio
                            const struct tr_spawn_options *placement, tr_ref *out);
 
 /*
- * tr_socket_connect(). The arguments are checked here, and what they point to is copied (but lookup_data); what only the
- * socket can know is not told (TR_EALREADY, TR_EISCONN, TR_EDESTROYED), or is an error event (TR_EBADADDRESS, TR_ENOMEM).
+ * tr_socket_connect(). The arguments are checked here, and what they point to is copied (but lookup_data); what only
+ * the socket can know is not told (TR_EALREADY, TR_EISCONN, TR_EDESTROYED), or is an error event (TR_EBADADDRESS,
+ * TR_ENOMEM).
  */
 tr_status tr_remote_connect(tr_actor *self, tr_ref socket, const struct tr_connect_options *options);
 

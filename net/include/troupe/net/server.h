@@ -56,8 +56,8 @@ struct tr_server_options {
 };
 
 /*
- * What to listen on: `server`, a descriptor, a port or a path, the first of them that is given. Port 0 without a host must be
- * meant, so it is to be said with any_port: TR_ENOADDRESS otherwise.
+ * What to listen on: `server`, a descriptor, a port or a path, the first of them that is given. Port 0 without a host
+ * must be meant, so it is to be said with any_port: TR_ENOADDRESS otherwise.
  */
 struct tr_listen_options {
     /* What another server on this worker listens on (v0.10, v10). Connections come to the newer one until it closes. */
@@ -89,9 +89,9 @@ struct tr_listen_options {
  *
  * Owner:   the runtime's. out gets the name, bound the address (with the port that the system chose); both may be NULL.
  * Thread:  any that is no worker.
- * Returns: what tr_server_spawn() and tr_server_listen() return; TR_EINVAL (options.server, or a block list that is not frozen); TR_EWRONGTHREAD; what
- *          listening answers: TR_EADDRINUSE, TR_EACCES, TR_EADDRNOTAVAIL, TR_ENOTFOUND... On failure nothing is left of
- *          the server, and the status stands for the error event.
+ * Returns: what tr_server_spawn() and tr_server_listen() return; TR_EINVAL (options.server, or a block list that is not
+ *          frozen); TR_EWRONGTHREAD; what listening answers: TR_EADDRINUSE, TR_EACCES, TR_EADDRNOTAVAIL,
+ *          TR_ENOTFOUND... On failure nothing is left of the server, and the status stands for the error event.
  */
 tr_status tr_runtime_listen(struct tr_runtime *runtime, const struct tr_server_options *server,
                             const struct tr_listen_options *listen, tr_ref *out, struct tr_address *bound);
@@ -126,8 +126,8 @@ tr_status tr_server_listen(tr_server *server, const struct tr_listen_options *op
 tr_status tr_server_close(tr_server *server);
 
 /*
- * Accepts nothing for so long; 0: until tr_server_resume(). Connections wait in the system's backlog meanwhile. A later call
- * takes the place of an earlier one. It ends with the listening.
+ * Accepts nothing for so long; 0: until tr_server_resume(). Connections wait in the system's backlog meanwhile. A later
+ * call takes the place of an earlier one. It ends with the listening.
  * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_ENOTLISTENING; TR_EBADLIMIT (above 2^31 - 1); TR_ENOMEM.
  * Document: server.pause (v0.5; its default of 1000 is TR_PAUSE_DEFAULT_MS).
  */

@@ -6,8 +6,8 @@
  * <troupe/net/remote.h>: the same operations as messages to the socket's ref.
  *
  * A tr_socket is valid until its close callback has returned; then it is gone, and so is its actor. It stays if that
- * callback connects it anew, and with options.keep in any case. tr_exit() on its actor is tr_socket_destroy(), after which
- * it is not kept.
+ * callback connects it anew, and with options.keep in any case. tr_exit() on its actor is tr_socket_destroy(), after
+ * which it is not kept.
  *
  * "Document" in the comments names the Node documentation by era: v0.2, v0.4, v0.5, v0.10, v10.
  */
@@ -52,8 +52,8 @@ struct tr_socket_options {
     enum tr_socket_type type;  /* other kinds of address are refused with TR_EBADADDRESS; not for accepted ones */
 
     /* How many bytes may wait in this process. A write that comes while bytes wait and would make them more is refused with
-     * TR_EQUEUELIMIT, all of it; one that comes from a distance without asking destroys the socket with that error. What
-     * waits is thus never more than this and one write. Files count nothing. 0: no limit. */
+     * TR_EQUEUELIMIT, all of it; one that comes from a distance without asking destroys the socket with that error.
+     * What waits is thus never more than this and one write. Files count nothing. 0: no limit. */
     uint64_t write_limit;
 
     /* 0: a write says TR_QUEUED when part of it waits. Otherwise, as Node's streams with their 16,384: when the writes that
@@ -83,7 +83,8 @@ struct tr_connect_options {
     void *lookup_data;
 
     /* Tries all addresses of a name, IPv6 and IPv4 in turns, each attempt race_delay_ms after the one before or as soon as
-     * that failed; the first connection wins (RFC 8305). Without it the first address alone is tried, as in the documents. */
+     * that failed; the first connection wins (RFC 8305). Without it the first address alone is tried, as in the
+     * documents. */
     bool race;
     unsigned race_delay_ms; /* default 250 (RFC 8305, section 5) */
 
@@ -105,8 +106,8 @@ struct tr_connect_options {
 tr_status tr_socket_spawn(tr_actor *self, const struct tr_socket_options *options, tr_socket **out);
 
 /*
- * Connects. The events come after the call has returned. A socket that was closed may be connected again, from its close
- * callback on. The options are copied.
+ * Connects. The events come after the call has returned. A socket that was closed may be connected again, from its
+ * close callback on. The options are copied.
  * Thread:  owner.
  * Returns: TR_OK; TR_EINVAL (NULL, or a family that is none); TR_EMISSING (neither port nor path); TR_EBADHOST;
  *          TR_EBADPATH; TR_ENAMETOOLONG; TR_EBADADDRESS (local_address, or not of options.type); TR_EBADLIMIT (timeout_ms
@@ -137,9 +138,9 @@ enum tr_sides {
 };
 
 /*
- * Makes a socket from a connected descriptor: of TCP, a unix socket, or anything else that can be polled, such as a pipe. It
- * begins connected, without a connect event. sides says what it is used for (enum tr_sides); a side that is not
- * named is over from the beginning.
+ * Makes a socket from a connected descriptor: of TCP, a unix socket, or anything else that can be polled, such as a
+ * pipe. It begins connected, without a connect event. sides says what it is used for (enum tr_sides); a side that is
+ * not named is over from the beginning.
  * Owner:   takes fd on success; on failure it is still the caller's.
  * Thread:  owner of self.
  * Returns: as tr_socket_spawn(); TR_EBADF; TR_EBADFD (a file, or a socket that listens); TR_ENOTCONN; TR_EEXIST (this
@@ -182,19 +183,20 @@ typedef void (*tr_write_done)(tr_socket *socket, void *argument, tr_status statu
 /*
  * As tr_socket_write_slice(); done is called exactly once, after the call has returned: with TR_OK when the bytes have
  * gone to the kernel, with an error when they never will: the one that destroyed the socket, or TR_EDESTROYED. It is
- * not called at all when the call was refused with TR_EINVAL, TR_EQUEUELIMIT or TR_ENOMEM, nor when the actor is killed.
+ * not called at all when the call was refused with TR_EINVAL, TR_EQUEUELIMIT or TR_ENOMEM, nor when the actor is
+ * killed.
  *
- * The callbacks of a socket's writes come in the order of the writes. As in Node, those of a write that the system refuses
- * come before error, those that destroying has lost between error and close, those that waited for a connection which
- * never came directly after close, the first of them with TR_ECLOSEDBEFORECONNECT; and a write on a socket that is destroyed
- * returns TR_EDESTROYED and tells done what Node would: TR_EWRITEAFTEREND if our side had ended before.
+ * The callbacks of a socket's writes come in the order of the writes. As in Node, those of a write that the system
+ * refuses come before error, those that destroying has lost between error and close, those that waited for a connection
+ * which never came directly after close, the first of them with TR_ECLOSEDBEFORECONNECT; and a write on a socket that
+ * is destroyed returns TR_EDESTROYED and tells done what Node would: TR_EWRITEAFTEREND if our side had ended before.
  */
 tr_status tr_socket_write_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *argument);
 
 /*
- * Writes length bytes of a file from offset on, in its turn, with sendfile where the system has it; length 0: up to its end.
- * The file is read while it is sent, on this worker: a slow disk holds the worker up. A file that is shorter than it was
- * said to be destroys the socket with TR_EIO. done may be NULL.
+ * Writes length bytes of a file from offset on, in its turn, with sendfile where the system has it; length 0: up to its
+ * end. The file is read while it is sent, on this worker: a slow disk holds the worker up. A file that is shorter than
+ * it was said to be destroys the socket with TR_EIO. done may be NULL.
  * Owner: fd is the caller's; a duplicate is kept until the write is over.
  * Thread: owner. Returns: as tr_socket_write_then(); TR_EBADF; TR_EBADFD (it is no regular file).
  */
@@ -229,8 +231,9 @@ tr_status tr_socket_end(tr_socket *socket);
 tr_status tr_socket_end_with(tr_socket *socket, tr_slice slice);
 
 /*
- * Writes a last slice (of no bytes: nothing), then ends; done is called when everything and the FIN has gone to the kernel,
- * or never will, as that of tr_socket_write_then(). On a side that has ended already: TR_EALREADYFINISHED, given to done.
+ * Writes a last slice (of no bytes: nothing), then ends; done is called when everything and the FIN has gone to the
+ * kernel, or never will, as that of tr_socket_write_then(). On a side that has ended already: TR_EALREADYFINISHED,
+ * given to done.
  * Returns: as tr_socket_write_then(). Document: the callback of socket.end (v10).
  */
 tr_status tr_socket_end_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *argument);
@@ -246,8 +249,8 @@ void tr_socket_destroy(tr_socket *socket, tr_status error);
 void tr_socket_destroy_with(tr_socket *socket, const char *code);
 
 /*
- * Closes a TCP connection with a reset (RST) in place of a FIN: the peer gets ECONNRESET. While it connects: as soon as it
- * is connected. On a socket that is not open: destroys it with TR_ESOCKETCLOSED.
+ * Closes a TCP connection with a reset (RST) in place of a FIN: the peer gets ECONNRESET. While it connects: as soon as
+ * it is connected. On a socket that is not open: destroys it with TR_ESOCKETCLOSED.
  * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_EBADHANDLE (a unix socket; nothing happens).
  */
 tr_status tr_socket_reset(tr_socket *socket);
@@ -256,8 +259,8 @@ tr_status tr_socket_reset(tr_socket *socket);
 
 /*
  * No data events until tr_socket_resume(); the peer feels it by TCP's flow control. One more read of up to 64 KiB may
- * be taken and held back. An end with nothing before it is still reported, as in Node; one with half a character before it
- * waits.
+ * be taken and held back. An end with nothing before it is still reported, as in Node; one with half a character before
+ * it waits.
  * Thread: owner. Document: socket.pause (all eras).
  */
 void tr_socket_pause(tr_socket *socket);
@@ -289,8 +292,8 @@ tr_status tr_socket_set_no_delay(tr_socket *socket, bool no_delay);
 /*
  * Switches keep-alive probes on or off. initial_delay_ms is the quiet time before the first probe, rounded up to
  * seconds; 0 leaves the system's value. Before connect it is remembered; on a unix socket it does nothing.
- * Thread: owner. Returns: TR_OK; TR_EDESTROYED; TR_EBADLIMIT; what the system answers. Document: socket.setKeepAlive (all
- * eras).
+ * Thread: owner. Returns: TR_OK; TR_EDESTROYED; TR_EBADLIMIT; what the system answers. Document: socket.setKeepAlive
+ * (all eras).
  */
 tr_status tr_socket_set_keep_alive(tr_socket *socket, bool enable, uint64_t initial_delay_ms);
 

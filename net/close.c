@@ -1,0 +1,254 @@
+/*
+ * The end of a socket.
+ *
+ * Since libuv's handle lies in the actor's state an ending has two steps: destroyed, when the descriptor is closed and
+ * nothing is read or written any more; closed, when libuv has let go of the handle: there error, the callbacks of lost
+ * writes and close are given, and then the actor ends, unless it is kept or connected anew. A socket that never had a
+ * descriptor is closed in the next turn.
+ *
+ * The actor ends in tri_socket_end_actor() alone, once libuv has no handle and the list of later work no entry of it:
+ * the entry is run first, and comes back here (GONE).
+ */
+#include "socket_internal.h"
+
+#include "connect.h"
+#include "deal.h"
+#include "writer.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* The end. */
+
+static void
+free_parts(tr_socket *socket)
+{
+    tri_writer_drop(socket);
+    tri_pipe_closed(socket);
+    if (!tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
+        tri_connect_free(socket);
+    tri_events_end(socket);
+    free(socket->extra);
+    socket->extra = NULL;
+    socket->flags &= ~(uint32_t)(TRI_SOCKET_SPECIAL | TRI_SOCKET_TIMED);
+}
+
+/* With `later` on the worker's list the actor must stay until that has run. */
+void
+tri_socket_end_actor(tr_socket *socket)
+{
+    if (!tri_socket_is(socket, TRI_SOCKET_GONE)) {
+        socket->flags |= TRI_SOCKET_GONE;
+        socket->due = 0;
+        free_parts(socket);
+    }
+    if (socket->later.run == NULL)
+        tri_actor_end(socket->actor);
+}
+
+/* It was killed: nobody is told. */
+static void
+end_silently(tr_socket *socket)
+{
+    struct tri_share *share = tri_socket_is(socket, TRI_SOCKET_ACCEPTED) ? socket->share : NULL;
+    socket->flags |= TRI_SOCKET_CLOSED;
+    tri_socket_count_live(socket);
+    tri_socket_end_actor(socket);
+    if (share != NULL)
+        tri_share_ended(share);
+}
+
+#define THE_END (TRI_STEP(ERROR) | TRI_STEP(LOST) | TRI_STEP(CLOSE))
+
+static void
+on_closed(uv_handle_t *handle)
+{
+    tr_socket *socket = (tr_socket *)((char *)handle - offsetof(tr_socket, poll));
+    socket->flags &= ~(uint32_t)TRI_SOCKET_HANDLE;
+    if (tri_socket_is(socket, TRI_SOCKET_SILENT))
+        end_silently(socket);
+    else
+        tri_socket_step_now(socket, THE_END, TRI_TAG_ON_CLOSED);
+}
+
+static void
+drop_held(tr_socket *socket)
+{
+    if (socket->extra == NULL || socket->extra->held.size == 0)
+        return;
+    tr_slice_release(socket->extra->held);
+    socket->extra->held.size = 0;
+}
+
+/* First libuv forgets the descriptor, then it goes. */
+static void
+close_descriptor(tr_socket *socket)
+{
+    uv_close((uv_handle_t *)&socket->poll, on_closed);
+    if (tri_socket_is(socket, TRI_SOCKET_RESETS))
+        setsockopt(socket->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
+    close(socket->fd);
+    socket->fd = -1;
+    socket->polled = 0;
+    if (tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
+        tri_share_left(socket->share);
+}
+
+void
+tri_socket_close(tr_socket *socket, tr_status status, int system, enum tri_socket_call call)
+{
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+        return;
+    if (status < 0) {
+        socket->flags |= TRI_SOCKET_FAILED;
+        socket->error = status;
+        socket->error_system = (uint16_t)system;
+        socket->error_call = (uint8_t)call;
+    }
+    if (tri_socket_is(socket, TRI_SOCKET_CONNECTED))
+        tri_writer_fail_ends(socket, status < 0 ? status : TR_EDESTROYED);
+    socket->flags |= TRI_SOCKET_DESTROYED;
+    socket->flags &= ~(uint32_t)(TRI_SOCKET_CONNECTING | TRI_SOCKET_READING | TRI_SOCKET_WRITING);
+    tri_idle_end(socket);
+    drop_held(socket);
+    if (tri_socket_is(socket, TRI_SOCKET_HANDLE)) {
+        close_descriptor(socket);
+    } else {
+        if (!tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
+            tri_connect_free(socket);
+        tri_socket_due(socket, THE_END);
+    }
+}
+
+void
+tri_socket_close_with(tr_socket *socket, const char *code, enum tri_socket_call call)
+{
+    if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED) && tri_socket_extra(socket) != NULL)
+        socket->extra->code = code; /* without memory for it the error is a plain TR_EUSER */
+    tri_socket_close(socket, TR_EUSER, 0, call);
+}
+
+void
+tri_socket_fail(tr_socket *socket, int uv_error, enum tri_socket_call call)
+{
+    /* Look-ups have numbers of their own, which are no errno. */
+    int system = call == TRI_CALL_LOOKUP ? 0 : -uv_error;
+    tri_socket_close(socket, tri_status_from_uv(uv_error), system, call);
+}
+
+void
+tri_socket_again(tr_socket *socket)
+{
+    tri_socket_leave_share(socket);
+    socket->flags &= ~(uint32_t)(TRI_SOCKET_CONNECTED | TRI_SOCKET_PEER_ENDED | TRI_SOCKET_ENDING | TRI_SOCKET_ENDED |
+                                 TRI_SOCKET_DESTROYED | TRI_SOCKET_FAILED | TRI_SOCKET_OWES_DRAIN | TRI_SOCKET_CLOSED |
+                                 TRI_SOCKET_RESETS);
+    socket->bytes_read = socket->bytes_written = 0;
+    if (socket->extra == NULL)
+        return;
+    tr_decoder_init(&socket->extra->decoder, socket->extra->encoding);
+    socket->extra->code = NULL;
+}
+
+/* It was closed and kept, and there is nothing to be told. */
+static bool
+is_over(const tr_socket *socket)
+{
+    return tri_socket_is(socket, TRI_SOCKET_CLOSED) && socket->due == 0;
+}
+
+static void
+end_draining(tr_socket *socket)
+{
+    socket->flags |= TRI_SOCKET_DRAINING;
+    if (tri_socket_is(socket, TRI_SOCKET_CONNECTED))
+        tr_socket_end(socket);
+    else
+        tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
+    tri_socket_due(socket, TRI_STEP(FIN));
+}
+
+/* A socket that is killed waits for nothing but libuv. */
+static void
+kill_socket(tr_socket *socket)
+{
+    if (tri_socket_is(socket, TRI_SOCKET_SILENT | TRI_SOCKET_GONE))
+        return;
+    socket->flags |= TRI_SOCKET_SILENT;
+    tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
+    socket->due = 0;
+    if (!tri_socket_is(socket, TRI_SOCKET_HANDLE))
+        end_silently(socket);
+}
+
+bool
+tri_socket_stopping(tr_actor *self, void *state, enum tr_stop_mode how)
+{
+    tr_socket *socket = state;
+    (void)self;
+    if (how == TR_STOP_KILL) {
+        kill_socket(socket);
+        return false;
+    }
+    socket->flags &= ~(uint32_t)TRI_SOCKET_KEEP;
+    socket->flags |= TRI_SOCKET_STOPS;
+    if (is_over(socket))
+        tri_socket_end_actor(socket);
+    else if (how == TR_STOP_DRAIN)
+        end_draining(socket);
+    else
+        tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
+    tri_events_ask_owner(socket);
+    return false;
+}
+
+void
+tr_socket_destroy(tr_socket *socket, tr_status error)
+{
+    if (socket == NULL)
+        return;
+    tri_socket_check(socket);
+    tri_socket_close(socket, error, 0, TRI_CALL_DESTROY);
+}
+
+void
+tr_socket_destroy_with(tr_socket *socket, const char *code)
+{
+    if (socket == NULL)
+        return;
+    tri_socket_check(socket);
+    tri_socket_close_with(socket, code, TRI_CALL_DESTROY);
+}
+
+tr_status
+tr_socket_reset(tr_socket *socket)
+{
+    if (socket == NULL)
+        return TR_EINVAL;
+    tri_socket_check(socket);
+    if (tri_socket_is(socket, TRI_SOCKET_CONNECTING)) {
+        if (tri_connect_is_unix(socket))
+            return TR_EBADHANDLE;
+        socket->flags |= TRI_SOCKET_RESETS;
+    } else if (!tri_socket_is_open(socket)) {
+        tri_socket_close(socket, TR_ESOCKETCLOSED, 0, TRI_CALL_DESTROY);
+    } else {
+        if (tri_socket_is_unix(socket))
+            return TR_EBADHANDLE;
+        socket->flags |= TRI_SOCKET_RESETS;
+        tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
+    }
+    return TR_OK;
+}
+
+void
+tr_socket_set_background(tr_socket *socket, bool background)
+{
+    if (socket == NULL)
+        return;
+    tri_socket_check(socket);
+    socket->flags &= ~(uint32_t)TRI_SOCKET_BACKGROUND;
+    socket->flags |= background ? TRI_SOCKET_BACKGROUND : 0;
+    tri_socket_count_live(socket);
+}

@@ -1,0 +1,337 @@
+/*
+ * Steps: what a socket does next, and when.
+ *
+ * No event may come before the call that caused it has returned, and with an owner none before it has answered the one
+ * before (events.h). So everything that gives an event is a step that is noted as due and done by tri_socket_settle(),
+ * in the order of enum tri_socket_step: at the end of the socket's own callback that runs (between enter and leave), or
+ * else from the worker's list of later work. While the socket stands still nothing is done, and libuv polls nothing;
+ * the owner's answer goes on where it stopped. Data, which comes most often, is given by the reader at once if nothing
+ * else is due.
+ *
+ * Invariants
+ *   - a step is due only while a callback runs (INSIDE), `later` stands on the worker's list, or the socket stands still;
+ *   - after DESTROYED no event is given but those of steps that were due before, error and close, and write callbacks.
+ */
+#include "socket_internal.h"
+
+#include "connect.h"
+#include "deal.h"
+#include "writer.h"
+
+#include <sys/socket.h>
+
+static const char *const call_names[] = {
+    [TRI_CALL_DESTROY] = "destroy", [TRI_CALL_LOOKUP] = "getaddrinfo", [TRI_CALL_BIND] = "bind",
+    [TRI_CALL_CONNECT] = "connect", [TRI_CALL_READ] = "read",          [TRI_CALL_WRITE] = "write",
+    [TRI_CALL_OPEN] = "open",
+};
+
+/* Steps. */
+
+static void
+give_connect(tr_socket *socket)
+{
+    tri_socket_trace(socket, TRI_TRACE_NET_socket_connect, 0, 0);
+    tri_events_plain(socket, TR_EVENT_CONNECT);
+}
+
+/* What waited for the connection; a reset waited for it, too. */
+static void
+flush_first(tr_socket *socket)
+{
+    if (tri_socket_is(socket, TRI_SOCKET_RESETS))
+        tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
+    tri_writer_begin(socket);
+}
+
+static void
+give_ready(tr_socket *socket)
+{
+    tri_events_plain(socket, TR_EVENT_READY); /* as in Node, also if the connect event destroyed it */
+}
+
+static void
+give_drain(tr_socket *socket)
+{
+    if (tri_socket_is(socket, TRI_SOCKET_ENDING | TRI_SOCKET_DESTROYED))
+        return;
+    if (!tri_writer_is_empty(socket)) {
+        socket->flags |= TRI_SOCKET_OWES_DRAIN; /* more was written meanwhile: when that has gone, too, as in Node */
+        return;
+    }
+    tri_socket_trace(socket, TRI_TRACE_NET_socket_drain, 0, 0);
+    tri_events_plain(socket, TR_EVENT_DRAIN);
+}
+
+static void
+give_end(tr_socket *socket)
+{
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED)) {
+        socket->due &= ~TRI_STEP(AFTER_END);
+        return;
+    }
+    tri_socket_trace(socket, TRI_TRACE_NET_socket_end, 0, 0);
+    tri_events_plain(socket, TR_EVENT_END);
+}
+
+static void
+end_with_peer(tr_socket *socket)
+{
+    tri_pipe_end(socket);
+    if (!tri_socket_is(socket, TRI_SOCKET_HALF_OPEN))
+        tr_socket_end(socket);
+    socket->due |= TRI_STEP(FIN);
+}
+
+static void
+send_fin(tr_socket *socket)
+{
+    socket->flags |= TRI_SOCKET_ENDED;
+    tri_socket_trace(socket, TRI_TRACE_NET_socket_shutdown, 0, 0);
+    shutdown(socket->fd, SHUT_WR); /* if it fails the connection is gone, which reading tells */
+}
+
+/* Our side has ended and all of it is in the kernel. If the peer has ended too, closing says so without a FIN apart. */
+static void
+settle_end(tr_socket *socket)
+{
+    if (!tri_socket_is(socket, TRI_SOCKET_ENDING) || !tri_socket_is_open(socket) || !tri_writer_is_empty(socket))
+        return;
+    if (!tri_socket_is(socket, TRI_SOCKET_PEER_ENDED | TRI_SOCKET_ENDED))
+        send_fin(socket);
+    tri_writer_ended(socket);
+    socket->flags |= TRI_SOCKET_ENDED;
+    if (tri_socket_is(socket, TRI_SOCKET_DRAINING))
+        tri_reader_discard(socket);
+    if (tri_socket_is(socket, TRI_SOCKET_PEER_ENDED | TRI_SOCKET_DRAINING))
+        tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
+}
+
+static void
+give_timeout(tr_socket *socket)
+{
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+        return;
+    tri_socket_trace(socket, TRI_TRACE_NET_socket_timeout, 0, (uint32_t)socket->extra->timeout_ms);
+    tri_events_plain(socket, TR_EVENT_TIMEOUT);
+}
+
+static void
+give_error(tr_socket *socket)
+{
+    if (!tri_socket_is(socket, TRI_SOCKET_FAILED))
+        return;
+    bool of_user = socket->error == TR_EUSER && socket->extra != NULL && socket->extra->code != NULL;
+    struct tr_error error = {
+        .status = socket->error,
+        .system = socket->error_system,
+        .call = call_names[socket->error_call],
+        .code = of_user ? socket->extra->code : tr_status_code(socket->error),
+    };
+    tri_socket_trace(socket, TRI_TRACE_NET_socket_error, 0, (uint32_t)error.status);
+    tri_events_error(socket, &error);
+}
+
+/* As Node: what was lost on a connection is told before close, what waited for one that never came after it. */
+static void
+fail_lost(tr_socket *socket)
+{
+    tr_status reason = tri_socket_is(socket, TRI_SOCKET_FAILED) ? socket->error : TR_EDESTROYED;
+    tri_writer_after_error(socket);
+    if (tri_socket_is(socket, TRI_SOCKET_CONNECTED))
+        tri_writer_fail(socket, reason, reason);
+    socket->due &= ~TRI_STEP(TELL);
+    tri_writer_tell(socket);
+}
+
+static void
+give_close(tr_socket *socket)
+{
+    bool failed = tri_socket_is(socket, TRI_SOCKET_FAILED);
+    tri_writer_fail(socket, TR_ECLOSEDBEFORECONNECT, failed ? socket->error : TR_ECLOSEDBEFORECONNECT);
+    socket->due &= ~TRI_STEP(TELL);
+    tri_pipe_closed(socket);
+    if (!tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
+        tri_connect_free(socket);
+    socket->flags |= TRI_SOCKET_CLOSED;
+    socket->due |= TRI_STEP(AFTER) | TRI_STEP(OVER); /* of this life: the close event may begin, and end, another */
+    tri_socket_trace(socket, TRI_TRACE_NET_socket_close, 0, failed);
+    tri_events_close(socket, failed);
+}
+
+void
+tri_socket_leave_share(tr_socket *socket)
+{
+    if (!tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
+        return;
+    struct tri_share *share = socket->share;
+    socket->flags &= ~(uint32_t)TRI_SOCKET_ACCEPTED;
+    socket->share = NULL;
+    tri_share_ended(share);
+}
+
+static void
+finish_life(tr_socket *socket)
+{
+    tri_socket_count_live(socket);
+    tri_socket_leave_share(socket);
+    if (tri_socket_is(socket, TRI_SOCKET_CLOSED) && !tri_socket_is(socket, TRI_SOCKET_KEEP))
+        tri_socket_end_actor(socket);
+}
+
+typedef void (*step_function)(tr_socket *socket);
+
+static const step_function steps[TRI_STEPS] = {
+    [TRI_STEP_START] = tri_connect_start,
+    [TRI_STEP_LOOKED_UP] = tri_connect_looked_up,
+    [TRI_STEP_TRY] = tri_connect_try,
+    [TRI_STEP_ATTEMPTED] = tri_connect_attempted,
+    [TRI_STEP_CONNECT] = give_connect,
+    [TRI_STEP_FLUSH] = flush_first,
+    [TRI_STEP_FLUSH_DRAIN] = give_drain,
+    [TRI_STEP_FLUSH_TELL] = tri_writer_tell_first,
+    [TRI_STEP_READY] = give_ready,
+    [TRI_STEP_READ] = tri_reader_begin,
+    [TRI_STEP_DRAIN] = give_drain,
+    [TRI_STEP_TELL] = tri_writer_tell,
+    [TRI_STEP_HELD] = tri_reader_held,
+    [TRI_STEP_LAST] = tri_reader_last,
+    [TRI_STEP_END] = give_end,
+    [TRI_STEP_AFTER_END] = end_with_peer,
+    [TRI_STEP_FIN] = settle_end,
+    [TRI_STEP_TIMEOUT] = give_timeout,
+    [TRI_STEP_ERROR] = give_error,
+    [TRI_STEP_LOST] = fail_lost,
+    [TRI_STEP_CLOSE] = give_close,
+    [TRI_STEP_AFTER] = tri_writer_tell,
+    [TRI_STEP_OVER] = finish_life,
+};
+
+static void run_later(struct tri_later *later);
+
+static void
+do_steps(tr_socket *socket)
+{
+    for (unsigned step = 0; step < TRI_STEPS && socket->due >> step != 0; step++) {
+        if ((socket->due >> step & 1u) == 0)
+            continue;
+        if (tri_events_stand_still(socket))
+            return;
+        socket->due &= ~(1u << step);
+        steps[step](socket);
+    }
+    if (socket->due != 0 && !tri_socket_is(socket, TRI_SOCKET_GONE))
+        tri_later_add(socket->net, &socket->later, run_later); /* in the next turn, so that the loop lives */
+}
+
+/* Does what is due, and closes the bracket. */
+void
+tri_socket_settle(tr_socket *socket)
+{
+    if (TRI_UNLIKELY(socket->due != 0))
+        do_steps(socket);
+    if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_SPECIAL)) && tri_socket_is_open(socket))
+        tri_socket_poll(socket); /* it may stand still now, or not any more */
+    socket->flags &= ~(uint32_t)TRI_SOCKET_INSIDE;
+}
+
+struct tri_actor_frame
+tri_socket_enter(tr_socket *socket, uint32_t tag)
+{
+    assert(!tri_socket_is(socket, TRI_SOCKET_INSIDE));
+    socket->flags |= TRI_SOCKET_INSIDE;
+    return tri_actor_enter(socket->actor, tag);
+}
+
+void
+tri_socket_leave(tr_socket *socket, struct tri_actor_frame frame)
+{
+    tr_actor *actor = socket->actor;
+    tri_socket_settle(socket);
+    tri_actor_leave(actor, frame);
+}
+
+static void
+run_later(struct tri_later *later)
+{
+    tr_socket *socket = (tr_socket *)((char *)later - offsetof(tr_socket, later));
+    if (tri_socket_is(socket, TRI_SOCKET_GONE)) {
+        tri_socket_end_actor(socket);
+        return;
+    }
+    if (tri_socket_is(socket, TRI_SOCKET_SILENT))
+        return;
+    if (tri_socket_is(socket, TRI_SOCKET_STARTS)) {
+        socket->flags &= ~(uint32_t)TRI_SOCKET_STARTS;
+        socket->due |= TRI_STEP(START);
+    }
+    struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_LATER);
+    tri_socket_leave(socket, frame);
+}
+
+void
+tri_socket_start_later(tr_socket *socket)
+{
+    socket->flags |= TRI_SOCKET_STARTS;
+    tri_later_add(socket->net, &socket->later, run_later);
+}
+
+void
+tri_socket_due(tr_socket *socket, uint32_t due)
+{
+    socket->due |= due;
+    if (!tri_socket_is(socket, TRI_SOCKET_INSIDE))
+        tri_later_add(socket->net, &socket->later, run_later);
+}
+
+void
+tri_socket_step_now(tr_socket *socket, uint32_t due, uint32_t tag)
+{
+    socket->due |= due;
+    if (tri_socket_is(socket, TRI_SOCKET_INSIDE))
+        return;
+    struct tri_actor_frame frame = tri_socket_enter(socket, tag);
+    tri_socket_leave(socket, frame);
+}
+
+/* What libuv tells. */
+
+static void
+on_poll(uv_poll_t *poll, int status, int events)
+{
+    tr_socket *socket = (tr_socket *)((char *)poll - offsetof(tr_socket, poll));
+    struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_READ);
+    if (TRI_UNLIKELY(socket->due != 0))
+        do_steps(socket); /* what was due before comes before */
+    if (TRI_UNLIKELY(tri_events_stand_still(socket))) {
+        tri_socket_leave(socket, frame);
+        return;
+    }
+    if (TRI_UNLIKELY(status < 0)) { /* an error waits in the descriptor: reading or writing tells which */
+        socket->polled = 0;
+        events = UV_READABLE | UV_WRITABLE;
+    }
+    if ((events & UV_READABLE) != 0 && tri_socket_is(socket, TRI_SOCKET_READING))
+        tri_reader_readable(socket, status < 0);
+    if ((events & UV_WRITABLE) != 0 && tri_socket_is(socket, TRI_SOCKET_WRITING))
+        tri_writer_flush(socket);
+    if (TRI_UNLIKELY(status < 0) && tri_socket_is_open(socket))
+        tri_socket_poll(socket);
+    tri_socket_leave(socket, frame);
+}
+
+void
+tri_socket_poll(tr_socket *socket)
+{
+    unsigned wanted = (tri_socket_is(socket, TRI_SOCKET_READING) ? UV_READABLE : 0u) |
+                      (tri_socket_is(socket, TRI_SOCKET_WRITING) ? UV_WRITABLE : 0u);
+    if (tri_events_stand_still(socket))
+        wanted = 0;
+    if (wanted == socket->polled)
+        return;
+    socket->polled = (uint8_t)wanted;
+    if (wanted != 0)
+        uv_poll_start(&socket->poll, (int)wanted, on_poll);
+    else
+        uv_poll_stop(&socket->poll);
+}

@@ -88,6 +88,7 @@ close_descriptor(tr_socket *socket)
     uv_close((uv_handle_t *)&socket->poll, on_closed);
     if (tri_socket_is(socket, TRI_SOCKET_RESETS))
         setsockopt(socket->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
+    tri_net_disclaim(socket->net, socket->fd);
     close(socket->fd);
     socket->fd = -1;
     socket->polled = 0;

@@ -181,11 +181,14 @@ tri_socket_apply_options(tr_socket *socket)
 tr_status
 tri_socket_open(tr_socket *socket, int fd, unsigned sides)
 {
+    tr_status status = tri_net_claim(socket->net, fd);
+    if (status != TR_OK)
+        return status;
     int error = uv_poll_init(&socket->net->worker->loop, &socket->poll, fd);
-    if (error == UV_EPERM)
-        return TR_EBADFD; /* a file: it cannot be polled */
-    if (error != 0)
-        return tri_status_from_uv(error);
+    if (error != 0) {
+        tri_net_disclaim(socket->net, fd);
+        return error == UV_EPERM ? TR_EBADFD : tri_status_from_uv(error); /* a file cannot be polled */
+    }
     socket->fd = fd;
     socket->flags |= TRI_SOCKET_HANDLE | TRI_SOCKET_CONNECTED;
     socket->flags |= (sides & TR_READABLE) == 0 ? TRI_SOCKET_PEER_ENDED : 0;

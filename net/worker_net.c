@@ -15,6 +15,7 @@
 #include "writer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const struct tri_trace_event events[] = {
 #define EVENT(id, name, doc) {id, #name, doc},
@@ -31,6 +32,7 @@ close_net(struct tri_worker *worker)
     tri_deals_free(net);
     uv_mutex_destroy(&net->lock);
     tri_slabs_fini(&net->slabs);
+    free(net->fds);
     tri_pool_fini(&net->writers);
     tri_pool_fini(&net->writes);
     free(net);
@@ -157,4 +159,40 @@ tri_net_live(struct tri_net *net, int change)
         net->is_live = true;
         tri_runtime_live(net->worker->runtime->host, 1);
     }
+}
+
+/* Whose descriptors are whose. */
+
+static tr_status
+make_room(struct tri_net *net, size_t words)
+{
+    if (words <= net->fd_words)
+        return TR_OK;
+    size_t room = words > 2 * net->fd_words ? words : 2 * net->fd_words;
+    uint64_t *fds = realloc(net->fds, room * sizeof(*fds));
+    if (fds == NULL)
+        return TR_ENOMEM;
+    memset(fds + net->fd_words, 0, (room - net->fd_words) * sizeof(*fds));
+    net->fds = fds;
+    net->fd_words = room;
+    return TR_OK;
+}
+
+tr_status
+tri_net_claim(struct tri_net *net, int fd)
+{
+    size_t word = (size_t)fd / 64;
+    uint64_t bit = UINT64_C(1) << fd % 64;
+    tr_status status = make_room(net, word + 1);
+    if (status == TR_OK && (net->fds[word] & bit) != 0)
+        status = TR_EEXIST;
+    if (status == TR_OK)
+        net->fds[word] |= bit;
+    return status;
+}
+
+void
+tri_net_disclaim(struct tri_net *net, int fd)
+{
+    net->fds[(size_t)fd / 64] &= ~(UINT64_C(1) << fd % 64);
 }

@@ -34,7 +34,9 @@ struct tri_net {
     struct tri_pool writers; /* of struct tri_writer */
     struct tri_pool writes;  /* of struct tri_write */
     struct tri_later_list due, running;
-    uv_idle_t idle;                  /* runs while something is due, and keeps the loop from sleeping */
+    uv_idle_t idle; /* runs while something is due, and keeps the loop from sleeping */
+    uint64_t *fds;  /* a bit for each descriptor that a socket here has */
+    size_t fd_words;
     uint64_t lookups;                /* ever begun: they number the questions */
     uint64_t pipes;                  /* likewise */
     uint64_t live;                   /* sockets and servers here that keep the program alive */
@@ -53,6 +55,13 @@ struct tri_net *tri_net_of(struct tri_worker *worker);
 
 /* So many more sockets and servers of this worker keep the program alive, or fewer. Thread: owner. */
 void tri_net_live(struct tri_net *net, int change);
+
+/*
+ * A descriptor is a socket's of this worker from now on. libuv would notice a second one only while it polls the first.
+ * TR_OK, TR_EEXIST, TR_ENOMEM. Thread: owner.
+ */
+tr_status tri_net_claim(struct tri_net *net, int fd);
+void tri_net_disclaim(struct tri_net *net, int fd);
 
 /* Calls run(later) in the loop's next turn; once, however often it is asked for before. Thread: owner. */
 void tri_later_add(struct tri_net *net, struct tri_later *later, void (*run)(struct tri_later *later));

@@ -288,6 +288,35 @@ an_idle_runtime_uses_no_cpu(void **state)
     stage_close(runtime);
 }
 
+static unsigned over; /* atomic */
+
+static void *
+quit_again_and_again(void *runtime)
+{
+    while (__atomic_load_n(&over, __ATOMIC_SEQ_CST) == 0)
+        tr_runtime_quit(runtime);
+    return NULL;
+}
+
+/* A wait that need not wait is sent no signal, which would end a later one. */
+static void
+a_wait_that_is_over_at_once_leaves_no_signal(void **state)
+{
+    (void)state;
+    sigset_t pending;
+    pthread_t other;
+    tr_runtime *runtime = stage_open(1);
+    over = 0;
+    assert_int_equal(pthread_create(&other, NULL, quit_again_and_again, runtime), 0);
+    for (int i = 0; i < 20000; i++)
+        assert_int_equal(tr_runtime_wait_idle(runtime), 0);
+    __atomic_store_n(&over, 1, __ATOMIC_SEQ_CST);
+    pthread_join(other, NULL);
+    assert_int_equal(sigpending(&pending), 0);
+    assert_false(sigismember(&pending, SIGTERM));
+    stage_close(runtime);
+}
+
 int
 main(void)
 {
@@ -301,6 +330,7 @@ main(void)
         cmocka_unit_test(sigpipe_does_not_end_the_process),
         cmocka_unit_test(an_actor_may_put_handles_on_its_loop),
         cmocka_unit_test(an_idle_runtime_uses_no_cpu),
+        cmocka_unit_test(a_wait_that_is_over_at_once_leaves_no_signal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,10 +10,12 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -886,6 +888,234 @@ a_hold_keeps_it_alive_without_any_socket(void **state)
     idle_case(NULL, true, true);
 }
 
+/* A life that is ended in the callback in which it began: it has its own close event, and its writes are called back. */
+
+static void
+lives_for_a_moment(struct endpoint *self, const char *event)
+{
+    if (!is(event, "close"))
+        return;
+    if (++lives > 1) {
+        look_whether_gone(NULL);
+        return;
+    }
+    self->closed = false;
+    assert_int_equal(connect_client(), TR_OK);
+    assert_int_equal(tr_socket_write_then(kept, tr_slice_constant("x", 1), note_written, (void *)(uintptr_t) "x"),
+                     TR_OK);
+    tr_socket_destroy(kept, TR_OK);
+}
+
+static void
+play_moment(void)
+{
+    lives = 0;
+    client.hook = lives_for_a_moment;
+    spawn_client((struct tr_socket_options){0});
+    stopped = tr_socket_ref(kept);
+    assert_int_equal(connect_client(), TR_OK);
+    tr_socket_destroy(kept, TR_OK);
+}
+
+static void
+a_life_may_begin_and_end_in_the_close_callback(void **state)
+{
+    (void)state;
+    stage_play(1, play_moment);
+    assert_string_equal(client.log, "close close x:ERR_SOCKET_CLOSED_BEFORE_CONNECTION");
+}
+
+/* An exit is the last close. */
+
+static void
+exit_now(void *argument)
+{
+    (void)argument;
+    stopped = tr_socket_ref(kept);
+    tr_exit(tr_socket_actor(kept));
+    look_whether_gone(NULL);
+}
+
+static void
+comes_too_late(struct endpoint *self, const char *event)
+{
+    (void)self;
+    if (is(event, "ready")) {
+        peer.fd = tests_peer_accept(listener);
+        stage_read(&peer);
+        stage_after(1, exit_now, NULL);
+    }
+    if (is(event, "close"))
+        assert_int_equal(connect_client(), TR_ESTOPPING);
+}
+
+static void
+play_too_late(void)
+{
+    client.hook = comes_too_late;
+    spawn_client((struct tr_socket_options){0});
+    assert_int_equal(connect_client(), TR_OK);
+}
+
+static void
+a_socket_that_exits_is_not_connected_again(void **state)
+{
+    (void)state;
+    stage_play(1, play_too_late);
+    assert_string_equal(client.log, "connect ready close");
+}
+
+static void
+play_timed_exit(void)
+{
+    spawn_client((struct tr_socket_options){0});
+    assert_int_equal(tr_socket_set_timeout(kept, 10000), TR_OK);
+    stage_after(5, exit_now, NULL);
+}
+
+static void
+play_timed_stop(void)
+{
+    spawn_client((struct tr_socket_options){0});
+    assert_int_equal(tr_socket_set_timeout(kept, 10000), TR_OK);
+    stage_end();
+}
+
+static void
+a_socket_that_never_connected_takes_its_timer_along(void **state)
+{
+    stage_play(1, play_timed_exit);
+    assert_string_equal(client.log, "close");
+    reset(state);
+    stage_play(1, play_timed_stop);
+    assert_string_equal(client.log, "close");
+}
+
+/* What is called after the exit, in the same callback, still finds a socket, and leaves no memory behind. */
+
+static void
+exits_and_goes_on(tr_socket *socket, tr_message *message)
+{
+    (void)message;
+    stopped = tr_socket_ref(socket);
+    tr_exit(tr_socket_actor(socket));
+    tr_socket_set_encoding(socket, TR_ENCODING_UTF8);
+    look_whether_gone(NULL);
+}
+
+static void
+send_signal(void)
+{
+    tr_message message = tr_message_signal(7);
+    assert_int_equal(tr_send(director, tr_socket_ref(kept), &message), TR_OK);
+}
+
+static struct tr_socket_events with_message;
+
+static void
+spawn_listener_to_messages(bool keep)
+{
+    with_message = endpoint_events;
+    with_message.message = exits_and_goes_on;
+    struct tr_socket_options options = {.events = &with_message, .data = &client, .keep = keep};
+    assert_int_equal(tr_socket_spawn(director, &options, &client.socket), TR_OK);
+    kept = client.socket;
+}
+
+static void
+play_exit_and_go_on(void)
+{
+    spawn_listener_to_messages(false);
+    send_signal();
+}
+
+static void
+asks_the_closed(struct endpoint *self, const char *event)
+{
+    (void)self;
+    if (is(event, "close"))
+        send_signal();
+}
+
+static void
+play_exit_of_the_closed(void)
+{
+    client.hook = asks_the_closed;
+    spawn_listener_to_messages(true);
+    tr_socket_destroy(kept, TR_OK);
+}
+
+static void
+calls_after_an_exit_leave_nothing_behind(void **state)
+{
+    stage_play(1, play_exit_and_go_on);
+    assert_string_equal(client.log, "close");
+    reset(state);
+    stage_play(1, play_exit_of_the_closed);
+    assert_string_equal(client.log, "close");
+}
+
+static void
+play_end_of_nothing(void)
+{
+    spawn_client((struct tr_socket_options){0});
+    tr_slice nothing = tr_slice_constant("", 0);
+    assert_int_equal(tr_socket_end_then(kept, nothing, note_written, (void *)(uintptr_t) "end"), TR_OK);
+    assert_string_equal(client.log, "");
+    stage_after(5, exit_now, NULL);
+}
+
+static void
+an_end_before_any_connection_is_called_back_when_there_will_be_none(void **state)
+{
+    (void)state;
+    stage_play(1, play_end_of_nothing);
+    assert_string_equal(client.log, "close end:ERR_SOCKET_CLOSED_BEFORE_CONNECTION");
+}
+
+/* A unix socket has no port: one that is given is ignored, as all that is said of TCP. */
+
+static int
+listen_abstract(char *path, size_t size)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int length = snprintf(path, size, "@life-%ld", (long)getpid());
+    memcpy(address.sun_path + 1, path + 1, (size_t)length - 1);
+    socklen_t used = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)length);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, used), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    return fd;
+}
+
+static void
+close_descriptor(void *fd)
+{
+    close(*(int *)fd);
+}
+
+static void
+play_path_with_port(void)
+{
+    char path[64];
+    static int unix_listener;
+    unix_listener = listen_abstract(path, sizeof(path));
+    struct tr_socket_options socket = {.events = &endpoint_events, .data = &client};
+    struct tr_connect_options options = {.path = path, .local_port = stage_port};
+    client.hook = is_destroyed_when_ready;
+    assert_int_equal(tr_connect(director, &socket, &options, &client.socket), TR_OK);
+    end_when_closed();
+    stage_after(20, close_descriptor, &unix_listener);
+}
+
+static void
+a_path_has_no_local_port(void **state)
+{
+    (void)state;
+    stage_play(1, play_path_with_port);
+    assert_string_equal(client.log, "connect ready close");
+}
+
 int
 main(void)
 {
@@ -910,6 +1140,12 @@ main(void)
         RAW_TEST(the_end_of_the_runtime_leaves_nothing_of_sockets_in_any_state),
         RAW_TEST(an_open_socket_keeps_the_program_alive_unless_it_is_in_the_background),
         RAW_TEST(a_hold_keeps_it_alive_without_any_socket),
+        RAW_TEST(a_life_may_begin_and_end_in_the_close_callback),
+        RAW_TEST(a_socket_that_exits_is_not_connected_again),
+        cmocka_unit_test_setup(a_socket_that_never_connected_takes_its_timer_along, reset),
+        cmocka_unit_test_setup(calls_after_an_exit_leave_nothing_behind, reset),
+        cmocka_unit_test_setup(an_end_before_any_connection_is_called_back_when_there_will_be_none, reset),
+        RAW_TEST(a_path_has_no_local_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

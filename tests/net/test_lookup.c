@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <troupe/net/remote.h>
 
 static struct endpoint client;
 
@@ -409,6 +410,89 @@ localhost_is_the_default_and_a_race_finds_its_listening_family(void **state)
     assert_non_null(strstr(client.log, " connect ready end close"));
 }
 
+/* What a callback was given stays its own until it returns, though it destroys the socket. */
+
+static void
+destroys_and_looks(tr_socket *socket, const struct tr_error *error, const struct tr_address *address, const char *host)
+{
+    tr_socket_destroy(socket, TR_OK);
+    note(&client, "%s:%s", host, error != NULL ? error->code : address->text);
+}
+
+static void
+destroys_and_reads(tr_socket *socket, const char *host, enum tr_family family, void *lookup_data)
+{
+    (void)family;
+    ++*(unsigned *)lookup_data;
+    tr_socket_destroy(socket, TR_OK);
+    note(&client, "%s", host);
+}
+
+static lookup_function way;
+
+static void
+play_destroy_and_look(void)
+{
+    static struct tr_socket_events looking;
+    looking = endpoint_events;
+    looking.lookup = destroys_and_looks;
+    asked = 0;
+    stage_serve((struct tr_server_options){0});
+    stage_connect_as(&client, (struct tr_socket_options){.events = &looking},
+                     (struct tr_connect_options){.host = "some.where", .lookup = way, .lookup_data = &asked});
+    end_when_closed();
+}
+
+static void
+what_a_lookup_brings_outlives_the_socket_that_is_destroyed_in_it(void **state)
+{
+    static const struct {
+        lookup_function way;
+        const char *log;
+    } cases[] = {
+        {answers_at_once, "some.where:127.0.0.1 close"},
+        {fails_in_its_own_words, "some.where:ENOTINMYBOOK close"},
+        {destroys_and_reads, "some.where close"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        reset(state);
+        way = cases[i].way;
+        stage_play(1, play_destroy_and_look);
+        assert_string_equal(client.log, cases[i].log);
+    }
+}
+
+static void
+finds_too_many(tr_socket *socket, const char *host, enum tr_family family, void *lookup_data)
+{
+    struct tr_address many[600], last_is_wrong[] = {here, {.family = TR_FAMILY_IPV4, .text = "nowhere"}};
+    (void)host;
+    (void)family;
+    ++*(unsigned *)lookup_data;
+    for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++)
+        many[i] = here;
+    tr_ref ref = tr_socket_ref(socket);
+    assert_int_equal(tr_socket_looked_up(socket, NULL, many, sizeof(many) / sizeof(many[0])), TR_EINVAL);
+    assert_int_equal(tr_remote_looked_up(director, ref, NULL, many, sizeof(many) / sizeof(many[0])), TR_EINVAL);
+    assert_int_equal(tr_socket_looked_up(socket, NULL, last_is_wrong, 2), TR_EBADADDRESS);
+    assert_int_equal(tr_remote_looked_up(director, ref, NULL, last_is_wrong, 2), TR_EBADADDRESS);
+    assert_int_equal(tr_remote_looked_up(director, ref, NULL, &here, 1), TR_OK);
+}
+
+static void
+play_too_many(void)
+{
+    connect_by(finds_too_many, (struct tr_connect_options){0});
+}
+
+static void
+an_answer_that_is_refused_is_refused_from_a_distance_too_and_changes_nothing(void **state)
+{
+    (void)state;
+    stage_play(1, play_too_many);
+    assert_string_equal(client.log, "lookup:some.where:127.0.0.1 connect ready end close");
+}
+
 int
 main(void)
 {
@@ -426,6 +510,8 @@ main(void)
         cmocka_unit_test_setup(addresses_that_are_not_of_the_sockets_type_are_passed_over, reset),
         cmocka_unit_test_setup(without_an_address_of_the_type_nothing_was_found, reset),
         cmocka_unit_test_setup(localhost_is_the_default_and_a_race_finds_its_listening_family, reset),
+        cmocka_unit_test_setup(what_a_lookup_brings_outlives_the_socket_that_is_destroyed_in_it, reset),
+        cmocka_unit_test_setup(an_answer_that_is_refused_is_refused_from_a_distance_too_and_changes_nothing, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

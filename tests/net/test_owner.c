@@ -818,6 +818,69 @@ sockets_of_owners_that_die_are_destroyed(void **state)
     }
 }
 
+/* A timeout that is due while the socket stands still for its owner is not told any more when the owner switches it off. */
+
+static struct {
+    unsigned timeouts;
+    bool switched_off;
+} timer;
+
+static void
+timer_receive(tr_actor *self, void *state, tr_message *message)
+{
+    enum tr_event event;
+    (void)state;
+    if (message->tag == TAG_MORE) {
+        timer.switched_off = true;
+        assert_int_equal(tr_remote_set_timeout(self, hoard.socket, 0), TR_OK);
+        assert_int_equal(tr_remote_credit(self, hoard.socket, 1), TR_OK);
+        assert_int_equal(tr_remote_end(self, hoard.socket), TR_OK);
+        close(far_end);
+    } else if (tr_event_of(message, &event)) {
+        hoard.socket = message->from;
+        timer.timeouts += event == TR_EVENT_TIMEOUT;
+        if (event == TR_EVENT_CLOSE)
+            __atomic_store_n(&closed, 1, __ATOMIC_SEQ_CST);
+        if (event != TR_EVENT_DATA) {
+            assert_int_equal(tr_remote_credit(self, message->from, 1), TR_OK);
+            return;
+        }
+        assert_int_equal(tr_remote_set_timeout(self, message->from, 30), TR_OK);
+        tr_message later = tr_message_signal(TAG_MORE);
+        assert_int_equal(tr_send_after(self, tr_self(self), 120, &later, NULL), TR_OK);
+    }
+}
+
+static void
+look_whether_closed(void *argument)
+{
+    if (__atomic_load_n(&closed, __ATOMIC_SEQ_CST) != 0)
+        stage_end();
+    else
+        stage_after(2, look_whether_closed, argument);
+}
+
+static void
+timer_script(void)
+{
+    static const struct tr_behavior keeper = {.name = "timer", .receive = timer_receive};
+    struct tr_owner to = {.actor = spawn_on(1, &keeper, NULL), .credit = 1};
+    adopt_one_of_a_pair(&(struct tr_socket_options){.owner = to});
+    assert_true(tests_peer_send(far_end, "x", 1));
+    look_whether_closed(NULL);
+}
+
+static void
+a_timeout_that_waits_for_credit_can_still_be_switched_off(void **state)
+{
+    (void)state;
+    closed = 0;
+    memset(&timer, 0, sizeof(timer));
+    stage_play(2, timer_script);
+    assert_true(timer.switched_off);
+    assert_int_equal(timer.timeouts, 0);
+}
+
 /* A socket's actor as the owner of another one: its message callback gets the events. */
 
 static struct endpoint front;
@@ -1308,6 +1371,7 @@ main(void)
         cmocka_unit_test(a_larger_credit_lets_so_many_come),
         cmocka_unit_test(descriptors_of_one_message_come_together_and_their_bytes_wait),
         cmocka_unit_test(sockets_of_owners_that_die_are_destroyed),
+        cmocka_unit_test(a_timeout_that_waits_for_credit_can_still_be_switched_off),
         cmocka_unit_test(a_socket_can_own_another_one),
         cmocka_unit_test(a_socket_goes_from_owner_to_owner_without_losing_a_byte),
         cmocka_unit_test(a_socket_that_stands_still_goes_on_when_it_is_taken_from_its_owner),

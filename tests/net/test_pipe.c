@@ -1088,6 +1088,73 @@ the_runtime_stops_in_the_middle_and_nothing_is_left(void **state)
     }
 }
 
+/* Bytes of a character of which the rest has not come yet. */
+
+static bool
+has_one(void *argument)
+{
+    struct side *side = argument;
+    return __atomic_load_n(&side->received, __ATOMIC_SEQ_CST) == 1;
+}
+
+static void
+half_a_character(const struct place *place)
+{
+    char bytes[3] = "";
+    struct side first = {.options.encoding = TR_ENCODING_UTF8}, second = {.peer = -1};
+    open_two(place, &first, &second);
+    assert_true(tests_peer_send(first.peer, "x\xc3", 2));
+    await_read(&first, 2);
+    assert_true(tests_wait_until(has_one, &first, TESTS_LIMIT_MS));
+    join(&first, &second, NULL);
+    assert_true(tests_peer_send(first.peer, "\xb6", 1));
+    assert_int_equal(tests_peer_receive(second.peer, bytes, 2), 2);
+    assert_string_equal(bytes, "\xc3\xb6");
+    close_peer(&first);
+    await_closed(&first, "end close");
+    assert_at_end(second.peer);
+    close_peer(&second);
+    await_closed(&second, "end close");
+}
+
+static void
+what_the_decoder_still_has_is_the_first_that_goes_through_the_pipe(void **state)
+{
+    (void)state;
+    everywhere(half_a_character);
+}
+
+/* To a socket that has exited and is still there: it remembers no pipe, and the first is told that nobody takes it. */
+
+static void
+pipe_to_one_that_has_exited(tr_actor *self, void *argument)
+{
+    struct side *side = argument;
+    tr_socket *second;
+    assert_int_equal(tr_socket_spawn(self, NULL, &second), TR_OK);
+    tr_ref ref = tr_socket_ref(second);
+    tr_socket_end(second);
+    tr_exit(tr_socket_actor(second));
+    assert_int_equal(tr_socket_pipe(side->socket, ref, NULL), TR_OK);
+}
+
+static void
+second_exited(const struct place *place)
+{
+    struct side first = {.peer = -1};
+    open_side(&first, place->first, place->transport);
+    on_worker(first.worker, pipe_to_one_that_has_exited, &first);
+    await_closed(&first, "EPIPE close!");
+    close_peer(&first);
+}
+
+static void
+a_pipe_to_a_socket_that_has_exited_leaves_nothing_there(void **state)
+{
+    (void)state;
+    everywhere(second_exited);
+}
+
 int
 main(void)
 {
@@ -1109,6 +1176,8 @@ main(void)
         cmocka_unit_test(pipes_are_begun_and_ended_from_a_distance),
         cmocka_unit_test(wrong_arguments_are_refused_by_name),
         cmocka_unit_test(the_runtime_stops_in_the_middle_and_nothing_is_left),
+        cmocka_unit_test(what_the_decoder_still_has_is_the_first_that_goes_through_the_pipe),
+        cmocka_unit_test(a_pipe_to_a_socket_that_has_exited_leaves_nothing_there),
     };
     return cmocka_run_group_tests(tests, warm_up, NULL);
 }

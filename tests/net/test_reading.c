@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <troupe/net/pipe.h>
 
 #define APART_MS 20u
 
@@ -446,6 +447,50 @@ a_paused_socket_takes_one_read_and_then_the_peer_has_to_wait(void **state)
     assert_string_equal(client.log, "data end close");
 }
 
+/* A pipe that comes and goes in a pause: what was held back before it is not overwritten by what is read after it. */
+
+static struct endpoint other;
+static int peer_of_other;
+
+static void
+pipe_in_the_pause(unsigned i)
+{
+    if (i == 1)
+        tr_socket_pause(client.socket);
+    if (i == 2) {
+        assert_int_equal(tr_socket_bytes_read(client.socket), 2);
+        assert_int_equal(tr_socket_pipe(client.socket, tr_socket_ref(other.socket), NULL), TR_OK);
+        tr_socket_unpipe(client.socket);
+        tr_socket_pause(client.socket);
+    }
+    if (i == 3) {
+        tr_socket_resume(client.socket);
+        close(peer_of_other);
+    }
+}
+
+static void
+play_pipe_in_a_pause(void)
+{
+    static const char *const texts[] = {"a", "b", "c", NULL};
+    int fds[2];
+    memset(&other, 0, sizeof(other));
+    stage_pair(AF_UNIX, fds);
+    peer_of_other = fds[1];
+    stage_adopt(&other, fds[0]);
+    client.hook = brackets;
+    open_pair((struct tr_socket_options){0});
+    begin(texts, pipe_in_the_pause);
+}
+
+static void
+what_is_held_back_goes_before_what_is_read_after_a_pipe(void **state)
+{
+    (void)state;
+    stage_play(1, play_pipe_in_a_pause);
+    assert_string_equal(client.log, "data:a [a] data:b [b] data:c [c] end close");
+}
+
 int
 main(void)
 {
@@ -462,6 +507,7 @@ main(void)
         cmocka_unit_test_setup(a_pause_right_after_resume_goes_on_holding_back, reset),
         cmocka_unit_test_setup(what_is_held_back_is_lost_with_its_socket, reset),
         cmocka_unit_test_setup(a_paused_socket_takes_one_read_and_then_the_peer_has_to_wait, reset),
+        cmocka_unit_test_setup(what_is_held_back_goes_before_what_is_read_after_a_pipe, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

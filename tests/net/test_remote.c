@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <troupe/net/remote.h>
@@ -247,6 +249,78 @@ a_write_of_an_impossible_size_is_answered_once(void **state)
     assert_string_equal(accepted[0].log, "accepted data:hi end close");
 }
 
+/* A listener's descriptor goes over to the server only with a message that was sent. */
+static void
+play_listen_at_nobody(void)
+{
+    uint16_t port;
+    int fd = tests_peer_listen(&port);
+    struct tr_listen_options options = {.from_fd = true, .fd = fd};
+    assert_int_equal(tr_remote_server_listen(director, TR_NOBODY, &options), TR_EBADREF);
+    options.fd = -1;
+    assert_int_not_equal(tr_remote_server_listen(director, tr_self(director), &options), TR_OK);
+    int peer = tests_peer_connect(port);
+    assert_true(peer >= 0);
+    close(peer);
+    assert_int_equal(close(fd), 0);
+    stage_end();
+}
+
+static void
+a_descriptor_that_could_not_be_sent_is_still_the_callers(void **state)
+{
+    (void)state;
+    stage_play(1, play_listen_at_nobody);
+}
+
+/* An eventfd takes 8 bytes and no others. */
+
+static void
+ask_the_impossible(tr_actor *self, const struct targets *to)
+{
+    static const uint64_t one = 1;
+    assert_int_equal(tr_remote_write_ask(self, to->socket, tr_slice_constant("abc", 3), TAG_WRITTEN, 1), TR_OK);
+    assert_int_equal(tr_remote_write_ask(self, to->socket, tr_slice_constant(&one, sizeof(one)), TAG_WRITTEN, 2),
+                     TR_OK);
+}
+
+static void
+destroy_when_answered(tr_actor *self, const struct targets *to, tr_message *message)
+{
+    (void)message;
+    if (written_count == 2)
+        assert_int_equal(tr_remote_destroy(self, to->socket, TR_OK), TR_OK);
+}
+
+static void
+play_the_impossible(void)
+{
+    struct tr_spawn_options spawn = {.placement = TR_PLACE_WORKER, .worker = 1};
+    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(tr_spawn(director, &behavior, &spawn, &control), TR_OK);
+    stage_adopt(&client, fd);
+    struct targets message = {.socket = tr_socket_ref(client.socket)};
+    assert_int_equal(tr_tell(director, control, TAG_TARGETS, &message, sizeof(message)), TR_OK);
+    struct endpoint *one[] = {&client};
+    stage_end_when_closed(one, 1);
+}
+
+static void
+a_write_that_the_kernel_calls_invalid_is_answered_once(void **state)
+{
+    (void)state;
+    act = ask_the_impossible;
+    react = destroy_when_answered;
+    stage_play(2, play_the_impossible);
+    assert_int_equal(written_count, 2);
+    assert_int_equal(written[0].token, 1);
+    assert_int_equal(written[0].status, TR_EINVAL);
+    assert_int_equal(written[1].token, 2);
+    assert_int_equal(written[1].status, TR_OK);
+    assert_null(strstr(client.log, "close!"));
+}
+
 int
 main(void)
 {
@@ -256,6 +330,8 @@ main(void)
         cmocka_unit_test_setup(every_operation_works_from_a_distance, reset),
         cmocka_unit_test_setup(wrong_arguments_are_refused_by_name, reset),
         cmocka_unit_test_setup(a_write_of_an_impossible_size_is_answered_once, reset),
+        cmocka_unit_test_setup(a_descriptor_that_could_not_be_sent_is_still_the_callers, reset),
+        cmocka_unit_test_setup(a_write_that_the_kernel_calls_invalid_is_answered_once, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -408,6 +408,73 @@ a_file_can_be_written_to_a_pipe(void **state)
     assert_string_equal(client.log, "file:OK close");
 }
 
+/* Where the system cannot send a file by itself it is read first, and not over the bytes of a data event. */
+
+static struct endpoint first;
+static int peer_of_first = -1;
+
+static void
+writes_a_file_in_between(struct endpoint *self, const char *event)
+{
+    static const char sent[] = "what the peer has sent";
+    if (strcmp(event, "data") != 0)
+        return;
+    assert_int_equal(self->last.size, strlen(sent));
+    assert_int_equal(write_file(0, 20, "file"), TR_OK);
+    assert_memory_equal(self->last.data, sent, strlen(sent));
+    close(peer_of_first);
+    end_and_read();
+}
+
+static void
+play_in_a_data_event(void)
+{
+    int fds[2];
+    memset(&first, 0, sizeof(first));
+    stage_pair(AF_UNIX, fds);
+    peer_of_first = fds[1];
+    first.hook = writes_a_file_in_between;
+    stage_adopt(&first, fds[0]);
+    open_pair(AF_UNIX);
+    assert_true(tests_peer_send(peer_of_first, "what the peer has sent", 22));
+}
+
+static void
+a_file_written_in_a_data_event_leaves_its_bytes_alone(void **state)
+{
+    (void)state;
+    file = open("/proc/self/status", O_RDONLY | O_CLOEXEC); /* of those that some kernels do not send */
+    assert_true(file >= 0);
+    stage_play(1, play_in_a_data_event);
+    assert_int_equal(peer.bytes, 20);
+    assert_string_equal(client.log, "file:OK end close");
+}
+
+static void
+play_mark_behind_a_file(void)
+{
+    int fds[2];
+    stage_pair(AF_UNIX, fds);
+    peer.fd = fds[1];
+    stage_adopt_as(&client, fds[0], (struct tr_socket_options){.high_water = 16384});
+    client.hook = ends_on_drain;
+    assert_int_equal(write_file(0, 0, "file"), TR_QUEUED);
+    assert_int_equal(say(client.socket, "x"), TR_QUEUED);
+    stage_read(&peer);
+    end_when_done();
+}
+
+static void
+a_write_behind_a_file_that_waits_is_over_the_mark(void **state)
+{
+    (void)state;
+    file = file_of_pieces(1);
+    stage_play(1, play_mark_behind_a_file);
+    assert_non_null(strstr(client.log, "file:OK"));
+    assert_non_null(strstr(client.log, "drain end close"));
+    assert_int_equal(peer.bytes, PIECE + 1);
+}
+
 int
 main(void)
 {
@@ -424,6 +491,8 @@ main(void)
         cmocka_unit_test_setup_teardown(a_file_that_cannot_be_read_destroys_the_socket, reset, close_file),
         cmocka_unit_test_setup_teardown(a_file_that_waits_is_lost_with_its_socket, reset, close_file),
         cmocka_unit_test_setup_teardown(a_file_can_be_written_to_a_pipe, reset, close_file),
+        cmocka_unit_test_setup_teardown(a_file_written_in_a_data_event_leaves_its_bytes_alone, reset, close_file),
+        cmocka_unit_test_setup_teardown(a_write_behind_a_file_that_waits_is_over_the_mark, reset, close_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

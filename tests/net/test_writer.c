@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <troupe/net/remote.h>
 #include <unistd.h>
 
@@ -860,6 +862,149 @@ writing_to_a_peer_that_is_gone_is_a_broken_pipe(void **state)
     assert_non_null(strstr(client.log, "EPIPE close!"));
 }
 
+/* A cork over a queue: room in the kernel means nothing, so the worker sleeps. */
+
+#define CORKED_MS 200u
+
+static double
+cpu_seconds_of_this_thread(void)
+{
+    struct timespec now;
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now), 0);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static double cpu_when_corked;
+
+/* The director lives on the socket's worker, so the thread is the one that would spin. */
+static void
+uncork_after_a_rest(void *argument)
+{
+    (void)argument;
+    assert_true(tr_socket_buffered(client.socket) > 0);
+    assert_true(cpu_seconds_of_this_thread() - cpu_when_corked < CORKED_MS / 2 / 1000.0);
+    tr_socket_uncork(client.socket);
+    end_and_read();
+}
+
+static void
+cork_a_queue(void *argument)
+{
+    static char bytes[65536];
+    (void)argument;
+    tr_socket_cork(client.socket);
+    for (ssize_t size; (size = recv(peer.fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0;)
+        peer.bytes += (size_t)size;
+    cpu_when_corked = cpu_seconds_of_this_thread();
+    stage_after(CORKED_MS, uncork_after_a_rest, NULL);
+}
+
+static void
+play_cork_over_a_queue(void)
+{
+    open_pair(AF_UNIX);
+    assert_int_equal(write_told(pattern(BIG), "big"), TR_QUEUED);
+    stage_after(10, cork_a_queue, NULL);
+}
+
+static void
+a_cork_over_a_queue_lets_the_worker_sleep(void **state)
+{
+    (void)state;
+    stage_play(1, play_cork_over_a_queue);
+    assert_int_equal(peer.bytes, BIG);
+    assert_string_equal(client.log, "big:OK end close");
+}
+
+/* A drain says that nothing waits, so it is not told while a later write does. */
+
+static void
+nothing_waits_at_drain(struct endpoint *self, const char *event)
+{
+    if (!is(event, "drain"))
+        return;
+    assert_int_equal(tr_socket_buffered(self->socket), 0);
+    tr_socket_end(self->socket);
+}
+
+static void
+play_write_before_drain(void)
+{
+    open_pair(AF_UNIX);
+    client.hook = nothing_waits_at_drain;
+    tr_socket_cork(client.socket);
+    assert_int_equal(tr_socket_write_slice(client.socket, pattern(20000)), TR_QUEUED);
+    tr_socket_uncork(client.socket);
+    assert_int_equal(tr_socket_buffered(client.socket), 0);
+    assert_int_equal(tr_socket_write_slice(client.socket, pattern(BIG)), TR_QUEUED);
+    stage_after(20, read_late, NULL);
+    end_when_done();
+}
+
+static void
+a_drain_that_is_due_waits_for_what_was_written_meanwhile(void **state)
+{
+    (void)state;
+    stage_play(1, play_write_before_drain);
+    assert_string_equal(client.log, "drain end close");
+    assert_int_equal(peer.bytes, 20000 + BIG);
+}
+
+static void
+play_nothing_over_the_limit(void)
+{
+    open_narrow_as((struct tr_socket_options){.write_limit = 1000});
+    assert_int_equal(tr_socket_write_slice(client.socket, pattern(200000)), TR_QUEUED);
+    assert_true(tr_socket_buffered(client.socket) > 1000);
+    assert_int_equal(say(client.socket, "x"), TR_EQUEUELIMIT);
+    assert_true(write_told(text(""), "nothing") >= TR_OK);
+    assert_int_equal(tr_remote_end_with(director, tr_socket_ref(client.socket), text("")), TR_OK);
+    stage_after(20, read_late, NULL);
+    end_when_done();
+}
+
+static void
+a_write_of_nothing_is_never_over_the_limit(void **state)
+{
+    (void)state;
+    stage_play(1, play_nothing_over_the_limit);
+    assert_string_equal(client.log, "nothing:OK end close");
+    assert_int_equal(peer.bytes, 200000);
+}
+
+static void
+destroy_client(void *argument)
+{
+    (void)argument;
+    tr_socket_destroy(client.socket, TR_OK);
+}
+
+/* An eventfd takes 8 bytes and no others: the kernel's EINVAL is the caller's. */
+static void
+play_impossible_write(void)
+{
+    static const uint64_t one = 1;
+    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    assert_true(fd >= 0);
+    stage_adopt(&client, fd);
+    peer.ended = true;
+    assert_int_equal(write_told(text("abc"), "never"), TR_EINVAL);
+    assert_false(tr_socket_destroyed(client.socket));
+    assert_int_equal(write_told(tr_slice_constant(&one, sizeof(one)), "one"), TR_OK);
+    stage_after(20, destroy_client, NULL);
+    end_when_done();
+}
+
+static void
+a_write_that_the_kernel_calls_invalid_changes_nothing(void **state)
+{
+    (void)state;
+    stage_play(1, play_impossible_write);
+    assert_non_null(strstr(client.log, "one:OK"));
+    assert_null(strstr(client.log, "never"));
+    assert_null(strstr(client.log, "close!"));
+}
+
 int
 main(void)
 {
@@ -890,6 +1035,10 @@ main(void)
         cmocka_unit_test_setup(a_plain_end_before_connect_does_so_too, reset),
         cmocka_unit_test_setup(a_write_before_connect_was_asked_for_destroys_the_socket, reset),
         cmocka_unit_test_setup(writing_to_a_peer_that_is_gone_is_a_broken_pipe, reset),
+        cmocka_unit_test_setup(a_cork_over_a_queue_lets_the_worker_sleep, reset),
+        cmocka_unit_test_setup(a_drain_that_is_due_waits_for_what_was_written_meanwhile, reset),
+        cmocka_unit_test_setup(a_write_of_nothing_is_never_over_the_limit, reset),
+        cmocka_unit_test_setup(a_write_that_the_kernel_calls_invalid_changes_nothing, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,8 +143,8 @@ enum tr_sides {
  * not named is over from the beginning.
  * Owner:   takes fd on success; on failure it is still the caller's.
  * Thread:  owner of self.
- * Returns: as tr_socket_spawn(); TR_EBADF; TR_EBADFD (a file, or a socket that listens); TR_ENOTCONN; TR_EEXIST (this
- *          worker's loop polls it already).
+ * Returns: as tr_socket_spawn(); TR_EBADF; TR_EBADFD (a file, or a socket that listens); TR_ENOTCONN; TR_EEXIST (it is
+ *          a socket's of this worker already).
  * Document: the option fd (v0.4 on).
  */
 tr_status tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_options *options,

@@ -63,7 +63,7 @@ enum tri_socket_flag {
     TRI_SOCKET_RECEIVES = 1 << 25,   /* takes descriptors */
     TRI_SOCKET_SPECIAL = 1 << 26,    /* struct tri_extra says more than the timeout: tri_socket_mark() */
     TRI_SOCKET_TIMED = 1 << 27,      /* has a timeout */
-    TRI_SOCKET_IDLE = 1 << 28,       /* it runs: touching it is enough */
+    TRI_SOCKET_IDLE = 1 << 28,       /* its timer runs: noting the time is enough */
     TRI_SOCKET_STARTS = 1 << 29,     /* connecting begins when `later` runs */
     TRI_SOCKET_STOPS = 1 << 30,      /* the actor was asked to stop: no new life */
 };
@@ -134,6 +134,7 @@ struct tr_socket {
     uint8_t error_call;    /* enum tri_socket_call */
     uint8_t polled;        /* what libuv waits for: UV_READABLE, UV_WRITABLE */
     int fd;                /* -1: none */
+    uint32_t moved_ms;     /* TIMED: when bytes last moved */
     uv_poll_t poll;        /* HANDLE */
 };
 
@@ -141,7 +142,7 @@ struct tr_socket {
 struct tri_extra {
     tr_socket *socket;
 
-    struct tri_idle idle;
+    struct tri_timer idle;
     uint64_t timeout_ms; /* 0: none */
 
     tr_ref owner;          /* TR_NOBODY: callbacks */
@@ -406,6 +407,13 @@ void tri_remote_written(tr_socket *socket, void *argument, tr_status status);
 /* The timeout is over, and begins anew now that something moves. */
 void tri_idle_start_again(tr_socket *socket);
 
+/* Notes the time of a movement. */
+static inline void
+tri_idle_moved_now(tr_socket *socket)
+{
+    socket->moved_ms = (uint32_t)uv_now(&socket->net->worker->loop);
+}
+
 /* Bytes have moved: the idle time begins anew. */
 static inline void
 tri_idle_moved(tr_socket *socket)
@@ -413,7 +421,7 @@ tri_idle_moved(tr_socket *socket)
     if (TRI_LIKELY(!tri_socket_is(socket, TRI_SOCKET_TIMED)))
         return;
     if (TRI_LIKELY(tri_socket_is(socket, TRI_SOCKET_IDLE)))
-        tri_idle_touch(&socket->net->worker->timers, &socket->extra->idle);
+        tri_idle_moved_now(socket);
     else
         tri_idle_start_again(socket);
 }

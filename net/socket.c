@@ -23,7 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const struct tr_socket_events no_events;
+const struct tr_socket_events tri_no_events;
 static const struct tr_socket_options no_options;
 
 /* The beginning. */
@@ -105,7 +105,7 @@ tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_socket_optio
     }
     tri_actor_host(actor);
     socket->actor = actor;
-    socket->events = options->events != NULL ? options->events : &no_events;
+    socket->events = options->events != NULL ? options->events : &tri_no_events;
     socket->data = options->data;
     socket->flags = flags_of(options);
     tri_socket_mark(socket);

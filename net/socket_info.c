@@ -5,8 +5,6 @@
 #include "deal.h"
 #include "tune.h"
 
-static const struct tr_socket_events no_events;
-
 /* Addresses: those of an open descriptor. */
 
 typedef int (*name_function)(int fd, struct sockaddr *name, socklen_t *size);
@@ -122,7 +120,7 @@ void
 tr_socket_set_events(tr_socket *socket, const struct tr_socket_events *events)
 {
     if (socket != NULL)
-        socket->events = events != NULL ? events : &no_events;
+        socket->events = events != NULL ? events : &tri_no_events;
 }
 
 tr_actor *

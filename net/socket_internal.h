@@ -176,6 +176,8 @@ struct tri_socket_order {
 /* Are these options in order? TR_OK, TR_EBADLIMIT, TR_EBADREF, TR_EBADENCODING, TR_EINVAL. NULL is. Thread: any. */
 tr_status tri_socket_check_options(const struct tr_runtime *runtime, const struct tr_socket_options *options);
 
+extern const struct tr_socket_events tri_no_events;
+
 /* Sets up what all sockets have. TR_OK, TR_ENOMEM. */
 tr_status tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_socket_options *options);
 

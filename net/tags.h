@@ -57,10 +57,8 @@ enum {
 
     /* Not sent: what a callback of libuv is for. */
     TRI_TAG_ON_ACCEPTED,
-    TRI_TAG_ON_LOOKUP,
     TRI_TAG_ON_CONNECT,
     TRI_TAG_ON_READ,
-    TRI_TAG_ON_WRITTEN,
     TRI_TAG_ON_TIMEOUT,
     TRI_TAG_ON_LATER,
     TRI_TAG_ON_CLOSED,

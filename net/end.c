@@ -78,8 +78,7 @@ refuse_end(tr_socket *socket, const struct tri_order *order)
         reason = tri_socket_is(socket, TRI_SOCKET_FAILED) ? socket->error : TR_EDESTROYED;
     if (tri_socket_is(socket, TRI_SOCKET_GONE))
         return TR_EDESTROYED;
-    tr_status outcome = tri_writer_error_is_due(socket) ? tri_order_tell_after_error(socket, order, reason)
-                                                        : tri_order_tell_later(socket, order, reason);
+    tr_status outcome = tri_order_tell(socket, order, reason);
     return outcome == TR_OK && destroyed ? TR_EDESTROYED : outcome;
 }
 

@@ -86,7 +86,6 @@ end_with_peer(tr_socket *socket)
 static void
 send_fin(tr_socket *socket)
 {
-    socket->flags |= TRI_SOCKET_ENDED;
     tri_socket_trace(socket, TRI_TRACE_NET_socket_shutdown, 0, 0);
     shutdown(socket->fd, SHUT_WR); /* if it fails the connection is gone, which reading tells */
 }

@@ -38,26 +38,27 @@ keep_by_copy(tr_slice slice, tr_slice *out)
     return tr_slice_copy(slice.data, slice.size, out);
 }
 
-tr_status
-tri_order_tell_later(tr_socket *socket, const struct tri_order *order, tr_status status)
+/* The socket is destroyed by an error, which is told when libuv has let go of the handle. */
+static bool
+error_is_due(const tr_socket *socket)
 {
-    struct tri_write *write = tri_queue_entry(socket, order->done, order->argument);
-    if (write == NULL)
-        return TR_ENOMEM;
-    write->status = status;
-    tri_queue_append(&socket->writer->told, write);
-    tri_socket_due(socket, TRI_STEP(TELL));
-    return TR_OK;
+    return tri_socket_is(socket, TRI_SOCKET_FAILED) &&
+           (tri_socket_is(socket, TRI_SOCKET_HANDLE) || (socket->due & TRI_STEP(ERROR)) != 0);
 }
 
 tr_status
-tri_order_tell_after_error(tr_socket *socket, const struct tri_order *order, tr_status status)
+tri_order_tell(tr_socket *socket, const struct tri_order *order, tr_status status)
 {
     struct tri_write *write = tri_queue_entry(socket, order->done, order->argument);
     if (write == NULL)
         return TR_ENOMEM;
     write->status = status;
-    tri_queue_append(&socket->writer->late, write);
+    if (error_is_due(socket)) {
+        tri_queue_append(&socket->writer->late, write);
+        return TR_OK;
+    }
+    tri_queue_append(&socket->writer->told, write);
+    tri_socket_due(socket, TRI_STEP(TELL));
     return TR_OK;
 }
 
@@ -67,10 +68,10 @@ refuse(tr_socket *socket, const struct tri_order *order, tr_status status, int s
 {
     tr_status outcome = TR_OK;
     if (order->done != NULL && !order->is_last)
-        outcome = tri_order_tell_later(socket, order, status);
+        outcome = tri_order_tell(socket, order, status);
     tri_socket_close(socket, status, system, TRI_CALL_WRITE);
     if (order->done != NULL && order->is_last)
-        outcome = tri_order_tell_after_error(socket, order, status);
+        outcome = tri_order_tell(socket, order, status);
     return outcome == TR_OK ? status : outcome;
 }
 
@@ -82,14 +83,6 @@ reason_ended(const tr_socket *socket, const struct tri_order *order)
     return by_peer && !order->is_last ? TR_EPIPE : TR_EWRITEAFTEREND;
 }
 
-/* The socket is destroyed by an error, which is told when libuv has let go of the handle. */
-bool
-tri_writer_error_is_due(const tr_socket *socket)
-{
-    return tri_socket_is(socket, TRI_SOCKET_FAILED) &&
-           (tri_socket_is(socket, TRI_SOCKET_HANDLE) || (socket->due & TRI_STEP(ERROR)) != 0);
-}
-
 /* Nothing changes any more; the callback gets the reason that Node gives. */
 static tr_status
 refuse_destroyed(tr_socket *socket, const struct tri_order *order)
@@ -97,9 +90,7 @@ refuse_destroyed(tr_socket *socket, const struct tri_order *order)
     if (order->done == NULL || tri_socket_is(socket, TRI_SOCKET_GONE))
         return TR_EDESTROYED;
     tr_status reason = tri_socket_is(socket, TRI_SOCKET_ENDING) ? reason_ended(socket, order) : TR_EDESTROYED;
-    tr_status outcome = tri_writer_error_is_due(socket) ? tri_order_tell_after_error(socket, order, reason)
-                                                        : tri_order_tell_later(socket, order, reason);
-    return outcome == TR_OK ? TR_EDESTROYED : TR_ENOMEM;
+    return tri_order_tell(socket, order, reason) == TR_OK ? TR_EDESTROYED : TR_ENOMEM;
 }
 
 /* All of it is in the kernel. */
@@ -109,7 +100,7 @@ taken_at_once(tr_socket *socket, const struct tri_order *order)
     tri_socket_trace(socket, TRI_TRACE_NET_socket_write, 0, (uint32_t)order->slice.size);
     tri_idle_moved(socket);
     socket->bytes_written += order->slice.size;
-    if (TRI_UNLIKELY(order->done != NULL) && tri_order_tell_later(socket, order, TR_OK) != TR_OK) {
+    if (TRI_UNLIKELY(order->done != NULL) && tri_order_tell(socket, order, TR_OK) != TR_OK) {
         tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_WRITE);
         return TR_ENOMEM;
     }

@@ -105,13 +105,9 @@ tr_status tri_order_write(tr_socket *socket, const struct tri_order *order);
 /* Puts into the queue what is left of its slice after the first `taken` bytes. TR_OK, TR_ENOMEM. */
 tr_status tri_order_enqueue(tr_socket *socket, const struct tri_order *order, size_t taken);
 
-/* Its callback is called with this as soon as the call has returned; the second, after the error event that is due. TR_OK;
- * TR_ENOMEM: it cannot be. */
-tr_status tri_order_tell_later(tr_socket *socket, const struct tri_order *order, tr_status status);
-tr_status tri_order_tell_after_error(tr_socket *socket, const struct tri_order *order, tr_status status);
-
-/* The socket is destroyed by an error, which is told when libuv has let go of the handle. */
-bool tri_writer_error_is_due(const tr_socket *socket);
+/* Its callback is called with this as soon as the call has returned, but after an error event that is due. TR_OK; TR_ENOMEM:
+ * it cannot be. */
+tr_status tri_order_tell(tr_socket *socket, const struct tri_order *order, tr_status status);
 
 /* Nothing waits, and the kernel can be asked. */
 bool tri_writer_goes_at_once(const tr_socket *socket);

@@ -5,33 +5,50 @@
 
 #include <ck_pr.h>
 
+#ifndef NDEBUG
+void
+tri_actor_check(const tr_actor *self, const char *function)
+{
+    if (self == NULL)
+        return;
+    if (self->home == NULL)
+        tri_mistake("%s() was called with an actor that has ended", function);
+    tri_mistake_unless_owner(self->home->worker, function);
+}
+#endif
+
 tr_ref
 tr_self(const tr_actor *self)
 {
+    TRI_CHECK_SELF(self);
     return self != NULL ? self->ref : TR_NOBODY;
 }
 
 tr_ref
 tr_parent(const tr_actor *self)
 {
+    TRI_CHECK_SELF(self);
     return self != NULL ? self->parent : TR_NOBODY;
 }
 
 void *
 tr_state(tr_actor *self)
 {
+    TRI_CHECK_SELF(self);
     return self != NULL ? tri_actor_state(self) : NULL;
 }
 
 struct tr_runtime *
 tr_actor_runtime(const tr_actor *self)
 {
+    TRI_CHECK_SELF(self);
     return self != NULL ? tri_runtime_of(self->home) : NULL;
 }
 
 struct uv_loop_s *
 tr_actor_loop(tr_actor *self)
 {
+    TRI_CHECK_SELF(self);
     return self != NULL ? &self->home->worker->loop : NULL;
 }
 

@@ -57,9 +57,13 @@ tri_actor_new(struct tri_actors *home, const struct tr_behavior *behavior, tr_re
 void
 tri_actor_free(tr_actor *actor)
 {
+    struct tri_actors *home = actor->home;
     size_t bytes = bytes_of(actor->behavior);
+#ifndef NDEBUG
+    memset(actor, 0, bytes); /* for TRI_CHECK_SELF(), and its like in the layer above */
+#endif
     if (TRI_LIKELY(bytes <= TRI_POOLED_BYTES))
-        tri_pool_give(pool_for(actor->home, bytes), actor);
+        tri_pool_give(pool_for(home, bytes), actor);
     else
         free(actor);
 }
@@ -260,6 +264,7 @@ tri_actor_host(tr_actor *actor)
 void
 tr_exit(tr_actor *self)
 {
+    TRI_CHECK_SELF(self);
     if (self == NULL)
         return;
     if (self->flags & TRI_ACTOR_HOSTED)

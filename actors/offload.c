@@ -45,6 +45,7 @@ come_home(uv_work_t *request, int status)
 tr_status
 tr_offload(tr_actor *self, void *(*work)(void *argument), void *argument, uint32_t tag, void (*destroy)(void *result))
 {
+    TRI_CHECK_SELF(self);
     if (self == NULL || work == NULL)
         return TR_EINVAL;
     if (self->flags & TRI_ACTOR_GONE)

@@ -112,6 +112,7 @@ send_checked(tr_actor *self, tr_ref to, tr_message *message)
 tr_status
 tr_send(tr_actor *self, tr_ref to, tr_message *message)
 {
+    TRI_CHECK_SELF(self);
     if (TRI_UNLIKELY(self == NULL || message == NULL || message->tag >= TR_TAG_RESERVED ||
                      message->kind >= TR_PAYLOAD_INVALID))
         return send_checked(self, to, message);
@@ -157,6 +158,7 @@ tri_send_system(struct tri_worker *worker, tr_actor *self, tr_ref to, tr_message
 size_t
 tr_backlog(tr_actor *self, tr_ref to)
 {
+    TRI_CHECK_SELF(self);
     unsigned target = tri_ref_worker(to);
     if (self == NULL || target == self->home->worker->index || target >= self->home->worker->runtime->count)
         return 0;
@@ -213,6 +215,7 @@ tri_runtime_send_system(tr_runtime *runtime, tr_ref to, tr_message *message)
 tr_status
 tr_stop(tr_actor *self, tr_ref actor, enum tr_stop_mode how)
 {
+    TRI_CHECK_SELF(self);
     if (self == NULL || how > TR_STOP_KILL)
         return TR_EINVAL;
     tr_message message = tr_message_copy(TRI_TAG_STOP, &(uint64_t){how}, sizeof(uint64_t));

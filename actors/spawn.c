@@ -25,9 +25,14 @@ tr_status
 tri_spawn_check(const struct tri_runtime *runtime, const struct tr_behavior *behavior,
                 const struct tr_spawn_options *options)
 {
-    if (behavior->receive == NULL || behavior->name == NULL || behavior->state_size > TRI_STATE_LIMIT ||
-        behavior->mailbox.policy > TR_MAILBOX_DROP_OLDEST)
+    if (behavior->name == NULL || behavior->name[0] == '\0')
+        return TR_ENONAME;
+    if (behavior->receive == NULL)
         return TR_EBADBEHAVIOR;
+    if (behavior->state_size > TRI_STATE_LIMIT)
+        return TR_EBADSTATE;
+    if (behavior->mailbox.policy > TR_MAILBOX_DROP_OLDEST)
+        return TR_EBADPOLICY;
     if (options == NULL)
         return TR_OK;
     if (options->placement > TR_PLACE_LEAST_LOADED || (options->argument == NULL && options->argument_size > 0))
@@ -239,6 +244,7 @@ tr_status
 tr_spawn(tr_actor *self, const struct tr_behavior *behavior, const struct tr_spawn_options *options, tr_ref *out)
 {
     tr_ref ignored;
+    TRI_CHECK_SELF(self);
     if (self == NULL || behavior == NULL)
         return TR_EINVAL;
     if (self->flags & TRI_ACTOR_GONE)

@@ -206,6 +206,7 @@ check(const tr_actor *self, tr_ref to, const tr_message *message)
 tr_status
 tr_send_after(tr_actor *self, tr_ref to, uint64_t delay_ms, tr_message *message, tr_timer *out)
 {
+    TRI_CHECK_SELF(self);
     tr_status status = check(self, to, message);
     return status == TR_OK ? start(self, to, delay_ms, 0, message, out) : status;
 }
@@ -213,6 +214,7 @@ tr_send_after(tr_actor *self, tr_ref to, uint64_t delay_ms, tr_message *message,
 tr_status
 tr_send_every(tr_actor *self, tr_ref to, uint64_t period_ms, tr_message *message, tr_timer *out)
 {
+    TRI_CHECK_SELF(self);
     tr_status status = check(self, to, message);
     if (status != TR_OK)
         return status;
@@ -224,6 +226,7 @@ tr_send_every(tr_actor *self, tr_ref to, uint64_t period_ms, tr_message *message
 tr_status
 tr_timer_cancel(tr_actor *self, tr_timer timer)
 {
+    TRI_CHECK_SELF(self);
     if (self == NULL)
         return TR_EINVAL;
     struct tri_actor_timer **entry = entry_at(self->home, timer);

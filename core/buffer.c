@@ -5,6 +5,8 @@
  * bytes are written before anybody else knows the buffer and never after, so readers need no order but the one that
  * brought them the slice. Only the end needs one: whoever frees must see that all others have finished reading (B1, B2).
  */
+#include "buffer_life.h"
+
 #include <ck_pr.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -18,11 +20,13 @@ struct tr_buffer {
     unsigned holds;
 
     /* Constant. */
+    TRI_BUFFER_ORIGIN
     void *adopted; /* NULL: nothing is to be destroyed */
     void (*destroy)(void *data);
     char bytes[]; /* of a copy */
 };
 
+#ifdef NDEBUG
 tr_status
 tr_slice_copy(const void *data, size_t size, tr_slice *out)
 {
@@ -41,6 +45,24 @@ tr_slice_copy(const void *data, size_t size, tr_slice *out)
     *out = (tr_slice){.buffer = buffer, .data = buffer->bytes, .size = size};
     return TR_OK;
 }
+#else
+/* The bytes lie apart: they go with the last release, and only the head is kept (buffer_life.h). */
+tr_status
+tr_slice_copy(const void *data, size_t size, tr_slice *out)
+{
+    if (out == NULL || (data == NULL && size > 0))
+        return TR_EINVAL;
+    void *bytes = malloc(size > 0 ? size : 1);
+    if (bytes == NULL)
+        return TR_ENOMEM;
+    if (size > 0)
+        memcpy(bytes, data, size);
+    tr_status status = tr_slice_adopt(bytes, size, free, out);
+    if (status != TR_OK)
+        free(bytes);
+    return status;
+}
+#endif
 
 tr_status
 tr_slice_adopt(void *data, size_t size, void (*destroy)(void *data), tr_slice *out)
@@ -53,6 +75,7 @@ tr_slice_adopt(void *data, size_t size, void (*destroy)(void *data), tr_slice *o
     buffer->holds = 1;
     buffer->adopted = data;
     buffer->destroy = destroy;
+    TRI_BUFFER_BORN(buffer, size);
     *out = (tr_slice){.buffer = buffer, .data = data, .size = size};
     return TR_OK;
 }
@@ -73,8 +96,10 @@ tr_slice_part(tr_slice slice, size_t offset, size_t size)
 void
 tr_slice_hold(tr_slice slice)
 {
-    if (slice.buffer != NULL)
-        ck_pr_inc_uint(&slice.buffer->holds); /* no order: the caller's own hold keeps the buffer alive */
+    if (slice.buffer == NULL)
+        return;
+    TRI_BUFFER_CHECK(slice.buffer, __func__);
+    ck_pr_inc_uint(&slice.buffer->holds); /* no order: the caller's own hold keeps the buffer alive */
 }
 
 static void
@@ -82,7 +107,7 @@ buffer_free(tr_buffer *buffer)
 {
     if (buffer->destroy != NULL)
         buffer->destroy(buffer->adopted);
-    free(buffer);
+    TRI_BUFFER_FREE(buffer);
 }
 
 void
@@ -91,6 +116,7 @@ tr_slice_release(tr_slice slice)
     tr_buffer *buffer = slice.buffer;
     if (buffer == NULL)
         return;
+    TRI_BUFFER_CHECK(buffer, __func__);
     TRI_RELEASE(&buffer->holds);
     ck_pr_fence_release(); /* B1: this holder has finished reading; pairs with B2, below */
     if (!ck_pr_dec_uint_is_zero(&buffer->holds))

@@ -177,8 +177,8 @@ wrong_arguments_are_refused_by_name(void **state)
     assert_int_equal(tr_runtime_spawn(NULL, &child, NULL, &ref), TR_EINVAL);
     assert_int_equal(tr_runtime_spawn(runtime, NULL, NULL, &ref), TR_EINVAL);
     assert_int_equal(tr_runtime_spawn(runtime, &deaf, NULL, &ref), TR_EBADBEHAVIOR);
-    assert_int_equal(tr_runtime_spawn(runtime, &nameless, NULL, &ref), TR_EBADBEHAVIOR);
-    assert_int_equal(tr_runtime_spawn(runtime, &huge, NULL, &ref), TR_EBADBEHAVIOR);
+    assert_int_equal(tr_runtime_spawn(runtime, &nameless, NULL, &ref), TR_ENONAME);
+    assert_int_equal(tr_runtime_spawn(runtime, &huge, NULL, &ref), TR_EBADSTATE);
     struct tr_spawn_options options = {.placement = TR_PLACE_WORKER, .worker = 1};
     assert_int_equal(tr_runtime_spawn(runtime, &child, &options, &ref), TR_EBADWORKER);
     options.worker = UINT32_MAX;

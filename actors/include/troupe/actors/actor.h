@@ -48,7 +48,7 @@ enum tr_stop_mode {
  * What actors of one kind do. Usually a static constant; it must outlive the runtime.
  */
 struct tr_behavior {
-    const char *name; /* in traces and reports */
+    const char *name; /* in traces and reports; not empty */
 
     size_t state_size; /* bytes of state, at most 1 GiB, aligned for any type, zero before init */
 
@@ -92,8 +92,9 @@ struct tr_spawn_options {
  * letters.
  *
  * Thread:  owner.
- * Returns: TR_OK; TR_EINVAL (NULL); TR_EBADBEHAVIOR; TR_EBADWORKER; TR_EBADLIMIT (an argument above 1 GiB); TR_EFULL
- *          (options.lane_limit); TR_EGONE (self was killed); TR_ENOMEM; TR_ESTOPPING; what init returned.
+ * Returns: TR_OK; TR_EINVAL (NULL); TR_ENONAME, TR_EBADBEHAVIOR, TR_EBADSTATE, TR_EBADPOLICY (the behavior: no name, no
+ *          receive callback, its state_size, its mailbox.policy); TR_EBADWORKER; TR_EBADLIMIT (an argument above 1 GiB);
+ *          TR_EFULL (options.lane_limit); TR_EGONE (self was killed); TR_ENOMEM; TR_ESTOPPING; what init returned.
  */
 tr_status tr_spawn(tr_actor *self, const struct tr_behavior *behavior, const struct tr_spawn_options *options,
                    tr_ref *out);

@@ -25,7 +25,7 @@ TR_DECLARATIONS_BEGIN
     X(TR_EMISSING, -6, "ERR_MISSING_ARGS", "neither a port nor a path was given")                                      \
     X(TR_EBADFD, -7, "ERR_INVALID_FD_TYPE", "the descriptor is of the wrong kind")                                     \
     X(TR_ETOOMANYWORKERS, -8, "ERR_TOO_MANY_WORKERS", "more workers than the library can number")                      \
-    X(TR_EBADBEHAVIOR, -9, "ERR_BAD_BEHAVIOR", "the behavior has no receive callback or an impossible size")           \
+    X(TR_EBADBEHAVIOR, -9, "ERR_BAD_BEHAVIOR", "the behavior has no receive callback")                                 \
     X(TR_EBADREF, -10, "ERR_BAD_REF", "not the name of an actor of this runtime")                                      \
     X(TR_EBADTAG, -11, "ERR_BAD_TAG", "that tag is the runtime's own")                                                 \
     X(TR_EWRONGTHREAD, -12, "ERR_WRONG_THREAD", "the call would block the worker it waits for")                        \
@@ -35,6 +35,9 @@ TR_DECLARATIONS_BEGIN
     X(TR_EBADTEXT, -16, "ERR_INVALID_TEXT", "the text cannot be written in that encoding")                             \
     X(TR_EBADPATH, -17, "ERR_INVALID_PATH", "the path is empty")                                                        \
     X(TR_EBADHANDLE, -18, "ERR_INVALID_HANDLE_TYPE", "this kind of socket cannot do that")                             \
+    X(TR_ENONAME, -19, "ERR_NO_NAME", "the behavior has no name")                                                      \
+    X(TR_EBADSTATE, -50, "ERR_BAD_STATE_SIZE", "the behavior's state_size is above 1 GiB")                             \
+    X(TR_EBADPOLICY, -51, "ERR_BAD_POLICY", "the behavior's mailbox.policy is none of enum tr_mailbox_policy")         \
     /* Facts of the actor world. */                                                                                    \
     X(TR_EGONE, -20, "ERR_ACTOR_GONE", "the actor has stopped")                                                        \
     X(TR_EFULL, -21, "ERR_MAILBOX_FULL", "the mailbox, or the way to it, is full")                                     \

@@ -4,6 +4,7 @@
 #include "actor_internal.h"
 
 #include <ck_pr.h>
+#include <troupe/core/thread.h>
 
 #ifndef NDEBUG
 void
@@ -49,7 +50,10 @@ struct uv_loop_s *
 tr_actor_loop(tr_actor *self)
 {
     TRI_CHECK_SELF(self);
-    return self != NULL ? &self->home->worker->loop : NULL;
+    if (self == NULL)
+        return NULL;
+    tri_thread_start_pool(); /* what is put on the loop may use it */
+    return &self->home->worker->loop;
 }
 
 unsigned

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <troupe/core/status_from.h>
+#include <troupe/core/thread.h>
 
 struct offload {
     uv_work_t request;
@@ -18,6 +19,7 @@ struct offload {
     void *argument;
     void (*destroy)(void *result);
     void *result;
+    const struct tri_origin *origin; /* the worker's: for what the function starts */
 };
 
 _Thread_local bool tri_inside_offload;
@@ -26,9 +28,11 @@ static void
 run(uv_work_t *request)
 {
     struct offload *offload = request->data;
+    const struct tri_origin *before = tri_thread_set_origin(offload->origin);
     tri_inside_offload = true;
     offload->result = offload->work(offload->argument);
     tri_inside_offload = false;
+    tri_thread_set_origin(before);
 }
 
 static void
@@ -60,8 +64,10 @@ tr_offload(tr_actor *self, void *(*work)(void *argument), void *argument, uint32
                                 .tag = tag,
                                 .work = work,
                                 .argument = argument,
-                                .destroy = destroy};
+                                .destroy = destroy,
+                                .origin = tri_thread_origin()};
     offload->request.data = offload;
+    tri_thread_start_pool();
     int err = uv_queue_work(&self->home->worker->loop, &offload->request, run, come_home);
     if (err != 0)
         free(offload);

@@ -150,6 +150,7 @@ tri_runtime_start(const struct tr_runtime_options *options, const struct tri_lay
     runtime->count = filled.workers;
     runtime->layer = layer;
     runtime->host = host;
+    tri_clock_init();
     runtime->ticks_per_ms = calibrate_ticks();
     uv_mutex_init(&runtime->lock);
     uv_cond_init(&runtime->changed);

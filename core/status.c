@@ -4,6 +4,7 @@
  * libuv has translated most systems' numbers into one set already, so there is one list, of libuv's names; an errno goes
  * through libuv's own translation first.
  */
+#include <errno.h>
 #include <troupe/core/status.h>
 #include <troupe/core/status_from.h>
 #include <uv.h>
@@ -51,6 +52,7 @@ tr_status_text(tr_status status)
     X(EDESTADDRREQ)                                                                                                    \
     X(EEXIST)                                                                                                          \
     X(EFAULT)                                                                                                          \
+    X(EFBIG)                                                                                                           \
     X(EHOSTDOWN)                                                                                                       \
     X(EHOSTUNREACH)                                                                                                    \
     X(EINTR)                                                                                                           \
@@ -107,5 +109,9 @@ tri_status_from_uv(int uv_error)
 tr_status
 tri_status_from_errno(int error)
 {
+#ifdef EDQUOT
+    if (error == EDQUOT) /* libuv does not know it */
+        return TR_ENOSPC;
+#endif
     return tri_status_from_uv(uv_translate_sys_error(error));
 }

@@ -28,11 +28,12 @@
 #include "doorbell.h"
 #include "mail.h"
 
-#include <pthread.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <troupe/core/clock.h>
 #include <troupe/core/status_from.h>
+#include <troupe/core/thread.h>
 
 #define POLL_EVERY_US 200u /* of a busy worker */
 #define PROBE_EVERY 8u
@@ -200,14 +201,23 @@ kill_all(struct tri_worker *worker)
     uv_mutex_unlock(&worker->runtime->lock);
 }
 
+/* If the CPU was taken away since, the worker runs where the system lets it. */
+static void
+pin(struct tri_worker *worker)
+{
+    if (worker->cpu < 0 || tri_affinity_pin(worker->cpu) == TR_OK)
+        return;
+    tri_affinity_return(worker->cpu);
+    worker->cpu = -1;
+}
+
 static void
 worker_main(void *argument)
 {
     struct tri_worker *worker = argument;
     struct tri_runtime *runtime = worker->runtime;
     current = worker;
-    if (worker->cpu >= 0 && tri_affinity_pin(worker->cpu) != TR_OK)
-        worker->cpu = -1; /* the CPU was taken away since: run where the system lets us */
+    pin(worker);
     worker->polled = tri_ticks();
     tri_trace(worker->trace, TRI_TRACE_CORE_worker_start, 0, (uint32_t)worker->cpu, 0, 0);
 
@@ -287,7 +297,7 @@ tri_worker_new(struct tri_runtime *runtime, unsigned index, struct tri_worker **
     worker->runtime = runtime;
     worker->layer = runtime->layer;
     worker->index = index;
-    worker->cpu = runtime->options.unpinned ? -1 : tri_affinity_cpu(index);
+    worker->cpu = runtime->options.unpinned ? -1 : tri_affinity_claim();
     worker->trace = tri_trace_stream_of(runtime->trace, index);
     tr_status status = tri_mail_open(worker);
     if (status != TR_OK)
@@ -305,6 +315,7 @@ close_loop:
     close_loop(worker);
 free_memory:
     tri_mail_close(worker);
+    tri_affinity_return(worker->cpu);
     free(worker);
     return status;
 }
@@ -312,18 +323,9 @@ free_memory:
 tr_status
 tri_worker_start(struct tri_worker *worker)
 {
-    /* The worker's thread takes no signals but those that it causes itself. */
-    sigset_t blocked, before;
-    sigfillset(&blocked);
-    sigdelset(&blocked, SIGSEGV);
-    sigdelset(&blocked, SIGBUS);
-    sigdelset(&blocked, SIGFPE);
-    sigdelset(&blocked, SIGILL);
-    sigdelset(&blocked, SIGABRT);
-    sigdelset(&blocked, SIGTRAP);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    int err = uv_thread_create(&worker->thread, worker_main, worker);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    char name[24];
+    snprintf(name, sizeof(name), "troupe-%u", worker->index);
+    int err = tri_thread_start(&worker->thread, name, 0, worker_main, worker);
     if (err != 0)
         worker->thread = 0;
     return tri_status_from_uv(err);
@@ -345,5 +347,6 @@ tri_worker_free(struct tri_worker *worker)
     if (worker->guest_close != NULL)
         worker->guest_close(worker);
     tri_mail_close(worker);
+    tri_affinity_return(worker->cpu);
     free(worker);
 }

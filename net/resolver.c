@@ -34,13 +34,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <netdb.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <troupe/actors/host.h>
 #include <troupe/core/status_from.h>
+#include <troupe/core/thread.h>
 #include <uv.h>
 
 #define IDLE_MS 2000u
@@ -282,13 +282,8 @@ thread_main(void *argument)
 static int
 start_thread(void)
 {
-    static const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK_BYTES};
-    sigset_t all, before;
     uv_thread_t thread; /* leave() tells it to whoever joins */
-    sigfillset(&all);   /* signals are for the program's own threads */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = uv_thread_create_ex(&thread, &options, thread_main, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int error = tri_thread_start(&thread, "troupe-lookup", STACK_BYTES, thread_main, NULL);
     if (error == 0) {
         resolver.threads++;
         resolver.idle++;

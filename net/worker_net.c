@@ -56,8 +56,7 @@ open_net(struct tri_worker *worker)
     uv_idle_init(&worker->loop, &net->idle); /* the worker's end closes it */
     worker->guest = net;
     worker->guest_close = close_net;
-    if (worker->runtime->trace != NULL)
-        tri_trace_declare(worker->runtime->trace, events, sizeof(events) / sizeof(events[0]));
+    tri_trace_declare(worker->runtime->trace, worker->index, events, sizeof(events) / sizeof(events[0]));
     return net;
 }
 

@@ -1,11 +1,12 @@
 #include "metadata.h"
-#include "clock.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <troupe/core/clock.h>
+#include <troupe/core/say.h>
 #include <troupe/core/status_from.h>
 #include <troupe/core/trace_format.h>
 #include <unistd.h>
@@ -16,15 +17,15 @@
 
 /* Taken where the two readings of the counter lie closest together: an interruption in between would spoil it. */
 static struct tri_trace_moment
-moment_now(bool steady)
+moment_now(void)
 {
     struct tri_trace_moment best = {0};
     uint64_t best_gap = UINT64_MAX;
     for (int i = 0; i < 5; i++) {
-        uint64_t before = tri_trace_ticks(steady);
-        uint64_t monotonic = tri_trace_clock_ns(CLOCK_MONOTONIC);
-        uint64_t real = tri_trace_clock_ns(CLOCK_REALTIME);
-        uint64_t gap = tri_trace_ticks(steady) - before;
+        uint64_t before = tri_ticks();
+        uint64_t monotonic = tri_clock_ns(CLOCK_MONOTONIC);
+        uint64_t real = tri_clock_ns(CLOCK_REALTIME);
+        uint64_t gap = tri_ticks() - before;
         if (gap >= best_gap)
             continue;
         best_gap = gap;
@@ -36,7 +37,7 @@ moment_now(bool steady)
 static uint64_t
 frequency_between(const struct tri_trace_moment *a, const struct tri_trace_moment *b)
 {
-    long double seconds = (long double)(b->monotonic_ns - a->monotonic_ns) / TRI_TRACE_NS;
+    long double seconds = (long double)(b->monotonic_ns - a->monotonic_ns) / TRI_CLOCK_NS;
     return (uint64_t)((long double)(b->ticks - a->ticks) / seconds + 0.5L);
 }
 
@@ -47,19 +48,19 @@ static uint64_t measured_frequency;
 static void
 measure_frequency(void)
 {
-    struct tri_trace_moment begin = moment_now(true), end = begin;
-    while (end.monotonic_ns - begin.monotonic_ns < TRI_TRACE_NS / 100) {
-        nanosleep(&(struct timespec){.tv_nsec = TRI_TRACE_NS / 200}, NULL);
-        end = moment_now(true);
+    struct tri_trace_moment begin = moment_now(), end = begin;
+    while (end.monotonic_ns - begin.monotonic_ns < TRI_CLOCK_NS / 100) {
+        nanosleep(&(struct timespec){.tv_nsec = TRI_CLOCK_NS / 200}, NULL);
+        end = moment_now();
     }
     measured_frequency = frequency_between(&begin, &end);
 }
 
 static uint64_t
-frequency(bool steady)
+frequency(void)
 {
-    if (!steady)
-        return TRI_TRACE_NS;
+    if (!tri_clock_is_counter)
+        return TRI_CLOCK_NS;
     uv_once(&measured, measure_frequency);
     return measured_frequency;
 }
@@ -68,8 +69,8 @@ frequency(bool steady)
 static void
 refine_frequency(struct tri_metadata *metadata)
 {
-    struct tri_trace_moment now = moment_now(metadata->steady);
-    if (metadata->steady && now.monotonic_ns - metadata->opened.monotonic_ns > TRI_TRACE_NS)
+    struct tri_trace_moment now = moment_now();
+    if (tri_clock_is_counter && now.monotonic_ns - metadata->opened.monotonic_ns > TRI_CLOCK_NS)
         metadata->frequency = frequency_between(&metadata->opened, &now);
 }
 
@@ -119,14 +120,14 @@ write_clock(FILE *file, const struct tri_metadata *metadata)
     const struct tri_trace_moment *opened = &metadata->opened;
     uint64_t hertz = metadata->frequency;
     uint64_t up_s = opened->ticks / hertz;
-    uint64_t up_ns = (uint64_t)((long double)(opened->ticks % hertz) * TRI_TRACE_NS / (long double)hertz);
-    uint64_t began_ns = opened->real_ns - up_s * TRI_TRACE_NS - up_ns;
-    uint64_t rest = (uint64_t)((long double)(began_ns % TRI_TRACE_NS) * (long double)hertz / TRI_TRACE_NS);
+    uint64_t up_ns = (uint64_t)((long double)(opened->ticks % hertz) * TRI_CLOCK_NS / (long double)hertz);
+    uint64_t began_ns = opened->real_ns - up_s * TRI_CLOCK_NS - up_ns;
+    uint64_t rest = (uint64_t)((long double)(began_ns % TRI_CLOCK_NS) * (long double)hertz / TRI_CLOCK_NS);
     fprintf(file,
             "clock {\n    name = ticks;\n    description = \"%s\";\n    freq = %" PRIu64 ";\n    offset_s = %" PRIu64
             ";\n    offset = %" PRIu64 ";\n};\n\n"
             "typealias integer { size = 64; align = 8; signed = false; map = clock.ticks.value; } := ticks_t;\n\n",
-            metadata->steady ? "CPU time stamp counter" : "CLOCK_MONOTONIC", hertz, began_ns / TRI_TRACE_NS, rest);
+            tri_clock_is_counter ? "CPU time stamp counter" : "CLOCK_MONOTONIC", hertz, began_ns / TRI_CLOCK_NS, rest);
 }
 
 static void
@@ -193,7 +194,10 @@ write_new(const struct tri_metadata *metadata)
 static tr_status
 replace(const struct tri_metadata *metadata)
 {
+    struct tri_quiet quiet;
+    tri_quiet_begin(&quiet);
     int error = write_new(metadata);
+    tri_quiet_end(&quiet);
     if (error == 0 && renameat(metadata->directory, NEW_NAME, metadata->directory, NAME) != 0)
         error = errno;
     if (error != 0)
@@ -208,9 +212,8 @@ tri_metadata_open(struct tri_metadata *metadata, int directory, const char *mode
     metadata->directory = directory;
     metadata->mode = mode;
     metadata->workers = workers;
-    metadata->steady = tri_trace_counter_is_steady();
-    metadata->frequency = frequency(metadata->steady);
-    metadata->opened = moment_now(metadata->steady);
+    metadata->frequency = frequency();
+    metadata->opened = moment_now();
     int error = uv_random(NULL, NULL, metadata->uuid, sizeof(metadata->uuid), 0, NULL);
     if (error != 0)
         return tri_status_from_uv(error);

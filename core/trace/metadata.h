@@ -30,7 +30,6 @@ struct tri_metadata {
     int directory;
     const char *mode; /* "flight", "file" */
     unsigned workers;
-    bool steady; /* ticks are the CPU's counter, see clock.h */
     uint8_t uuid[16];
     struct tri_trace_moment opened;
     uint64_t frequency; /* ticks in a second */

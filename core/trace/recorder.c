@@ -3,13 +3,19 @@
  *
  * A worker writes to its own stream without asking anybody: an event goes to the next place of the stream's segment,
  * and then content_size, the commit word, moves behind it. All else waits for two moments: when a segment has proved
- * busy, the maker (segment.h) is asked for the next one, and when it is full, that one takes its place. Threads that
+ * busy, the maker (segment.h) is asked for the next one, and when it is full, that one takes its place, if it is there
+ * or comes within a short time: a disk that hangs costs events, not the program's time. Threads that
  * are no workers share one stream and a lock; names go to a stream of their own, under a lock too.
  *
  * The file is the memory: when the process is killed, the system keeps what was stored. The order of the stores makes
  * it readable. The event is whole before content_size counts it, and a file is shown only when it holds an event.
  * Whoever learns of a message from its sender learns of it after the sender's event was stored, so even in a trace that
  * was cut off no receive stands without its send.
+ *
+ * Faults. Nothing that goes wrong here is the program's business. What the variable TR_TRACE asks for and cannot be had
+ * is a line on stderr; only options that the program sets itself are answered with a status. An event whose description
+ * cannot be written into the metadata would make the whole trace unreadable, so a stream that would write such events
+ * falls silent.
  *
  * Losses. When no segment can be had, events are counted in events_discarded of the last packet, and in the event
  * `lost`, for which every segment keeps its last place free. The recorder asks for a segment again from time to time,
@@ -25,13 +31,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <troupe/core/clock.h>
+#include <troupe/core/say.h>
 #include <troupe/core/status_from.h>
 #include <troupe/core/trace.h>
 #include <troupe/core/trace_format.h>
 #include <unistd.h>
 #include <uv.h>
 
-#include "clock.h"
 #include "metadata.h"
 #include "segment.h"
 
@@ -42,6 +49,9 @@
 #define MAX_SEGMENTS 65536u
 #define DEFAULT_LIMIT_BYTES (UINT64_C(1) << 30)
 #define ASK_AGAIN 65536u /* events lost between two attempts to get a segment */
+#define DEFAULT_WAIT_MS 20
+#define MOST_TRACES 9999u /* of one directory, its sub-directories counted */
+#define NS_PER_MS UINT64_C(1000000)
 #define PREPARE_AFTER 8u /* a segment filled by this part will be followed by another: prepare that */
 
 struct tri_trace_stream {
@@ -52,7 +62,7 @@ struct tri_trace_stream {
     struct tri_trace_packet *packet;
     uint64_t newest; /* timestamp: the next is not smaller */
     uint64_t messages;
-    bool steady;
+    bool silent; /* from now on its events are lost */
     uint16_t number;
     uint64_t lost;      /* events, ever */
     uint64_t lost_here; /* since the segment is full */
@@ -72,6 +82,7 @@ struct names {
 
 struct tri_trace {
     int directory;
+    char *path; /* the directory's */
     unsigned workers;
     int64_t bytes_left; /* atomic: for further segments of all streams */
     struct tri_maker *maker;
@@ -92,7 +103,7 @@ static inline void
 fill(struct tri_trace_stream *stream, struct tri_trace_record *record, uint16_t id, uint16_t flags, uint32_t arg,
      uint64_t actor, uint64_t message)
 {
-    uint64_t now = tri_trace_ticks(stream->steady);
+    uint64_t now = tri_ticks();
     if (TRI_UNLIKELY(now < stream->newest))
         now = stream->newest; /* readers refuse a stream whose time goes back */
     stream->newest = now;
@@ -181,8 +192,8 @@ write_elsewhere(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, ui
         tri_trace_write(stream, id, flags, arg, actor, message);
         return;
     }
-    bool ask = stream->lost_here % ASK_AGAIN == 0;
-    if (!ask || !write_to_next_segment(stream, id, flags, arg, actor, message))
+    bool ask = stream->lost_here % ASK_AGAIN == 0 || tri_segments_arrived(stream->segments);
+    if (stream->silent || !ask || !write_to_next_segment(stream, id, flags, arg, actor, message))
         lose(stream);
 }
 
@@ -315,7 +326,7 @@ static void
 record_name(struct tri_trace *trace, uint32_t number, const char *text)
 {
     struct names *names = &trace->names;
-    uint64_t now = tri_trace_ticks(trace->metadata.steady);
+    uint64_t now = tri_ticks();
     size_t length = strlen(text);
     size_t size = (length < TRI_TRACE_NAME_MAX ? length : TRI_TRACE_NAME_MAX) + 1;
     char *place = place_for_name(names, TRI_TRACE_NAME_TEXT + size);
@@ -357,15 +368,35 @@ tri_trace_name(struct tri_trace *trace, const char *name)
     return number;
 }
 
-tr_status
-tri_trace_declare(struct tri_trace *trace, const struct tri_trace_event *table, size_t count)
+/* What it writes from now on is lost, and counted in the place where its next event would have stood. */
+static void
+silence(struct tri_trace_stream *stream)
 {
-    if (trace == NULL)
-        return TR_OK;
+    stream->silent = true;
+    stream->full = stream->end = stream->next;
+}
+
+static tr_status
+declare(struct tri_trace *trace, const struct tri_trace_event *table, size_t count)
+{
     uv_mutex_lock(&trace->book_lock);
     tr_status status = tri_metadata_add(&trace->metadata, table, count);
     uv_mutex_unlock(&trace->book_lock);
     return status;
+}
+
+void
+tri_trace_declare(struct tri_trace *trace, unsigned worker, const struct tri_trace_event *table, size_t count)
+{
+    tr_status status = trace != NULL ? declare(trace, table, count) : TR_OK;
+    if (status == TR_OK)
+        return;
+    tri_say("the trace in %s records nothing more of worker %u, since it cannot describe what comes: %s", trace->path,
+            worker, tr_status_text(status));
+    silence(&trace->streams[worker]);
+    uv_mutex_lock(&trace->outside_lock);
+    silence(trace->outside);
+    uv_mutex_unlock(&trace->outside_lock);
 }
 
 /* -- Opening and closing. -- */
@@ -421,34 +452,42 @@ choose_sizes(struct tr_trace_options *options, unsigned streams)
     return TR_OK;
 }
 
-/* What is to be done, with the defaults filled in. */
+/* Fills the defaults in. */
 static tr_status
-settle(struct tr_trace_options *options, char copy[PATH_MAX], unsigned streams)
+settle(struct tr_trace_options *options, unsigned streams)
 {
-    const char *environment = secure_getenv("TR_TRACE");
-    if (options->mode == TR_TRACE_OFF && environment != NULL && environment[0] != '\0') {
-        tr_status status = read_environment(environment, copy, options);
-        if (status != TR_OK)
-            return status;
-    }
-    if (options->mode == TR_TRACE_OFF)
-        return TR_OK;
     if (options->mode != TR_TRACE_FLIGHT && options->mode != TR_TRACE_FILE)
         return TR_EINVAL;
     if (options->directory == NULL || options->directory[0] == '\0')
         return TR_EINVAL;
+    if (options->wait_ms == 0)
+        options->wait_ms = DEFAULT_WAIT_MS;
     return choose_sizes(options, streams);
 }
 
-/* made: it did not exist. */
+/* A trace's directory while it is being opened. */
+struct place {
+    char path[PATH_MAX + 16];
+    int directory;
+    bool made; /* it did not exist */
+};
+
 static tr_status
-open_directory(const char *path, int *directory, bool *made)
+open_directory(struct place *place)
 {
-    *made = mkdir(path, 0777) == 0;
-    if (!*made && errno != EEXIST)
+    place->made = mkdir(place->path, 0777) == 0;
+    if (!place->made && errno != EEXIST)
         return tri_status_from_errno(errno);
-    *directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return *directory < 0 ? tri_status_from_errno(errno) : TR_OK;
+    place->directory = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return place->directory < 0 ? tri_status_from_errno(errno) : TR_OK;
+}
+
+static void
+leave_directory(struct place *place)
+{
+    close(place->directory);
+    if (place->made)
+        rmdir(place->path);
 }
 
 /* The files that a stream of events keeps, and what it shares with others. */
@@ -456,6 +495,7 @@ static tr_status
 open_streams(struct tri_trace *trace, const struct tr_trace_options *options)
 {
     bool flight = options->mode == TR_TRACE_FLIGHT;
+    uint64_t wait_ns = options->wait_ms > 0 ? (uint64_t)options->wait_ms * NS_PER_MS : 0;
     int64_t *budget = flight ? NULL : &trace->bytes_left;
     for (unsigned i = 0; i <= trace->workers; i++) {
         struct tri_trace_stream *stream = &trace->streams[i];
@@ -463,16 +503,15 @@ open_streams(struct tri_trace *trace, const struct tr_trace_options *options)
         if (i < trace->workers)
             snprintf(name, sizeof(name), "worker-%u", i);
         stream->number = i < trace->workers ? (uint16_t)i : TRI_TRACE_OUTSIDE;
-        stream->steady = trace->metadata.steady;
         stream->uuid = trace->metadata.uuid;
         tr_status status = tri_segments_open(&stream->segments, trace->maker, trace->directory, name,
-                                             options->segment_bytes, flight ? options->segments : 0, budget);
+                                             options->segment_bytes, flight ? options->segments : 0, budget, wait_ns);
         if (status != TR_OK)
             return status;
     }
     /* A flight recorder forgets events, never names: they may be as many as fit into one stream's files. */
     return tri_segments_open(&trace->names.segments, trace->maker, trace->directory, "names", options->segment_bytes, 0,
-                             &trace->bytes_left);
+                             &trace->bytes_left, wait_ns);
 }
 
 static void
@@ -499,7 +538,7 @@ open_files(struct tri_trace *trace, const struct tr_trace_options *options)
         return status;
     status = tri_metadata_add(&trace->metadata, core_events, sizeof(core_events) / sizeof(core_events[0]));
     if (status == TR_OK)
-        status = tri_maker_start(&trace->maker);
+        status = tri_maker_start(&trace->maker, trace->path);
     if (status == TR_OK)
         status = open_streams(trace, options);
     if (status != TR_OK) {
@@ -542,34 +581,96 @@ new_trace(unsigned workers)
     return trace;
 }
 
+/* Opens the recorder in a directory of a name that is tried. */
+static tr_status
+open_place(struct tri_trace *trace, const struct tr_trace_options *options, struct place *place)
+{
+    tr_status status = open_directory(place);
+    if (status != TR_OK)
+        return status;
+    trace->path = strdup(place->path);
+    if (trace->path == NULL) {
+        status = TR_ENOMEM;
+        goto leave_directory;
+    }
+    trace->directory = place->directory;
+    status = open_files(trace, options);
+    if (status != TR_OK)
+        goto free_path;
+    return TR_OK;
+
+free_path:
+    free(trace->path);
+    trace->path = NULL;
+leave_directory:
+    leave_directory(place);
+    return status;
+}
+
+/*
+ * Takes the directory, or if that holds a trace, the first of its sub-directories 2, 3 ... that holds none. Whoever makes
+ * the file `metadata` first has it, so processes that start at the same time each get one.
+ */
+static tr_status
+find_place(struct tri_trace *trace, const struct tr_trace_options *options)
+{
+    struct place place;
+    if (strlen(options->directory) >= PATH_MAX)
+        return TR_ENAMETOOLONG;
+    snprintf(place.path, sizeof(place.path), "%s", options->directory);
+    tr_status status = open_place(trace, options, &place);
+    for (unsigned number = 2; status == TR_EEXIST && number <= MOST_TRACES; number++) {
+        snprintf(place.path, sizeof(place.path), "%s/%u", options->directory, number);
+        status = open_place(trace, options, &place);
+    }
+    return status;
+}
+
 static tr_status
 open_trace(const struct tr_trace_options *options, unsigned workers, struct tri_trace **out)
 {
     struct tri_trace *trace = new_trace(workers);
     if (trace == NULL)
         return TR_ENOMEM;
-    bool made;
     tr_status status = open_locks(trace);
     if (status != TR_OK)
         goto free_trace;
-    status = open_directory(options->directory, &trace->directory, &made);
+    status = find_place(trace, options);
     if (status != TR_OK)
         goto destroy_locks;
-    status = open_files(trace, options);
-    if (status != TR_OK)
-        goto close_directory;
     *out = trace;
     return TR_OK;
 
-close_directory:
-    close(trace->directory);
-    if (made)
-        rmdir(options->directory);
 destroy_locks:
     close_locks(trace);
 free_trace:
     free(trace);
     return status;
+}
+
+static tr_status
+open_as_told(struct tr_trace_options options, unsigned workers, struct tri_trace **out)
+{
+    tr_status status = settle(&options, workers + 2); /* of the workers, the outside, the names */
+    return status == TR_OK ? open_trace(&options, workers, out) : status;
+}
+
+/* The user asked for a trace from outside the program: if there can be none, it runs as if nobody had asked. */
+static void
+open_as_asked(const char *text, const struct tr_trace_options *options, unsigned workers, struct tri_trace **out)
+{
+    char copy[PATH_MAX];
+    struct tr_trace_options asked = *options;
+    tr_status status = read_environment(text, copy, &asked);
+    if (status == TR_EINVAL) {
+        tri_say("no trace, since TR_TRACE is \"%.200s\" and not DIRECTORY, \"DIRECTORY,file\" or \"DIRECTORY,flight\"",
+                text);
+        return;
+    }
+    if (status == TR_OK)
+        status = open_as_told(asked, workers, out);
+    if (status != TR_OK)
+        tri_say("no trace in %.600s (TR_TRACE): %s", text, tr_status_text(status));
 }
 
 tr_status
@@ -578,12 +679,13 @@ tri_trace_open(const struct tr_trace_options *options, unsigned workers, struct 
     *out = NULL;
     if (workers > TR_WORKERS_MAX)
         return TR_ETOOMANYWORKERS;
-    char copy[PATH_MAX];
-    struct tr_trace_options settled = *options;
-    tr_status status = settle(&settled, copy, workers + 2); /* of the workers, the outside, the names */
-    if (status != TR_OK || settled.mode == TR_TRACE_OFF)
-        return status;
-    return open_trace(&settled, workers, out);
+    tri_clock_init();
+    if (options->mode != TR_TRACE_OFF)
+        return open_as_told(*options, workers, out);
+    const char *environment = secure_getenv("TR_TRACE");
+    if (environment != NULL && environment[0] != '\0')
+        open_as_asked(environment, options, workers, out);
+    return TR_OK;
 }
 
 void
@@ -595,5 +697,6 @@ tri_trace_close(struct tri_trace *trace)
     tri_metadata_close(&trace->metadata);
     close(trace->directory);
     close_locks(trace);
+    free(trace->path);
     free(trace);
 }

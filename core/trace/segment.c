@@ -5,17 +5,19 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <troupe/core/say.h>
 #include <troupe/core/status_from.h>
+#include <troupe/core/thread.h>
 #include <unistd.h>
 #include <uv.h>
 
-#define NAME_SIZE 48    /* bytes that hold any file's name */
-#define PAGE_STEP 4096u /* no system has smaller pages */
+#define NAME_SIZE 48     /* bytes that hold any file's name */
+#define PAGE_STEP 4096u  /* no system has smaller pages */
+#define OVER_BUDGET (-1) /* among errnos: the trace is as large as it may be */
 
 struct tri_maker {
     uv_thread_t thread;
@@ -23,6 +25,10 @@ struct tri_maker {
     uv_cond_t changed;
     struct tri_segments *first, **last; /* the queue */
     bool stopping;
+
+    /* The maker's own. */
+    const char *path; /* for what it says */
+    bool said;        /* that it could make no file; once is enough */
 };
 
 /* -- One file. -- */
@@ -52,14 +58,17 @@ rename_segment(const struct tri_segments *segments, struct tri_segment *segment,
     return true;
 }
 
-/* What posix_fallocate() answers, once no signal interrupts it. */
+/* What posix_fallocate() answers, once no signal interrupts it. A limit on the size of files is an answer, no signal. */
 static int
 reserve_blocks(int fd, size_t bytes)
 {
+    struct tri_quiet quiet;
     int error;
+    tri_quiet_begin(&quiet);
     do
         error = posix_fallocate(fd, 0, (off_t)bytes);
     while (error == EINTR);
+    tri_quiet_end(&quiet);
     return error;
 }
 
@@ -112,7 +121,7 @@ static int
 make_segment(struct tri_segments *segments, struct tri_segment *segment)
 {
     if (!take_budget(segments))
-        return ENOSPC;
+        return OVER_BUDGET;
     void *memory = NULL;
     int error = make_file(segments, &memory);
     if (error != 0) {
@@ -144,12 +153,25 @@ touch_pages(const struct tri_segments *segments, struct tri_segment *segment)
 }
 
 static void
-make_ahead(struct tri_segments *segments)
+say_once(struct tri_maker *maker, int error)
+{
+    if (!maker->said)
+        tri_say("the trace in %s gets no further file, so it loses events and counts them: %s", maker->path,
+                strerror(error));
+    maker->said = true;
+}
+
+/* If it fails, tri_segments_next() asks again from time to time. */
+static void
+make_ahead(struct tri_maker *maker, struct tri_segments *segments)
 {
     struct tri_segment *next = &segments->row[segments->next];
     unmap(segments, &segments->old);
-    if (make_segment(segments, next) == 0) /* if it fails, tri_segments_next() tries again */
+    int error = make_segment(segments, next);
+    if (error == 0)
         touch_pages(segments, next);
+    else if (error != OVER_BUDGET)
+        say_once(maker, error);
 }
 
 /* Being woken it shall not push aside the worker that woke it, which has a while to go until it needs the file. */
@@ -177,40 +199,29 @@ maker_main(void *argument)
         if (maker->first == NULL)
             maker->last = &maker->first;
         uv_mutex_unlock(&maker->lock);
-        make_ahead(segments);
+        make_ahead(maker, segments);
         uv_mutex_lock(&maker->lock);
-        segments->asked = false;
+        ck_pr_store_uint(&segments->asked, false);
         uv_cond_broadcast(&maker->changed);
     }
     uv_mutex_unlock(&maker->lock);
 }
 
-/* The process's signals are not for this thread: they would meet whatever it inherited. */
-static int
-start_without_signals(struct tri_maker *maker)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = uv_thread_create(&maker->thread, maker_main, maker);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error;
-}
-
 tr_status
-tri_maker_start(struct tri_maker **out)
+tri_maker_start(struct tri_maker **out, const char *path)
 {
     struct tri_maker *maker = calloc(1, sizeof(*maker));
     if (maker == NULL)
         return TR_ENOMEM;
     maker->last = &maker->first;
+    maker->path = path;
     int error = uv_mutex_init(&maker->lock);
     if (error != 0)
         goto free_maker;
     error = uv_cond_init(&maker->changed);
     if (error != 0)
         goto destroy_lock;
-    error = start_without_signals(maker);
+    error = tri_thread_start(&maker->thread, "troupe-trace", 0, maker_main, maker);
     if (error != 0)
         goto destroy_changed;
     *out = maker;
@@ -244,7 +255,7 @@ static void
 ask(struct tri_maker *maker, struct tri_segments *segments)
 {
     uv_mutex_lock(&maker->lock);
-    segments->asked = true;
+    ck_pr_store_uint(&segments->asked, true);
     segments->asked_after = NULL;
     *maker->last = segments;
     maker->last = &segments->asked_after;
@@ -252,21 +263,36 @@ ask(struct tri_maker *maker, struct tri_segments *segments)
     uv_cond_broadcast(&maker->changed);
 }
 
-/* Waits for what was asked: it is under way, and two would make the same file. */
-static void
-await(struct tri_maker *maker, const struct tri_segments *segments)
+/* Waits for what was asked, unless it is late already. false: the maker has it still. */
+static bool
+await(struct tri_maker *maker, struct tri_segments *segments)
 {
+    uint64_t end = uv_hrtime() + (segments->late ? 0 : segments->wait_ns), now;
     uv_mutex_lock(&maker->lock);
-    while (segments->asked)
-        uv_cond_wait(&maker->changed, &maker->lock);
+    while (segments->asked && (now = uv_hrtime()) < end)
+        uv_cond_timedwait(&maker->changed, &maker->lock, end - now);
+    segments->late = segments->asked;
     uv_mutex_unlock(&maker->lock);
+    return !segments->late;
+}
+
+/* Has the maker made the next file, or come back without? Waits for a while; what nobody asked for yet is asked for. */
+static bool
+await_next(struct tri_segments *segments)
+{
+    if (!await(segments->maker, segments))
+        return false;
+    if (segments->row[segments->next].packet != NULL)
+        return true;
+    ask(segments->maker, segments);
+    return await(segments->maker, segments);
 }
 
 /* -- A stream's segments. -- */
 
 tr_status
 tri_segments_open(struct tri_segments **out, struct tri_maker *maker, int directory, const char *stream, size_t bytes,
-                  unsigned keep, int64_t *bytes_left)
+                  unsigned keep, int64_t *bytes_left, uint64_t wait_ns)
 {
     unsigned room = keep > 0 ? keep : 2; /* while all are kept: the current one, and the next */
     struct tri_segments *segments = calloc(1, sizeof(*segments) + room * sizeof(segments->row[0]));
@@ -278,12 +304,13 @@ tri_segments_open(struct tri_segments **out, struct tri_maker *maker, int direct
     segments->keep = keep;
     segments->bytes_left = bytes_left;
     segments->room = room;
+    segments->wait_ns = wait_ns;
     snprintf(segments->stream, sizeof(segments->stream), "%s", stream);
 
     int error = make_segment(segments, &segments->row[0]);
     if (error != 0) {
         free(segments);
-        return tri_status_from_errno(error);
+        return tri_status_from_errno(error == OVER_BUDGET ? ENOSPC : error);
     }
     *out = segments;
     return TR_OK;
@@ -316,6 +343,12 @@ tri_segments_prepare(struct tri_segments *segments)
         ask(segments->maker, segments);
 }
 
+bool
+tri_segments_arrived(const struct tri_segments *segments)
+{
+    return segments->late && !ck_pr_load_uint(&segments->asked); /* await() takes the lock before it looks further */
+}
+
 /* No further file can be had: from now on the ring is as large as it is. false: it is too small for that. */
 static bool
 settle_for_what_there_is(struct tri_segments *segments)
@@ -327,31 +360,29 @@ settle_for_what_there_is(struct tri_segments *segments)
     return true;
 }
 
-/* Makes the oldest segment of a full ring the next one. */
-static struct tri_segment *
+/* Hides the oldest segment of a full ring, which is the next one. If somebody took its file away it is to be made. */
+static bool
 reuse(struct tri_segments *segments)
 {
     struct tri_segment *oldest = &segments->row[segments->next];
     if (rename_segment(segments, oldest, false))
-        return oldest;
-    unmap(segments, oldest); /* somebody took the file away */
-    return make_segment(segments, oldest) == 0 ? oldest : NULL;
+        return true;
+    unmap(segments, oldest);
+    oldest->shown = false;
+    return await_next(segments) && oldest->packet != NULL;
 }
 
 struct tri_segment *
 tri_segments_next(struct tri_segments *segments)
 {
-    await(segments->maker, segments);
+    if (!await_next(segments))
+        return NULL;
+    if (segments->row[segments->next].packet == NULL && !settle_for_what_there_is(segments))
+        return NULL;
     struct tri_segment *next = &segments->row[segments->next];
-    if (next->packet == NULL && make_segment(segments, next) != 0) {
-        if (!settle_for_what_there_is(segments))
-            return NULL;
-        next = &segments->row[segments->next];
-    }
-    if (next->shown)
-        next = reuse(segments);
-    if (next != NULL)
-        next->sequence = segments->next_sequence;
+    if (next->shown && !reuse(segments))
+        return NULL;
+    next->sequence = segments->next_sequence;
     return next;
 }
 

@@ -3,12 +3,13 @@
  *
  * A reader would stumble over a packet without events, so a file is made under a name that begins with a dot, which
  * readers ignore, and is shown under its real name once it holds one. Its blocks are reserved when it is made: a full
- * disk refuses the file instead of killing the writer with SIGBUS. A stream either keeps all its segments, as far as
+ * disk, or a limit on the size of files, refuses the file instead of killing the writer with SIGBUS or SIGXFSZ. A stream either keeps all its segments, as far as
  * a budget that it may share with others reaches, or a fixed number: then the oldest is hidden, filled anew, and
  * shown again under the next name, so that a reader never sees a half-overwritten one.
  *
- * Making a file and bringing its pages into memory takes up to a millisecond. A thread, the maker, does it ahead for
- * whoever asks in time; who does not, or finds that it failed, makes the file on the spot.
+ * Making a file and bringing its pages into memory takes up to a millisecond, and for ever where a disk hangs. So all
+ * files but the first of each stream are made by a thread of their own, the maker, ahead of their use. A stream that
+ * needs one which is not there yet waits for a short time only, and not again until the maker has come back with it.
  */
 #ifndef TROUPE_CORE_TRACE_SEGMENT_H
 #define TROUPE_CORE_TRACE_SEGMENT_H
@@ -18,6 +19,7 @@
 #include <stdint.h>
 #include <troupe/core/status.h>
 #include <troupe/core/trace_format.h>
+#include <uv.h>
 
 struct tri_maker; /* the thread and its queue */
 
@@ -35,31 +37,36 @@ struct tri_segments {
     int64_t *bytes_left; /* atomic, for further files of all streams that share it; NULL: keep alone is the limit */
     char stream[24];     /* begins the names of the files */
     struct tri_maker *maker;
+    uint64_t wait_ns; /* for a file that the maker has not made yet */
 
     /* Under the maker's lock. */
-    bool asked;                       /* the maker has, or will have, the fields below and row[next] */
+    unsigned asked;                   /* the maker has, or will have, old and row[next]; atomic */
     struct tri_segments *asked_after; /* in the maker's queue */
 
     /* The stream's thread. */
     struct tri_segment old; /* left, but still mapped */
+    bool late;              /* the maker did not come back in time for what was asked last */
     uint64_t next_sequence;
     unsigned current, next;   /* places in row; equal until the first segment is shown */
     unsigned room;            /* places in row that are used */
     struct tri_segment row[]; /* a ring */
 };
 
-/* Starts the maker. Thread: setup. Returns TR_OK; TR_ENOMEM; what the system answers. */
-tr_status tri_maker_start(struct tri_maker **out);
+/*
+ * Starts the maker. path names the trace when the maker says that it can make no further file.
+ * Thread: setup. Returns TR_OK; TR_ENOMEM; what the system answers.
+ */
+tr_status tri_maker_start(struct tri_maker **out, const char *path);
 
 /* Ends it; what was asked of it may be left undone. NULL does nothing. Thread: setup. */
 void tri_maker_stop(struct tri_maker *maker);
 
 /*
- * Makes the first file, hidden. bytes_left may be NULL. Thread: setup.
+ * Makes the first file, hidden. bytes_left may be NULL; wait_ns is how long tri_segments_next() may wait. Thread: setup.
  * Returns TR_OK; TR_ENOMEM; TR_ENOSPC when bytes_left is used up; what the system answers. On failure nothing is left.
  */
 tr_status tri_segments_open(struct tri_segments **out, struct tri_maker *maker, int directory, const char *stream,
-                            size_t bytes, unsigned keep, int64_t *bytes_left);
+                            size_t bytes, unsigned keep, int64_t *bytes_left, uint64_t wait_ns);
 
 /* Unmaps all, removes what was never shown, and frees. NULL does nothing. The maker has ended. Thread: setup. */
 void tri_segments_close(struct tri_segments *segments);
@@ -67,9 +74,12 @@ void tri_segments_close(struct tri_segments *segments);
 /* Asks the maker for the next segment, once the first has been shown. Thread: the stream's own. */
 void tri_segments_prepare(struct tri_segments *segments);
 
+/* Is what came too late there now, so that tri_segments_next() need not wait? Thread: the stream's own. */
+bool tri_segments_arrived(const struct tri_segments *segments);
+
 /*
  * The next segment, hidden and to be filled; NULL if there is none to be had, now at least. Until it is shown, asking
- * again gives the same one. Thread: the stream's own.
+ * again gives the same one. Waits for the maker at most as long as the stream may. Thread: the stream's own.
  */
 struct tri_segment *tri_segments_next(struct tri_segments *segments);
 

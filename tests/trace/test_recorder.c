@@ -1,8 +1,11 @@
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include <cmocka.h>
 #include <troupe/actors/trace_events.h>
@@ -261,7 +265,6 @@ write_with_a_full_disk(struct traces *traces)
 {
     struct rlimit limit, none;
     traces_open(traces, TR_TRACE_FILE, 0, 0);
-    signal(SIGXFSZ, SIG_IGN);
     getrlimit(RLIMIT_FSIZE, &limit);
     none = limit;
     none.rlim_cur = SEGMENT / 2;
@@ -317,14 +320,12 @@ flight_mode_makes_do_with_the_files_it_got(void **state)
     traces_open(traces, TR_TRACE_FLIGHT, 8, 0);
     traces_fill(traces, 0, 3 * FULL + 1); /* four files, and the maker is not asked for more */
     struct rlimit limit, none;
-    void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
     getrlimit(RLIMIT_FSIZE, &limit);
     none = limit;
     none.rlim_cur = SEGMENT / 2;
     setrlimit(RLIMIT_FSIZE, &none);
     traces_fill(traces, 3 * FULL + 1, 20 * FULL);
     setrlimit(RLIMIT_FSIZE, &limit);
-    signal(SIGXFSZ, before);
     traces_close(traces);
     assert_int_equal(traces_files(traces, "worker-0."), 4);
     struct file newest = load_segment(traces, 23);
@@ -488,33 +489,101 @@ workers_and_other_threads_write_at_once_and_nothing_is_lost(void **state)
 
 /* -- Options. -- */
 
-static void
-hostile_values_of_the_environment_variable_are_refused(void **state)
+/* What the recorder says on stderr while it opens as TR_TRACE asks. */
+static char *
+open_from_environment(struct traces *traces, const char *value)
 {
-    (void)state;
-    static char longest[8192];
+    static char text[4096];
+    struct tr_trace_options options = {0};
+    char path[300];
+    snprintf(path, sizeof(path), "%s/stderr", traces->base);
+    int saved = dup(STDERR_FILENO), log = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    dup2(log, STDERR_FILENO);
+    setenv("TR_TRACE", value, 1);
+    tr_status status = tri_trace_open(&options, 1, &traces->trace);
+    unsetenv("TR_TRACE");
+    dup2(saved, STDERR_FILENO);
+    ssize_t size = pread(log, text, sizeof(text) - 1, 0);
+    close(saved);
+    close(log);
+    assert_int_equal(status, TR_OK);
+    text[size > 0 ? size : 0] = '\0';
+    return text;
+}
+
+static void
+expect_a_line_and_no_trace(struct traces *traces, const char *value, const char *reason)
+{
+    int fds = tests_open_fds(), threads = tests_threads();
+    const char *text = open_from_environment(traces, value);
+    assert_null(traces->trace);
+    if (traces_count(text, "\n") != 1 || strncmp(text, "troupe: no trace", 16) != 0 || strstr(text, reason) == NULL ||
+        strstr(text, "TR_TRACE") == NULL)
+        fail_msg("TR_TRACE=%.100s was answered with: %s", value, text);
+    if (strlen(value) < 200)
+        assert_non_null(strstr(text, value));
+    assert_int_equal(tests_open_fds(), fds);
+    assert_true(tests_wait_until(has_threads, &threads, TESTS_LIMIT_MS));
+}
+
+static void
+a_variable_that_cannot_be_obeyed_is_one_line_and_no_trace(void **state)
+{
+    struct traces *traces = *state;
+    static char longest[8192], long_path[PATH_MAX - 10];
     memset(longest, 'x', sizeof(longest) - 1);
-    const struct {
-        const char *value;
-        tr_status status;
-    } cases[] = {
-        {",", TR_EINVAL},
-        {",flight", TR_EINVAL},
-        {"dir,", TR_EINVAL},
-        {"dir,FLIGHT", TR_EINVAL},
-        {"dir,flight,", TR_EINVAL},
-        {"dir,file,flight ", TR_EINVAL},
-        {"/nowhere/at/all", TR_ENOENT},
-        {"/dev/null,file", TR_ENOTDIR},
-        {longest, TR_ENAMETOOLONG},
+    for (size_t i = 0; i + 1 < sizeof(long_path); i++)
+        long_path[i] = i % 100 == 0 ? '/' : 'y';
+    static const char form[] = "and not DIRECTORY, \"DIRECTORY,file\" or \"DIRECTORY,flight\"";
+    const char *const cases[][2] = {
+        {",", form},
+        {",flight", form},
+        {"dir,", form},
+        {"dir,FLIGHT", form},
+        {"dir,flihgt", form},
+        {"dir,flight,", form},
+        {"dir,file,flight ", form},
+        {"/nowhere/at/all", tr_status_text(TR_ENOENT)},
+        {"/dev/null,file", tr_status_text(TR_ENOTDIR)},
+        {"/proc/self,flight", ""},
+        {longest, tr_status_text(TR_ENAMETOOLONG)},
+        {long_path, ""},
     };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct tr_trace_options options = {0};
-        struct tri_trace *trace;
-        setenv("TR_TRACE", cases[i].value, 1);
-        assert_int_equal(tri_trace_open(&options, 1, &trace), cases[i].status);
-        assert_null(trace);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        expect_a_line_and_no_trace(traces, cases[i][0], cases[i][1]);
+}
+
+/* With fewer descriptors than it needs, at each step of opening, and with all of memory's limits in the way. */
+static void
+without_descriptors_there_is_a_line_and_no_trace(void **state)
+{
+    struct traces *traces = *state;
+    int taken[64], count = 0;
+    struct rlimit limit, few;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    few = limit;
+    few.rlim_cur = (rlim_t)tests_open_fds() + 12;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    while (count < 64 && (taken[count] = open("/dev/null", O_RDONLY)) >= 0)
+        count++;
+    assert_in_range(count, 3, 63);
+    int needed = 0; /* descriptors that are free when it works: those for stderr's file are two of them */
+    for (; needed < count; needed++) {
+        close(taken[count - 1 - needed]);
+        if (needed < 2)
+            continue;
+        const char *text = open_from_environment(traces, traces->directory);
+        if (traces->trace != NULL)
+            break;
+        assert_int_equal(traces_count(text, "\n"), 1);
+        assert_non_null(strstr(text, traces->directory));
+        assert_int_equal(access(traces->directory, F_OK), -1);
     }
+    assert_in_range(needed, 3, count - 1);
+    traces_close(traces);
+    for (int i = 0; i < count - 1 - needed; i++)
+        close(taken[i]);
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static void
@@ -595,45 +664,187 @@ a_small_limit_makes_small_files_when_their_size_is_left_open(void **state)
 }
 
 static void
-a_directory_that_holds_a_trace_is_refused_and_left_alone(void **state)
+a_directory_that_holds_a_trace_is_left_alone_and_a_numbered_one_taken(void **state)
 {
     struct traces *traces = *state;
+    struct tri_trace *others[3];
+    char path[400];
     traces_open(traces, TR_TRACE_FILE, 0, 0);
     traces_fill(traces, 0, 7);
     struct tr_trace_options options = {.mode = TR_TRACE_FILE, .directory = traces->directory};
-    struct tri_trace *second;
-    assert_int_equal(tri_trace_open(&options, 2, &second), TR_EEXIST);
-    assert_null(second);
-    traces_close(traces);
-    assert_int_equal(tri_trace_open(&options, 2, &second), TR_EEXIST);
+    for (unsigned i = 0; i < 3; i++) {
+        if (i == 1)
+            traces_close(traces); /* closed or open, it is a trace */
+        assert_int_equal(tri_trace_open(&options, 2, &others[i]), TR_OK);
+        tri_trace(tri_trace_stream_of(others[i], 0), TRI_TRACE_CORE_wake, 0, i, 0, 0);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        tri_trace_close(others[i]);
+        snprintf(path, sizeof(path), "%s/%u/worker-0.00000000", traces->directory, i + 2);
+        assert_int_equal(access(path, F_OK), 0);
+    }
     struct file file = load_segment(traces, 0);
     assert_int_equal(file.count, 7);
     free(file.bytes);
-    traces_expect(traces, "check", 0, NULL);
+    traces_expect(traces, "check", 0, "2, 3, 4");
+    for (unsigned i = 2; i <= 4; i++) {
+        snprintf(path, sizeof(path), "%s/%u", traces->directory, i);
+        tests_directory_remove(path);
+    }
+}
+
+#define PROCESSES 8u
+
+/* Opens a trace as TR_TRACE asks, once the others are there too, and writes one event. */
+_Noreturn static void
+trace_at_once(const char *directory, int gate)
+{
+    char byte;
+    struct tri_trace *trace;
+    struct tr_trace_options options = {.mode = TR_TRACE_FILE, .directory = directory};
+    if (read(gate, &byte, 1) != 0 || tri_trace_open(&options, 1, &trace) != TR_OK)
+        _exit(1);
+    tri_trace(tri_trace_stream_of(trace, 0), TRI_TRACE_CORE_wake, 0, 0, 0, 0);
+    tri_trace_close(trace);
+    _exit(0);
+}
+
+static void
+processes_that_start_at_the_same_time_each_get_a_directory(void **state)
+{
+    struct traces *traces = *state;
+    char path[400];
+    pid_t children[PROCESSES];
+    int gate[2];
+    assert_int_equal(pipe(gate), 0);
+    for (unsigned i = 0; i < PROCESSES; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0) {
+            close(gate[1]);
+            trace_at_once(traces->directory, gate[0]);
+        }
+    }
+    close(gate[0]);
+    close(gate[1]);
+    for (unsigned i = 0; i < PROCESSES; i++) {
+        int status;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+    traces_expect(traces, "info", 0, "wake                               1");
+    for (unsigned i = 2; i <= PROCESSES; i++) {
+        snprintf(path, sizeof(path), "%s/%u", traces->directory, i);
+        const char *const words[] = {TROUPE_TRACE, "info", path, NULL};
+        struct outcome outcome = traces_run(words);
+        assert_int_equal(outcome.status, 0);
+        assert_non_null(strstr(outcome.text, "wake                               1"));
+        free(outcome.text);
+        tests_directory_remove(path);
+    }
+    snprintf(path, sizeof(path), "%s/%u", traces->directory, PROCESSES + 1);
+    assert_int_equal(access(path, F_OK), -1);
 }
 
 /* No file of a segment's size can be made: the first step that fails after the directory was claimed. */
 static void
 a_disk_that_is_full_from_the_beginning_is_reported_and_nothing_is_left(void **state)
 {
-    const struct traces *traces = *state;
+    struct traces *traces = *state;
     struct rlimit limit, none;
-    void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
+    static const rlim_t limits[] = {100000, 1000, 0}; /* the last two: not even the metadata fits */
     getrlimit(RLIMIT_FSIZE, &limit);
     none = limit;
-    none.rlim_cur = 100000;
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        struct tr_trace_options options = {.mode = TR_TRACE_FILE, .directory = traces->directory};
+        int fds = tests_open_fds(), threads = tests_threads();
+        none.rlim_cur = limits[i];
+        setrlimit(RLIMIT_FSIZE, &none); /* no signal comes of it: SIGXFSZ would end the process */
+        tr_status status = tri_trace_open(&options, 2, &traces->trace);
+        setrlimit(RLIMIT_FSIZE, &limit);
+        assert_int_equal(status, TR_EFBIG);
+        assert_null(traces->trace);
+        assert_int_equal(access(traces->directory, F_OK), -1);
+        assert_int_equal(tests_open_fds(), fds);
+        assert_true(tests_wait_until(has_threads, &threads, TESTS_LIMIT_MS));
+    }
+}
+
+static void
+metadata_that_cannot_be_written_silences_what_it_does_not_describe(void **state)
+{
+    static const struct tri_trace_event table[] = {{0x900, "late", "an event that is told of too late"}};
+    struct traces *traces = *state;
+    struct rlimit limit, none;
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    traces_fill(traces, 0, 5);
+    traces_write(traces, 1, TRI_TRACE_CORE_wake, 0, 0, 0);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    none = limit;
+    none.rlim_cur = 1000;
     setrlimit(RLIMIT_FSIZE, &none);
-    struct tr_trace_options options = {.mode = TR_TRACE_FILE, .directory = traces->directory};
-    struct tri_trace *trace;
-    int fds = tests_open_fds(), threads = tests_threads();
-    tr_status status = tri_trace_open(&options, 2, &trace);
+    tri_trace_declare(traces->trace, 0, table, 1);
     setrlimit(RLIMIT_FSIZE, &limit);
-    signal(SIGXFSZ, before);
-    assert_true(status < 0);
-    assert_null(trace);
-    assert_int_equal(access(traces->directory, F_OK), -1);
-    assert_int_equal(tests_open_fds(), fds);
-    assert_true(tests_wait_until(has_threads, &threads, TESTS_LIMIT_MS));
+    for (unsigned i = 0; i < 3; i++)
+        traces_write(traces, 0, 0x900, i, 0, 0);
+    traces_write(traces, 1, TRI_TRACE_CORE_wake, 1, 0, 0);
+    traces_close(traces);
+    struct file file = load_segment(traces, 0);
+    assert_int_equal(file.count, 6);
+    assert_int_equal(file.records[5].id, TRI_TRACE_CORE_lost);
+    assert_int_equal(file.records[5].arg, 3);
+    free(file.bytes);
+    traces_expect(traces, "info", 0, "wake                               7");
+}
+
+/* -- A disk that hangs. -- */
+
+static atomic_bool disk_hangs;
+static atomic_uint files_begun;
+
+/* Takes the place of the C library's. */
+int
+posix_fallocate(int fd, off_t offset, off_t size)
+{
+    files_begun++;
+    while (disk_hangs)
+        usleep(1000);
+    return ftruncate(fd, offset + size) == 0 ? 0 : errno;
+}
+
+static bool
+a_further_file_is_begun(void *count)
+{
+    return files_begun > *(unsigned *)count;
+}
+
+/* All the time that the writer may wait is spent once, not once for each event. */
+static void
+a_disk_that_hangs_costs_events_and_no_time(void **state)
+{
+    struct traces *traces = *state;
+    struct tr_trace_options options = {
+        .mode = TR_TRACE_FILE, .directory = traces->directory, .segment_bytes = SEGMENT, .wait_ms = -1};
+    assert_int_equal(tri_trace_open(&options, 2, &traces->trace), TR_OK);
+    unsigned begun = files_begun;
+    disk_hangs = true;
+    traces_fill(traces, 0, FULL + 1000); /* it returns although no file comes */
+    assert_true(tests_wait_until(a_further_file_is_begun, &begun, TESTS_LIMIT_MS));
+    traces_fill(traces, FULL + 1000, 1000);
+    disk_hangs = false;
+    uint32_t next = FULL + 2000;
+    for (uint64_t end = uv_hrtime() + TESTS_LIMIT_MS * UINT64_C(1000000); uv_hrtime() < end; next++) {
+        traces_fill(traces, next, 1); /* it goes on by itself once the file is there */
+        if (traces_files(traces, "worker-0.") == 2)
+            break;
+    }
+    traces_close(traces);
+    struct file full = load_segment(traces, 0), after = load_segment(traces, 1);
+    assert_int_equal(full.records[FULL].id, TRI_TRACE_CORE_lost);
+    assert_true(full.records[FULL].arg >= 2000);
+    assert_int_equal(after.records[0].arg, FULL + full.records[FULL].arg);
+    free(full.bytes);
+    free(after.bytes);
 }
 
 int
@@ -663,13 +874,17 @@ main(void)
         TEST(a_long_name_is_cut_in_the_file),
         TEST(message_ids_count_up_in_each_stream),
         TEST(workers_and_other_threads_write_at_once_and_nothing_is_lost),
-        TEST(hostile_values_of_the_environment_variable_are_refused),
+        TEST(a_variable_that_cannot_be_obeyed_is_one_line_and_no_trace),
+        TEST(without_descriptors_there_is_a_line_and_no_trace),
         TEST(the_environment_variable_switches_tracing_on),
         TEST(options_that_are_on_win_over_the_environment),
         TEST(wrong_options_are_refused_and_leave_nothing),
         TEST(a_small_limit_makes_small_files_when_their_size_is_left_open),
-        TEST(a_directory_that_holds_a_trace_is_refused_and_left_alone),
+        TEST(a_directory_that_holds_a_trace_is_left_alone_and_a_numbered_one_taken),
+        TEST(processes_that_start_at_the_same_time_each_get_a_directory),
         TEST(a_disk_that_is_full_from_the_beginning_is_reported_and_nothing_is_left),
+        TEST(metadata_that_cannot_be_written_silences_what_it_does_not_describe),
+        TEST(a_disk_that_hangs_costs_events_and_no_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -103,6 +103,20 @@ find_event(const struct trace *trace, struct arguments *arguments)
         refuse("the trace knows no such event", arguments->event);
 }
 
+/* On stderr, so that it disturbs no reader of what is printed. */
+static void
+mention_others(const struct trace *trace)
+{
+    if (trace->other_count == 0)
+        return;
+    fputs("troupe-trace: ", stderr);
+    print_escaped(stderr, trace->path);
+    fputs(" has sub-directories with traces of their own:", stderr);
+    for (size_t i = 0; i < trace->other_count; i++)
+        fprintf(stderr, "%s %u", i > 0 ? "," : "", trace->others[i]);
+    fputc('\n', stderr);
+}
+
 int
 main(int count, char **words)
 {
@@ -119,6 +133,7 @@ main(int count, char **words)
         refuse("that option belongs to another command", "");
 
     struct trace *trace = trace_open(arguments.directory);
+    mention_others(trace);
     find_event(trace, &arguments);
     int status = info   ? command_info(trace)
                  : dump ? command_dump(trace, &arguments.dump)

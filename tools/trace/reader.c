@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -137,6 +138,45 @@ add_file(struct trace *trace, const char *name)
         add_segment(trace, name, &packet);
 }
 
+/* The number of a sub-directory in which the recorder may have put another trace; 0: it is none. */
+static unsigned
+number_of(const struct trace *trace, const char *name)
+{
+    struct stat status;
+    size_t digits = strspn(name, "0123456789");
+    if (digits == 0 || digits > 4 || name[digits] != '\0' || name[0] == '0')
+        return 0;
+    if (fstatat(trace->directory, name, &status, 0) != 0 || !S_ISDIR(status.st_mode))
+        return 0;
+    return (unsigned)atoi(name);
+}
+
+static void
+add_other(struct trace *trace, unsigned number)
+{
+    size_t count = trace->other_count;
+    if ((count & (count - 1)) == 0) /* a power of two: full */
+        trace->others = must_realloc(trace->others, count > 0 ? count * 2 : 1, sizeof(*trace->others));
+    trace->others[trace->other_count++] = number;
+}
+
+static void
+add_entry(struct trace *trace, const char *name)
+{
+    unsigned number = number_of(trace, name);
+    if (number > 0)
+        add_other(trace, number);
+    else
+        add_file(trace, name);
+}
+
+static int
+by_value(const void *a, const void *b)
+{
+    unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
+    return x < y ? -1 : x > y;
+}
+
 static void
 add_files(struct trace *trace)
 {
@@ -145,9 +185,11 @@ add_files(struct trace *trace)
         give_up("%s cannot be listed: %s", trace->path, strerror(errno));
     for (struct dirent *entry = readdir(list); entry != NULL; entry = readdir(list)) {
         if (entry->d_name[0] != '.' && strcmp(entry->d_name, "metadata") != 0)
-            add_file(trace, entry->d_name);
+            add_entry(trace, entry->d_name);
     }
     closedir(list);
+    if (trace->other_count > 0)
+        qsort(trace->others, trace->other_count, sizeof(*trace->others), by_value);
 }
 
 static int
@@ -275,6 +317,7 @@ trace_close(struct trace *trace)
     }
     free(trace->streams);
     free(trace->counts);
+    free(trace->others);
     names_free(trace->names);
     metadata_free(trace->metadata);
     close(trace->directory);

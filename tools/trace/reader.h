@@ -48,6 +48,8 @@ struct trace {
     struct stream *streams; /* by number */
     size_t stream_count;
     uint64_t *counts; /* of events, by id */
+    unsigned *others; /* sub-directories of these numbers hold traces of their own, which are not read */
+    size_t other_count;
 };
 
 struct trace *trace_open(const char *path);

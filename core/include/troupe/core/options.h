@@ -21,10 +21,13 @@ enum tr_trace_mode {
 
 struct tr_trace_options {
     enum tr_trace_mode mode;
-    const char *directory; /* made if it does not exist; must hold no other trace. Copied */
+    const char *directory; /* made if it does not exist, but not its parents; if it holds a trace already, the first of its
+                              sub-directories 2, 3, ... that holds none is taken instead. Copied */
     size_t segment_bytes;  /* of one file; default 1 MiB */
     unsigned segments;     /* flight: files kept per worker; default 8 */
     uint64_t limit_bytes;  /* file: of all files together; default 1 GiB */
+    int wait_ms; /* longest time that a thread waits for the disk when a file is full; then events are lost, and counted,
+                    until the disk has caught up. Default 20, -1: none at all */
 };
 
 struct tr_runtime_options {
@@ -37,8 +40,11 @@ struct tr_runtime_options {
     uint32_t lane_limit;    /* messages that may wait on the sender's side of a full lane; default 1,048,576 */
     uint32_t outside_limit; /* messages of other threads that one worker may hold unread; default 1,048,576 */
 
-    /* The environment variable TR_TRACE=dir switches file tracing on if this leaves it off; TR_TRACE=dir,flight the flight
-     * recorder. */
+    /*
+     * The environment variable TR_TRACE=dir switches file tracing on if this leaves it off; TR_TRACE=dir,flight the flight
+     * recorder. What is set here and cannot be done makes the start fail. A variable that cannot be obeyed never does: it
+     * is a line on stderr, and the program runs without a trace.
+     */
     struct tr_trace_options trace;
 };
 

@@ -105,6 +105,7 @@ TR_DECLARATIONS_BEGIN
     X(TR_EAI_AGAIN, -146, "EAI_AGAIN", "temporary failure of the name service")                                        \
     X(TR_EAI_FAIL, -147, "EAI_FAIL", "permanent failure of the name service")                                          \
     X(TR_EAI_FAMILY, -148, "EAI_FAMILY", "address family not supported by the name service")                           \
+    X(TR_EFBIG, -151, "EFBIG", "file too large")                                                                       \
     X(TR_EUNKNOWN, -199, "UNKNOWN", "unknown error")
 
 typedef enum tr_status {

@@ -48,12 +48,12 @@ enum {
 };
 
 /*
- * Opens the recorder as options and the environment's TR_TRACE say. *out is NULL when nothing is to be recorded.
+ * Opens the recorder as options and the environment's TR_TRACE say. *out is NULL when nothing is to be recorded, and when
+ * the variable asks for what cannot be done: then a line on stderr says so.
  * workers streams are made, and one more for all threads that are no workers.
  * Thread:  setup.
- * Returns: TR_OK; TR_EINVAL (no directory, an unknown mode, a TR_TRACE that is not "dir", "dir,file" or "dir,flight");
- *          TR_ETOOMANYWORKERS; TR_EBADLIMIT (sizes out of range, or a limit that does not hold a file for each
- *          stream); TR_EEXIST (the directory holds a trace); TR_ENOMEM; what the system answers. On failure nothing is
+ * Returns: TR_OK; of options that are on: TR_EINVAL (no directory, an unknown mode); TR_ETOOMANYWORKERS; TR_EBADLIMIT (sizes out of range, or a limit that does not hold a file for each
+ *          stream); TR_EEXIST (the directory holds 9,999 traces); TR_ENOMEM; what the system answers. On failure nothing is
  *          left.
  */
 tr_status tri_trace_open(const struct tr_trace_options *options, unsigned workers, struct tri_trace **out);
@@ -65,12 +65,13 @@ void tri_trace_close(struct tri_trace *trace);
 struct tri_trace_stream *tri_trace_stream_of(struct tri_trace *trace, unsigned worker);
 
 /*
- * Tells the recorder of a table of events, before the first of them is written: an event that the files do not describe
- * makes them unreadable. Telling it twice does no harm; NULL for trace does nothing. The table must outlive the
- * recorder.
- * Thread: any. Returns TR_OK; TR_ENOMEM; what the system answers, such as TR_ENOSPC: then none of them may be written.
+ * Tells the recorder of a table of events, before a worker writes the first of them: an event that the files do not
+ * describe makes them unreadable. If it cannot be written down, a line on stderr says so, and what this worker and the
+ * threads outside write from then on is lost, and counted. Telling it again does no harm; NULL for trace does nothing.
+ * The table must outlive the recorder.
+ * Thread: the worker's own; setup.
  */
-tr_status tri_trace_declare(struct tri_trace *trace, const struct tri_trace_event *table, size_t count);
+void tri_trace_declare(struct tri_trace *trace, unsigned worker, const struct tri_trace_event *table, size_t count);
 
 /* The number under which the trace knows a name, which is recorded when it is first asked for; 0 if trace or name is
  * NULL or memory is short. Equal texts have equal numbers. Thread: any. */

@@ -11,6 +11,7 @@
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <troupe/core/clock.h>
 #include <troupe/core/message.h>
 #include <troupe/core/options.h>
 #include <troupe/core/order.h>
@@ -176,22 +177,6 @@ tr_status tri_worker_post(struct tri_worker *worker, tr_ref to, const tr_message
 
 /* The worker that the calling thread is, NULL if it is none. Thread: any. */
 struct tri_worker *tri_worker_current(void);
-
-/* Ticks of a fast clock; runtime->ticks_per_ms of them are a millisecond. Thread: any. */
-#if defined(__x86_64__)
-#include <x86intrin.h>
-static inline uint64_t
-tri_ticks(void)
-{
-    return __rdtsc();
-}
-#else
-static inline uint64_t
-tri_ticks(void)
-{
-    return uv_hrtime();
-}
-#endif
 
 /*
  * Copies what a message says, without who sends it and its id, a word at a time. Its fields have usually just been stored

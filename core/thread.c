@@ -1,0 +1,185 @@
+#include <troupe/core/thread.h>
+
+#include "affinity.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NAME_SIZE 16 /* the system's */
+
+struct tri_origin {
+    struct tri_cpus cpus;
+    sigset_t signals;
+};
+
+/* A thread's beginning; it frees it at its end. */
+struct start {
+    struct tri_origin origin;
+    bool elsewhere; /* the thread that starts it runs on CPUs of its own */
+    char name[NAME_SIZE];
+    void (*main)(void *argument);
+    void *argument;
+};
+
+static _Thread_local const struct tri_origin *here;
+static uv_once_t prepared = UV_ONCE_INIT;
+static sigset_t blocked; /* in our threads */
+
+/* Signals that a thread causes itself: blocked, they would end the process without a handler's word. */
+static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+
+/* Does the thread block what it was started with? If not, somebody who forks has prepared it for that, such as libuv. */
+static bool
+blocks_as_started(void)
+{
+    sigset_t now;
+    pthread_sigmask(SIG_BLOCK, NULL, &now);
+    for (int signal = 1; signal < SIGRTMIN; signal++)
+        if (sigismember(&now, signal) != sigismember(&blocked, signal))
+            return false;
+    return true;
+}
+
+/* In the child of a fork(), on its only thread. */
+static void
+restore_origin(void)
+{
+    if (here == NULL)
+        return;
+    tri_cpus_use(&here->cpus);
+    if (blocks_as_started())
+        pthread_sigmask(SIG_SETMASK, &here->signals, NULL);
+}
+
+static void
+prepare(void)
+{
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        sigdelset(&blocked, faults[i]);
+    sigset_t before;
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    pthread_sigmask(SIG_SETMASK, &before, &blocked); /* some signals cannot be blocked: it is what it came to */
+    pthread_atfork(NULL, NULL, restore_origin); /* without memory: a child inherits what the thread has */
+}
+
+static void
+set_name(const char *name)
+{
+#if defined(__linux__)
+    pthread_setname_np(pthread_self(), name);
+#else
+    (void)name;
+#endif
+}
+
+static void
+free_start(struct start *start)
+{
+    tri_cpus_fini(&start->origin.cpus);
+    free(start);
+}
+
+static void
+thread_main(void *argument)
+{
+    struct start *start = argument;
+    here = &start->origin;
+    set_name(start->name);
+    if (start->elsewhere)
+        tri_cpus_use(&start->origin.cpus);
+    start->main(start->argument);
+    here = NULL;
+    free_start(start);
+}
+
+static struct start *
+new_start(const char *name, void (*main)(void *), void *argument)
+{
+    struct start *start = calloc(1, sizeof(*start));
+    if (start == NULL)
+        return NULL;
+    start->elsewhere = here != NULL;
+    start->main = main;
+    start->argument = argument;
+    snprintf(start->name, sizeof(start->name), "%s", name);
+    if (here != NULL) {
+        start->origin = (struct tri_origin){tri_cpus_copy(&here->cpus), here->signals};
+    } else {
+        start->origin.cpus = tri_cpus_own();
+        pthread_sigmask(SIG_BLOCK, NULL, &start->origin.signals);
+    }
+    return start;
+}
+
+int
+tri_thread_start(uv_thread_t *thread, const char *name, size_t stack_bytes, void (*main)(void *), void *argument)
+{
+    uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = stack_bytes}; /* 0: the default */
+    sigset_t before;
+    uv_once(&prepared, prepare);
+    struct start *start = new_start(name, main, argument);
+    if (start == NULL)
+        return UV_ENOMEM;
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    int error = uv_thread_create_ex(thread, &options, thread_main, start);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error != 0)
+        free_start(start);
+    return error;
+}
+
+const struct tri_origin *
+tri_thread_origin(void)
+{
+    return here;
+}
+
+const struct tri_origin *
+tri_thread_set_origin(const struct tri_origin *origin)
+{
+    const struct tri_origin *before = here;
+    here = origin;
+    return before;
+}
+
+/* -- libuv's pool. -- */
+
+static uv_once_t pool_started = UV_ONCE_INIT;
+
+static void
+do_nothing(uv_work_t *work)
+{
+    (void)work;
+}
+
+/* The first work of the process: with it libuv starts the pool, from this thread. */
+static void
+use_pool(void *argument)
+{
+    (void)argument;
+    uv_loop_t loop;
+    uv_work_t work;
+    if (uv_loop_init(&loop) != 0)
+        return;
+    if (uv_queue_work(&loop, &work, do_nothing, NULL) == 0)
+        uv_run(&loop, UV_RUN_DEFAULT);
+    uv_loop_close(&loop);
+}
+
+static void
+start_pool(void)
+{
+    uv_thread_t thread;
+    if (tri_thread_start(&thread, "troupe-pool", 0, use_pool, NULL) == 0)
+        uv_thread_join(&thread);
+}
+
+void
+tri_thread_start_pool(void)
+{
+    uv_once(&pool_started, start_pool);
+}

@@ -29,6 +29,8 @@
  */
 #include "attempt.h"
 
+#include "verdict.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -265,12 +267,13 @@ open_socket(struct attempt *attempt)
 static int
 connect_socket(const struct attempt *attempt, bool *waits)
 {
-    int result;
+    enum tri_verdict verdict;
     do {
-        result = connect(attempt->fd, (const struct sockaddr *)&attempt->peer, size_of(&attempt->peer));
-    } while (result != 0 && errno == EINTR);
-    *waits = result != 0 && (errno == EINPROGRESS || errno == EALREADY);
-    return result == 0 || *waits || errno == EISCONN ? 0 : uv_translate_sys_error(errno);
+        int result = connect(attempt->fd, (const struct sockaddr *)&attempt->peer, size_of(&attempt->peer));
+        verdict = result == 0 ? TRI_COMPLETE : tri_verdict(TRI_ON_CONNECT, errno);
+    } while (verdict == TRI_AGAIN);
+    *waits = verdict == TRI_WAIT;
+    return *waits || verdict == TRI_COMPLETE ? 0 : uv_translate_sys_error(errno);
 }
 
 static void on_outcome(uv_poll_t *poll, int status, int events);

@@ -8,6 +8,8 @@
  * libuv cannot accept for another loop, so the descriptor is polled and accepted from by ourselves: at most
  * ACCEPTS_PER_WAKE at a time, so that a storm of connections does not starve those that are here.
  *
+ * What an error of accept() means is in verdict.c. A descriptor that does not listen any more closes the server.
+ *
  * When the process is out of descriptors the waiting connection cannot be taken, and the descriptor would stay
  * readable: polling on would spin. So the listener waits and tries again every RETRY_MS, while established connections
  * go on. The first such failure is an error event, further ones at most once in COMPLAIN_MS.
@@ -17,6 +19,7 @@
  * it is still its turn.
  */
 #include "server_internal.h"
+#include "verdict.h"
 
 #include <errno.h>
 
@@ -31,37 +34,8 @@ server_of(struct tri_listener *listener)
 
 /* Accepting. */
 
-enum outcome {
-    ACCEPTED,
-    NOTHING_THERE,
-    TRY_NEXT, /* that one is lost, the next may be well */
-    OUT_OF_RESOURCES,
-};
-
-static enum outcome
-sort_error(int error)
-{
-    switch (error) {
-    case EAGAIN: return NOTHING_THERE;
-    case EINTR:
-    case ECONNABORTED:
-    case EPROTO:
-    case EPERM:
-    case ENETDOWN:
-    case ENOPROTOOPT:
-    case EHOSTDOWN:
-    case EHOSTUNREACH:
-    case EOPNOTSUPP:
-    case ENETUNREACH:
-#ifdef ENONET
-    case ENONET:
-#endif
-        return TRY_NEXT;
-    default: return OUT_OF_RESOURCES;
-    }
-}
-
-static enum outcome
+/* Takes one connection. false: there is none, or it is lost, and *error is the errno that says why. */
+static bool
 accept_one(tr_server *server, int *error)
 {
     struct sockaddr_storage storage = {0};
@@ -70,10 +44,10 @@ accept_one(tr_server *server, int *error)
     int fd = accept4(server->listener.endpoint->fd, peer, peer != NULL ? &size : NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
         *error = errno;
-        return sort_error(errno);
+        return false;
     }
     tri_server_deal(server, fd, peer);
-    return ACCEPTED;
+    return true;
 }
 
 /* Is it still this listener that takes the connections? */
@@ -83,19 +57,23 @@ has_its_turn(const struct tri_listener *listener)
     return listener->endpoint != NULL && listener->endpoint->newest == listener && tri_listener_accepts(listener);
 }
 
-/* Returns the errno of what has run out, or 0. */
+/* Returns 0, or the errno for which it is of no use to go on at once. */
 static int
 accept_some(tr_server *server)
 {
+    int error = 0;
+    unsigned lost = 0;
     for (int i = 0; i < ACCEPTS_PER_WAKE && has_its_turn(&server->listener); i++) {
-        int error;
-        enum outcome outcome = accept_one(server, &error);
-        if (outcome == OUT_OF_RESOURCES)
+        if (accept_one(server, &error))
+            continue;
+        enum tri_verdict verdict = tri_verdict(TRI_ON_ACCEPT, error);
+        if (verdict == TRI_WAIT)
+            return 0;
+        if (verdict == TRI_SHORT || verdict == TRI_BROKEN)
             return error;
-        if (outcome == NOTHING_THERE)
-            break;
+        lost++; /* the next may be well */
     }
-    return 0;
+    return lost == ACCEPTS_PER_WAKE ? error : 0; /* none of so many: something takes them all */
 }
 
 /* Pausing, for whatever reason. */
@@ -117,13 +95,24 @@ go_on(tr_server *server)
 static void on_retry(struct tri_timer *timer);
 
 static void
-starve(tr_server *server, int error)
+starve(tr_server *server)
 {
     struct tri_listener *listener = &server->listener;
     listener->retry.fire = on_retry;
     /* Without memory for the timer there is nothing left but to go on polling. */
     listener->starved = tri_timer_start(&server->net->worker->timers, &listener->retry, RETRY_MS) == TR_OK;
-    tri_server_complain(server, error);
+}
+
+/* Accepting has come to a halt. The user may do anything in the error event. */
+static void
+halt(tr_server *server, int error)
+{
+    bool broken = tri_verdict(TRI_ON_ACCEPT, error) == TRI_BROKEN;
+    if (!broken)
+        starve(server);
+    tri_server_complain(server, tri_status_from_errno(error), error);
+    if (broken && server->listener.endpoint != NULL)
+        tri_server_shut(server);
 }
 
 /* What wakes it. */
@@ -137,8 +126,8 @@ tri_listener_readable(struct tri_listener *listener)
         tri_server_shut(server);
     } else {
         int error = accept_some(server);
-        if (error != 0)
-            starve(server, error);
+        if (error != 0 && listener->endpoint != NULL)
+            halt(server, error);
         if (listener->starved && listener->endpoint != NULL)
             stand_still(server, tri_status_from_errno(error));
     }
@@ -153,8 +142,8 @@ on_retry(struct tri_timer *timer)
     struct tri_actor_frame frame = tri_server_enter(server, TRI_TAG_ON_ACCEPT);
     listener->starved = false;
     int error = accept_some(server);
-    if (error != 0)
-        starve(server, error);
+    if (error != 0 && listener->endpoint != NULL)
+        halt(server, error);
     if (listener->endpoint != NULL && !listener->starved)
         go_on(server);
     tri_server_leave(server, frame);

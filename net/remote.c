@@ -7,6 +7,7 @@
  */
 #include "server_internal.h"
 #include "socket_internal.h"
+#include "writer.h"
 #include "tune.h"
 
 #include <errno.h>
@@ -487,19 +488,12 @@ tri_remote_written(tr_socket *socket, void *argument, tr_status status)
     drop_ask(ask);
 }
 
-/* After these the callback of a write is not called. */
-static bool
-changed_nothing(tr_status status)
-{
-    return status == TR_ENOMEM || status == TR_EINVAL || status == TR_EQUEUELIMIT;
-}
-
 static void
 answer_when_written(tr_socket *socket, struct write_ask *ask, bool ends)
 {
     tr_status status = ends ? tr_socket_end_then(socket, ask->slice, tri_remote_written, ask)
                             : tr_socket_write_then(socket, ask->slice, tri_remote_written, ask);
-    if (changed_nothing(status))
+    if (tri_write_is_untold(status))
         tri_remote_written(socket, ask, status);
 }
 
@@ -515,7 +509,7 @@ answer_at_once(tr_socket *socket, struct write_ask *ask)
 static void
 write_unasked(tr_socket *socket, tr_status status)
 {
-    if (status < TR_OK && changed_nothing(status))
+    if (tri_write_is_untold(status))
         tri_socket_close(socket, status, 0, TRI_CALL_WRITE);
 }
 

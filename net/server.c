@@ -113,13 +113,13 @@ give_endings(tr_server *server)
 }
 
 void
-tri_server_complain(tr_server *server, int error)
+tri_server_complain(tr_server *server, tr_status status, int system)
 {
     uint64_t now_ms = uv_now(&server->net->worker->loop);
     if (server->error_reported_ms != 0 && now_ms - server->error_reported_ms < COMPLAIN_MS)
         return;
     server->error_reported_ms = now_ms;
-    struct tr_error complaint = error_of(tri_status_from_errno(error), error, "accept");
+    struct tr_error complaint = error_of(status, system, "accept");
     emit_error(server, &complaint);
 }
 

@@ -128,7 +128,7 @@ tr_status tri_server_reserve_error(tr_server *server);
 void tri_server_failed(tr_server *server, tr_status status, int system, const char *call);
 
 /* Reports that accepting failed, unless that was reported just now. */
-void tri_server_complain(tr_server *server, int error);
+void tri_server_complain(tr_server *server, tr_status status, int system);
 
 /* Counts it among those that keep the program alive, or no more, as its state says. */
 void tri_server_count_live(tr_server *server);

@@ -11,6 +11,7 @@
  *   queue.c       what waits to be written, and the callbacks; transmit.c: from there to the kernel
  *   connect.c     look-up and connect
  *   deal.c        accepted connections
+ *   retry.c       writing again after a lack of memory
  *   idle.c        the timeout
  *   tune.c        options of the descriptor
  *   pipe.c        from one socket to another
@@ -145,6 +146,8 @@ struct tri_extra {
     struct tri_timer idle;
     uint64_t timeout_ms; /* 0: none */
 
+    struct tri_timer retry; /* until then nothing is written: the system has run out of something */
+
     tr_ref owner;          /* TR_NOBODY: callbacks */
     int64_t credit;        /* what is left of the owner's; below 0 when one read brought more events than that */
     struct tri_idle watch; /* looks after an owner that does not answer */
@@ -159,6 +162,7 @@ struct tri_extra {
     struct tri_pipe *pipe;        /* where data goes; NULL: to the user */
     struct tri_pipe_end *sources; /* pipes that end here */
     bool drops;                   /* data goes nowhere */
+    bool reports_resets;          /* asked for: a reset is an error, whatever came before it */
 };
 
 struct tri_writer; /* writer.h */
@@ -403,6 +407,18 @@ void tri_remote_to_socket(tr_socket *socket, tr_message *message);
 
 /* The callback of a write that another actor asked for: it must always be called. */
 void tri_remote_written(tr_socket *socket, void *argument, tr_status status);
+
+/* retry.c */
+
+/* Writes what waits a moment later. false: without memory. */
+bool tri_retry_start(tr_socket *socket);
+void tri_retry_end(tr_socket *socket);
+
+static inline bool
+tri_retry_is_due(const tr_socket *socket)
+{
+    return TRI_UNLIKELY(socket->extra != NULL) && socket->extra->retry.place > 0;
+}
 
 /* idle.c */
 

@@ -42,7 +42,7 @@ static ssize_t
 send_bytes(tr_socket *socket)
 {
     int count = gather(socket, socket->net->gather);
-    return count > 0 ? tri_transmit_result(writev(socket->fd, socket->net->gather, count)) : 0;
+    return count > 0 ? tri_transmit_result(TRI_ON_WRITE, writev(socket->fd, socket->net->gather, count)) : 0;
 }
 
 static ssize_t
@@ -57,7 +57,7 @@ send_descriptor(tr_socket *socket, const struct tri_write *write)
     rights->cmsg_type = SCM_RIGHTS;
     rights->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(rights), &write->fd, sizeof(write->fd));
-    return tri_transmit_result(sendmsg(socket->fd, &header, 0));
+    return tri_transmit_result(TRI_ON_PASS, sendmsg(socket->fd, &header, 0));
 }
 
 /* For systems without sendfile, and for what sendfile does not take: through memory. */
@@ -67,8 +67,8 @@ copy_file(tr_socket *socket, const struct tri_write *file, size_t most)
     char bytes[COPY_BYTES]; /* the worker's slab may be lent to the data callback that writes */
     ssize_t size = pread(file->fd, bytes, most < sizeof(bytes) ? most : sizeof(bytes), (off_t)file->offset);
     if (size <= 0)
-        return size < 0 ? tri_transmit_result(size) : -EIO;
-    return tri_transmit_result(write(socket->fd, bytes, (size_t)size));
+        return size < 0 ? tri_transmit_result(TRI_ON_FILE, size) : -EIO;
+    return tri_transmit_result(TRI_ON_WRITE, write(socket->fd, bytes, (size_t)size));
 }
 
 static ssize_t
@@ -82,8 +82,8 @@ send_file(tr_socket *socket, const struct tri_write *write)
         return size;
     if (size == 0)
         return -EIO; /* the file has become shorter */
-    if (errno != EINVAL && errno != ENOSYS)
-        return tri_transmit_result(size);
+    if (tri_verdict(TRI_ON_FILE, errno) != TRI_REFUSED)
+        return tri_transmit_result(TRI_ON_FILE, size);
 #endif
     return copy_file(socket, write, most);
 }
@@ -176,11 +176,22 @@ emptied(tr_socket *socket)
         socket->due |= TRI_STEP(FIN);
 }
 
+/* The kernel has taken nothing of the first write, and says why. As in Node, the writes are told before the error. */
+static void
+not_taken(tr_socket *socket, int error)
+{
+    if (tri_transmit_is_short(error) && tri_retry_start(socket))
+        return;
+    tr_status status = tri_status_from_errno(error);
+    tri_writer_fail(socket, status, status);
+    tri_socket_fail(socket, -error, TRI_CALL_WRITE);
+}
+
 /* One call to the kernel, and more when bytes are not followed by bytes: those would have gone with the first. */
 void
 tri_writer_flush(tr_socket *socket)
 {
-    if (!tri_socket_is_open(socket) || tri_writer_is_empty(socket))
+    if (!tri_socket_is_open(socket) || tri_writer_is_empty(socket) || tri_retry_is_due(socket))
         return;
     if (tri_writer_is_corked(socket)) {
         tri_transmit_want_room(socket, false); /* until it is uncorked */
@@ -191,10 +202,8 @@ tri_writer_flush(tr_socket *socket)
     do {
         bytes_only = socket->writer->queue.first->kind == TRI_WRITE_BYTES;
         ssize_t taken = send_front(socket);
-        if (taken < 0) { /* as in Node, the writes are told before the error */
-            tr_status status = tri_status_from_uv((int)taken);
-            tri_writer_fail(socket, status, status);
-            tri_socket_fail(socket, (int)taken, TRI_CALL_WRITE);
+        if (taken < 0) {
+            not_taken(socket, (int)-taken);
             return;
         }
         if (taken > 0)

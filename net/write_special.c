@@ -72,49 +72,61 @@ duplicate(int fd, int *out)
     return *out >= 0 ? TR_OK : tri_status_from_errno(errno);
 }
 
-/* An entry with a duplicate. */
+/* Puts an order with a duplicate of the descriptor into the queue; what the write is beyond that, `kind` says. */
 static tr_status
-entry_with_descriptor(tr_socket *socket, int fd, tr_write_done done, void *argument, struct tri_write **out)
+write_descriptor(tr_socket *socket, const struct tri_order *order, int fd, const struct tri_write *kind)
 {
     int copy;
     tr_status status = duplicate(fd, &copy);
     if (status != TR_OK)
-        return status;
-    struct tri_write *write = tri_queue_entry(socket, done, argument);
+        return tri_order_refuse(socket, order, status);
+    struct tri_write *write = tri_queue_entry(socket, order->done, order->argument);
     if (write == NULL) {
         close(copy);
         return TR_ENOMEM;
     }
     write->fd = copy;
-    *out = write;
+    write->kind = kind->kind;
+    write->offset = kind->offset;
+    write->length = kind->length;
+    write->whole = kind->whole;
+    tr_slice_hold(order->slice);
+    write->slice = order->slice;
+    return write_entry(socket, write);
+}
+
+/* TR_OK, TR_EBADF, TR_EBADFD; how many bytes follow the offset. */
+static tr_status
+look_at_file(int fd, uint64_t offset, uint64_t *rest)
+{
+    struct stat stat;
+    if (fstat(fd, &stat) != 0)
+        return tri_status_from_errno(errno);
+    if (!S_ISREG(stat.st_mode))
+        return TR_EBADFD;
+    *rest = (uint64_t)stat.st_size > offset ? (uint64_t)stat.st_size - offset : 0;
     return TR_OK;
 }
 
 tr_status
 tr_socket_write_file(tr_socket *socket, int fd, uint64_t offset, uint64_t length, tr_write_done done, void *argument)
 {
-    struct stat stat;
+    uint64_t rest = 0;
     if (socket == NULL || offset > INT64_MAX || length > INT64_MAX - offset)
         return TR_EINVAL;
-    if (fstat(fd, &stat) != 0)
-        return tri_status_from_errno(errno);
-    if (!S_ISREG(stat.st_mode))
-        return TR_EBADFD;
-    if (length == 0 && (uint64_t)stat.st_size > offset)
-        length = (uint64_t)stat.st_size - offset;
-    if (length == 0)
-        return tr_socket_write_then(socket, tr_slice_constant("", 0), done, argument);
-
-    struct tri_write *write;
-    tr_status status = tri_order_check(socket, &(struct tri_order){.done = done, .argument = argument}, 0);
-    if (status == TR_OK)
-        status = entry_with_descriptor(socket, fd, done, argument, &write);
+    struct tri_order order = {.slice = tr_slice_constant("", 0), .done = done, .argument = argument};
+    tr_status status = tri_order_check(socket, &order, 0);
     if (status != TR_OK)
         return status;
-    write->kind = TRI_WRITE_FILE;
-    write->offset = offset;
-    write->length = write->whole = length;
-    return write_entry(socket, write);
+    status = look_at_file(fd, offset, &rest);
+    if (status != TR_OK)
+        return tri_order_refuse(socket, &order, status);
+    if (length == 0)
+        length = rest;
+    if (length == 0)
+        return tr_socket_write_then(socket, order.slice, done, argument);
+    struct tri_write file = {.kind = TRI_WRITE_FILE, .offset = offset, .length = length, .whole = length};
+    return write_descriptor(socket, &order, fd, &file);
 }
 
 static bool
@@ -128,17 +140,11 @@ tr_socket_write_fd(tr_socket *socket, tr_slice slice, int fd, tr_write_done done
 {
     if (socket == NULL || slice.data == NULL || slice.size == 0 || slice.size > PTRDIFF_MAX)
         return TR_EINVAL;
-    struct tri_write *write;
-    tr_status status = tri_order_check(socket, &(struct tri_order){.done = done, .argument = argument}, slice.size);
-    if (status == TR_OK && !takes_descriptors(socket))
-        status = TR_EBADHANDLE;
-    if (status == TR_OK)
-        status = entry_with_descriptor(socket, fd, done, argument, &write);
+    struct tri_order order = {.slice = slice, .done = done, .argument = argument};
+    tr_status status = tri_order_check(socket, &order, slice.size);
     if (status != TR_OK)
         return status;
-    write->kind = TRI_WRITE_DESCRIPTOR;
-    tr_slice_hold(slice);
-    write->slice = slice;
-    write->whole = slice.size;
-    return write_entry(socket, write);
+    if (!takes_descriptors(socket))
+        return tri_order_refuse(socket, &order, TR_EBADHANDLE);
+    return write_descriptor(socket, &order, fd, &(struct tri_write){.kind = TRI_WRITE_DESCRIPTOR, .whole = slice.size});
 }

@@ -62,6 +62,14 @@ tri_order_tell(tr_socket *socket, const struct tri_order *order, tr_status statu
     return TR_OK;
 }
 
+tr_status
+tri_order_refuse(tr_socket *socket, const struct tri_order *order, tr_status status)
+{
+    if (order->done == NULL || tri_write_is_untold(status) || tri_socket_is(socket, TRI_SOCKET_GONE))
+        return status;
+    return tri_order_tell(socket, order, status) == TR_OK ? status : TR_ENOMEM;
+}
+
 /* The call failed and the socket with it: the callback gets the reason too, as in Node before the error, at the end after. */
 static tr_status
 refuse(tr_socket *socket, const struct tri_order *order, tr_status status, int system)
@@ -93,6 +101,18 @@ refuse_destroyed(tr_socket *socket, const struct tri_order *order)
     return tri_order_tell(socket, order, reason) == TR_OK ? TR_EDESTROYED : TR_ENOMEM;
 }
 
+/* Makes sure, before the kernel has any of it, that its callback can be called. */
+static bool
+can_tell(tr_socket *socket, const struct tri_order *order)
+{
+    struct tri_write *write = tri_queue_entry(socket, order->done, order->argument);
+    if (write == NULL)
+        return false;
+    tri_queue_entry_free(socket, write); /* the next one takes this memory */
+    tri_queue_give_back(socket);
+    return true;
+}
+
 /* All of it is in the kernel. */
 static tr_status
 taken_at_once(tr_socket *socket, const struct tri_order *order)
@@ -100,11 +120,7 @@ taken_at_once(tr_socket *socket, const struct tri_order *order)
     tri_socket_trace(socket, TRI_TRACE_NET_socket_write, 0, (uint32_t)order->slice.size);
     tri_idle_moved(socket);
     socket->bytes_written += order->slice.size;
-    if (TRI_UNLIKELY(order->done != NULL) && tri_order_tell(socket, order, TR_OK) != TR_OK) {
-        tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_WRITE);
-        return TR_ENOMEM;
-    }
-    return TR_OK;
+    return TRI_LIKELY(order->done == NULL) ? TR_OK : tri_order_tell(socket, order, TR_OK);
 }
 
 /* Nothing of the queue was offered to the kernel yet: it waits for the connection, or for uncork. */
@@ -152,19 +168,41 @@ tri_order_enqueue(tr_socket *socket, const struct tri_order *order, size_t taken
     return TR_OK;
 }
 
+/* It waits until the system has what it lacks. */
+static tr_status
+write_after_pause(tr_socket *socket, const struct tri_order *order)
+{
+    tr_status status = tri_order_enqueue(socket, order, 0);
+    if (status != TR_OK)
+        return status;
+    if (!tri_retry_start(socket))
+        tri_transmit_want_room(socket, true); /* without memory for a pause, it is tried again and again */
+    return tri_writer_answer_waiting(socket);
+}
+
+/* The kernel takes nothing of it, and says why. */
+static tr_status
+not_taken(tr_socket *socket, const struct tri_order *order, int error)
+{
+    if (tri_transmit_is_short(error))
+        return write_after_pause(socket, order);
+    tr_status status = tri_status_from_errno(error);
+    return tri_verdict(TRI_ON_WRITE, error) == TRI_REFUSED ? status : refuse(socket, order, status, error);
+}
+
 static tr_status
 write_now(tr_socket *socket, const struct tri_order *order)
 {
     ssize_t taken = 0;
+    if (TRI_UNLIKELY(order->done != NULL) && !can_tell(socket, order))
+        return TR_ENOMEM;
     if (TRI_LIKELY(order->slice.size > 0))
         taken = write(socket->fd, order->slice.data, order->slice.size);
     if (TRI_LIKELY((size_t)taken == order->slice.size))
         return taken_at_once(socket, order);
-    taken = tri_transmit_result(taken);
-    if (taken == -ENOMEM || taken == -EINVAL) /* statuses that say: nothing has changed */
-        return tri_status_from_errno((int)-taken);
-    if (taken < 0)
-        return refuse(socket, order, tri_status_from_errno((int)-taken), (int)-taken);
+    taken = tri_transmit_result(TRI_ON_WRITE, taken);
+    if (TRI_UNLIKELY(taken < 0))
+        return not_taken(socket, order, (int)-taken);
     tr_status status = tri_order_enqueue(socket, order, (size_t)taken);
     if (status != TR_OK)
         return status;

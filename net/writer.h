@@ -5,6 +5,7 @@
 #define TROUPE_NET_WRITER_H
 
 #include "socket_internal.h"
+#include "verdict.h"
 
 #include <errno.h>
 #include <sys/types.h>
@@ -73,9 +74,19 @@ void tri_queue_finish_first(tr_socket *socket, tr_status status);
 
 /* What a call that writes has returned: how much the kernel took, 0 if it had no room, or an error, negative. */
 static inline ssize_t
-tri_transmit_result(ssize_t size)
+tri_transmit_result(enum tri_operation operation, ssize_t size)
 {
-    return size >= 0 ? size : errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    if (TRI_LIKELY(size >= 0))
+        return size;
+    enum tri_verdict verdict = tri_verdict(operation, errno);
+    return verdict == TRI_AGAIN || verdict == TRI_WAIT ? 0 : -errno;
+}
+
+/* Did it take nothing because the system has run out of something? The answer is the same for all that is sent. */
+static inline bool
+tri_transmit_is_short(int error)
+{
+    return tri_verdict(TRI_ON_PASS, error) == TRI_SHORT;
 }
 
 /* Waits for room, or not any more. */
@@ -98,6 +109,19 @@ struct tri_order {
 
 /* What every write of size bytes looks at first. TR_OK: go on; else everything is done and this is the answer. */
 tr_status tri_order_check(tr_socket *socket, const struct tri_order *order, uint64_t size);
+
+/*
+ * The refusals of which a write's callback is not called, since the caller may try the same once more: nothing has
+ * happened. The list of socket.h.
+ */
+static inline bool
+tri_write_is_untold(tr_status status)
+{
+    return status == TR_EINVAL || status == TR_EQUEUELIMIT || status == TR_ENOMEM;
+}
+
+/* The order is refused for its own sake; the socket stays as it is. Gives what the call returns. */
+tr_status tri_order_refuse(tr_socket *socket, const struct tri_order *order, tr_status status);
 
 /* Writes its slice, at once or later. */
 tr_status tri_order_write(tr_socket *socket, const struct tri_order *order);

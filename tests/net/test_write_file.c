@@ -319,11 +319,11 @@ play_no_file(void)
     open_pair(AF_UNIX);
     const int wrong[] = {ends[0], ends[1], directory, null, peer.fd};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        assert_int_equal(tr_socket_write_file(client.socket, wrong[i], 0, 1, note_written, NULL), TR_EBADFD);
+        assert_int_equal(tr_socket_write_file(client.socket, wrong[i], 0, 1, note_written, "w"), TR_EBADFD);
     for (size_t i = 0; i < 4; i++)
         close(wrong[i]);
-    assert_int_equal(tr_socket_write_file(client.socket, ends[0], 0, 1, note_written, NULL), TR_EBADF);
-    assert_int_equal(tr_socket_write_file(client.socket, -1, 0, 1, note_written, NULL), TR_EBADF);
+    assert_int_equal(tr_socket_write_file(client.socket, ends[0], 0, 1, note_written, "w"), TR_EBADF);
+    assert_int_equal(tr_socket_write_file(client.socket, -1, 0, 1, note_written, "w"), TR_EBADF);
     assert_int_equal(tr_socket_write_file(NULL, file, 0, 1, NULL, NULL), TR_EINVAL);
     assert_int_equal(write_file(UINT64_MAX, 1, "never"), TR_EINVAL);
     assert_int_equal(write_file(1, INT64_MAX, "never"), TR_EINVAL);
@@ -331,12 +331,14 @@ play_no_file(void)
 }
 
 static void
-what_is_no_file_is_refused_and_changes_nothing(void **state)
+what_is_no_file_is_refused_and_leaves_the_socket_as_it_was(void **state)
 {
     (void)state;
     file = file_of("0123456789");
     stage_play(1, play_no_file);
-    assert_string_equal(client.log, "end close");
+    assert_string_equal(client.log,
+                        "w:ERR_INVALID_FD_TYPE w:ERR_INVALID_FD_TYPE w:ERR_INVALID_FD_TYPE w:ERR_INVALID_FD_TYPE "
+                        "w:ERR_INVALID_FD_TYPE w:EBADF w:EBADF end close");
     assert_int_equal(peer.bytes, 0);
 }
 
@@ -487,7 +489,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_file_that_is_shorter_than_said_is_an_error, reset, close_file),
         cmocka_unit_test_setup_teardown(a_file_that_is_cut_while_it_is_sent_is_an_error, reset, close_file),
         cmocka_unit_test_setup_teardown(a_file_that_grows_is_sent_as_long_as_it_was, reset, close_file),
-        cmocka_unit_test_setup_teardown(what_is_no_file_is_refused_and_changes_nothing, reset, close_file),
+        cmocka_unit_test_setup_teardown(what_is_no_file_is_refused_and_leaves_the_socket_as_it_was, reset, close_file),
         cmocka_unit_test_setup_teardown(a_file_that_cannot_be_read_destroys_the_socket, reset, close_file),
         cmocka_unit_test_setup_teardown(a_file_that_waits_is_lost_with_its_socket, reset, close_file),
         cmocka_unit_test_setup_teardown(a_file_can_be_written_to_a_pipe, reset, close_file),

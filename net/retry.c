@@ -1,0 +1,42 @@
+/*
+ * Writing again, when the system had no memory for what waits, or too many descriptors were on their way.
+ *
+ * The descriptor is writable all the time, so polling would call again at once, for as long as the lack lasts. Nothing
+ * is polled for room meanwhile.
+ */
+#include "socket_internal.h"
+
+#include "writer.h"
+
+#define RETRY_MS 50u
+
+static void
+on_retry(struct tri_timer *timer)
+{
+    const struct tri_extra *extra = (struct tri_extra *)((char *)timer - offsetof(struct tri_extra, retry));
+    tr_socket *socket = extra->socket;
+    struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_READ);
+    tri_writer_flush(socket);
+    tri_socket_leave(socket, frame);
+}
+
+bool
+tri_retry_start(tr_socket *socket)
+{
+    struct tri_extra *extra = tri_socket_extra(socket);
+    if (extra == NULL)
+        return false;
+    tri_retry_end(socket);
+    extra->retry.fire = on_retry;
+    if (tri_timer_start(&socket->net->worker->timers, &extra->retry, RETRY_MS) != TR_OK)
+        return false;
+    tri_transmit_want_room(socket, false);
+    return true;
+}
+
+void
+tri_retry_end(tr_socket *socket)
+{
+    if (tri_retry_is_due(socket))
+        tri_timer_stop(&socket->net->worker->timers, &socket->extra->retry);
+}

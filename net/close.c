@@ -13,10 +13,10 @@
 
 #include "connect.h"
 #include "deal.h"
+#include "descriptor.h"
 #include "writer.h"
 
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* The end. */
@@ -81,13 +81,22 @@ drop_held(tr_socket *socket)
     socket->extra->held.size = 0;
 }
 
+/* Its peer learns that it is over, whoever else has the descriptor. */
+static void
+end_connection(const tr_socket *socket)
+{
+    if (tri_socket_is(socket, TRI_SOCKET_RESETS))
+        tri_descriptor_reset(socket->fd);
+    else if (!tri_socket_is(socket, TRI_SOCKET_ENDED))
+        tri_descriptor_end(socket->fd);
+}
+
 /* First libuv forgets the descriptor, then it goes. */
 static void
 close_descriptor(tr_socket *socket)
 {
     uv_close((uv_handle_t *)&socket->poll, on_closed);
-    if (tri_socket_is(socket, TRI_SOCKET_RESETS))
-        setsockopt(socket->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
+    end_connection(socket);
     tri_net_disclaim(socket->net, socket->fd);
     close(socket->fd);
     socket->fd = -1;
@@ -112,6 +121,7 @@ tri_socket_close(tr_socket *socket, tr_status status, int system, enum tri_socke
     socket->flags |= TRI_SOCKET_DESTROYED;
     socket->flags &= ~(uint32_t)(TRI_SOCKET_CONNECTING | TRI_SOCKET_READING | TRI_SOCKET_WRITING);
     tri_idle_end(socket);
+    tri_retry_end(socket);
     drop_held(socket);
     if (tri_socket_is(socket, TRI_SOCKET_HANDLE)) {
         close_descriptor(socket);

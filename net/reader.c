@@ -11,7 +11,9 @@
  *
  * Descriptors come with the first byte of a read; they are told before it.
  */
+#include "descriptor.h"
 #include "socket_internal.h"
+#include "verdict.h"
 
 #include <errno.h>
 #include <stdalign.h>
@@ -21,7 +23,8 @@
 #include <unistd.h>
 
 #define READS_PER_WAKE 16
-#define DESCRIPTORS_PER_READ 64
+#define DESCRIPTORS_PER_READ 253 /* more than this no system sends at once */
+#define OTHER_CONTROL_BYTES 256  /* such as the time or the sender, if somebody has asked for it */
 
 /* From bytes to the event. */
 
@@ -122,9 +125,24 @@ end_must_wait(const tr_socket *socket)
     return tri_socket_is(socket, TRI_SOCKET_PAUSED) && socket->extra != NULL && socket->extra->decoder.held > 0;
 }
 
+/* Does an error wait in the descriptor that the user wants to be told, whatever else was read? Then that is the end. */
+static bool
+was_reset(tr_socket *socket)
+{
+    if (TRI_LIKELY(socket->extra == NULL) || !socket->extra->reports_resets)
+        return false;
+    int error = tri_descriptor_error(socket->fd);
+    if (error == 0)
+        return false;
+    tri_socket_fail(socket, error == EPIPE ? UV_ECONNRESET : -error, TRI_CALL_READ);
+    return true;
+}
+
 static void
 on_end(tr_socket *socket)
 {
+    if (was_reset(socket))
+        return;
     socket->flags &= ~(uint32_t)TRI_SOCKET_READING;
     tri_socket_poll(socket);
     if (end_must_wait(socket))
@@ -136,8 +154,9 @@ on_end(tr_socket *socket)
 
 /* From the kernel. */
 
+/* With wanted false they are closed. */
 static void
-give_descriptors(tr_socket *socket, struct msghdr *header)
+give_descriptors(tr_socket *socket, struct msghdr *header, bool wanted)
 {
     for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control != NULL; control = CMSG_NXTHDR(header, control)) {
         if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS)
@@ -146,25 +165,31 @@ give_descriptors(tr_socket *socket, struct msghdr *header)
         for (size_t i = 0; i < count; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(control) + i * sizeof(fd), sizeof(fd));
-            if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
-                close(fd); /* by the callback of the one before */
+            if (!wanted || tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+                close(fd); /* destroyed: by the callback of the one before */
             else
                 tri_events_fd(socket, fd);
         }
     }
 }
 
+/* What one of them was lost from is no stream any more: which bytes a descriptor belongs to is its place among them. */
 static ssize_t
 receive_with_descriptors(tr_socket *socket, uv_buf_t buffer)
 {
-    alignas(struct cmsghdr) char control[CMSG_SPACE(DESCRIPTORS_PER_READ * sizeof(int))];
+    alignas(struct cmsghdr) char control[CMSG_SPACE(DESCRIPTORS_PER_READ * sizeof(int)) + OTHER_CONTROL_BYTES];
     struct iovec part = {.iov_base = buffer.base, .iov_len = buffer.len};
     struct msghdr header = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
     ssize_t size = recvmsg(socket->fd, &header, MSG_CMSG_CLOEXEC);
-    if (size >= 0)
-        give_descriptors(socket, &header); /* more than there is room for are closed by the system */
-    return size;
+    if (size < 0)
+        return size;
+    int error = tri_error_of_flags(header.msg_flags);
+    give_descriptors(socket, &header, error == 0);
+    if (error == 0)
+        return size;
+    errno = error;
+    return -1;
 }
 
 static ssize_t
@@ -176,7 +201,7 @@ read_once(tr_socket *socket, uv_buf_t buffer)
             size = receive_with_descriptors(socket, buffer);
         else
             size = read(socket->fd, buffer.base, buffer.len);
-    } while (size < 0 && errno == EINTR);
+    } while (TRI_UNLIKELY(size < 0) && tri_verdict(TRI_ON_READ, errno) == TRI_AGAIN);
     return size;
 }
 
@@ -200,14 +225,22 @@ read_some(tr_socket *socket)
         on_bytes(socket, (size_t)size);
     else if (size == 0)
         on_end(socket);
-    else if (errno != EAGAIN)
+    else if (tri_verdict(TRI_ON_READ, errno) != TRI_WAIT)
         tri_socket_fail(socket, -errno, TRI_CALL_READ);
     if (size <= 0)
         return OVER;
     return (size_t)size == buffer.len ? MORE : EMPTIED;
 }
 
-/* As in Node, whose libuv looks no further, a reset that comes together with the last bytes is an end. */
+/* All bytes before an error were read. As in Node, a reset that comes together with the last bytes is an end, unless the
+ * user wants to be told. Without an error of the connection's it goes on: something lies in the error queue. */
+static void
+meet_error(tr_socket *socket)
+{
+    if (!was_reset(socket) && tri_descriptor_error(socket->fd) != 0)
+        on_end(socket);
+}
+
 void
 tri_reader_readable(tr_socket *socket, bool failing)
 {
@@ -217,7 +250,7 @@ tri_reader_readable(tr_socket *socket, bool failing)
         if (!tri_socket_is(socket, TRI_SOCKET_READING))
             return;
         if (outcome == EMPTIED && failing)
-            on_end(socket);
+            meet_error(socket);
         else if (tri_events_stand_still(socket))
             return;
     }

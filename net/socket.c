@@ -68,7 +68,7 @@ needs_extra(const struct tr_socket_options *options)
 {
     return options->owner.actor != TR_NOBODY || options->keep_alive_delay_ms != 0 || options->timeout_ms != 0 ||
            options->encoding != TR_ENCODING_NONE || options->type != TR_SOCKET_ANY || options->write_limit != 0 ||
-           options->high_water != 0;
+           options->high_water != 0 || options->report_resets;
 }
 
 static void
@@ -82,6 +82,7 @@ fill_extra(struct tri_extra *extra, const struct tr_socket_options *options)
     extra->type = options->type;
     extra->write_limit = options->write_limit;
     extra->high_water = options->high_water;
+    extra->reports_resets = options->report_resets;
 }
 
 static uint32_t
@@ -216,13 +217,16 @@ tri_socket_begin_accepted(tr_socket *socket, bool pause_on_connect)
 static tr_status
 check_descriptor(int fd)
 {
-    int listens = 0;
+    int listens = 0, type;
     struct sockaddr_storage peer;
     socklen_t size = sizeof(listens);
     if (fcntl(fd, F_GETFD) < 0)
         return TR_EBADF;
     if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0)
         return TR_EBADFD;
+    size = sizeof(type);
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type != SOCK_STREAM && type != SOCK_SEQPACKET)
+        return TR_EBADFD; /* datagrams: an empty one would be taken for the end */
     size = sizeof(peer);
     if (getpeername(fd, (struct sockaddr *)&peer, &size) != 0 && errno == ENOTCONN)
         return TR_ENOTCONN;

@@ -16,6 +16,7 @@
 
 #include "connect.h"
 #include "deal.h"
+#include "descriptor.h"
 #include "writer.h"
 
 #include <sys/socket.h>
@@ -90,13 +91,14 @@ send_fin(tr_socket *socket)
     shutdown(socket->fd, SHUT_WR); /* if it fails the connection is gone, which reading tells */
 }
 
-/* Our side has ended and all of it is in the kernel. If the peer has ended too, closing says so without a FIN apart. */
+/* Our side has ended and all of it is in the kernel. Closing would say so too, but only if nobody else has the descriptor:
+ * a child that was forked, or whoever it was passed to. */
 static void
 settle_end(tr_socket *socket)
 {
     if (!tri_socket_is(socket, TRI_SOCKET_ENDING) || !tri_socket_is_open(socket) || !tri_writer_is_empty(socket))
         return;
-    if (!tri_socket_is(socket, TRI_SOCKET_PEER_ENDED | TRI_SOCKET_ENDED))
+    if (!tri_socket_is(socket, TRI_SOCKET_ENDED))
         send_fin(socket);
     tri_writer_ended(socket);
     socket->flags |= TRI_SOCKET_ENDED;
@@ -295,6 +297,17 @@ tri_socket_step_now(tr_socket *socket, uint32_t due, uint32_t tag)
 
 /* What libuv tells. */
 
+/* Polling speaks of an error that neither reading nor writing has met. */
+static void
+look_past_error(tr_socket *socket, uint64_t bytes_before)
+{
+    bool is_socket = tri_descriptor_empty_error_queue(socket->fd);
+    if (!is_socket && tri_socket_is(socket, TRI_SOCKET_READING) && socket->bytes_read == bytes_before)
+        tri_socket_fail(socket, UV_EIO, TRI_CALL_READ); /* it would be said again and again */
+    else
+        tri_socket_poll(socket);
+}
+
 static void
 on_poll(uv_poll_t *poll, int status, int events)
 {
@@ -306,6 +319,7 @@ on_poll(uv_poll_t *poll, int status, int events)
         tri_socket_leave(socket, frame);
         return;
     }
+    uint64_t bytes_before = socket->bytes_read;
     if (TRI_UNLIKELY(status < 0)) { /* an error waits in the descriptor: reading or writing tells which */
         socket->polled = 0;
         events = UV_READABLE | UV_WRITABLE;
@@ -315,7 +329,7 @@ on_poll(uv_poll_t *poll, int status, int events)
     if ((events & UV_WRITABLE) != 0 && tri_socket_is(socket, TRI_SOCKET_WRITING))
         tri_writer_flush(socket);
     if (TRI_UNLIKELY(status < 0) && tri_socket_is_open(socket))
-        tri_socket_poll(socket);
+        look_past_error(socket, bytes_before);
     tri_socket_leave(socket, frame);
 }
 

@@ -41,11 +41,13 @@ struct tr_socket_events {
     void (*data)(tr_socket *socket, tr_slice data);
 
     /* A descriptor came over a unix socket with options.receive_fds (v0.4, v0.5). The callback owns it; without this
-     * callback it is closed. */
+     * callback it is closed. If this process has no number left for one, it is lost, and the socket fails with TR_EMFILE
+     * before the bytes that came with it are given. */
     void (*fd)(tr_socket *socket, int fd);
 
     /* The peer sent its FIN and all data before it was delivered (all eras). Unless allow_half_open, the socket ends
-     * its own side as well, after what is queued. */
+     * its own side as well, after what is queued. As in Node, a connection that is reset together with its last bytes has
+     * ended, too; with options.report_resets that is an error. */
     void (*end)(tr_socket *socket);
 
     /* All that was queued has gone to the kernel. Once, and always, after writes that returned TR_QUEUED (all eras);

@@ -44,6 +44,7 @@ struct tr_socket_options {
     bool keep;                             /* the socket outlives its close event, to be asked, or connected again */
     bool emit_connect;                     /* an accepted socket tells connect and ready, as in v0.2 */
     bool receive_fds;                      /* a unix socket takes descriptors that its peer sends: the fd event */
+    bool report_resets;                    /* a reset is always an error: see the end event */
     bool no_delay;                         /* tr_socket_set_no_delay() */
     bool keep_alive;                       /* tr_socket_set_keep_alive() */
     uint64_t keep_alive_delay_ms;
@@ -143,8 +144,8 @@ enum tr_sides {
  * not named is over from the beginning.
  * Owner:   takes fd on success; on failure it is still the caller's.
  * Thread:  owner of self.
- * Returns: as tr_socket_spawn(); TR_EBADF; TR_EBADFD (a file, or a socket that listens); TR_ENOTCONN; TR_EEXIST (it is
- *          a socket's of this worker already).
+ * Returns: as tr_socket_spawn(); TR_EBADF; TR_EBADFD (a file, a socket that listens, or one of datagrams);
+ *          TR_ENOTCONN; TR_EEXIST (it is a socket's of this worker already).
  * Document: the option fd (v0.4 on).
  */
 tr_status tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_options *options,
@@ -182,9 +183,9 @@ typedef void (*tr_write_done)(tr_socket *socket, void *argument, tr_status statu
 
 /*
  * As tr_socket_write_slice(); done is called exactly once, after the call has returned: with TR_OK when the bytes have
- * gone to the kernel, with an error when they never will: the one that destroyed the socket, or TR_EDESTROYED. It is
- * not called at all when the call was refused with TR_EINVAL, TR_EQUEUELIMIT or TR_ENOMEM, nor when the actor is
- * killed.
+ * gone to the kernel, with an error when they never will: the one that destroyed the socket, or TR_EDESTROYED, or what
+ * the call returned if it was refused. It is not called at all when the call returned TR_EINVAL, TR_EQUEUELIMIT or
+ * TR_ENOMEM, nor when the actor is killed. The same holds for every function below that takes done.
  *
  * The callbacks of a socket's writes come in the order of the writes. As in Node, those of a write that the system
  * refuses come before error, those that destroying has lost between error and close, those that waited for a connection
@@ -198,7 +199,7 @@ tr_status tr_socket_write_then(tr_socket *socket, tr_slice slice, tr_write_done 
  * end. The file is read while it is sent, on this worker: a slow disk holds the worker up. A file that is shorter than
  * it was said to be destroys the socket with TR_EIO. done may be NULL.
  * Owner: fd is the caller's; a duplicate is kept until the write is over.
- * Thread: owner. Returns: as tr_socket_write_then(); TR_EBADF; TR_EBADFD (it is no regular file).
+ * Thread: owner. Returns: as tr_socket_write_then(); TR_EBADF; TR_EBADFD (it is no regular file); TR_EMFILE.
  */
 tr_status tr_socket_write_file(tr_socket *socket, int fd, uint64_t offset, uint64_t length, tr_write_done done,
                                void *argument);
@@ -207,7 +208,8 @@ tr_status tr_socket_write_file(tr_socket *socket, int fd, uint64_t offset, uint6
  * Sends a descriptor over a unix socket, together with a slice of at least one byte; the peer gets its fd event (or its
  * recvmsg) with the first of these bytes. done may be NULL.
  * Owner: fd is the caller's; a duplicate is kept until the write is over.
- * Thread: owner. Returns: as tr_socket_write_then(); TR_EBADF; TR_EBADHANDLE (no unix socket); TR_EINVAL (no bytes).
+ * Thread: owner. Returns: as tr_socket_write_then(); TR_EBADF; TR_EBADHANDLE (no unix socket); TR_EMFILE; TR_EINVAL (no
+ *         bytes).
  * Document: stream.write with fileDescriptor (v0.4, v0.5).
  */
 tr_status tr_socket_write_fd(tr_socket *socket, tr_slice slice, int fd, tr_write_done done, void *argument);
@@ -239,8 +241,8 @@ tr_status tr_socket_end_with(tr_socket *socket, tr_slice slice);
 tr_status tr_socket_end_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *argument);
 
 /*
- * Closes at once: nothing is read or written any more, what is queued is lost, close follows. With an error (below
- * TR_OK) the error event comes before it, its call being "destroy". Destroying twice does no harm.
+ * Closes at once: nothing is read or written any more, what is queued is lost, close follows. The peer sees the end even
+ * if another process has the descriptor too. With an error (below TR_OK) the error event comes before it, its call being "destroy". Destroying twice does no harm.
  * Thread: owner. Document: socket.destroy (all eras).
  */
 void tr_socket_destroy(tr_socket *socket, tr_status error);

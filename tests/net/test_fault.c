@@ -1,0 +1,429 @@
+/*
+ * What the system's errors lead to, each by injection: the rows of net/verdict.c as a user meets them.
+ */
+#include "fault.h"
+#include "helpers.h"
+#include "stage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct endpoint client;
+static struct raw_peer peer;
+static int file = -1;
+
+static void
+set_up(void)
+{
+    client = (struct endpoint){0};
+    peer = (struct raw_peer){.fd = -1};
+    fault_clear();
+}
+
+static void
+end_when_done(void)
+{
+    struct endpoint *one[] = {&client};
+    stage_end_when_done(one, 1, &peer);
+}
+
+/* One row: a call that fails, and how the connection fares. */
+struct row {
+    const char *name;
+    enum fault_call call;
+    int error;
+    unsigned times;
+    const char *log;   /* of the socket */
+    const char *heard; /* by the peer */
+};
+
+#define ROW(call, error, times, log, heard)                                                                            \
+    {                                                                                                                  \
+#call " " #error, FAULT_##call, error, times, log, heard                                                       \
+    }
+
+static const struct row *row;
+
+static void
+check(const struct row *rows, size_t count, void (*script)(void))
+{
+    for (row = rows; row < rows + count; row++) {
+        set_up();
+        stage_play(1, script);
+        unsigned met = fault_met(row->call);
+        fault_clear();
+        if (met == 0)
+            fail_msg("%s: was never met", row->name);
+        if (strcmp(client.log, row->log) != 0)
+            fail_msg("%s: %s", row->name, client.log);
+        if (strcmp(peer.text, row->heard) != 0)
+            fail_msg("%s: the peer heard %s", row->name, peer.text);
+    }
+}
+
+#define CHECK(rows, script) check(rows, sizeof(rows) / sizeof((rows)[0]), script)
+
+/* Reading. */
+
+static void
+play_reading(void)
+{
+    int fds[2];
+    stage_pair(AF_INET, fds);
+    stage_adopt(&client, fds[0]);
+    peer.fd = fds[1];
+    assert_true(tests_peer_send(peer.fd, "in", 2));
+    shutdown(peer.fd, SHUT_WR);
+    fault_plan(row->call, 1, row->times, row->error);
+    stage_read(&peer);
+    end_when_done();
+}
+
+static void
+reading_goes_on_after_what_passes_and_fails_with_what_does_not(void **state)
+{
+    static const struct row rows[] = {
+        ROW(READ, EINTR, 3, "data:in end close", ""),
+        ROW(READ, EAGAIN, 3, "data:in end close", ""),
+        ROW(READ, ECONNRESET, 1, "ECONNRESET close!", ""),
+        ROW(READ, ETIMEDOUT, 1, "ETIMEDOUT close!", ""),
+        ROW(READ, ENOMEM, 1, "ENOMEM close!", ""),
+        ROW(READ, ENOBUFS, 1, "ENOBUFS close!", ""),
+        ROW(READ, EHOSTUNREACH, 1, "EHOSTUNREACH close!", ""),
+        ROW(READ, EIO, 1, "EIO close!", ""),
+    };
+    (void)state;
+    CHECK(rows, play_reading);
+}
+
+static void
+play_receiving(void)
+{
+    int fds[2];
+    stage_pair(AF_UNIX, fds);
+    stage_adopt_as(&client, fds[0], (struct tr_socket_options){.receive_fds = true});
+    peer.fd = fds[1];
+    assert_true(tests_peer_send(peer.fd, "in", 2));
+    shutdown(peer.fd, SHUT_WR);
+    if (row->error != 0)
+        fault_plan(row->call, 1, row->times, row->error);
+    else
+        fault_plan_flags(1, MSG_CTRUNC);
+    stage_read(&peer);
+    end_when_done();
+}
+
+static void
+a_lost_descriptor_fails_the_stream_before_its_bytes(void **state)
+{
+    static const struct row rows[] = {
+        ROW(RECVMSG, EINTR, 3, "data:in end close", ""),
+        ROW(RECVMSG, EAGAIN, 3, "data:in end close", ""),
+        ROW(RECVMSG, 0, 1, "EMFILE close!", ""), /* MSG_CTRUNC */
+        ROW(RECVMSG, ENOMEM, 1, "ENOMEM close!", ""),
+    };
+    (void)state;
+    CHECK(rows, play_receiving);
+}
+
+/* Writing: a first piece at once, a second when the first has gone, both with a word when they have. */
+
+static void
+play_writing(void)
+{
+    int fds[2];
+    stage_pair(AF_UNIX, fds);
+    stage_adopt(&client, fds[0]);
+    peer.fd = fds[1];
+    fault_plan(row->call, 1, row->times, row->error);
+    if (row->call == FAULT_WRITEV)
+        tr_socket_cork(client.socket);
+    tr_socket_write_then(client.socket, tr_slice_constant("one", 3), note_written, "1");
+    if (!tr_socket_destroyed(client.socket))
+        tr_socket_write_then(client.socket, tr_slice_constant("two", 3), note_written, "2");
+    if (row->call == FAULT_WRITEV)
+        tr_socket_uncork(client.socket);
+    tr_socket_end(client.socket);
+    stage_read(&peer); /* to the end, then it closes */
+    end_when_done();
+}
+
+static void
+writing_waits_for_what_passes_and_fails_with_what_does_not(void **state)
+{
+    static const struct row rows[] = {
+        ROW(WRITE, EINTR, 1, "1:OK 2:OK end close", "onetwo"),
+        ROW(WRITE, EAGAIN, 1, "1:OK 2:OK end close", "onetwo"),
+        ROW(WRITE, ENOBUFS, 1, "1:OK 2:OK end close", "onetwo"),
+        ROW(WRITE, ENOMEM, 1, "1:OK 2:OK end close", "onetwo"),
+        ROW(WRITE, EPIPE, 1, "1:EPIPE EPIPE close!", ""),
+        ROW(WRITE, EHOSTUNREACH, 1, "1:EHOSTUNREACH EHOSTUNREACH close!", ""),
+        ROW(WRITE, ENETDOWN, 1, "1:ENETDOWN ENETDOWN close!", ""),
+        ROW(WRITE, ETIMEDOUT, 1, "1:ETIMEDOUT ETIMEDOUT close!", ""),
+        ROW(WRITE, EPERM, 1, "1:EPERM EPERM close!", ""),
+        ROW(WRITEV, EINTR, 2, "1:OK 2:OK end close", "onetwo"),
+        ROW(WRITEV, EAGAIN, 2, "1:OK 2:OK end close", "onetwo"),
+        ROW(WRITEV, ENOBUFS, 2, "1:OK 2:OK end close", "onetwo"),
+        ROW(WRITEV, ENOMEM, 2, "1:OK 2:OK end close", "onetwo"),
+        ROW(WRITEV, EPIPE, 1, "1:EPIPE 2:EPIPE EPIPE close!", ""),
+        ROW(WRITEV, EHOSTUNREACH, 1, "1:EHOSTUNREACH 2:EHOSTUNREACH EHOSTUNREACH close!", ""),
+    };
+    (void)state;
+    CHECK(rows, play_writing);
+}
+
+static void
+play_passing(void)
+{
+    int fds[2];
+    stage_pair(AF_UNIX, fds);
+    stage_adopt(&client, fds[0]);
+    peer.fd = fds[1];
+    fault_plan(row->call, 1, row->times, row->error);
+    tr_socket_write_fd(client.socket, tr_slice_constant("one", 3), STDERR_FILENO, note_written, "1");
+    if (!tr_socket_destroyed(client.socket))
+        tr_socket_write_then(client.socket, tr_slice_constant("two", 3), note_written, "2");
+    tr_socket_end(client.socket);
+    stage_read(&peer); /* to the end, then it closes */
+    end_when_done();
+}
+
+static void
+descriptors_wait_while_too_many_are_on_their_way(void **state)
+{
+    static const struct row rows[] = {
+        ROW(SENDMSG, EINTR, 1, "1:OK 2:OK end close", "onetwo"),
+        ROW(SENDMSG, EAGAIN, 1, "1:OK 2:OK end close", "onetwo"),
+        ROW(SENDMSG, ETOOMANYREFS, 2, "1:OK 2:OK end close", "onetwo"),
+        ROW(SENDMSG, ENOMEM, 1, "1:OK 2:OK end close", "onetwo"),
+        ROW(SENDMSG, EPIPE, 1, "1:EPIPE EPIPE close!", ""),
+        ROW(SENDMSG, EPERM, 1, "1:EPERM EPERM close!", ""),
+        ROW(FCNTL, EMFILE, 1, "1:EMFILE 2:OK end close", "two"),
+        ROW(FCNTL, ENFILE, 1, "1:ENFILE 2:OK end close", "two"),
+    };
+    (void)state;
+    CHECK(rows, play_passing);
+}
+
+static void
+play_sending_file(void)
+{
+    int fds[2];
+    stage_pair(AF_UNIX, fds);
+    stage_adopt(&client, fds[0]);
+    peer.fd = fds[1];
+    if (row->call == FAULT_PREAD)
+        fault_plan(FAULT_SENDFILE, 1, ~0u, EINVAL);
+    fault_plan(row->call, 1, row->times, row->error);
+    tr_socket_write_file(client.socket, file, 0, 0, note_written, "1");
+    if (!tr_socket_destroyed(client.socket))
+        tr_socket_write_then(client.socket, tr_slice_constant("two", 3), note_written, "2");
+    tr_socket_end(client.socket);
+    stage_read(&peer); /* to the end, then it closes */
+    end_when_done();
+}
+
+static void
+a_file_goes_another_way_or_later_or_not_at_all(void **state)
+{
+    static const struct row rows[] = {
+        ROW(SENDFILE, EINVAL, ~0u, "1:OK 2:OK end close", "onetwo"),
+        ROW(SENDFILE, ENOSYS, ~0u, "1:OK 2:OK end close", "onetwo"),
+        ROW(SENDFILE, EINTR, 1, "1:OK 2:OK end close", "onetwo"),
+        ROW(SENDFILE, EAGAIN, 1, "1:OK 2:OK end close", "onetwo"),
+        ROW(SENDFILE, ENOMEM, 1, "1:OK 2:OK end close", "onetwo"),
+        ROW(SENDFILE, EIO, 1, "1:EIO EIO close!", ""),
+        ROW(SENDFILE, EPIPE, 1, "1:EPIPE EPIPE close!", ""),
+        ROW(PREAD, EINTR, 1, "1:OK 2:OK end close", "onetwo"),
+        ROW(PREAD, EIO, 1, "1:EIO EIO close!", ""),
+        ROW(FSTAT, EIO, 1, "1:EIO 2:OK end close", "two"),
+    };
+    char name[] = "/tmp/fault.XXXXXX";
+    (void)state;
+    file = mkstemp(name);
+    unlink(name);
+    assert_int_equal(write(file, "one", 3), 3);
+    CHECK(rows, play_sending_file);
+    close(file);
+}
+
+/* Accepting. */
+
+static char server_log[64];
+
+static void
+on_server_error(tr_server *self, const struct tr_error *error)
+{
+    (void)self;
+    assert_string_equal(error->call, "accept");
+    strncat(server_log, error->code, sizeof(server_log) - 1 - strlen(server_log));
+}
+
+static const struct tr_server_events server_events = {.error = on_server_error};
+
+static void
+ends_when_ready(struct endpoint *self, const char *event)
+{
+    if (strcmp(event, "ready") == 0)
+        tr_socket_end(self->socket);
+}
+
+static void
+play_accepting(void)
+{
+    server_log[0] = '\0';
+    stage_serve((struct tr_server_options){.events = &server_events});
+    client.hook = ends_when_ready;
+    fault_plan(row->call, 1, row->times, row->error);
+    stage_connect(&client);
+    peer.ended = true;
+    end_when_done();
+}
+
+static void
+accepting_goes_on_or_pauses_with_a_word(void **state)
+{
+    static const struct row rows[] = {
+        ROW(ACCEPT, EINTR, 1, "", ""),        ROW(ACCEPT, EAGAIN, 1, "", ""),
+        ROW(ACCEPT, ECONNABORTED, 1, "", ""), ROW(ACCEPT, EPROTO, 1, "", ""),
+        ROW(ACCEPT, EPERM, 1, "", ""),        ROW(ACCEPT, ENETDOWN, 3, "", ""),
+        ROW(ACCEPT, EHOSTUNREACH, 1, "", ""), ROW(ACCEPT, EMFILE, 2, "EMFILE", ""),
+        ROW(ACCEPT, ENFILE, 1, "ENFILE", ""), ROW(ACCEPT, ENOBUFS, 1, "ENOBUFS", ""),
+        ROW(ACCEPT, ENOMEM, 1, "ENOMEM", ""), ROW(ACCEPT, EPERM, 40, "EPERM", ""),
+    };
+    (void)state;
+    for (row = rows; row < rows + sizeof(rows) / sizeof(rows[0]); row++) {
+        set_up();
+        memset(accepted, 0, sizeof(accepted));
+        stage_play(1, play_accepting);
+        fault_clear();
+        if (strcmp(server_log, row->log) != 0 || strcmp(client.log, "connect ready end close") != 0)
+            fail_msg("%s: %s, %s", row->name, server_log, client.log);
+    }
+}
+
+static void
+ends_with_server(tr_server *self)
+{
+    (void)self;
+    strncat(server_log, " close", sizeof(server_log) - 1 - strlen(server_log));
+    stage_end();
+}
+
+static void
+play_broken_listener(void)
+{
+    static const struct tr_server_events events = {.error = on_server_error, .close = ends_with_server};
+    server_log[0] = '\0';
+    stage_serve((struct tr_server_options){.events = &events});
+    fault_plan(FAULT_ACCEPT, 1, ~0u, row->error);
+    peer.fd = tests_peer_connect(stage_port);
+    close(peer.fd);
+}
+
+static void
+a_descriptor_that_listens_no_more_closes_its_server(void **state)
+{
+    static const struct row rows[] = {ROW(ACCEPT, EINVAL, ~0u, "EINVAL close", ""),
+                                      ROW(ACCEPT, EBADF, ~0u, "EBADF close", ""),
+                                      ROW(ACCEPT, ENOTSOCK, ~0u, "ENOTSOCK close", "")};
+    (void)state;
+    for (row = rows; row < rows + sizeof(rows) / sizeof(rows[0]); row++) {
+        set_up();
+        stage_play(1, play_broken_listener);
+        fault_clear();
+        assert_string_equal(server_log, row->log);
+    }
+}
+
+/* Connecting and listening. */
+
+static void
+play_connecting(void)
+{
+    memset(accepted, 0, sizeof(accepted));
+    stage_serve((struct tr_server_options){0});
+    client.hook = ends_when_ready;
+    fault_plan(row->call, 1, row->times, row->error);
+    stage_connect_with(
+        &client, (struct tr_connect_options){.host = "127.0.0.1", .port = stage_port, .local_address = "127.0.0.1"});
+    peer.ended = true;
+    end_when_done();
+}
+
+static void
+connecting_tells_what_failed(void **state)
+{
+    static const struct row rows[] = {
+        ROW(SOCKET, EMFILE, 1, "EMFILE close!", ""),
+        ROW(SOCKET, ENOBUFS, 1, "ENOBUFS close!", ""),
+        ROW(BIND, EADDRINUSE, 1, "EADDRINUSE close!", ""),
+        ROW(CONNECT, EINTR, 1, "connect ready end close", ""),
+        ROW(CONNECT, EPERM, 1, "EPERM close!", ""), /* a firewall's */
+        ROW(CONNECT, ENETUNREACH, 1, "ENETUNREACH close!", ""),
+        ROW(CONNECT, EADDRNOTAVAIL, 1, "EADDRNOTAVAIL close!", ""),
+        ROW(CONNECT, EAGAIN, 1, "EAGAIN close!", ""),
+        ROW(CONNECT, ENOBUFS, 1, "ENOBUFS close!", ""),
+        ROW(GETSOCKOPT, ENOBUFS, 1, "ENOBUFS close!", ""),
+        ROW(GETSOCKNAME, ENOBUFS, 1, "connect ready end close", ""),
+        ROW(SETSOCKOPT, ENOMEM, 1, "ENOMEM close!", ""),
+    };
+    (void)state;
+    CHECK(rows, play_connecting);
+}
+
+static void
+play_listening(void)
+{
+    struct tr_server_options options = {0};
+    tr_server *one;
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    fault_plan(row->call, 1, row->times, row->error);
+    assert_int_equal(tr_server_spawn(director, &options, &one), TR_OK);
+    tr_status status = tr_server_listen(one, &listen);
+    assert_int_equal(status, TR_OK); /* the rest is an event */
+    assert_false(tr_server_listening(one));
+    stage_end();
+}
+
+static void
+listening_fails_without_leaving_anything(void **state)
+{
+    static const enum fault_call calls[] = {FAULT_SOCKET, FAULT_SETSOCKOPT, FAULT_BIND, FAULT_LISTEN};
+    struct row one = {.times = 1, .error = ENOBUFS, .name = "listening"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        set_up();
+        one.call = calls[i];
+        row = &one;
+        stage_play(1, play_listening); /* which counts descriptors */
+        assert_int_equal(fault_met(calls[i]), 1);
+        fault_clear();
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reading_goes_on_after_what_passes_and_fails_with_what_does_not),
+        cmocka_unit_test(a_lost_descriptor_fails_the_stream_before_its_bytes),
+        cmocka_unit_test(writing_waits_for_what_passes_and_fails_with_what_does_not),
+        cmocka_unit_test(descriptors_wait_while_too_many_are_on_their_way),
+        cmocka_unit_test(a_file_goes_another_way_or_later_or_not_at_all),
+        cmocka_unit_test(accepting_goes_on_or_pauses_with_a_word),
+        cmocka_unit_test(a_descriptor_that_listens_no_more_closes_its_server),
+        cmocka_unit_test(connecting_tells_what_failed),
+        cmocka_unit_test(listening_fails_without_leaving_anything),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -152,7 +152,7 @@ fire_again(struct tri_timer *base)
     tr_message message = timer->message;
     if (message.kind == TR_PAYLOAD_SLICE)
         tr_slice_hold(message.payload.slice);
-    uint64_t due = next_due(base->due_ms, timer->period_ms, uv_now(timers->loop));
+    uint64_t due = next_due(base->due_ms, timer->period_ms, tri_clock_ms());
     tri_timer_start_at(timers, base, due); /* it has left its place in the heap just now: cannot fail */
     send_or_bury(timer, &message);
 }
@@ -174,7 +174,6 @@ start(tr_actor *self, tr_ref to, uint64_t delay_ms, uint64_t period_ms, tr_messa
         free(timer);
         return TR_ENOMEM;
     }
-    uv_update_time(&home->worker->loop); /* the loop's time is that of its last turn: a delay begins now */
     tr_status status = tri_timer_start(&home->worker->timers, &timer->base, delay_ms);
     if (status != TR_OK) {
         give_number(home, timer->number);

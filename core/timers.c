@@ -134,7 +134,7 @@ on_wake(uv_timer_t *handle)
         remove_at(timers, 0);
         timer->fire(timer);
     }
-    timers->armed_ms = UINT64_MAX;
+    timers->armed_ms = TRI_CLOCK_NEVER;
     if (timers->count > 0)
         arm_for_first(timers, 1);
 }
@@ -142,7 +142,7 @@ on_wake(uv_timer_t *handle)
 tr_status
 tri_timers_open(struct tri_timers *timers, uv_loop_t *loop)
 {
-    *timers = (struct tri_timers){.loop = loop, .armed_ms = UINT64_MAX};
+    *timers = (struct tri_timers){.loop = loop, .armed_ms = TRI_CLOCK_NEVER};
     int error = uv_timer_init(loop, &timers->handle);
     timers->handle.data = timers;
     return tri_status_from_uv(error);
@@ -162,8 +162,7 @@ tri_timers_close(struct tri_timers *timers)
 tr_status
 tri_timer_start(struct tri_timers *timers, struct tri_timer *timer, uint64_t delay_ms)
 {
-    uint64_t now_ms = uv_now(timers->loop);
-    return tri_timer_start_at(timers, timer, delay_ms < UINT64_MAX - now_ms ? now_ms + delay_ms : UINT64_MAX);
+    return tri_timer_start_at(timers, timer, tri_clock_after(delay_ms));
 }
 
 tr_status
@@ -185,11 +184,18 @@ tri_timer_stop(struct tri_timers *timers, struct tri_timer *timer)
         remove_at(timers, timer->place - 1);
 }
 
+static uint64_t
+due_of(const struct tri_idle *idle)
+{
+    uint64_t due_ms = idle->touched_ms + idle->duration_ms;
+    return due_ms >= idle->touched_ms ? due_ms : TRI_CLOCK_NEVER;
+}
+
 static void
 fire_or_put_back(struct tri_timer *timer)
 {
     struct tri_idle *idle = (struct tri_idle *)timer; /* its first member */
-    uint64_t due_ms = idle->touched_ms + idle->duration_ms;
+    uint64_t due_ms = due_of(idle);
     if (due_ms > uv_now(idle->timers->loop))
         insert(idle->timers, timer, due_ms);
     else
@@ -201,9 +207,9 @@ tri_idle_start(struct tri_timers *timers, struct tri_idle *idle, uint64_t durati
 {
     idle->timers = timers;
     idle->duration_ms = duration_ms;
-    idle->touched_ms = uv_now(timers->loop);
+    tri_idle_touch(idle);
     idle->timer.fire = fire_or_put_back;
-    return tri_timer_start(timers, &idle->timer, duration_ms);
+    return tri_timer_start_at(timers, &idle->timer, due_of(idle));
 }
 
 void

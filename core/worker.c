@@ -129,7 +129,8 @@ on_wakeup(uv_async_t *handle)
 
 /*
  * libuv runs expired timers, and more, between the last look at the mail and the poll: if they sent anything, the poll
- * must not block.
+ * must not block. If it blocks it waits for the next timer from uv_now() on, which what has just run may have left far
+ * behind.
  */
 static void
 on_before_poll(uv_prepare_t *handle)
@@ -137,6 +138,8 @@ on_before_poll(uv_prepare_t *handle)
     struct tri_worker *worker = handle->loop->data;
     if (worker->layer->ready(worker) || worker->dirty_count > worker->full_count)
         uv_stop(&worker->loop);
+    else
+        uv_update_time(&worker->loop);
 }
 
 static void

@@ -168,6 +168,7 @@ tr_socket_connect(tr_socket *socket, const struct tr_connect_options *options)
     if (options->timeout_ms > 0) {
         socket->extra->timeout_ms = options->timeout_ms;
         socket->flags |= TRI_SOCKET_TIMED;
+        tri_idle_end(socket); /* of a timeout that was set before and may be longer */
     }
     socket->flags |= TRI_SOCKET_CONNECTING;
     tri_socket_count_live(socket);

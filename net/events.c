@@ -64,7 +64,7 @@ watch_owner(tr_socket *socket)
     bool stops = tri_socket_is(socket, TRI_SOCKET_DRAINING);
     watch->fire = on_watch;
     if (watch->timer.place > 0)
-        tri_idle_touch(timers_of(socket), watch);
+        tri_idle_touch(watch);
     else
         tri_idle_start(timers_of(socket), watch, stops ? ASK_STOPPING_MS : ASK_MS);
 }

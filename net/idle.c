@@ -2,15 +2,17 @@
  * The timeout of a socket: nothing moved for a while.
  *
  * As in Node, received and written bytes are movement, and so is progress of a write that the kernel takes piece by
- * piece. A timeout is reported once; the next one needs movement first.
+ * piece. A timeout is reported once; the next one needs movement
+ * first.
  *
- * Movement costs a store, into the socket itself: when it was last, in milliseconds of 32 bits, which is enough since no
- * timeout is longer than half of their turn. The timer, which lies elsewhere, is only looked at when it is due; 100,000
- * of them that every message would touch cost the echo 2 %.
+ * Movement costs a look at the clock and a store, into the socket itself: when it was last, in milliseconds of 32 bits
+ * of the clock. That is enough, since no timeout is longer than half of their turn: seen from now the last movement is
+ * less than a turn ago. The timer, which lies elsewhere, is only looked at when it is due; 100,000 of them that every
+ * message would touch cost the echo 2 %.
  */
 #include "socket_internal.h"
 
-#define TIMEOUT_LIMIT_MS 2147483647u
+#define TIMEOUT_LIMIT_MS INT32_MAX
 
 static struct tri_timers *
 timers_of(const tr_socket *socket)
@@ -22,11 +24,11 @@ static void on_due(struct tri_timer *timer);
 
 /* false: without memory. */
 static bool
-start(tr_socket *socket, uint64_t delay_ms)
+start(tr_socket *socket, uint64_t due_ms)
 {
     struct tri_extra *extra = socket->extra;
     extra->idle.fire = on_due;
-    if (tri_timer_start(timers_of(socket), &extra->idle, delay_ms) != TR_OK)
+    if (tri_timer_start_at(timers_of(socket), &extra->idle, due_ms) != TR_OK)
         return false;
     socket->flags |= TRI_SOCKET_IDLE;
     return true;
@@ -36,7 +38,16 @@ static bool
 start_whole(tr_socket *socket)
 {
     tri_idle_moved_now(socket);
-    return start(socket, socket->extra->timeout_ms);
+    return start(socket, tri_clock_after(socket->extra->timeout_ms));
+}
+
+/* When nothing will have moved for the whole duration. */
+static uint64_t
+next_due(const tr_socket *socket)
+{
+    uint64_t now_ms = tri_clock_begin_ms(); /* rounded as the movement was: never before it */
+    uint64_t moved_ms = tri_clock_whole(socket->moved_ms, now_ms);
+    return moved_ms + socket->extra->timeout_ms;
 }
 
 /* The time since the last movement decides: if there was any, the rest is waited for. */
@@ -45,9 +56,9 @@ on_due(struct tri_timer *timer)
 {
     struct tri_extra *extra = (struct tri_extra *)((char *)timer - offsetof(struct tri_extra, idle));
     tr_socket *socket = extra->socket;
-    uint32_t quiet_ms = (uint32_t)uv_now(&socket->net->worker->loop) - socket->moved_ms;
     socket->flags &= ~(uint32_t)TRI_SOCKET_IDLE;
-    if (quiet_ms < extra->timeout_ms && start(socket, extra->timeout_ms - quiet_ms))
+    uint64_t due_ms = next_due(socket);
+    if (due_ms > tri_clock_ms() && start(socket, due_ms))
         return;
     tri_socket_step_now(socket, TRI_STEP(TIMEOUT), TRI_TAG_ON_TIMEOUT);
 }

@@ -115,10 +115,9 @@ give_endings(tr_server *server)
 void
 tri_server_complain(tr_server *server, tr_status status, int system)
 {
-    uint64_t now_ms = uv_now(&server->net->worker->loop);
-    if (server->error_reported_ms != 0 && now_ms - server->error_reported_ms < COMPLAIN_MS)
+    if (tri_clock_ms() < server->complain_ms)
         return;
-    server->error_reported_ms = now_ms;
+    server->complain_ms = tri_clock_after(COMPLAIN_MS);
     struct tr_error complaint = error_of(status, system, "accept");
     emit_error(server, &complaint);
 }

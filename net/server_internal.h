@@ -100,7 +100,7 @@ struct tr_server {
     tr_status outcome;                      /* of the last listening that failed */
     struct tr_address address;              /* while it listens */
     uint64_t sequence;                      /* connections dealt out */
-    uint64_t error_reported_ms;             /* when accept last failed with an event; 0: never */
+    uint64_t complain_ms;                   /* when a failing accept may be an event again, of the clock */
     uint64_t lookups;                       /* begun so far: the token of the last one */
     uint64_t *dealt;                        /* to each worker */
     uint32_t *loads;                        /* scratch, for the policy */

@@ -135,7 +135,7 @@ struct tr_socket {
     uint8_t error_call;    /* enum tri_socket_call */
     uint8_t polled;        /* what libuv waits for: UV_READABLE, UV_WRITABLE */
     int fd;                /* -1: none */
-    uint32_t moved_ms;     /* TIMED: when bytes last moved */
+    uint32_t moved_ms;     /* TIMED: when bytes last moved, on the clock of core/delay.h */
     uv_poll_t poll;        /* HANDLE */
 };
 
@@ -425,11 +425,11 @@ tri_retry_is_due(const tr_socket *socket)
 /* The timeout is over, and begins anew now that something moves. */
 void tri_idle_start_again(tr_socket *socket);
 
-/* Notes the time of a movement. */
+/* Notes the time of a movement: the real one, since the callback that moves bytes may have run for long. */
 static inline void
 tri_idle_moved_now(tr_socket *socket)
 {
-    socket->moved_ms = (uint32_t)uv_now(&socket->net->worker->loop);
+    socket->moved_ms = (uint32_t)tri_clock_begin_ms();
 }
 
 /* Bytes have moved: the idle time begins anew. */

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 #include <troupe/core/timers.h>
 
+#include "helpers.h"
+
 #define MANY 2000u
 
 struct fixture {
@@ -89,14 +91,60 @@ a_timer_fires_once_and_not_before_its_time(void **state)
 }
 
 static void
+a_delay_begins_when_it_is_asked_for_and_not_with_the_turn(void **state)
+{
+    struct fixture *f = *state;
+    struct probe probe = {0};
+    for (unsigned delay_ms = 1; delay_ms <= 3; delay_ms++) {
+        uv_update_time(&f->loop);
+        tests_hold(5);
+        uint64_t began_ns = tests_now_ns();
+        start_probe(f, &probe, delay_ms);
+        run_dry(f);
+        assert_true(tests_now_ns() - began_ns >= delay_ms * UINT64_C(1000000));
+    }
+}
+
+static void
+the_end_of_a_delay_is_never_before_its_time_nor_a_millisecond_after(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        uint64_t before_ns = tests_now_ns(), end_ms = tri_clock_after(7), after_ns = tests_now_ns();
+        assert_true(end_ms * 1000000 >= before_ns + 7000000);
+        assert_true(end_ms * 1000000 < after_ns + 8000000);
+        assert_true(tri_clock_ms() <= tests_now_ns() / 1000000);
+    }
+    assert_true(tri_clock_after(0) <= tri_clock_ms());
+    assert_true(tri_clock_after(UINT64_MAX) == TRI_CLOCK_NEVER);
+    assert_true(tri_clock_after(UINT64_MAX - 1) == TRI_CLOCK_NEVER);
+    assert_true(tri_clock_after(UINT64_MAX / 2) < TRI_CLOCK_NEVER);
+}
+
+static void
+half_of_a_time_is_enough_to_know_it_for_one_turn_of_its_bits(void **state)
+{
+    (void)state;
+    static const uint64_t nows[] = {UINT64_C(0xffffffff),  UINT64_C(0x100000000), UINT64_C(0x100000001),
+                                    UINT64_C(0x1ffffffff), UINT64_C(0x200000000), UINT64_C(0x123456789ab)};
+    static const uint32_t ages[] = {0, 1, 2, INT32_MAX, (uint32_t)INT32_MAX + 1, UINT32_MAX};
+    for (size_t i = 0; i < sizeof(nows) / sizeof(nows[0]); i++)
+        for (size_t k = 0; k < sizeof(ages) / sizeof(ages[0]); k++)
+            assert_true(tri_clock_whole((uint32_t)(nows[i] - ages[k]), nows[i]) == nows[i] - ages[k]);
+}
+
+static void
 timers_fire_by_their_time_and_equal_ones_as_they_were_started(void **state)
 {
     struct fixture *f = *state;
     static const unsigned delays[] = {7, 3, 3, 9, 3, 1, 7};
     static const unsigned order[] = {5, 1, 2, 4, 0, 6, 3};
     struct probe probes[7] = {0};
-    for (unsigned i = 0; i < 7; i++)
-        start_probe(f, &probes[i], delays[i]);
+    uint64_t base_ms = tri_clock_ms();
+    for (unsigned i = 0; i < 7; i++) {
+        probes[i] = (struct probe){.fixture = f, .timer.fire = note};
+        assert_int_equal(tri_timer_start_at(&f->timers, &probes[i].timer, base_ms + delays[i]), TR_OK);
+    }
     run_dry(f);
     for (unsigned i = 0; i < 7; i++)
         assert_ptr_equal(fired[i], &probes[order[i]]);
@@ -284,7 +332,7 @@ touch_and_go_on(struct tri_timer *timer)
 {
     struct probe *toucher = (struct probe *)timer;
     struct idle_probe *probe = (struct idle_probe *)(void *)victim;
-    tri_idle_touch(&toucher->fixture->timers, &probe->idle);
+    tri_idle_touch(&probe->idle);
     assert_int_equal(probe->fired, 0);
     if (++toucher->fired < 10)
         assert_int_equal(tri_timer_start(&toucher->fixture->timers, timer, 3), TR_OK);
@@ -359,6 +407,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_timer_fires_once_and_not_before_its_time),
+        TEST(a_delay_begins_when_it_is_asked_for_and_not_with_the_turn),
+        TEST(the_end_of_a_delay_is_never_before_its_time_nor_a_millisecond_after),
+        TEST(half_of_a_time_is_enough_to_know_it_for_one_turn_of_its_bits),
         TEST(timers_fire_by_their_time_and_equal_ones_as_they_were_started),
         TEST(a_stopped_timer_does_not_fire),
         TEST(a_time_that_has_passed_fires_in_the_next_turn),

@@ -14,12 +14,26 @@
 
 #define LOOK_EVERY_NS 1000000L
 
-static uint64_t
-now_ms(void)
+uint64_t
+tests_now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t
+now_ms(void)
+{
+    return tests_now_ns() / 1000000;
+}
+
+void
+tests_hold(unsigned ms)
+{
+    uint64_t end_ns = tests_now_ns() + (uint64_t)ms * 1000000;
+    while (tests_now_ns() < end_ns) {
+    }
 }
 
 bool

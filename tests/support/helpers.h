@@ -14,6 +14,12 @@
 /* Looks again and again whether holds(argument); false if it did not within the limit. */
 bool tests_wait_until(bool (*holds)(void *argument), void *argument, unsigned limit_ms);
 
+/* The time, on a clock that only goes forward. */
+uint64_t tests_now_ns(void);
+
+/* Holds the calling thread for that long, as a callback does that works without a pause. */
+void tests_hold(unsigned ms);
+
 /* The descriptors that this process has open, and its threads; -1 where the system does not tell. */
 int tests_open_fds(void);
 int tests_threads(void);

@@ -3,8 +3,11 @@
  *
  * Two kinds, in one heap. A tri_timer fires once at its time. A tri_idle fires when nothing touched it for its duration;
  * a touch only notes the time, which is a store, and whoever reaches the top of the heap with a younger touch goes back
- * to where that touch puts it: 100,000 idle timers that are touched by every message cost a store for each touch and
- * one step through the heap for each duration, and fire to the millisecond.
+ * to where that touch puts it: 100,000 idle timers that are touched by every message cost a look at the clock for each
+ * touch and one step through the heap for each duration, and fire to the millisecond.
+ *
+ * A delay begins when it is asked for, however long the callback has run that asks for it, and is never cut short
+ * (delay.h).
  *
  * All functions belong to the worker's thread. A callback may start and stop any timer, its own included.
  */
@@ -13,6 +16,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <troupe/core/delay.h>
 #include <troupe/core/status.h>
 #include <uv.h>
 
@@ -33,7 +37,7 @@ struct tri_idle {
 struct tri_timers {
     uv_loop_t *loop;
     uv_timer_t handle;
-    uint64_t armed_ms;             /* when the handle fires; UINT64_MAX: it is stopped */
+    uint64_t armed_ms;             /* when the handle fires; TRI_CLOCK_NEVER: it is stopped */
     uint64_t started;              /* timers ever started */
     struct tri_timers_entry *heap; /* heap[0] is the next to fire */
     size_t count, room;
@@ -44,7 +48,10 @@ tr_status tri_timers_open(struct tri_timers *timers, uv_loop_t *loop);
 /* Stops everything and closes the handle; the loop must run once more before it can be closed. Nothing is started then. */
 void tri_timers_close(struct tri_timers *timers);
 
-/* Fires timer->fire(timer) delay_ms from uv_now() on at the earliest. The timer is not started. TR_OK or TR_ENOMEM. */
+/*
+ * Fires timer->fire(timer) delay_ms from now on at the earliest; with UINT64_MAX never. The timer is not started. TR_OK
+ * or TR_ENOMEM.
+ */
 tr_status tri_timer_start(struct tri_timers *timers, struct tri_timer *timer, uint64_t delay_ms);
 
 /* The same at a given time of uv_now()'s clock; a time that has passed fires in the next turn, or, started by a callback
@@ -62,9 +69,9 @@ void tri_idle_stop(struct tri_timers *timers, struct tri_idle *idle);
 
 /* Something happened: the duration begins anew. On one that is not started it does nothing. */
 static inline void
-tri_idle_touch(struct tri_timers *timers, struct tri_idle *idle)
+tri_idle_touch(struct tri_idle *idle)
 {
-    idle->touched_ms = uv_now(timers->loop);
+    idle->touched_ms = tri_clock_begin_ms();
 }
 
 #endif

@@ -2,7 +2,9 @@
  * The timeout of a socket: nothing moved for a while.
  *
  * As in Node, received and written bytes are movement, and so is progress of a write that the kernel takes piece by
- * piece. A timeout is reported once; the next one needs movement
+ * piece. Beyond Node, so is what the peer has taken of bytes that the kernel still holds (progress.h): a file of which
+ * megabytes lie in the send buffer moves as long as the peer reads, though we have nothing to do for seconds. That is
+ * looked at when a timeout is due and costs nothing before. A timeout is reported once; the next one needs movement
  * first.
  *
  * Movement costs a look at the clock and a store, into the socket itself: when it was last, in milliseconds of 32 bits
@@ -41,13 +43,16 @@ start_whole(tr_socket *socket)
     return start(socket, tri_clock_after(socket->extra->timeout_ms));
 }
 
-/* When nothing will have moved for the whole duration. */
+/* When nothing will have moved for the whole duration. The kernel is asked only if that has come. */
 static uint64_t
-next_due(const tr_socket *socket)
+next_due(tr_socket *socket)
 {
+    struct tri_extra *extra = socket->extra;
     uint64_t now_ms = tri_clock_begin_ms(); /* rounded as the movement was: never before it */
     uint64_t moved_ms = tri_clock_whole(socket->moved_ms, now_ms);
-    return moved_ms + socket->extra->timeout_ms;
+    if (moved_ms + extra->timeout_ms <= now_ms && tri_progress_look(&extra->progress, socket->fd, now_ms, &moved_ms))
+        socket->moved_ms = (uint32_t)moved_ms;
+    return moved_ms + extra->timeout_ms;
 }
 
 /* The time since the last movement decides: if there was any, the rest is waited for. */

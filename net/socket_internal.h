@@ -21,6 +21,7 @@
 #define TROUPE_NET_SOCKET_INTERNAL_H
 
 #include "address_internal.h"
+#include "progress.h"
 #include "tags.h"
 #include "trace_events.h"
 #include "worker_net.h"
@@ -145,6 +146,7 @@ struct tri_extra {
 
     struct tri_timer idle;
     uint64_t timeout_ms; /* 0: none */
+    struct tri_progress progress;
 
     struct tri_timer retry; /* until then nothing is written: the system has run out of something */
 

@@ -280,7 +280,9 @@ tr_status tr_socket_set_encoding(tr_socket *socket, enum tr_encoding encoding);
 /* Tuning. */
 
 /*
- * Reports a timeout event when nothing was received or sent for timeout_ms. 0 switches it off, which is the default.
+ * Reports a timeout event when nothing was received or sent for timeout_ms, from the call or the last movement on. What
+ * the peer takes of bytes that the kernel holds for it is movement as well: a large file that a slow peer reads has no
+ * timeout. For that the event may come up to timeout_ms late, never early. 0 switches it off, which is the default.
  * Thread: owner. Returns: TR_OK; TR_EBADLIMIT (above 2^31 - 1); TR_ENOMEM. Document: socket.setTimeout (all eras).
  */
 tr_status tr_socket_set_timeout(tr_socket *socket, uint64_t timeout_ms);

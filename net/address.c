@@ -1,14 +1,13 @@
 /*
- * Addresses between text, the system's structs and ours.
+ * Addresses between text, the system's structs and ours. What an address of the internet looks like is ipaddr's to say,
+ * here as everywhere.
  */
 #include "address_internal.h"
 
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
-#include <uv.h>
+#include <troupe/ipaddr/ip.h>
 
 bool
 tri_host_is_sound(const char *host)
@@ -24,12 +23,33 @@ tri_host_is_sound(const char *host)
     return true;
 }
 
+/* Text whose zone is longer than the name of any interface is an address, and its zone is none. */
+static bool
+parse_ip(const char *text, struct tr_ip *out)
+{
+    tr_status status = tr_ip_parse(text, out);
+    if (status == TR_ENAMETOOLONG)
+        status = tr_ip_parse_sized(text, strcspn(text, "%"), out);
+    return status == TR_OK;
+}
+
+/*
+ * A zone that is no interface's is left out, as in Node. To most addresses a zone means nothing; one that needs it the
+ * system refuses when it is used.
+ */
 bool
 tri_address_parse(const char *text, uint16_t port, struct sockaddr_storage *out)
 {
+    struct tr_ip ip;
     memset(out, 0, sizeof(*out));
-    return uv_ip4_addr(text, port, (struct sockaddr_in *)out) == 0 ||
-           uv_ip6_addr(text, port, (struct sockaddr_in6 *)out) == 0;
+    if (!parse_ip(text, &ip))
+        return false;
+    if (tr_ip_to_sockaddr(&ip, out) != TR_OK) {
+        ip.zone[0] = '\0';
+        tr_ip_to_sockaddr(&ip, out);
+    }
+    tri_address_set_port((struct sockaddr *)out, port);
+    return true;
 }
 
 /* Unix sockets. */
@@ -79,35 +99,38 @@ _Static_assert(TR_ADDRESS_TEXT > PATH_ROOM, "a name of a unix socket fits with i
 
 /* Addresses of the internet. */
 
-/* A link-local address means something only together with its interface. */
-static void
-append_zone(const struct sockaddr_in6 *address, struct tr_address *out)
+/* Only these mean nothing without their interface. */
+static bool
+needs_zone(const struct in6_addr *address)
 {
-    char name[IF_NAMESIZE];
-    if (!IN6_IS_ADDR_LINKLOCAL(&address->sin6_addr) || if_indextoname(address->sin6_scope_id, name) == NULL)
-        return;
-    size_t size = strlen(out->text);
-    snprintf(out->text + size, sizeof(out->text) - size, "%%%s", name);
+    return IN6_IS_ADDR_LINKLOCAL(address) || IN6_IS_ADDR_MC_LINKLOCAL(address);
+}
+
+static void
+name_of_internet(const struct sockaddr *address, struct tr_address *out)
+{
+    struct tr_ip ip;
+    tr_ip_from_sockaddr(address, &ip);
+    if (ip.family == 4) {
+        out->family = TR_FAMILY_IPV4;
+        out->port = ntohs(((const struct sockaddr_in *)address)->sin_port);
+    } else {
+        out->family = TR_FAMILY_IPV6;
+        out->port = ntohs(((const struct sockaddr_in6 *)address)->sin6_port);
+        if (!needs_zone(&((const struct sockaddr_in6 *)address)->sin6_addr))
+            ip.zone[0] = '\0';
+    }
+    tr_ip_format(&ip, out->text, sizeof(out->text));
 }
 
 void
 tri_address_from(const struct sockaddr *address, struct tr_address *out)
 {
     memset(out, 0, sizeof(*out));
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
-        out->family = TR_FAMILY_IPV4;
-        out->port = ntohs(v4->sin_port);
-        uv_ip4_name(v4, out->text, sizeof(out->text));
-    } else if (address->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
-        out->family = TR_FAMILY_IPV6;
-        out->port = ntohs(v6->sin6_port);
-        uv_ip6_name(v6, out->text, sizeof(out->text));
-        append_zone(v6, out);
-    } else if (address->sa_family == AF_UNIX) {
+    if (address->sa_family == AF_INET || address->sa_family == AF_INET6)
+        name_of_internet(address, out);
+    else if (address->sa_family == AF_UNIX)
         name_of_unix((const struct sockaddr_un *)address, out);
-    }
 }
 
 void

@@ -14,7 +14,10 @@
 /* Can this be a host at all? Not NULL, not empty, not too long, no space and no control character. */
 bool tri_host_is_sound(const char *host);
 
-/* Reads an IPv4 or IPv6 address, the latter perhaps with a zone. false: the text is none. */
+/*
+ * Reads an IPv4 or IPv6 address, the latter perhaps with a zone: any text that tr_is_ip() takes, and no other. A zone
+ * that is no interface's is left out. false: the text is none.
+ */
 bool tri_address_parse(const char *text, uint16_t port, struct sockaddr_storage *out);
 
 /*

@@ -11,9 +11,8 @@
 #include <jansson.h>
 #include <troupe/ipaddr/ip.h>
 
-#include "random.h"
+#include "address_text.h"
 
-#define TEXT 80u
 #define ROUNDS 400000u
 
 static void
@@ -53,7 +52,7 @@ a_nul_inside_makes_it_no_address_wherever_it_stands(void **state)
         size_t size = strlen(addresses[i]);
         assert_int_equal(tr_is_ip_sized(addresses[i], size + 1), 0);
         for (size_t k = 0; k < size; k++) {
-            char text[TEXT];
+            char text[ADDRESS_TEXT];
             memcpy(text, addresses[i], size);
             text[k] = '\0';
             assert_int_equal(tr_is_ip_sized(text, size), 0);
@@ -112,41 +111,6 @@ no_character_stands_for_another(void **state)
     }
 }
 
-/* A text that is an address, or nearly one: each kind of mistake is made often, and often none. */
-static void
-make_text(uint64_t *seed, char text[TEXT])
-{
-    size_t size = 0;
-    unsigned parts = random_below(seed, 8) < 6 ? 8 : 1 + random_below(seed, 9);
-    unsigned gap = random_below(seed, 2) ? random_below(seed, parts + 1) : TEXT;
-    bool ipv4 = random_below(seed, 3) == 0;
-    if (!ipv4)
-        for (unsigned i = 0; i < parts && (gap == TEXT || i + gap < 8); i++)
-            size += (size_t)snprintf(text + size, TEXT - size, "%s%x",
-                                     i == gap ? "::"
-                                     : i > 0  ? ":"
-                                              : "",
-                                     random_below(seed, random_below(seed, 40) == 0 ? 0x20000 : 0x10000));
-    if (!ipv4 && gap != TEXT && random_below(seed, 4) == 0)
-        size += (size_t)snprintf(text + size, TEXT - size, "::");
-    if (ipv4 || random_below(seed, 4) == 0) {
-        unsigned limit = random_below(seed, 10) == 0 ? 300 : 256;
-        size +=
-            (size_t)snprintf(text + size, TEXT - size, "%s%u.%u.%u.%u", size > 0 ? ":" : "", random_below(seed, limit),
-                             random_below(seed, limit), random_below(seed, 256), random_below(seed, 256));
-    }
-    for (unsigned i = random_below(seed, 4); i >= 2 && size > 0 && size < TEXT - 1; i--) {
-        size_t at = random_below(seed, (unsigned)size);
-        if (random_below(seed, 2)) {
-            text[at] = "0123456789abcdefABCDEF:::...g /x"[random_below(seed, 32)];
-        } else {
-            memmove(text + at, text + at + 1, size - at);
-            size--;
-        }
-    }
-    text[size] = '\0';
-}
-
 /*
  * Where isIP and inet_pton() rightly differ is the zone, which inet_pton() does not know; none of these texts has one.
  * Some systems' inet_pton() also takes leading zeros of decimal numbers; that of glibc does not.
@@ -158,9 +122,9 @@ texts_without_a_zone_are_addresses_exactly_if_inet_pton_says_so(void **state)
     uint64_t seed = 20;
     unsigned found[7] = {0};
     for (unsigned i = 0; i < ROUNDS; i++) {
-        char text[TEXT];
+        char text[ADDRESS_TEXT];
         uint8_t bytes[16] = {0};
-        make_text(&seed, text);
+        address_text(&seed, text);
         int answer = inet_pton(AF_INET, text, bytes) == 1 ? 4 : inet_pton(AF_INET6, text, bytes) == 1 ? 6 : 0;
         if (tr_is_ip(text) != answer)
             fail_msg("\"%s\" is %d", text, answer);

@@ -1,0 +1,273 @@
+/*
+ * Addresses between text and the system: what ipaddr takes, the network takes, with the same meaning, and nothing else.
+ */
+#include "address_text.h"
+#include "helpers.h"
+#include "random.h"
+#include "stage.h"
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+#include <troupe/ipaddr/ip.h>
+
+#include "address_internal.h"
+
+#define ROUNDS 200000u
+#define PORT 8124
+
+/* Text for a zone; each is as likely as no zone at all. */
+static const char *const zones[] = {
+    "",
+    "",
+    "%lo",
+    "%1",
+    "%0",
+    "%4294967295",
+    "%4294967296",
+    "%nosuch",
+    "%a-b.c:d",
+    "%longer-than-any-interface-is",
+    "%",
+    "%a b",
+    "%%",
+    "%_",
+};
+
+static const unsigned zone_count = sizeof(zones) / sizeof(zones[0]);
+
+/* The scope that a zone means: none where there is no such interface. */
+static uint32_t
+scope_of(const char *text)
+{
+    struct tr_ip ip;
+    struct sockaddr_storage address;
+    return tr_ip_parse(text, &ip) == TR_OK && tr_ip_to_sockaddr(&ip, &address) == TR_OK
+               ? ((const struct sockaddr_in6 *)&address)->sin6_scope_id
+               : 0;
+}
+
+static void
+expect_same(const char *text)
+{
+    struct sockaddr_storage address;
+    struct tr_ip ip, bare;
+    char before_zone[2 * ADDRESS_TEXT];
+    int family = tr_is_ip(text);
+    if (tri_address_parse(text, PORT, &address) != (family != 0))
+        fail_msg("\"%s\" is %d", text, family);
+    if (family == 0)
+        return;
+    assert_int_equal(tr_ip_from_sockaddr((const struct sockaddr *)&address, &ip), TR_OK);
+    snprintf(before_zone, sizeof(before_zone), "%.*s", (int)strcspn(text, "%"), text);
+    assert_int_equal(tr_ip_parse(before_zone, &bare), TR_OK);
+    ip.zone[0] = '\0';
+    assert_true(tr_ip_equal(&ip, &bare));
+    if (family == 4) {
+        assert_int_equal(((const struct sockaddr_in *)&address)->sin_port, htons(PORT));
+        return;
+    }
+    assert_int_equal(((const struct sockaddr_in6 *)&address)->sin6_port, htons(PORT));
+    assert_int_equal(((const struct sockaddr_in6 *)&address)->sin6_scope_id, scope_of(text));
+}
+
+static void
+the_network_takes_the_texts_that_ipaddr_takes_with_the_same_meaning(void **state)
+{
+    (void)state;
+    uint64_t seed = 4;
+    unsigned found[7] = {0};
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        char text[2 * ADDRESS_TEXT];
+        address_text(&seed, text);
+        unsigned zone = random_below(&seed, 2 * zone_count);
+        if (zone < zone_count)
+            strcat(text, zones[zone]);
+        expect_same(text);
+        found[tr_is_ip(text)]++;
+    }
+    assert_true(found[0] > ROUNDS / 10 && found[4] > ROUNDS / 10 && found[6] > ROUNDS / 10);
+}
+
+static void
+long_texts_are_read_to_their_end(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "0000:0000:0000:0000:0000:ffff:127.0.0.123",
+        "0000:0000:0000:0000:0000:ffff:127.0.0.123%lo",
+        "0000:0000:0000:0000:0000:ffff:255.255.255.255%lo",
+        "0000:0000:0000:0000:0000:0000:0000:0001%lo",
+        "0000:0000:0000:0000:0000:0000:0000:0001.no-address.example%x",
+        "0000:0000:0000:0000:0000:0000:0000:00011%lo",
+        "127.0.0.1.example",
+        "127.0.0.1%lo",
+        "::1.example%lo",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        expect_same(texts[i]);
+}
+
+static void
+what_the_system_says_is_written_as_ipaddr_writes_it_and_read_again(void **state)
+{
+    (void)state;
+    uint64_t seed = 5;
+    for (unsigned i = 0; i < 20000; i++) {
+        struct sockaddr_storage address = {.ss_family = AF_INET6}, again;
+        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&address;
+        for (unsigned k = 0; k < 16; k++)
+            v6->sin6_addr.s6_addr[k] = random_below(&seed, 2) ? 0 : (uint8_t)random_next(&seed);
+        if (random_below(&seed, 4) == 0) /* link-local */
+            memcpy(v6->sin6_addr.s6_addr, random_below(&seed, 2) ? "\xfe\x80" : "\xff\x02", 2);
+        v6->sin6_port = htons(PORT);
+        bool needs_zone = IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr) || IN6_IS_ADDR_MC_LINKLOCAL(&v6->sin6_addr);
+        v6->sin6_scope_id = needs_zone ? random_below(&seed, 3) : 0; /* lo, and one that there may not be */
+
+        struct tr_address ours;
+        struct tr_ip ip;
+        char text[TR_IP_TEXT];
+        tri_address_from((const struct sockaddr *)&address, &ours);
+        assert_int_equal(tr_ip_from_sockaddr((const struct sockaddr *)&address, &ip), TR_OK);
+        tr_ip_format(&ip, text, sizeof(text));
+        assert_string_equal(ours.text, text);
+        assert_int_equal(ours.port, PORT);
+        assert_int_equal(ours.family, TR_FAMILY_IPV6);
+        assert_true(tri_address_parse(ours.text, ours.port, &again));
+        assert_memory_equal(&again, &address, sizeof(address));
+    }
+}
+
+/* The public ways. */
+
+static struct endpoint client;
+static const char *host;
+static bool asked;
+
+static void
+is_asked(tr_socket *socket, const char *name, enum tr_family family, void *lookup_data)
+{
+    (void)family;
+    (void)lookup_data;
+    assert_string_equal(name, host);
+    asked = true;
+    tr_socket_destroy(socket, TR_OK);
+}
+
+static void
+play_connect(void)
+{
+    struct tr_connect_options options = {.host = host, .port = 1, .lookup = is_asked};
+    asked = false;
+    stage_connect_with(&client, options);
+    struct endpoint *one[] = {&client};
+    stage_end_when_closed(one, 1);
+}
+
+static void
+play_local_address(void)
+{
+    struct tr_connect_options options = {.host = "127.0.0.1", .port = 1, .local_address = host};
+    tr_socket *socket;
+    tr_status status = tr_connect(director, NULL, &options, &socket);
+    assert_int_equal(status, tr_is_ip(host) != 0 ? TR_OK : TR_EBADADDRESS);
+    if (status == TR_OK)
+        tr_socket_destroy(socket, TR_OK);
+    stage_end();
+}
+
+static void
+answers_with_the_text(tr_socket *socket, const char *name, enum tr_family family, void *lookup_data)
+{
+    struct tr_address address = {.family = TR_FAMILY_IPV6};
+    (void)name;
+    (void)family;
+    (void)lookup_data;
+    snprintf(address.text, sizeof(address.text), "%s", host);
+    tr_status status = tr_socket_looked_up(socket, NULL, &address, 1);
+    assert_int_equal(status, tr_is_ip(host) != 0 ? TR_OK : TR_EBADADDRESS);
+    tr_socket_destroy(socket, TR_OK);
+}
+
+static void
+play_answer(void)
+{
+    stage_connect_with(&client,
+                       (struct tr_connect_options){.host = "a.name", .port = 1, .lookup = answers_with_the_text});
+    struct endpoint *one[] = {&client};
+    stage_end_when_closed(one, 1);
+}
+
+static void
+every_public_way_takes_an_address_exactly_if_ipaddr_does(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "127.0.0.1",
+        "127.0.0.01",
+        "127.1",
+        "0x7f.1",
+        "::1",
+        "::1%lo",
+        "::1%1",
+        "::1%nosuch",
+        "::1%",
+        "::ffff:127.0.0.1%lo",
+        "fe80::1%lo",
+        "fe80::1%nosuch",
+        "fe80::1",
+        "127.0.0.1%lo",
+        "0000:0000:0000:0000:0000:ffff:127.0.0.123%lo",
+        "0000:0000:0000:0000:0000:0000:0000:0001.no-address.example%x",
+        "::1%longer-than-any-interface-is",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        memset(&client, 0, sizeof(client));
+        host = texts[i];
+        stage_play(1, play_connect);
+        assert_int_equal(asked, tr_is_ip(host) == 0);
+        stage_play(1, play_local_address);
+        memset(&client, 0, sizeof(client));
+        stage_play(1, play_answer);
+    }
+}
+
+static void
+play_long_address(void)
+{
+    struct tr_server_options options = {0};
+    struct tr_listen_options listen = {.host = "0000:0000:0000:0000:0000:ffff:127.0.0.123%lo", .any_port = true};
+    struct tr_address address;
+    tr_server *server;
+    assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
+    assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+    assert_int_equal(tr_server_address(server, &address), TR_OK);
+    assert_string_equal(address.text, "::ffff:127.0.0.123");
+    stage_end();
+}
+
+static void
+a_server_listens_on_the_whole_of_a_long_address(void **state)
+{
+    (void)state;
+    stage_play(1, play_long_address);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_network_takes_the_texts_that_ipaddr_takes_with_the_same_meaning),
+        cmocka_unit_test(long_texts_are_read_to_their_end),
+        cmocka_unit_test(what_the_system_says_is_written_as_ipaddr_writes_it_and_read_again),
+        cmocka_unit_test(every_public_way_takes_an_address_exactly_if_ipaddr_does),
+        cmocka_unit_test(a_server_listens_on_the_whole_of_a_long_address),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

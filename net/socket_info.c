@@ -19,10 +19,45 @@ address_by(name_function name_of, const tr_socket *socket, struct tr_address *ou
         tri_address_from((const struct sockaddr *)&storage, out);
 }
 
+/*
+ * The kernel keeps the peer's address as long as the descriptor is open, but getpeername() denies it once the peer has
+ * reset the connection, which it may have done before we accepted it. SO_PEERNAME gives it then: to a caller that asks
+ * for exactly as many bytes as its family has.
+ */
+#ifdef SO_PEERNAME
+
+static socklen_t
+size_of_family(int fd)
+{
+    struct sockaddr_storage own = {0};
+    socklen_t size = sizeof(own);
+    return getsockname(fd, (struct sockaddr *)&own, &size) == 0 ? size : 0;
+}
+
+static int
+kept_peer_name(int fd, struct sockaddr *name, socklen_t *size)
+{
+    *size = size_of_family(fd);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERNAME, name, size);
+}
+
+#else
+
+static int
+kept_peer_name(int fd, struct sockaddr *name, socklen_t *size)
+{
+    (void)fd;
+    (void)name;
+    (void)size;
+    return -1;
+}
+
+#endif
+
 static int
 peer_name(int fd, struct sockaddr *name, socklen_t *size)
 {
-    return getpeername(fd, name, size);
+    return getpeername(fd, name, size) == 0 ? 0 : kept_peer_name(fd, name, size);
 }
 
 static int

@@ -259,6 +259,62 @@ a_server_listens_on_the_whole_of_a_long_address(void **state)
     stage_play(1, play_long_address);
 }
 
+/* The peer's address. */
+
+static int peer;
+static bool in_the_queue;
+static uint16_t peer_port;
+static struct tr_address peer_address;
+
+static void
+asks_for_the_peer(struct endpoint *self, const char *event)
+{
+    if (strcmp(event, "accepted") != 0)
+        return;
+    if (!in_the_queue)
+        tests_peer_reset(peer);
+    tr_socket_remote_address(self->socket, &peer_address);
+    tr_socket_destroy(self->socket, TR_OK);
+    stage_end();
+}
+
+static void
+accepts(void *server)
+{
+    assert_int_equal(tr_server_resume(server), TR_OK);
+}
+
+static void
+play_reset(void)
+{
+    struct sockaddr_in name;
+    socklen_t size = sizeof(name);
+    memset(accepted, 0, sizeof(accepted));
+    accepted[0].hook = asks_for_the_peer;
+    tr_server *server = stage_serve((struct tr_server_options){0});
+    assert_int_equal(tr_server_pause(server, 0), TR_OK);
+    peer = tests_peer_connect(stage_port);
+    assert_int_equal(getsockname(peer, (struct sockaddr *)&name, &size), 0);
+    peer_port = ntohs(name.sin_port);
+    if (in_the_queue)
+        tests_peer_reset(peer);
+    stage_after(1, accepts, server);
+}
+
+static void
+a_connection_that_the_peer_has_reset_has_its_address_until_it_is_closed(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        in_the_queue = i == 0;
+        peer_address = (struct tr_address){0};
+        stage_play(1, play_reset);
+        assert_int_equal(peer_address.family, TR_FAMILY_IPV4);
+        assert_string_equal(peer_address.text, "127.0.0.1");
+        assert_int_equal(peer_address.port, peer_port);
+    }
+}
+
 int
 main(void)
 {
@@ -268,6 +324,7 @@ main(void)
         cmocka_unit_test(what_the_system_says_is_written_as_ipaddr_writes_it_and_read_again),
         cmocka_unit_test(every_public_way_takes_an_address_exactly_if_ipaddr_does),
         cmocka_unit_test(a_server_listens_on_the_whole_of_a_long_address),
+        cmocka_unit_test(a_connection_that_the_peer_has_reset_has_its_address_until_it_is_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

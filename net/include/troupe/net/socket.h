@@ -309,7 +309,10 @@ void tr_socket_set_background(tr_socket *socket, bool background);
 
 /* Looking. */
 
-/* The peer's address; family TR_FAMILY_NONE before connect and after the socket is destroyed. Thread: owner. */
+/*
+ * The peer's address; family TR_FAMILY_NONE before connect and after the socket is destroyed. A peer that has reset the
+ * connection, be it before it was accepted, keeps its address until then. Thread: owner.
+ */
 void tr_socket_remote_address(const tr_socket *socket, struct tr_address *out);
 
 /* Our own address, likewise. Thread: owner. Document: socket.address (v0.5 on), socket.localAddress (v0.10, v10). */

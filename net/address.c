@@ -52,6 +52,27 @@ tri_address_parse(const char *text, uint16_t port, struct sockaddr_storage *out)
     return true;
 }
 
+/* Ports. */
+
+tr_status
+tr_port_parse(const char *text, uint16_t *out)
+{
+    uint32_t port = 0;
+    const char *at = text;
+    if (text == NULL || out == NULL)
+        return TR_EINVAL;
+    for (; *at >= '0' && *at <= '9'; at++)
+        port = port <= UINT16_MAX ? port * 10 + (uint32_t)(*at - '0') : port;
+    if (at == text)
+        return *at == '\0' ? TR_EMISSING : TR_ENOTANUMBER;
+    if (*at != '\0')
+        return TR_ETRAILING;
+    if (port > UINT16_MAX)
+        return TR_EBADPORT;
+    *out = (uint16_t)port;
+    return TR_OK;
+}
+
 /* Unix sockets. */
 
 #define PATH_ROOM sizeof(((struct sockaddr_un *)0)->sun_path)

@@ -167,8 +167,10 @@ main(int argc, char **argv)
 {
     tr_runtime *runtime;
     struct tr_address at;
-    tr_status status = tr_runtime_start(NULL, &runtime);
-    if (status != TR_OK || (status = open_room(runtime, (uint16_t)(argc > 1 ? atoi(argv[1]) : 8125), &at)) != TR_OK) {
+    uint16_t port = 8125;
+    tr_status status = argc > 1 ? tr_port_parse(argv[1], &port) : TR_OK;
+    if (status != TR_OK || (status = tr_runtime_start(NULL, &runtime)) != TR_OK ||
+        (status = open_room(runtime, port, &at)) != TR_OK) {
         fprintf(stderr, "chat: %s\n", tr_status_text(status));
         return 1;
     }

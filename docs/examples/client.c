@@ -6,7 +6,6 @@
  * The program ends when its only socket is closed: tr_runtime_wait_idle().
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <troupe/actors/runtime.h>
 #include <troupe/net/socket.h>
@@ -51,12 +50,16 @@ main(int argc, char **argv)
         .connect = on_connect, .data = on_data, .end = on_end, .error = on_error};
     struct tr_runtime_options options = {.workers = 1};
     struct tr_socket_options socket = {.events = &events};
-    struct tr_connect_options connect = {.port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 8124)};
+    struct tr_connect_options connect = {.port = 8124};
+    tr_status status = TR_OK;
     if (argc > 1 && strchr(argv[1], '/') != NULL)
         connect.path = argv[1];
+    else if (argc > 1)
+        status = tr_port_parse(argv[1], &connect.port);
 
     tr_runtime *runtime = NULL;
-    tr_status status = tr_runtime_start(&options, &runtime);
+    if (status == TR_OK)
+        status = tr_runtime_start(&options, &runtime);
     if (status == TR_OK)
         status = tr_runtime_connect(runtime, &socket, &connect, NULL);
     if (status == TR_OK)

@@ -7,7 +7,6 @@
  * all workers, and a second server on the same address gets TR_EADDRINUSE, in this process as in any other.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <troupe/actors/runtime.h>
 #include <troupe/net/server.h>
@@ -24,10 +23,12 @@ int
 main(int argc, char **argv)
 {
     struct tr_server_options server = {.connection = on_connection};
-    struct tr_listen_options listen = {.host = "localhost", .port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 80)};
+    struct tr_listen_options listen = {.host = "localhost", .port = 80};
     struct tr_address at;
     tr_runtime *runtime = NULL;
-    tr_status status = tr_runtime_start(NULL, &runtime);
+    tr_status status = argc > 1 ? tr_port_parse(argv[1], &listen.port) : TR_OK;
+    if (status == TR_OK)
+        status = tr_runtime_start(NULL, &runtime);
     if (status == TR_OK)
         status = tr_runtime_listen(runtime, &server, &listen, NULL, &at);
     if (status == TR_OK) {

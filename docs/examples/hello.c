@@ -7,7 +7,6 @@
  * Within the end event there is still time for a goodbye; after it the socket would end its side by itself.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <troupe/actors/runtime.h>
 #include <troupe/net/server.h>
@@ -48,10 +47,12 @@ main(int argc, char **argv)
         .connect = on_connect, .data = on_data, .drain = tr_socket_resume, .end = on_end};
     struct tr_server_options server = {
         .socket = {.events = &events, .emit_connect = true, .encoding = TR_ENCODING_UTF8}};
-    struct tr_listen_options listen = {.host = "localhost", .port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 8124)};
+    struct tr_listen_options listen = {.host = "localhost", .port = 8124};
     struct tr_address at;
     tr_runtime *runtime = NULL;
-    tr_status status = tr_runtime_start(NULL, &runtime);
+    tr_status status = argc > 1 ? tr_port_parse(argv[1], &listen.port) : TR_OK;
+    if (status == TR_OK)
+        status = tr_runtime_start(NULL, &runtime);
     if (status == TR_OK)
         status = tr_runtime_listen(runtime, &server, &listen, NULL, &at);
     if (status == TR_OK) {

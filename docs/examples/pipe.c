@@ -6,7 +6,6 @@
  * The pipe sees to it that a peer which does not read is not read either.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <troupe/actors/runtime.h>
 #include <troupe/net/pipe.h>
@@ -35,10 +34,12 @@ main(int argc, char **argv)
 {
     static const struct tr_socket_events events = {.end = on_end};
     struct tr_server_options server = {.connection = on_connection, .socket = {.events = &events}};
-    struct tr_listen_options listen = {.port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 8124), .any_port = true};
+    struct tr_listen_options listen = {.port = 8124, .any_port = true};
     struct tr_address at;
     tr_runtime *runtime = NULL;
-    tr_status status = tr_runtime_start(NULL, &runtime);
+    tr_status status = argc > 1 ? tr_port_parse(argv[1], &listen.port) : TR_OK;
+    if (status == TR_OK)
+        status = tr_runtime_start(NULL, &runtime);
     if (status == TR_OK)
         status = tr_runtime_listen(runtime, &server, &listen, NULL, &at);
     if (status == TR_OK) {

@@ -8,7 +8,6 @@
  * that cannot be reached closes the client.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <troupe/actors/runtime.h>
 #include <troupe/net/pipe.h>
 #include <troupe/net/server.h>
@@ -38,12 +37,16 @@ main(int argc, char **argv)
         fprintf(stderr, "usage: proxy PORT TO-PORT [TO-HOST]\n");
         return 1;
     }
-    struct tr_connect_options target = {.port = (uint16_t)atoi(argv[2]), .host = argc > 3 ? argv[3] : NULL};
+    struct tr_connect_options target = {.host = argc > 3 ? argv[3] : NULL};
     struct tr_server_options server = {.connection = on_connection, .socket = both, .data = &target};
-    struct tr_listen_options listen = {.port = (uint16_t)atoi(argv[1]), .any_port = true};
+    struct tr_listen_options listen = {.any_port = true};
     struct tr_address at;
     tr_runtime *runtime = NULL;
-    tr_status status = tr_runtime_start(NULL, &runtime);
+    tr_status status = tr_port_parse(argv[1], &listen.port);
+    if (status == TR_OK)
+        status = tr_port_parse(argv[2], &target.port);
+    if (status == TR_OK)
+        status = tr_runtime_start(NULL, &runtime);
     if (status == TR_OK)
         status = tr_runtime_listen(runtime, &server, &listen, NULL, &at);
     if (status == TR_OK) {

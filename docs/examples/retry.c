@@ -99,12 +99,14 @@ main(int argc, char **argv)
 {
     static const struct tr_behavior starter = {.name = "starter", .init = starter_init, .receive = starter_receive};
     struct plan plan = {
-        .listen = {.host = "localhost", .port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 8124)},
+        .listen = {.host = "localhost", .port = 8124},
         .delay_ms = (uint64_t)(argc > 2 ? atoi(argv[2]) : 1000),
     };
     struct tr_spawn_options spawn = {.argument = &plan}; /* which outlives the runtime */
     tr_runtime *runtime = NULL;
-    tr_status status = tr_runtime_start(NULL, &runtime);
+    tr_status status = argc > 1 ? tr_port_parse(argv[1], &plan.listen.port) : TR_OK;
+    if (status == TR_OK)
+        status = tr_runtime_start(NULL, &runtime);
     if (status == TR_OK)
         status = tr_runtime_spawn(runtime, &starter, &spawn, NULL);
     if (status == TR_OK)

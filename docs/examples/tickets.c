@@ -114,10 +114,13 @@ int
 main(int argc, char **argv)
 {
     struct tr_address at;
+    uint16_t port = 8126;
     tr_runtime *runtime = NULL;
-    tr_status status = tr_runtime_start(NULL, &runtime);
+    tr_status status = argc > 1 ? tr_port_parse(argv[1], &port) : TR_OK;
     if (status == TR_OK)
-        status = open_office(runtime, (uint16_t)(argc > 1 ? atoi(argv[1]) : 8126), &at);
+        status = tr_runtime_start(NULL, &runtime);
+    if (status == TR_OK)
+        status = open_office(runtime, port, &at);
     if (status == TR_OK) {
         fprintf(stderr, "tickets: listening on port %u, %u workers\n", at.port, tr_runtime_workers(runtime));
         tr_runtime_wait(runtime); /* for Ctrl-C */

@@ -315,6 +315,48 @@ a_connection_that_the_peer_has_reset_has_its_address_until_it_is_closed(void **s
     }
 }
 
+/* Ports. */
+
+static void
+a_port_is_read_or_its_mistake_has_a_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        tr_status status;
+        uint16_t port;
+    } rows[] = {
+        {"0", TR_OK, 0},
+        {"1", TR_OK, 1},
+        {"8124", TR_OK, 8124},
+        {"65535", TR_OK, 65535},
+        {"00080", TR_OK, 80},
+        {"", TR_EMISSING, 0},
+        {"65536", TR_EBADPORT, 0},
+        {"99999", TR_EBADPORT, 0},
+        {"4294967297", TR_EBADPORT, 0},
+        {"18446744073709551617", TR_EBADPORT, 0},
+        {"-1", TR_ENOTANUMBER, 0},
+        {"+1", TR_ENOTANUMBER, 0},
+        {" 80", TR_ENOTANUMBER, 0},
+        {"http", TR_ENOTANUMBER, 0},
+        {"80 ", TR_ETRAILING, 0},
+        {"0x50", TR_ETRAILING, 0},
+        {"80.5", TR_ETRAILING, 0},
+        {"99999x", TR_ETRAILING, 0},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint16_t port = 4711;
+        tr_status status = tr_port_parse(rows[i].text, &port);
+        if (status != rows[i].status)
+            fail_msg("\"%s\" is %s", rows[i].text, tr_status_code(status));
+        assert_int_equal(port, status == TR_OK ? rows[i].port : 4711);
+    }
+    uint16_t port;
+    assert_int_equal(tr_port_parse(NULL, &port), TR_EINVAL);
+    assert_int_equal(tr_port_parse("1", NULL), TR_EINVAL);
+}
+
 int
 main(void)
 {
@@ -325,6 +367,7 @@ main(void)
         cmocka_unit_test(every_public_way_takes_an_address_exactly_if_ipaddr_does),
         cmocka_unit_test(a_server_listens_on_the_whole_of_a_long_address),
         cmocka_unit_test(a_connection_that_the_peer_has_reset_has_its_address_until_it_is_closed),
+        cmocka_unit_test(a_port_is_read_or_its_mistake_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,9 @@ TR_DECLARATIONS_BEGIN
     X(TR_ECLOSEDBEFORECONNECT, -47, "ERR_SOCKET_CLOSED_BEFORE_CONNECTION", "the socket was closed before it connected") \
     X(TR_EQUEUELIMIT, -48, "ERR_WRITE_LIMIT", "more bytes would wait to be written than the limit allows")             \
     X(TR_EUSER, -49, "ERR_USER", "an error of the program's own, see its code")                                        \
+    /* Mistakes in a text that should be a number. */                                                                  \
+    X(TR_ENOTANUMBER, -60, "ERR_NOT_A_NUMBER", "not a decimal number")                                                 \
+    X(TR_ETRAILING, -61, "ERR_TRAILING_CHARACTERS", "something follows the number")                                    \
     /* What the system answers: errno and getaddrinfo. */                                                              \
     X(TR_ENOMEM, -100, "ENOMEM", "not enough memory")                                                                  \
     X(TR_EACCES, -101, "EACCES", "permission denied")                                                                  \

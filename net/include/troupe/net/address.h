@@ -1,5 +1,5 @@
 /*
- * Addresses and errors, as the network part of the library tells them.
+ * Addresses and errors, as the network part of the library tells them, and ports as text.
  */
 #ifndef TROUPE_NET_ADDRESS_H
 #define TROUPE_NET_ADDRESS_H
@@ -32,6 +32,15 @@ struct tr_error {
     const char *call; /* the step that failed: "connect", "bind", "read", "write", "getaddrinfo"... A constant */
     const char *code; /* tr_status_code(status); the program's own if status is TR_EUSER */
 };
+
+/*
+ * Reads a port, such as an argument of the program: nothing but decimal digits. out is written on success only.
+ * Owner: nothing is kept. Thread: any.
+ * Returns: TR_OK; TR_EINVAL (a pointer is NULL); TR_EMISSING (the text is empty); TR_ENOTANUMBER (it does not begin with
+ *          a digit, so a sign or a space is a mistake too); TR_ETRAILING (something follows the number); TR_EBADPORT
+ *          (above 65535).
+ */
+tr_status tr_port_parse(const char *text, uint16_t *out);
 
 TR_DECLARATIONS_END
 #endif

@@ -2,8 +2,9 @@
  * Socket files that a dead server left behind.
  *
  * A file is stale if connecting to it is refused and no socket is bound to it: one that is bound and will listen a
- * moment later refuses too. Linux tells what is bound, in /proc/net/unix; elsewhere, and of sockets that used another
- * name for the same path, we do not learn it. To look and then to unlink would be a trap: of two servers that come up
+ * moment later refuses too. Linux tells which files sockets are bound to (unix_bound.h), by device and inode and not by
+ * name: the same name may be another file elsewhere, in another mount namespace or under another root, and the same
+ * file may have many names. On other systems, and of sockets in another network namespace, we do not learn it. To look and then to unlink would be a trap: of two servers that come up
  * at once the slower one would unlink the socket of the faster, who then listens where nobody finds it. No system call
  * unlinks a file only if it is a certain one. But taking a file away by renaming it is atomic, only one can have it,
  * and then it lies where nobody else looks: there it is looked at again.
@@ -25,6 +26,7 @@
  */
 #include "unix_stale.h"
 
+#include "unix_bound.h"
 #include "unix_file.h"
 
 #include <errno.h>
@@ -47,32 +49,6 @@ is_refused(const struct sockaddr_un *address, socklen_t size)
     bool refused = connect(fd, (const struct sockaddr *)address, size) != 0 && errno == ECONNREFUSED;
     close(fd);
     return refused;
-}
-
-/* Does this line tell of a socket that is bound to the name? Those that were accepted have its name too, but a peer. */
-static bool
-tells_of(const char *line, const char *name)
-{
-    unsigned state;
-    int path = 0;
-    size_t length = strlen(name);
-    if (sscanf(line, "%*x: %*x %*x %*x %*x %x %*u %n", &state, &path) != 1 || path == 0 || state != 1)
-        return false;
-    return strncmp(line + path, name, length) == 0 && line[(size_t)path + length] == '\n';
-}
-
-static bool
-is_bound(const char *name)
-{
-    FILE *table = fopen("/proc/net/unix", "re");
-    char line[PATH_ROOM + 128];
-    bool found = false;
-    if (table == NULL)
-        return false;
-    while (!found && fgets(line, sizeof(line), table) != NULL)
-        found = tells_of(line, name);
-    fclose(table);
-    return found;
 }
 
 /* A name that is too long to connect to is not asked a second time. */
@@ -155,6 +131,26 @@ drop(const struct swap *swap)
         unlink(swap->name);
 }
 
+/* Moves the file away, looks at it again where nobody else does, and drops it if it is still stale. */
+static bool
+take_if_stale(struct swap *swap, const struct tri_socket_file *file)
+{
+    uint32_t device = 0;
+    bool can_ask = tri_unix_bound_device(swap->directory, &device);
+    dev_t file_device = file->status.st_dev;
+    ino_t inode = file->status.st_ino;
+    if ((can_ask && tri_unix_is_bound(device, inode)) || !tri_socket_file_is(swap->name, file_device, inode) ||
+        !move_aside(swap))
+        return false;
+    bool taken = tri_socket_file_is(swap->aside, file_device, inode) && is_refused_aside(swap->aside) &&
+                 !(can_ask && tri_unix_is_bound(device, inode));
+    if (taken)
+        drop(swap);
+    else
+        put_back(swap);
+    return taken;
+}
+
 /* Unlinks the held file if it lies there and nobody serves it. */
 static bool
 take_away(const char *name, const struct tri_socket_file *file)
@@ -165,15 +161,7 @@ take_away(const char *name, const struct tri_socket_file *file)
     if (mkdtemp(swap.directory) == NULL)
         return false;
     snprintf(swap.aside, sizeof(swap.aside), "%s/s", swap.directory);
-    bool taken = false;
-    if (tri_socket_file_is(name, file->status.st_dev, file->status.st_ino) && move_aside(&swap)) {
-        taken = tri_socket_file_is(swap.aside, file->status.st_dev, file->status.st_ino) &&
-                is_refused_aside(swap.aside) && !is_bound(name);
-        if (taken)
-            drop(&swap);
-        else
-            put_back(&swap);
-    }
+    bool taken = take_if_stale(&swap, file);
     rmdir(swap.directory);
     return taken;
 }
@@ -184,7 +172,7 @@ tri_unix_stale_remove(const struct sockaddr_un *address, socklen_t size)
     struct tri_socket_file file;
     if (!tri_socket_file_hold(address->sun_path, &file))
         return false;
-    bool removed = is_refused(address, size) && !is_bound(address->sun_path) && take_away(address->sun_path, &file);
+    bool removed = is_refused(address, size) && take_away(address->sun_path, &file);
     tri_socket_file_release(&file);
     return removed;
 }

@@ -426,6 +426,47 @@ a_socket_that_somebody_serves_stays(void **state)
     close(receiver);
 }
 
+/* Files decide, not names. */
+
+static void
+a_stale_file_is_replaced_though_somebody_serves_another_file_of_its_name(void **state)
+{
+    (void)state;
+    char home[256];
+    tr_status status = TR_EIO;
+    int other = -1;
+    leave_stale(in_directory("s"));
+    assert_int_equal(mkdir(in_directory("other"), 0700), 0);
+    assert_non_null(getcwd(home, sizeof(home)));
+    if (chdir(in_directory("other")) == 0)
+        other = listen_plain("s"); /* which is what the kernel knows of its name */
+    if (chdir(directory) == 0)
+        status = serve(&(struct tr_listen_options){.path = "s", .unlink_stale = true}, NULL, NULL);
+    assert_int_equal(chdir(home), 0);
+    close(other);
+    unlink(in_directory("other/s"));
+    rmdir(in_directory("other"));
+    assert_int_equal(status, TR_OK);
+    assert_true(says_hi(in_directory("s")));
+}
+
+static void
+a_socket_that_is_bound_and_not_listening_yet_stays_whatever_its_file_is_called_now(void **state)
+{
+    (void)state;
+    int other = bind_plain(in_directory("before"), SOCK_STREAM);
+    assert_int_equal(rename(in_directory("before"), in_directory("now")), 0);
+    assert_int_equal(link(in_directory("now"), in_directory("link")), 0);
+    ino_t inode = inode_of(in_directory("now"));
+    static const char *const names[] = {"now", "link"};
+    for (size_t i = 0; i < 2; i++) {
+        struct tr_listen_options listen = {.path = in_directory(names[i]), .unlink_stale = true};
+        assert_int_equal(serve(&listen, NULL, NULL), TR_EADDRINUSE);
+        assert_int_equal(inode_of(listen.path), inode);
+    }
+    close(other);
+}
+
 static void
 a_server_whose_backlog_is_full_is_not_stale(void **state)
 {
@@ -658,6 +699,8 @@ main(void)
         TEST(unlink_stale_replaces_a_stale_socket_file),
         TEST(unlink_stale_finds_nothing_to_do_at_a_free_path),
         TEST(a_socket_that_somebody_serves_stays),
+        TEST(a_stale_file_is_replaced_though_somebody_serves_another_file_of_its_name),
+        TEST(a_socket_that_is_bound_and_not_listening_yet_stays_whatever_its_file_is_called_now),
         TEST(a_server_whose_backlog_is_full_is_not_stale),
         TEST(of_servers_that_replace_a_stale_file_at_once_one_wins_at_most),
         TEST(rights_are_the_umasks_and_wider_on_demand),

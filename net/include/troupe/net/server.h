@@ -73,7 +73,7 @@ struct tr_listen_options {
     bool readable_all;  /* all users may read the path (v10) */
     bool writable_all;  /* all users may write to it, which is connecting (v10) */
     bool truncate_path; /* a path that is too long is cut, as the v10 document says, in place of TR_ENAMETOOLONG */
-    bool unlink_stale;  /* a socket file there which no process serves is replaced */
+    bool unlink_stale;  /* a socket file there which no process serves is replaced; the file counts, not its name */
 
     /* TCP. */
     const char *host; /* an address or a name; default "::", which takes IPv4 too, or "0.0.0.0" without IPv6 (v10) */

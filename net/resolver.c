@@ -31,6 +31,8 @@
  */
 #include "resolver.h"
 
+#include "idna.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <netdb.h>
@@ -173,9 +175,13 @@ static int
 ask(const struct tri_lookup *lookup, struct addrinfo **out)
 {
     struct addrinfo hints = {.ai_family = lookup->family, .ai_socktype = SOCK_STREAM, .ai_flags = lookup->hints};
+    char name[TRI_IDNA_BYTES];
     *out = NULL;
+    int error = tri_idna_to_ascii(lookup->host, name);
+    if (error != 0)
+        return error;
     errno = 0;
-    int error = getaddrinfo(lookup->host, NULL, &hints, out);
+    error = getaddrinfo(name, NULL, &hints, out);
     error = to_uv(error, errno);
     if (error == 0 && *out == NULL)
         error = UV_EAI_NODATA; /* a faulty source of names */

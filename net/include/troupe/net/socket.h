@@ -72,7 +72,7 @@ tr_status tr_socket_looked_up(tr_socket *socket, const struct tr_error *error, c
 
 struct tr_connect_options {
     /* TCP. */
-    const char *host;          /* name or address; default "localhost" (document v10) */
+    const char *host;          /* name, in UTF-8, or address; default "localhost" (document v10) */
     uint16_t port;             /* 1 to 65535 */
     const char *local_address; /* an address to connect from; default: the system's choice */
     uint16_t local_port;       /* default: the system's choice */

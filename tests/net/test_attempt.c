@@ -327,6 +327,23 @@ race(struct fixture *f, int refusing_family, int good_family)
 }
 
 static void
+the_delay_before_the_next_address_begins_with_the_attempt_and_not_with_the_turn(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_storage peers[2];
+    struct silent silent;
+    keep_silent(&silent, &peers[0]);
+    int listener = listen_there(AF_INET, &peers[1]);
+    tests_hold(SOON_MS + 20);
+    uint64_t began_ns = tests_now_ns();
+    start(f, peers, 2, SOON_MS);
+    expect_connected(f, &peers[1]);
+    assert_true(tests_now_ns() - began_ns >= SOON_MS * UINT64_C(1000000));
+    end_silence(&silent);
+    close(listener);
+}
+
+static void
 after_a_refusal_the_next_address_is_tried_at_once(void **state)
 {
     race(*state, AF_INET, AF_INET);
@@ -752,6 +769,7 @@ main(void)
         TEST(an_address_of_no_known_family_is_an_error_and_not_a_fault),
         TEST(without_descriptors_the_attempt_fails),
         TEST(families_take_turns_beginning_with_the_first),
+        TEST(the_delay_before_the_next_address_begins_with_the_attempt_and_not_with_the_turn),
         TEST(after_a_refusal_the_next_address_is_tried_at_once),
         TEST(ipv4_is_tried_when_ipv6_refuses),
         TEST(ipv6_is_tried_when_ipv4_refuses),

@@ -6,6 +6,7 @@
  * brought them the slice. Only the end needs one: whoever frees must see that all others have finished reading (B1, B2).
  */
 #include "buffer_life.h"
+#include "destroy.h"
 
 #include <ck_pr.h>
 #include <stdint.h>
@@ -106,7 +107,7 @@ static void
 buffer_free(tr_buffer *buffer)
 {
     if (buffer->destroy != NULL)
-        buffer->destroy(buffer->adopted);
+        tri_destroy(buffer->destroy, buffer->adopted);
     TRI_BUFFER_FREE(buffer);
 }
 

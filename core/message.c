@@ -1,6 +1,8 @@
 /*
  * Messages: what does not fit inside, and what is let go.
  */
+#include "destroy.h"
+
 #include <troupe/core/message.h>
 
 /* The copy is a slice, so that a message which is sent again and again can share it. */
@@ -46,7 +48,7 @@ static void
 destroy_pointer(const tr_message *message)
 {
     if (message->payload.pointer.address != NULL && message->payload.pointer.destroy != NULL)
-        message->payload.pointer.destroy(message->payload.pointer.address);
+        tri_destroy(message->payload.pointer.destroy, message->payload.pointer.address);
 }
 
 void

@@ -1,11 +1,15 @@
+#include "helpers.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 #include <troupe/core/buffer.h>
+#include <troupe/core/message.h>
 #include <uv.h>
 
 #define THREADS 4
@@ -142,6 +146,89 @@ threads_that_hold_one_buffer_free_it_once_and_after_all_have_read(void **state)
     assert_int_equal(destroyed, 1);
 }
 
+/* Chains whose elements let go of the next, by slices and by messages in turn. */
+
+#define CHAIN 1000000u
+
+struct element {
+    tr_message next;
+};
+
+static unsigned elements_freed;
+
+static void
+free_element(void *address)
+{
+    struct element *element = address;
+    tr_message_drop(&element->next);
+    free(element);
+    elements_freed++;
+}
+
+static void
+drop_chain(void)
+{
+    tr_message first = tr_message_signal(1);
+    for (unsigned i = 0; i < CHAIN; i++) {
+        struct element *element = malloc(sizeof(*element));
+        element->next = first;
+        tr_slice slice;
+        if (i % 2 == 0)
+            first = tr_message_pointer(1, element, sizeof(*element), free_element);
+        else if (tr_slice_adopt(element, sizeof(*element), free_element, &slice) == TR_OK)
+            first = tr_message_slice(1, slice);
+    }
+    elements_freed = 0;
+    tr_message_drop(&first);
+}
+
+static void
+destructors_that_let_go_of_the_next_may_be_in_chains_of_any_length(void **state)
+{
+    (void)state;
+    assert_true(tests_run_on_small_stack(drop_chain));
+    assert_int_equal(elements_freed, CHAIN);
+}
+
+/* A tree: each element lets go of two. */
+struct node {
+    tr_slice children[2];
+};
+
+static void
+free_node(void *address)
+{
+    struct node *node = address;
+    tr_slice_release(node->children[0]);
+    tr_slice_release(node->children[1]);
+    free(node);
+    elements_freed++;
+}
+
+static tr_slice
+grow_tree(unsigned depth)
+{
+    tr_slice slice = {0};
+    if (depth == 0)
+        return slice;
+    struct node *node = malloc(sizeof(*node));
+    node->children[0] = grow_tree(depth - 1);
+    node->children[1] = grow_tree(depth - 1);
+    assert_int_equal(tr_slice_adopt(node, sizeof(*node), free_node, &slice), TR_OK);
+    return slice;
+}
+
+static void
+all_is_destroyed_when_the_outermost_release_returns(void **state)
+{
+    (void)state;
+    for (unsigned depth = 1; depth <= 18; depth++) {
+        elements_freed = 0;
+        tr_slice_release(grow_tree(depth));
+        assert_int_equal(elements_freed, (1u << depth) - 1);
+    }
+}
+
 int
 main(void)
 {
@@ -154,6 +241,8 @@ main(void)
         cmocka_unit_test(a_constant_needs_no_hold_and_no_release),
         cmocka_unit_test(a_part_lies_within_its_slice),
         cmocka_unit_test(threads_that_hold_one_buffer_free_it_once_and_after_all_have_read),
+        cmocka_unit_test(destructors_that_let_go_of_the_next_may_be_in_chains_of_any_length),
+        cmocka_unit_test(all_is_destroyed_when_the_outermost_release_returns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

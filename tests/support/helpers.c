@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,26 @@ int
 tests_threads(void)
 {
     return count_entries("/proc/self/task");
+}
+
+static void *
+run_act(void *argument)
+{
+    void (**act)(void) = argument;
+    (*act)();
+    return NULL;
+}
+
+bool
+tests_run_on_small_stack(void (*act)(void))
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 256u * 1024u);
+    bool started = pthread_create(&thread, &attributes, run_act, &act) == 0;
+    pthread_attr_destroy(&attributes);
+    return started && pthread_join(thread, NULL) == 0;
 }
 
 bool

@@ -63,7 +63,12 @@ struct tr_actor {
     struct tri_actors *home;
     tr_ref ref;
     tr_ref parent;
-    struct tri_mail_list overflow;  /* mailbox.h */
+    union {
+        struct tri_mail_list overflow; /* mailbox.h */
+        struct {
+            tr_actor *next, *previous;
+        } lingering; /* of one that is gone and lingers: in the list of its worker */
+    };
     struct tri_mail *head;          /* of a limited mailbox: the one that stands in the queue */
     struct tri_actor_timer *timers; /* those it started: timer.c */
     uint32_t waiting;               /* messages in the mailbox */
@@ -105,6 +110,13 @@ struct tri_actors {
     struct tri_mail_list queue; /* mailbox.h */
     uint64_t alive;
     bool draining, killing;
+    tr_actor *lingering;             /* gone, but their memory is in use until their tr_exit(), or the end */
+    unsigned stops;                  /* stops on the stack, each asked for by a callback of the one before */
+    struct tri_mail_list late_stops; /* asked for by the innermost: `from` says whom, words[0] how */
+
+    /* offload.c */
+    struct tri_offload *offloads; /* those that have not come home */
+    uint64_t cancelled;
 
     /* The slice: dispatch.c. */
     uint32_t until_look, stride;
@@ -167,8 +179,11 @@ void tri_actor_free_if_unused(tr_actor *actor);
 /* Gives an actor its name and lets its init run. On failure nothing is left of it but the name, which is given back. */
 tr_status tri_actor_begin(tr_actor *actor, tr_ref ref, const void *argument);
 
-/* A stop has arrived. */
+/* Asks an actor to stop. */
 void tri_actor_stop(tr_actor *actor, enum tr_stop_mode how);
+
+/* A stop has arrived for whom `to` names. */
+void tri_stop_arrived(struct tri_actors *home, tr_ref to, enum tr_stop_mode how);
 
 /* A callback has returned: ends the actor if it is time. Afterwards it may be gone. */
 void tri_actor_settle_now(tr_actor *actor);
@@ -186,8 +201,12 @@ void tri_actor_child_gone(struct tri_actors *home, tr_ref parent);
 void tri_actors_drain(struct tri_worker *worker);
 uint64_t tri_actors_kill(struct tri_worker *worker);
 
+/* Frees the actors that still linger. Nothing uses their state any more: the loop is closed. */
+void tri_actors_free_lingering(struct tri_actors *home);
+
 /* deliver.c: what comes from other workers and threads; and the layer's own messages, sent from here to here. */
 bool tri_actors_deliver(struct tri_worker *worker, tr_ref to, tr_message *message);
+void tri_actors_bury(struct tri_worker *worker, tr_ref to, tr_message *message);
 void tri_system_here(struct tri_worker *worker, tr_ref to, tr_message *message);
 
 /* Somebody to hold the mail of a reserved slot; NULL if ref names none, or without memory. */
@@ -211,8 +230,11 @@ tri_tag_is_own(uint32_t tag)
 /* dead_letters.c: takes the payload too. */
 void tri_dead_letter(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason);
 
-/* offload.c: the calling thread runs an offloaded function, which the runtime's end would wait for. */
+/* offload.c: the calling thread runs an offloaded function, for which the runtime's end waits. */
 extern _Thread_local bool tri_inside_offload;
+
+/* Cancels the offloaded functions of this worker that have not begun. */
+void tri_offloads_cancel(struct tri_actors *home);
 
 /* timer.c */
 void tri_actor_timers_end(tr_actor *actor);

@@ -11,8 +11,8 @@ tr_actor *
 tri_actor_unborn(struct tri_actors *home, tr_ref to)
 {
     static const struct tr_behavior nothing = {.name = "unborn"};
-    if (!tri_slots_expected(&home->slots, to))
-        return NULL;
+    if (home->killing || !tri_slots_expected(&home->slots, to))
+        return NULL; /* nobody is born any more */
     tr_actor *actor = tri_actor_new(home, &nothing, TR_NOBODY);
     if (actor == NULL)
         return NULL;
@@ -20,20 +20,6 @@ tri_actor_unborn(struct tri_actors *home, tr_ref to)
     actor->flags |= TRI_ACTOR_UNBORN;
     tri_slots_at(&home->slots, to)->actor = actor;
     return actor;
-}
-
-static void
-stop(struct tri_actors *home, tr_ref to, enum tr_stop_mode how)
-{
-    tr_actor *actor = tri_actor_at(home, to);
-    if (actor == NULL)
-        return;
-    if (actor->flags & TRI_ACTOR_UNBORN) /* it will be asked as soon as it is there */
-        actor->flags |= TRI_ACTOR_CLOSED | (how == TR_STOP_KILL  ? TRI_ACTOR_KILLED
-                                            : how == TR_STOP_NOW ? TRI_ACTOR_ENDING
-                                                                 : 0);
-    else
-        tri_actor_stop(actor, how);
 }
 
 /* Only bad news is told. */
@@ -58,7 +44,7 @@ static void
 act(struct tri_actors *home, tr_ref to, tr_message *message)
 {
     switch (message->tag) {
-    case TRI_TAG_STOP: stop(home, to, (enum tr_stop_mode)message->payload.words[0]); break;
+    case TRI_TAG_STOP: tri_stop_arrived(home, to, (enum tr_stop_mode)message->payload.words[0]); break;
     case TRI_TAG_CHILD_GONE: tri_actor_child_gone(home, to); break;
     case TRI_TAG_SPAWN: tri_spawn_arrived(home, to, message); break;
     case TRI_TAG_PROBE: probe(home, to, message->payload.words[0]); break;
@@ -91,6 +77,15 @@ file(struct tri_actors *home, tr_actor *actor, tr_message *message)
     mail->message = *message;
     tri_mailbox_put(home, actor, mail);
     return true;
+}
+
+void
+tri_actors_bury(struct tri_worker *worker, tr_ref to, tr_message *message)
+{
+    if (tri_tag_is_own(message->tag))
+        tr_message_drop(message);
+    else
+        tri_dead_letter(tri_actors_of(worker), to, message, TR_DEAD_NO_ACTOR);
 }
 
 /* All that is not the plain case: the layer's own messages, actors that do not simply take a message, nobody. */

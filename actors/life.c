@@ -10,7 +10,11 @@
  *
  * An actor that answers its stopping callback with false goes on until it calls tr_exit(). Ending calls stopped, buries
  * the mailbox, takes the name away and tells the parent. The memory may have to wait: for mail that is still in the
- * worker's queue, or, of a killed actor whose state is in use, for its tr_exit().
+ * worker's queue, or, of a killed actor whose state is in use, for its tr_exit(); if that never comes, for the worker's
+ * end.
+ *
+ * A callback that stops another actor of its worker runs that one's callbacks inside the call, and those may stop a third.
+ * Stops nest STOPS_NESTED deep; what is asked for below waits until the innermost callback has returned.
  *
  * When the runtime drains, every actor without children is asked to stop, and each parent when its last child has gone.
  */
@@ -18,6 +22,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+#define STOPS_NESTED 16u
 
 /* Memory. */
 
@@ -137,6 +143,38 @@ check_quiet(struct tri_actors *home)
         tri_worker_quiet(home->worker);
 }
 
+static void
+begin_to_linger(tr_actor *actor)
+{
+    tr_actor *next = actor->home->lingering;
+    actor->lingering.next = next;
+    actor->lingering.previous = NULL;
+    if (next != NULL)
+        next->lingering.previous = actor;
+    actor->home->lingering = actor;
+}
+
+static void
+end_lingering(tr_actor *actor)
+{
+    tr_actor *next = actor->lingering.next, *previous = actor->lingering.previous;
+    if (previous != NULL)
+        previous->lingering.next = next;
+    else
+        actor->home->lingering = next;
+    if (next != NULL)
+        next->lingering.previous = previous;
+}
+
+void
+tri_actors_free_lingering(struct tri_actors *home)
+{
+    for (tr_actor *actor; (actor = home->lingering) != NULL;) {
+        home->lingering = actor->lingering.next;
+        tri_actor_free(actor);
+    }
+}
+
 void
 tri_actor_free_if_unused(tr_actor *actor)
 {
@@ -165,6 +203,8 @@ finish(tr_actor *actor)
     home->worker->counters.ended++;
     home->alive--;
     actor->flags |= TRI_ACTOR_GONE;
+    if (TRI_UNLIKELY(actor->flags & TRI_ACTOR_LINGERS))
+        begin_to_linger(actor);
     tri_actor_free_if_unused(actor);
     tr_actor *next = tell_parent(home, parent);
     check_quiet(home);
@@ -242,13 +282,66 @@ tri_actor_stop(tr_actor *actor, enum tr_stop_mode how)
     tri_actor_settle(actor);
 }
 
+static void
+stop_whom(struct tri_actors *home, tr_ref to, enum tr_stop_mode how)
+{
+    tr_actor *actor = tri_actor_at(home, to);
+    if (actor == NULL)
+        return;
+    if (actor->flags & TRI_ACTOR_UNBORN) /* it will be asked as soon as it is there */
+        actor->flags |= TRI_ACTOR_CLOSED | (how == TR_STOP_KILL  ? TRI_ACTOR_KILLED
+                                            : how == TR_STOP_NOW ? TRI_ACTOR_ENDING
+                                                                 : 0);
+    else
+        tri_actor_stop(actor, how);
+}
+
+/* false: no memory for it. */
+static bool
+put_stop_off(struct tri_actors *home, tr_ref to, enum tr_stop_mode how)
+{
+    struct tri_mail *mail = tri_pool_take(&home->mail);
+    if (mail == NULL)
+        return false;
+    mail->message = tr_message_copy(TRI_TAG_STOP, &(uint64_t){how}, sizeof(uint64_t));
+    mail->message.from = to;
+    tri_mail_list_append(&home->late_stops, mail);
+    return true;
+}
+
+static void
+do_late_stops(struct tri_actors *home)
+{
+    while (!tri_mail_list_empty(&home->late_stops)) {
+        struct tri_mail *mail = tri_mail_list_take(&home->late_stops);
+        tr_ref to = mail->message.from;
+        enum tr_stop_mode how = (enum tr_stop_mode)mail->message.payload.words[0];
+        tri_pool_give(&home->mail, mail);
+        stop_whom(home, to, how);
+    }
+}
+
+void
+tri_stop_arrived(struct tri_actors *home, tr_ref to, enum tr_stop_mode how)
+{
+    if (TRI_UNLIKELY(home->stops >= STOPS_NESTED) && put_stop_off(home, to, how))
+        return;
+    home->stops++;
+    stop_whom(home, to, how);
+    if (TRI_UNLIKELY(home->stops == STOPS_NESTED))
+        do_late_stops(home);
+    home->stops--;
+}
+
 void
 tri_actor_end(tr_actor *self)
 {
     if (self->flags & TRI_ACTOR_LINGERS) {
         self->flags &= (uint16_t)~TRI_ACTOR_LINGERS;
-        if (self->flags & TRI_ACTOR_GONE)
+        if (self->flags & TRI_ACTOR_GONE) {
+            end_lingering(self);
             tri_actor_free_if_unused(self);
+        }
         return;
     }
     self->flags |= TRI_ACTOR_ENDING | TRI_ACTOR_DONE;
@@ -302,13 +395,16 @@ tri_actors_drain(struct tri_worker *worker)
     check_quiet(home);
 }
 
+/* What is not born by now will never be: its holder takes no more mail. */
 static void
 kill_one(tr_actor *actor)
 {
-    if (actor->flags & TRI_ACTOR_UNBORN)
-        tri_mailbox_bury(actor->home, actor); /* it will never be born */
-    else
+    if (actor->flags & TRI_ACTOR_UNBORN) {
+        actor->flags |= TRI_ACTOR_CLOSED;
+        tri_mailbox_bury(actor->home, actor);
+    } else {
         tri_actor_stop(actor, TR_STOP_KILL);
+    }
 }
 
 uint64_t
@@ -319,5 +415,6 @@ tri_actors_kill(struct tri_worker *worker)
     home->draining = home->killing = true;
     for_each_actor(home, kill_one);
     tri_dispatch_bury(home);
+    tri_offloads_cancel(home);
     return alive;
 }

@@ -2,7 +2,8 @@
  * Offloading: a blocking function runs in libuv's pool, its result comes home as a message.
  *
  * The request belongs to the worker's loop, so the result is handed over on the worker, and the runtime's end waits for
- * functions that still run.
+ * functions that still run. Those that have not begun when the worker kills what is left are cancelled: their requests come
+ * home without having run. So each worker knows its requests, in a list.
  */
 #include "actor_internal.h"
 
@@ -10,14 +11,12 @@
 #include <troupe/core/status_from.h>
 #include <troupe/core/thread.h>
 
-struct offload {
+struct tri_offload {
     uv_work_t request;
-    struct tri_worker *worker;
+    struct tri_actors *home;
+    struct tri_offload *next, *previous; /* of the same worker */
     tr_ref caller;
-    uint32_t tag;
-    void *(*work)(void *argument);
-    void *argument;
-    void (*destroy)(void *result);
+    struct tr_job job;
     void *result;
     const struct tri_origin *origin; /* the worker's: for what the function starts */
 };
@@ -27,49 +26,113 @@ _Thread_local bool tri_inside_offload;
 static void
 run(uv_work_t *request)
 {
-    struct offload *offload = request->data;
+    struct tri_offload *offload = request->data;
     const struct tri_origin *before = tri_thread_set_origin(offload->origin);
     tri_inside_offload = true;
-    offload->result = offload->work(offload->argument);
+    offload->result = offload->job.work(offload->job.argument);
     tri_inside_offload = false;
     tri_thread_set_origin(before);
 }
 
 static void
+link_to_home(struct tri_offload *offload)
+{
+    struct tri_actors *home = offload->home;
+    offload->next = home->offloads;
+    if (offload->next != NULL)
+        offload->next->previous = offload;
+    home->offloads = offload;
+}
+
+static void
+unlink_from_home(struct tri_offload *offload)
+{
+    if (offload->previous != NULL)
+        offload->previous->next = offload->next;
+    else
+        offload->home->offloads = offload->next;
+    if (offload->next != NULL)
+        offload->next->previous = offload->previous;
+}
+
+static void
+send_result(const struct tri_offload *offload)
+{
+    const struct tr_job *job = &offload->job;
+    struct tri_actors *home = offload->home;
+    tr_message message = tr_message_pointer(job->tag, offload->result, 0, job->destroy);
+    tr_actor *caller = tri_slots_find(&home->slots, offload->caller);
+    tri_send_system(home->worker, caller, offload->caller, &message);
+}
+
+/* It never ran. */
+static void
+give_up(const struct tri_offload *offload)
+{
+    const struct tr_job *job = &offload->job;
+    offload->home->cancelled++;
+    if (job->cancel != NULL)
+        job->cancel(job->argument);
+    else if (job->destroy != NULL)
+        job->destroy(NULL);
+}
+
+static void
 come_home(uv_work_t *request, int status)
 {
-    struct offload *offload = request->data;
-    (void)status; /* never cancelled */
-    tr_message message = tr_message_pointer(offload->tag, offload->result, 0, offload->destroy);
-    tr_actor *caller = tri_slots_find(&tri_actors_of(offload->worker)->slots, offload->caller);
-    tri_send_system(offload->worker, caller, offload->caller, &message);
+    struct tri_offload *offload = request->data;
+    unlink_from_home(offload);
+    if (status == UV_ECANCELED)
+        give_up(offload);
+    else
+        send_result(offload);
     free(offload);
+}
+
+void
+tri_offloads_cancel(struct tri_actors *home)
+{
+    for (struct tri_offload *offload = home->offloads; offload != NULL; offload = offload->next)
+        uv_cancel((uv_req_t *)&offload->request); /* of no effect on one that has begun */
+}
+
+static tr_status
+check(const tr_actor *self, const struct tr_job *job)
+{
+    if (self == NULL || job == NULL || job->work == NULL)
+        return TR_EINVAL;
+    if (self->flags & TRI_ACTOR_GONE)
+        return TR_EGONE;
+    if (job->tag >= TR_TAG_RESERVED)
+        return TR_EBADTAG;
+    return self->home->killing ? TR_ESTOPPING : TR_OK;
+}
+
+tr_status
+tr_offload_job(tr_actor *self, const struct tr_job *job)
+{
+    TRI_CHECK_SELF(self);
+    tr_status status = check(self, job);
+    if (status != TR_OK)
+        return status;
+    struct tri_offload *offload = malloc(sizeof(*offload));
+    if (offload == NULL)
+        return TR_ENOMEM;
+    *offload =
+        (struct tri_offload){.home = self->home, .caller = self->ref, .job = *job, .origin = tri_thread_origin()};
+    offload->request.data = offload;
+    tri_thread_start_pool();
+    int err = uv_queue_work(&self->home->worker->loop, &offload->request, run, come_home);
+    if (err == 0)
+        link_to_home(offload);
+    else
+        free(offload);
+    return tri_status_from_uv(err);
 }
 
 tr_status
 tr_offload(tr_actor *self, void *(*work)(void *argument), void *argument, uint32_t tag, void (*destroy)(void *result))
 {
-    TRI_CHECK_SELF(self);
-    if (self == NULL || work == NULL)
-        return TR_EINVAL;
-    if (self->flags & TRI_ACTOR_GONE)
-        return TR_EGONE;
-    if (tag >= TR_TAG_RESERVED)
-        return TR_EBADTAG;
-    struct offload *offload = malloc(sizeof(*offload));
-    if (offload == NULL)
-        return TR_ENOMEM;
-    *offload = (struct offload){.worker = self->home->worker,
-                                .caller = self->ref,
-                                .tag = tag,
-                                .work = work,
-                                .argument = argument,
-                                .destroy = destroy,
-                                .origin = tri_thread_origin()};
-    offload->request.data = offload;
-    tri_thread_start_pool();
-    int err = uv_queue_work(&self->home->worker->loop, &offload->request, run, come_home);
-    if (err != 0)
-        free(offload);
-    return tri_status_from_uv(err);
+    struct tr_job job = {.work = work, .argument = argument, .tag = tag, .destroy = destroy};
+    return tr_offload_job(self, &job);
 }

@@ -17,6 +17,7 @@ close_actors(struct tri_worker *worker)
 {
     struct tri_actors *home = tri_actors_of(worker);
     tri_actors_timers_fini(home);
+    tri_actors_free_lingering(home);
     for (size_t i = 0; i < sizeof(home->pools) / sizeof(home->pools[0]); i++)
         if (home->pools[i].block_size != 0)
             tri_pool_fini(&home->pools[i]);
@@ -39,6 +40,7 @@ open_actors(struct tri_worker *worker)
     home->worker = worker;
     home->stride = home->until_look = 1;
     tri_mail_list_init(&home->queue);
+    tri_mail_list_init(&home->late_stops);
     tri_pool_init(&home->mail, sizeof(struct tri_mail));
     tr_status status = tri_slots_init(&home->slots, worker->index);
     if (status != TR_OK) {
@@ -59,6 +61,7 @@ is_ready(struct tri_worker *worker)
 static const struct tri_layer actors_layer = {
     .open = open_actors,
     .deliver = tri_actors_deliver,
+    .bury = tri_actors_bury,
     .run = tri_dispatch_run,
     .ready = is_ready,
     .drain = tri_actors_drain,
@@ -87,23 +90,50 @@ tr_runtime_start(const struct tr_runtime_options *options, tr_runtime **out)
     return TR_OK;
 }
 
+static uint64_t
+count_cancelled(const struct tri_runtime *core)
+{
+    uint64_t cancelled = 0;
+    for (unsigned i = 0; i < core->count; i++)
+        cancelled += tri_actors_of(core->workers[i])->cancelled;
+    return cancelled;
+}
+
+/* Ends it all but for the memory of the runtime itself. */
+static struct tr_stop_report
+end(tr_runtime *runtime, unsigned deadline_ms)
+{
+    struct tr_stop_report report = {.killed = tri_runtime_end(runtime->core, deadline_ms)};
+    struct tr_counters counters;
+    tr_runtime_counters(runtime, &counters);
+    report.dead_letters = counters.dead_letters;
+    report.cancelled = count_cancelled(runtime->core);
+    tri_runtime_close(runtime->core);
+    report.left_behind = runtime->core->left_behind;
+    return report;
+}
+
+/* A thread for which the end waits must not wait for it. */
+static bool
+may_wait_for_end(void)
+{
+    return !tri_on_worker() && !tri_inside_offload;
+}
+
 tr_status
 tr_runtime_stop(tr_runtime *runtime, unsigned deadline_ms, struct tr_stop_report *report)
 {
     if (runtime == NULL)
         return TR_OK;
-    if (tri_on_worker() || tri_inside_offload)
+    if (!may_wait_for_end())
         return TR_EWRONGTHREAD;
-    uint64_t killed = tri_runtime_end(runtime->core, deadline_ms);
-    if (report != NULL) {
-        struct tr_counters counters;
-        tr_runtime_counters(runtime, &counters);
-        *report = (struct tr_stop_report){.killed = killed, .dead_letters = counters.dead_letters};
-    }
+    struct tr_stop_report left = end(runtime, deadline_ms);
+    if (report != NULL)
+        *report = left;
     tri_runtime_free(runtime->core);
     uv_mutex_destroy(&runtime->lock);
     free(runtime);
-    return killed == 0 ? TR_OK : TR_ETIMEDOUT_STOP;
+    return left.killed == 0 ? TR_OK : TR_ETIMEDOUT_STOP;
 }
 
 /* Under the lock. The signal is blocked in the thread that waits, and taken by its sigwait(). */
@@ -126,7 +156,7 @@ wait_for_signal(tr_runtime *runtime, bool until_idle)
 {
     if (runtime == NULL)
         return TR_EINVAL;
-    if (tri_on_worker())
+    if (!may_wait_for_end())
         return TR_EWRONGTHREAD;
     sigset_t ends;
     sigemptyset(&ends);

@@ -185,7 +185,8 @@ post(tr_runtime *runtime, tr_ref to, tr_message *message, bool urgent)
     if (status == TR_OK)
         *message = tr_message_signal(message->tag);
     else if (message->id != 0)
-        tri_trace_write_outside(core->trace, TRI_TRACE_ACTORS_dead_letter, 0, TR_DEAD_MAILBOX_FULL, to, message->id);
+        tri_trace_write_outside(core->trace, TRI_TRACE_ACTORS_dead_letter, 0,
+                                status == TR_ESTOPPING ? TR_DEAD_NO_ACTOR : TR_DEAD_MAILBOX_FULL, to, message->id);
     return status;
 }
 

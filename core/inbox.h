@@ -4,6 +4,9 @@
  * Any number of them push onto one ck_stack; the worker takes all of it with one exchange and turns it round, so what one
  * thread sent keeps its order. A thread may be interrupted anywhere without holding up another (a ring with tickets
  * would stall them all).
+ *
+ * The last reading seals it: the exchange that takes what is there leaves a mark in its place. A push is either in that
+ * batch or finds the mark and is refused, so nothing can come between the last reading and the end.
  */
 #ifndef TROUPE_CORE_INBOX_H
 #define TROUPE_CORE_INBOX_H
@@ -30,11 +33,14 @@ struct tri_inbox *tri_inbox_new(void);
 /* Frees the inbox; it is empty. */
 void tri_inbox_free(struct tri_inbox *inbox);
 
-/* TR_OK, TR_EFULL (limit entries wait), TR_ENOMEM. The message moves. Thread: any. */
+/* TR_OK, TR_EFULL (limit entries wait), TR_ESTOPPING (it is sealed), TR_ENOMEM. The message moves. Thread: any. */
 tr_status tri_inbox_push(struct tri_inbox *inbox, tr_ref to, const tr_message *message, unsigned limit);
 
 /* All entries, first in first, linked by tri_inbox_next(); each is the caller's to free(). Thread: owner. */
 struct tri_inbox_entry *tri_inbox_take(struct tri_inbox *inbox);
+
+/* The same for the last time: from now on pushing is refused and the inbox is empty. Thread: owner. */
+struct tri_inbox_entry *tri_inbox_seal(struct tri_inbox *inbox);
 
 struct tri_inbox_entry *tri_inbox_next(struct tri_inbox_entry *entry);
 

@@ -162,6 +162,8 @@ tr_status
 tri_worker_stage(struct tri_worker *worker, unsigned target, bool urgent, struct tri_envelope **out)
 {
     struct tri_outbox *outbox = &worker->outboxes[target];
+    if (TRI_UNLIKELY(worker->sealed))
+        return TR_ESTOPPING;
     if (TRI_UNLIKELY(outbox->lane == NULL) && !outbox_open(worker, outbox, target))
         return TR_ENOMEM;
     if (TRI_UNLIKELY(outbox->waiting >= worker->runtime->options.lane_limit) && !urgent && !makes_room(worker, target))
@@ -210,14 +212,35 @@ tri_mail_starve(struct tri_worker *worker)
 
 /* The end. */
 
+static void
+bury_inbox(struct tri_worker *worker)
+{
+    while (take_inbox(worker) > 0) {
+    }
+}
+
+static void
+bury_outbox(struct tri_worker *worker, struct tri_outbox *outbox)
+{
+    for (struct tri_envelope *left; (left = tri_outbox_take(outbox)) != NULL;)
+        worker->layer->bury(worker, left->to, &left->message);
+}
+
+void
+tri_mail_seal(struct tri_worker *worker)
+{
+    worker->sealed = true; /* first: what is buried may want to send */
+    bury_inbox(worker);
+    worker->inbox_rest = tri_inbox_seal(worker->inbox);
+    bury_inbox(worker);
+    for (unsigned target = 0; target < worker->runtime->count; target++)
+        bury_outbox(worker, &worker->outboxes[target]);
+    worker->dirty_count = worker->full_count = 0;
+}
+
 void
 tri_mail_bury(struct tri_worker *worker)
 {
     while (tri_mail_take(worker) > 0) {
     }
-    for (unsigned target = 0; target < worker->runtime->count; target++)
-        for (struct tri_envelope *left; (left = tri_outbox_take(&worker->outboxes[target])) != NULL;) {
-            tr_message_drop(&left->message);
-            worker->counters.dead_letters++;
-        }
 }

@@ -82,8 +82,8 @@ calibrate_ticks(void)
     return ticks * 1000000u / ns;
 }
 
-static void
-free_workers(struct tri_runtime *runtime)
+void
+tri_runtime_close(struct tri_runtime *runtime)
 {
     for (unsigned i = 0; runtime->workers != NULL && i < runtime->count; i++)
         tri_worker_free(runtime->workers[i]);
@@ -101,14 +101,21 @@ set_phase(struct tri_runtime *runtime, enum tri_phase phase)
             tri_worker_nudge(runtime->workers[i]);
 }
 
+/* Only the last one wakes the others: each would wake all that wait. */
+void
+tri_runtime_at_gate(struct tri_runtime *runtime)
+{
+    uv_mutex_lock(&runtime->lock);
+    if (++runtime->at_gate > runtime->count)
+        uv_cond_broadcast(&runtime->changed);
+    uv_mutex_unlock(&runtime->lock);
+}
+
 /* Lets the workers through their gate once all have been woken, and waits for their threads. */
 static void
 join_workers(struct tri_runtime *runtime)
 {
-    uv_mutex_lock(&runtime->lock);
-    runtime->at_gate++;
-    uv_cond_broadcast(&runtime->changed);
-    uv_mutex_unlock(&runtime->lock);
+    tri_runtime_at_gate(runtime);
     for (unsigned i = 0; i < runtime->count; i++)
         if (runtime->workers[i] != NULL && runtime->workers[i]->thread != 0)
             uv_thread_join(&runtime->workers[i]->thread);
@@ -208,7 +215,7 @@ tri_runtime_free(struct tri_runtime *runtime)
 {
     if (runtime == NULL)
         return;
-    free_workers(runtime);
+    tri_runtime_close(runtime);
     tri_trace_close(runtime->trace);
     uv_cond_destroy(&runtime->changed);
     uv_mutex_destroy(&runtime->lock);

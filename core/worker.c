@@ -15,8 +15,14 @@
  * socket ended teach nothing, so a server without traffic between workers never spins.
  *
  * The end has two phases (runtime.c). Draining: the layer asks everything to end and says when nothing lives any more.
- * Killing: each worker leaves its turns, kills what is left and runs its loop until all handles are closed; nothing is
- * sent after that, so behind a gate that all workers pass together the lanes are emptied for good and the loops closed.
+ * Killing, each worker for itself:
+ *   1. it leaves its turns and kills what is left;
+ *   2. it seals itself: from here on it stages nothing, and threads that are no workers are refused by its inbox;
+ *   3. it runs its loop until all handles are closed and all requests have come home;
+ *   4. it waits at the gate until all are there: all are sealed then, so what its lanes hold is the last;
+ *   5. it empties the lanes and closes its loop.
+ * A thread that waits for a worker's answer is answered by the last reading of the inbox or refused by the seal, and the
+ * seal waits for nothing but a running handler. So a function in the pool, for which 3 waits, never waits for the end.
  *
  * Invariants
  *   - a worker sleeps only with empty outboxes, or with starved lanes whose consumers will ring;
@@ -38,6 +44,7 @@
 #define POLL_EVERY_US 200u /* of a busy worker */
 #define PROBE_EVERY 8u
 #define SPIN_PAID_AT_MOST 16
+#define GENERATIONS 1000u /* of handles that callbacks open while the loop is emptied */
 
 static _Thread_local struct tri_worker *current;
 
@@ -168,36 +175,68 @@ turn(struct tri_worker *worker)
 static void
 pass_gate(struct tri_runtime *runtime)
 {
+    tri_runtime_at_gate(runtime);
     uv_mutex_lock(&runtime->lock);
-    runtime->at_gate++;
-    uv_cond_broadcast(&runtime->changed);
     while (runtime->at_gate <= runtime->count)
         uv_cond_wait(&runtime->changed, &runtime->lock);
     uv_mutex_unlock(&runtime->lock);
 }
 
+/* A look at all handles of a loop but the worker's own. */
+struct sweep {
+    struct tri_worker *worker;
+    bool without_callbacks; /* those that are closing shall not call back */
+    bool found;             /* any */
+};
+
 static void
-close_left_behind(uv_handle_t *handle, void *argument)
+sweep_handle(uv_handle_t *handle, void *argument)
 {
-    struct tri_worker *worker = argument;
-    if (handle != (uv_handle_t *)&worker->wakeup && handle != (uv_handle_t *)&worker->before_poll &&
-        !uv_is_closing(handle))
+    struct sweep *sweep = argument;
+    if (handle == (uv_handle_t *)&sweep->worker->wakeup || handle == (uv_handle_t *)&sweep->worker->before_poll)
+        return;
+    sweep->found = true;
+    if (!uv_is_closing(handle))
         uv_close(handle, NULL);
+    else if (sweep->without_callbacks)
+        handle->close_cb = NULL;
 }
 
-/* Kills what is left and runs the loop until every handle but the worker's own is closed. */
+/* Closes what is open in the loop. Returns whether anything is there that is not closed yet. */
+static bool
+close_handles(struct tri_worker *worker, bool without_callbacks)
+{
+    struct sweep sweep = {.worker = worker, .without_callbacks = without_callbacks};
+    uv_walk(&worker->loop, sweep_handle, &sweep);
+    return sweep.found;
+}
+
+/*
+ * Runs the loop until every handle but the worker's own is closed and no request is under way. A callback may open new
+ * handles, and close them with a callback that does the same: after GENERATIONS of them handles close without a word.
+ */
+static void
+empty_loop(struct tri_worker *worker)
+{
+    unsigned generation = 0;
+    uv_prepare_stop(&worker->before_poll);
+    uv_unref((uv_handle_t *)&worker->wakeup);
+    for (;;) {
+        bool handles = close_handles(worker, generation > GENERATIONS);
+        generation = handles ? generation + 1 : 0;
+        if (!handles && !uv_loop_alive(&worker->loop))
+            return;
+        uv_run(&worker->loop, UV_RUN_ONCE);
+    }
+}
+
 static void
 kill_all(struct tri_worker *worker)
 {
     uint64_t killed = worker->layer->kill(worker);
+    tri_mail_seal(worker);
     tri_timers_close(&worker->timers);
-    uv_prepare_stop(&worker->before_poll); /* staged mail must not end the loop */
-    uv_unref((uv_handle_t *)&worker->wakeup);
-    uv_walk(&worker->loop, close_left_behind,
-            worker);                       /* first: an active handle would keep the loop running for ever */
-    uv_run(&worker->loop, UV_RUN_DEFAULT); /* what is closing; requests of the pool */
-    uv_walk(&worker->loop, close_left_behind, worker); /* what their callbacks opened */
-    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    empty_loop(worker);
 
     uv_mutex_lock(&worker->runtime->lock);
     worker->runtime->killed += killed;
@@ -248,8 +287,8 @@ tri_worker_quiet(struct tri_worker *worker)
         return;
     worker->quiet = true;
     uv_mutex_lock(&runtime->lock);
-    runtime->quiet++;
-    uv_cond_broadcast(&runtime->changed);
+    if (++runtime->quiet == runtime->count)
+        uv_cond_signal(&runtime->changed); /* nobody but the thread that ends them waits yet */
     uv_mutex_unlock(&runtime->lock);
 }
 

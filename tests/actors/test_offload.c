@@ -123,10 +123,131 @@ the_end_waits_for_a_function_that_runs(void **state)
     assert_int_equal(tally_read(&destroyed), 1);
 }
 
+/* Jobs that have not begun when the runtime ends. */
+
+#define POOL 2u
+#define QUEUED 20u
+
+static struct tally cancelled, destroyed_nothing;
+
+static void *
+hold_thread(void *argument)
+{
+    tally_add(&running, 1);
+    tally_await(&gate, 1);
+    return argument;
+}
+
+static void *
+never_runs(void *argument)
+{
+    (void)argument;
+    abort();
+}
+
+static void
+cancel_job(void *argument)
+{
+    free(argument);
+    tally_add(&cancelled, 1);
+}
+
+static void
+destroy_nothing(void *result)
+{
+    assert_null(result);
+    tally_add(&destroyed_nothing, 1);
+}
+
+/* Fills the pool, then queues jobs with a cancel function and without, and some with none at all. */
+static void
+queuer_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    if (message->tag != GO)
+        return;
+    for (unsigned i = 0; i < POOL; i++)
+        assert_int_equal(tr_offload(self, hold_thread, NULL, RESULT, NULL), TR_OK);
+    tally_await(&running, POOL);
+    for (unsigned i = 0; i < QUEUED; i++) {
+        struct tr_job job = {.work = never_runs, .argument = malloc(8), .tag = RESULT, .cancel = cancel_job};
+        if (i % 2 == 0)
+            job.destroy = destroy_nothing; /* not called: there is a cancel function */
+        assert_int_equal(tr_offload_job(self, &job), TR_OK);
+        assert_int_equal(tr_offload(self, never_runs, NULL, RESULT, destroy_nothing), TR_OK);
+        assert_int_equal(tr_offload(self, never_runs, NULL, RESULT, NULL), TR_OK);
+    }
+    assert_int_equal(tr_offload_job(self, NULL), TR_EINVAL);
+    assert_int_equal(tr_offload_job(self, &(struct tr_job){.tag = RESULT}), TR_EINVAL);
+    tally_add(&checks, 1);
+    if (message->payload.words[0] != 0)
+        tr_exit(self);
+}
+
+/* One that is killed has no more use of a result. */
+static bool
+queuer_stopping(tr_actor *self, void *state, enum tr_stop_mode how)
+{
+    (void)state;
+    if (how != TR_STOP_KILL)
+        return false;
+    assert_int_equal(tr_offload(self, never_runs, NULL, RESULT, destroy_nothing), TR_ESTOPPING);
+    return true;
+}
+
+/* The functions that run go on until all others are cancelled. */
+static void *
+open_gate_after_cancelling(void *argument)
+{
+    tally_await(&cancelled, QUEUED);
+    tally_await(&destroyed_nothing, QUEUED);
+    tally_add(&gate, 1);
+    return argument;
+}
+
+static void
+stop_with_queued_jobs(bool exits, unsigned deadline_ms)
+{
+    static const struct tr_behavior queuer = {.name = "queuer", .receive = queuer_receive, .stopping = queuer_stopping};
+    running = gate = checks = cancelled = destroyed_nothing = (struct tally){0};
+    tr_runtime *runtime;
+    struct tr_runtime_options options = {.workers = 2, .unpinned = true, .pool_size = POOL};
+    assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
+    uint64_t leave = exits;
+    stage_send(runtime, stage_spawn(runtime, &queuer, 1, NULL), GO, &leave, sizeof(leave));
+    tally_await(&checks, 1);
+    pthread_t opener;
+    pthread_create(&opener, NULL, open_gate_after_cancelling, NULL);
+    struct tr_stop_report report;
+    assert_int_equal(tr_runtime_stop(runtime, deadline_ms, &report), exits ? TR_OK : TR_ETIMEDOUT_STOP);
+    pthread_join(opener, NULL);
+    assert_int_equal(report.killed, exits ? 0 : 1);
+    assert_int_equal(report.cancelled, 3 * QUEUED);
+    assert_int_equal(tally_read(&cancelled), QUEUED);
+    assert_int_equal(tally_read(&destroyed_nothing), QUEUED);
+}
+
+static void
+functions_that_have_not_begun_by_the_deadline_are_cancelled_once(void **state)
+{
+    (void)state;
+    stop_with_queued_jobs(false, 0);
+}
+
+static void
+functions_of_actors_that_are_gone_are_cancelled_without_waiting_for_the_deadline(void **state)
+{
+    (void)state;
+    stop_with_queued_jobs(true, TESTS_LIMIT_MS);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* first: the pool's size is that of the process's first use */
+        cmocka_unit_test_setup(functions_that_have_not_begun_by_the_deadline_are_cancelled_once, reset),
+        cmocka_unit_test_setup(functions_of_actors_that_are_gone_are_cancelled_without_waiting_for_the_deadline, reset),
         cmocka_unit_test_setup(every_result_comes_home_once, reset),
         cmocka_unit_test_setup(a_result_that_nobody_waits_for_is_destroyed, reset),
         cmocka_unit_test_setup(the_end_waits_for_a_function_that_runs, reset),

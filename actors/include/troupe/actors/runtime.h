@@ -30,18 +30,29 @@ tr_status tr_runtime_start(const struct tr_runtime_options *options, tr_runtime 
 struct tr_stop_report {
     uint64_t killed;       /* actors that had not stopped by the deadline */
     uint64_t dead_letters; /* messages that nobody received, over the runtime's whole life */
+    uint64_t cancelled;    /* offloaded functions that had not begun: see struct tr_job */
+
+    /* Threads that still ask the system for the address of a name: each goes on alone, with memory of its own, and ends
+     * when the system answers. */
+    unsigned left_behind;
 };
 
 /*
  * Stops everything and frees the runtime. Listeners stop accepting; every actor is asked to stop, children before
- * their parents; what is queued is handled until the deadline; what is then left is killed and counted. Afterwards no
- * thread, descriptor or byte of the runtime is left. Blocks up to deadline_ms, and as long as running handlers,
- * offloaded functions, the queued ones too, and look-ups of names that have begun take. No other thread may be inside a
- * call on this runtime, or begin one: join them first.
+ * their parents; what is queued is handled until the deadline; what is then left is killed and counted, and offloaded
+ * functions that have not begun are cancelled. Blocks up to deadline_ms, and as long as handlers and offloaded functions
+ * that run then take; look-ups of names that the system does not answer hold it up for 50 ms at the most.
+ *
+ * Afterwards no thread, descriptor or byte of the runtime is left, but for look-ups that hang: the report counts them.
+ * Their threads touch nothing of the runtime any more; a process may start another one or exit, which ends them. Leak
+ * checkers see them and their few bytes as in use.
+ *
+ * No other thread may be inside a call on this runtime, or begin one: join them first. Offloaded functions may, since the
+ * end waits for them: calls that wait for the runtime are answered, with TR_ESTOPPING at the latest.
  *
  * report may be NULL; runtime may be NULL (TR_OK).
  * Thread:  any thread that is no worker, once.
- * Returns: TR_OK; TR_ETIMEDOUT_STOP if anything had to be killed (everything is freed all the same);
+ * Returns: TR_OK; TR_ETIMEDOUT_STOP if any actor had to be killed (everything is freed all the same);
  *          TR_EWRONGTHREAD on a worker or in an offloaded function (nothing happens).
  */
 tr_status tr_runtime_stop(tr_runtime *runtime, unsigned deadline_ms, struct tr_stop_report *report);
@@ -49,7 +60,7 @@ tr_status tr_runtime_stop(tr_runtime *runtime, unsigned deadline_ms, struct tr_s
 /*
  * Blocks until SIGINT or SIGTERM comes or somebody calls tr_runtime_quit(). Does not stop anything itself. A signal
  * that comes before this call has its ordinary effect: a program that must not miss one blocks both before it starts.
- * Thread:  one at a time, no worker; the two signals are blocked in it afterwards.
+ * Thread:  one at a time, no worker, not in an offloaded function; the two signals are blocked in it afterwards.
  * Returns: the signal's number; 0 after tr_runtime_quit(); TR_EINVAL; TR_EWRONGTHREAD.
  */
 int tr_runtime_wait(tr_runtime *runtime);

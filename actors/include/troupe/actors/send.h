@@ -18,7 +18,8 @@ struct tr_runtime;
  * Owner:   the message moves on success and is empty then; on failure it is still the caller's.
  * Order:   messages from one actor to another arrive as they were sent.
  * Thread:  owner of self. Never blocks.
- * Returns: TR_OK, it will be received or become a dead letter; TR_EGONE, the actor lived on this worker and has
+ * Returns: TR_OK, it will be received or become a dead letter; TR_ESTOPPING, it is for another worker and this one has come
+ *          to its end, which only callbacks of libuv handles live to see; TR_EGONE, the actor lived on this worker and has
  *          stopped; TR_EFULL, its mailbox is full, or options.lane_limit messages wait for its worker; TR_EINVAL;
  *          TR_EBADREF; TR_EBADTAG; TR_ENOMEM.
  */
@@ -98,14 +99,37 @@ struct tr_dead_letter {
 tr_status tr_dead_letters_subscribe(struct tr_runtime *runtime, tr_ref subscriber);
 
 /*
- * Runs work(argument) on a thread of the pool, then sends self a message with this tag that carries the pointer which
- * work returned, with destroy as its destructor (NULL: none). Exactly one message comes for each call that succeeded,
- * unless self ends before: then destroy is called.
+ * A blocking function for a thread of the pool, and what becomes of it. Of each job that was accepted exactly one comes:
  *
- * Owner:   argument is the caller's; work may free it.
- * Thread:  owner. work runs on a thread that is no worker.
- * Returns: TR_OK; TR_EINVAL; TR_EBADTAG; TR_EGONE (self was killed); TR_ENOMEM.
+ *   the message   work has run: a message with this tag that carries the pointer which work returned, with destroy as its
+ *                 destructor;
+ *   destroy       work has run, but the actor has ended: destroy(result), unless the result is NULL;
+ *   cancel        the runtime ended before work began: cancel(argument), for what work would have freed. Without a cancel
+ *                 function destroy(NULL) is called: there is no result.
+ *
+ * Both functions may be NULL; they are called on the actor's worker.
  */
+struct tr_job {
+    void *(*work)(void *argument); /* runs on a thread that is no worker */
+    void *argument;
+    uint32_t tag;
+    void (*destroy)(void *result); /* takes NULL, if there is no cancel */
+    void (*cancel)(void *argument);
+};
+
+/*
+ * Runs a job on a thread of the pool. The runtime's end waits for a function that runs, and cancels those that have not
+ * begun when nothing lives any more or the deadline has passed. A function that makes a call which waits for the runtime,
+ * such as tr_runtime_spawn(), gets an answer from it, TR_ESTOPPING at the latest.
+ *
+ * Owner:   job is copied; argument is the caller's; work or cancel may free it.
+ * Thread:  owner.
+ * Returns: TR_OK; TR_EINVAL; TR_EBADTAG; TR_EGONE (self was killed); TR_ESTOPPING (self is being killed by the runtime's
+ *          end); TR_ENOMEM.
+ */
+tr_status tr_offload_job(tr_actor *self, const struct tr_job *job);
+
+/* The same without a cancel function: for arguments that nobody has to free, or that the actor keeps. */
 tr_status tr_offload(tr_actor *self, void *(*work)(void *argument), void *argument, uint32_t tag,
                      void (*destroy)(void *result));
 

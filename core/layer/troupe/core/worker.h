@@ -39,8 +39,11 @@ struct tri_lane;
 struct tri_layer {
     /* Before any worker runs. */
     tr_status (*open)(struct tri_worker *worker);
-    /* A message has come in; it moves. false: without memory, it shall come again later. */
+    /* A message has come in; it moves. false: without memory, it shall come again later. After kill it is buried, and
+     * needs none. */
     bool (*deliver)(struct tri_worker *worker, tr_ref to, tr_message *message);
+    /* A message that an actor of this worker sent to another worker is not sent any more; it moves. */
+    void (*bury)(struct tri_worker *worker, tr_ref to, tr_message *message);
     /* Runs what is ready, for a slice of the worker's time. true: more is ready. */
     bool (*run)(struct tri_worker *worker);
     /* Is anything ready to run? The loop asks before it blocks, since its own callbacks send messages too. */
@@ -95,6 +98,7 @@ struct tri_worker {
     unsigned naps;       /* sleeps that a message ended since spinning was last tried */
     bool drained;        /* the layer was told to drain */
     bool quiet;          /* the layer said that nothing lives here any more */
+    bool sealed;         /* it sends nothing any more, and its inbox takes nothing */
 
     /* Owner writes, others read. */
     alignas(TRI_CACHE_PAIR) struct tri_worker_activity activity;
@@ -128,6 +132,9 @@ struct tri_runtime {
     unsigned quiet;   /* workers on which nothing lives any more */
     unsigned at_gate; /* workers that will send nothing more, and the thread that ends them when it has woken all */
     uint64_t killed;
+
+    /* Setup. */
+    unsigned left_behind; /* threads that the layers could not end */
 };
 
 enum tri_phase {
@@ -143,12 +150,16 @@ tr_status tri_runtime_start(const struct tr_runtime_options *options, const stru
                             struct tri_runtime **out);
 
 /*
- * Ends the workers: drains until nothing is alive or the deadline has passed, kills the rest, joins the threads and closes
- * the layer. The runtime itself is freed by tri_runtime_free(), so that its counters can be read in between.
+ * Ends the workers: drains until nothing is alive or the deadline has passed, kills the rest and joins the threads. The
+ * workers themselves are freed by tri_runtime_close(), so that their counters can be read in between.
  * Returns how many had to be killed. Thread: any that is no worker.
  */
 uint64_t tri_runtime_end(struct tri_runtime *runtime, uint64_t deadline_ms);
 
+/* Closes the layers and frees the workers. Then runtime->left_behind is known. Thread: setup. */
+void tri_runtime_close(struct tri_runtime *runtime);
+
+/* Closes it if need be, and frees it. NULL does nothing. Thread: setup. */
 void tri_runtime_free(struct tri_runtime *runtime);
 
 /* The layer was told to drain and nothing lives on this worker any more. Saying it again does no harm. Thread: owner. */
@@ -161,7 +172,8 @@ unsigned tri_runtime_phase(const struct tri_runtime *runtime);
  * Stages a message for an actor on another worker; it goes out with the turn, or with the 64th. In two steps: begin gives the
  * envelope, whose fields the caller sets, commit lets it go. Between the two nothing else is staged.
  * `urgent` ignores the limit.
- * Thread: owner. begin returns TR_OK, TR_EFULL (options.lane_limit), TR_ENOMEM; then there is nothing to commit.
+ * Thread: owner. begin returns TR_OK, TR_EFULL (options.lane_limit), TR_ESTOPPING (the worker is sealed), TR_ENOMEM; then
+ * there is nothing to commit.
  */
 tr_status tri_worker_stage(struct tri_worker *worker, unsigned target, bool urgent, struct tri_envelope **out);
 void tri_worker_commit(struct tri_worker *worker, unsigned target);
@@ -171,7 +183,8 @@ size_t tri_worker_backlog(const struct tri_worker *worker, unsigned target);
 
 /*
  * Hands a message to a worker from a thread that is none. The message moves. Thread: any.
- * Returns TR_OK, TR_EFULL (options.outside_limit), TR_ENOMEM. `urgent` ignores the limit.
+ * Returns TR_OK, TR_EFULL (options.outside_limit), TR_ESTOPPING (the worker is sealed), TR_ENOMEM. `urgent` ignores the
+ * limit.
  */
 tr_status tri_worker_post(struct tri_worker *worker, tr_ref to, const tr_message *message, bool urgent);
 

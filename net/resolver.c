@@ -11,19 +11,22 @@
  * the one that left before it, so a single thread is left to be joined by the last release, and when that is done no
  * thread is on its way out any more.
  *
+ * The system may take for ever, and the end of a runtime does not wait for that: a thread which still asks for that runtime
+ * after GRACE_MS is abandoned. It is detached and belongs to the pool no more, so another may take its place; it owns its
+ * look-up, frees it when the system answers after all, and ends.
+ *
  * One lock guards everything. It is never held while the system is asked, but always while an answer is sent. Hence
  * the promise of tri_lookup_cancel(): it takes the lock, so an answer was either sent before, or the thread finds the
  * look-up cancelled when it gets the lock. And hence no thread ever sends into a runtime that is gone: a thread sends
- * only for a look-up that is not cancelled, and whoever asks cancels on its worker before that worker passes the gate
- * of the runtime's end (sockets do when they are killed, tri_resolver_forget() does it for the rest). Behind the gate
- * mail is buried and loops are closed; by then nothing of this runtime is left here to be sent. Sending under the lock
- * holds it for an allocation and at most one write to the worker's doorbell, which is short beside any look-up.
+ * only for a look-up that is not cancelled, and tri_resolver_forget() cancels all of a runtime before its workers are
+ * freed; from killed actors' cancelling, or at the latest from their worker's seal on, an answer is refused. Sending under
+ * the lock holds it for an allocation and at most one write to the worker's doorbell, which is short beside any look-up.
  *
  * A look-up is in one list at any time:
  *
  *   tri_resolve -> waiting -> taken (a thread asks for it) -> taken (answered) -> cancel: freed
  *                     |             |
- *               cancel: freed  cancel: in no list, unwanted; the thread frees it
+ *               cancel: freed  cancel: unwanted, the thread frees it -> abandoned: in no list
  *
  * Invariants, whenever the lock is free
  *   - idle counts the threads that have no look-up, those that are just starting included;
@@ -36,6 +39,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <netdb.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +50,7 @@
 #include <uv.h>
 
 #define IDLE_MS 2000u
+#define GRACE_MS 50u               /* for look-ups that are about to end when their runtime does */
 #define STACK_BYTES (256u * 1024u) /* the system's resolvers keep what is large on the heap */
 
 /* Links of a circular list. */
@@ -54,10 +59,12 @@ struct link {
 };
 
 struct tri_lookup {
-    struct link link; /* first; in one of the lists below unless it is unwanted */
-    bool taken;       /* a thread has begun with it */
-    bool answered;    /* no thread knows it any more */
-    bool unwanted;    /* cancelled while a thread asks: that thread frees it */
+    struct link link;   /* first; in one of the lists below unless it is abandoned */
+    bool taken;         /* a thread has begun with it */
+    bool answered;      /* no thread knows it any more */
+    bool unwanted;      /* cancelled while a thread asks: that thread frees it */
+    bool abandoned;     /* its runtime has ended too: nobody waits for the thread */
+    uv_thread_t thread; /* that asks */
 
     /* Constant. */
     tr_runtime *runtime;
@@ -74,7 +81,7 @@ static struct {
 
     /* Under the lock. */
     uv_cond_t work;  /* for idle threads: a look-up waits, or nobody holds the resolver any more */
-    uv_cond_t ended; /* for the last release: a thread has left */
+    uv_cond_t ended; /* for those who end: a thread has left, or is through with an unwanted look-up */
     unsigned holds;
     unsigned threads, idle, waits; /* waits: look-ups in `waiting` */
     struct link waiting;           /* in their order */
@@ -199,29 +206,37 @@ tri_resolver_answer_free(void *pointer)
     free(answer);
 }
 
-/* Takes the addresses. false: no memory for it. */
-static bool
+/* Takes the addresses. */
+static tr_status
 send_answer(const struct tri_lookup *lookup, int error, struct addrinfo *addresses)
 {
     struct tri_resolver_answer *answer = malloc(sizeof(*answer));
     if (answer == NULL) {
         if (addresses != NULL)
             freeaddrinfo(addresses);
-        return false;
+        return TR_ENOMEM;
     }
     *answer = (struct tri_resolver_answer){.error = error, .addresses = addresses, .token = lookup->token};
     tr_message message = tr_message_pointer(lookup->tag, answer, sizeof(*answer), tri_resolver_answer_free);
-    return tri_runtime_send_system(lookup->runtime, lookup->to, &message) == TR_OK;
+    return tri_runtime_send_system(lookup->runtime, lookup->to, &message);
+}
+
+static void
+free_lookup(struct tri_lookup *lookup, struct addrinfo *addresses)
+{
+    if (addresses != NULL)
+        freeaddrinfo(addresses);
+    free(lookup);
 }
 
 static void
 settle(struct tri_lookup *lookup, int error, struct addrinfo *addresses)
 {
     if (lookup->unwanted) {
-        if (addresses != NULL)
-            freeaddrinfo(addresses);
-        free(lookup);
-    } else if (send_answer(lookup, error, addresses)) {
+        take_out(&lookup->link);
+        free_lookup(lookup, addresses);
+        uv_cond_broadcast(&resolver.ended);
+    } else if (send_answer(lookup, error, addresses) != TR_ENOMEM) {
         lookup->answered = true;
     } else {
         take_out(&lookup->link); /* its asker would wait for ever: it is asked once more */
@@ -241,13 +256,15 @@ await_lookup(void)
     return true;
 }
 
-static void
+/* false: the thread was abandoned, and has given the lock back. */
+static bool
 serve_next(void)
 {
     struct tri_lookup *lookup = (struct tri_lookup *)resolver.waiting.next;
     take_out(&lookup->link);
     append(&resolver.taken, &lookup->link);
     lookup->taken = true;
+    lookup->thread = uv_thread_self();
     resolver.waits--;
     resolver.idle--;
     unlock();
@@ -256,8 +273,14 @@ serve_next(void)
     int error = ask(lookup, &addresses);
 
     lock();
+    if (lookup->abandoned) {
+        unlock();
+        free_lookup(lookup, addresses);
+        return false;
+    }
     resolver.idle++;
     settle(lookup, error, addresses);
+    return true;
 }
 
 static void
@@ -281,7 +304,8 @@ thread_main(void *argument)
     (void)argument;
     lock();
     while (await_lookup())
-        serve_next();
+        if (!serve_next())
+            return;
     leave();
 }
 
@@ -385,11 +409,11 @@ tri_resolve(tr_runtime *runtime, tr_ref to, uint32_t tag, uint64_t token, const 
 static void
 cancel(struct tri_lookup *lookup)
 {
-    take_out(&lookup->link);
     if (lookup->taken && !lookup->answered) {
         lookup->unwanted = true;
         return;
     }
+    take_out(&lookup->link);
     if (!lookup->taken)
         resolver.waits--;
     free(lookup);
@@ -406,21 +430,54 @@ tri_lookup_cancel(tri_lookup *lookup)
 }
 
 static void
-forget_in(struct link *list, const tr_runtime *runtime, unsigned worker)
+cancel_all(struct link *list, const tr_runtime *runtime)
 {
     for (struct link *link = list->next, *next; link != list; link = next) {
         struct tri_lookup *lookup = (struct tri_lookup *)link;
         next = link->next;
-        if (lookup->runtime == runtime && tr_ref_worker(lookup->to) == worker)
+        if (lookup->runtime == runtime)
             cancel(lookup);
     }
 }
 
-void
-tri_resolver_forget(tr_runtime *runtime, unsigned worker)
+static struct tri_lookup *
+first_asked_for(const tr_runtime *runtime)
 {
+    for (struct link *link = resolver.taken.next; link != &resolver.taken; link = link->next)
+        if (((struct tri_lookup *)link)->runtime == runtime)
+            return (struct tri_lookup *)link;
+    return NULL;
+}
+
+static void
+await_last_answers(const tr_runtime *runtime)
+{
+    uint64_t end = uv_hrtime() + GRACE_MS * (uint64_t)1000000, now;
+    while (first_asked_for(runtime) != NULL && (now = uv_hrtime()) < end)
+        uv_cond_timedwait(&resolver.ended, &resolver.lock, end - now);
+}
+
+static void
+abandon(struct tri_lookup *lookup)
+{
+    take_out(&lookup->link);
+    lookup->abandoned = true;
+    pthread_detach(lookup->thread);
+    resolver.threads--;
+}
+
+unsigned
+tri_resolver_forget(tr_runtime *runtime)
+{
+    unsigned left_behind = 0;
     lock();
-    forget_in(&resolver.waiting, runtime, worker);
-    forget_in(&resolver.taken, runtime, worker);
+    cancel_all(&resolver.waiting, runtime);
+    cancel_all(&resolver.taken, runtime);
+    await_last_answers(runtime);
+    for (struct tri_lookup *lookup; (lookup = first_asked_for(runtime)) != NULL; left_behind++)
+        abandon(lookup);
+    while (resolver.waits > resolver.idle && resolver.threads < TRI_RESOLVER_THREADS && start_thread() == 0) {
+    }
     unlock();
+    return left_behind;
 }

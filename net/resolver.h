@@ -27,8 +27,8 @@ struct tri_resolver_answer {
 typedef struct tri_lookup tri_lookup; /* opaque */
 
 /*
- * Somebody will ask. The last release waits for the threads to end, those included that still wait for an answer which
- * nobody wants: afterwards no thread and no memory is left.
+ * Somebody will ask. The last release waits for the threads to end, but for those that were abandoned: afterwards no other
+ * thread and no memory is left.
  * Thread: any; a release not from a running worker, since it may wait as long as a name server takes.
  */
 void tri_resolver_hold(void);
@@ -63,11 +63,12 @@ tr_status tri_resolve(tr_runtime *runtime, tr_ref to, uint32_t tag, uint64_t tok
 void tri_lookup_cancel(tri_lookup *lookup);
 
 /*
- * Cancels all that actors of that worker have asked for and did not cancel. The handles are gone then.
- * Thread: any, when those actors are dead. For look-ups that may still be answered that is not enough: it has to be
- * the worker's own thread then, after it has killed its actors and before it buries its mail.
+ * The runtime has ended, its actors are dead and its workers will be freed: cancels all that they have asked for and did not
+ * cancel, whose handles are gone then. Threads which the system lets wait are abandoned, if need be after 50 ms: they touch
+ * nothing any more but the resolver's lock and what is their own, and end when the system answers.
+ * Thread: any. Returns how many threads were abandoned.
  */
-void tri_resolver_forget(tr_runtime *runtime, unsigned worker);
+unsigned tri_resolver_forget(tr_runtime *runtime);
 
 /* Frees an answer and its addresses; NULL does nothing. The messages' destructor. Thread: any. */
 void tri_resolver_answer_free(void *answer);

@@ -27,7 +27,7 @@ static void
 close_net(struct tri_worker *worker)
 {
     struct tri_net *net = worker->guest;
-    tri_resolver_forget(worker->runtime->host, worker->index);
+    worker->runtime->left_behind += tri_resolver_forget(worker->runtime->host);
     tri_resolver_release();
     tri_deals_free(net);
     uv_mutex_destroy(&net->lock);

@@ -20,6 +20,7 @@
 #include <netinet/in.h>
 #include <troupe/actors/host.h>
 #include <troupe/core/status_from.h>
+#include <troupe/net/socket.h>
 
 #include "../support/stage.h" /* the actors' stage, not the sockets' */
 #include "helpers.h"
@@ -169,7 +170,7 @@ release_resolver(struct fixture *f)
 {
     set_gate(true);
     tri_resolver_release();
-    assert_int_equal(gate.inside, 0);
+    await_inside(0);                                               /* at once, but for threads that were abandoned */
     assert_true(tests_wait_until(threads_are, &f->threads, 1000)); /* less than IDLE_MS: none leaves by itself */
     uint64_t before = tally_read(&cancels);
     stage_send(f->runtime, f->asker, TAG_CANCELLED, &(uint64_t){TOKENS - 1}, sizeof(uint64_t));
@@ -528,7 +529,9 @@ runtime_dies_with_questions(struct fixture *f, bool actor_cancels)
     struct tr_stop_report report;
     assert_int_equal(tr_runtime_stop(mortal, 0, &report), TR_ETIMEDOUT_STOP);
     assert_int_equal(report.killed, 1);
-    tri_resolver_forget(mortal, 0);
+    assert_int_equal(tri_resolver_forget(mortal), TRI_RESOLVER_THREADS);
+    assert_int_equal(tri_resolver_forget(mortal), 0);
+    await_inside(TRI_RESOLVER_THREADS); /* they hang, and nobody waits for them */
     release_resolver(f);
     assert_int_equal(tally_read(&answers), 0);
     assert_int_equal(gate.slow, TRI_RESOLVER_THREADS); /* those that waited were not asked */
@@ -548,19 +551,76 @@ what_killed_actors_did_not_cancel_can_be_forgotten(void **state)
 }
 
 static void
-forgetting_one_worker_spares_the_others(void **state)
+forgetting_one_runtime_spares_the_others(void **state)
 {
     struct fixture *f = *state;
-    tr_ref other = stage_spawn(f->runtime, &asker, 1, NULL);
+    tr_runtime *other = stage_open(1);
+    tr_ref its_asker = stage_spawn(other, &asker, 0, NULL);
     tri_lookup *lookup;
     ask(f, 0, "slow");
-    assert_int_equal(tri_resolve(f->runtime, other, TAG_ANSWER, 1, "slow", 0, 0, &lookup), TR_OK);
+    assert_int_equal(tri_resolve(other, its_asker, TAG_ANSWER, 1, "slow", 0, 0, &lookup), TR_OK);
     await_inside(2);
-    tri_resolver_forget(f->runtime, 1);
+    assert_int_equal(tri_resolver_forget(other), 1);
+    stage_close(other);
     release_resolver(f);
     assert_int_equal(heard[0].times, 1);
     assert_int_equal(heard[1].times, 0);
     tri_resolver_hold();
+}
+
+/* Hanging threads do not take the places of those that a later runtime needs. */
+static void
+abandoned_threads_make_room_for_others(void **state)
+{
+    struct fixture *f = *state;
+    tr_runtime *mortal = stage_open(1);
+    stage_spawn(mortal, &stuck_behavior, 0, &(struct stuck_argument){mortal, true});
+    await_inside(TRI_RESOLVER_THREADS);
+    ask(f, 0, "localhost"); /* waits for a thread */
+    tr_runtime_stop(mortal, 0, NULL);
+    assert_int_equal(tri_resolver_forget(mortal), TRI_RESOLVER_THREADS);
+    tally_await(&answers, 1);
+    ask(f, 1, "localhost");
+    tally_await(&answers, 2);
+    await_inside(TRI_RESOLVER_THREADS);
+}
+
+/* The whole library: sockets that wait for a name do not hold the end of their runtime up. */
+static void
+connector_receive(tr_actor *self, void *state, tr_message *message)
+{
+    static const struct tr_connect_options options = {.host = "slow.example", .port = 1};
+    (void)state;
+    (void)message;
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(tr_connect(self, NULL, &options, NULL), TR_OK);
+}
+
+static void
+stop_while_names_are_looked_up(unsigned deadline_ms)
+{
+    static const struct tr_behavior connector = {.name = "connector", .receive = connector_receive};
+    tr_runtime *mortal = stage_open(2);
+    for (unsigned worker = 0; worker < 2; worker++)
+        stage_send(mortal, stage_spawn(mortal, &connector, worker, NULL), 1, NULL, 0);
+    await_inside(6);
+    int fds = tests_open_fds();
+    struct tr_stop_report report;
+    tr_runtime_stop(mortal, deadline_ms, &report);
+    assert_int_equal(report.left_behind, 6);
+    assert_true(tests_open_fds() < fds); /* the loops' */
+    await_inside(6);
+}
+
+static void
+look_ups_that_hang_are_left_behind_and_counted(void **state)
+{
+    (void)state;
+    stop_while_names_are_looked_up(TESTS_LIMIT_MS); /* its actors agree at once */
+    set_gate(true);
+    await_inside(0);
+    set_gate(false);
+    stop_while_names_are_looked_up(0);
 }
 
 int
@@ -583,7 +643,9 @@ main(void)
         TEST(threads_stay_while_one_holder_is_left_and_come_back_after_the_last),
         TEST(a_runtime_may_end_while_its_killed_actors_questions_are_asked),
         TEST(what_killed_actors_did_not_cancel_can_be_forgotten),
-        TEST(forgetting_one_worker_spares_the_others),
+        TEST(forgetting_one_runtime_spares_the_others),
+        TEST(abandoned_threads_make_room_for_others),
+        TEST(look_ups_that_hang_are_left_behind_and_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

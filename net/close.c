@@ -14,6 +14,7 @@
 #include "connect.h"
 #include "deal.h"
 #include "descriptor.h"
+#include "trace_events.h"
 #include "writer.h"
 
 #include <stdlib.h>
@@ -151,6 +152,7 @@ tri_socket_fail(tr_socket *socket, int uv_error, enum tri_socket_call call)
 void
 tri_socket_again(tr_socket *socket)
 {
+    tri_socket_trace(socket, TRI_TRACE_NET_socket_again, 0, 0);
     tri_socket_leave_share(socket);
     socket->flags &= ~(uint32_t)(TRI_SOCKET_CONNECTED | TRI_SOCKET_PEER_ENDED | TRI_SOCKET_ENDING | TRI_SOCKET_ENDED |
                                  TRI_SOCKET_DESTROYED | TRI_SOCKET_FAILED | TRI_SOCKET_OWES_DRAIN | TRI_SOCKET_CLOSED |

@@ -230,7 +230,8 @@ static void
 begin(tr_socket *socket)
 {
     const struct tri_deal *deal = socket->share->deal;
-    tri_trace(socket->net->worker->trace, TRI_TRACE_NET_socket_accepted, 0, 0, tr_self(socket->actor), deal->server);
+    tri_trace(socket->net->worker->trace, TRI_TRACE_NET_socket_accepted, deal->options.socket.emit_connect, 0,
+              tr_self(socket->actor), deal->server);
     tri_socket_begin_accepted(socket, deal->options.pause_on_connect);
 }
 

@@ -14,6 +14,7 @@
 
 #include "connect.h"
 #include "deal.h"
+#include "trace_events.h"
 #include "tune.h"
 #include "writer.h"
 
@@ -125,8 +126,10 @@ init_spawned(tr_actor *self, void *state, const void *argument)
     if (status != TR_OK) {
         free(socket->extra);
         socket->extra = NULL;
+        return status;
     }
-    return status;
+    tri_socket_trace(socket, TRI_TRACE_NET_socket_spawned, 0, 0);
+    return TR_OK;
 }
 
 static tr_status
@@ -249,6 +252,7 @@ tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_o
         tri_socket_end_actor(socket);
         return status;
     }
+    tri_socket_trace(socket, TRI_TRACE_NET_socket_adopted, 0, 0);
     fcntl(fd, F_SETFD, fcntl(fd, F_GETFD) | FD_CLOEXEC);
     tri_socket_apply_options(socket);
     tri_socket_due(socket, TRI_STEP(READ) | TRI_STEP(FIN));

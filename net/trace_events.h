@@ -18,7 +18,9 @@
     X(TRI_TRACE_NET + 4, server_resumed, "server actor accepts again")                                                 \
     X(TRI_TRACE_NET + 5, server_error, "server actor reports an error; arg is the status")                             \
     X(TRI_TRACE_NET + 6, server_close, "server actor is closed")                                                       \
-    X(TRI_TRACE_NET + 16, socket_accepted, "socket actor begins with a connection of the server whose ref is message") \
+    X(TRI_TRACE_NET + 16, socket_accepted,                                                                             \
+      "socket actor begins with a connection of the server whose ref is message; "                                     \
+      "flags: 1 it will record connect as well")                                                                       \
     X(TRI_TRACE_NET + 17, socket_connecting, "socket actor begins to connect; arg is the port")                        \
     X(TRI_TRACE_NET + 18, socket_lookup, "socket actor knows the address; arg is the status")                          \
     X(TRI_TRACE_NET + 19, socket_connect, "socket actor is connected")                                                 \
@@ -30,7 +32,10 @@
     X(TRI_TRACE_NET + 25, socket_timeout, "socket actor was idle for arg ms")                                          \
     X(TRI_TRACE_NET + 26, socket_error, "socket actor failed; arg is the status")                                      \
     X(TRI_TRACE_NET + 27, socket_close,                                                                                \
-      "socket actor is closed: its last socket event; arg is 1 if an error came before")
+      "socket actor is closed: its last socket event until it begins again; arg is 1 if an error came before")         \
+    X(TRI_TRACE_NET + 28, socket_spawned, "socket actor begins without a connection")                                  \
+    X(TRI_TRACE_NET + 29, socket_adopted, "socket actor got a descriptor that is connected")                           \
+    X(TRI_TRACE_NET + 30, socket_again, "socket actor, which is closed, begins again without a connection")
 
 /* The flags of server_reject. */
 enum tri_reject {

@@ -277,7 +277,8 @@ write_socket_event(struct traces *traces, char letter, uint64_t ref)
         {'q', NET(socket_write), 1, 5},    {'r', NET(socket_drain), 0, 0},       {'e', NET(socket_end), 0, 0},
         {'s', NET(socket_shutdown), 0, 0}, {'t', NET(socket_timeout), 0, 100},   {'!', NET(socket_error), 0, 0},
         {'x', NET(socket_close), 0, 0},    {'X', NET(socket_close), 0, 1},       {'S', ACTORS(stopped), 0, 0},
-        {'k', ACTORS(stop), 0, 2},         {'p', ACTORS(spawn), 0, 0},
+        {'k', ACTORS(stop), 0, 2},         {'p', ACTORS(spawn), 0, 0},           {'N', NET(socket_spawned), 0, 0},
+        {'D', NET(socket_adopted), 0, 0},  {'R', NET(socket_again), 0, 0},       {'E', NET(socket_accepted), 1, 0},
     };
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (events[i].letter == letter)
@@ -296,8 +297,55 @@ static void
 sockets_that_keep_the_order_pass(void **state)
 {
     static const char *const right[] = {
-        "pAdwdexS", "pAxS", "pCLcwdqrdesxS", "pCqcrdxS", "pCs!XS", "pCL!XS", "pAqdwr!XS", "pAttdtxS",
-        "pAdkS",    "pCkS", "pAqqrqrxS",     "pAesxS",   "pA",     "pCc",    "pCLcdqw",   "pAd!",
+        /* accepted; E: and tells of it */
+        "pAdwdexS",
+        "pAxS",
+        "pAqdwr!XS",
+        "pAttdtxS",
+        "pAdkS",
+        "pAqqrqrxS",
+        "pAesxS",
+        "pA",
+        "pAd!",
+        "pEcdxS",
+        "pEqcrdxS",
+        "pExS",
+        "pE!XS",
+        "pEkS",
+        /* that connect */
+        "pNCLcwdqrdesxS",
+        "pNCqcrdxS",
+        "pNCs!XS",
+        "pNCL!XS",
+        "pNCkS",
+        "pNCc",
+        "pNCLcdqw",
+        "pNCcdxS",
+        "pNCxS",
+        /* used before they begin to connect, or that never do */
+        "pNqCcrdxS",
+        "pNwCLcdxS",
+        "pN!XS",
+        "pNxS",
+        "pNkS",
+        "pNqs!XS",
+        "pNtxS",
+        "pNttCcdxS",
+        "pN",
+        /* adopted */
+        "pNDdwdexS",
+        "pND!XS",
+        "pNDq!XS",
+        "pNDxS",
+        "pNDqrxS",
+        /* that begin again */
+        "pAdexRCcdxS",
+        "pNC!XRC!XRCcdexS",
+        "pN!XRxS",
+        "pAd!XRqCcrdxS",
+        "pNDexRCL!XS",
+        "pAxRkS",
+        "pEcxRCcdxS",
     };
     struct traces *traces = *state;
     begin(traces);
@@ -310,30 +358,56 @@ static void
 a_socket_that_breaks_the_order_fails(void **state)
 {
     static const char *const wrong[] = {
-        "pdx",    /* has not begun */
-        "pcdx",   /* connects without connecting */
-        "pCdx",   /* data before connect */
-        "pCex",   /* the peer's end before connect */
-        "pCqrx",  /* drain before connect */
-        "pAAx",   /* begins twice */
-        "pACx",   /* the same */
-        "pCccx",  /* connects twice */
-        "pAcx",   /* connects although it was accepted */
-        "pAeex",  /* ends twice */
-        "pAedx",  /* data after the end */
-        "pArx",   /* drain without a write */
-        "pAwrx",  /* drain, but the write was not queued */
-        "pAqrrx", /* two drains of one write */
-        "pA!dX",  /* something between error and close */
-        "pA!tX",  /* the same */
-        "pA!!X",  /* two errors */
-        "pA!x",   /* the close does not tell of the error */
-        "pAX",    /* the close tells of an error that was not */
-        "pAxx",   /* closed twice */
-        "pAxd",   /* data after close */
-        "pAxw",   /* a write after close */
-        "pA!Xd",  /* data after error and close */
-        "pAdS",   /* stopped without close */
+        "pdx",         /* has not begun */
+        "pCcdx",       /* the same */
+        "p!X",         /* the same */
+        "pDdx",        /* the same */
+        "pRCcdx",      /* the same */
+        "pNcdx",       /* connects without connecting */
+        "pNLx",        /* a look-up without connecting */
+        "pNdx",        /* data before it connects at all */
+        "pNex",        /* the peer's end, likewise */
+        "pNqrx",       /* drain, likewise */
+        "pNCdx",       /* data before connect */
+        "pNCex",       /* the peer's end before connect */
+        "pNCqrx",      /* drain before connect */
+        "pNCCx",       /* begins to connect twice */
+        "pNCDdx",      /* gets a descriptor while it connects */
+        "pNDDdx",      /* gets two */
+        "pNDcx",       /* connects although it was adopted */
+        "pNDCx",       /* the same */
+        "pNNx",        /* begins twice */
+        "pAAx",        /* the same */
+        "pNAx",        /* the same */
+        "pACx",        /* connects although it was accepted */
+        "pNCccx",      /* connects twice */
+        "pAcx",        /* tells of a connect that it did not announce */
+        "pEccx",       /* tells of it twice */
+        "pEdcx",       /* data before the connect that it announced */
+        "pAeex",       /* ends twice */
+        "pAedx",       /* data after the end */
+        "pArx",        /* drain without a write */
+        "pAwrx",       /* drain, but the write was not queued */
+        "pAqrrx",      /* two drains of one write */
+        "pA!dX",       /* something between error and close */
+        "pA!tX",       /* the same */
+        "pN!CX",       /* the same */
+        "pA!!X",       /* two errors */
+        "pA!x",        /* the close does not tell of the error */
+        "pAX",         /* the close tells of an error that was not */
+        "pAxx",        /* closed twice */
+        "pAxd",        /* data after close */
+        "pAxw",        /* a write after close */
+        "pAxCcdx",     /* connects again without beginning again */
+        "pAxDdx",      /* gets a descriptor after close */
+        "pA!Xd",       /* data after error and close */
+        "pARx",        /* begins again without close */
+        "pAxRdx",      /* data of the connection before */
+        "pAqxRCcrx",   /* drain of a write of the connection before */
+        "pAexRCcdeex", /* ends twice in its second life */
+        "pAdS",        /* stopped without close */
+        "pNS",         /* the same */
+        "pAxRS",       /* the same, of the second life */
     };
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {

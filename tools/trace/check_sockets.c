@@ -1,23 +1,66 @@
 /*
- * The rule of sockets.
+ * The rule of sockets: a table of the lives that one can have.
  *
- *     accepted -----------------------.
- *                                      v
- *     connecting --> lookup --> connect --> data, drain, end --> error --> close
+ * A socket begins without a connection (spawned), with one that a server accepted, or without one and gets a descriptor
+ * that is connected (adopted). What has not connected can be written to, can end its side, time out, fail and close; data,
+ * drain and the peer's end need the connection. A closed socket may begin again. An accepted one records its connect
+ * only if it said so.
  *
- * Writes, the own end and timeouts may stand anywhere in between; data, drain and the peer's end, which comes once and
- * ends the data, need the connection. An error may come at any time, and then close is next. A drain answers a write
- * that was queued.
+ * Beside the table: an error is followed by close and nothing else; the peer ends once, and no data comes after that; a
+ * drain answers a write that was queued.
  */
 #include "check.h"
 
+enum life {
+    NONE,       /* not there; of the table: not allowed */
+    SPAWNED,    /* has no connection, and does not try to get one */
+    CONNECTING, /* tries */
+    ACCEPTED,   /* has one, and will tell so */
+    CONNECTED,  /* has one */
+    CLOSED,
+    LIVES,
+};
+
+/* An event in a life: the life after it. `usual` is that life where it is not known what was before. */
+struct row {
+    unsigned char in[LIVES];
+    unsigned char usual;
+};
+
+static const struct row rows[] = {
+    /*                       NONE     SPAWNED     CONNECTING  ACCEPTED   CONNECTED  CLOSED */
+    [ROLE_socket_spawned] = {{SPAWNED, NONE, NONE, NONE, NONE, NONE}, SPAWNED},
+    [ROLE_socket_accepted] = {{CONNECTED, NONE, NONE, NONE, NONE, NONE}, CONNECTED}, /* or ACCEPTED */
+    [ROLE_socket_adopted] = {{NONE, CONNECTED, NONE, NONE, NONE, NONE}, CONNECTED},
+    [ROLE_socket_connecting] = {{NONE, CONNECTING, NONE, NONE, NONE, NONE}, CONNECTING},
+    [ROLE_socket_lookup] = {{NONE, NONE, CONNECTING, NONE, NONE, NONE}, CONNECTING},
+    [ROLE_socket_connect] = {{NONE, NONE, CONNECTED, CONNECTED, NONE, NONE}, CONNECTED},
+    [ROLE_socket_data] = {{NONE, NONE, NONE, NONE, CONNECTED, NONE}, CONNECTED},
+    [ROLE_socket_drain] = {{NONE, NONE, NONE, NONE, CONNECTED, NONE}, CONNECTED},
+    [ROLE_socket_end] = {{NONE, NONE, NONE, NONE, CONNECTED, NONE}, CONNECTED},
+    [ROLE_socket_write] = {{NONE, SPAWNED, CONNECTING, ACCEPTED, CONNECTED, NONE}, CONNECTED},
+    [ROLE_socket_shutdown] = {{NONE, SPAWNED, CONNECTING, ACCEPTED, CONNECTED, NONE}, CONNECTED},
+    [ROLE_socket_timeout] = {{NONE, SPAWNED, CONNECTING, ACCEPTED, CONNECTED, NONE}, CONNECTED},
+    [ROLE_socket_error] = {{NONE, SPAWNED, CONNECTING, ACCEPTED, CONNECTED, NONE}, CONNECTED},
+    [ROLE_socket_close] = {{NONE, CLOSED, CLOSED, CLOSED, CLOSED, NONE}, CLOSED},
+    [ROLE_socket_again] = {{NONE, NONE, NONE, NONE, NONE, SPAWNED}, SPAWNED},
+};
+
+/* Why an event is not allowed in a life. */
+static const char *const reasons[LIVES] = {
+    [NONE] = "it has not begun",
+    [SPAWNED] = "it has not begun to connect",
+    [CONNECTING] = "it is not connected yet",
+    [ACCEPTED] = "it has not told of its connection yet",
+    [CONNECTED] = "it is connected already",
+    [CLOSED] = "it comes after close",
+};
+
 struct socket {
-    bool begun;     /* accepted or connecting was seen, or is known to be missing */
-    bool connected; /* or accepted */
-    bool queued;    /* a write since the last drain */
-    bool ended;     /* by the peer */
+    unsigned char life;
+    bool queued; /* a write since the last drain */
+    bool ended;  /* by the peer */
     bool failed;
-    bool closed;
     bool killed; /* its actor was: then it has no close of its own */
 };
 
@@ -27,80 +70,54 @@ check_sockets_init(struct check *check)
     table_init(&check->sockets, sizeof(struct socket));
 }
 
-/* Events are missing before this one: whatever it needs may have been among them. */
 static void
-assume(struct socket *socket)
+check_life(struct check *check, struct socket *socket, const struct step *step)
 {
-    socket->begun = true;
-    socket->connected = true;
-}
-
-static void
-check_begin(struct check *check, struct socket *socket, const struct step *step)
-{
-    if (socket->begun)
-        check_failed(check, RULE_socket, step, "it begins although it has begun");
-    socket->begun = true;
-    socket->connected = step->role == ROLE_socket_accepted;
-}
-
-static void
-check_connected(struct check *check, struct socket *socket, const struct step *step)
-{
-    if (!socket->connected)
-        check_missing(check, RULE_socket, step, "it is not connected");
-}
-
-static void
-check_connect(struct check *check, struct socket *socket, const struct step *step)
-{
-    if (socket->connected && !step->gap)
-        check_failed(check, RULE_socket, step, "it connects although it is connected");
-    socket->connected = true;
+    const struct row *row = &rows[step->role];
+    unsigned char next = row->in[socket->life];
+    if (next == NONE) {
+        check_missing(check, RULE_socket, step, reasons[socket->life]);
+        next = row->usual;
+    }
+    if (step->role == ROLE_socket_accepted && (step->record->flags & 1) != 0)
+        next = ACCEPTED;
+    socket->life = next;
 }
 
 static void
 check_peer_end(struct check *check, struct socket *socket, const struct step *step)
 {
-    check_connected(check, socket, step);
     if (socket->ended)
         check_failed(check, RULE_socket, step, "the peer ends a second time");
     socket->ended = true;
 }
 
 static void
-check_data(struct check *check, struct socket *socket, const struct step *step)
-{
-    check_connected(check, socket, step);
-    if (socket->ended)
-        check_failed(check, RULE_socket, step, "data after the peer's end");
-}
-
-static void
 check_drain(struct check *check, struct socket *socket, const struct step *step)
 {
-    check_connected(check, socket, step);
     if (!socket->queued)
         check_missing(check, RULE_socket, step, "no write was queued before it");
     socket->queued = false;
 }
 
 static void
-check_close(struct check *check, struct socket *socket, const struct step *step)
+check_close(struct check *check, const struct socket *socket, const struct step *step)
 {
     if (socket->failed != (step->record->arg != 0))
         check_missing(check, RULE_socket, step, "it and the error before it contradict each other");
-    socket->closed = true;
 }
 
+/* What the table does not say. */
 static void
-check_order(struct check *check, struct socket *socket, const struct step *step)
+check_rest(struct check *check, struct socket *socket, const struct step *step)
 {
+    if (socket->failed && step->role != ROLE_socket_close)
+        check_missing(check, RULE_socket, step, "it comes between an error and close");
     switch (step->role) {
-    case ROLE_socket_accepted:
-    case ROLE_socket_connecting: check_begin(check, socket, step); break;
-    case ROLE_socket_connect: check_connect(check, socket, step); break;
-    case ROLE_socket_data: check_data(check, socket, step); break;
+    case ROLE_socket_data:
+        if (socket->ended)
+            check_missing(check, RULE_socket, step, "data after the peer's end");
+        break;
     case ROLE_socket_write: socket->queued |= (step->record->flags & 1) != 0; break;
     case ROLE_socket_drain: check_drain(check, socket, step); break;
     case ROLE_socket_end: check_peer_end(check, socket, step); break;
@@ -114,17 +131,11 @@ static void
 check_event(struct check *check, const struct step *step)
 {
     struct socket *socket = table_put(&check->sockets, step->record->actor, 0);
-    bool begins = step->role == ROLE_socket_accepted || step->role == ROLE_socket_connecting;
     check->findings[RULE_socket].looked++;
-    if (!socket->begun && !begins) {
-        check_missing(check, RULE_socket, step, "it has not begun");
-        assume(socket);
-    }
-    if (socket->closed)
-        check_failed(check, RULE_socket, step, "it comes after close");
-    else if (socket->failed && step->role != ROLE_socket_close)
-        check_failed(check, RULE_socket, step, "it comes between an error and close");
-    check_order(check, socket, step);
+    if (step->role == ROLE_socket_again && socket->life == CLOSED)
+        *socket = (struct socket){.life = CLOSED}; /* nothing of the life before counts */
+    check_life(check, socket, step);
+    check_rest(check, socket, step);
 }
 
 /* The actor of a socket ends: only one that was killed has not closed. */
@@ -132,7 +143,7 @@ static void
 check_stopped(struct check *check, const struct step *step)
 {
     const struct socket *socket = table_get(&check->sockets, step->record->actor, 0);
-    if (socket != NULL && !socket->closed && !socket->killed)
+    if (socket != NULL && socket->life != CLOSED && !socket->killed)
         check_missing(check, RULE_socket, step, "its socket was not closed");
 }
 
@@ -147,7 +158,7 @@ note_kill(struct check *check, const struct step *step)
 void
 check_sockets(struct check *check, const struct step *step)
 {
-    if (step->role >= ROLE_socket_accepted && step->role <= ROLE_socket_close)
+    if (step->role >= ROLE_socket_spawned && step->role <= ROLE_socket_again)
         check_event(check, step);
     else if (step->role == ROLE_stopped)
         check_stopped(check, step);

@@ -16,10 +16,34 @@
 #define ROLES(X)                                                                                                       \
     X(lost)                                                                                                            \
     X(spawn)                                                                                                           \
-    X(init_failed) X(send) X(receive) X(dead_letter) X(stop) X(stopped) X(server_listening) X(server_accept)           \
-        X(server_reject) X(server_paused) X(server_resumed) X(server_error) X(server_close) X(socket_accepted)         \
-            X(socket_connecting) X(socket_lookup) X(socket_connect) X(socket_data) X(socket_write) X(socket_drain)     \
-                X(socket_end) X(socket_shutdown) X(socket_timeout) X(socket_error) X(socket_close)
+    X(init_failed)                                                                                                     \
+    X(send)                                                                                                            \
+    X(receive)                                                                                                         \
+    X(dead_letter)                                                                                                     \
+    X(stop)                                                                                                            \
+    X(stopped)                                                                                                         \
+    X(server_listening)                                                                                                \
+    X(server_accept)                                                                                                   \
+    X(server_reject)                                                                                                   \
+    X(server_paused)                                                                                                   \
+    X(server_resumed)                                                                                                  \
+    X(server_error)                                                                                                    \
+    X(server_close)                                                                                                    \
+    X(socket_spawned)                                                                                                  \
+    X(socket_accepted)                                                                                                 \
+    X(socket_adopted)                                                                                                  \
+    X(socket_connecting)                                                                                               \
+    X(socket_lookup)                                                                                                   \
+    X(socket_connect)                                                                                                  \
+    X(socket_data)                                                                                                     \
+    X(socket_write)                                                                                                    \
+    X(socket_drain)                                                                                                    \
+    X(socket_end)                                                                                                      \
+    X(socket_shutdown)                                                                                                 \
+    X(socket_timeout)                                                                                                  \
+    X(socket_error)                                                                                                    \
+    X(socket_close)                                                                                                    \
+    X(socket_again)
 
 enum role {
     ROLE_none,

@@ -24,6 +24,10 @@ struct tr_buffer {
     TRI_BUFFER_ORIGIN
     void *adopted; /* NULL: nothing is to be destroyed */
     void (*destroy)(void *data);
+
+    /* Whoever has the only hold. */
+    size_t size;
+
     char bytes[]; /* of a copy */
 };
 
@@ -41,6 +45,7 @@ tr_slice_copy(const void *data, size_t size, tr_slice *out)
     buffer->holds = 1;
     buffer->adopted = NULL;
     buffer->destroy = NULL;
+    buffer->size = size;
     if (size > 0)
         memcpy(buffer->bytes, data, size);
     *out = (tr_slice){.buffer = buffer, .data = buffer->bytes, .size = size};
@@ -77,6 +82,7 @@ tr_slice_adopt(void *data, size_t size, void (*destroy)(void *data), tr_slice *o
     buffer->adopted = data;
     buffer->destroy = destroy;
     TRI_BUFFER_BORN(buffer, size);
+    buffer->size = size;
     *out = (tr_slice){.buffer = buffer, .data = data, .size = size};
     return TR_OK;
 }
@@ -136,4 +142,26 @@ tri_slice_is_sole(tr_slice slice)
     ck_pr_fence_acquire(); /* B3: whoever held it has finished reading; pairs with B1, above */
     TRI_ACQUIRE(&buffer->holds);
     return true;
+}
+
+size_t
+tri_slice_whole(tr_slice slice)
+{
+    return slice.buffer != NULL ? slice.buffer->size : 0;
+}
+
+void
+tri_slice_set_whole(tr_slice slice, size_t size)
+{
+    slice.buffer->size = size;
+}
+
+tr_status
+tri_slice_keep(tr_slice slice, tr_slice *out)
+{
+    if (slice.size <= TRI_KEEP_COPY_BYTES && slice.size < tri_slice_whole(slice) / 2)
+        return tr_slice_copy(slice.data, slice.size, out);
+    tr_slice_hold(slice);
+    *out = slice;
+    return TR_OK;
 }

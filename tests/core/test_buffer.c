@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <troupe/core/buffer.h>
 #include <troupe/core/message.h>
+#include <troupe/core/buffer_holds.h>
 #include <uv.h>
 
 #define THREADS 4
@@ -229,6 +230,51 @@ all_is_destroyed_when_the_outermost_release_returns(void **state)
     }
 }
 
+/* What is kept takes at most twice its bytes, unless it is large: then it is not copied. */
+static void
+keeping_a_part_does_not_keep_a_buffer_that_is_twice_as_large(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t whole, part;
+        bool held;
+    } rows[] = {
+        {100, 100, true},
+        {100, 50, true},
+        {100, 49, false},
+        {65536, 1, false},
+        {65536, 32767, false},
+        {65536, 32768, true},
+        {1u << 20, TRI_KEEP_COPY_BYTES, false},
+        {1u << 20, TRI_KEEP_COPY_BYTES + 1, true},
+    };
+    static char bytes[1u << 20];
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        tr_slice whole, kept;
+        assert_int_equal(tr_slice_copy(bytes, rows[i].whole, &whole), TR_OK);
+        tr_slice part = tr_slice_part(whole, rows[i].whole - rows[i].part, rows[i].part);
+        assert_int_equal(tri_slice_keep(part, &kept), TR_OK);
+        assert_int_equal(kept.size, part.size);
+        assert_memory_equal(kept.data, part.data, part.size);
+        assert_int_equal(kept.buffer == whole.buffer, rows[i].held);
+        assert_int_equal(tri_slice_is_sole(whole), !rows[i].held);
+        assert_true(rows[i].part > TRI_KEEP_COPY_BYTES || tri_slice_whole(kept) <= 2 * kept.size);
+        tr_slice_release(kept);
+        tr_slice_release(whole);
+    }
+}
+
+static void
+keeping_constant_bytes_keeps_their_place(void **state)
+{
+    (void)state;
+    tr_slice kept;
+    static const char text[] = "for ever";
+    assert_int_equal(tri_slice_keep(tr_slice_constant(text, 3), &kept), TR_OK);
+    assert_ptr_equal(kept.data, text);
+    assert_null(kept.buffer);
+}
+
 int
 main(void)
 {
@@ -243,6 +289,8 @@ main(void)
         cmocka_unit_test(threads_that_hold_one_buffer_free_it_once_and_after_all_have_read),
         cmocka_unit_test(destructors_that_let_go_of_the_next_may_be_in_chains_of_any_length),
         cmocka_unit_test(all_is_destroyed_when_the_outermost_release_returns),
+        cmocka_unit_test(keeping_a_part_does_not_keep_a_buffer_that_is_twice_as_large),
+        cmocka_unit_test(keeping_constant_bytes_keeps_their_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,15 +73,6 @@ on_closed(uv_handle_t *handle)
         tri_socket_step_now(socket, THE_END, TRI_TAG_ON_CLOSED);
 }
 
-static void
-drop_held(tr_socket *socket)
-{
-    if (socket->extra == NULL || socket->extra->held.size == 0)
-        return;
-    tr_slice_release(socket->extra->held);
-    socket->extra->held.size = 0;
-}
-
 /* Its peer learns that it is over, whoever else has the descriptor. */
 static void
 end_connection(const tr_socket *socket)
@@ -123,7 +114,7 @@ tri_socket_close(tr_socket *socket, tr_status status, int system, enum tri_socke
     socket->flags &= ~(uint32_t)(TRI_SOCKET_CONNECTING | TRI_SOCKET_READING | TRI_SOCKET_WRITING);
     tri_idle_end(socket);
     tri_retry_end(socket);
-    drop_held(socket);
+    tri_reader_drop(socket);
     if (tri_socket_is(socket, TRI_SOCKET_HANDLE)) {
         close_descriptor(socket);
     } else {

@@ -62,7 +62,7 @@ tr_status
 tr_socket_end_with(tr_socket *socket, tr_slice slice)
 {
     tr_status status =
-        tri_order_write(socket, &(struct tri_order){.slice = slice, .keep = tri_keep_by_hold, .is_last = true});
+        tri_order_write(socket, &(struct tri_order){.slice = slice, .keep = tri_slice_keep, .is_last = true});
     if (status >= TR_OK)
         tr_socket_end(socket);
     return status;
@@ -115,7 +115,7 @@ tr_socket_end_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *
         return TR_EINVAL;
     if (done == NULL)
         return tr_socket_end_with(socket, slice);
-    struct tri_order order = {slice, tri_keep_by_hold, done, argument, true};
+    struct tri_order order = {slice, tri_slice_keep, done, argument, true};
     tr_status status = check_end(socket, &order);
     if (status != TR_OK)
         return status;

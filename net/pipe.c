@@ -6,17 +6,15 @@
  *        +---- bytes taken ------+
  *
  * On one worker the bytes are written by a call, in the read that brought them, so that the slab they lie in is free
- * again at once. Between two workers they go by messages: a slice there, and the number of bytes that have gone to the
- * kernel back. Either way the first socket counts what it has sent and not heard of; from its window on it is not read.
+ * again at once. Between two workers they go by messages: a slice there, and back how much has gone to the kernel.
+ * Either way the first socket counts what it has sent and not heard of; from its window on it is not read. A piece
+ * counts with what it takes to let it wait, so that a window of single bytes is no more memory than one of large reads.
  * The second tells when its queue is empty: one word for all that waited.
  *
  * Both know each other by their refs alone. The second keeps a list of the pipes that end in it, to tell them when it
  * is closed; a pipe into nowhere is noticed by the message that comes back. Messages keep their order, so the second
  * takes whatever comes from a ref as of the pipe that was opened last by it. The way back is not as simple: a number
  * says which of the first one's pipes an answer is about.
- *
- * A part of a slab that waits keeps all of the slab from being read into again. So small parts wait as copies:
- * otherwise somebody who sends byte by byte to a peer that does not read could bind a slab with each of them.
  */
 #include "socket_internal.h"
 #include "writer.h"
@@ -24,13 +22,11 @@
 #include <stdlib.h>
 #include <troupe/net/pipe.h>
 
-#define SMALL_BYTES 8192u
-
 /* At the first socket. */
 struct tri_pipe {
     tr_ref to;
     uint64_t number;
-    uint64_t waiting; /* bytes sent, of which nothing was heard */
+    uint64_t waiting; /* what was sent and not heard of: bytes, and TR_WRITE_COST_BYTES for each piece */
     uint32_t window;
     bool keep_open;
 };
@@ -40,9 +36,16 @@ struct tri_pipe_end {
     struct tri_pipe_end *next;
     tr_ref from;
     uint64_t number;
-    uint64_t waiting; /* bytes that came and are in the queue */
+    uint64_t waiting; /* of that, what is in the queue */
     bool keep_open;
 };
+
+/* What a piece takes while it waits: in the messages between the two, or in the second one's queue. */
+static uint64_t
+cost_of(tr_slice data)
+{
+    return data.size + TR_WRITE_COST_BYTES;
+}
 
 /* To the other one: a call on the same worker, else a message. */
 
@@ -80,12 +83,12 @@ free_pipe(tr_socket *socket)
 }
 
 static void
-on_taken(tr_socket *first, uint64_t number, uint64_t bytes)
+on_taken(tr_socket *first, uint64_t number, uint64_t cost)
 {
     struct tri_pipe *pipe = first->extra != NULL ? first->extra->pipe : NULL;
     if (pipe == NULL || pipe->number != number)
         return;
-    pipe->waiting -= bytes;
+    pipe->waiting -= cost;
     if (!tri_pipe_is_full(pipe))
         tri_reader_start(first);
 }
@@ -132,13 +135,13 @@ remove_end(tr_socket *second, struct tri_pipe_end *end)
 }
 
 static void
-tell_taken(tr_socket *second, const struct tri_pipe_end *end, uint64_t bytes)
+tell_taken(tr_socket *second, const struct tri_pipe_end *end, uint64_t cost)
 {
     tr_socket *first = tri_socket_find(second->net, end->from);
     if (first != NULL)
-        on_taken(first, end->number, bytes);
+        on_taken(first, end->number, cost);
     else
-        send_words(second, end->from, TRI_TAG_PIPE_TAKEN, end->number, bytes);
+        send_words(second, end->from, TRI_TAG_PIPE_TAKEN, end->number, cost);
 }
 
 static void
@@ -178,14 +181,6 @@ ends_with_peer(const tr_socket *second)
            !tri_socket_is(second, TRI_SOCKET_HALF_OPEN | TRI_SOCKET_DESTROYED);
 }
 
-static tr_status
-write_data(tr_socket *second, tr_slice data)
-{
-    if (data.size <= SMALL_BYTES && !tri_writer_is_empty(second))
-        return tr_socket_write(second, data.data, data.size);
-    return tr_socket_write_slice(second, data);
-}
-
 static void
 on_data(tr_socket *second, tr_ref from, tr_slice data)
 {
@@ -198,14 +193,14 @@ on_data(tr_socket *second, tr_ref from, tr_slice data)
         tell_closed(second, from, number, false);
         return;
     }
-    tr_status status = write_data(second, data);
+    tr_status status = tr_socket_write_slice(second, data);
     if (status < TR_OK) {
         /* Our side has ended, or bytes cannot be kept: what comes has no place to go. */
         tri_socket_close(second, status, 0, TRI_CALL_WRITE);
     } else if (tri_writer_is_empty(second)) {
-        tell_taken(second, end, data.size);
+        tell_taken(second, end, cost_of(data));
     } else {
-        end->waiting += data.size;
+        end->waiting += cost_of(data);
     }
 }
 
@@ -213,10 +208,10 @@ void
 tri_pipe_drained(tr_socket *second)
 {
     for (struct tri_pipe_end *end = second->extra->sources; end != NULL; end = end->next) {
-        uint64_t bytes = end->waiting;
+        uint64_t cost = end->waiting;
         end->waiting = 0;
-        if (bytes > 0)
-            tell_taken(second, end, bytes);
+        if (cost > 0)
+            tell_taken(second, end, cost);
     }
 }
 
@@ -266,27 +261,17 @@ cut_at(tr_socket *first, tr_ref to, bool incomplete)
         send_words(first, to, TRI_TAG_PIPE_CUT, incomplete, 0);
 }
 
-static tr_message
-data_message(tr_slice data)
-{
-    tr_slice kept = data;
-    if (data.size > SMALL_BYTES)
-        tr_slice_hold(data);
-    else if (tr_slice_copy(data.data, data.size, &kept) != TR_OK)
-        return (tr_message){.kind = TR_PAYLOAD_INVALID};
-    return tr_message_slice(TRI_TAG_PIPE_DATA, kept);
-}
-
 void
 tri_pipe_data(tr_socket *first, tr_slice data)
 {
     struct tri_pipe *pipe = first->extra->pipe;
     tr_socket *second = tri_socket_find(first->net, pipe->to);
-    pipe->waiting += data.size;
+    pipe->waiting += cost_of(data);
     if (second != NULL) {
         on_data(second, tr_self(first->actor), data); /* which may end the pipe */
     } else {
-        tr_message message = data_message(data);
+        tr_slice_hold(data);
+        tr_message message = tr_message_slice(TRI_TAG_PIPE_DATA, data);
         if (tri_send_system(first->net->worker, first->actor, pipe->to, &message) != TR_OK)
             on_other_closed(first, pipe->number, true);
     }

@@ -4,12 +4,18 @@
  * Bytes land in the worker's slab (slab.h) and are lent to `data` for the call. A read that does not fill what was
  * offered has emptied the kernel's buffer; one that does is followed by another, up to READS_PER_WAKE.
  *
- * Pausing does not stop the polling at once. As in Node, one more read may come; it is held back and stops the reading,
- * and resuming gives it first. So a pause that is over before anything came costs nothing, and the end of a stream with
- * nothing before it is noticed by a paused socket too. A socket that was born paused (pause_on_connect) does not read
- * before it is resumed, so that it can be handed on unread.
+ * What came and cannot be given waits in a queue (held.h), and reading goes on until that is full. So a pause that is
+ * over before anything came costs nothing, and a paused socket notices what happens to its connection: the end of the
+ * stream is an event at once if nothing waits before it, an error always. With the queue full nothing is read; libuv
+ * reports only that the peer has gone, which is an error if it was a reset.
  *
- * Descriptors come with the first byte of a read; they are told before it.
+ * A socket that was born paused (pause_on_connect) does not read before it is resumed, so that it can be handed on
+ * unread.
+ *
+ * Descriptors come with the first byte of a read; they are given before it.
+ *
+ * Invariant: an open socket that has begun to read is READING unless the stream has ended, its queue is full, or its
+ * pipe is.
  */
 #include "descriptor.h"
 #include "socket_internal.h"
@@ -75,35 +81,71 @@ give(tr_socket *socket, tr_slice slice)
         tri_events_data(socket, slice);
 }
 
-/* The socket is paused: what came waits, and nothing more is read. */
-static void
-hold_back(tr_socket *socket, tr_slice slice)
+/* What came can be given now; or, of what waits already, the first. */
+static bool
+can_give_held(const tr_socket *socket)
 {
-    struct tri_extra *extra = tri_socket_extra(socket);
-    if (extra == NULL) {
-        tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_READ);
-        return;
-    }
-    tr_slice_hold(slice);
-    extra->held = slice;
+    const struct tri_pipe *pipe = socket->extra->pipe;
+    return !tri_socket_is(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_DESTROYED) && !tri_events_stand_still(socket) &&
+           (pipe == NULL || !tri_pipe_is_full(pipe));
+}
+
+static bool
+is_held(const tr_socket *socket)
+{
+    return TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_SPECIAL)) && socket->extra->held.first != NULL;
+}
+
+static bool
+can_give(const tr_socket *socket)
+{
+    return TRI_LIKELY(!tri_socket_is(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_DESTROYED)) &&
+           !tri_events_stand_still(socket) && !is_held(socket);
+}
+
+static void
+stop_reading(tr_socket *socket)
+{
     socket->flags &= ~(uint32_t)TRI_SOCKET_READING;
     tri_socket_poll(socket);
 }
 
-/* A descriptor that came with these bytes was told before them: the socket may be destroyed by now, or stand still. */
+/* Bytes, or a descriptor (else -1), wait until they can be given. */
+static void
+hold_back(tr_socket *socket, tr_slice slice, int fd)
+{
+    struct tri_extra *extra = tri_socket_extra(socket);
+    bool is_kept =
+        extra != NULL && (fd >= 0 ? tri_held_descriptor(&extra->held, fd) : tri_held_bytes(&extra->held, slice));
+    if (!is_kept) {
+        if (fd >= 0)
+            close(fd);
+        tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_READ);
+        return;
+    }
+    socket->net->held += slice.size;
+    tri_socket_mark(socket);
+    if (tri_held_is_full(&extra->held))
+        stop_reading(socket);
+    if (!tri_socket_is(socket, TRI_SOCKET_PAUSED))
+        socket->due |= TRI_STEP(HELD);
+}
+
+/* A descriptor that came with these bytes was given before them: the socket may be destroyed by now, or stand still. */
 static void
 on_bytes(tr_socket *socket, size_t size)
 {
-    tr_slice slice = tri_slabs_lend(&socket->net->slabs, size);
+    tr_slice slice;
+    if (tri_slabs_lend(&socket->net->slabs, size, &slice) != TR_OK) {
+        tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_READ);
+        return;
+    }
     socket->bytes_read += size;
     tri_idle_moved(socket);
-    if (TRI_LIKELY(!tri_socket_is(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_DESTROYED) &&
-                   !tri_events_stand_still(socket))) {
+    if (TRI_LIKELY(can_give(socket)))
         give(socket, slice);
-    } else if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED)) {
-        hold_back(socket, slice);
-        socket->due |= tri_socket_is(socket, TRI_SOCKET_PAUSED) ? 0 : TRI_STEP(HELD);
-    }
+    else if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+        hold_back(socket, slice, -1);
     tri_slabs_take_back(&socket->net->slabs, slice);
 }
 
@@ -118,11 +160,20 @@ tri_reader_last(tr_socket *socket)
     give_text(socket, tr_slice_constant("", 0), true);
 }
 
-/* What is incomplete is data before the end, which a paused socket keeps: then it reads the end again when it is resumed. */
+/* What waits is data before the end, and so is an incomplete character, which a paused socket keeps. */
 static bool
 end_must_wait(const tr_socket *socket)
 {
-    return tri_socket_is(socket, TRI_SOCKET_PAUSED) && socket->extra != NULL && socket->extra->decoder.held > 0;
+    const struct tri_extra *extra = socket->extra;
+    bool is_paused = tri_socket_is(socket, TRI_SOCKET_PAUSED);
+    return extra != NULL && (extra->held.first != NULL || (is_paused && extra->decoder.held > 0));
+}
+
+static void
+give_end(tr_socket *socket)
+{
+    socket->flags |= TRI_SOCKET_PEER_ENDED;
+    socket->due |= TRI_STEP(LAST) | TRI_STEP(END) | TRI_STEP(AFTER_END);
 }
 
 /* Does an error wait in the descriptor that the user wants to be told, whatever else was read? Then that is the end. */
@@ -143,13 +194,12 @@ on_end(tr_socket *socket)
 {
     if (was_reset(socket))
         return;
-    socket->flags &= ~(uint32_t)TRI_SOCKET_READING;
-    tri_socket_poll(socket);
-    if (end_must_wait(socket))
-        return;
-    socket->flags |= TRI_SOCKET_PEER_ENDED;
     tri_idle_moved(socket);
-    socket->due |= TRI_STEP(LAST) | TRI_STEP(END) | TRI_STEP(AFTER_END);
+    if (end_must_wait(socket))
+        socket->extra->held.ends = true;
+    else
+        give_end(socket);
+    stop_reading(socket);
 }
 
 /* From the kernel. */
@@ -167,6 +217,8 @@ give_descriptors(tr_socket *socket, struct msghdr *header, bool wanted)
             memcpy(&fd, CMSG_DATA(control) + i * sizeof(fd), sizeof(fd));
             if (!wanted || tri_socket_is(socket, TRI_SOCKET_DESTROYED))
                 close(fd); /* destroyed: by the callback of the one before */
+            else if (tri_socket_is(socket, TRI_SOCKET_PAUSED) || is_held(socket))
+                hold_back(socket, tr_slice_constant("", 0), fd);
             else
                 tri_events_fd(socket, fd);
         }
@@ -211,11 +263,22 @@ enum outcome {
     OVER,    /* nothing came, or the end, or an error */
 };
 
+/* A paused socket that reads on takes no more than it may hold, when all of the worker hold much. */
+static void
+limit_paused(const tr_socket *socket, uv_buf_t *buffer)
+{
+    size_t held = socket->extra != NULL ? socket->extra->held.bytes : 0;
+    if (socket->net->held >= TRI_HELD_FREELY && buffer->len > TRI_HELD_BYTES - held)
+        buffer->len = TRI_HELD_BYTES - held;
+}
+
 static enum outcome
 read_some(tr_socket *socket)
 {
     uv_buf_t buffer;
     tri_slabs_offer(&socket->net->slabs, &buffer);
+    if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_PAUSED)))
+        limit_paused(socket, &buffer);
     if (buffer.len == 0) {
         tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_READ);
         return OVER;
@@ -266,14 +329,20 @@ tri_reader_discard(tr_socket *socket)
             return;
 }
 
+/* It is not to be read: what waits goes first, or nothing more comes. */
+static bool
+waits(const struct tri_extra *extra)
+{
+    return extra->held.ends || tri_held_is_full(&extra->held) || (extra->pipe != NULL && tri_pipe_is_full(extra->pipe));
+}
+
 void
 tri_reader_begin(tr_socket *socket)
 {
     if (tri_socket_is(socket, TRI_SOCKET_READING | TRI_SOCKET_PEER_ENDED) || !tri_socket_is_open(socket))
         return;
-    const struct tri_extra *extra = socket->extra;
-    if (TRI_UNLIKELY(extra != NULL) && (extra->held.size > 0 || (extra->pipe != NULL && tri_pipe_is_full(extra->pipe))))
-        return; /* what is held back goes first */
+    if (TRI_UNLIKELY(socket->extra != NULL) && waits(socket->extra))
+        return;
     socket->flags |= TRI_SOCKET_READING;
     tri_socket_poll(socket);
 }
@@ -281,21 +350,84 @@ tri_reader_begin(tr_socket *socket)
 void
 tri_reader_start(tr_socket *socket)
 {
-    if (!tri_socket_is(socket, TRI_SOCKET_PAUSED))
+    if (tri_socket_is(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_DESTROYED))
+        return;
+    if (socket->extra != NULL && (socket->extra->held.first != NULL || socket->extra->held.ends))
+        tri_socket_due(socket, TRI_STEP(HELD));
+    else
         tri_reader_begin(socket);
+}
+
+static void
+give_first_held(tr_socket *socket)
+{
+    tr_slice slice;
+    int fd = tri_held_take(&socket->extra->held, &slice);
+    socket->net->held -= slice.size;
+    if (fd >= 0)
+        tri_events_fd(socket, fd);
+    else
+        give(socket, slice);
+    tr_slice_release(slice);
+}
+
+/* All of it is given: the end, if it came, is next, but as in Node after the callbacks of what was written by then. */
+static void
+on_held_given(tr_socket *socket)
+{
+    tri_socket_mark(socket);
+    if (!socket->extra->held.ends)
+        return;
+    if ((socket->due & (TRI_STEP(HELD) - 1)) != 0) {
+        socket->due |= TRI_STEP(HELD);
+        return;
+    }
+    socket->extra->held.ends = false;
+    give_end(socket);
 }
 
 void
 tri_reader_held(tr_socket *socket)
 {
-    struct tri_extra *extra = socket->extra;
-    if (extra == NULL || extra->held.size == 0 || tri_socket_is(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_DESTROYED))
+    if (socket->extra == NULL)
         return;
-    tr_slice slice = extra->held;
-    extra->held.size = 0;
-    give(socket, slice);
-    tr_slice_release(slice);
-    tri_reader_start(socket);
+    struct tri_held *held = &socket->extra->held;
+    while (held->first != NULL && can_give_held(socket))
+        give_first_held(socket);
+    if (held->first == NULL && can_give_held(socket))
+        on_held_given(socket);
+    else if (tri_events_stand_still(socket))
+        socket->due |= TRI_STEP(HELD);
+    tri_reader_begin(socket);
+}
+
+void
+tri_reader_drop(tr_socket *socket)
+{
+    if (socket->extra == NULL)
+        return;
+    socket->net->held -= socket->extra->held.bytes;
+    tri_held_drop(&socket->extra->held);
+    tri_socket_mark(socket);
+}
+
+bool
+tri_reader_looks_for_peer(const tr_socket *socket)
+{
+    if (tri_socket_is(socket, TRI_SOCKET_READING) || !tri_socket_is(socket, TRI_SOCKET_PAUSED) || !is_held(socket))
+        return false;
+    return !socket->extra->held.ends && !socket->extra->held.gone;
+}
+
+/* A plain end is read in its turn, and nothing more is looked for. What came before a reset is lost, as in Node. */
+void
+tri_reader_peer_gone(tr_socket *socket)
+{
+    int error = tri_descriptor_error(socket->fd);
+    if (error != 0)
+        tri_socket_fail(socket, -error, TRI_CALL_READ);
+    else if (socket->extra != NULL)
+        socket->extra->held.gone = true;
 }
 
 void
@@ -314,10 +446,7 @@ tr_socket_resume(tr_socket *socket)
         return;
     tri_socket_check(socket);
     socket->flags &= ~(uint32_t)TRI_SOCKET_PAUSED;
-    if (socket->extra != NULL && socket->extra->held.size > 0)
-        tri_socket_due(socket, TRI_STEP(HELD));
-    else
-        tri_reader_start(socket);
+    tri_reader_start(socket);
 }
 
 tr_status

@@ -1,97 +1,202 @@
 /*
- * Slabs: one buffer each, of which parts are lent.
+ * Slabs and their parts.
  *
- * A part that is lent is a slice of the slab's buffer, so holding it holds the slab. When the worker's own hold is the
- * only one, all of the slab is free; otherwise the part that was lent last may be held, and the next one comes behind
- * it.
+ *   slab  <-- one hold by the worker
+ *         <-- one hold by each part that others keep <-- the holders of that part's bytes
  *
- * A slab that is used up is kept aside until its holders have let it go, and then used from its beginning: where bytes
- * travel to another worker, or wait to be written, the same few slabs go round, and the system need not give zeroed
- * pages again and again. Only so many are kept; one more, and the oldest goes to its holders.
+ * A part has a buffer of its own, whose end gives back the part's hold on the slab: so the worker sees whether a read
+ * was kept, however many other parts of the slab are, and a read that nobody keeps uses nothing up. The buffer of a part
+ * that nobody kept serves the next read.
+ *
+ * A slab is free again, from its beginning, when the worker's hold is the only one. Where bytes travel to another
+ * worker, or wait to be written, the same few slabs go round, and the system need not give zeroed pages again and
+ * again.
  */
 #include "slab.h"
 
 #include <stdlib.h>
 #include <troupe/core/buffer_holds.h>
+#include <troupe/core/order.h>
 
-#define SLAB_BYTES (4u * TRI_READ_BYTES)
-#define SLAB_ALIGNMENT 4096u /* what the kernel copies to page after page is copied faster */
 #define PART_ALIGNMENT 64u
+#define LONE_BYTES (TRI_READ_BYTES + TRI_SLAB_ALIGNMENT)
 
-static bool
-slab_new(tr_slice *out)
+/* At the end of its own memory. */
+struct tri_slab {
+    tr_slice whole; /* the worker's hold */
+};
+
+static struct tri_slab *
+slab_new(size_t size)
 {
-    void *memory = aligned_alloc(SLAB_ALIGNMENT, SLAB_BYTES);
+    char *memory = aligned_alloc(TRI_SLAB_ALIGNMENT, size);
+    tr_slice whole;
     if (memory == NULL)
-        return false;
-    if (tr_slice_adopt(memory, SLAB_BYTES, free, out) == TR_OK)
-        return true;
-    free(memory);
-    return false;
-}
-
-void
-tri_slabs_fini(struct tri_slabs *slabs)
-{
-    tr_slice_release(slabs->current);
-    for (unsigned i = 0; i < TRI_SLABS_SPENT; i++)
-        tr_slice_release(slabs->spent[i]);
-    *slabs = (struct tri_slabs){0};
-}
-
-/* Takes a spent slab that nobody holds any more in exchange for the current one. false: there is none. */
-static bool
-take_spent(struct tri_slabs *slabs)
-{
-    for (unsigned i = 0; i < TRI_SLABS_SPENT; i++) {
-        tr_slice free_again = slabs->spent[i];
-        if (free_again.size == 0 || !tri_slice_is_sole(free_again))
-            continue;
-        slabs->spent[i] = slabs->current;
-        slabs->current = free_again;
-        return true;
+        return NULL;
+    if (tr_slice_adopt(memory, size, free, &whole) != TR_OK) {
+        free(memory);
+        return NULL;
     }
-    return false;
+    struct tri_slab *slab = (struct tri_slab *)(void *)(memory + size) - 1;
+    slab->whole = whole;
+    return slab;
+}
+
+static size_t
+slab_room(const struct tri_slab *slab)
+{
+    return slab->whole.size - sizeof(*slab);
+}
+
+/* Parts. */
+
+/* The last holder of a part has let it go. */
+static void
+part_gone(void *slab)
+{
+    tr_slice_release(((const struct tri_slab *)slab)->whole);
+}
+
+/* The part belongs to its holders, and to nobody if there are none. */
+static void
+part_leave(struct tri_slabs *slabs)
+{
+    if (slabs->part.buffer == NULL)
+        return;
+    tr_slice_hold(slabs->current->whole);
+    tr_slice_release(slabs->part);
+    slabs->part.buffer = NULL;
 }
 
 static bool
-take_new(struct tri_slabs *slabs)
+part_ready(struct tri_slabs *slabs)
 {
-    tr_slice fresh;
-    if (!slab_new(&fresh))
+    return TRI_LIKELY(slabs->part.buffer != NULL) ||
+           tr_slice_adopt(slabs->current, 0, part_gone, &slabs->part) == TR_OK;
+}
+
+/* Which slab is read into. */
+
+static void
+turn_to(struct tri_slabs *slabs, struct tri_slab *slab)
+{
+    part_leave(slabs);
+    slabs->current = slab;
+    slabs->free = (char *)(uintptr_t)slab->whole.data;
+    slabs->left = slab_room(slab);
+}
+
+static struct tri_slab *
+find_free(const struct tri_slabs *slabs)
+{
+    for (unsigned i = 0; i < slabs->count; i++)
+        if (tri_slice_is_sole(slabs->all[i]->whole))
+            return slabs->all[i];
+    return NULL;
+}
+
+static struct tri_slab *
+add_slab(struct tri_slabs *slabs)
+{
+    struct tri_slab *slab = slabs->count < TRI_SLABS ? slab_new(TRI_SLAB_BYTES) : NULL;
+    if (slab != NULL)
+        slabs->all[slabs->count++] = slab;
+    return slab;
+}
+
+static struct tri_slab *
+lone_slab(struct tri_slabs *slabs)
+{
+    if (slabs->lone == NULL)
+        slabs->lone = slab_new(LONE_BYTES);
+    return slabs->lone;
+}
+
+static bool
+next_slab(struct tri_slabs *slabs)
+{
+    struct tri_slab *next = find_free(slabs);
+    if (next == NULL)
+        next = add_slab(slabs);
+    if (next == NULL)
+        next = lone_slab(slabs);
+    if (next == NULL)
         return false;
-    tr_slice *place = &slabs->spent[slabs->oldest];
-    tr_slice_release(*place);
-    *place = slabs->current;
-    slabs->oldest = (slabs->oldest + 1) % TRI_SLABS_SPENT;
-    slabs->current = fresh;
+    if (next != slabs->current || next != slabs->lone)
+        turn_to(slabs, next);
     return true;
 }
+
+static bool
+is_lone(const struct tri_slabs *slabs)
+{
+    return TRI_UNLIKELY(slabs->current == slabs->lone);
+}
+
+/* Reading. */
 
 void
 tri_slabs_offer(struct tri_slabs *slabs, uv_buf_t *out)
 {
-    if (slabs->current.size - slabs->used < TRI_READ_BYTES) {
-        if (!take_spent(slabs) && !take_new(slabs)) {
-            *out = uv_buf_init(NULL, 0);
-            return;
-        }
-        slabs->used = 0;
-    }
-    *out = uv_buf_init((char *)slabs->current.data + slabs->used, TRI_READ_BYTES);
+    bool ready = TRI_LIKELY(slabs->left >= TRI_READ_BYTES && !is_lone(slabs)) || next_slab(slabs);
+    *out = ready && part_ready(slabs) ? uv_buf_init(slabs->free, TRI_READ_BYTES) : uv_buf_init(NULL, 0);
 }
 
-tr_slice
-tri_slabs_lend(struct tri_slabs *slabs, size_t size)
+/* In a lone slab: too little to keep all of it for. */
+static bool
+is_copied(const struct tri_slabs *slabs, size_t size)
 {
-    return tr_slice_part(slabs->current, slabs->used, size);
+    return is_lone(slabs) && size < LONE_BYTES / 2;
+}
+
+tr_status
+tri_slabs_lend(struct tri_slabs *slabs, size_t size, tr_slice *out)
+{
+    if (is_copied(slabs, size))
+        return tr_slice_copy(slabs->free, size, out);
+    *out = (tr_slice){.buffer = slabs->part.buffer, .data = slabs->free, .size = size};
+    tri_slice_set_whole(*out, size);
+    return TR_OK;
+}
+
+/* Somebody keeps it. */
+static void
+move_on(struct tri_slabs *slabs, tr_slice slice)
+{
+    part_leave(slabs);
+    if (is_lone(slabs)) {
+        tr_slice_release(slabs->lone->whole);
+        slabs->current = slabs->lone = NULL;
+        slabs->left = 0;
+        return;
+    }
+    size_t used = (slice.size + PART_ALIGNMENT - 1) / PART_ALIGNMENT * PART_ALIGNMENT;
+    slabs->free += used;
+    slabs->left -= used < slabs->left ? used : slabs->left;
 }
 
 void
 tri_slabs_take_back(struct tri_slabs *slabs, tr_slice slice)
 {
-    if (tri_slice_is_sole(slabs->current))
-        slabs->used = 0;
-    else
-        slabs->used += (slice.size + PART_ALIGNMENT - 1) / PART_ALIGNMENT * PART_ALIGNMENT;
+    if (is_copied(slabs, slice.size))
+        tr_slice_release(slice);
+    else if (!tri_slice_is_sole(slice))
+        move_on(slabs, slice);
+}
+
+size_t
+tri_slabs_size(const struct tri_slabs *slabs)
+{
+    return slabs->count * (size_t)TRI_SLAB_BYTES + (slabs->lone != NULL ? LONE_BYTES : 0);
+}
+
+void
+tri_slabs_fini(struct tri_slabs *slabs)
+{
+    part_leave(slabs);
+    for (unsigned i = 0; i < slabs->count; i++)
+        tr_slice_release(slabs->all[i]->whole);
+    if (slabs->lone != NULL)
+        tr_slice_release(slabs->lone->whole);
+    *slabs = (struct tri_slabs){0};
 }

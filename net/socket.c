@@ -60,7 +60,8 @@ tri_socket_mark(tr_socket *socket)
     const struct tri_extra *extra = socket->extra;
     socket->flags &= ~(uint32_t)TRI_SOCKET_SPECIAL;
     if (extra != NULL && (extra->owner != TR_NOBODY || extra->pipe != NULL || extra->drops ||
-                          extra->encoding != TR_ENCODING_NONE || extra->high_water != 0 || extra->write_limit != 0))
+                          extra->encoding != TR_ENCODING_NONE || extra->high_water != 0 || extra->write_limit != 0 ||
+                          extra->held.first != NULL))
         socket->flags |= TRI_SOCKET_SPECIAL;
 }
 

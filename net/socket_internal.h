@@ -6,7 +6,7 @@
  *   close.c       how it ends: destroy, closed, stop, again
  *   socket_info.c the public functions that only look or set
  *   events.c      telling: a callback, or a message to the owner
- *   reader.c      from the kernel to `data` and `end`; pause and resume
+ *   reader.c      from the kernel to `data` and `end`; pause and resume; held.c: what could not be given yet
  *   writer.c      `write`; write_special.c: many slices, files, descriptors; end.c: cork and end
  *   queue.c       what waits to be written, and the callbacks; transmit.c: from there to the kernel
  *   connect.c     look-up and connect
@@ -21,6 +21,7 @@
 #define TROUPE_NET_SOCKET_INTERNAL_H
 
 #include "address_internal.h"
+#include "held.h"
 #include "progress.h"
 #include "tags.h"
 #include "trace_events.h"
@@ -87,7 +88,7 @@ enum tri_socket_step {
     TRI_STEP_READ,      /* reading begins */
     TRI_STEP_DRAIN,     /* `drain` */
     TRI_STEP_TELL,      /* callbacks of writes */
-    TRI_STEP_HELD,      /* what came while the socket was paused */
+    TRI_STEP_HELD,      /* what came and could not be given */
     TRI_STEP_LAST,      /* what the decoder has left */
     TRI_STEP_END,       /* `end` */
     TRI_STEP_AFTER_END, /* our side ends with the peer's */
@@ -134,7 +135,7 @@ struct tr_socket {
     tr_status error;       /* if FAILED */
     uint16_t error_system; /* an errno */
     uint8_t error_call;    /* enum tri_socket_call */
-    uint8_t polled;        /* what libuv waits for: UV_READABLE, UV_WRITABLE */
+    uint8_t polled;        /* what libuv waits for: bits of enum uv_poll_event */
     int fd;                /* -1: none */
     uint32_t moved_ms;     /* TIMED: when bytes last moved, on the clock of core/delay.h */
     uv_poll_t poll;        /* HANDLE */
@@ -153,7 +154,7 @@ struct tri_extra {
     tr_ref owner;          /* TR_NOBODY: callbacks */
     int64_t credit;        /* what is left of the owner's; below 0 when one read brought more events than that */
     struct tri_idle watch; /* looks after an owner that does not answer */
-    tr_slice held;         /* came while the socket was paused; size 0: nothing */
+    struct tri_held held;  /* came and could not be given */
     struct tr_decoder decoder;
     enum tr_encoding encoding;
     uint32_t high_water;
@@ -325,8 +326,10 @@ void tri_events_end(tr_socket *socket);
 
 /* reader.c */
 
-/* Reads from now on, once also if the user wants no data, as Node does; the second, only if the user wants data. */
+/* Reads from now on, also if the user wants no data, as Node does, until so much waits. */
 void tri_reader_begin(tr_socket *socket);
+
+/* The same if the user wants data: first what waits is given. */
 void tri_reader_start(tr_socket *socket);
 
 /* The kernel has something; failing: an error as well, such as a reset. */
@@ -336,8 +339,15 @@ void tri_reader_readable(tr_socket *socket, bool failing);
  * yet would be lost. */
 void tri_reader_discard(tr_socket *socket);
 
-/* Gives what was held back while the socket was paused. */
+/* Gives what came and could not be given. */
 void tri_reader_held(tr_socket *socket);
+
+/* Drops it. */
+void tri_reader_drop(tr_socket *socket);
+
+/* It is paused and holds all that it may: is it to be polled for the peer's disappearance alone? And: that has come. */
+bool tri_reader_looks_for_peer(const tr_socket *socket);
+void tri_reader_peer_gone(tr_socket *socket);
 
 /* The end: gives what was incomplete. */
 void tri_reader_last(tr_socket *socket);

@@ -319,6 +319,8 @@ on_poll(uv_poll_t *poll, int status, int events)
         tri_socket_leave(socket, frame);
         return;
     }
+    if (TRI_UNLIKELY((socket->polled & UV_DISCONNECT) != 0) && (status < 0 || (events & UV_DISCONNECT) != 0))
+        tri_reader_peer_gone(socket);
     uint64_t bytes_before = socket->bytes_read;
     if (TRI_UNLIKELY(status < 0)) { /* an error waits in the descriptor: reading or writing tells which */
         socket->polled = 0;
@@ -330,6 +332,8 @@ on_poll(uv_poll_t *poll, int status, int events)
         tri_writer_flush(socket);
     if (TRI_UNLIKELY(status < 0) && tri_socket_is_open(socket))
         look_past_error(socket, bytes_before);
+    else if (TRI_UNLIKELY((events & UV_DISCONNECT) != 0) && tri_socket_is_open(socket))
+        tri_socket_poll(socket);
     tri_socket_leave(socket, frame);
 }
 
@@ -337,7 +341,8 @@ void
 tri_socket_poll(tr_socket *socket)
 {
     unsigned wanted = (tri_socket_is(socket, TRI_SOCKET_READING) ? UV_READABLE : 0u) |
-                      (tri_socket_is(socket, TRI_SOCKET_WRITING) ? UV_WRITABLE : 0u);
+                      (tri_socket_is(socket, TRI_SOCKET_WRITING) ? UV_WRITABLE : 0u) |
+                      (tri_reader_looks_for_peer(socket) ? UV_DISCONNECT : 0u);
     if (tri_events_stand_still(socket))
         wanted = 0;
     if (wanted == socket->polled)

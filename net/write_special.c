@@ -47,7 +47,7 @@ tr_socket_write_slices(tr_socket *socket, const tr_slice *slices, unsigned count
         return status;
     bool at_once = tri_writer_goes_at_once(socket);
     for (unsigned i = 0; i < count && status == TR_OK; i++) {
-        struct tri_order order = {.slice = slices[i], .keep = tri_keep_by_hold};
+        struct tri_order order = {.slice = slices[i], .keep = tri_slice_keep};
         status = tri_order_enqueue(socket, &order, 0);
         if (status != TR_OK && i > 0)
             tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_WRITE);
@@ -90,8 +90,12 @@ write_descriptor(tr_socket *socket, const struct tri_order *order, int fd, const
     write->offset = kind->offset;
     write->length = kind->length;
     write->whole = kind->whole;
-    tr_slice_hold(order->slice);
-    write->slice = order->slice;
+    status = tri_slice_keep(order->slice, &write->slice);
+    if (status != TR_OK) {
+        tri_queue_entry_free(socket, write);
+        tri_queue_give_back(socket);
+        return status;
+    }
     return write_entry(socket, write);
 }
 

@@ -4,8 +4,9 @@
  *   write -> kernel takes all of it -> done
  *         -> kernel takes a part, or something waits already -> queue -> libuv says that there is room -> ... -> done
  *
- * While nothing waits a write goes to the kernel at once. What is left becomes an entry of the queue, with a hold of
- * its slice.
+ * While nothing waits a write goes to the kernel at once. What is left becomes an entry of the queue, which keeps its
+ * slice (tri_slice_keep). The limit is one of bytes and of entries, since an entry takes
+ * memory of its own.
  *
  * A write says TR_QUEUED when part of what was written waits in this process. Before the connection exists, and while
  * the socket is corked, everything waits; there the limit is Node's, TRI_HIGH_WATER. The drain event follows when the
@@ -21,16 +22,6 @@
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-
-/* How a slice that is to wait comes to be. */
-
-tr_status
-tri_keep_by_hold(tr_slice slice, tr_slice *out)
-{
-    tr_slice_hold(slice);
-    *out = slice;
-    return TR_OK;
-}
 
 static tr_status
 keep_by_copy(tr_slice slice, tr_slice *out)
@@ -224,10 +215,12 @@ may_write(tr_socket *socket, uint64_t size)
     if (TRI_LIKELY(!tri_socket_is(socket, TRI_SOCKET_SPECIAL)))
         return TR_OK;
     const struct tri_extra *extra = socket->extra;
-    uint64_t buffered = socket->writer != NULL ? socket->writer->buffered : 0;
-    if (extra->write_limit > 0 && size > 0 && buffered > 0 && buffered + size > extra->write_limit)
-        return TR_EQUEUELIMIT;
-    return TR_OK;
+    const struct tri_writer *writer = socket->writer;
+    if (extra->write_limit == 0 || size == 0 || writer == NULL || writer->buffered == 0)
+        return TR_OK;
+    bool fits = writer->buffered + size <= extra->write_limit &&
+                writer->entries < TR_WRITES_ABOVE_LIMIT + extra->write_limit / TR_WRITE_COST_BYTES;
+    return fits ? TR_OK : TR_EQUEUELIMIT;
 }
 
 /* What every write looks at first. TR_OK: go on. */
@@ -271,13 +264,13 @@ tr_socket_write(tr_socket *socket, const void *data, size_t size)
 tr_status
 tr_socket_write_slice(tr_socket *socket, tr_slice slice)
 {
-    return tri_order_write(socket, &(struct tri_order){.slice = slice, .keep = tri_keep_by_hold});
+    return tri_order_write(socket, &(struct tri_order){.slice = slice, .keep = tri_slice_keep});
 }
 
 tr_status
 tr_socket_write_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *argument)
 {
-    return tri_order_write(socket, &(struct tri_order){slice, tri_keep_by_hold, done, argument, false});
+    return tri_order_write(socket, &(struct tri_order){slice, tri_slice_keep, done, argument, false});
 }
 
 tr_status

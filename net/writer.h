@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <sys/types.h>
+#include <troupe/core/buffer_holds.h>
 
 /* One write that waits, or whose callback waits. */
 struct tri_write {
@@ -34,6 +35,7 @@ struct tri_writer {
     struct tri_writes late;  /* likewise, but after the error event */
     struct tri_writes ends;  /* no bytes: over when our side has ended */
     uint64_t buffered;       /* bytes of the queue */
+    uint64_t entries;        /* of the queue */
     uint64_t unfinished;     /* the same, but each write counts whole until all of it has gone */
     unsigned corked;
     bool waited; /* the first of the queue waited for the connection */
@@ -94,9 +96,8 @@ void tri_transmit_want_room(tr_socket *socket, bool wanted);
 
 /* writer.c */
 
-/* How a slice that is to wait comes to be: by a hold, or as a copy of memory that is only lent. */
+/* Keeps a slice that must wait: tri_slice_keep(), or a copy of memory that is only lent. */
 typedef tr_status (*tri_keep_function)(tr_slice slice, tr_slice *out);
-tr_status tri_keep_by_hold(tr_slice slice, tr_slice *out);
 
 /* What the user has asked for. */
 struct tri_order {

@@ -1,5 +1,5 @@
 /*
- * Reading: texts that come in pieces, pausing, and what is held back meanwhile.
+ * Reading: texts that come in pieces, pausing, and what waits in a pause.
  *
  * The peer is a raw descriptor that the play writes to; an act waits a moment where the socket shall see two pieces.
  */
@@ -388,7 +388,7 @@ what_is_held_back_is_lost_with_its_socket(void **state)
     assert_int_equal(client.bytes, 1);
 }
 
-/* A paused socket takes one read and no more: the peer feels it. */
+/* A paused socket takes what may wait and no more: the peer feels it. */
 static size_t taken;
 
 static void
@@ -439,12 +439,249 @@ play_flow_control(void)
 }
 
 static void
-a_paused_socket_takes_one_read_and_then_the_peer_has_to_wait(void **state)
+a_paused_socket_takes_one_large_read_and_then_the_peer_has_to_wait(void **state)
 {
     (void)state;
     stage_play(1, play_flow_control);
     assert_int_equal(client.bytes, taken);
     assert_string_equal(client.log, "data end close");
+}
+
+/*
+ * What waits in a pause: the peer's acts follow each other as soon as the socket has read what came before, which
+ * tr_socket_bytes_read() shows.
+ */
+
+static const int families[] = {AF_UNIX, AF_INET};
+
+static int family;
+static unsigned reads_wanted;
+static size_t read_bytes;
+
+static void
+open_paused(struct tr_socket_options options)
+{
+    int fds[2];
+    stage_pair(family, fds);
+    peer = fds[1];
+    stage_adopt_as(&client, fds[0], options);
+    end_when_closed();
+    stage_after(1, pause_now, NULL);
+}
+
+/* Calls act when the socket has read that many bytes. */
+static void (*when_read)(void);
+static uint64_t bytes_wanted;
+
+static void
+look_whether_read(void *argument)
+{
+    (void)argument;
+    if (tr_socket_bytes_read(client.socket) < bytes_wanted)
+        stage_after(1, look_whether_read, NULL);
+    else
+        when_read();
+}
+
+static void
+after_reading(uint64_t bytes, void (*act)(void))
+{
+    bytes_wanted = bytes;
+    when_read = act;
+    look_whether_read(NULL);
+}
+
+static void
+give_a_read(void *argument)
+{
+    (void)argument;
+    send_text(pattern(read_bytes).data, read_bytes);
+}
+
+static void
+next_read(void)
+{
+    if (--reads_wanted == 0) {
+        note(&client, "%d", (int)tr_socket_bytes_read(client.socket));
+        tr_socket_destroy(client.socket, TR_OK);
+        return;
+    }
+    give_a_read(NULL);
+    after_reading(tr_socket_bytes_read(client.socket) + read_bytes, next_read);
+}
+
+static void
+begin_reads(void *argument)
+{
+    (void)argument;
+    give_a_read(NULL);
+    after_reading(read_bytes, next_read);
+}
+
+static void
+play_reads_on(void)
+{
+    client.hook = closes_peer;
+    open_paused((struct tr_socket_options){0});
+    stage_after(2, begin_reads, NULL);
+}
+
+static void
+a_paused_socket_reads_on_until_16_kib_wait(void **state)
+{
+    static const struct {
+        size_t size;
+        unsigned reads;
+        const char *log;
+    } rows[] = {{10000, 2, "20000 close"}, {1000, 17, "17000 close"}, {1, 256, "256 close"}};
+    for (size_t i = 0; i < 2; i++)
+        for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+            reset(state);
+            family = families[i];
+            read_bytes = rows[row].size;
+            reads_wanted = rows[row].reads;
+            stage_play(1, play_reads_on);
+            assert_string_equal(client.log, rows[row].log);
+        }
+}
+
+/* The peer goes away while bytes wait: few, so that the socket reads on, or more than it may hold. */
+
+static size_t held_bytes;
+static void (*peer_goes)(void);
+
+static void
+peer_resets(void)
+{
+    tests_peer_reset(peer);
+}
+
+static void
+fill_and_go(void *argument)
+{
+    (void)argument;
+    send_text(pattern(held_bytes).data, held_bytes);
+    after_reading(held_bytes < 65536 ? held_bytes : 65536, peer_goes);
+}
+
+static void
+play_peer_goes(void)
+{
+    open_paused((struct tr_socket_options){0});
+    stage_after(2, fill_and_go, NULL);
+}
+
+static void
+a_reset_is_noticed_in_a_pause_however_much_waits(void **state)
+{
+    static const size_t sizes[] = {1, 4000, 20000, 200000};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        reset(state);
+        family = AF_INET;
+        held_bytes = sizes[i];
+        peer_goes = peer_resets;
+        stage_play(1, play_peer_goes);
+        assert_string_equal(client.log, "ECONNRESET close!");
+        assert_int_equal(client.bytes, 0);
+    }
+}
+
+/* An end is data's: it waits for what came before it. */
+
+static void
+resumes_later(void)
+{
+    close(peer);
+    stage_after(20, resume, NULL);
+}
+
+static void
+an_end_in_a_pause_comes_after_all_that_waits(void **state)
+{
+    static const size_t sizes[] = {1, 4000, 20000, 200000};
+    for (size_t i = 0; i < 2 * sizeof(sizes) / sizeof(sizes[0]); i++) {
+        reset(state);
+        family = families[i % 2];
+        held_bytes = sizes[i / 2];
+        peer_goes = resumes_later;
+        stage_play(1, play_peer_goes);
+        assert_string_equal(client.log, "resuming resumed data end close");
+        assert_int_equal(client.bytes, held_bytes);
+        assert_int_equal(client.sum, pattern_sum(held_bytes));
+    }
+}
+
+static void
+ends_its_side(unsigned i)
+{
+    if (i == 0)
+        tr_socket_pause(client.socket);
+    if (i == 1) {
+        note(&client, "ending");
+        tr_socket_end(client.socket);
+    }
+}
+
+static void
+play_end_of_both(void)
+{
+    static const char *const texts[] = {"", NULL};
+    open_pair((struct tr_socket_options){.allow_half_open = true});
+    begin(texts, ends_its_side);
+}
+
+static void
+a_paused_socket_notices_its_peers_end_after_its_own(void **state)
+{
+    (void)state;
+    stage_play(1, play_end_of_both);
+    assert_string_equal(client.log, "ending end close");
+}
+
+/* What waits is given read by read, and a pause between two of them keeps the rest. */
+
+static void
+pauses_after_each(struct endpoint *self, const char *event)
+{
+    brackets(self, event);
+    if (is(event, "data")) {
+        tr_socket_pause(self->socket);
+        stage_after(1, resume, NULL);
+    }
+}
+
+static void
+pause_first(unsigned i)
+{
+    if (i == 0)
+        tr_socket_pause(client.socket);
+}
+
+static void
+resume_at_third(unsigned i)
+{
+    pause_first(i);
+    if (i == 3)
+        stage_after(20, resume, NULL);
+}
+
+static void
+play_one_by_one(void)
+{
+    static const char *const texts[] = {"a", "b", "c", NULL};
+    client.hook = pauses_after_each;
+    open_pair((struct tr_socket_options){0});
+    begin(texts, resume_at_third);
+}
+
+static void
+what_waits_is_given_read_by_read_and_a_pause_keeps_the_rest(void **state)
+{
+    (void)state;
+    stage_play(1, play_one_by_one);
+    assert_string_equal(client.log,
+                        "resuming resumed data:a [a] resuming resumed data:b [b] resuming resumed data:c [c] "
+                        "resuming resumed end close");
 }
 
 /* A pipe that comes and goes in a pause: what was held back before it is not overwritten by what is read after it. */
@@ -506,7 +743,12 @@ main(void)
         cmocka_unit_test_setup(what_was_held_back_is_given_in_the_encoding_of_the_moment, reset),
         cmocka_unit_test_setup(a_pause_right_after_resume_goes_on_holding_back, reset),
         cmocka_unit_test_setup(what_is_held_back_is_lost_with_its_socket, reset),
-        cmocka_unit_test_setup(a_paused_socket_takes_one_read_and_then_the_peer_has_to_wait, reset),
+        cmocka_unit_test_setup(a_paused_socket_takes_one_large_read_and_then_the_peer_has_to_wait, reset),
+        cmocka_unit_test_setup(a_paused_socket_reads_on_until_16_kib_wait, reset),
+        cmocka_unit_test_setup(a_reset_is_noticed_in_a_pause_however_much_waits, reset),
+        cmocka_unit_test_setup(an_end_in_a_pause_comes_after_all_that_waits, reset),
+        cmocka_unit_test_setup(a_paused_socket_notices_its_peers_end_after_its_own, reset),
+        cmocka_unit_test_setup(what_waits_is_given_read_by_read_and_a_pause_keeps_the_rest, reset),
         cmocka_unit_test_setup(what_is_held_back_goes_before_what_is_read_after_a_pipe, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

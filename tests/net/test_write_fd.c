@@ -269,6 +269,94 @@ a_descriptor_goes_once_though_its_bytes_go_in_pieces(void **state)
     assert_int_equal(receiver.bytes, 4u << 20);
 }
 
+/* In a pause: the next comes when the one before has been read. */
+
+static void (*when_read)(void);
+
+static void
+send_next_paused(void *argument)
+{
+    static const char *const texts[] = {"b", "c"};
+    uint64_t read = tr_socket_bytes_read(receiver.socket);
+    unsigned sent = *(unsigned *)argument;
+    if (read == sent && sent == 3) {
+        when_read();
+        return;
+    }
+    if (read == sent) {
+        assert_int_equal(write_fd(texts[sent - 1], ends[1], "fd"), TR_OK);
+        ++*(unsigned *)argument;
+    }
+    stage_after(1, send_next_paused, argument);
+}
+
+static void
+play_paused(void)
+{
+    static unsigned sent;
+    open_sockets((struct tr_socket_options){.receive_fds = true});
+    tr_socket_pause(receiver.socket);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(tr_socket_write(sender.socket, "a", 1), TR_OK);
+    sent = 1;
+    send_next_paused(&sent);
+    end_when_both_are_closed();
+}
+
+static void
+close_ends(void)
+{
+    assert_string_equal(receiver.log, "");
+    close(ends[0]);
+    close(ends[1]);
+    tr_socket_end(sender.socket);
+}
+
+static void
+resume_receiver(void)
+{
+    close_ends();
+    tr_socket_resume(receiver.socket);
+}
+
+static void
+destroy_receiver(void)
+{
+    close_ends();
+    tr_socket_destroy(receiver.socket, TR_OK);
+}
+
+static void
+play_resumed(void)
+{
+    when_read = resume_receiver;
+    play_paused();
+}
+
+static void
+descriptors_that_come_in_a_pause_keep_their_place(void **state)
+{
+    (void)state;
+    stage_play(1, play_resumed);
+    assert_string_equal(receiver.log, "data:a fd data:b fd data:c end close");
+}
+
+static void
+play_paused_and_destroyed(void)
+{
+    when_read = destroy_receiver;
+    play_paused();
+}
+
+/* The stage looks whether any is left. */
+static void
+descriptors_that_wait_are_closed_with_their_socket(void **state)
+{
+    (void)state;
+    stage_play(1, play_paused_and_destroyed);
+    assert_string_equal(receiver.log, "close");
+}
+
 /* Nobody takes them. */
 
 static const struct tr_socket_events *without_fd(void);
@@ -520,6 +608,8 @@ main(void)
         cmocka_unit_test_setup(recvmsg_gets_a_descriptor_with_the_first_of_its_bytes, reset),
         cmocka_unit_test_setup(two_hundred_descriptors_arrive_each_once, reset),
         cmocka_unit_test_setup(a_descriptor_goes_once_though_its_bytes_go_in_pieces, reset),
+        cmocka_unit_test_setup(descriptors_that_come_in_a_pause_keep_their_place, reset),
+        cmocka_unit_test_setup(descriptors_that_wait_are_closed_with_their_socket, reset),
         cmocka_unit_test_setup(without_a_callback_descriptors_are_closed, reset),
         cmocka_unit_test_setup(without_the_option_descriptors_are_not_let_in, reset),
         cmocka_unit_test_setup(descriptors_that_nobody_reads_are_closed_with_their_socket, reset),

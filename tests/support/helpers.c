@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -94,6 +95,27 @@ tests_run_on_small_stack(void (*act)(void))
     pthread_attr_destroy(&attributes);
     return started && pthread_join(thread, NULL) == 0;
 }
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+
+size_t __sanitizer_get_current_allocated_bytes(void); /* <sanitizer/allocator_interface.h>, which is C++'s or clang's */
+
+size_t
+tests_allocated(void)
+{
+    return __sanitizer_get_current_allocated_bytes();
+}
+
+#else
+
+size_t
+tests_allocated(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+#endif
 
 bool
 tests_directory_make(char *path, size_t size)

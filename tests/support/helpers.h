@@ -27,6 +27,9 @@ int tests_threads(void);
 /* Runs act() on a thread with a stack of 256 KiB and waits for it. false: there is no such thread. */
 bool tests_run_on_small_stack(void (*act)(void));
 
+/* Bytes that this process has allocated and not freed, those of the system's mappings for malloc() included. */
+size_t tests_allocated(void);
+
 /* Makes a new directory of its own for a test; the path is the caller's, at most size bytes. */
 bool tests_directory_make(char *path, size_t size);
 

@@ -2,8 +2,9 @@
  * Pipes: what one socket receives is written to another, on whatever worker that lives.
  *
  * The pipe takes the place of the data event, and gives bytes whatever the encoding. Back-pressure goes through it:
- * while more than window_bytes of the first socket's wait to be written, the first is not read. A socket may be piped
- * to itself, which is an echo (the documents' own example), and two sockets to each other, which is a proxy.
+ * while more than window_bytes of the first socket's wait to be written, the first is not read. Each read counts
+ * TR_WRITE_COST_BYTES more, so that the window bounds memory within a factor of 2, however small the reads.
+ * A socket may be piped to itself, which is an echo (the documents' own example), and two sockets to each other, which is a proxy.
  *
  * How it ends:
  *   - the first one's peer ends: the second is ended after all that came before;

@@ -35,6 +35,9 @@ enum tr_socket_type {
     TR_SOCKET_UNIX,
 };
 
+#define TR_WRITE_COST_BYTES 160u  /* what a write that waits takes beside its bytes, at most */
+#define TR_WRITES_ABOVE_LIMIT 16u /* that many small writes may wait under any write_limit */
+
 /* What a socket is, whether it connects, is accepted or made from a descriptor. {0} is a complete set. */
 struct tr_socket_options {
     const struct tr_socket_events *events; /* may be NULL */
@@ -54,7 +57,11 @@ struct tr_socket_options {
 
     /* How many bytes may wait in this process. A write that comes while bytes wait and would make them more is refused with
      * TR_EQUEUELIMIT, all of it; one that comes from a distance without asking destroys the socket with that error.
-     * What waits is thus never more than this and one write. Files count nothing. 0: no limit. */
+     * What waits is thus never more than this and one write. Files count nothing. 0: no limit.
+     *
+     * Of small writes the memory is the limit: no more than write_limit / TR_WRITE_COST_BYTES + TR_WRITES_ABOVE_LIMIT
+     * may wait. So the process holds for a socket's writes at most twice write_limit, the last write, and 4 KiB. A slice
+     * that is less than half of its buffer waits as a copy; one of more than 32 KiB keeps the whole buffer. */
     uint64_t write_limit;
 
     /* 0: a write says TR_QUEUED when part of it waits. Otherwise, as Node's streams with their 16,384: when the writes that
@@ -260,9 +267,11 @@ tr_status tr_socket_reset(tr_socket *socket);
 /* Reading. */
 
 /*
- * No data events until tr_socket_resume(); the peer feels it by TCP's flow control. One more read of up to 64 KiB may
- * be taken and held back. An end with nothing before it is still reported, as in Node; one with half a character before
- * it waits.
+ * No data events until tr_socket_resume(); the peer feels it by TCP's flow control. As in Node the socket reads on until
+ * 16 KiB (or 256 reads) wait; the read that passes this mark may bring up to 64 KiB. So it notices an error or a reset,
+ * which closes it and drops what waits, and an end, which is reported at once if nothing waits before it. When it may
+ * hold no more it notices a reset all the same. Descriptors wait in their place. All paused sockets of a worker together
+ * hold at most 16 KiB each, and 1 MiB.
  * Thread: owner. Document: socket.pause (all eras).
  */
 void tr_socket_pause(tr_socket *socket);

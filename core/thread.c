@@ -2,11 +2,16 @@
 
 #include "affinity.h"
 
+#include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define NAME_SIZE 16 /* the system's */
 
@@ -63,7 +68,7 @@ prepare(void)
     sigset_t before;
     pthread_sigmask(SIG_SETMASK, &blocked, &before);
     pthread_sigmask(SIG_SETMASK, &before, &blocked); /* some signals cannot be blocked: it is what it came to */
-    pthread_atfork(NULL, NULL, restore_origin); /* without memory: a child inherits what the thread has */
+    pthread_atfork(NULL, NULL, restore_origin);      /* without memory: a child inherits what the thread has */
 }
 
 static void
@@ -145,6 +150,56 @@ tri_thread_set_origin(const struct tri_origin *origin)
     here = origin;
     return before;
 }
+
+/* -- The time of threads. -- */
+
+#if defined(__linux__)
+int
+tri_thread_number(void)
+{
+    return (int)syscall(SYS_gettid);
+}
+
+/* The text of a file of a thread in /proc; empty if it cannot be read. */
+static void
+read_of_thread(int number, const char *file, char *text, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/self/task/%d/%s", number, file);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? 0 : read(fd, text, size - 1);
+    if (fd >= 0)
+        close(fd);
+    text[got > 0 ? got : 0] = '\0';
+}
+
+void
+tri_thread_time(int number, struct tri_thread_time *out)
+{
+    char text[512];
+    *out = (struct tri_thread_time){0};
+    if (number == 0)
+        return;
+    read_of_thread(number, "schedstat", text, sizeof(text));
+    out->known = sscanf(text, "%" SCNu64 " %" SCNu64, &out->ran_ns, &out->waited_ns) == 2;
+    read_of_thread(number, "stat", text, sizeof(text));
+    const char *name_end = strrchr(text, ')'); /* the name may hold anything */
+    out->runnable = name_end != NULL && strncmp(name_end, ") R", 3) == 0;
+}
+#else
+int
+tri_thread_number(void)
+{
+    return 0;
+}
+
+void
+tri_thread_time(int number, struct tri_thread_time *out)
+{
+    (void)number;
+    *out = (struct tri_thread_time){0};
+}
+#endif
 
 /* -- libuv's pool. -- */
 

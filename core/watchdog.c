@@ -6,7 +6,10 @@
  * stall only if the whole copy is what was seen the time before, back to when that beat was first seen. A torn copy can
  * therefore delay a report by one look, but not put the wrong name into it.
  *
- * A stall is told once. Its time counts from when the watchdog first saw the callback, so it is at least what is said.
+ * A stall is told once. Its time counts from when the watchdog first saw the callback, so it is at least what is said. Only
+ * time that the callback had counts: of the time between two looks no more than was meant to pass, since a process that
+ * was stopped (by a signal, a debugger, the machine's host) stops its watchdog too; and not the time in which the worker's
+ * thread could have run and was given no CPU. A callback that sleeps or waits for a lock has its time.
  *
  * The time between two looks is a timed wait on a condition, so that stopping does not wait for it.
  */
@@ -14,11 +17,11 @@
 
 #include <ck_pr.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <troupe/core/say.h>
 #include <troupe/core/status_from.h>
+#include <troupe/core/thread.h>
 #include <troupe/core/trace_format.h>
 #include <troupe/core/worker.h>
 
@@ -26,7 +29,8 @@
 
 struct sighting {
     struct tri_worker_activity activity;
-    uint64_t since_ns; /* when it was first seen like this */
+    struct tri_thread_time time; /* of the worker's thread, when it was last looked at */
+    uint64_t held_ns;            /* the time that it had since it was first seen */
     bool told;
 };
 
@@ -38,6 +42,7 @@ struct tri_watchdog {
 
     /* The thread's own. */
     struct sighting *sightings; /* one for each worker */
+    uint64_t looked_ns;         /* when it last looked */
 
     /* Any thread. */
     uv_mutex_t lock;
@@ -70,8 +75,8 @@ tell(struct tri_runtime *runtime, struct tri_worker *worker, const struct tri_wo
     unsigned home = TRI_TRACE_REF_WORKER(activity->actor);
     unsigned slot = TRI_TRACE_REF_SLOT(activity->actor);
     unsigned generation = TRI_TRACE_REF_GENERATION(activity->actor);
-    fprintf(stderr, "troupe: actor %u:%u.%u (%s) has held worker %u for %" PRIu64 " ms in tag %" PRIu32 "\n", home,
-            slot, generation, activity->name, worker->index, ms, activity->tag);
+    tri_say("actor %u:%u.%u (%s) has held worker %u for %" PRIu64 " ms in tag %" PRIu32, home, slot, generation,
+            activity->name, worker->index, ms, activity->tag);
     if (runtime->trace != NULL)
         tri_trace_write_outside(runtime->trace, TRI_TRACE_CORE_stall, 0, (uint32_t)ms, activity->actor, activity->tag);
 
@@ -79,28 +84,48 @@ tell(struct tri_runtime *runtime, struct tri_worker *worker, const struct tri_wo
     ck_pr_store_64(&worker->counters.stalls, worker->counters.stalls + 1);
 }
 
+/* The part of the time since the last look that the worker's thread had. */
+static uint64_t
+time_had(const struct tri_thread_time *before, const struct tri_thread_time *now, uint64_t passed_ns)
+{
+    if (!before->known || !now->known)
+        return passed_ns;
+    uint64_t waited_ns = now->waited_ns - before->waited_ns, ran_ns = now->ran_ns - before->ran_ns;
+    if (now->runnable) /* it may be waiting for a CPU just now, which is counted only when it gets one */
+        return ran_ns < passed_ns ? ran_ns : passed_ns;
+    return waited_ns < passed_ns ? passed_ns - waited_ns : 0;
+}
+
 static void
-watch(struct tri_watchdog *watchdog, struct tri_worker *worker, uint64_t now_ns)
+watch(struct tri_watchdog *watchdog, struct tri_worker *worker, uint64_t passed_ns)
 {
     struct sighting *seen = &watchdog->sightings[worker->index];
     struct tri_worker_activity activity;
-    if (!look_at(&worker->activity, &activity) || !same_activity(&activity, &seen->activity)) {
-        *seen = (struct sighting){.activity = activity, .since_ns = now_ns};
+    struct tri_thread_time time;
+    if (!look_at(&worker->activity, &activity)) {
+        seen->activity.name = NULL; /* equal to nothing that is looked at */
         return;
     }
-    uint64_t held_ns = now_ns - seen->since_ns;
-    if (seen->told || held_ns < watchdog->limit_ns)
+    tri_thread_time(ck_pr_load_int(&worker->thread_number), &time);
+    if (!same_activity(&activity, &seen->activity)) {
+        *seen = (struct sighting){.activity = activity, .time = time};
+        return;
+    }
+    seen->held_ns += time_had(&seen->time, &time, passed_ns);
+    seen->time = time;
+    if (seen->told || seen->held_ns < watchdog->limit_ns)
         return;
     seen->told = true;
-    tell(watchdog->runtime, worker, &activity, held_ns / NS_PER_MS);
+    tell(watchdog->runtime, worker, &activity, seen->held_ns / NS_PER_MS);
 }
 
 static void
 watch_all(struct tri_watchdog *watchdog)
 {
-    uint64_t now_ns = uv_hrtime();
+    uint64_t now_ns = uv_hrtime(), passed_ns = now_ns - watchdog->looked_ns, meant_ns = watchdog->limit_ns / 2 + 1;
+    watchdog->looked_ns = now_ns;
     for (unsigned i = 0; i < watchdog->runtime->count; i++)
-        watch(watchdog, watchdog->runtime->workers[i], now_ns);
+        watch(watchdog, watchdog->runtime->workers[i], passed_ns < meant_ns ? passed_ns : meant_ns);
 }
 
 static void
@@ -116,18 +141,6 @@ watchdog_main(void *argument)
             uv_cond_timedwait(&watchdog->stop, &watchdog->lock, watchdog->limit_ns / 2);
     }
     uv_mutex_unlock(&watchdog->lock);
-}
-
-/* Its thread takes no signals: they are for the threads that wait for them. */
-static int
-start_thread(struct tri_watchdog *watchdog)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = uv_thread_create(&watchdog->thread, watchdog_main, watchdog);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error;
 }
 
 tr_status
@@ -149,7 +162,7 @@ tri_watchdog_start(struct tri_runtime *runtime, unsigned limit_ms, struct tri_wa
     error = uv_cond_init(&watchdog->stop);
     if (error != 0)
         goto destroy_lock;
-    error = start_thread(watchdog);
+    error = tri_thread_start(&watchdog->thread, "troupe-watchdog", 0, watchdog_main, watchdog);
     if (error != 0)
         goto destroy_stop;
 

@@ -10,7 +10,8 @@ struct tri_runtime;
 struct tri_watchdog; /* opaque */
 
 /*
- * Starts a thread that reports each callback which runs for more than limit_ms (above 0), once. All workers exist and
+ * Starts a thread that reports each callback which had its worker for more than limit_ms (above 0), once. Time in which
+ * the process was stopped, or the worker got no CPU, does not count. All workers exist and
  * stay until tri_watchdog_stop().
  * Thread: setup. Returns TR_OK, TR_ENOMEM, TR_EAGAIN (no more threads).
  */

@@ -34,6 +34,7 @@
 #include "doorbell.h"
 #include "mail.h"
 
+#include <ck_pr.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,6 +260,7 @@ worker_main(void *argument)
     struct tri_worker *worker = argument;
     struct tri_runtime *runtime = worker->runtime;
     current = worker;
+    ck_pr_store_int(&worker->thread_number, tri_thread_number());
     pin(worker);
     worker->polled = tri_ticks();
     tri_trace(worker->trace, TRI_TRACE_CORE_worker_start, 0, (uint32_t)worker->cpu, 0, 0);

@@ -17,6 +17,7 @@
 #include "watchdog.h"
 #include <ck_pr.h>
 #include <cmocka.h>
+#include <troupe/core/thread.h>
 #include <troupe/core/trace_format.h>
 #include <troupe/core/worker.h>
 
@@ -188,6 +189,55 @@ short_callbacks_without_a_pause_are_no_stall(void **state)
     assert_int_equal(stalls(f, 0), 0);
 }
 
+/* A thread that a test plays worker 1 with: it waits, asleep, until it may end. */
+struct sleeper {
+    struct fixture *fixture;
+    uv_sem_t end;
+};
+
+static void
+be_worker_1_asleep(void *argument)
+{
+    struct sleeper *sleeper = argument;
+    ck_pr_store_int(&sleeper->fixture->runtime->workers[1]->thread_number, tri_thread_number());
+    enter(sleeper->fixture, 1, "sleeper", 4);
+    uv_sem_wait(&sleeper->end);
+}
+
+static void
+a_callback_that_sleeps_is_a_stall(void **state)
+{
+    struct fixture *f = *state;
+    struct sleeper sleeper = {.fixture = f};
+    uv_thread_t thread;
+    uv_sem_init(&sleeper.end, 0);
+    assert_int_equal(tri_thread_start(&thread, "sleeper", 0, be_worker_1_asleep, &sleeper), 0);
+    assert_true(tests_wait_until(worker_1_stalled, f, TESTS_LIMIT_MS));
+    uv_sem_post(&sleeper.end);
+    uv_thread_join(&thread);
+    uv_sem_destroy(&sleeper.end);
+}
+
+static void
+a_thread_that_works_is_runnable_and_its_time_grows(void **state)
+{
+    (void)state;
+    struct tri_thread_time before, now;
+    tri_thread_time(0, &now);
+    assert_false(now.known);
+    tri_thread_time(tri_thread_number(), &now);
+    if (!now.known)
+        return; /* this system does not tell */
+    assert_true(now.runnable);
+    before = now;
+    volatile uint64_t work = 0;
+    for (unsigned i = 0; i < 50000000; i++)
+        work += i;
+    tri_thread_time(tri_thread_number(), &now);
+    assert_true(now.waited_ns >= before.waited_ns);
+    assert_true(now.ran_ns >= before.ran_ns);
+}
+
 /* Does any file of the directory hold these bytes? */
 static bool
 recorded(const char *path, const void *bytes, size_t size)
@@ -275,6 +325,8 @@ main(void)
         TEST(one_stall_is_told_once_and_the_next_again),
         TEST(an_idle_worker_is_no_stall),
         TEST(short_callbacks_without_a_pause_are_no_stall),
+        TEST(a_callback_that_sleeps_is_a_stall),
+        TEST(a_thread_that_works_is_runnable_and_its_time_grows),
         TEST(a_stall_is_recorded_in_the_trace),
         TEST(stopping_does_not_wait_for_the_next_look),
     };

@@ -8,7 +8,9 @@
 #ifndef TROUPE_CORE_THREAD_H
 #define TROUPE_CORE_THREAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 struct tri_origin; /* opaque: CPUs and signals */
@@ -27,6 +29,20 @@ const struct tri_origin *tri_thread_origin(void);
  * are not started here. Thread: any.
  */
 const struct tri_origin *tri_thread_set_origin(const struct tri_origin *origin);
+
+/* The system's number of the calling thread, 0 where it does not tell. Thread: any. */
+int tri_thread_number(void);
+
+/* How a thread has spent its time. */
+struct tri_thread_time {
+    bool known;
+    bool runnable;      /* now: it runs, or waits for a CPU */
+    uint64_t ran_ns;    /* on a CPU, since it began */
+    uint64_t waited_ns; /* for a CPU; a wait counts when it is over */
+};
+
+/* What the system knows of a thread of this process; not known: it does not tell. Thread: any. */
+void tri_thread_time(int number, struct tri_thread_time *out);
 
 /*
  * Sees to it that libuv's pool exists. libuv starts it when it is first used, from the thread that uses it; on a pinned

@@ -82,6 +82,7 @@ struct tri_worker {
     unsigned index;
     int cpu; /* -1: not pinned */
     uv_thread_t thread;
+    int thread_number; /* the system's, for the watchdog; 0: not known. Atomic */
 
     /* Owner. */
     uv_loop_t loop;

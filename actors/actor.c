@@ -69,12 +69,18 @@ tri_actor_worker(const tr_actor *actor)
 }
 
 tr_actor *
-tri_actor_find(struct tri_worker *worker, tr_ref ref, const struct tr_behavior *behavior)
+tri_actor_reach(struct tri_worker *worker, tr_ref ref, const struct tr_behavior *behavior)
 {
     if (tri_ref_worker(ref) != worker->index)
         return NULL;
     tr_actor *actor = tri_slots_find(&tri_actors_of(worker)->slots, ref);
-    return actor != NULL && actor->behavior == behavior ? actor : NULL;
+    return actor != NULL && actor->behavior == behavior && actor->waiting == 0 ? actor : NULL;
+}
+
+bool
+tri_actor_has_mail(const tr_actor *actor)
+{
+    return actor->waiting > 0;
 }
 
 struct tri_actor_frame

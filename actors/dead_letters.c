@@ -37,6 +37,12 @@ tri_dead_letter(struct tri_actors *home, tr_ref to, tr_message *message, enum tr
     tr_message_drop(message);
 }
 
+void
+tri_actor_bounce(tr_actor *actor, tr_message *message)
+{
+    tri_dead_letter(actor->home, actor->ref, message, TR_DEAD_STOPPED);
+}
+
 tr_status
 tr_dead_letters_subscribe(struct tr_runtime *runtime, tr_ref subscriber)
 {

@@ -138,19 +138,37 @@ tr_send(tr_actor *self, tr_ref to, tr_message *message)
     return TR_OK;
 }
 
-tr_status
-tri_send_system(struct tri_worker *worker, tr_actor *self, tr_ref to, tr_message *message)
+/* Whom a message meant that comes back; by a message, since others wait which the sender is to handle before. */
+static tr_status
+give_notice(tr_actor *sender, tr_ref meant)
 {
-    if (to == TR_NOBODY) {
-        tr_message_drop(message);
+    tr_message notice = tr_message_copy(TRI_TAG_UNDELIVERED, &meant, sizeof(meant));
+    return send_from(sender->home->worker, TR_NOBODY, sender->ref, &notice, false);
+}
+
+tr_status
+tri_send_system_or_keep(struct tri_worker *worker, tr_actor *self, tr_ref to, tr_message *message)
+{
+    if (to == TR_NOBODY)
         return TR_EBADREF;
-    }
     if (tri_tag_is_own(message->tag) && tri_ref_worker(to) == worker->index) {
         tri_system_here(worker, to, message);
         return TR_OK;
     }
     tr_status status = send_from(worker, self != NULL ? self->ref : TR_NOBODY, to, message, false);
-    if (status != TR_OK)
+    if (TRI_UNLIKELY(status == TR_EGONE) && message->tag >= TRI_TAG_TOLD && self != NULL && self->waiting > 0 &&
+        give_notice(self, to) == TR_OK) {
+        tr_message_drop(message);
+        return TR_OK;
+    }
+    return status;
+}
+
+tr_status
+tri_send_system(struct tri_worker *worker, tr_actor *self, tr_ref to, tr_message *message)
+{
+    tr_status status = tri_send_system_or_keep(worker, self, to, message);
+    if (TRI_UNLIKELY(status != TR_OK))
         tr_message_drop(message);
     return status;
 }

@@ -153,6 +153,7 @@ tri_socket_again(tr_socket *socket)
         return;
     tr_decoder_init(&socket->extra->decoder, socket->extra->encoding);
     socket->extra->code = NULL;
+    socket->extra->holds_end = false;
 }
 
 /* It was closed and kept, and there is nothing to be told. */
@@ -162,8 +163,8 @@ is_over(const tr_socket *socket)
     return tri_socket_is(socket, TRI_SOCKET_CLOSED) && socket->due == 0;
 }
 
-static void
-end_draining(tr_socket *socket)
+void
+tri_socket_drain(tr_socket *socket)
 {
     socket->flags |= TRI_SOCKET_DRAINING;
     if (tri_socket_is(socket, TRI_SOCKET_CONNECTED))
@@ -171,6 +172,16 @@ end_draining(tr_socket *socket)
     else
         tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
     tri_socket_due(socket, TRI_STEP(FIN));
+}
+
+/* As every actor that drains, it handles first what was sent to it before. */
+static void
+drain_in_turn(tr_socket *socket)
+{
+    tr_message message = tr_message_signal(TRI_TAG_SOCKET_DRAIN);
+    if (!tri_actor_has_mail(socket->actor) ||
+        tri_send_system(socket->net->worker, socket->actor, tr_self(socket->actor), &message) != TR_OK)
+        tri_socket_drain(socket);
 }
 
 /* A socket that is killed waits for nothing but libuv. */
@@ -200,7 +211,7 @@ tri_socket_stopping(tr_actor *self, void *state, enum tr_stop_mode how)
     if (is_over(socket))
         tri_socket_end_actor(socket);
     else if (how == TR_STOP_DRAIN)
-        end_draining(socket);
+        drain_in_turn(socket);
     else
         tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
     tri_events_ask_owner(socket);

@@ -7,7 +7,7 @@
  *
  * Nothing but the checks of the arguments happens before tr_socket_connect() has returned, but for unix sockets, which
  * the system connects at once: they call it within, and tell later. All this is as in Node, and an address is not
- * looked up. Each arrow is a step of the socket (socket.c), so that an owner's answer to `lookup` is waited for. What
+ * looked up. An order from afar waits for the word to start (start.h). Each arrow is a step of the socket (socket.c), so that an owner's answer to `lookup` is waited for. What
  * is needed on the way lies in memory of its own, which is given back when the socket is connected or destroyed;
  * questions and attempts are cancelled with it.
  */
@@ -156,12 +156,10 @@ prepare(tr_socket *socket, const struct tr_connect_options *options)
     return TR_OK;
 }
 
-tr_status
-tr_socket_connect(tr_socket *socket, const struct tr_connect_options *options)
+/* Everything but the beginning. */
+static tr_status
+take_order(tr_socket *socket, const struct tr_connect_options *options)
 {
-    if (socket == NULL || options == NULL)
-        return TR_EINVAL;
-    tri_socket_check(socket);
     tr_status status = prepare(socket, options);
     if (status != TR_OK)
         return status;
@@ -173,11 +171,41 @@ tr_socket_connect(tr_socket *socket, const struct tr_connect_options *options)
     socket->flags |= TRI_SOCKET_CONNECTING;
     tri_socket_count_live(socket);
     tri_idle_moved(socket);
+    return TR_OK;
+}
+
+tr_status
+tr_socket_connect(tr_socket *socket, const struct tr_connect_options *options)
+{
+    if (socket == NULL || options == NULL)
+        return TR_EINVAL;
+    tri_socket_check(socket);
+    tr_status status = take_order(socket, options);
+    if (status != TR_OK)
+        return status;
     if (tri_connect_is_unix(socket))
         tri_connect_start(socket);
     else
         tri_socket_start_later(socket);
     return TR_OK;
+}
+
+tr_status
+tri_connect_order(tr_socket *socket, const struct tr_connect_options *options, uint64_t start)
+{
+    tr_status status = take_order(socket, options);
+    if (status == TR_OK)
+        socket->connect->start = start;
+    return status;
+}
+
+void
+tri_connect_go(tr_socket *socket, uint64_t start)
+{
+    if (!tri_socket_is(socket, TRI_SOCKET_CONNECTING) || socket->connect == NULL || socket->connect->start != start)
+        return; /* that order was refused, or the socket has been destroyed since */
+    socket->connect->start = 0;
+    tri_socket_due(socket, TRI_STEP(START));
 }
 
 bool

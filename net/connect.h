@@ -10,6 +10,7 @@
 
 struct tri_connect {
     tr_socket *socket;
+    uint64_t start;                    /* of an order from afar: the number of the word to start; 0: it needs none */
     struct tr_connect_options options; /* host points into this struct; path and local_address are NULL */
 
     /* The look-up. */
@@ -31,5 +32,12 @@ struct tri_connect {
 };
 
 bool tri_connect_is_unix(const tr_socket *socket);
+
+/*
+ * tr_socket_connect() by an order from afar: connecting begins with tri_connect_go() and the same number.
+ * Returns as tr_socket_connect().
+ */
+tr_status tri_connect_order(tr_socket *socket, const struct tr_connect_options *options, uint64_t start);
+void tri_connect_go(tr_socket *socket, uint64_t start);
 
 #endif

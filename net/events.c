@@ -6,11 +6,15 @@
  * find the socket as they would have found it inside the callback. Only the descriptors that come with one message are
  * told together, credit or not: they exist already and have to go somewhere.
  *
- * An owner that is gone is noticed by the event that finds nobody: here if it lived on this worker, else by the notice
- * that the actors' layer sends back. Who stands still tells nothing, so it would not notice an owner that died after it
- * had taken the event and before it answered. Therefore a socket that has stood still for ASK_MS asks the actors' layer
- * whether the owner is there, again and again; when it is asked to stop, at once and more often. Its timer is started
- * when the credit is used up for the first time and afterwards only touched, so that answering in time costs a store.
+ * With more than one credit the peer's end may come while the owner still answers what came before it. Our side does
+ * not end with the peer's then until every event is answered (holds_end): the answers may be writes.
+ *
+ * An owner that is gone is noticed by the event that finds nobody: the send fails if it lived on this worker and nothing
+ * of it waits here, else a notice of the actors' layer comes back. A socket that waits for answers sends no events, so it
+ * would not notice an owner that died after it had taken the event and before it answered. Therefore a socket that has
+ * waited for ASK_MS asks the actors' layer whether the owner is there, again and again; when it is asked to stop, at once
+ * and more often. Its timer is started when it waits for the first time and afterwards only touched, so that answering
+ * in time costs a store.
  *
  * A socket whose owner is gone is destroyed and not kept; nobody hears what follows.
  */
@@ -43,10 +47,18 @@ void
 tri_events_set_owner(struct tri_extra *extra, const struct tr_owner *owner)
 {
     extra->owner = owner->actor;
-    extra->credit = owner->credit != 0 ? owner->credit : TR_OWNER_CREDIT;
+    extra->full_credit = owner->credit != 0 ? owner->credit : TR_OWNER_CREDIT;
+    extra->credit = extra->full_credit;
 }
 
 /* Looking after the owner. */
+
+/* Does anything wait for an answer of the owner's? */
+static bool
+waits_for_owner(const tr_socket *socket)
+{
+    return tri_events_stand_still(socket) || (socket->extra != NULL && socket->extra->holds_end);
+}
 
 static struct tri_timers *
 timers_of(const tr_socket *socket)
@@ -61,7 +73,7 @@ static void
 watch_owner(tr_socket *socket)
 {
     struct tri_idle *watch = &socket->extra->watch;
-    bool stops = tri_socket_is(socket, TRI_SOCKET_DRAINING);
+    bool stops = tri_socket_is(socket, TRI_SOCKET_STOPS);
     watch->fire = on_watch;
     if (watch->timer.place > 0)
         tri_idle_touch(watch);
@@ -73,7 +85,7 @@ static void
 on_watch(struct tri_idle *watch)
 {
     struct tri_extra *extra = (struct tri_extra *)((char *)watch - offsetof(struct tri_extra, watch));
-    if (!tri_events_stand_still(extra->socket))
+    if (!waits_for_owner(extra->socket))
         return; /* it begins anew when the credit is used up */
     tri_actor_probe(extra->socket->net->worker, tr_self(extra->socket->actor), extra->owner);
     watch_owner(extra->socket);
@@ -90,7 +102,7 @@ void
 tri_events_ask_owner(tr_socket *socket)
 {
     tri_events_end(socket); /* from now on it is asked more often */
-    if (tri_events_stand_still(socket))
+    if (waits_for_owner(socket))
         on_watch(&socket->extra->watch);
 }
 
@@ -244,6 +256,27 @@ tri_events_close(tr_socket *socket, bool had_error)
         socket->events->close(socket, had_error);
 }
 
+bool
+tri_events_hold_end(tr_socket *socket)
+{
+    if (!has_owner(socket) || tri_socket_is(socket, TRI_SOCKET_HALF_OPEN | TRI_SOCKET_ENDING | TRI_SOCKET_DESTROYED) ||
+        socket->extra->credit >= socket->extra->full_credit)
+        return false;
+    socket->extra->holds_end = true;
+    watch_owner(socket);
+    return true;
+}
+
+static void
+end_no_longer_held(tr_socket *socket)
+{
+    if (!socket->extra->holds_end)
+        return;
+    socket->extra->holds_end = false;
+    if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+        tri_socket_due(socket, TRI_STEP(AFTER_END));
+}
+
 void
 tri_events_credit(tr_socket *socket, tr_ref from, uint32_t events)
 {
@@ -251,6 +284,8 @@ tri_events_credit(tr_socket *socket, tr_ref from, uint32_t events)
         return;
     int64_t *credit = &socket->extra->credit;
     *credit = *credit > UINT32_MAX ? *credit : *credit + events;
+    if (TRI_UNLIKELY(socket->extra->holds_end) && *credit >= socket->extra->full_credit)
+        end_no_longer_held(socket);
 }
 
 tr_status
@@ -268,6 +303,9 @@ tr_socket_set_owner(tr_socket *socket, const struct tr_owner *owner)
     if (tri_socket_extra(socket) == NULL)
         return TR_ENOMEM;
     tri_events_set_owner(socket->extra, owner != NULL ? owner : &nobody);
+    end_no_longer_held(socket); /* by the old one */
+    if (socket->extra->owner != TR_NOBODY)
+        tri_socket_heard(socket);
     tri_socket_mark(socket);
     tri_socket_due(socket, TRI_STEP(FIN)); /* it may have stood still for the old one */
     if (tri_socket_is_open(socket))

@@ -6,10 +6,12 @@
  *        +---- bytes taken ------+
  *
  * On one worker the bytes are written by a call, in the read that brought them, so that the slab they lie in is free
- * again at once. Between two workers they go by messages: a slice there, and back how much has gone to the kernel.
- * Either way the first socket counts what it has sent and not heard of; from its window on it is not read. A piece
- * counts with what it takes to let it wait, so that a window of single bytes is no more memory than one of large reads.
- * The second tells when its queue is empty: one word for all that waited.
+ * again at once. But only while no message waits for the other socket (host.h, the rule of calls and messages): what was
+ * sent to it before, an order to connect or bytes that another actor writes, comes first. Then, and between two workers
+ * always, everything goes by messages: a slice there, and back how much has gone to the kernel. Either way the first
+ * socket counts what it has sent and not heard of; from its window on it is not read. A piece counts with what it takes
+ * to let it wait, so that a window of single bytes is no more memory than one of large reads. The second tells when its
+ * queue is empty: one word for all that waited.
  *
  * Both know each other by their refs alone. The second keeps a list of the pipes that end in it, to tell them when it
  * is closed; a pipe into nowhere is noticed by the message that comes back. Messages keep their order, so the second
@@ -47,7 +49,7 @@ cost_of(tr_slice data)
     return data.size + TR_WRITE_COST_BYTES;
 }
 
-/* To the other one: a call on the same worker, else a message. */
+/* To the other one: by a call if tri_socket_reach() allows it, else by a message. */
 
 /* false: nobody of that name is here, or there is no memory. */
 static bool
@@ -137,7 +139,7 @@ remove_end(tr_socket *second, struct tri_pipe_end *end)
 static void
 tell_taken(tr_socket *second, const struct tri_pipe_end *end, uint64_t cost)
 {
-    tr_socket *first = tri_socket_find(second->net, end->from);
+    tr_socket *first = tri_socket_reach(second->net, end->from);
     if (first != NULL)
         on_taken(first, end->number, cost);
     else
@@ -147,7 +149,7 @@ tell_taken(tr_socket *second, const struct tri_pipe_end *end, uint64_t cost)
 static void
 tell_closed(tr_socket *second, tr_ref from, uint64_t number, bool failed)
 {
-    tr_socket *first = tri_socket_find(second->net, from);
+    tr_socket *first = tri_socket_reach(second->net, from);
     if (first != NULL)
         on_other_closed(first, number, failed);
     else
@@ -244,7 +246,7 @@ on_cut(tr_socket *second, tr_ref from, bool incomplete)
 static void
 open_at(tr_socket *first, const struct tri_pipe *pipe)
 {
-    tr_socket *second = tri_socket_find(first->net, pipe->to);
+    tr_socket *second = tri_socket_reach(first->net, pipe->to);
     if (second != NULL)
         on_open(second, tr_self(first->actor), pipe->number, pipe->keep_open);
     else if (!send_words(first, pipe->to, TRI_TAG_PIPE_OPEN, pipe->number, pipe->keep_open))
@@ -254,7 +256,7 @@ open_at(tr_socket *first, const struct tri_pipe *pipe)
 static void
 cut_at(tr_socket *first, tr_ref to, bool incomplete)
 {
-    tr_socket *second = tri_socket_find(first->net, to);
+    tr_socket *second = tri_socket_reach(first->net, to);
     if (second != NULL)
         on_cut(second, tr_self(first->actor), incomplete);
     else
@@ -265,7 +267,7 @@ void
 tri_pipe_data(tr_socket *first, tr_slice data)
 {
     struct tri_pipe *pipe = first->extra->pipe;
-    tr_socket *second = tri_socket_find(first->net, pipe->to);
+    tr_socket *second = tri_socket_reach(first->net, pipe->to);
     pipe->waiting += cost_of(data);
     if (second != NULL) {
         on_data(second, tr_self(first->actor), data); /* which may end the pipe */
@@ -288,7 +290,7 @@ tri_pipe_end(tr_socket *first)
         return;
     tr_ref to = pipe->to;
     free_pipe(first);
-    tr_socket *second = tri_socket_find(first->net, to);
+    tr_socket *second = tri_socket_reach(first->net, to);
     if (second != NULL)
         on_end(second, tr_self(first->actor));
     else
@@ -327,12 +329,32 @@ tri_pipe_closed(tr_socket *socket)
     tri_socket_mark(socket);
 }
 
+/* A second one whose first is gone without a word does not wait for more. */
 void
 tri_pipe_undelivered(tr_socket *socket, tr_ref to)
 {
     const struct tri_pipe *pipe = socket->extra != NULL ? socket->extra->pipe : NULL;
     if (pipe != NULL && pipe->to == to)
         on_other_closed(socket, pipe->number, true);
+    on_cut(socket, to, true);
+}
+
+static void
+on_never(tr_socket *second, enum tri_pipe_never why)
+{
+    if (why == TRI_PIPE_OVER)
+        tr_socket_end(second);
+    else
+        tri_socket_close(second, TR_EPIPE, 0, TRI_CALL_READ);
+}
+
+void
+tri_pipe_never(tr_ref to, enum tri_pipe_never why)
+{
+    struct tri_worker *worker = tri_worker_current();
+    tr_message message = tr_message_copy(TRI_TAG_PIPE_NEVER, &(uint64_t){why}, sizeof(uint64_t));
+    if (worker != NULL) /* else the runtime has ended */
+        tri_send_system(worker, NULL, to, &message);
 }
 
 void
@@ -346,7 +368,8 @@ tri_pipe_receive(tr_socket *socket, tr_message *message)
     case TRI_TAG_PIPE_CUT: on_cut(socket, message->from, words[0] != 0); break;
     case TRI_TAG_PIPE_TAKEN: on_taken(socket, words[0], words[1]); break;
     case TRI_TAG_PIPE_CLOSED: on_other_closed(socket, words[0], words[1] != 0); break;
-    default: break; /* meant for something that is no socket */
+    case TRI_TAG_PIPE_NEVER: on_never(socket, (enum tri_pipe_never)words[0]); break;
+    default: tri_actor_bounce(socket->actor, message); break; /* meant for something that is no socket */
     }
 }
 

@@ -10,7 +10,8 @@
  * reports only that the peer has gone, which is an error if it was a reset.
  *
  * A socket that was born paused (pause_on_connect) does not read before it is resumed, so that it can be handed on
- * unread.
+ * unread. One that was made from afar and that nobody listens to is paused until somebody does: an owner, a pipe, a data
+ * callback, or the user who resumes it.
  *
  * Descriptors come with the first byte of a read; they are given before it.
  *
@@ -437,6 +438,15 @@ tr_socket_pause(tr_socket *socket)
         return;
     tri_socket_check(socket);
     socket->flags |= TRI_SOCKET_PAUSED;
+    if (socket->extra != NULL)
+        socket->extra->unheard = false; /* now it is the user who wants it so */
+}
+
+void
+tri_socket_heard(tr_socket *socket)
+{
+    if (socket->extra != NULL && socket->extra->unheard)
+        tr_socket_resume(socket);
 }
 
 void
@@ -445,6 +455,8 @@ tr_socket_resume(tr_socket *socket)
     if (socket == NULL || !tri_socket_is(socket, TRI_SOCKET_PAUSED))
         return;
     tri_socket_check(socket);
+    if (socket->extra != NULL)
+        socket->extra->unheard = false;
     socket->flags &= ~(uint32_t)TRI_SOCKET_PAUSED;
     tri_reader_start(socket);
 }

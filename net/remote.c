@@ -4,11 +4,17 @@
  * An operation is a message with a tag of the library's own (tags.h); the actor carries it out when it comes to it, by
  * the same public functions. What does not fit into a message goes along as memory: texts with the options that point
  * to them, and questions, which stay until the callback of their write.
+ *
+ * Nobody looks at what these functions return there. So a table says for each operation what its refusal leads to:
+ * socket_refusals, server_refusals. An order whose loss would leave somebody waiting has a destructor that tells: a
+ * question is answered, and the second socket of a pipe hears that there will be none.
  */
+#include "connect.h"
 #include "server_internal.h"
 #include "socket_internal.h"
-#include "writer.h"
+#include "start.h"
 #include "tune.h"
+#include "writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,10 +36,25 @@ send_off(tr_actor *self, tr_ref to, tr_message *message)
     return status;
 }
 
+/*
+ * Sends an order that somebody waits for: lost() is called if it gets lost on its way, dropped() if it is not sent at
+ * all, which the caller hears of.
+ */
 static tr_status
-send_words(tr_actor *self, tr_ref to, uint32_t tag, uint64_t first, uint64_t second, uint64_t third)
+send_order(tr_actor *self, tr_ref to, uint32_t tag, void *order, size_t size, void (*lost)(void *),
+           void (*dropped)(void *))
 {
-    uint64_t words[3] = {first, second, third};
+    tr_message message = tr_message_pointer(tag, order, size, lost);
+    tr_status status = tri_send_system_or_keep(tri_actor_worker(self), self, to, &message);
+    if (status != TR_OK)
+        dropped(tr_message_take_pointer(&message));
+    return status;
+}
+
+static tr_status
+send_words(tr_actor *self, tr_ref to, uint32_t tag, uint64_t first, uint64_t second)
+{
+    uint64_t words[2] = {first, second};
     tr_message message = tr_message_copy(tag, words, sizeof(words));
     return send_off(self, to, &message);
 }
@@ -41,13 +62,13 @@ send_words(tr_actor *self, tr_ref to, uint32_t tag, uint64_t first, uint64_t sec
 static tr_status
 send_word(tr_actor *self, tr_ref to, uint32_t tag, uint64_t word)
 {
-    return send_words(self, to, tag, word, 0, 0);
+    return send_words(self, to, tag, word, 0);
 }
 
 static tr_status
 send_signal(tr_actor *self, tr_ref to, uint32_t tag)
 {
-    return send_words(self, to, tag, 0, 0, 0);
+    return send_words(self, to, tag, 0, 0);
 }
 
 static tr_status
@@ -71,7 +92,7 @@ struct write_ask {
 };
 
 static void
-drop_ask(void *address)
+free_ask(void *address)
 {
     struct write_ask *ask = address;
     tr_slice_release(ask->slice);
@@ -80,9 +101,91 @@ drop_ask(void *address)
     free(ask);
 }
 
-/* Takes the descriptor in any case. */
+/* By the library's own way: the asker's mailbox limit shall not lose an answer, and a killed socket still gives one. */
+static void
+answer(struct tri_worker *worker, tr_actor *self, tr_ref asker, uint32_t tag, const void *data, size_t size)
+{
+    tr_message message = tr_message_copy(tag, data, size);
+    if (message.kind == TR_PAYLOAD_INVALID || tri_send_system(worker, self, asker, &message) != TR_OK)
+        tr_message_drop(&message);
+}
+
+/* self: the socket's actor; NULL: it is gone, or is killed. */
+static void
+answer_ask(struct tri_worker *worker, tr_actor *self, struct write_ask *ask, tr_status status)
+{
+    struct tr_remote_written written = {.token = ask->token, .status = status};
+    answer(worker, self, ask->asker, ask->reply_tag, &written, sizeof(written));
+    free_ask(ask);
+}
+
+/* A question found no socket. */
+static void
+lose_ask(void *address)
+{
+    struct tri_worker *here = tri_worker_current();
+    if (here != NULL)
+        answer_ask(here, NULL, address, TR_EGONE);
+    else
+        free_ask(address); /* the runtime has ended */
+}
+
+/* What somebody wants to know of a socket or a server. */
+struct info_ask {
+    tr_ref about, asker;
+    uint64_t token;
+    uint32_t reply_tag;
+};
+
+static void
+answer_info(struct tri_worker *worker, tr_actor *self, struct info_ask *ask, const void *info, size_t size)
+{
+    answer(worker, self, ask->asker, ask->reply_tag, info, size);
+    free(ask);
+}
+
+/* There is no socket: it is closed, and has no addresses. */
+static void
+lose_socket_ask(void *address)
+{
+    struct info_ask *ask = address;
+    struct tr_socket_info info = {
+        .socket = ask->about, .token = ask->token, .ready_state = TR_STATE_CLOSED, .pending = true, .destroyed = true};
+    if (tri_worker_current() != NULL)
+        answer_info(tri_worker_current(), NULL, ask, &info, sizeof(info));
+    else
+        free(ask);
+}
+
+static void
+lose_server_ask(void *address)
+{
+    struct info_ask *ask = address;
+    struct tr_server_info info = {.server = ask->about};
+    if (tri_worker_current() != NULL)
+        answer_info(tri_worker_current(), NULL, ask, &info, sizeof(info));
+    else
+        free(ask);
+}
+
 static tr_status
-send_ask(tr_actor *self, tr_ref socket, uint32_t tag, const struct write_ask *content)
+ask_for_info(tr_actor *self, uint32_t tag, const struct info_ask *content, void (*lost)(void *))
+{
+    if (self == NULL)
+        return TR_EINVAL;
+    if (content->reply_tag >= TR_TAG_RESERVED)
+        return TR_EBADTAG;
+    struct info_ask *ask = malloc(sizeof(*ask));
+    if (ask == NULL)
+        return TR_ENOMEM;
+    *ask = *content;
+    ask->asker = tr_self(self);
+    return send_order(self, ask->about, tag, ask, sizeof(*ask), lost, free);
+}
+
+/* Takes the descriptor in any case. lost: see send_order(). */
+static tr_status
+send_ask(tr_actor *self, tr_ref socket, uint32_t tag, const struct write_ask *content, void (*lost)(void *))
 {
     struct write_ask *ask = malloc(sizeof(*ask));
     if (ask == NULL) {
@@ -93,8 +196,7 @@ send_ask(tr_actor *self, tr_ref socket, uint32_t tag, const struct write_ask *co
     *ask = *content;
     ask->asker = tr_self(self);
     tr_slice_hold(ask->slice);
-    tr_message message = tr_message_pointer(tag, ask, sizeof(*ask) + ask->slice.size, drop_ask);
-    return send_off(self, socket, &message);
+    return send_order(self, socket, tag, ask, sizeof(*ask) + ask->slice.size, lost, free_ask);
 }
 
 static tr_status
@@ -104,8 +206,8 @@ ask_about(tr_actor *self, tr_ref socket, uint32_t tag, tr_slice slice, uint32_t 
         return TR_EINVAL;
     if (reply_tag >= TR_TAG_RESERVED)
         return TR_EBADTAG;
-    return send_ask(self, socket, tag,
-                    &(struct write_ask){.slice = slice, .token = token, .reply_tag = reply_tag, .fd = -1});
+    struct write_ask ask = {.slice = slice, .token = token, .reply_tag = reply_tag, .fd = -1};
+    return send_ask(self, socket, tag, &ask, lose_ask);
 }
 
 tr_status
@@ -140,13 +242,14 @@ tr_remote_write_fd(tr_actor *self, tr_ref socket, tr_slice slice, int fd)
     struct write_ask ask = {.slice = slice, .fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)};
     if (ask.fd < 0)
         return tri_status_from_errno(errno);
-    return send_ask(self, socket, TRI_TAG_SOCKET_WRITE_FD, &ask);
+    return send_ask(self, socket, TRI_TAG_SOCKET_WRITE_FD, &ask, free_ask);
 }
 
 /* Options with the texts that they point to, in one piece of memory. */
 
 struct connect_order {
     tr_runtime *runtime; /* which it keeps alive on its way */
+    uint64_t start;      /* the number of the word to start that follows */
     struct tr_connect_options options;
     char texts[];
 };
@@ -188,8 +291,11 @@ tr_remote_connect(tr_actor *self, tr_ref socket, const struct tr_connect_options
     size_t size = sizeof(struct connect_order) + size_of(options->host) + size_of(options->local_address) +
                   size_of(options->path);
     struct connect_order *order = malloc(size);
-    if (order == NULL)
+    struct tri_net *net = tri_net_of(tri_actor_worker(self));
+    if (order == NULL || net == NULL || tri_start_later(net, socket, &order->start) != TR_OK) {
+        free(order);
         return TR_ENOMEM;
+    }
     char *next = order->texts;
     order->runtime = tr_actor_runtime(self);
     tri_runtime_live(order->runtime, 1);
@@ -291,7 +397,7 @@ tr_remote_socket(tr_actor *self, const struct tr_socket_options *options, const 
     tr_status status = tri_socket_check_options(tr_actor_runtime(self), options);
     if (status != TR_OK)
         return status;
-    struct tri_socket_order order = {.connect = NULL};
+    struct tri_socket_order order = {.from_afar = true};
     if (options != NULL)
         order.options = *options;
     struct tr_spawn_options spawn = placement != NULL ? *placement : (struct tr_spawn_options){0};
@@ -387,7 +493,7 @@ tr_remote_set_keep_alive(tr_actor *self, tr_ref socket, bool enable, uint64_t in
 {
     if (initial_delay_ms > TRI_KEEP_ALIVE_LIMIT_MS)
         return TR_EBADLIMIT;
-    return send_words(self, socket, TRI_TAG_SOCKET_KEEP_ALIVE, enable, initial_delay_ms, 0);
+    return send_words(self, socket, TRI_TAG_SOCKET_KEEP_ALIVE, enable, initial_delay_ms);
 }
 
 tr_status
@@ -403,7 +509,22 @@ tr_remote_set_owner(tr_actor *self, tr_ref socket, const struct tr_owner *owner)
     if (status != TR_OK)
         return status;
     return send_words(self, socket, TRI_TAG_SOCKET_OWNER, owner != NULL ? owner->actor : TR_NOBODY,
-                      owner != NULL ? owner->credit : 0, 0);
+                      owner != NULL ? owner->credit : 0);
+}
+
+struct pipe_order {
+    tr_ref to;
+    struct tr_pipe_options options;
+};
+
+/* The order found no socket. */
+static void
+lose_pipe(void *address)
+{
+    struct pipe_order *order = address;
+    if (!order->options.keep_open)
+        tri_pipe_never(order->to, TRI_PIPE_FAILED);
+    free(order);
 }
 
 tr_status
@@ -414,7 +535,11 @@ tr_remote_pipe(tr_actor *self, tr_ref from, tr_ref to, const struct tr_pipe_opti
         options = &defaults;
     if (self != NULL && (to == TR_NOBODY || tr_ref_worker(to) >= tr_runtime_workers(tr_actor_runtime(self))))
         return TR_EBADREF;
-    return send_words(self, from, TRI_TAG_SOCKET_PIPE, to, options->window_bytes, options->keep_open);
+    struct pipe_order *order = self != NULL ? malloc(sizeof(*order)) : NULL;
+    if (order == NULL)
+        return self != NULL ? TR_ENOMEM : TR_EINVAL;
+    *order = (struct pipe_order){.to = to, .options = *options};
+    return send_order(self, from, TRI_TAG_SOCKET_PIPE, order, sizeof(*order), lose_pipe, free);
 }
 
 tr_status
@@ -426,9 +551,8 @@ tr_remote_unpipe(tr_actor *self, tr_ref from)
 tr_status
 tr_remote_socket_info(tr_actor *self, tr_ref socket, uint32_t reply_tag, uint64_t token)
 {
-    if (reply_tag >= TR_TAG_RESERVED)
-        return TR_EBADTAG;
-    return send_words(self, socket, TRI_TAG_SOCKET_INFO, reply_tag, token, 0);
+    struct info_ask ask = {.about = socket, .token = token, .reply_tag = reply_tag};
+    return ask_for_info(self, TRI_TAG_SOCKET_INFO, &ask, lose_socket_ask);
 }
 
 /* Servers. */
@@ -462,72 +586,102 @@ tr_remote_server_set_max_connections(tr_actor *self, tr_ref server, uint32_t max
 tr_status
 tr_remote_server_info(tr_actor *self, tr_ref server, uint32_t reply_tag)
 {
-    if (reply_tag >= TR_TAG_RESERVED)
-        return TR_EBADTAG;
-    return send_word(self, server, TRI_TAG_SERVER_INFO, reply_tag);
+    struct info_ask ask = {.about = server, .reply_tag = reply_tag};
+    return ask_for_info(self, TRI_TAG_SERVER_INFO, &ask, lose_server_ask);
 }
 
-/* Answering. */
-
-/* By the library's own way: the asker's mailbox limit shall not lose an answer, and a killed socket still gives one. */
-static void
-answer(struct tri_worker *worker, tr_actor *self, tr_ref asker, uint32_t tag, const void *data, size_t size)
-{
-    tr_message message = tr_message_copy(tag, data, size);
-    if (message.kind == TR_PAYLOAD_INVALID || tri_send_system(worker, self, asker, &message) != TR_OK)
-        tr_message_drop(&message);
-}
+/* Carrying out: a socket. */
 
 void
 tri_remote_written(tr_socket *socket, void *argument, tr_status status)
 {
-    struct write_ask *ask = argument;
-    struct tr_remote_written written = {.token = ask->token, .status = status};
     tr_actor *self = tri_socket_is(socket, TRI_SOCKET_SILENT) ? NULL : socket->actor;
-    answer(socket->net->worker, self, ask->asker, ask->reply_tag, &written, sizeof(written));
-    drop_ask(ask);
+    answer_ask(socket->net->worker, self, argument, status);
 }
 
-static void
-answer_when_written(tr_socket *socket, struct write_ask *ask, bool ends)
+static tr_status
+write_answered(tr_socket *socket, struct write_ask *ask)
 {
-    tr_status status = ends ? tr_socket_end_then(socket, ask->slice, tri_remote_written, ask)
-                            : tr_socket_write_then(socket, ask->slice, tri_remote_written, ask);
+    tr_status status = tr_socket_write_then(socket, ask->slice, tri_remote_written, ask);
     if (tri_write_is_untold(status))
         tri_remote_written(socket, ask, status);
+    return status;
 }
 
-static void
-answer_at_once(tr_socket *socket, struct write_ask *ask)
+static tr_status
+end_answered(tr_socket *socket, struct write_ask *ask)
+{
+    tr_status status = tr_socket_end_then(socket, ask->slice, tri_remote_written, ask);
+    if (tri_write_is_untold(status))
+        tri_remote_written(socket, ask, status);
+    return status;
+}
+
+static tr_status
+write_checked(tr_socket *socket, struct write_ask *ask)
 {
     struct tr_remote_accepted accepted = {.token = ask->token, .status = tr_socket_write_slice(socket, ask->slice)};
     answer(socket->net->worker, socket->actor, ask->asker, ask->reply_tag, &accepted, sizeof(accepted));
-    drop_ask(ask);
+    free_ask(ask);
+    return accepted.status;
 }
 
-/* Nobody looks at what the write returned: bytes that are refused would be missing in the stream. */
-static void
-write_unasked(tr_socket *socket, tr_status status)
-{
-    if (tri_write_is_untold(status))
-        tri_socket_close(socket, status, 0, TRI_CALL_WRITE);
-}
-
-static void
+static tr_status
 write_descriptor(tr_socket *socket, struct write_ask *ask)
 {
     tr_status status = tr_socket_write_fd(socket, ask->slice, ask->fd, NULL, NULL);
-    if (status < TR_OK)
-        tri_socket_close(socket, status, 0, TRI_CALL_WRITE);
-    drop_ask(ask);
+    free_ask(ask);
+    return status;
+}
+
+/*
+ * Whoever asked waits for connect or error. A socket that connects or is connected has given one of them, or will: it
+ * goes on. One that was closed fails again, in a new life.
+ */
+static tr_status
+connect_by_order(tr_socket *socket, const struct connect_order *order)
+{
+    tr_status status = tri_connect_order(socket, &order->options, order->start);
+    if (status == TR_OK || tri_socket_is(socket, TRI_SOCKET_CONNECTING | TRI_SOCKET_STOPS) ||
+        tri_socket_is_open(socket))
+        return TR_OK;
+    if (tri_socket_is(socket, TRI_SOCKET_CLOSED))
+        tri_socket_again(socket);
+    return status;
+}
+
+static tr_status
+looked_up(tr_socket *socket, const struct looked_up_order *order)
+{
+    return tr_socket_looked_up(socket, order->error.status != TR_OK ? &order->error : NULL, order->addresses,
+                               order->count);
+}
+
+static tr_status
+set_owner(tr_socket *socket, tr_ref actor, uint64_t credit)
+{
+    struct tr_owner owner = {.actor = actor, .credit = (uint32_t)credit};
+    return tr_socket_set_owner(socket, actor != TR_NOBODY ? &owner : NULL);
+}
+
+/* The second is told in any case: it waits for the pipe, and nobody else knows that there will be none. */
+static tr_status
+begin_pipe(tr_socket *socket, struct pipe_order *order)
+{
+    bool over = tri_socket_is(socket, TRI_SOCKET_PEER_ENDED);
+    tr_status status = tr_socket_pipe(socket, order->to, &order->options);
+    if (status != TR_OK && !order->options.keep_open)
+        tri_pipe_never(order->to, status == TR_EDESTROYED && over ? TRI_PIPE_OVER : TRI_PIPE_FAILED);
+    free(order);
+    return status;
 }
 
 static void
-answer_socket_info(tr_socket *socket, tr_ref asker, uint32_t reply_tag, uint64_t token)
+answer_socket_info(tr_socket *socket, struct info_ask *ask)
 {
     struct tr_socket_info info = {
         .socket = tr_socket_ref(socket),
-        .token = token,
+        .token = ask->token,
         .bytes_read = tr_socket_bytes_read(socket),
         .bytes_written = tr_socket_bytes_written(socket),
         .buffered = tr_socket_buffered(socket),
@@ -538,78 +692,99 @@ answer_socket_info(tr_socket *socket, tr_ref asker, uint32_t reply_tag, uint64_t
     };
     tr_socket_local_address(socket, &info.local);
     tr_socket_remote_address(socket, &info.remote);
-    answer(socket->net->worker, socket->actor, asker, reply_tag, &info, sizeof(info));
+    answer_info(socket->net->worker, socket->actor, ask, &info, sizeof(info));
 }
 
-/* Receiving: a socket. */
-
-/* Whoever asked for it waits for connect or error. The other refusals say that one of these is coming, or has come. */
-static void
-connect_by_order(tr_socket *socket, const struct connect_order *order)
-{
-    tr_status status = tr_socket_connect(socket, &order->options);
-    if (status != TR_EBADADDRESS && status != TR_ENOMEM)
-        return;
-    if (tri_socket_is(socket, TRI_SOCKET_CLOSED))
-        tri_socket_again(socket);
-    if (!tri_socket_is(socket, TRI_SOCKET_CONNECTING) && !tri_socket_is_open(socket))
-        tri_socket_close(socket, status, 0, TRI_CALL_CONNECT);
-}
-
-static void
-looked_up(tr_socket *socket, const struct looked_up_order *order)
-{
-    tr_socket_looked_up(socket, order->error.status != TR_OK ? &order->error : NULL, order->addresses, order->count);
-}
-
-static void
-set_owner(tr_socket *socket, tr_ref actor, uint64_t credit)
-{
-    struct tr_owner owner = {.actor = actor, .credit = (uint32_t)credit};
-    tr_socket_set_owner(socket, actor != TR_NOBODY ? &owner : NULL);
-}
-
-static void
-begin_pipe(tr_socket *socket, const uint64_t *words)
-{
-    struct tr_pipe_options options = {.window_bytes = (uint32_t)words[1], .keep_open = words[2] != 0};
-    if (tr_socket_pipe(socket, words[0], &options) == TR_ENOMEM)
-        tri_socket_close(socket, TR_ENOMEM, 0, TRI_CALL_READ); /* otherwise its data would go another way */
-}
-
-void
-tri_remote_to_socket(tr_socket *socket, tr_message *message)
+/* The operations that return something. */
+static tr_status
+ask_socket(tr_socket *socket, tr_message *message)
 {
     const uint64_t *words = message->payload.words;
     const void *data = tr_message_data(message);
     switch (message->tag) {
+    case TRI_TAG_SOCKET_CONNECT: return connect_by_order(socket, data);
+    case TRI_TAG_SOCKET_LOOKED_UP: return looked_up(socket, data);
+    case TRI_TAG_SOCKET_WRITE: return tr_socket_write_slice(socket, message->payload.slice);
+    case TRI_TAG_SOCKET_WRITE_ASK: return write_answered(socket, tr_message_take_pointer(message));
+    case TRI_TAG_SOCKET_WRITE_CHECK: return write_checked(socket, tr_message_take_pointer(message));
+    case TRI_TAG_SOCKET_WRITE_FD: return write_descriptor(socket, tr_message_take_pointer(message));
+    case TRI_TAG_SOCKET_END_ASK: return end_answered(socket, tr_message_take_pointer(message));
+    case TRI_TAG_SOCKET_END_WITH: return tr_socket_end_with(socket, message->payload.slice);
+    case TRI_TAG_SOCKET_END: return tr_socket_end(socket);
+    case TRI_TAG_SOCKET_RESET: return tr_socket_reset(socket);
+    case TRI_TAG_SOCKET_ENCODING: return tr_socket_set_encoding(socket, (enum tr_encoding)words[0]);
+    case TRI_TAG_SOCKET_TIMEOUT: return tr_socket_set_timeout(socket, words[0]);
+    case TRI_TAG_SOCKET_NO_DELAY: return tr_socket_set_no_delay(socket, words[0] != 0);
+    case TRI_TAG_SOCKET_KEEP_ALIVE: return tr_socket_set_keep_alive(socket, words[0] != 0, words[1]);
+    case TRI_TAG_SOCKET_OWNER: return set_owner(socket, words[0], words[1]);
+    default: return begin_pipe(socket, tr_message_take_pointer(message)); /* TRI_TAG_SOCKET_PIPE */
+    }
+}
+
+enum refusal {
+    CANNOT,  /* it returns nothing that could be a refusal */
+    TELLS,   /* an answer or an event tells of it already, and nothing is left open or missing */
+    FAILS,   /* the socket is destroyed with that status: what was asked for would be missing in what follows */
+    CHANGES, /* the socket is destroyed if nothing has changed; otherwise the refusal itself has seen to it */
+};
+
+struct refusal_of {
+    enum refusal refusal;
+    enum tri_socket_call call; /* of the error event */
+};
+
+#define OF(tag) [TRI_TAG_SOCKET_##tag - TRI_TAG_SOCKET_CREDIT]
+
+/*
+ * What a refusal of each operation leads to. That the socket is destroyed already is told by its close event in every
+ * case: destroying it again does nothing.
+ */
+static const struct refusal_of socket_refusals[TRI_TAG_SOCKET_INFO - TRI_TAG_SOCKET_CREDIT + 1] = {
+    OF(CONNECT) = {FAILS, TRI_CALL_CONNECT},
+    OF(LOOKED_UP) = {TELLS, 0}, /* too late: connect, error or close has come */
+    OF(WRITE) = {CHANGES, TRI_CALL_WRITE},
+    OF(WRITE_ASK) = {TELLS, 0},
+    OF(WRITE_CHECK) = {TELLS, 0},
+    OF(WRITE_FD) = {FAILS, TRI_CALL_WRITE},
+    OF(END_ASK) = {TELLS, 0},
+    OF(END_WITH) = {CHANGES, TRI_CALL_WRITE},
+    OF(END) = {TELLS, 0}, /* close */
+    OF(RESET) = {FAILS, TRI_CALL_DESTROY},
+    OF(ENCODING) = {FAILS, TRI_CALL_READ},
+    OF(TIMEOUT) = {FAILS, TRI_CALL_READ},
+    OF(NO_DELAY) = {TELLS, 0}, /* the connection is gone, which reading tells */
+    OF(KEEP_ALIVE) = {FAILS, TRI_CALL_READ},
+    OF(OWNER) = {FAILS, TRI_CALL_READ},
+    OF(PIPE) = {FAILS, TRI_CALL_READ},
+};
+
+static void
+settle_refusal(tr_socket *socket, const struct refusal_of *of, tr_status status)
+{
+    if (of->refusal == FAILS || (of->refusal == CHANGES && tri_write_is_untold(status)))
+        tri_socket_close(socket, status, 0, of->call);
+}
+
+/* The operations that return nothing, and what is no operation of remote.h. */
+static void
+tell_socket(tr_socket *socket, tr_message *message)
+{
+    const uint64_t *words = message->payload.words;
+    switch (message->tag) {
     case TRI_TAG_SOCKET_CREDIT: tri_events_credit(socket, message->from, (uint32_t)words[0]); break;
-    case TRI_TAG_SOCKET_CONNECT: connect_by_order(socket, data); break;
-    case TRI_TAG_SOCKET_LOOKED_UP: looked_up(socket, data); break;
-    case TRI_TAG_SOCKET_ANSWER: tri_connect_answer(socket, message); break;
-    case TRI_TAG_SOCKET_WRITE: write_unasked(socket, tr_socket_write_slice(socket, message->payload.slice)); break;
-    case TRI_TAG_SOCKET_WRITE_ASK: answer_when_written(socket, tr_message_take_pointer(message), false); break;
-    case TRI_TAG_SOCKET_WRITE_CHECK: answer_at_once(socket, tr_message_take_pointer(message)); break;
-    case TRI_TAG_SOCKET_WRITE_FD: write_descriptor(socket, tr_message_take_pointer(message)); break;
-    case TRI_TAG_SOCKET_END_ASK: answer_when_written(socket, tr_message_take_pointer(message), true); break;
-    case TRI_TAG_SOCKET_END_WITH: write_unasked(socket, tr_socket_end_with(socket, message->payload.slice)); break;
-    case TRI_TAG_SOCKET_END: tr_socket_end(socket); break;
+    case TRI_TAG_SOCKET_START: tri_connect_go(socket, words[0]); break;
     case TRI_TAG_SOCKET_CORK: tr_socket_cork(socket); break;
     case TRI_TAG_SOCKET_UNCORK: tr_socket_uncork(socket); break;
     case TRI_TAG_SOCKET_DESTROY: tr_socket_destroy(socket, (tr_status)(int64_t)words[0]); break;
     case TRI_TAG_SOCKET_DESTROY_WITH: tr_socket_destroy_with(socket, (const char *)(uintptr_t)words[0]); break;
-    case TRI_TAG_SOCKET_RESET: tr_socket_reset(socket); break;
     case TRI_TAG_SOCKET_PAUSE: tr_socket_pause(socket); break;
     case TRI_TAG_SOCKET_RESUME: tr_socket_resume(socket); break;
-    case TRI_TAG_SOCKET_ENCODING: tr_socket_set_encoding(socket, (enum tr_encoding)words[0]); break;
-    case TRI_TAG_SOCKET_TIMEOUT: tr_socket_set_timeout(socket, words[0]); break;
-    case TRI_TAG_SOCKET_NO_DELAY: tr_socket_set_no_delay(socket, words[0] != 0); break;
-    case TRI_TAG_SOCKET_KEEP_ALIVE: tr_socket_set_keep_alive(socket, words[0] != 0, words[1]); break;
     case TRI_TAG_SOCKET_BACKGROUND: tr_socket_set_background(socket, words[0] != 0); break;
-    case TRI_TAG_SOCKET_OWNER: set_owner(socket, words[0], words[1]); break;
-    case TRI_TAG_SOCKET_PIPE: begin_pipe(socket, words); break;
     case TRI_TAG_SOCKET_UNPIPE: tr_socket_unpipe(socket); break;
-    case TRI_TAG_SOCKET_INFO: answer_socket_info(socket, message->from, (uint32_t)words[0], words[1]); break;
+    case TRI_TAG_SOCKET_INFO: answer_socket_info(socket, tr_message_take_pointer(message)); break;
+    case TRI_TAG_SOCKET_ANSWER: tri_connect_answer(socket, message); break;
+    case TRI_TAG_SOCKET_DRAIN: tri_socket_drain(socket); break;
+    case TRI_TAG_SOCKET_PEER_ENDED: tri_socket_end_with_peer(socket); break;
     case TRI_TAG_UNDELIVERED:
         tri_events_owner_gone(socket, words[0]);
         tri_pipe_undelivered(socket, words[0]);
@@ -618,24 +793,36 @@ tri_remote_to_socket(tr_socket *socket, tr_message *message)
     }
 }
 
-/* Receiving: a server. */
+void
+tri_remote_to_socket(tr_socket *socket, tr_message *message)
+{
+    uint32_t place = message->tag - TRI_TAG_SOCKET_CREDIT;
+    const struct refusal_of *of = place <= TRI_TAG_SOCKET_INFO - TRI_TAG_SOCKET_CREDIT ? &socket_refusals[place] : NULL;
+    if (of == NULL || of->refusal == CANNOT) {
+        tell_socket(socket, message);
+        return;
+    }
+    tr_status status = ask_socket(socket, message);
+    if (TRI_UNLIKELY(status < TR_OK))
+        settle_refusal(socket, of, status);
+}
 
-static void
+/* Carrying out: a server. */
+
+static tr_status
 listen_by_order(tr_server *server, tr_message *message)
 {
     struct listen_order *order = tr_message_take_pointer(message);
     tr_status status = tr_server_listen(server, &order->options);
-    if (status == TR_OK) {
+    if (status == TR_OK)
         free_listen_order(order); /* the descriptor is the server's */
-        return;
-    }
-    if (tri_server_reserve_error(server) == TR_OK)
-        tri_server_failed(server, status, 0, "listen");
-    drop_listen_order(order);
+    else
+        drop_listen_order(order);
+    return status;
 }
 
-static void
-answer_server_info(tr_server *server, tr_ref asker, uint32_t reply_tag)
+static tr_status
+answer_server_info(tr_server *server, struct info_ask *ask)
 {
     struct tr_server_info info = {
         .server = tr_server_ref(server),
@@ -643,20 +830,48 @@ answer_server_info(tr_server *server, tr_ref asker, uint32_t reply_tag)
         .listening = tr_server_listening(server),
     };
     tr_server_address(server, &info.address);
-    answer(server->net->worker, server->actor, asker, reply_tag, &info, sizeof(info));
+    answer_info(server->net->worker, server->actor, ask, &info, sizeof(info));
+    return TR_OK;
 }
+
+static tr_status
+set_max_connections(tr_server *server, uint64_t max_connections)
+{
+    tr_server_set_max_connections(server, (uint32_t)max_connections);
+    return TR_OK;
+}
+
+static tr_status
+ask_server(tr_server *server, tr_message *message)
+{
+    const uint64_t *words = message->payload.words;
+    switch (message->tag) {
+    case TRI_TAG_SERVER_LISTEN: return listen_by_order(server, message);
+    case TRI_TAG_SERVER_CLOSE: return tr_server_close(server);
+    case TRI_TAG_SERVER_PAUSE: return tr_server_pause(server, words[0]);
+    case TRI_TAG_SERVER_RESUME: return tr_server_resume(server);
+    case TRI_TAG_SERVER_MAX_CONNECTIONS: return set_max_connections(server, words[0]);
+    default: return answer_server_info(server, tr_message_take_pointer(message)); /* TRI_TAG_SERVER_INFO */
+    }
+}
+
+/* The call that the error event names; NULL: the close event, or an answer, tells. */
+static const char *const server_refusals[TRI_TAG_SERVER_INFO - TRI_TAG_SERVER_LISTEN + 1] = {
+    [TRI_TAG_SERVER_LISTEN - TRI_TAG_SERVER_LISTEN] = "listen",
+    [TRI_TAG_SERVER_CLOSE - TRI_TAG_SERVER_LISTEN] = NULL,
+    [TRI_TAG_SERVER_PAUSE - TRI_TAG_SERVER_LISTEN] = "pause",
+    [TRI_TAG_SERVER_RESUME - TRI_TAG_SERVER_LISTEN] = "resume",
+};
 
 void
 tri_remote_to_server(tr_server *server, tr_message *message)
 {
-    const uint64_t *words = message->payload.words;
-    switch (message->tag) {
-    case TRI_TAG_SERVER_LISTEN: listen_by_order(server, message); break;
-    case TRI_TAG_SERVER_CLOSE: tr_server_close(server); break;
-    case TRI_TAG_SERVER_PAUSE: tr_server_pause(server, words[0]); break;
-    case TRI_TAG_SERVER_RESUME: tr_server_resume(server); break;
-    case TRI_TAG_SERVER_MAX_CONNECTIONS: tr_server_set_max_connections(server, (uint32_t)words[0]); break;
-    case TRI_TAG_SERVER_INFO: answer_server_info(server, message->from, (uint32_t)words[0]); break;
-    default: break; /* meant for something that is no server */
+    uint32_t place = message->tag - TRI_TAG_SERVER_LISTEN;
+    if (place > TRI_TAG_SERVER_INFO - TRI_TAG_SERVER_LISTEN) {
+        tri_actor_bounce(server->actor, message); /* meant for something that is no server */
+        return;
     }
+    tr_status status = ask_server(server, message);
+    if (status < TR_OK && server_refusals[place] != NULL)
+        tri_server_refused(server, status, server_refusals[place]);
 }

@@ -150,6 +150,19 @@ tri_server_failed(tr_server *server, tr_status status, int system, const char *c
 }
 
 void
+tri_server_refused(tr_server *server, tr_status status, const char *call)
+{
+    struct tr_error error = error_of(status, 0, call);
+    if (tri_server_reserve_error(server) != TR_OK) {
+        emit_error(server, &error); /* out of turn, which is better than not at all */
+        return;
+    }
+    server->errors[server->errors_due++] =
+        (struct tri_server_error){.error = error, .after_closes = server->closes_caused};
+    tri_server_due(server);
+}
+
+void
 tri_server_count_live(tr_server *server)
 {
     bool is = (server->flags & TRI_SERVER_LIVE) != 0;

@@ -127,6 +127,9 @@ tr_status tri_server_reserve_error(tr_server *server);
 /* Listening has failed: the error event is due, or a thread outside gets to know. There is room for it. */
 void tri_server_failed(tr_server *server, tr_status status, int system, const char *call);
 
+/* An operation that another actor asked for was refused: the error event is due, with that call. */
+void tri_server_refused(tr_server *server, tr_status status, const char *call);
+
 /* Reports that accepting failed, unless that was reported just now. */
 void tri_server_complain(tr_server *server, tr_status status, int system);
 

@@ -116,12 +116,27 @@ tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_socket_optio
     return TR_OK;
 }
 
+/* Nobody wants the data yet: it must not be lost before somebody has had the time to say so. */
+static tr_status
+wait_to_be_heard(tr_socket *socket)
+{
+    if (socket->events->data != NULL || (socket->extra != NULL && socket->extra->owner != TR_NOBODY))
+        return TR_OK;
+    if (tri_socket_extra(socket) == NULL)
+        return TR_ENOMEM;
+    socket->extra->unheard = true;
+    socket->flags |= TRI_SOCKET_PAUSED;
+    return TR_OK;
+}
+
 static tr_status
 init_spawned(tr_actor *self, void *state, const void *argument)
 {
     tr_socket *socket = state;
     const struct tri_socket_order *order = argument;
     tr_status status = tri_socket_init(socket, self, &order->options);
+    if (status == TR_OK && order->from_afar)
+        status = wait_to_be_heard(socket);
     if (status == TR_OK && order->connect != NULL)
         status = tr_socket_connect(socket, order->connect);
     if (status != TR_OK) {
@@ -138,7 +153,7 @@ spawn(tr_actor *self, const struct tr_socket_options *options, const struct tr_c
       tr_socket **out)
 {
     tr_actor *actor;
-    struct tri_socket_order order = {options != NULL ? *options : no_options, connect};
+    struct tri_socket_order order = {.options = options != NULL ? *options : no_options, .connect = connect};
     tr_status status = tri_socket_check_options(tr_actor_runtime(self), options);
     if (status == TR_OK)
         status = tri_actor_spawn_here(tri_actor_worker(self), self, &tri_socket_spawned, &order, &actor);
@@ -166,7 +181,7 @@ tr_runtime_connect(struct tr_runtime *runtime, const struct tr_socket_options *s
 {
     if (runtime == NULL || connect == NULL)
         return TR_EINVAL;
-    struct tri_socket_order order = {socket != NULL ? *socket : no_options, connect};
+    struct tri_socket_order order = {.options = socket != NULL ? *socket : no_options, .connect = connect};
     struct tr_spawn_options spawn_options = {.placement = TR_PLACE_LEAST_LOADED, .argument = &order};
     tr_status status = tri_socket_check_options(runtime, socket);
     return status == TR_OK ? tr_runtime_spawn(runtime, &tri_socket_spawned, &spawn_options, out) : status;
@@ -262,11 +277,11 @@ tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_o
 }
 
 tr_socket *
-tri_socket_find(struct tri_net *net, tr_ref ref)
+tri_socket_reach(struct tri_net *net, tr_ref ref)
 {
-    tr_actor *actor = tri_actor_find(net->worker, ref, &tri_socket_accepted);
+    tr_actor *actor = tri_actor_reach(net->worker, ref, &tri_socket_accepted);
     if (actor == NULL)
-        actor = tri_actor_find(net->worker, ref, &tri_socket_spawned);
+        actor = tri_actor_reach(net->worker, ref, &tri_socket_spawned);
     return actor != NULL ? tr_state(actor) : NULL;
 }
 
@@ -299,9 +314,10 @@ receive(tr_actor *self, void *state, tr_message *message)
 {
     tr_socket *socket = state;
     enum tr_event event;
-    (void)self;
-    if (tri_socket_is(socket, TRI_SOCKET_GONE))
+    if (tri_socket_is(socket, TRI_SOCKET_GONE)) {
+        tri_actor_bounce(self, message);
         return;
+    }
     socket->flags |= TRI_SOCKET_INSIDE;
     if (message->tag >= TRI_TAG_NET && !tr_event_of(message, &event)) /* it may be the owner of another socket */
         tri_remote_to_socket(socket, message);

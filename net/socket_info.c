@@ -154,8 +154,11 @@ tr_socket_set_data(tr_socket *socket, void *data)
 void
 tr_socket_set_events(tr_socket *socket, const struct tr_socket_events *events)
 {
-    if (socket != NULL)
-        socket->events = events != NULL ? events : &tri_no_events;
+    if (socket == NULL)
+        return;
+    socket->events = events != NULL ? events : &tri_no_events;
+    if (socket->events->data != NULL)
+        tri_socket_heard(socket);
 }
 
 tr_actor *

@@ -9,7 +9,7 @@
  *   reader.c      from the kernel to `data` and `end`; pause and resume; held.c: what could not be given yet
  *   writer.c      `write`; write_special.c: many slices, files, descriptors; end.c: cork and end
  *   queue.c       what waits to be written, and the callbacks; transmit.c: from there to the kernel
- *   connect.c     look-up and connect
+ *   connect.c     look-up and connect; start.c: when that begins, of an order from afar
  *   deal.c        accepted connections
  *   retry.c       writing again after a lack of memory
  *   idle.c        the timeout
@@ -153,6 +153,8 @@ struct tri_extra {
 
     tr_ref owner;          /* TR_NOBODY: callbacks */
     int64_t credit;        /* what is left of the owner's; below 0 when one read brought more events than that */
+    uint32_t full_credit;  /* when it has answered all events */
+    bool holds_end;        /* our side has not ended with the peer's, since the owner has events to answer */
     struct tri_idle watch; /* looks after an owner that does not answer */
     struct tri_held held;  /* came and could not be given */
     struct tr_decoder decoder;
@@ -166,6 +168,7 @@ struct tri_extra {
     struct tri_pipe_end *sources; /* pipes that end here */
     bool drops;                   /* data goes nowhere */
     bool reports_resets;          /* asked for: a reset is an error, whatever came before it */
+    bool unheard;                 /* PAUSED because nobody listens yet: tri_socket_heard() */
 };
 
 struct tri_writer; /* writer.h */
@@ -178,6 +181,7 @@ extern const struct tr_behavior tri_socket_accepted, tri_socket_spawned;
 struct tri_socket_order {
     struct tr_socket_options options;
     const struct tr_connect_options *connect; /* NULL: not yet */
+    bool from_afar;                           /* of tr_remote_socket(): whoever wants the data may say so later */
 };
 
 /* Are these options in order? TR_OK, TR_EBADLIMIT, TR_EBADREF, TR_EBADENCODING, TR_EINVAL. NULL is. Thread: any. */
@@ -212,7 +216,7 @@ void tri_socket_due(tr_socket *socket, uint32_t steps);
 /* The same from a callback of libuv: now, if the socket is not waiting for its owner. */
 void tri_socket_step_now(tr_socket *socket, uint32_t steps, uint32_t tag);
 
-/* Connecting begins in the next turn: what an owner sends together with its order to connect comes before. */
+/* Connecting begins in the next turn, when the callback that calls tr_socket_connect() has returned. */
 void tri_socket_start_later(tr_socket *socket);
 
 /* Tells libuv what to wait for. */
@@ -220,6 +224,9 @@ void tri_socket_poll(tr_socket *socket);
 
 /* Does what is due at the end of a bracket. */
 void tri_socket_settle(tr_socket *socket);
+
+/* Ends our side because the peer has ended, unless the user wants to do that. */
+void tri_socket_end_with_peer(tr_socket *socket);
 
 /* It counts among its server's connections no more. */
 void tri_socket_leave_share(tr_socket *socket);
@@ -240,6 +247,9 @@ void tri_socket_fail(tr_socket *socket, int uv_error, enum tri_socket_call call)
 
 /* Begins a new life: as before the first connect. */
 void tri_socket_again(tr_socket *socket);
+
+/* It was asked to stop as soon as its side has ended. */
+void tri_socket_drain(tr_socket *socket);
 
 /* Counts it among those that keep the program alive, or no more, as its flags say. */
 void tri_socket_count_live(tr_socket *socket);
@@ -282,8 +292,8 @@ struct tri_extra *tri_socket_extra(tr_socket *socket);
  */
 void tri_socket_mark(tr_socket *socket);
 
-/* The socket of that name, if it lives on this worker; else NULL. */
-tr_socket *tri_socket_find(struct tri_net *net, tr_ref ref);
+/* The socket of that name, if it may be acted on by a call (host.h, the rule of calls and messages); else NULL. */
+tr_socket *tri_socket_reach(struct tri_net *net, tr_ref ref);
 
 /* Is it a unix socket? */
 bool tri_socket_is_unix(const tr_socket *socket);
@@ -310,6 +320,9 @@ void tri_events_fd(tr_socket *socket, int fd);                 /* taken */
 void tri_events_error(tr_socket *socket, const struct tr_error *error);
 void tri_events_close(tr_socket *socket, bool had_error);
 
+/* Must our side stay open after the peer's end, until the owner has answered all events? Then AFTER_END comes again. */
+bool tri_events_hold_end(tr_socket *socket);
+
 /* The owner has answered that many events. */
 void tri_events_credit(tr_socket *socket, tr_ref from, uint32_t events);
 
@@ -331,6 +344,9 @@ void tri_reader_begin(tr_socket *socket);
 
 /* The same if the user wants data: first what waits is given. */
 void tri_reader_start(tr_socket *socket);
+
+/* Somebody wants the data from now on. A socket that was paused because nobody did goes on. */
+void tri_socket_heard(tr_socket *socket);
 
 /* The kernel has something; failing: an error as well, such as a reset. */
 void tri_reader_readable(tr_socket *socket, bool failing);
@@ -408,6 +424,13 @@ void tri_pipe_closed(tr_socket *socket);
 
 /* The second socket keeps up so badly that the first is not to be read now. */
 bool tri_pipe_is_full(const struct tri_pipe *pipe);
+
+/*
+ * A pipe to `to` was ordered from afar, but its first socket cannot open it any more: FAILED, it was destroyed, so what
+ * the second has is not the whole; OVER, its peer had ended before. Thread: any.
+ */
+enum tri_pipe_never { TRI_PIPE_FAILED, TRI_PIPE_OVER };
+void tri_pipe_never(tr_ref to, enum tri_pipe_never why);
 
 void tri_pipe_receive(tr_socket *socket, tr_message *message);
 

@@ -75,12 +75,30 @@ give_end(tr_socket *socket)
     tri_events_plain(socket, TR_EVENT_END);
 }
 
+void
+tri_socket_end_with_peer(tr_socket *socket)
+{
+    if (tri_socket_is(socket, TRI_SOCKET_PEER_ENDED) && !tri_socket_is(socket, TRI_SOCKET_HALF_OPEN))
+        tr_socket_end(socket);
+}
+
+/* After what was sent to the socket before, be it bytes of its own that a pipe brings back. */
 static void
-end_with_peer(tr_socket *socket)
+end_in_turn(tr_socket *socket)
+{
+    tr_message message = tr_message_signal(TRI_TAG_SOCKET_PEER_ENDED);
+    if (!tri_actor_has_mail(socket->actor) ||
+        tri_send_system(socket->net->worker, socket->actor, tr_self(socket->actor), &message) != TR_OK)
+        tri_socket_end_with_peer(socket);
+}
+
+/* An owner that has not answered every event may still write what answers them. */
+static void
+after_end(tr_socket *socket)
 {
     tri_pipe_end(socket);
-    if (!tri_socket_is(socket, TRI_SOCKET_HALF_OPEN))
-        tr_socket_end(socket);
+    if (!tri_events_hold_end(socket))
+        end_in_turn(socket);
     socket->due |= TRI_STEP(FIN);
 }
 
@@ -198,7 +216,7 @@ static const step_function steps[TRI_STEPS] = {
     [TRI_STEP_HELD] = tri_reader_held,
     [TRI_STEP_LAST] = tri_reader_last,
     [TRI_STEP_END] = give_end,
-    [TRI_STEP_AFTER_END] = end_with_peer,
+    [TRI_STEP_AFTER_END] = after_end,
     [TRI_STEP_FIN] = settle_end,
     [TRI_STEP_TIMEOUT] = give_timeout,
     [TRI_STEP_ERROR] = give_error,

@@ -10,6 +10,7 @@ enum {
     /* To a socket: remote.c. */
     TRI_TAG_SOCKET_CREDIT = TRI_TAG_NET, /* words[0] is how many */
     TRI_TAG_SOCKET_CONNECT,              /* a pointer to a struct connect_order */
+    TRI_TAG_SOCKET_START,                /* words[0] is a number: start.h */
     TRI_TAG_SOCKET_LOOKED_UP,            /* a pointer to a struct looked_up_order */
     TRI_TAG_SOCKET_WRITE,                /* a slice */
     TRI_TAG_SOCKET_WRITE_ASK,            /* a pointer to a struct write_ask, as are the next four */
@@ -31,11 +32,15 @@ enum {
     TRI_TAG_SOCKET_KEEP_ALIVE, /* words[0] is 0 or 1, words[1] in milliseconds */
     TRI_TAG_SOCKET_BACKGROUND, /* words[0] is 0 or 1 */
     TRI_TAG_SOCKET_OWNER,      /* words[0] is the owner, words[1] the credit */
-    TRI_TAG_SOCKET_PIPE,       /* words[0] is the receiver, words[1] the window, words[2] is 1 to keep it open */
+    TRI_TAG_SOCKET_PIPE,       /* a pointer to a struct pipe_order */
     TRI_TAG_SOCKET_UNPIPE,
-    TRI_TAG_SOCKET_INFO, /* words[0] is the tag of the answer, words[1] the token */
+    TRI_TAG_SOCKET_INFO, /* a pointer to a struct info_ask */
 
     TRI_TAG_SOCKET_ANSWER, /* of the resolver: a pointer to a struct tri_resolver_answer */
+
+    /* To a socket: of itself, since other messages waited. */
+    TRI_TAG_SOCKET_DRAIN,      /* it was asked to stop with TR_STOP_DRAIN */
+    TRI_TAG_SOCKET_PEER_ENDED, /* our side ends with the peer's */
 
     /* To a server: remote.c. */
     TRI_TAG_SERVER_LISTEN, /* a pointer to a struct listen_order */
@@ -43,7 +48,7 @@ enum {
     TRI_TAG_SERVER_PAUSE, /* words[0] is in milliseconds */
     TRI_TAG_SERVER_RESUME,
     TRI_TAG_SERVER_MAX_CONNECTIONS, /* words[0] is the limit */
-    TRI_TAG_SERVER_INFO,            /* words[0] is the tag of the answer */
+    TRI_TAG_SERVER_INFO,            /* a pointer to a struct info_ask */
 
     /* To a server: of a host's look-up, listen_tcp.c. */
     TRI_TAG_SERVER_LOOKED_UP, /* a pointer to a struct tri_resolver_answer */
@@ -74,6 +79,7 @@ enum {
     TRI_TAG_PIPE_CUT,         /* to the second: nothing more comes; words[0] is 1 if it is not whole */
     TRI_TAG_PIPE_TAKEN,       /* to the first: the number, and bytes that have gone to the kernel */
     TRI_TAG_PIPE_CLOSED,      /* to the first: the number, and 1 if the second has failed */
+    TRI_TAG_PIPE_NEVER,       /* to the second, of nobody: a pipe was ordered and is not opened; enum tri_pipe_never */
 };
 
 #endif

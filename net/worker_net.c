@@ -11,6 +11,7 @@
 #include "deal.h"
 #include "resolver.h"
 #include "socket_internal.h"
+#include "start.h"
 #include "trace_events.h"
 #include "writer.h"
 
@@ -30,6 +31,7 @@ close_net(struct tri_worker *worker)
     worker->runtime->left_behind += tri_resolver_forget(worker->runtime->host);
     tri_resolver_release();
     tri_deals_free(net);
+    tri_starts_free(net);
     uv_mutex_destroy(&net->lock);
     tri_slabs_fini(&net->slabs);
     free(net->fds);

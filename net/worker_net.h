@@ -13,6 +13,7 @@
 
 struct tri_deal;
 struct tri_endpoint;
+struct tri_start;
 
 #define TRI_GATHER 1024 /* slices in one writev: what IOV_MAX is on the systems we know */
 
@@ -38,8 +39,12 @@ struct tri_net {
     uv_idle_t idle; /* runs while something is due, and keeps the loop from sleeping */
     uint64_t *fds;  /* a bit for each descriptor that a socket here has */
     size_t fd_words;
-    uint64_t lookups;                /* ever begun: they number the questions */
-    uint64_t pipes;                  /* likewise */
+    uint64_t lookups;         /* ever begun: they number the questions */
+    uint64_t pipes;           /* likewise */
+    uint64_t started;         /* words to start: start.h */
+    struct tri_start *starts; /* those to be sent in the next turn; the last is valid if there is a first */
+    struct tri_start *last_start;
+    struct tri_later start;          /* to send them */
     uint64_t live;                   /* sockets and servers here that keep the program alive */
     bool is_live;                    /* the runtime was told that there are any */
     struct tri_endpoint *endpoints;  /* open ones */

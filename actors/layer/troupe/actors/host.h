@@ -26,8 +26,40 @@ void tri_actor_host(tr_actor *actor);
 /* What tr_exit() is for other actors. Thread: owner. */
 void tri_actor_end(tr_actor *actor);
 
-/* The actor of that name on this worker, if it is there and of that behavior; else NULL. Thread: owner of worker. */
-tr_actor *tri_actor_find(struct tri_worker *worker, tr_ref ref, const struct tr_behavior *behavior);
+/*
+ * The rule of calls and messages.
+ *
+ * An actor may act on another one of its worker by a call only while no message waits for that one. Otherwise it sends
+ * a message, which waits its turn. So everything reaches an actor in the order in which it was done, whether it came
+ * by a call or by a message.
+ *
+ * Why this is enough: what one actor sends to another of its worker is in the receiver's mailbox when the send returns.
+ * A receiver whose mailbox is empty has therefore handled everything that actors of this worker sent to it, or is just
+ * handling the last of it. Actors of other workers never call, so the lanes keep their order. Mail that came before an
+ * actor was born is put into its mailbox directly after its init, in which nobody else runs.
+ *
+ * The rule holds for an actor's acts on itself, too: what it does because of a refusal or of its peer's end comes after
+ * the messages that were sent to it before.
+ *
+ * By construction: the layer above reaches other actors through tri_actor_reach() alone, and that gives none for whom
+ * a message waits.
+ *
+ * What need not obey it: stopping, probing and the end of a child (deliver.c) are not done in the name of a sender;
+ * they act when they arrive, ahead of the mailbox, on the own worker as on others. A spawn acts on a new actor, to whom
+ * nobody of this worker can have sent anything. A program that calls a function of an object directly acts at once.
+ */
+
+/*
+ * The actor of that name, if it may be acted on by a call: it lives on this worker, is of that behavior, and no message
+ * waits for it. Else NULL: then send. Thread: owner of worker.
+ */
+tr_actor *tri_actor_reach(struct tri_worker *worker, tr_ref ref, const struct tr_behavior *behavior);
+
+/* Do messages wait for the actor? Then what it does to itself goes by a message, too. Thread: owner. */
+bool tri_actor_has_mail(const tr_actor *actor);
+
+/* An actor that cannot use a message makes it a dead letter, as if it had found nobody. Thread: owner. */
+void tri_actor_bounce(tr_actor *actor, tr_message *message);
 
 /* The worker on which an actor lives. */
 struct tri_worker *tri_actor_worker(const tr_actor *actor);
@@ -47,9 +79,13 @@ void tri_actor_leave(tr_actor *actor, struct tri_actor_frame frame);
 
 /*
  * Sends a message of the library's own: the tag may be a reserved one, and the mailbox limit does not apply. From
- * TRI_TAG_NET on the receiver gets it in receive like any other. Thread: owner of worker; self may be NULL.
+ * TRI_TAG_NET on the receiver gets it in receive like any other. A message that is refused is dropped.
+ * Thread: owner of worker; self may be NULL. Returns: TR_OK; TR_EGONE; TR_EBADREF; TR_ENOMEM.
  */
 tr_status tri_send_system(struct tri_worker *worker, tr_actor *self, tr_ref to, tr_message *message);
+
+/* The same, but a message that is refused stays the caller's. */
+tr_status tri_send_system_or_keep(struct tri_worker *worker, tr_actor *self, tr_ref to, tr_message *message);
 
 /* The same from a thread that is no worker. Thread: any. */
 tr_status tri_runtime_send_system(tr_runtime *runtime, tr_ref to, tr_message *message);
@@ -59,7 +95,9 @@ tr_status tri_runtime_send_system(tr_runtime *runtime, tr_ref to, tr_message *me
 
 /*
  * Messages with tags from TRI_TAG_TOLD on come back in a way: when nobody receives one, its sender gets a
- * TRI_TAG_UNDELIVERED, whose words[0] is the ref that was meant.
+ * TRI_TAG_UNDELIVERED, whose words[0] is the ref that was meant. If the receiver would be on the sender's own worker
+ * the send fails with TR_EGONE instead, but only when no message waits for the sender: what the receiver did before its
+ * end comes first (the rule above).
  */
 #define TRI_TAG_TOLD (TR_TAG_RESERVED + 0x2000u)
 #define TRI_TAG_UNDELIVERED (TRI_TAG_NET + 0xfffu)

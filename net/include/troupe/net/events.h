@@ -76,12 +76,12 @@ struct tr_socket_events {
  * socket stands still after its last event, as if that event's callback had not returned yet: it gives nothing more,
  * reads nothing more, and the peer feels it. Operations that the owner sends before the credit take place "inside" that
  * event. So with a credit of 1 the socket behaves as with callbacks; a larger credit lets the two work at the same
- * time, and then the socket may have ended its side after its peer's (see allow_half_open) before a last write of the
- * owner's arrives. Close is an event like any other and is to be answered, too: the socket's actor stays until then, to
+ * time. After its peer's end the socket ends its own side (see allow_half_open) when the owner has answered all events,
+ * so what it writes in answer to them is sent. Close is an event like any other and is to be answered, too: the socket's actor stays until then, to
  * be connected again. Descriptors that came with one message are told together, so they may be more than the credit.
  *
- * A socket whose owner is gone is destroyed, and not kept: when an event finds nobody, or, if it stands still, about a
- * second after the owner's end.
+ * A socket whose owner is gone is destroyed, and not kept, after the operations that the owner had sent: when an event
+ * finds nobody, or, if it waits for an answer, about a second after the owner's end.
  */
 struct tr_owner {
     tr_ref actor;    /* TR_NOBODY: no owner, callbacks */

@@ -6,6 +6,8 @@
  * TR_WRITE_COST_BYTES more, so that the window bounds memory within a factor of 2, however small the reads.
  * A socket may be piped to itself, which is an echo (the documents' own example), and two sockets to each other, which is a proxy.
  *
+ * What it does to a socket comes after what was sent to that socket before (remote.h), on one worker as on two.
+ *
  * How it ends:
  *   - the first one's peer ends: the second is ended after all that came before;
  *   - the first is destroyed before that: so is the second, with TR_EPIPE, since what its peer got is not the whole;

@@ -1,11 +1,21 @@
 /*
  * Sockets and servers from a distance: the operations of socket.h and server.h as messages to a ref, from any actor on
- * any worker. They are carried out in the order in which one actor sends them. One that reaches a socket which is
- * closed becomes a dead letter.
+ * any worker.
+ *
+ * Order: what one actor sends to one socket is carried out in the order in which it was sent, and what the actor does
+ * through a pipe comes in the same order: bytes that are written, then piped, arrive so, on one worker as on two. The
+ * functions of socket.h, called directly on a socket of the same worker, act at once, before what is still on its way.
+ * Operations that are sent in one callback are no unit: others may come between them, and the last may come some time
+ * after the first. But connecting begins after all that was sent in the callback that ordered it.
+ *
+ * Refusals: where the answer of the operation matters, a message brings it, with the tag that the caller chose; exactly
+ * one, also if the socket is gone. Any other refusal is an error event of the socket or server, as said below, and the
+ * socket is destroyed with that error where something would be missing in its stream otherwise; what is refused because
+ * the socket is destroyed is told by its close event. An operation that finds no socket is a dead letter.
  *
  * All functions: Thread: owner of self. Return TR_OK; TR_EINVAL; TR_EBADREF; TR_EGONE and TR_EFULL as tr_send(), though
- * no limit of the receiver's mailbox applies; TR_EBADLIMIT as the operation; TR_EBADTAG (reply_tag); TR_ENOMEM. Where
- * the answer of the operation matters, a message brings it: with the tag that the caller chose.
+ * no limit of the receiver's mailbox applies; TR_EBADLIMIT as the operation; TR_EBADTAG (reply_tag); TR_ENOMEM. A call
+ * that fails sends nothing.
  */
 #ifndef TROUPE_NET_REMOTE_H
 #define TROUPE_NET_REMOTE_H
@@ -27,14 +37,21 @@ tr_status tr_remote_credit(tr_actor *self, tr_ref socket, uint32_t events);
 /*
  * tr_socket_spawn() on another worker; options.owner is usually self. placement as in tr_spawn(), of which argument is
  * ignored; NULL: here. The name is valid at once. Returns as tr_socket_spawn() and tr_spawn().
+ *
+ * Without an owner and without a data callback nobody wants the data of this socket yet. Then it is as if it was paused
+ * until it has an owner, a pipe or a data callback, or is resumed: no byte is lost, whenever that is ordered. As in Node
+ * it notices the end of a stream from which no byte came; otherwise the end waits, too. The other events go to those who
+ * listen when they happen.
  */
 tr_status tr_remote_socket(tr_actor *self, const struct tr_socket_options *options,
                            const struct tr_spawn_options *placement, tr_ref *out);
 
 /*
- * tr_socket_connect(). The arguments are checked here, and what they point to is copied (but lookup_data); what only
- * the socket can know is not told (TR_EALREADY, TR_EISCONN, TR_EDESTROYED), or is an error event (TR_EBADADDRESS,
- * TR_ENOMEM).
+ * tr_socket_connect(). The arguments are checked here, and what they point to is copied (but lookup_data). Connecting,
+ * and thus every event of it, begins after all that self sends to the socket in the callback in which it calls this, so
+ * an owner or a pipe that is ordered there misses nothing. A socket that connects or is connected already goes on
+ * (TR_EALREADY, TR_EISCONN: the connect event comes, or came); one that is destroyed has its close event; TR_EBADADDRESS
+ * and TR_ENOMEM are error events.
  */
 tr_status tr_remote_connect(tr_actor *self, tr_ref socket, const struct tr_connect_options *options);
 
@@ -42,7 +59,7 @@ tr_status tr_remote_connect(tr_actor *self, tr_ref socket, const struct tr_conne
 tr_status tr_remote_looked_up(tr_actor *self, tr_ref socket, const struct tr_error *error,
                               const struct tr_address *addresses, unsigned count);
 
-/* tr_socket_write_slice(); the call takes a hold of its own. A write that is refused tells nobody but the socket. */
+/* tr_socket_write_slice(); the call takes a hold of its own. A write that is refused destroys the socket with the error. */
 tr_status tr_remote_write(tr_actor *self, tr_ref socket, tr_slice slice);
 
 /* What tr_remote_write_ask() and tr_remote_end_ask() are answered with. */
@@ -52,19 +69,19 @@ struct tr_remote_written {
 };
 
 /*
- * tr_socket_write_then(): a message with reply_tag and a struct tr_remote_written comes when the bytes have gone or
- * never will. If the socket's actor is gone by then the write is a dead letter and no answer comes. The answers keep
- * their place among the events that self gets as the socket's owner.
+ * tr_socket_write_then(): exactly one message with reply_tag and a struct tr_remote_written comes when the bytes have
+ * gone or never will; with TR_EGONE, and from TR_NOBODY, if the socket's actor is gone. The answers keep their place
+ * among the events that self gets as the socket's owner.
  */
 tr_status tr_remote_write_ask(tr_actor *self, tr_ref socket, tr_slice slice, uint32_t reply_tag, uint64_t token);
 
-/* tr_socket_write_fd(); a duplicate of fd goes along. */
+/* tr_socket_write_fd(); a duplicate of fd goes along. A refusal destroys the socket with the error. */
 tr_status tr_remote_write_fd(tr_actor *self, tr_ref socket, tr_slice slice, int fd);
 
 /* What tr_remote_write_check() is answered with: what tr_socket_write_slice() returned, at once. */
 struct tr_remote_accepted {
     uint64_t token;
-    tr_status status; /* TR_OK, TR_QUEUED, or the refusal */
+    tr_status status; /* TR_OK, TR_QUEUED, or the refusal; TR_EGONE: there is no socket */
 };
 
 /* As tr_remote_write_ask(), but the answer, a struct tr_remote_accepted, says what the write returned: for those who want to
@@ -83,15 +100,25 @@ tr_status tr_remote_end_ask(tr_actor *self, tr_ref socket, tr_slice slice, uint3
 
 tr_status tr_remote_destroy(tr_actor *self, tr_ref socket, tr_status error);
 tr_status tr_remote_destroy_with(tr_actor *self, tr_ref socket, const char *code); /* a constant */
+
+/* tr_socket_reset(). What cannot be reset, a unix socket, is destroyed with TR_EBADHANDLE. */
 tr_status tr_remote_reset(tr_actor *self, tr_ref socket);
+
 tr_status tr_remote_pause(tr_actor *self, tr_ref socket);
 tr_status tr_remote_resume(tr_actor *self, tr_ref socket);
+
+/* Where there is no memory for one of these the socket is destroyed with TR_ENOMEM: it would not do what was asked. */
 tr_status tr_remote_set_encoding(tr_actor *self, tr_ref socket, enum tr_encoding encoding);
 tr_status tr_remote_set_timeout(tr_actor *self, tr_ref socket, uint64_t timeout_ms);
 tr_status tr_remote_set_no_delay(tr_actor *self, tr_ref socket, bool no_delay);
 tr_status tr_remote_set_keep_alive(tr_actor *self, tr_ref socket, bool enable, uint64_t initial_delay_ms);
 tr_status tr_remote_set_background(tr_actor *self, tr_ref socket, bool background);
 tr_status tr_remote_set_owner(tr_actor *self, tr_ref socket, const struct tr_owner *owner);
+
+/*
+ * tr_socket_pipe(). If `from` cannot open the pipe any more, `to` does not wait for it: it is destroyed with TR_EPIPE,
+ * as by a pipe whose first socket is destroyed, or is ended if the peer of `from` had ended; not with keep_open.
+ */
 tr_status tr_remote_pipe(tr_actor *self, tr_ref from, tr_ref to, const struct tr_pipe_options *options);
 tr_status tr_remote_unpipe(tr_actor *self, tr_ref from);
 
@@ -110,12 +137,16 @@ struct tr_socket_info {
     bool destroyed;
 };
 
-/* A message with reply_tag and a struct tr_socket_info. */
+/* A message with reply_tag and a struct tr_socket_info; of a socket that is gone it says `destroyed`. */
 tr_status tr_remote_socket_info(tr_actor *self, tr_ref socket, uint32_t reply_tag, uint64_t token);
 
 /* tr_server_listen(), with what its options point to copied; an error that only the server can know is an error event. */
 tr_status tr_remote_server_listen(tr_actor *self, tr_ref server, const struct tr_listen_options *options);
+
+/* A server that does not listen closes all the same: it gives its close event. */
 tr_status tr_remote_server_close(tr_actor *self, tr_ref server);
+
+/* A refusal is an error event, with the call "pause" or "resume": TR_ENOTLISTENING, TR_ENOMEM. */
 tr_status tr_remote_server_pause(tr_actor *self, tr_ref server, uint64_t pause_ms);
 tr_status tr_remote_server_resume(tr_actor *self, tr_ref server);
 tr_status tr_remote_server_set_max_connections(tr_actor *self, tr_ref server, uint32_t max_connections);
@@ -128,7 +159,7 @@ struct tr_server_info {
     bool listening;
 };
 
-/* A message with reply_tag and a struct tr_server_info. */
+/* A message with reply_tag and a struct tr_server_info; a server that is gone is not listening. */
 tr_status tr_remote_server_info(tr_actor *self, tr_ref server, uint32_t reply_tag);
 
 TR_DECLARATIONS_END

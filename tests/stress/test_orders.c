@@ -1,0 +1,655 @@
+/*
+ * Random orders to random sockets: nothing is lost, nothing comes out of order, nothing stays open.
+ *
+ * In each play two actors, the hands of two workers, write to two sinks, sockets on random workers, into which two
+ * sources each are led as well. A source is
+ *   toggled  a socket whose own data callback writes to the sink, and which now and then is piped to it instead, by its
+ *            own callback or by an order of somebody else's, and unpiped again;
+ *   owned    a socket whose data events go to a hand, which writes them to the sink;
+ *   afar     a socket made, connected and piped by orders, in one callback or in two.
+ * Between the orders come pauses, corks, other owners, questions, and messages that fill mailboxes and batches. In a
+ * third of the plays a sink is destroyed in the middle.
+ *
+ * Provoked: pipes that are opened, used, ended and taken apart while messages wait for the other socket, and while none
+ * does; orders around the 64th message of a batch; connections that are there before anybody listens; ends of streams
+ * with unanswered events; sockets that vanish while everything of this is on its way to them. At the end each of these
+ * must have happened (`seen`).
+ *
+ * Checked: every byte says from whom it is (two bits) and which of his it is (six bits), so each sink's peer sees whether
+ * one is missing or out of its place. Whatever is not destroyed gets all of it. Every question is answered. All sockets
+ * close, and no descriptor is left.
+ *
+ * TROUPE_STRESS_SEEDS says how many seeds are played, TROUPE_STRESS_FIRST the first one.
+ */
+#include "../net/hands.h"
+#include "helpers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ck_pr.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <troupe/net/remote.h>
+#include <unistd.h>
+#include <uv.h>
+
+#define WORKERS 2u
+#define SINKS 2u
+#define SOURCES 4u /* two for each sink */
+#define ORIGINS 4u /* of a sink's bytes: the hands, its sources */
+#define SEEDS 60u
+#define MANY_MESSAGES 80u
+
+enum { ORDER = 30, FILL, ANSWER };
+
+enum kind { TOGGLED, OWNED, AFAR, KINDS };
+
+struct sink {
+    unsigned worker;
+    tr_ref ref;
+    int fd, peer;
+    uint64_t expected[ORIGINS], received[ORIGINS];
+    bool destroyed, asked_to_end;
+};
+
+struct source {
+    enum kind kind;
+    unsigned worker, owner, index;
+    struct sink *sink;
+    tr_ref ref;
+    int fd, peer, listening;
+    uint16_t port;
+    uint64_t sent, size, by_event;
+    uint32_t credit, unanswered;
+    bool split; /* afar: connected in one callback, piped in another */
+    bool ended; /* by its peer */
+};
+
+static struct sink sinks[SINKS];
+static struct source sources[SOURCES];
+static uint64_t written[WORKERS][SINKS]; /* by a hand; its own */
+static unsigned opened, closed, asked, answered;
+
+/* What has happened, in all plays: each must have. */
+enum { BY_EVENT, BY_PIPE, SAME_WORKER, OTHER_WORKER, TOGGLES, UNHEARD, DESTROYED, LATE_CREDITS, QUESTIONS, KINDS_SEEN };
+static const char *const seen_names[] = {
+    "data events", "sources with piped bytes",          "pipes on one worker", "between two",
+    "toggles",     "connections that nobody heard yet", "sinks destroyed",     "late credits",
+    "questions"};
+static uint64_t seen[KINDS_SEEN];
+
+static void
+see(unsigned what)
+{
+    ck_pr_inc_64(&seen[what]);
+}
+
+/* Chance: of this thread, and one of each worker's. */
+
+static uint64_t chance[WORKERS + 1];
+#define HERE WORKERS
+
+static unsigned
+draw(unsigned who, unsigned limit)
+{
+    uint64_t *x = &chance[who];
+    *x ^= *x << 13;
+    *x ^= *x >> 7;
+    *x ^= *x << 17;
+    return (unsigned)(*x >> 33) % limit;
+}
+
+static unsigned
+worker_of(tr_actor *self)
+{
+    return tr_ref_worker(tr_self(self));
+}
+
+/* Bytes. */
+
+static void
+fill(unsigned char *data, size_t size, unsigned origin, uint64_t place)
+{
+    for (size_t i = 0; i < size; i++)
+        data[i] = (unsigned char)(origin << 6 | ((place + i) & 63));
+}
+
+static void
+check(struct sink *sink, const unsigned char *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        unsigned origin = data[i] >> 6;
+        assert_int_equal(data[i] & 63, sink->received[origin] & 63);
+        sink->received[origin]++;
+    }
+}
+
+/* Origin 2 or 3. */
+static unsigned
+origin_of(const struct source *source)
+{
+    return 2 + source->index / SINKS;
+}
+
+/* Sockets. */
+
+static void
+on_close(tr_socket *socket, bool had_error)
+{
+    (void)socket;
+    (void)had_error;
+    ck_pr_inc_uint(&closed);
+}
+
+/* A refusal says that the sink is gone. */
+static void
+forward(tr_actor *self, struct source *source, tr_slice data)
+{
+    see(BY_EVENT);
+    source->by_event += data.size;
+    tr_remote_write(self, source->sink->ref, data);
+}
+
+static void
+note_pipe(const struct source *source)
+{
+    see(TOGGLES);
+    see(source->worker == source->sink->worker ? SAME_WORKER : OTHER_WORKER);
+}
+
+static struct tr_pipe_options
+pipe_options(unsigned worker)
+{
+    return (struct tr_pipe_options){.window_bytes = 1 + draw(worker, 2000), .keep_open = true};
+}
+
+static void
+on_data(tr_socket *socket, tr_slice data)
+{
+    struct source *source = tr_socket_data(socket);
+    forward(tr_socket_actor(socket), source, data);
+    if (draw(source->worker, 3) != 0)
+        return;
+    struct tr_pipe_options options = pipe_options(source->worker);
+    if (tr_socket_pipe(socket, source->sink->ref, &options) == TR_OK)
+        note_pipe(source);
+}
+
+static void
+on_message(tr_socket *socket, tr_message *message)
+{
+    struct source *source = tr_socket_data(socket);
+    if (message->tag == FILL && source != NULL && source->kind == TOGGLED && draw(source->worker, 40) == 0)
+        tr_socket_unpipe(socket);
+}
+
+static const struct tr_socket_events sink_events = {.message = on_message, .close = on_close};
+static const struct tr_socket_events toggled_events = {.data = on_data, .message = on_message, .close = on_close};
+
+static void
+adopt_sink(tr_actor *self, void *argument)
+{
+    struct sink *sink = argument;
+    struct tr_socket_options options = {.events = &sink_events, .allow_half_open = true};
+    tr_socket *socket;
+    assert_int_equal(tr_socket_adopt(self, sink->fd, TR_READABLE | TR_WRITABLE, &options, &socket), TR_OK);
+    sink->ref = tr_socket_ref(socket);
+}
+
+static void
+adopt_source(tr_actor *self, void *argument)
+{
+    struct source *source = argument;
+    struct tr_socket_options options = {.events = &toggled_events, .data = source};
+    tr_socket *socket;
+    if (source->kind == OWNED)
+        options.owner = (struct tr_owner){.actor = hands[source->owner], .credit = source->credit};
+    assert_int_equal(tr_socket_adopt(self, source->fd, TR_READABLE | TR_WRITABLE, &options, &socket), TR_OK);
+    source->ref = tr_socket_ref(socket);
+}
+
+/* Orders: what a hand does in one callback. */
+
+enum what { WRITE, FILL_UP, PIPE, UNPIPE, PAUSE, RESUME, CORK, OWN, DESTROY, END, MAKE, PIPE_AFAR };
+
+struct order {
+    enum what what;
+    unsigned which, count;
+};
+
+static void
+fill_up(tr_actor *self, tr_ref to, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        tr_message message = tr_message_signal(FILL);
+        tr_send(self, to, &message);
+    }
+}
+
+/* One of the ways to write; a question is counted. */
+static void
+write_some(tr_actor *self, unsigned which, unsigned count)
+{
+    unsigned char data[512];
+    unsigned worker = worker_of(self);
+    tr_slice copy;
+    fill(data, count, worker, written[worker][which]);
+    written[worker][which] += count;
+    assert_int_equal(tr_slice_copy(data, count, &copy), TR_OK);
+    tr_status status = TR_EGONE;
+    unsigned way = draw(worker, 3);
+    if (way == 0)
+        tr_remote_write(self, sinks[which].ref, copy);
+    else if (way == 1)
+        status = tr_remote_write_ask(self, sinks[which].ref, copy, ANSWER, 0);
+    else
+        status = tr_remote_write_check(self, sinks[which].ref, copy, ANSWER, 0);
+    if (status == TR_OK) {
+        ck_pr_inc_uint(&asked);
+        see(QUESTIONS);
+    }
+    tr_slice_release(copy);
+}
+
+static void
+pipe_by_order(tr_actor *self, struct source *source)
+{
+    struct tr_pipe_options options = pipe_options(worker_of(self));
+    if (tr_remote_pipe(self, source->ref, source->sink->ref, &options) == TR_OK)
+        note_pipe(source);
+}
+
+static void
+make_afar(tr_actor *self, struct source *source)
+{
+    struct tr_socket_options options = {.events = &sink_events};
+    struct tr_spawn_options place = {.placement = TR_PLACE_WORKER, .worker = source->worker};
+    struct tr_connect_options connect = {.host = "127.0.0.1", .port = source->port};
+    fill_up(self, hands[source->worker], draw(worker_of(self), MANY_MESSAGES));
+    assert_int_equal(tr_remote_socket(self, &options, &place, &source->ref), TR_OK);
+    assert_int_equal(tr_remote_connect(self, source->ref, &connect), TR_OK);
+    fill_up(self, hands[source->worker], draw(worker_of(self), MANY_MESSAGES));
+    if (source->split)
+        see(UNHEARD);
+    else
+        pipe_by_order(self, source);
+}
+
+static void
+cork_and_write(tr_actor *self, unsigned which, unsigned count)
+{
+    tr_remote_cork(self, sinks[which].ref);
+    write_some(self, which, count);
+    tr_remote_uncork(self, sinks[which].ref);
+}
+
+static void
+carry_out(tr_actor *self, const struct order *order)
+{
+    struct source *source = &sources[order->which];
+    unsigned worker = worker_of(self);
+    struct tr_owner owner = {.actor = hands[source->owner], .credit = source->credit};
+    switch (order->what) {
+    case WRITE: write_some(self, order->which, order->count); break;
+    case CORK: cork_and_write(self, order->which, order->count); break;
+    case FILL_UP: fill_up(self, draw(worker, 2) == 0 ? source->ref : source->sink->ref, order->count); break;
+    case PIPE: pipe_by_order(self, source); break;
+    case UNPIPE: tr_remote_unpipe(self, source->ref); break;
+    case PAUSE: tr_remote_pause(self, source->ref); break;
+    case RESUME: tr_remote_resume(self, source->ref); break;
+    case OWN: tr_remote_set_owner(self, source->ref, &owner); break;
+    case DESTROY: tr_remote_destroy(self, sinks[order->which].ref, draw(worker, 2) == 0 ? TR_OK : TR_ETIMEDOUT); break;
+    case END: tr_remote_end(self, sinks[order->which].ref); break;
+    case MAKE: make_afar(self, source); break;
+    case PIPE_AFAR: pipe_by_order(self, source); break;
+    }
+}
+
+/* An owner, which answers some events together with later ones. */
+static void
+on_event(tr_actor *self, struct source *source, enum tr_event event, tr_message *message)
+{
+    if (event == TR_EVENT_DATA)
+        forward(self, source, message->payload.slice);
+    source->unanswered++;
+    bool is_last = event == TR_EVENT_END || event == TR_EVENT_ERROR || event == TR_EVENT_CLOSE;
+    if (event == TR_EVENT_CLOSE)
+        ck_pr_inc_uint(&closed);
+    if (!is_last && source->unanswered + 1 < source->credit && draw(worker_of(self), 2) == 0) {
+        see(LATE_CREDITS);
+        return;
+    }
+    tr_remote_credit(self, message->from, source->unanswered);
+    source->unanswered = 0;
+}
+
+static void
+receive(tr_actor *self, tr_message *message)
+{
+    enum tr_event event;
+    struct order order;
+    if (message->tag == ORDER) {
+        memcpy(&order, tr_message_data(message), sizeof(order));
+        carry_out(self, &order);
+    } else if (message->tag == ANSWER) {
+        ck_pr_inc_uint(&answered);
+    } else if (tr_event_of(message, &event)) {
+        for (unsigned i = 0; i < SOURCES; i++)
+            if (sources[i].kind == OWNED && sources[i].ref == message->from)
+                on_event(self, &sources[i], event, message);
+    }
+}
+
+static void
+give_order(unsigned worker, enum what what, unsigned which, unsigned count)
+{
+    struct order order = {what, which, count};
+    tr_message message = tr_message_copy(ORDER, &order, sizeof(order));
+    assert_int_equal(tr_runtime_send(hands_runtime, hands[worker], &message), TR_OK);
+}
+
+/* The peers: this thread. */
+
+static void
+unblock(int fd)
+{
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+static void
+close_peer(int *peer)
+{
+    if (*peer >= 0)
+        close(*peer);
+    *peer = -1;
+}
+
+static void
+feed(struct source *source)
+{
+    unsigned char data[700];
+    if (source->peer < 0 && source->listening >= 0) {
+        source->peer = accept(source->listening, NULL, NULL);
+        if (source->peer >= 0)
+            unblock(source->peer);
+    }
+    if (source->peer < 0 || source->ended)
+        return;
+    size_t size = 1 + draw(HERE, sizeof(data));
+    size = size < source->size - source->sent ? size : (size_t)(source->size - source->sent);
+    fill(data, size, origin_of(source), source->sent);
+    ssize_t sent = send(source->peer, data, size, MSG_NOSIGNAL);
+    if (sent > 0)
+        source->sent += (uint64_t)sent;
+    bool broken = sent < 0 && errno != EAGAIN;
+    if (source->sent == source->size || broken) {
+        shutdown(source->peer, SHUT_WR);
+        source->ended = true;
+        if (source->kind == AFAR || broken)
+            close_peer(&source->peer);
+    }
+}
+
+static uint64_t
+sum(const uint64_t counts[ORIGINS])
+{
+    return counts[0] + counts[1] + counts[2] + counts[3];
+}
+
+static void
+drain(struct sink *sink)
+{
+    unsigned char data[4096];
+    ssize_t size;
+    while (sink->peer >= 0 && (size = recv(sink->peer, data, sizeof(data), 0)) != -1) {
+        if (size == 0) {
+            close_peer(&sink->peer);
+            break;
+        }
+        check(sink, data, (size_t)size);
+    }
+    if (sink->peer >= 0 && errno != EAGAIN)
+        close_peer(&sink->peer);
+    if (!sink->destroyed && !sink->asked_to_end && sum(sink->received) == sum(sink->expected)) {
+        sink->asked_to_end = true;
+        give_order(draw(HERE, WORKERS), END, (unsigned)(sink - sinks), 0);
+        shutdown(sink->peer, SHUT_WR);
+    }
+}
+
+/* A play. */
+
+static void
+open_sink(struct sink *sink)
+{
+    int fds[2];
+    hands_pair(fds);
+    *sink = (struct sink){.worker = draw(HERE, WORKERS), .fd = fds[0], .peer = fds[1]};
+    unblock(sink->peer);
+    on_worker(sink->worker, adopt_sink, sink);
+    opened++;
+}
+
+static void
+open_source(struct source *source, unsigned index)
+{
+    static const uint32_t credits[] = {1, 2, 4, 16};
+    *source = (struct source){
+        .kind = (enum kind)draw(HERE, KINDS),
+        .worker = draw(HERE, WORKERS),
+        .owner = draw(HERE, WORKERS),
+        .index = index,
+        .sink = &sinks[index % SINKS],
+        .peer = -1,
+        .listening = -1,
+        .size = 1 + draw(HERE, 4000),
+        .credit = credits[draw(HERE, 4)],
+        .split = draw(HERE, 2) == 0,
+    };
+    source->sink->expected[origin_of(source)] = source->size;
+    opened++;
+    if (source->kind == AFAR) {
+        source->listening = tests_peer_listen(&source->port);
+        assert_true(source->listening >= 0);
+        unblock(source->listening);
+        give_order(source->owner, MAKE, index, 0);
+        return;
+    }
+    int fds[2];
+    hands_pair(fds);
+    source->fd = fds[0];
+    source->peer = fds[1];
+    unblock(source->peer);
+    on_worker(source->worker, adopt_source, source);
+}
+
+/* One that the source's kind allows. */
+static void
+order_at_random(unsigned which)
+{
+    const struct source *source = &sources[which];
+    unsigned worker = draw(HERE, WORKERS), kind = draw(HERE, 6);
+    if (source->kind == AFAR && (worker != source->owner || !source->split)) /* its name is known to its maker alone */
+        return;
+    if (kind == 0)
+        give_order(worker, FILL_UP, which, draw(HERE, MANY_MESSAGES));
+    else if (kind == 1)
+        give_order(worker, PAUSE, which, 0);
+    else if (source->kind == AFAR) /* resumed before it is piped it would lose what comes, as it was told to */
+        give_order(worker, PIPE_AFAR, which, 0);
+    else if (kind == 2)
+        give_order(worker, RESUME, which, 0);
+    else if (source->kind == TOGGLED)
+        give_order(worker, kind < 5 ? PIPE : UNPIPE, which, 0);
+    else
+        give_order(worker, OWN, which, 0);
+}
+
+/* What a hand is to write to a sink, in pieces. */
+static void
+order_write(uint64_t left[WORKERS][SINKS])
+{
+    unsigned worker = draw(HERE, WORKERS), which = draw(HERE, SINKS);
+    unsigned count = 1 + draw(HERE, 500);
+    if (count > left[worker][which])
+        count = (unsigned)left[worker][which];
+    left[worker][which] -= count;
+    if (count > 0)
+        give_order(worker, draw(HERE, 5) == 0 ? CORK : WRITE, which, count);
+}
+
+static bool
+all_is_ordered(uint64_t left[WORKERS][SINKS])
+{
+    uint64_t rest = 0;
+    for (unsigned i = 0; i < WORKERS * SINKS; i++)
+        rest += left[i / SINKS][i % SINKS];
+    for (unsigned i = 0; i < SOURCES; i++)
+        rest += sources[i].ended ? 0 : 1;
+    return rest == 0;
+}
+
+static void
+destroy_one(void)
+{
+    unsigned which = draw(HERE, SINKS);
+    if (sinks[which].destroyed || sinks[which].asked_to_end)
+        return;
+    sinks[which].destroyed = true;
+    see(DESTROYED);
+    give_order(draw(HERE, WORKERS), DESTROY, which, 0);
+}
+
+static bool
+all_closed(void)
+{
+    return ck_pr_load_uint(&closed) == opened && ck_pr_load_uint(&answered) == ck_pr_load_uint(&asked);
+}
+
+/* Whatever was paused goes on, and an afar source that nobody has piped yet is piped. */
+static void
+go_on(void)
+{
+    for (unsigned i = 0; i < SOURCES; i++)
+        give_order(sources[i].owner, sources[i].kind == AFAR ? PIPE_AFAR : RESUME, i, 0);
+}
+
+static void
+move_peers(void)
+{
+    for (unsigned i = 0; i < SOURCES; i++)
+        feed(&sources[i]);
+    for (unsigned i = 0; i < SINKS; i++)
+        drain(&sinks[i]);
+}
+
+static void
+act(uint64_t left[WORKERS][SINKS], bool destroys)
+{
+    for (unsigned step = 0; step < 10000 && !all_is_ordered(left); step++) {
+        order_write(left);
+        if (draw(HERE, 3) == 0)
+            order_at_random(draw(HERE, SOURCES));
+        if (destroys && draw(HERE, 50) == 0)
+            destroy_one();
+        move_peers();
+        if (step % 64 == 63)
+            go_on();
+    }
+}
+
+static void
+finish(void)
+{
+    uint64_t limit = uv_hrtime() + TESTS_LIMIT_MS * UINT64_C(1000000);
+    for (unsigned turn = 0; !all_closed() && uv_hrtime() < limit; turn++) {
+        struct pollfd wait[SINKS];
+        move_peers();
+        if (turn % 16 == 0)
+            go_on();
+        for (unsigned i = 0; i < SINKS; i++)
+            wait[i] = (struct pollfd){.fd = sinks[i].peer, .events = POLLIN};
+        poll(wait, SINKS, 1);
+    }
+}
+
+static void
+check_sinks(void)
+{
+    for (unsigned i = 0; i < SOURCES; i++)
+        if (sources[i].by_event < sources[i].sink->received[origin_of(&sources[i])])
+            see(BY_PIPE);
+    for (unsigned i = 0; i < SINKS; i++)
+        for (unsigned origin = 0; origin < ORIGINS && !sinks[i].destroyed; origin++)
+            assert_int_equal(sinks[i].received[origin], sinks[i].expected[origin]);
+}
+
+static void
+play(unsigned seed)
+{
+    uint64_t left[WORKERS][SINKS];
+    for (unsigned i = 0; i <= WORKERS; i++)
+        chance[i] = (seed * UINT64_C(3) + i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    memset(written, 0, sizeof(written));
+    opened = closed = asked = answered = 0;
+    hands_receive = receive;
+    for (unsigned i = 0; i < SINKS; i++)
+        open_sink(&sinks[i]);
+    for (unsigned i = 0; i < WORKERS * SINKS; i++)
+        sinks[i % SINKS].expected[i / SINKS] = left[i / SINKS][i % SINKS] = draw(HERE, 4000);
+    for (unsigned i = 0; i < SOURCES; i++)
+        open_source(&sources[i], i);
+    act(left, draw(HERE, 3) == 0);
+    finish();
+    assert_int_equal(ck_pr_load_uint(&closed), opened);
+    assert_int_equal(ck_pr_load_uint(&answered), ck_pr_load_uint(&asked));
+    move_peers();
+    check_sinks();
+    for (unsigned i = 0; i < SOURCES; i++) {
+        close_peer(&sources[i].peer);
+        close_peer(&sources[i].listening);
+    }
+    for (unsigned i = 0; i < SINKS; i++)
+        close_peer(&sinks[i].peer);
+}
+
+static unsigned
+number(const char *name, unsigned otherwise)
+{
+    const char *text = getenv(name);
+    return text != NULL ? (unsigned)strtoul(text, NULL, 10) : otherwise;
+}
+
+static void
+random_orders_lose_nothing_keep_their_order_and_leave_nothing_open(void **state)
+{
+    unsigned first = number("TROUPE_STRESS_FIRST", 1), seeds = number("TROUPE_STRESS_SEEDS", SEEDS);
+    (void)state;
+    for (unsigned seed = first; seed < first + seeds; seed++) {
+        if (seed % 10 == 1 || seeds < 10)
+            print_message("seed %u\n", seed);
+        hands_open(WORKERS);
+        play(seed);
+        hands_close();
+    }
+    for (unsigned i = 0; i < KINDS_SEEN; i++)
+        print_message("%s: %llu\n", seen_names[i], (unsigned long long)seen[i]);
+    for (unsigned i = 0; i < KINDS_SEEN && seeds >= SEEDS; i++)
+        assert_true(seen[i] > 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_orders_lose_nothing_keep_their_order_and_leave_nothing_open),
+    };
+    return cmocka_run_group_tests(tests, hands_warm_up, NULL);
+}

@@ -384,18 +384,6 @@ carry(struct flow *flows, size_t n)
     }
 }
 
-/* Sends until nothing more is taken for a while. */
-static void
-send_until_stuck(struct flow *flow)
-{
-    struct pollfd wanted = {.fd = flow->from, .events = POLLOUT};
-    do {
-        while (send_some(flow))
-            ;
-    } while (poll(&wanted, 1, QUIET_MS) > 0);
-    assert_true(flow->sent < flow->size);
-}
-
 static void
 assert_at_end(int fd)
 {
@@ -489,6 +477,18 @@ two_sockets_piped_to_each_other_are_a_proxy(void **state)
     everywhere(proxy);
 }
 
+/* Sends until the second socket keeps bytes and nothing more is taken for a while. */
+static void
+send_until_stuck(struct flow *flow, struct side *second)
+{
+    struct pollfd wanted = {.fd = flow->from, .events = POLLOUT};
+    do {
+        while (send_some(flow))
+            ;
+    } while (poll(&wanted, 1, QUIET_MS) > 0 || look_at(second).buffered == 0);
+    assert_true(flow->sent < flow->size);
+}
+
 /* Back-pressure. */
 
 static void
@@ -499,7 +499,7 @@ slow_reader(const struct place *place)
     open_two(place, &fast, &slow);
     join(&fast, &slow, &options);
     struct flow flow = {.from = fast.peer, .to = slow.peer, .stream = 3, .size = 256u << 20};
-    send_until_stuck(&flow);
+    send_until_stuck(&flow, &slow);
     uint64_t buffered = look_at(&slow).buffered;
     assert_true(buffered > 0);
     assert_true(buffered <= options.window_bytes + READ_BYTES);
@@ -643,7 +643,7 @@ pipe_again(const struct place *place)
     open_side(&third, 1 - place->second, place->transport);
     join(&first, &second, NULL);
     struct flow flow = {.from = first.peer, .to = second.peer, .stream = 9, .size = 256u << 20};
-    send_until_stuck(&flow);
+    send_until_stuck(&flow, &second);
     uint64_t went_to_second = look_at(&first).bytes_read;
     join(&first, &third, NULL);
     struct flow rest = flow;
@@ -875,7 +875,7 @@ answer_first(const struct place *place, bool reset)
     join(&client, &server, NULL);
     join(&server, &client, &(struct tr_pipe_options){.window_bytes = 2 * FITS_NOWHERE});
     struct flow question = {.from = client.peer, .stream = 1, .size = 256u << 20};
-    send_until_stuck(&question);
+    send_until_stuck(&question, &server);
     struct flow answer = {.from = server.peer, .to = client.peer, .stream = 2, .size = FITS_NOWHERE};
     while (answer.sent < answer.size)
         if (!send_some(&answer))

@@ -31,6 +31,7 @@
 #include "worker_internal.h"
 
 #include "affinity.h"
+#include "descriptors.h"
 #include "doorbell.h"
 #include "mail.h"
 
@@ -296,10 +297,21 @@ tri_worker_quiet(struct tri_worker *worker)
 
 /* Life. */
 
+/* A loop takes four descriptors, so many workers need more of them than the usual soft limit allows. */
+static int
+init_loop(uv_loop_t *loop)
+{
+    int err;
+    do
+        err = uv_loop_init(loop);
+    while (err == UV_EMFILE && tri_descriptors_raise());
+    return err;
+}
+
 static tr_status
 open_loop(struct tri_worker *worker)
 {
-    int err = uv_loop_init(&worker->loop);
+    int err = init_loop(&worker->loop);
     if (err != 0)
         return tri_status_from_uv(err);
     worker->loop.data = worker;

@@ -7,7 +7,9 @@
  * The handle is armed for the first entry or earlier, never later. Starting a timer arms it anew only if that one is the
  * first; stopping one leaves it as it is, at the price of one wake-up that finds nothing to do.
  *
- * A round fires what is due and was started before the round: the running number tells. What a callback starts
+ * A round fires what is due and was started before the round: the running number tells. It does so in portions, one in
+ * each turn of the loop, so that the mail and the sockets of the worker get their turns however much is due at once: an
+ * idle handle, which keeps the loop from blocking, drives the portions after the first. What a callback starts
  * without a delay is left for a millisecond later, because libuv 1.44 runs a handle that its callback armed without a
  * delay again in the same turn, for ever. So the loop lives whatever callbacks start.
  *
@@ -23,6 +25,7 @@
 #include <troupe/core/timers.h>
 
 #define ROOM_FIRST 64u
+#define PORTION 512u
 
 struct tri_timers_entry {
     uint64_t due_ms;
@@ -124,19 +127,50 @@ insert(struct tri_timers *timers, struct tri_timer *timer, uint64_t due_ms)
     sift_up(timers, timers->count++, entry);
 }
 
+/* Fires what is due and belongs to the round, PORTION at the most. true: there may be more. */
+static bool
+fire_portion(struct tri_timers *timers)
+{
+    uint64_t now_ms = uv_now(timers->loop);
+    unsigned fired = 0;
+    for (; fired < PORTION && timers->count > 0; fired++) {
+        const struct tri_timers_entry *first = &timers->heap[0];
+        if (first->due_ms > now_ms || first->order >= timers->round)
+            break;
+        struct tri_timer *timer = first->timer;
+        remove_at(timers, 0);
+        timer->fire(timer);
+    }
+    return fired == PORTION;
+}
+
+static void
+end_round(struct tri_timers *timers)
+{
+    timers->armed_ms = TRI_CLOCK_NEVER;
+    if (timers->count > 0)
+        arm_for_first(timers, 1);
+}
+
+static void
+on_rest(uv_idle_t *handle)
+{
+    struct tri_timers *timers = handle->data;
+    if (fire_portion(timers) || uv_is_closing((uv_handle_t *)handle))
+        return;
+    uv_idle_stop(handle);
+    end_round(timers);
+}
+
 static void
 on_wake(uv_timer_t *handle)
 {
     struct tri_timers *timers = handle->data;
-    uint64_t now_ms = uv_now(timers->loop), round = timers->started;
-    while (timers->count > 0 && timers->heap[0].due_ms <= now_ms && timers->heap[0].order < round) {
-        struct tri_timer *timer = timers->heap[0].timer;
-        remove_at(timers, 0);
-        timer->fire(timer);
-    }
-    timers->armed_ms = TRI_CLOCK_NEVER;
-    if (timers->count > 0)
-        arm_for_first(timers, 1);
+    timers->round = timers->started;
+    if (!fire_portion(timers))
+        end_round(timers);
+    else if (!uv_is_closing((uv_handle_t *)handle))
+        uv_idle_start(&timers->rest, on_rest);
 }
 
 tr_status
@@ -144,7 +178,8 @@ tri_timers_open(struct tri_timers *timers, uv_loop_t *loop)
 {
     *timers = (struct tri_timers){.loop = loop, .armed_ms = TRI_CLOCK_NEVER};
     int error = uv_timer_init(loop, &timers->handle);
-    timers->handle.data = timers;
+    timers->handle.data = timers->rest.data = timers;
+    uv_idle_init(loop, &timers->rest); /* cannot fail */
     return tri_status_from_uv(error);
 }
 
@@ -157,6 +192,7 @@ tri_timers_close(struct tri_timers *timers)
     timers->heap = NULL;
     timers->room = 0;
     uv_close((uv_handle_t *)&timers->handle, NULL);
+    uv_close((uv_handle_t *)&timers->rest, NULL);
 }
 
 tr_status

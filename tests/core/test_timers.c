@@ -400,6 +400,75 @@ a_hundred_thousand_armed_timers_let_the_loop_sleep(void **state)
     free(probes);
 }
 
+/* Each turn of the loop fires some of what is due at once, and looks at everything else in between. */
+static uint64_t portion, portion_most, fired_in_all, out_of_order;
+
+struct numbered {
+    struct tri_timer timer;
+    uint64_t number;
+};
+
+static void
+count_portion(struct tri_timer *timer)
+{
+    out_of_order += ((struct numbered *)timer)->number != fired_in_all++;
+    portion++;
+}
+
+static void
+note_portion(uv_check_t *handle)
+{
+    (void)handle;
+    portion_most = portion > portion_most ? portion : portion_most;
+    portion = 0;
+}
+
+static void
+a_hundred_thousand_timers_due_together_fire_in_portions_and_in_order(void **state)
+{
+    struct fixture *f = *state;
+    size_t count = 100000;
+    struct numbered *timers = calloc(count, sizeof(*timers));
+    uv_check_t check;
+    uv_check_init(&f->loop, &check);
+    uv_check_start(&check, note_portion);
+    portion = portion_most = fired_in_all = out_of_order = 0;
+    for (size_t i = 0; i < count; i++) {
+        timers[i] = (struct numbered){.timer.fire = count_portion, .number = i};
+        assert_int_equal(tri_timer_start_at(&f->timers, &timers[i].timer, uv_now(&f->loop)), TR_OK);
+    }
+    run_dry(f);
+    assert_int_equal(fired_in_all, count);
+    assert_int_equal(out_of_order, 0);
+    assert_in_range(portion_most, 1, 1024);
+    uv_run(&f->loop, UV_RUN_NOWAIT);
+    struct probe last = {0}; /* afterwards it sleeps and wakes as ever */
+    start_probe(f, &last, 3);
+    assert_in_range(uv_backend_timeout(&f->loop), 1, 4);
+    run_dry(f);
+    assert_int_equal(last.fired, 1);
+    uv_close((uv_handle_t *)&check, NULL);
+    uv_run(&f->loop, UV_RUN_NOWAIT);
+    free(timers);
+}
+
+static void
+timers_are_closed_in_the_middle_of_a_round(void **state)
+{
+    struct fixture *f = *state;
+    static struct numbered timers[2000];
+    portion = fired_in_all = 0;
+    for (size_t i = 0; i < 2000; i++) {
+        timers[i] = (struct numbered){.timer.fire = count_portion, .number = i};
+        assert_int_equal(tri_timer_start_at(&f->timers, &timers[i].timer, uv_now(&f->loop)), TR_OK);
+    }
+    uv_run(&f->loop, UV_RUN_NOWAIT);
+    assert_in_range(fired_in_all, 1, 1999);
+    tri_timers_close(&f->timers);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_in_range(fired_in_all, 1, 1999);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
 int
@@ -423,6 +492,8 @@ main(void)
         TEST(one_that_was_touched_is_put_back_for_the_very_time_that_the_touch_asks_for),
         TEST(a_stopped_idle_timer_does_not_fire),
         TEST(a_hundred_thousand_armed_timers_let_the_loop_sleep),
+        TEST(a_hundred_thousand_timers_due_together_fire_in_portions_and_in_order),
+        TEST(timers_are_closed_in_the_middle_of_a_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

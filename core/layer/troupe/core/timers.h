@@ -37,15 +37,17 @@ struct tri_idle {
 struct tri_timers {
     uv_loop_t *loop;
     uv_timer_t handle;
+    uv_idle_t rest;                /* runs while a round has more than was fired yet */
     uint64_t armed_ms;             /* when the handle fires; TRI_CLOCK_NEVER: it is stopped */
     uint64_t started;              /* timers ever started */
+    uint64_t round;                /* those that were when the round began */
     struct tri_timers_entry *heap; /* heap[0] is the next to fire */
     size_t count, room;
 };
 
 tr_status tri_timers_open(struct tri_timers *timers, uv_loop_t *loop);
 
-/* Stops everything and closes the handle; the loop must run once more before it can be closed. Nothing is started then. */
+/* Stops everything and closes the handles; the loop must run once more before it can be closed. Nothing is started then. */
 void tri_timers_close(struct tri_timers *timers);
 
 /*

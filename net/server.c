@@ -297,7 +297,7 @@ free_parts(tr_server *server)
     tri_share_close(server->share);
     tri_deal_release(server->deal);
     tri_limits_fini(&server->limits);
-    tr_block_list_release((tr_block_list *)server->block_list);
+    tr_block_list_release(server->block_list);
     free_arrays(server);
 }
 
@@ -440,11 +440,13 @@ init(tr_actor *self, void *state, const void *argument)
         free_arrays(server);
         return status;
     }
-    tr_server_set_block_list(server, order->options->block_list);
-    if (order->listen == NULL)
+    status = tr_server_set_block_list(server, order->options->block_list);
+    if (status == TR_OK && order->listen == NULL)
         return TR_OK;
-    server->waiter = order->waiter;
-    status = tr_server_listen(server, order->listen);
+    if (status == TR_OK) {
+        server->waiter = order->waiter;
+        status = tr_server_listen(server, order->listen);
+    }
     if (status == TR_OK && server->waiter == NULL && server->listener.endpoint == NULL)
         status = server->outcome; /* it has failed already */
     if (status != TR_OK)
@@ -523,16 +525,21 @@ tr_server_set_background(tr_server *server, bool background)
     tri_server_count_live(server);
 }
 
-void
-tr_server_set_block_list(tr_server *server, const struct tr_block_list *list)
+/* Rule by rule, a long list would cost each connection more than all the rest: so it is frozen. */
+tr_status
+tr_server_set_block_list(tr_server *server, struct tr_block_list *list)
 {
     if (server == NULL)
-        return;
+        return TR_EINVAL;
     tri_server_check(server);
-    const struct tr_block_list *before = server->block_list;
-    tr_block_list_hold((tr_block_list *)list); /* a hold changes nothing that its users can see */
+    tr_status status = list != NULL ? tr_block_list_freeze(list) : TR_OK;
+    if (status != TR_OK)
+        return status;
+    struct tr_block_list *before = server->block_list;
+    tr_block_list_hold(list);
     server->block_list = list;
-    tr_block_list_release((tr_block_list *)before);
+    tr_block_list_release(before);
+    return TR_OK;
 }
 
 unsigned

@@ -92,7 +92,7 @@ struct tr_server {
     struct tri_later later;
     uint32_t flags;                         /* enum tri_server_flag */
     uint32_t max_connections;               /* 0: no limit */
-    const struct tr_block_list *block_list; /* held; NULL: none */
+    struct tr_block_list *block_list;       /* held, frozen; NULL: none */
     struct tri_limits limits;               /* by address, with options.max_per_address */
     uint64_t closes_caused, closes_given;   /* close events; those between are due */
     struct tri_server_error *errors;        /* those that are due */

@@ -46,8 +46,8 @@ struct tr_server_options {
     tr_balance_policy balance;             /* default tr_balance_least_loaded */
     bool keep; /* true: the server's actor outlives its close event and can listen again at any time */
 
-    /* Peers whose address is on this list are closed before `connection`. The server holds it; NULL: none. */
-    const struct tr_block_list *block_list;
+    /* Peers whose address is on this list are closed before `connection`. The server holds it, and freezes it; NULL: none. */
+    struct tr_block_list *block_list;
 
     /* How many connections may come from one address at a time; 0: any number. Of IPv6 the first prefix_ipv6 bits are one
      * address, by default 64, since a subscriber has that many. Unix sockets have no address and no limit. */
@@ -143,8 +143,11 @@ tr_status tr_server_resume(tr_server *server);
  */
 void tr_server_set_background(tr_server *server, bool background);
 
-/* Another block list for connections from now on; NULL: none. The server holds it. Thread: owner. */
-void tr_server_set_block_list(tr_server *server, const struct tr_block_list *list);
+/*
+ * Another block list for connections from now on; NULL: none. The server holds it, and freezes it if that is not done yet:
+ * other rules are another list. Thread: owner. Returns: TR_OK; TR_EINVAL; TR_ENOMEM (the list before stays).
+ */
+tr_status tr_server_set_block_list(tr_server *server, struct tr_block_list *list);
 
 /* The bound address. Thread: owner. Returns: TR_OK; TR_EINVAL; TR_ENOTLISTENING. Document: server.address (all). */
 tr_status tr_server_address(const tr_server *server, struct tr_address *out);

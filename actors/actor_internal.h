@@ -132,7 +132,10 @@ struct tr_runtime {
 
     /* Any thread. */
     uint64_t subscriber; /* of dead letters; TR_NOBODY: none */
-    uint64_t live;       /* what keeps the program alive: workers with something open, and tr_runtime_hold()s */
+
+    /* Any thread, and often: apart from what is only read. */
+    alignas(TRI_CACHE_PAIR) uint64_t live; /* what keeps the program alive: workers with something open, and holds */
+    uint64_t sent_outside;                 /* messages that the library sent from threads that are no workers */
 
     /* Under the lock. */
     uv_mutex_t lock;
@@ -225,6 +228,20 @@ static inline bool
 tri_tag_is_own(uint32_t tag)
 {
     return tag >= TRI_TAG_SPAWN && tag < TRI_TAG_OWN_END;
+}
+
+/*
+ * send.c: sends on behalf of somebody who hears of no refusal: what is refused becomes a dead letter. `limited`: the limits
+ * of mailboxes and lanes hold. Takes the message.
+ */
+void tri_send_or_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool limited);
+
+/* A message from nobody is given to its receiver, or never will be. From nobody are those from outside, and notices. */
+static inline void
+tri_outside_read(struct tri_worker *worker, const tr_message *message)
+{
+    if (message->tag < TR_TAG_RESERVED)
+        tri_worker_outside_read(worker);
 }
 
 /* dead_letters.c: takes the payload too. */

@@ -63,8 +63,8 @@ tri_system_here(struct tri_worker *worker, tr_ref to, tr_message *message)
 static bool
 file(struct tri_actors *home, tr_actor *actor, tr_message *message)
 {
-    bool taken = false, counted = message->tag < TR_TAG_RESERVED;
-    if (TRI_UNLIKELY(counted && !tri_mailbox_has_room(actor, message)) &&
+    bool taken = false, limited = message->tag < TR_TAG_RESERVED || message->tag == TR_TAG_DEAD_LETTER;
+    if (TRI_UNLIKELY(limited && !tri_mailbox_has_room(actor, message)) &&
         tri_mailbox_overflow(home, actor, message, &taken) != TR_OK) {
         tri_dead_letter(home, actor->ref, message, TR_DEAD_MAILBOX_FULL);
         taken = true;

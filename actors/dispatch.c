@@ -94,6 +94,9 @@ handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     activity->name = actor->behavior->name;
     ck_pr_fence_store(); /* the beat last, for the watchdog: pairs with W1 and W2 there */
     activity->beat++;
+    worker->counters.received++;
+    if (TRI_UNLIKELY(message->from == TR_NOBODY))
+        tri_outside_read(worker, message);
     tri_trace(worker->trace, TRI_TRACE_ACTORS_receive, 0, message->tag, actor->ref, message->id);
     actor->depth++;
     actor->behavior->receive(actor, tri_actor_state(actor), message);
@@ -172,7 +175,6 @@ tri_dispatch_run(struct tri_worker *worker)
             look_at(home, worker->activity.actor);
     } while (handled < SLICE_MESSAGES && !home->slice_over && !tri_mail_list_empty(&home->queue));
     worker->activity.name = NULL;
-    worker->counters.received += handled;
     return !tri_mail_list_empty(&home->queue);
 }
 

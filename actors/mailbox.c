@@ -19,6 +19,17 @@ tri_mailbox_has_room(const tr_actor *actor, const tr_message *message)
     return lines * TRI_CACHE_LINE <= limits->bytes;
 }
 
+/* Half of its limits, or of CROWD messages if that is less. */
+static bool
+is_crowded(const tr_actor *actor)
+{
+    const struct tr_mailbox_limits *limits = &actor->behavior->mailbox;
+    if (actor->waiting >= TRI_MAILBOX_CROWD ||
+        (limits->messages != 0 && actor->waiting >= limits->messages - limits->messages / 2))
+        return true;
+    return limits->bytes != 0 && (uint64_t)actor->waiting_lines * TRI_CACHE_LINE >= limits->bytes - limits->bytes / 2;
+}
+
 static void
 put_limited(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
@@ -26,10 +37,11 @@ put_limited(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     actor->waiting_lines += lines_of(&mail->message);
     if (actor->waiting++ > 0) {
         tri_mail_list_append(&actor->overflow, mail);
-        return;
+    } else {
+        actor->head = mail;
+        tri_mail_list_append(&home->queue, mail);
     }
-    actor->head = mail;
-    tri_mail_list_append(&home->queue, mail);
+    tri_slots_crowd(&home->slots, actor->ref, is_crowded(actor));
 }
 
 void
@@ -40,7 +52,7 @@ tri_mailbox_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     } else if ((actor->flags & TRI_ACTOR_UNBORN) != 0 || ((actor->flags & TRI_ACTOR_SLOW) != 0 && actor->waiting > 0)) {
         mail->actor = actor;
         actor->waiting++;
-        tri_mail_list_append(&actor->overflow, mail);
+        tri_mailbox_put_over(home, actor, mail);
     } else {
         tri_mailbox_put_plain(home, actor, mail);
     }
@@ -50,13 +62,17 @@ void
 tri_mailbox_move_up(struct tri_actors *home, tr_actor *actor)
 {
     tri_mail_list_append(&home->queue, tri_mail_list_take(&actor->overflow));
+    if (TRI_UNLIKELY(actor->waiting == TRI_MAILBOX_RELIEF))
+        tri_slots_crowd(&home->slots, actor->ref, false);
 }
 
 void
 tri_mailbox_move_up_limited(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail)
 {
     actor->waiting_lines -= lines_of(&mail->message);
-    if (--actor->waiting == 0)
+    actor->waiting--;
+    tri_slots_crowd(&home->slots, actor->ref, is_crowded(actor));
+    if (actor->waiting == 0)
         return;
     actor->head = tri_mail_list_take(&actor->overflow);
     tri_mail_list_append(&home->queue, actor->head);

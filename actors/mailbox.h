@@ -12,7 +12,12 @@
  * rest in its overflow, in order. The share is SHARE; 1 for a slow actor (dispatch.c) and for one that limits its
  * mailbox, so that the oldest can be found (`head`) and dropped; 0 for an unborn one.
  *
- * Limits are those of the behavior; what the library itself sends is never refused.
+ * Limits are those of the behavior; what the library itself sends is never refused, but for notices of dead letters.
+ *
+ * An actor is crowded, which its senders on all workers can see (slots.h, tr_backlog()), while CROWD messages wait for it,
+ * or half of what its limits allow if that is less; with CROWD it stays so until RELIEF are left. It is the actor and not
+ * its worker that counts: two actors that hold back as long as anything waits on the other's worker would wait for each
+ * other for ever.
  */
 #ifndef TROUPE_ACTORS_MAILBOX_H
 #define TROUPE_ACTORS_MAILBOX_H
@@ -20,6 +25,8 @@
 #include "actor_internal.h"
 
 #define TRI_MAILBOX_SHARE 64u
+#define TRI_MAILBOX_CROWD 4096u
+#define TRI_MAILBOX_RELIEF 2048u /* at least SHARE: it shows where messages move up */
 
 static inline void
 tri_mail_list_init(struct tri_mail_list *list)
@@ -74,7 +81,16 @@ tr_status tri_mailbox_overflow(struct tri_actors *home, tr_actor *actor, tr_mess
 /* Files mail whose message is set, for any actor. */
 void tri_mailbox_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail);
 
-/* The same for an actor that is neither limited nor unborn. */
+/* One that goes into the overflow of an actor that is not limited. */
+static inline void
+tri_mailbox_put_over(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    tri_mail_list_append(&actor->overflow, mail);
+    if (TRI_UNLIKELY(actor->waiting == TRI_MAILBOX_CROWD))
+        tri_slots_crowd(&home->slots, actor->ref, true);
+}
+
+/* The same for an actor that is neither limited nor unborn nor slow. */
 static inline void
 tri_mailbox_put_plain(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
@@ -82,7 +98,7 @@ tri_mailbox_put_plain(struct tri_actors *home, tr_actor *actor, struct tri_mail 
     if (TRI_LIKELY(actor->waiting++ < TRI_MAILBOX_SHARE))
         tri_mail_list_append(&home->queue, mail);
     else
-        tri_mail_list_append(&actor->overflow, mail);
+        tri_mailbox_put_over(home, actor, mail);
 }
 
 /* Mail of a plain actor, or of a limited one, has left the queue to be handled: the next moves up. */

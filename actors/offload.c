@@ -61,8 +61,7 @@ send_result(const struct tri_offload *offload)
     const struct tr_job *job = &offload->job;
     struct tri_actors *home = offload->home;
     tr_message message = tr_message_pointer(job->tag, offload->result, 0, job->destroy);
-    tr_actor *caller = tri_slots_find(&home->slots, offload->caller);
-    tri_send_system(home->worker, caller, offload->caller, &message);
+    tri_send_or_bury(home->worker, offload->caller, offload->caller, &message, false);
 }
 
 /* It never ran. */

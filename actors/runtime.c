@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 /* The layer on one worker. */
@@ -34,9 +35,10 @@ open_actors(struct tri_worker *worker)
         TRI_TRACE_ACTORS_EVENTS(TRI_TRACE_ROW)
 #undef TRI_TRACE_ROW
     };
-    struct tri_actors *home = calloc(1, sizeof(*home));
+    struct tri_actors *home = aligned_alloc(alignof(struct tri_actors), sizeof(*home));
     if (home == NULL)
         return TR_ENOMEM;
+    memset(home, 0, sizeof(*home));
     home->worker = worker;
     home->stride = home->until_look = 1;
     tri_mail_list_init(&home->queue);
@@ -76,9 +78,10 @@ tr_runtime_start(const struct tr_runtime_options *options, tr_runtime **out)
 {
     if (out == NULL)
         return TR_EINVAL;
-    tr_runtime *runtime = calloc(1, sizeof(*runtime));
+    tr_runtime *runtime = aligned_alloc(alignof(tr_runtime), sizeof(*runtime));
     if (runtime == NULL)
         return TR_ENOMEM;
+    memset(runtime, 0, sizeof(*runtime));
     uv_mutex_init(&runtime->lock);
     tr_status status = tri_runtime_start(options, &actors_layer, runtime, &runtime->core);
     if (status != TR_OK) {
@@ -260,10 +263,14 @@ tr_runtime_counters(const tr_runtime *runtime, struct tr_counters *out)
         out->received += ck_pr_load_64(&counters->received);
         out->refused += ck_pr_load_64(&counters->refused);
         out->dead_letters += ck_pr_load_64(&counters->dead_letters);
+        out->notices_lost += ck_pr_load_64(&counters->notices_lost);
+        out->outside += tri_worker_posted(runtime->core->workers[i]);
         out->wakes += ck_pr_load_64(&counters->wakes);
         out->sleeps += ck_pr_load_64(&counters->sleeps);
         out->stalls += ck_pr_load_64(&counters->stalls);
     }
+    if (runtime != NULL)
+        out->sent += ck_pr_load_64(&runtime->sent_outside);
 }
 
 bool

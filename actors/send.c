@@ -6,6 +6,8 @@
  */
 #include "mailbox.h"
 
+#include <ck_pr.h>
+
 /* Gives the message its name in the trace. */
 TRI_NOINLINE static void
 name(struct tri_worker *worker, tr_message *message)
@@ -42,13 +44,13 @@ put_into_full(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 }
 
 static tr_status
-send_here(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool counted)
+send_here(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool limited)
 {
     struct tri_actors *home = tri_actors_of(worker);
     tr_actor *actor = tri_actor_at(home, to);
     if (actor == NULL || (actor->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING)) != 0)
         return TR_EGONE;
-    bool full = counted && !tri_mailbox_has_room(actor, message);
+    bool full = limited && !tri_mailbox_has_room(actor, message);
     if (full && actor->behavior->mailbox.policy == TR_MAILBOX_REFUSE)
         return TR_EFULL;
     struct tri_mail *mail = tri_pool_take(&home->mail);
@@ -63,13 +65,13 @@ send_here(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message
 }
 
 static tr_status
-send_away(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool counted)
+send_away(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool limited)
 {
     unsigned target = tri_ref_worker(to);
     if (TRI_UNLIKELY(target >= worker->runtime->count))
         return TR_EBADREF;
     struct tri_envelope *envelope;
-    tr_status status = tri_worker_stage(worker, target, !counted, &envelope);
+    tr_status status = tri_worker_stage(worker, target, !limited, &envelope);
     if (TRI_UNLIKELY(status != TR_OK))
         return status;
     envelope->to = to;
@@ -78,17 +80,17 @@ send_away(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message
     return TR_OK;
 }
 
+/* `limited`: the limits of mailboxes and lanes hold. The layer's own messages are orders, and not counted. */
 static tr_status
-send_from(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool counted)
+send_from(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool limited)
 {
     if (message->kind >= TR_PAYLOAD_INVALID)
         return TR_ENOMEM;
-    tr_status status = tri_ref_worker(to) == worker->index ? send_here(worker, from, to, message, counted)
-                                                           : send_away(worker, from, to, message, counted);
+    bool counts = !tri_tag_is_own(message->tag);
+    tr_status status = tri_ref_worker(to) == worker->index ? send_here(worker, from, to, message, limited)
+                                                           : send_away(worker, from, to, message, limited);
     if (status == TR_OK)
-        worker->counters.sent++;
-    else
-        worker->counters.refused++;
+        worker->counters.sent += counts;
     return status;
 }
 
@@ -102,7 +104,10 @@ send_checked(tr_actor *self, tr_ref to, tr_message *message)
         return TR_EBADREF;
     if (message->tag >= TR_TAG_RESERVED)
         return TR_EBADTAG;
-    return send_from(self->home->worker, self->ref, to, message, true);
+    struct tri_worker *worker = self->home->worker;
+    tr_status status = send_from(worker, self->ref, to, message, true);
+    worker->counters.refused += status != TR_OK;
+    return status;
 }
 
 /*
@@ -136,6 +141,18 @@ tr_send(tr_actor *self, tr_ref to, tr_message *message)
     tri_mailbox_put_plain(home, actor, mail);
     worker->counters.sent++;
     return TR_OK;
+}
+
+void
+tri_send_or_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool limited)
+{
+    tr_status status = send_from(worker, from, to, message, limited);
+    if (status == TR_OK)
+        return;
+    worker->counters.sent++; /* and dead at once: a refusal is what a caller hears of */
+    message->from = from;
+    message->id = 0; /* it has no name in the trace */
+    tri_dead_letter(tri_actors_of(worker), to, message, status == TR_EFULL ? TR_DEAD_MAILBOX_FULL : TR_DEAD_NO_ACTOR);
 }
 
 /* Whom a message meant that comes back; by a message, since others wait which the sender is to handle before. */
@@ -178,9 +195,11 @@ tr_backlog(tr_actor *self, tr_ref to)
 {
     TRI_CHECK_SELF(self);
     unsigned target = tri_ref_worker(to);
-    if (self == NULL || target == self->home->worker->index || target >= self->home->worker->runtime->count)
+    if (self == NULL || target >= self->home->worker->runtime->count)
         return 0;
-    return tri_worker_backlog(self->home->worker, target);
+    const struct tri_worker *worker = self->home->worker, *receiver = worker->runtime->workers[target];
+    size_t under_way = target != worker->index ? tri_worker_backlog(worker, target) : 0;
+    return under_way + tri_slots_crowded(&tri_actors_of(receiver)->slots, to);
 }
 
 /* From outside. */
@@ -223,9 +242,12 @@ tr_runtime_send(tr_runtime *runtime, tr_ref to, tr_message *message)
 tr_status
 tri_runtime_send_system(tr_runtime *runtime, tr_ref to, tr_message *message)
 {
+    bool counts = !tri_tag_is_own(message->tag);
     tr_status status = post(runtime, to, message, true);
     if (status != TR_OK)
         tr_message_drop(message);
+    else if (counts)
+        ck_pr_inc_64(&runtime->sent_outside);
     return status;
 }
 

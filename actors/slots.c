@@ -4,6 +4,9 @@
 
 #define RESERVED UINT32_MAX /* in `next`: taken by a guest */
 #define TABLE_BYTES (TRI_REF_SLOTS * sizeof(struct tri_slot))
+#define CROWDED_BYTES (TRI_REF_SLOTS * sizeof(uint8_t))
+#define PILE_BYTES (TRI_REF_SLOTS / TRI_SLOT_CHUNK * sizeof(uint32_t))
+#define ALL_BYTES (TABLE_BYTES + CROWDED_BYTES + PILE_BYTES)
 
 tr_status
 tri_slots_init(struct tri_slots *slots, unsigned worker)
@@ -12,29 +15,30 @@ tri_slots_init(struct tri_slots *slots, unsigned worker)
     slots->made = TRI_SLOT_CHUNK;
     slots->fresh = 1; /* the first chunk is the owner's, without slot 0: so no ref is TR_NOBODY */
     slots->fresh_end = TRI_SLOT_CHUNK;
-    slots->table = mmap(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    slots->table = mmap(NULL, ALL_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (slots->table == MAP_FAILED)
         return TR_ENOMEM;
+    slots->pile = (uint32_t *)(slots->table + TRI_REF_SLOTS);
+    slots->crowded = (uint8_t *)(slots->pile + TRI_REF_SLOTS / TRI_SLOT_CHUNK);
     if (uv_mutex_init(&slots->lock) == 0)
         return TR_OK;
-    munmap(slots->table, TABLE_BYTES);
+    munmap(slots->table, ALL_BYTES);
     return TR_ENOMEM;
 }
 
 void
 tri_slots_fini(struct tri_slots *slots)
 {
-    munmap(slots->table, TABLE_BYTES);
+    munmap(slots->table, ALL_BYTES);
     uv_mutex_destroy(&slots->lock);
 }
 
 /* Sets the next chunk aside. false: all numbers are in use. The lock is held. */
 static bool
-make_chunk(struct tri_slots *slots, bool for_guests, uint32_t *fresh, uint32_t *fresh_end)
+make_chunk(struct tri_slots *slots, uint32_t *fresh, uint32_t *fresh_end)
 {
     if (slots->made == TRI_REF_SLOTS)
         return false;
-    slots->for_guests[slots->made / TRI_SLOT_CHUNK] = for_guests;
     *fresh = slots->made;
     *fresh_end = slots->made += TRI_SLOT_CHUNK;
     return true;
@@ -54,25 +58,52 @@ take_free(struct tri_slots *slots, uint32_t *list)
     return slot;
 }
 
+/* The owner has none left: a chain of the pile, a chunk, or what guests have left over. The lock is held. */
+static bool
+take_over(struct tri_slots *slots)
+{
+    if (slots->piled > 0) {
+        slots->free = slots->pile[--slots->piled];
+        slots->free_count = TRI_SLOT_CHUNK;
+        return true;
+    }
+    if (make_chunk(slots, &slots->fresh, &slots->fresh_end))
+        return true;
+    slots->free = slots->guests_free;
+    slots->fresh = slots->guests_fresh;
+    slots->fresh_end = slots->guests_fresh_end;
+    slots->guests_free = slots->guests_fresh = slots->guests_fresh_end = 0;
+    return slots->free != 0 || slots->fresh != slots->fresh_end;
+}
+
 static bool
 more_slots(struct tri_slots *slots)
 {
+    if (slots->spare != 0) {
+        slots->free = slots->spare;
+        slots->free_count = TRI_SLOT_CHUNK;
+        slots->spare = 0;
+        return true;
+    }
+    if (slots->fresh != slots->fresh_end)
+        return true;
     uv_mutex_lock(&slots->lock);
-    bool made = make_chunk(slots, false, &slots->fresh, &slots->fresh_end);
+    bool more = take_over(slots);
     uv_mutex_unlock(&slots->lock);
-    return made;
+    return more;
 }
 
 tr_status
 tri_slots_take(struct tri_slots *slots, tr_ref *out)
 {
-    if (TRI_LIKELY(slots->free != 0)) {
-        *out = name_of(slots, take_free(slots, &slots->free));
+    if (TRI_UNLIKELY(slots->free == 0) && !more_slots(slots))
+        return TR_ENOMEM;
+    if (TRI_UNLIKELY(slots->free == 0)) {
+        *out = name_of(slots, slots->fresh++);
         return TR_OK;
     }
-    if (slots->fresh == slots->fresh_end && !more_slots(slots))
-        return TR_ENOMEM;
-    *out = name_of(slots, slots->fresh++);
+    *out = name_of(slots, take_free(slots, &slots->free));
+    slots->free_count -= slots->free_count > 0;
     return TR_OK;
 }
 
@@ -81,10 +112,12 @@ tri_slots_reserve(struct tri_slots *slots, tr_ref *out)
 {
     tr_status status = TR_OK;
     uv_mutex_lock(&slots->lock);
+    if (slots->guests_free == 0 && slots->piled > 0)
+        slots->guests_free = slots->pile[--slots->piled];
     if (slots->guests_free != 0)
         *out = name_of(slots, take_free(slots, &slots->guests_free));
     else if (slots->guests_fresh != slots->guests_fresh_end ||
-             make_chunk(slots, true, &slots->guests_fresh, &slots->guests_fresh_end))
+             make_chunk(slots, &slots->guests_fresh, &slots->guests_fresh_end))
         *out = name_of(slots, slots->guests_fresh++);
     else
         status = TR_ENOMEM;
@@ -94,22 +127,32 @@ tri_slots_reserve(struct tri_slots *slots, tr_ref *out)
     return status;
 }
 
+/* The owner's chain is full: it is the spare one now, and the one that was goes onto the pile. */
+static void
+put_by(struct tri_slots *slots)
+{
+    if (slots->spare != 0) {
+        uv_mutex_lock(&slots->lock);
+        slots->pile[slots->piled++] = slots->spare;
+        uv_mutex_unlock(&slots->lock);
+    }
+    slots->spare = slots->free;
+    slots->free = slots->free_count = 0;
+}
+
 void
 tri_slots_give(struct tri_slots *slots, tr_ref ref)
 {
     uint32_t index = tri_ref_slot(ref);
     struct tri_slot *slot = &slots->table[index];
-    bool guests = slots->for_guests[index / TRI_SLOT_CHUNK];
-    if (guests)
-        uv_mutex_lock(&slots->lock);
-    uint32_t *list = guests ? &slots->guests_free : &slots->free;
+    tri_slots_crowd(slots, ref, false);
     slot->actor = NULL;
-    if (++slot->generation < TRI_REF_GENERATIONS) { /* else it is used up: no ref of this slot is ever valid again */
-        slot->next = *list;
-        *list = index;
-    }
-    if (guests)
-        uv_mutex_unlock(&slots->lock);
+    if (++slot->generation == TRI_REF_GENERATIONS)
+        return; /* it is used up: no ref of this slot is ever valid again */
+    slot->next = slots->free;
+    slots->free = index;
+    if (TRI_UNLIKELY(++slots->free_count == TRI_SLOT_CHUNK))
+        put_by(slots);
 }
 
 bool

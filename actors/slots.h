@@ -5,14 +5,21 @@
  * stretch of address space with room for every slot that a ref can name, so a look-up is one load and no ref is out of
  * range; the system gives it memory, zeroed, page by page as slots come into use.
  *
- * The owner takes and gives slots without locks. Others, who spawn here, need a name at once: they take slots from
- * chunks set aside for guests, under a lock. A slot goes back to the list that it came from.
+ * The owner takes and gives slots without a lock. Others, who spawn here, need a name at once: they take slots under the
+ * lock. Slots are of one kind and change hands: all come back to the owner, who keeps up to two chains of CHUNK slots
+ * and lays what is more on a pile under the lock, from which guests take, and the owner itself when it has none. So
+ * whoever asks finds a slot as long as more than two chains are free.
+ *
+ * Beside each slot stands whether its actor is crowded (mailbox.h), in a table of its own: senders of other workers read it,
+ * and their reading costs the owner nothing but when it changes.
  */
 #ifndef TROUPE_ACTORS_SLOTS_H
 #define TROUPE_ACTORS_SLOTS_H
 
 #include "ref.h"
 
+#include <ck_pr.h>
+#include <stdalign.h>
 #include <stdbool.h>
 #include <troupe/core/order.h>
 #include <troupe/core/status.h>
@@ -32,17 +39,20 @@ struct tri_slots {
     /* Constant. */
     unsigned worker;
     struct tri_slot *table;
+    uint8_t *crowded; /* by slot; owner writes, any thread reads */
+    uint32_t *pile;   /* under the lock: chains of free slots, each of CHUNK or more */
 
     /* Owner. */
-    uint32_t free;
+    uint32_t free, free_count; /* a chain, and how many at least are in it */
+    uint32_t spare;            /* a chain of CHUNK or more, or 0 */
     uint32_t fresh, fresh_end; /* of the newest chunk: never used yet */
 
-    /* Any thread, under the lock. */
-    uv_mutex_t lock;
+    /* Any thread, under the lock; apart from what the owner reads with each message. */
+    alignas(TRI_CACHE_PAIR) uv_mutex_t lock;
     uint32_t made; /* slots that belong to a chunk */
+    uint32_t piled;
     uint32_t guests_free;
     uint32_t guests_fresh, guests_fresh_end;
-    bool for_guests[TRI_REF_SLOTS / TRI_SLOT_CHUNK]; /* a chunk's is constant once one of its slots is in use */
 };
 
 tr_status tri_slots_init(struct tri_slots *slots, unsigned worker);
@@ -70,6 +80,22 @@ tri_slots_find(const struct tri_slots *slots, tr_ref ref)
 {
     struct tri_slot *slot = tri_slots_at(slots, ref);
     return TRI_LIKELY(slot->generation == tri_ref_generation(ref)) ? slot->actor : NULL;
+}
+
+/* Is the actor that ref names crowded? Of a name that is stale it says something about another. Thread: any. */
+static inline bool
+tri_slots_crowded(const struct tri_slots *slots, tr_ref ref)
+{
+    return ck_pr_load_8(&slots->crowded[tri_ref_slot(ref)]) != 0;
+}
+
+/* Thread: owner. */
+static inline void
+tri_slots_crowd(struct tri_slots *slots, tr_ref ref, bool crowded)
+{
+    uint8_t *shown = &slots->crowded[tri_ref_slot(ref)];
+    if (TRI_UNLIKELY(*shown != crowded))
+        ck_pr_store_8(shown, crowded);
 }
 
 /* Was this ref reserved by somebody whose actor has not come yet? Thread: owner. */

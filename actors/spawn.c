@@ -153,7 +153,7 @@ spawn_there(tr_actor *self, unsigned target, const struct tr_behavior *behavior,
 {
     struct tri_worker *worker = self->home->worker;
     struct tri_worker *other = worker->runtime->workers[target];
-    if (tri_worker_backlog(worker, target) >= worker->runtime->options.lane_limit)
+    if (!tri_worker_has_room(worker, target))
         return TR_EFULL;
     struct tri_spawn_order *order = order_new(behavior, options, self->ref);
     if (order == NULL)

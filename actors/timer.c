@@ -118,22 +118,16 @@ tri_actors_timers_fini(struct tri_actors *home)
 /* Firing. */
 
 static void
-send_or_bury(struct tri_actor_timer *timer, tr_message *message)
+send_now(struct tri_actor_timer *timer, tr_message *message)
 {
-    tr_actor *owner = timer->owner;
-    tr_status status = tr_send(owner, timer->to, message);
-    if (status == TR_OK)
-        return;
-    message->from = owner->ref;
-    message->id = 0; /* a refused send has no name in the trace */
-    tri_dead_letter(owner->home, timer->to, message, status == TR_EFULL ? TR_DEAD_MAILBOX_FULL : TR_DEAD_NO_ACTOR);
+    tri_send_or_bury(timer->owner->home->worker, timer->owner->ref, timer->to, message, true);
 }
 
 static void
 fire_once(struct tri_timer *base)
 {
     struct tri_actor_timer *timer = (struct tri_actor_timer *)base;
-    send_or_bury(timer, &timer->message);
+    send_now(timer, &timer->message);
     end_timer(timer);
 }
 
@@ -154,7 +148,7 @@ fire_again(struct tri_timer *base)
         tr_slice_hold(message.payload.slice);
     uint64_t due = next_due(base->due_ms, timer->period_ms, tri_clock_ms());
     tri_timer_start_at(timers, base, due); /* it has left its place in the heap just now: cannot fail */
-    send_or_bury(timer, &message);
+    send_now(timer, &message);
 }
 
 /* The public ways. */

@@ -2,16 +2,18 @@
 
 #include <ck_pr.h>
 #include <stdlib.h>
-#include <troupe/core/order.h>
+#include <string.h>
 
 static ck_stack_entry_t sealed; /* the top of a sealed inbox */
 
 struct tri_inbox *
 tri_inbox_new(void)
 {
-    struct tri_inbox *inbox = calloc(1, sizeof(*inbox));
-    if (inbox != NULL)
-        ck_stack_init(&inbox->stack);
+    struct tri_inbox *inbox = aligned_alloc(alignof(struct tri_inbox), sizeof(*inbox));
+    if (inbox == NULL)
+        return NULL;
+    memset(inbox, 0, sizeof(*inbox));
+    ck_stack_init(&inbox->stack);
     return inbox;
 }
 
@@ -39,50 +41,97 @@ push(ck_stack_t *stack, ck_stack_entry_t *entry)
     return true;
 }
 
+static bool
+is_sealed(const struct tri_inbox *inbox)
+{
+    return ck_pr_load_ptr(&inbox->stack.head) == &sealed;
+}
+
+/* Counts one more, unless the limit is reached. Exact, since the count is shown to users too. */
+static bool
+count_in(struct tri_inbox *inbox, unsigned limit)
+{
+    uint64_t pushed = ck_pr_load_64(&inbox->pushed);
+    do {
+        /* read later, so it may be ahead of what was pushed by then */
+        if ((int64_t)(pushed - ck_pr_load_64(&inbox->read)) >= (int64_t)limit)
+            return false;
+    } while (!ck_pr_cas_64_value(&inbox->pushed, pushed, pushed + 1, &pushed));
+    return true;
+}
+
+static struct tri_inbox_entry *
+entry_new(tr_ref to, const tr_message *message)
+{
+    struct tri_inbox_entry *entry = malloc(sizeof(*entry));
+    if (entry == NULL)
+        return NULL;
+    entry->to = to;
+    entry->message = *message;
+    return entry;
+}
+
 tr_status
 tri_inbox_push(struct tri_inbox *inbox, tr_ref to, const tr_message *message, unsigned limit)
 {
-    if (ck_pr_faa_uint(&inbox->waiting, 1) >= limit) {
-        ck_pr_dec_uint(&inbox->waiting);
-        return TR_EFULL;
-    }
-    struct tri_inbox_entry *entry = malloc(sizeof(*entry));
-    if (entry == NULL) {
-        ck_pr_dec_uint(&inbox->waiting);
+    struct tri_inbox_entry *entry = entry_new(to, message);
+    if (entry == NULL)
         return TR_ENOMEM;
+    if (!count_in(inbox, limit)) {
+        free(entry);
+        return is_sealed(inbox) ? TR_ESTOPPING : TR_EFULL;
     }
-    entry->to = to;
-    entry->message = *message;
     if (push(&inbox->stack, &entry->link))
         return TR_OK;
-    ck_pr_dec_uint(&inbox->waiting);
+    ck_pr_dec_64(&inbox->pushed);
     free(entry);
     return TR_ESTOPPING;
 }
 
+tr_status
+tri_inbox_push_urgent(struct tri_inbox *inbox, tr_ref to, const tr_message *message)
+{
+    struct tri_inbox_entry *entry = entry_new(to, message);
+    if (entry == NULL)
+        return TR_ENOMEM;
+    if (push(&inbox->stack, &entry->link))
+        return TR_OK;
+    free(entry);
+    return TR_ESTOPPING;
+}
+
+void
+tri_inbox_read(struct tri_inbox *inbox)
+{
+    ck_pr_store_64(&inbox->read, inbox->read + 1);
+}
+
+uint64_t
+tri_inbox_pushed(const struct tri_inbox *inbox)
+{
+    return ck_pr_load_64(&inbox->pushed);
+}
+
 /* Turns a batch round. */
 static struct tri_inbox_entry *
-oldest_first(struct tri_inbox *inbox, ck_stack_entry_t *newest)
+oldest_first(ck_stack_entry_t *newest)
 {
-    TRI_ACQUIRE(&inbox->stack);
     struct ck_stack_entry *oldest = NULL;
-    unsigned taken = 0;
     while (newest != NULL) {
         struct ck_stack_entry *older = newest->next;
         newest->next = oldest;
         oldest = newest;
         newest = older;
-        taken++;
     }
-    if (taken > 0)
-        ck_pr_sub_uint(&inbox->waiting, taken);
     return (struct tri_inbox_entry *)oldest;
 }
 
 struct tri_inbox_entry *
 tri_inbox_take(struct tri_inbox *inbox)
 {
-    return oldest_first(inbox, ck_stack_batch_pop_upmc(&inbox->stack)); /* I2, pairs with I1 */
+    ck_stack_entry_t *newest = ck_stack_batch_pop_upmc(&inbox->stack); /* I2, pairs with I1 */
+    TRI_ACQUIRE(&inbox->stack);
+    return oldest_first(newest);
 }
 
 struct tri_inbox_entry *
@@ -90,7 +139,8 @@ tri_inbox_seal(struct tri_inbox *inbox)
 {
     ck_stack_entry_t *newest = ck_pr_fas_ptr(&inbox->stack.head, &sealed);
     ck_pr_fence_load(); /* I2, pairs with I1 */
-    return oldest_first(inbox, newest);
+    TRI_ACQUIRE(&inbox->stack);
+    return oldest_first(newest);
 }
 
 struct tri_inbox_entry *

@@ -5,6 +5,9 @@
  * thread sent keeps its order. A thread may be interrupted anywhere without holding up another (a ring with tickets
  * would stall them all).
  *
+ * The limit is for what was pushed and is not read yet, and reading is the receiver's, not the taking out of the inbox:
+ * a worker files its mail whatever else it does, so a limit on what lies here would bound nothing.
+ *
  * The last reading seals it: the exchange that takes what is there leaves a mark in its place. A push is either in that
  * batch or finds the mark and is refused, so nothing can come between the last reading and the end.
  */
@@ -12,9 +15,11 @@
 #define TROUPE_CORE_INBOX_H
 
 #include <ck_stack.h>
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <troupe/core/message.h>
+#include <troupe/core/order.h>
 #include <troupe/core/status.h>
 
 struct tri_inbox_entry {
@@ -24,8 +29,12 @@ struct tri_inbox_entry {
 };
 
 struct tri_inbox {
-    ck_stack_t stack;
-    unsigned waiting; /* pushed and not yet taken; may be ahead of the stack, never behind */
+    /* Any thread. */
+    alignas(TRI_CACHE_PAIR) ck_stack_t stack;
+    uint64_t pushed; /* ever, without the urgent; may be ahead of the stack, never behind */
+
+    /* Owner writes, others read. */
+    alignas(TRI_CACHE_PAIR) uint64_t read; /* of those that were pushed */
 };
 
 struct tri_inbox *tri_inbox_new(void);
@@ -33,8 +42,17 @@ struct tri_inbox *tri_inbox_new(void);
 /* Frees the inbox; it is empty. */
 void tri_inbox_free(struct tri_inbox *inbox);
 
-/* TR_OK, TR_EFULL (limit entries wait), TR_ESTOPPING (it is sealed), TR_ENOMEM. The message moves. Thread: any. */
+/* TR_OK, TR_EFULL (limit messages are not read yet), TR_ESTOPPING (it is sealed), TR_ENOMEM. The message moves. Thread: any. */
 tr_status tri_inbox_push(struct tri_inbox *inbox, tr_ref to, const tr_message *message, unsigned limit);
+
+/* The same without a limit, and uncounted. */
+tr_status tri_inbox_push_urgent(struct tri_inbox *inbox, tr_ref to, const tr_message *message);
+
+/* One of those that tri_inbox_push() counted has been read. Thread: owner. */
+void tri_inbox_read(struct tri_inbox *inbox);
+
+/* How many were ever counted. Thread: any. */
+uint64_t tri_inbox_pushed(const struct tri_inbox *inbox);
 
 /* All entries, first in first, linked by tri_inbox_next(); each is the caller's to free(). Thread: owner. */
 struct tri_inbox_entry *tri_inbox_take(struct tri_inbox *inbox);

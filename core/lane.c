@@ -18,17 +18,22 @@ tri_lane_free(struct tri_lane *lane)
     free(lane);
 }
 
-static unsigned
-room_for(struct tri_lane *lane, unsigned wanted)
+unsigned
+tri_lane_under_way(struct tri_lane *lane, unsigned mark)
 {
-    uint64_t room = TRI_LANE_SLOTS - (lane->tail - lane->released_seen);
-    if (room < wanted) {
+    if (lane->tail - lane->released_seen >= mark) {
         lane->released_seen = ck_pr_load_64(&lane->released);
         ck_pr_fence_load_store(); /* L4 */
         TRI_ACQUIRE(&lane->released);
-        room = TRI_LANE_SLOTS - (lane->tail - lane->released_seen);
     }
-    return room < wanted ? (unsigned)room : wanted;
+    return (unsigned)(lane->tail - lane->released_seen);
+}
+
+static unsigned
+room_for(struct tri_lane *lane, unsigned wanted)
+{
+    unsigned room = TRI_LANE_SLOTS - tri_lane_under_way(lane, TRI_LANE_SLOTS - wanted + 1);
+    return room < wanted ? room : wanted;
 }
 
 static void

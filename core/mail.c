@@ -1,3 +1,14 @@
+/*
+ * Taking mail: fair parts. The ways in, a lane from each worker and the inbox last, are gone through in two rounds, in an
+ * order that begins one way further in each turn. In the first every way gives its part, which shrinks with the number
+ * of lanes, so that the last sender waits behind a few messages of each other one; in the second those that had more share
+ * what is left of the turn's whole. So a turn files TURN_TAKES messages, or PART_LEAST of each way if that is more, and
+ * then runs its actors and looks at its sockets, however much has come.
+ *
+ * Sending mail: limits. What may be on its way to one worker is divided among the others: WAY_TOTAL messages, each its
+ * part, and who has reached that sees a backlog. What finds no room in a lane counts for its receiver, in `held`, which all
+ * senders look at, so that lane_limit means one receiver and not one pair.
+ */
 #include "mail.h"
 
 #include "doorbell.h"
@@ -7,8 +18,12 @@
 #include <ck_pr.h>
 #include <stdlib.h>
 
-#define MAIL_AT_ONCE 256u /* messages taken from one lane, or from the inbox, in a turn */
+#define TURN_TAKES 256u   /* messages taken in a turn, from all ways in together */
+#define PART_MOST 16u     /* of one way in the first round, where there are several lanes */
+#define PART_LEAST 4u     /* likewise, however many lanes there are */
 #define STAGE_AT_MOST 64u /* messages held back for one destination within a turn */
+#define WAY_TOTAL 32768u  /* messages on their way to one worker at which its senders see a backlog */
+#define WAY_LEAST 192u    /* of one sender: more than a lane's reader keeps before it gives slots back, and a batch */
 
 tr_status
 tri_mail_open(struct tri_worker *worker)
@@ -44,12 +59,12 @@ ring(struct tri_worker *worker)
         ck_pr_inc_64(&worker->counters.wakes);
 }
 
-/* Takes what one lane holds, within reason. Returns how many envelopes came. */
+/* Takes what one lane holds, `most` at the most. Returns how many envelopes came. */
 static unsigned
-take_lane(struct tri_worker *worker, struct tri_lane *lane, unsigned source)
+take_lane(struct tri_worker *worker, struct tri_lane *lane, unsigned source, unsigned most)
 {
     unsigned taken = 0;
-    for (struct tri_envelope *slot; taken < MAIL_AT_ONCE && (slot = tri_lane_peek(lane)) != NULL; taken++) {
+    for (struct tri_envelope *slot; taken < most && (slot = tri_lane_peek(lane)) != NULL; taken++) {
         if (TRI_UNLIKELY(!worker->layer->deliver(worker, slot->to, &slot->message)))
             break;
         if (TRI_UNLIKELY(tri_lane_drop(lane)))
@@ -70,12 +85,12 @@ lane_from(struct tri_worker *worker, unsigned source)
 }
 
 static unsigned
-take_inbox(struct tri_worker *worker)
+take_inbox(struct tri_worker *worker, unsigned most)
 {
     unsigned taken = 0;
     if (worker->inbox_rest == NULL && !tri_inbox_empty(worker->inbox))
         worker->inbox_rest = tri_inbox_take(worker->inbox);
-    for (struct tri_inbox_entry *entry; taken < MAIL_AT_ONCE && (entry = worker->inbox_rest) != NULL; taken++) {
+    for (struct tri_inbox_entry *entry; taken < most && (entry = worker->inbox_rest) != NULL; taken++) {
         if (!worker->layer->deliver(worker, entry->to, &entry->message))
             break; /* without memory it waits */
         worker->inbox_rest = tri_inbox_next(entry);
@@ -84,16 +99,49 @@ take_inbox(struct tri_worker *worker)
     return taken;
 }
 
+static unsigned
+take_way(struct tri_worker *worker, unsigned way, unsigned most)
+{
+    if (way == worker->runtime->count)
+        return take_inbox(worker, most);
+    struct tri_lane *lane = lane_from(worker, way);
+    return lane != NULL ? take_lane(worker, lane, way, most) : 0;
+}
+
+/* One round: up to `part` from each way, from `first` on. Returns how many came; *rich: ways that gave all their part. */
+static unsigned
+take_round(struct tri_worker *worker, unsigned first, unsigned part, unsigned *rich)
+{
+    unsigned ways = worker->runtime->count + 1, taken = 0;
+    *rich = 0;
+    for (unsigned i = 0, way = first; i < ways; i++, way = way + 1 < ways ? way + 1 : 0) {
+        unsigned came = take_way(worker, way, part);
+        taken += came;
+        *rich += came == part;
+    }
+    return taken;
+}
+
+/* What each way may give in the first round. A single lane has nobody to be fair to but the inbox. */
+static unsigned
+fair_part(const struct tri_worker *worker)
+{
+    unsigned lanes = ck_pr_load_uint(&worker->lanes_open);
+    if (lanes <= 1)
+        return TURN_TAKES;
+    unsigned part = TURN_TAKES / lanes;
+    return part > PART_MOST ? PART_MOST : part < PART_LEAST ? PART_LEAST : part;
+}
+
 unsigned
 tri_mail_take(struct tri_worker *worker)
 {
-    unsigned taken = 0;
-    for (unsigned source = 0; source < worker->runtime->count; source++) {
-        struct tri_lane *lane = lane_from(worker, source);
-        if (lane != NULL)
-            taken += take_lane(worker, lane, source);
-    }
-    return taken + take_inbox(worker);
+    unsigned first = worker->first_way, rich;
+    worker->first_way = first < worker->runtime->count ? first + 1 : 0;
+    unsigned taken = take_round(worker, first, fair_part(worker), &rich);
+    if (rich > 0 && taken + rich <= TURN_TAKES)
+        taken += take_round(worker, first, (TURN_TAKES - taken) / rich, &rich);
+    return taken;
 }
 
 bool
@@ -120,7 +168,19 @@ outbox_open(struct tri_worker *worker, struct tri_outbox *outbox, unsigned targe
     TRI_RELEASE(&receiver->lanes[worker->index]);
     ck_pr_fence_store(); /* N1, pairs with N2 in lane_from(): the lane is whole before it is seen */
     ck_pr_store_ptr(&receiver->lanes[worker->index], outbox->lane);
+    ck_pr_inc_uint(&receiver->lanes_open);
     return true;
+}
+
+/* What found no room counts for its receiver from now on, or no longer. */
+static void
+settle_held(struct tri_outbox *outbox, struct tri_worker *receiver)
+{
+    uint32_t held = outbox->full ? (uint32_t)outbox->waiting : 0;
+    if (TRI_UNLIKELY(held != outbox->held)) {
+        ck_pr_add_32(&receiver->held, held - outbox->held);
+        outbox->held = held;
+    }
 }
 
 /* Publishes what fits. Returns false if something waits for room. */
@@ -131,6 +191,7 @@ send_outbox(struct tri_worker *worker, unsigned target)
     bool was_full = outbox->full;
     if (tri_outbox_flush(outbox) > 0)
         ring(worker->runtime->workers[target]);
+    settle_held(outbox, worker->runtime->workers[target]);
     if (outbox->full && !was_full)
         tri_trace(worker->trace, TRI_TRACE_CORE_lane_full, 0, target, 0, 0);
     return !outbox->full;
@@ -150,12 +211,22 @@ tri_mail_send(struct tri_worker *worker)
     worker->dirty_count = worker->full_count = kept;
 }
 
-/* The limit is for what the lane has no room for, not for what waits for the turn's end. */
+/* Is there room under the limit beside what all senders hold for that worker, this one's latest included? */
 static bool
-makes_room(struct tri_worker *worker, unsigned target)
+is_below_limit(const struct tri_worker *worker, unsigned target)
 {
-    send_outbox(worker, target);
-    return worker->outboxes[target].waiting < worker->runtime->options.lane_limit;
+    const struct tri_outbox *outbox = &worker->outboxes[target];
+    uint32_t held = ck_pr_load_32(&worker->runtime->workers[target]->held);
+    return held + (outbox->waiting - outbox->held) < worker->runtime->options.lane_limit;
+}
+
+/* The limit is for what the lane has no room for, not for what waits for the turn's end. */
+bool
+tri_worker_has_room(struct tri_worker *worker, unsigned target)
+{
+    if (TRI_LIKELY(!worker->outboxes[target].full) || is_below_limit(worker, target))
+        return true;
+    return send_outbox(worker, target) || is_below_limit(worker, target);
 }
 
 tr_status
@@ -166,7 +237,7 @@ tri_worker_stage(struct tri_worker *worker, unsigned target, bool urgent, struct
         return TR_ESTOPPING;
     if (TRI_UNLIKELY(outbox->lane == NULL) && !outbox_open(worker, outbox, target))
         return TR_ENOMEM;
-    if (TRI_UNLIKELY(outbox->waiting >= worker->runtime->options.lane_limit) && !urgent && !makes_room(worker, target))
+    if (TRI_UNLIKELY(outbox->full) && !urgent && !tri_worker_has_room(worker, target))
         return TR_EFULL;
     *out = tri_outbox_append(outbox);
     return *out != NULL ? TR_OK : TR_ENOMEM;
@@ -184,21 +255,46 @@ tri_worker_commit(struct tri_worker *worker, unsigned target)
         send_outbox(worker, target);
 }
 
+/* One sender's part of what may be on the way to one worker. */
+static unsigned
+way_part(const struct tri_runtime *runtime)
+{
+    unsigned part = WAY_TOTAL / runtime->count;
+    return part > TRI_LANE_SLOTS ? TRI_LANE_SLOTS : part < WAY_LEAST ? WAY_LEAST : part;
+}
+
 size_t
 tri_worker_backlog(const struct tri_worker *worker, unsigned target)
 {
     const struct tri_outbox *outbox = &worker->outboxes[target];
-    return outbox->full ? outbox->waiting : 0;
+    if (outbox->lane == NULL)
+        return 0;
+    unsigned part = way_part(worker->runtime);
+    unsigned mark = outbox->waiting < part ? part - (unsigned)outbox->waiting : 0;
+    size_t under_way = outbox->waiting + tri_lane_under_way(outbox->lane, mark);
+    return under_way >= part ? under_way : 0;
 }
 
 tr_status
 tri_worker_post(struct tri_worker *worker, tr_ref to, const tr_message *message, bool urgent)
 {
-    tr_status status =
-        tri_inbox_push(worker->inbox, to, message, urgent ? UINT_MAX : worker->runtime->options.outside_limit);
+    tr_status status = urgent ? tri_inbox_push_urgent(worker->inbox, to, message)
+                              : tri_inbox_push(worker->inbox, to, message, worker->runtime->options.outside_limit);
     if (status == TR_OK)
         ring(worker);
     return status;
+}
+
+void
+tri_worker_outside_read(struct tri_worker *worker)
+{
+    tri_inbox_read(worker->inbox);
+}
+
+uint64_t
+tri_worker_posted(const struct tri_worker *worker)
+{
+    return tri_inbox_pushed(worker->inbox);
 }
 
 bool
@@ -215,7 +311,7 @@ tri_mail_starve(struct tri_worker *worker)
 static void
 bury_inbox(struct tri_worker *worker)
 {
-    while (take_inbox(worker) > 0) {
+    while (take_inbox(worker, TURN_TAKES) > 0) {
     }
 }
 

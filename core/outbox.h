@@ -25,6 +25,7 @@ struct tri_outbox {
     struct tri_outbox_chunk *first, *last;
     struct tri_outbox_chunk *spare;
     size_t waiting; /* envelopes in the chunks */
+    uint32_t held;  /* of them, as many as the receiver's `held` counts: mail.c */
     bool full;      /* the last flush found no room for all */
     bool dirty;     /* listed in worker->dirty */
 };

@@ -5,13 +5,16 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 static int
 open_slots(void **state)
 {
-    struct tri_slots *slots = calloc(1, sizeof(*slots));
+    struct tri_slots *slots = aligned_alloc(alignof(struct tri_slots), sizeof(*slots));
+    assert_non_null(slots);
+    memset(slots, 0, sizeof(*slots));
     *state = slots;
     return tri_slots_init(slots, 3);
 }
@@ -115,6 +118,71 @@ any_64_bits_may_be_looked_up(void **state)
     }
 }
 
+/* All but so many slots belong to actors that live on. */
+#define LEFT (4 * TRI_SLOT_CHUNK)
+
+static tr_ref left[LEFT + TRI_SLOT_CHUNK];
+
+static unsigned
+take_all(struct tri_slots *slots, tr_status (*take_one)(struct tri_slots *slots, tr_ref *out))
+{
+    unsigned taken = 0;
+    while (take_one(slots, &left[taken]) == TR_OK)
+        assert_true(++taken < LEFT + TRI_SLOT_CHUNK);
+    return taken;
+}
+
+static void
+slots_that_the_owner_used_up_and_gave_back_are_there_for_guests(void **state)
+{
+    struct tri_slots *slots = *state;
+    slots->made = TRI_REF_SLOTS - LEFT;
+    for (unsigned round = 0; round < 3; round++) {
+        unsigned taken = take_all(slots, tri_slots_take);
+        assert_true(taken >= LEFT);
+        tr_ref none;
+        assert_int_equal(tri_slots_reserve(slots, &none), TR_ENOMEM);
+        for (unsigned i = 0; i < taken; i++)
+            tri_slots_give(slots, left[i]);
+        unsigned guests = take_all(slots, tri_slots_reserve);
+        assert_in_range(guests, taken - 2 * TRI_SLOT_CHUNK, taken); /* the owner keeps two chains */
+        for (unsigned i = 0; i < guests; i++) {
+            assert_true(tri_slots_expected(slots, left[i]));
+            for (unsigned j = i + 1; j < guests && j < i + 20; j++)
+                assert_int_not_equal(left[i], left[j]);
+        }
+        for (unsigned i = 0; i < guests; i++)
+            tri_slots_give(slots, left[i]);
+    }
+}
+
+static void
+slots_that_guests_used_up_and_gave_back_are_there_for_the_owner(void **state)
+{
+    struct tri_slots *slots = *state;
+    slots->made = TRI_REF_SLOTS - LEFT;
+    unsigned guests = take_all(slots, tri_slots_reserve);
+    assert_true(guests >= LEFT);
+    for (unsigned i = 0; i < guests; i++)
+        tri_slots_give(slots, left[i]);
+    tr_ref kept;
+    assert_int_equal(tri_slots_reserve(slots, &kept),
+                     TR_OK); /* a guest has begun a chain: it is no loss to the owner */
+    assert_in_range(take_all(slots, tri_slots_take), guests - 1, guests + TRI_SLOT_CHUNK);
+}
+
+static void
+a_slot_begins_without_the_crowd_of_the_one_before(void **state)
+{
+    struct tri_slots *slots = *state;
+    tr_ref ref = take(slots, (struct tr_actor *)state);
+    assert_false(tri_slots_crowded(slots, ref));
+    tri_slots_crowd(slots, ref, true);
+    assert_true(tri_slots_crowded(slots, ref));
+    tri_slots_give(slots, ref);
+    assert_false(tri_slots_crowded(slots, take(slots, (struct tr_actor *)state)));
+}
+
 int
 main(void)
 {
@@ -124,6 +192,11 @@ main(void)
         cmocka_unit_test_setup_teardown(a_reserved_slot_is_expected_until_its_actor_comes, open_slots, close_slots),
         cmocka_unit_test_setup_teardown(a_slot_whose_generations_are_used_up_is_retired, open_slots, close_slots),
         cmocka_unit_test_setup_teardown(any_64_bits_may_be_looked_up, open_slots, close_slots),
+        cmocka_unit_test_setup_teardown(slots_that_the_owner_used_up_and_gave_back_are_there_for_guests, open_slots,
+                                        close_slots),
+        cmocka_unit_test_setup_teardown(slots_that_guests_used_up_and_gave_back_are_there_for_the_owner, open_slots,
+                                        close_slots),
+        cmocka_unit_test_setup_teardown(a_slot_begins_without_the_crowd_of_the_one_before, open_slots, close_slots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

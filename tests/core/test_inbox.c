@@ -48,6 +48,20 @@ a_batch_has_the_order_of_pushing(void **state)
 }
 
 static void
+an_inbox_at_its_limit_says_that_it_is_sealed(void **state)
+{
+    (void)state;
+    struct tri_inbox *inbox = tri_inbox_new();
+    tr_message message = tr_message_signal(1);
+    assert_int_equal(tri_inbox_push(inbox, 1, &message, 1), TR_OK);
+    assert_int_equal(tri_inbox_push(inbox, 1, &message, 1), TR_EFULL);
+    free_batch(tri_inbox_seal(inbox));
+    assert_int_equal(tri_inbox_push(inbox, 1, &message, 1), TR_ESTOPPING);
+    assert_int_equal(tri_inbox_push_urgent(inbox, 1, &message), TR_ESTOPPING);
+    tri_inbox_free(inbox);
+}
+
+static void
 a_sealed_inbox_is_empty_and_refuses(void **state)
 {
     (void)state;
@@ -64,6 +78,16 @@ a_sealed_inbox_is_empty_and_refuses(void **state)
 /* Whatever the seal comes between, an entry is in a batch or was refused. */
 static struct tri_inbox *shared;
 static uint64_t pushed;
+
+/* As free_batch(), by the receiver: what is read makes room. */
+static unsigned
+read_batch(struct tri_inbox_entry *entry)
+{
+    unsigned count = free_batch(entry);
+    for (unsigned i = 0; i < count; i++)
+        tri_inbox_read(shared);
+    return count;
+}
 
 static void
 push_until_refused(void *argument)
@@ -92,7 +116,7 @@ nothing_comes_after_the_last_batch(void **state)
             if (tri_inbox_empty(shared))
                 sched_yield();
             else
-                taken += free_batch(tri_inbox_take(shared));
+                taken += read_batch(tri_inbox_take(shared));
         taken += free_batch(tri_inbox_seal(shared));
         for (unsigned i = 0; i < THREADS; i++)
             uv_thread_join(&threads[i]);
@@ -107,6 +131,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_has_the_order_of_pushing),
+        cmocka_unit_test(an_inbox_at_its_limit_says_that_it_is_sealed),
         cmocka_unit_test(a_sealed_inbox_is_empty_and_refuses),
         cmocka_unit_test(nothing_comes_after_the_last_batch),
     };

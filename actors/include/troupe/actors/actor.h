@@ -31,9 +31,13 @@ enum tr_mailbox_policy {
 
 #define TR_MAILBOX_DEFAULT_MESSAGES 1048576u
 
+/*
+ * Limits of what waits for one actor, whoever sent it. The memory behind them is within a factor of 2 of what they say,
+ * payloads included, if `bytes` is set; a slice counts with its own size, whatever else of its buffer it keeps.
+ */
 struct tr_mailbox_limits {
-    uint32_t messages; /* default TR_MAILBOX_DEFAULT_MESSAGES */
-    uint64_t bytes;    /* of payload and 64 for each message; default: no limit */
+    uint32_t messages; /* of 80 bytes each, payloads apart; default TR_MAILBOX_DEFAULT_MESSAGES */
+    uint64_t bytes;    /* of payload, in whole lines of 64, and 64 for each message; default: no limit */
     enum tr_mailbox_policy policy;
 };
 

@@ -18,11 +18,12 @@ typedef struct tr_runtime tr_runtime; /* opaque */
 
 /*
  * Starts the workers. options may be NULL for the defaults. The process ignores SIGPIPE from then on; the workers'
- * threads take no signals. Owner: the caller's until tr_runtime_stop().
+ * threads take no signals. A worker takes four descriptors: where they do not suffice, the process's soft limit of them
+ * is raised, for root the hard one too. Owner: the caller's until tr_runtime_stop().
  * Thread:  setup.
  * Returns: TR_OK; TR_EINVAL (out is NULL); TR_ETOOMANYWORKERS; TR_EBADLIMIT (a number out of range); TR_ENOMEM;
- * TR_EAGAIN (no
- *          more threads); TR_EMFILE; what the trace directory answers, such as TR_EACCES or TR_EEXIST.
+ *          TR_EAGAIN (no more threads); TR_EMFILE (no more descriptors, and the limit cannot be raised); what the trace
+ *          directory answers, such as TR_EACCES or TR_EEXIST.
  */
 tr_status tr_runtime_start(const struct tr_runtime_options *options, tr_runtime **out);
 
@@ -93,6 +94,7 @@ tr_status tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavi
  * Thread:  any. Never blocks.
  * Returns: TR_OK; TR_EINVAL; TR_EBADREF; TR_EBADTAG; TR_EFULL (options.outside_limit); TR_ESTOPPING; TR_ENOMEM. Whether
  *          the actor still lives shows on its worker: a message that finds nobody becomes a dead letter.
+ * Limits:  a thread that slows down when it gets TR_EFULL loses nothing, unless the actor limits its own mailbox to less.
  */
 tr_status tr_runtime_send(tr_runtime *runtime, tr_ref to, tr_message *message);
 
@@ -102,14 +104,22 @@ tr_status tr_runtime_stop_actor(tr_runtime *runtime, tr_ref actor, enum tr_stop_
 /* The number of workers. Thread: any. */
 unsigned tr_runtime_workers(const tr_runtime *runtime);
 
-/* Sums over the runtime since its start. */
+/*
+ * Sums over the runtime since its start. Each message counts once where it begins and once where it ends, so that
+ *
+ *     sent + outside = received + dead_letters + notices_lost + those that wait or are on their way
+ *
+ * A dead letter is one message, whoever hears of it. Orders to spawn, to stop and the like are no messages.
+ */
 struct tr_counters {
     uint64_t actors;       /* alive now */
     uint64_t spawned;      /* ever */
-    uint64_t sent;         /* messages that actors, or the library for them, sent; not those from outside */
-    uint64_t received;     /* messages that a receive callback was given */
-    uint64_t refused;      /* sends that failed and left the message with the caller */
+    uint64_t sent;         /* messages that actors, their timers, or the library for them, sent */
+    uint64_t outside;      /* messages that tr_runtime_send() took */
+    uint64_t received;     /* messages that a receive callback was given, counted before it is called */
+    uint64_t refused;      /* sends that failed and left the message with the caller: not sent, and no dead letters */
     uint64_t dead_letters; /* messages that nobody received */
+    uint64_t notices_lost; /* notices of dead letters that nobody received: the subscriber was gone, or at its limit */
     uint64_t wakes;        /* times a worker that slept was woken by another thread */
     uint64_t sleeps;       /* times a worker went to sleep */
     uint64_t stalls;       /* handlers that the watchdog reported */

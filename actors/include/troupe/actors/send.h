@@ -20,7 +20,7 @@ struct tr_runtime;
  * Thread:  owner of self. Never blocks.
  * Returns: TR_OK, it will be received or become a dead letter; TR_ESTOPPING, it is for another worker and this one has come
  *          to its end, which only callbacks of libuv handles live to see; TR_EGONE, the actor lived on this worker and has
- *          stopped; TR_EFULL, its mailbox is full, or options.lane_limit messages wait for its worker; TR_EINVAL;
+ *          stopped; TR_EFULL, its mailbox (on this worker) is full, or options.lane_limit messages wait for its worker; TR_EINVAL;
  *          TR_EBADREF; TR_EBADTAG; TR_ENOMEM.
  */
 tr_status tr_send(tr_actor *self, tr_ref to, tr_message *message);
@@ -37,8 +37,20 @@ tr_tell(tr_actor *self, tr_ref to, uint32_t tag, const void *data, size_t size)
 }
 
 /*
- * How many messages of this worker wait because the lane to the worker of `to` is full: 0 when that worker keeps up.
- * A sender that can slow down does so while this is not 0. Thread: owner of self.
+ * Does the receiver keep up? 0: go on. Above 0: a sender that can slow down does so until it is 0 again; the number says
+ * roughly how many messages are on their way, and no more than that.
+ *
+ * It is above 0 as soon as one of these holds:
+ *   - 4,096 messages wait in the mailbox of `to`, and until no more than 2,048 do; or half of what its behavior's limits
+ *     allow, if that is less. Whoever sent them: this counts for each receiver, also one on the own worker;
+ *   - this worker has 1,024 messages under way to the worker of `to`, or 32,768 / workers if that is less, but no less
+ *     than 192.
+ * So senders that hold back while it is not 0, and look before each message or once for 64, lose none: up to 64 workers
+ * have fewer than 65,536 messages waiting or under way to one actor. (A mailbox that is limited to less than what may
+ * be under way can still overflow.) Timers, offloaded functions and the library itself do not ask.
+ *
+ * Wait by a message to yourself or by tr_send_after(); in a handler that goes on asking nothing moves.
+ * Thread: owner of self.
  */
 size_t tr_backlog(tr_actor *self, tr_ref to);
 
@@ -93,7 +105,8 @@ struct tr_dead_letter {
 /*
  * From now on self gets a TR_TAG_DEAD_LETTER for every dead letter of the runtime; the letter's payload is not kept.
  * TR_NOBODY in place of a subscriber ends it. There is one subscriber at a time. Dead letters that the subscriber's own
- * mailbox causes are counted only.
+ * mailbox causes are counted only. These notices are under the same limits as other messages, options.lane_limit and
+ * the subscriber's own mailbox: those that find no room are lost, and counted in notices_lost.
  * Thread: any. Returns: TR_OK; TR_EINVAL; TR_EBADREF.
  */
 tr_status tr_dead_letters_subscribe(struct tr_runtime *runtime, tr_ref subscriber);

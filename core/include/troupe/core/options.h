@@ -35,10 +35,19 @@ struct tr_runtime_options {
     bool unpinned;    /* true: the system may move the threads. Pinned threads lose where others use the CPUs */
     int spin_us;      /* longest wait by polling before a worker sleeps, at most 1000; default 20, -1: sleep at once */
     int watchdog_ms;  /* a handler that runs longer is reported; default 1000, -1: never */
-    unsigned pool_size; /* threads that tr_offload() has in this process, at most 1024; default: libuv's 4. Only the first
+    unsigned
+        pool_size; /* threads that tr_offload() has in this process, at most 1024; default: libuv's 4. Only the first
                            runtime of a process can set it */
-    uint32_t lane_limit;    /* messages that may wait on the sender's side of a full lane; default 1,048,576 */
-    uint32_t outside_limit; /* messages of other threads that one worker may hold unread; default 1,048,576 */
+    /*
+     * Limits of what one worker is sent, each by all its senders together. They count messages, of 64 bytes in a lane and 80
+     * where they wait for their actor; payloads beyond TR_MESSAGE_INLINE bytes are not counted. Memory follows within a
+     * factor of 2, and 70 KiB for each pair of workers of which one sends to the other.
+     */
+    uint32_t lane_limit; /* messages of other workers that wait on their side, since the lanes are full, which hold
+                               1,024 each; the workers may exceed it by 64 each. Default 1,048,576 */
+    uint32_t
+        outside_limit; /* messages of other threads that their receivers on the worker have not read; exact. Default
+                               1,048,576 */
 
     /*
      * The environment variable TR_TRACE=dir switches file tracing on if this leaves it off; TR_TRACE=dir,flight the flight

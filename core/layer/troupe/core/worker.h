@@ -59,7 +59,7 @@ struct tri_layer {
 /* Counters that one worker writes and anybody reads; each is exact when read. */
 struct tri_worker_counters {
     uint64_t spawned, ended;
-    uint64_t sent, received, refused, dead_letters;
+    uint64_t sent, received, refused, dead_letters, notices_lost;
     uint64_t wakes, sleeps, stalls;
 };
 
@@ -90,6 +90,7 @@ struct tri_worker {
     struct tri_timers timers;
     struct tri_outbox *outboxes;        /* one for each worker */
     struct tri_inbox_entry *inbox_rest; /* taken out of the inbox, not handed on yet */
+    unsigned first_way;                 /* where the next turn begins to take mail: mail.c */
     unsigned *dirty;                    /* the outboxes that hold something */
     unsigned dirty_count;
     unsigned full_count; /* the first of them: their lanes were full when the mail was last sent */
@@ -110,7 +111,9 @@ struct tri_worker {
     uv_async_t wakeup;                     /* others may only uv_async_send() it */
     alignas(TRI_CACHE_PAIR) struct tri_inbox *inbox;
     struct tri_lane **lanes;                 /* lanes[w]: from worker w, NULL until it is first used */
+    unsigned lanes_open;                     /* those that are not NULL */
     alignas(TRI_CACHE_PAIR) uint32_t coming; /* actors that others are spawning here: see actors/spawn.c */
+    uint32_t held;                           /* messages that other workers hold for this one beyond its full lanes */
 };
 
 /* All workers of one runtime. */
@@ -172,22 +175,34 @@ unsigned tri_runtime_phase(const struct tri_runtime *runtime);
 /*
  * Stages a message for an actor on another worker; it goes out with the turn, or with the 64th. In two steps: begin gives the
  * envelope, whose fields the caller sets, commit lets it go. Between the two nothing else is staged.
- * `urgent` ignores the limit.
+ * `urgent` ignores the limit, which is the receiver's: what all workers together hold for it beyond its full lanes.
  * Thread: owner. begin returns TR_OK, TR_EFULL (options.lane_limit), TR_ESTOPPING (the worker is sealed), TR_ENOMEM; then
  * there is nothing to commit.
  */
 tr_status tri_worker_stage(struct tri_worker *worker, unsigned target, bool urgent, struct tri_envelope **out);
 void tri_worker_commit(struct tri_worker *worker, unsigned target);
 
-/* How many staged messages for that worker found no room in its lane. Thread: owner. */
+/* Would a message that is not urgent be staged, as far as the limit goes? Thread: owner. */
+bool tri_worker_has_room(struct tri_worker *worker, unsigned target);
+
+/*
+ * How many messages are on their way from this worker to that one, if these are its fair part of what may be on the way
+ * there or more; else 0. It comes to 0 when that worker takes its mail, whatever else it does. Thread: owner.
+ */
 size_t tri_worker_backlog(const struct tri_worker *worker, unsigned target);
 
 /*
  * Hands a message to a worker from a thread that is none. The message moves. Thread: any.
  * Returns TR_OK, TR_EFULL (options.outside_limit), TR_ESTOPPING (the worker is sealed), TR_ENOMEM. `urgent` ignores the
- * limit.
+ * limit and does not count for it.
  */
 tr_status tri_worker_post(struct tri_worker *worker, tr_ref to, const tr_message *message, bool urgent);
+
+/* One posted message that was not urgent is given to its receiver now, or never will be: it counts no more. Thread: owner. */
+void tri_worker_outside_read(struct tri_worker *worker);
+
+/* How many messages that are not urgent were ever posted. Thread: any. */
+uint64_t tri_worker_posted(const struct tri_worker *worker);
 
 /* The worker that the calling thread is, NULL if it is none. Thread: any. */
 struct tri_worker *tri_worker_current(void);

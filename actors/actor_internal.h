@@ -69,13 +69,17 @@ struct tr_actor {
             tr_actor *next, *previous;
         } lingering; /* of one that is gone and lingers: in the list of its worker */
     };
-    struct tri_mail *head;          /* of a limited mailbox: the one that stands in the queue */
+    union {
+        struct tri_mail *head;       /* of a limited mailbox: the one that stands in the queue */
+        struct tri_mail **put_aside; /* of a slow actor: where the next that is put aside goes in the overflow */
+    };
     struct tri_actor_timer *timers; /* those it started: timer.c */
     uint32_t waiting;               /* messages in the mailbox */
     uint32_t waiting_lines;         /* their weight in lines of 64 bytes, if the behavior limits it */
     uint32_t children;
     uint16_t flags;
-    uint8_t depth; /* callbacks of it on the stack */
+    uint8_t depth;   /* callbacks of it on the stack */
+    uint8_t strayed; /* of a slow actor: messages in the queue that are to be put aside */
 };
 
 #define TRI_ACTOR_ALIGN 16u

@@ -6,7 +6,8 @@
  *
  * The queue gives actors equal shares of messages; those whose messages take long would take most of the time all the
  * same. An actor is slow when its last message took SLOW_US or more, and a slow actor has one message in the queue: the
- * next goes to the end of it when that is handled. So each of its messages waits for one of everybody else's.
+ * next goes to the end of it when that is handled. So each of its messages waits for one of everybody else's. What it
+ * had in the queue when it became slow is taken out as it comes up, so that this costs the same however long the queue.
  *
  * The clock costs as much as a message. So it is read every `stride` messages, and the stride follows the handlers: it
  * doubles while SHORT_US have not passed between two looks and falls to one when LONG_US have.
@@ -42,37 +43,6 @@ look(struct tri_actors *home)
     if (now - home->worker->turn_began > us(home, SLICE_US))
         home->slice_over = true;
     return passed;
-}
-
-/* From now on one message of the actor stands in the queue at a time: what it has there goes back before its overflow. */
-static void
-slow_down(struct tri_actors *home, tr_actor *actor)
-{
-    struct tri_mail_list others, own;
-    actor->flags |= TRI_ACTOR_SLOW;
-    if (actor->waiting <= 1 || (actor->flags & TRI_ACTOR_LIMITED) != 0)
-        return; /* it has no more than one there */
-    tri_mail_list_init(&others);
-    tri_mail_list_init(&own);
-    while (!tri_mail_list_empty(&home->queue)) {
-        struct tri_mail *mail = tri_mail_list_take(&home->queue);
-        tri_mail_list_append(mail->actor == actor ? &own : &others, mail);
-    }
-    tri_mail_list_move(&own, &actor->overflow);
-    tri_mail_list_move(&actor->overflow, &own);
-    tri_mail_list_move(&home->queue, &others);
-    tri_mailbox_move_up(home, actor);
-}
-
-/* It was quick this time: it gets its share of the queue again. */
-static void
-speed_up(struct tri_actors *home, tr_actor *actor)
-{
-    actor->flags &= (uint16_t)~TRI_ACTOR_SLOW;
-    if (actor->flags & TRI_ACTOR_LIMITED)
-        return;
-    for (uint32_t i = 1; i < actor->waiting && i < TRI_MAILBOX_SHARE; i++)
-        tri_mailbox_move_up(home, actor);
 }
 
 static inline void
@@ -115,7 +85,7 @@ handle_slow(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     bool still = look(home) >= us(home, SLOW_US);
     actor = tri_slots_find(&home->slots, ref);
     if (actor != NULL && !still)
-        speed_up(home, actor);
+        tri_mailbox_speed_up(home, actor);
 }
 
 /* Mail whose actor is not the plain case. */
@@ -129,6 +99,8 @@ handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
         tri_actor_free_if_unused(actor);
         return 0;
     }
+    if ((actor->flags & TRI_ACTOR_SLOW) != 0 && tri_mailbox_put_aside(home, actor, mail))
+        return 0;
     if (actor->flags & TRI_ACTOR_LIMITED)
         tri_mailbox_move_up_limited(home, actor, mail);
     else
@@ -148,7 +120,7 @@ look_at(struct tri_actors *home, tr_ref ref)
     uint64_t passed = look(home);
     tr_actor *actor = tri_slots_find(&home->slots, ref);
     if (alone && actor != NULL && (actor->flags & TRI_ACTOR_SLOW) == 0 && passed >= us(home, SLOW_US))
-        slow_down(home, actor);
+        tri_mailbox_slow_down(actor);
 }
 
 bool

@@ -78,6 +78,53 @@ tri_mailbox_move_up_limited(struct tri_actors *home, tr_actor *actor, const stru
     tri_mail_list_append(&home->queue, actor->head);
 }
 
+void
+tri_mailbox_slow_down(tr_actor *actor)
+{
+    actor->flags |= TRI_ACTOR_SLOW;
+    if ((actor->flags & TRI_ACTOR_LIMITED) != 0)
+        return; /* it has no more than one in the queue */
+    actor->put_aside = NULL;
+    actor->strayed = actor->waiting <= 1 ? 0 : actor->waiting < TRI_MAILBOX_SHARE ? actor->waiting : TRI_MAILBOX_SHARE;
+}
+
+void
+tri_mailbox_speed_up(struct tri_actors *home, tr_actor *actor)
+{
+    actor->flags &= (uint16_t)~TRI_ACTOR_SLOW;
+    if (actor->flags & TRI_ACTOR_LIMITED)
+        return;
+    for (uint32_t i = 1; i < actor->waiting && i < TRI_MAILBOX_SHARE; i++)
+        tri_mailbox_move_up(home, actor);
+}
+
+static void
+insert_aside(tr_actor *actor, struct tri_mail *mail)
+{
+    bool last = actor->overflow.last_next == actor->put_aside;
+    mail->next = *actor->put_aside;
+    *actor->put_aside = mail;
+    actor->put_aside = &mail->next;
+    if (last)
+        actor->overflow.last_next = &mail->next;
+}
+
+/* The first goes to the end of the queue, the others in their order before what waits in the overflow. */
+bool
+tri_mailbox_put_aside(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    if ((actor->flags & TRI_ACTOR_LIMITED) != 0 || actor->strayed == 0)
+        return false;
+    actor->strayed--;
+    if (actor->put_aside != NULL) {
+        insert_aside(actor, mail);
+    } else {
+        actor->put_aside = &actor->overflow.first;
+        tri_mail_list_append(&home->queue, mail);
+    }
+    return true;
+}
+
 /* The oldest message makes way for the next, or for the new one, which then stands in its place. true: the latter. */
 static bool
 drop_oldest(struct tri_actors *home, tr_actor *actor, tr_message *message)

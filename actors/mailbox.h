@@ -9,8 +9,9 @@
  * have one or two messages: measured, 120 actors that ping each other at random).
  *
  * Invariant: of the `waiting` messages of an actor the first min(waiting, share) stand in the queue, in order; the
- * rest in its overflow, in order. The share is SHARE; 1 for a slow actor (dispatch.c) and for one that limits its
- * mailbox, so that the oldest can be found (`head`) and dropped; 0 for an unborn one.
+ * rest in its overflow, in order. The share is SHARE; 1 for a slow actor (dispatch.c), as soon as those that stood in
+ * the queue before have come up, and for one that limits its mailbox, so that the oldest can be found (`head`) and
+ * dropped; 0 for an unborn one.
  *
  * Limits are those of the behavior; what the library itself sends is never refused, but for notices of dead letters.
  *
@@ -56,17 +57,6 @@ tri_mail_list_take(struct tri_mail_list *list)
     if (list->last_next == &mail->next)
         list->last_next = &list->first;
     return mail;
-}
-
-/* Moves all of `from` to the end of `to`. */
-static inline void
-tri_mail_list_move(struct tri_mail_list *to, struct tri_mail_list *from)
-{
-    if (tri_mail_list_empty(from))
-        return;
-    *to->last_next = from->first;
-    to->last_next = from->last_next;
-    tri_mail_list_init(from);
 }
 
 /* Has it room for one more? The behavior's limits, or the default. */
@@ -119,6 +109,17 @@ tri_mailbox_leave_slow(struct tri_actors *home, tr_actor *actor)
     if (--actor->waiting > 0)
         tri_mailbox_move_up(home, actor);
 }
+
+/*
+ * An actor that was quick is slow from now on, or the other way round. Either costs no more than SHARE messages, whatever
+ * else waits: an actor that becomes slow leaves what it has in the queue where it stands, and
+ * tri_mailbox_put_aside() takes it out when it comes up.
+ */
+void tri_mailbox_slow_down(tr_actor *actor);
+void tri_mailbox_speed_up(struct tri_actors *home, tr_actor *actor);
+
+/* Mail of a slow actor has come up. true: it is put aside, or stands at the end now; false: it is to be handled. */
+bool tri_mailbox_put_aside(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail);
 
 /* Turns what waits in the overflow into dead letters; mail in the queue follows when its turn comes. */
 void tri_mailbox_bury(struct tri_actors *home, tr_actor *actor);

@@ -1,0 +1,247 @@
+/*
+ * Dispatch, one slice at a time: a worker's queue and its actors without the worker's thread. Handlers are made slow by
+ * moving the clock that the slice compares with, so that nothing here waits.
+ */
+#include "mailbox.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <cmocka.h>
+
+#define TICKS_PER_MS 1000000u
+#define STRETCH UINT64_C(1000000)
+#define SLOW_FOR (TICKS_PER_MS / 5) /* 200 us: slow, and no slice's end */
+#define LONG_FOR (TICKS_PER_MS)     /* 1 ms: the slice ends */
+
+struct stage {
+    struct tri_runtime core;
+    struct tri_worker worker;
+    struct tri_actors home;
+    struct tr_runtime runtime;
+};
+
+static struct stage *stage;
+static uint64_t handled, handled_numbers;
+static unsigned disorder;
+
+/* The handler took so many ticks: what was looked at before it lies further back. */
+static void
+pass_time(uint64_t ticks)
+{
+    stage->home.looked -= ticks;
+    stage->worker.turn_began -= ticks;
+}
+
+static int
+open_stage(void **state)
+{
+    (void)state;
+    stage = aligned_alloc(alignof(struct stage), sizeof(*stage));
+    assert_non_null(stage);
+    memset(stage, 0, sizeof(*stage));
+    stage->core.ticks_per_ms = TICKS_PER_MS * STRETCH; /* the true clock hardly moves beside the one that is set */
+    stage->core.host = &stage->runtime;
+    stage->runtime.core = &stage->core;
+    stage->worker.runtime = &stage->core;
+    stage->worker.host = &stage->home;
+    stage->home.worker = &stage->worker;
+    stage->home.stride = stage->home.until_look = 1;
+    tri_mail_list_init(&stage->home.queue);
+    tri_pool_init(&stage->home.mail, sizeof(struct tri_mail));
+    handled = handled_numbers = disorder = 0;
+    return tri_slots_init(&stage->home.slots, 0) != TR_OK;
+}
+
+static int
+close_stage(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(stage->home.pools) / sizeof(stage->home.pools[0]); i++)
+        if (stage->home.pools[i].block_size != 0)
+            tri_pool_fini(&stage->home.pools[i]);
+    tri_pool_fini(&stage->home.mail);
+    tri_slots_fini(&stage->home.slots);
+    free(stage);
+    return 0;
+}
+
+/* An actor whose messages carry their number and how long they take. */
+struct numbered {
+    uint64_t expected;
+};
+
+static void
+numbered_receive(tr_actor *self, void *state, tr_message *message)
+{
+    struct numbered *numbered = state;
+    (void)self;
+    disorder += message->payload.words[0] != numbered->expected++;
+    handled_numbers++;
+    pass_time(message->payload.words[1] * STRETCH);
+}
+
+static void
+quick_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self;
+    (void)state;
+    (void)message;
+    handled++;
+}
+
+static const struct tr_behavior numbered = {
+    .name = "numbered", .state_size = sizeof(struct numbered), .receive = numbered_receive};
+static const struct tr_behavior quick = {.name = "quick", .receive = quick_receive};
+
+static tr_actor *
+actor_of(const struct tr_behavior *behavior)
+{
+    tr_actor *actor = tri_actor_new(&stage->home, behavior, TR_NOBODY);
+    tr_ref ref;
+    assert_non_null(actor);
+    assert_int_equal(tri_slots_take(&stage->home.slots, &ref), TR_OK);
+    assert_int_equal(tri_actor_begin(actor, ref, NULL), TR_OK);
+    return actor;
+}
+
+static void
+put(tr_actor *actor, struct tri_mail *mail, uint64_t number, uint64_t ticks)
+{
+    uint64_t words[2] = {number, ticks};
+    mail->message = tr_message_copy(1, words, sizeof(words));
+    mail->message.from = actor->ref;
+    tri_mailbox_put(&stage->home, actor, mail);
+}
+
+static void
+put_new(tr_actor *actor, uint64_t number, uint64_t ticks)
+{
+    put(actor, tri_pool_take(&stage->home.mail), number, ticks);
+}
+
+static void
+run_dry(void)
+{
+    while (tri_dispatch_run(&stage->worker)) {
+    }
+}
+
+/*
+ * Between the actor's messages and the end of the queue lies mail in memory that cannot be read while the actor becomes
+ * slow: whoever went through what waits would end this program.
+ */
+#define BARRED 4096u
+
+union barred {
+    struct tri_mail mail;
+    alignas(16) char block[(sizeof(struct tri_mail) + 15) / 16 * 16]; /* what the pool takes it for */
+};
+
+static void
+becoming_slow_looks_at_nothing_that_waits(void **state)
+{
+    (void)state;
+    size_t bytes = BARRED * sizeof(union barred);
+    union barred *barred = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(barred != MAP_FAILED);
+    tr_actor *slow = actor_of(&numbered), *others[BARRED / 32];
+    for (unsigned i = 0; i < BARRED / 32; i++)
+        others[i] = actor_of(&quick);
+    for (unsigned i = 0; i < 100; i++)
+        put_new(slow, i, i == 0 ? LONG_FOR : 0);
+    for (unsigned i = 0; i < BARRED; i++)
+        put(others[i % (BARRED / 32)], &barred[i].mail, 0, 0);
+    put_new(actor_of(&quick), 0, 0); /* the end of the queue can be written */
+    assert_int_equal(mprotect(barred, bytes, PROT_NONE), 0);
+    assert_true(tri_dispatch_run(&stage->worker)); /* one message, which is slow, and the slice is over */
+    assert_int_equal(mprotect(barred, bytes, PROT_READ | PROT_WRITE), 0);
+    assert_int_equal(handled_numbers, 1);
+    assert_true((slow->flags & TRI_ACTOR_SLOW) != 0);
+    run_dry();
+    assert_int_equal(handled_numbers, 100);
+    assert_int_equal(handled, BARRED + 1);
+    assert_int_equal(disorder, 0);
+    assert_int_equal(slow->waiting, 0);
+    /* the pool lies in part in that memory now, and is given up before it */
+    stage->home.mail.free = NULL;
+    munmap(barred, bytes);
+}
+
+/* As long as an actor is slow, each of its messages waits for one of everybody else's. */
+static void
+a_slow_actor_has_one_message_in_a_round(void **state)
+{
+    (void)state;
+    enum { OTHERS = 40, EACH = 30 };
+    tr_actor *slow = actor_of(&numbered), *others[OTHERS];
+    for (unsigned i = 0; i < 64; i++)
+        put_new(slow, i, SLOW_FOR);
+    for (unsigned i = 0; i < OTHERS; i++)
+        others[i] = actor_of(&quick);
+    for (unsigned k = 0; k < EACH; k++)
+        for (unsigned i = 0; i < OTHERS; i++)
+            put_new(others[i], 0, 0);
+    bool more = true;
+    while (more && handled < OTHERS * EACH) {
+        uint64_t before = handled_numbers;
+        more = tri_dispatch_run(&stage->worker);
+        if (handled < OTHERS * EACH) /* the first, and those that come up while the others have mail */
+            assert_in_range(handled_numbers - before, 0, 4);
+    }
+    assert_in_range(handled_numbers, 1, 8);
+    run_dry();
+    assert_int_equal(handled_numbers, 64);
+    assert_int_equal(disorder, 0);
+}
+
+/* Actors that are slow and quick in turn, more mail while they are: the order of each holds, and nothing is lost. */
+static void
+however_slow_and_quick_change_each_actor_keeps_its_order(void **state)
+{
+    (void)state;
+    enum { ACTORS = 12, ROUNDS = 4000 };
+    for (uint64_t random = 1; random < 200000000000000; random *= 7919) {
+        uint64_t seed = random * 88172645463325252u + 1, put_in_all = 0, numbers[ACTORS] = {0};
+        tr_actor *actors[ACTORS];
+        handled_numbers = 0;
+        for (unsigned i = 0; i < ACTORS; i++)
+            actors[i] = actor_of(&numbered);
+        for (unsigned round = 0; round < ROUNDS; round++) {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            unsigned who = seed % ACTORS, count = (seed >> 8) % 8 == 0 ? (seed >> 16) % 200 : (seed >> 16) % 3;
+            for (unsigned i = 0; i < count; i++, put_in_all++)
+                put_new(actors[who], numbers[who]++, (seed >> (24 + i % 16)) % 3 == 0 ? SLOW_FOR : 0);
+            if ((seed >> 40) % 3 == 0)
+                tri_dispatch_run(&stage->worker);
+        }
+        run_dry();
+        assert_int_equal(handled_numbers, put_in_all);
+        assert_int_equal(disorder, 0);
+        for (unsigned i = 0; i < ACTORS; i++) {
+            assert_int_equal(actors[i]->waiting, 0);
+            assert_true(tri_mail_list_empty(&actors[i]->overflow));
+            assert_false(tri_slots_crowded(&stage->home.slots, actors[i]->ref));
+            tri_actor_stop(actors[i], TR_STOP_KILL);
+        }
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(becoming_slow_looks_at_nothing_that_waits, open_stage, close_stage),
+        cmocka_unit_test_setup_teardown(a_slow_actor_has_one_message_in_a_round, open_stage, close_stage),
+        cmocka_unit_test_setup_teardown(however_slow_and_quick_change_each_actor_keeps_its_order, open_stage,
+                                        close_stage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -278,6 +278,59 @@ another_list_holds_for_connections_from_then_on(void **state)
     stop();
 }
 
+static tr_block_list *
+unfrozen_list_of(const char *rule)
+{
+    tr_block_list *list;
+    assert_int_equal(tr_block_list_new(&list), TR_OK);
+    assert_int_equal(tr_block_list_add_text(list, rule), TR_OK);
+    return list;
+}
+
+/* In its options, when it is spawned by an actor; and later. */
+static tr_block_list *spawned_with;
+static tr_status spawned;
+
+static void
+spawner_receive(tr_actor *self, void *state, tr_message *message)
+{
+    struct tr_server_options own = {.block_list = spawned_with};
+    tr_server *made;
+    (void)state;
+    (void)message;
+    spawned = tr_server_spawn(self, &own, &made);
+    ck_pr_inc_uint(&changed);
+}
+
+static void
+a_server_freezes_the_list_that_it_is_given(void **state)
+{
+    (void)state;
+    static const struct tr_server_events events = {.message = change_list};
+    static const struct tr_behavior spawner = {.name = "spawner", .receive = spawner_receive};
+    changed = 0;
+    serve((struct tr_server_options){.events = &events}, "127.0.0.1", 1);
+    tr_block_list *list = unfrozen_list_of("127.0.0.2");
+    tr_block_list_hold(list);
+    set_list(list);
+    assert_true(tr_block_list_is_frozen(list));
+    assert_false(tries("127.0.0.2"));
+    assert_true(tries("127.0.0.4"));
+    tr_block_list_release(list);
+
+    tr_ref actor;
+    spawned_with = unfrozen_list_of("127.0.0.2");
+    assert_int_equal(tr_runtime_spawn(runtime, &spawner, NULL, &actor), TR_OK);
+    tr_message message = tr_message_signal(1);
+    unsigned wanted = changed + 1;
+    assert_int_equal(tr_runtime_send(runtime, actor, &message), TR_OK);
+    assert_true(tests_wait_until(has_changed, &wanted, TESTS_LIMIT_MS));
+    assert_int_equal(spawned, TR_OK);
+    assert_true(tr_block_list_is_frozen(spawned_with));
+    tr_block_list_release(spawned_with);
+    stop();
+}
+
 /* Limits. */
 
 static void
@@ -450,6 +503,7 @@ main(void)
         cmocka_unit_test(counts_are_those_of_a_plain_array),
         cmocka_unit_test(blocked_addresses_are_closed_before_connection),
         cmocka_unit_test(another_list_holds_for_connections_from_then_on),
+        cmocka_unit_test(a_server_freezes_the_list_that_it_is_given),
         cmocka_unit_test(an_address_has_so_many_connections_and_no_more),
         cmocka_unit_test(ipv4_counts_the_same_through_an_ipv6_socket),
         cmocka_unit_test(unix_sockets_have_no_limit),

@@ -153,7 +153,7 @@ static void
 forward(tr_actor *self, struct source *source, tr_slice data)
 {
     see(BY_EVENT);
-    source->by_event += data.size;
+    __atomic_add_fetch(&source->by_event, data.size, __ATOMIC_RELAXED);
     tr_remote_write(self, source->sink->ref, data);
 }
 
@@ -584,7 +584,7 @@ static void
 check_sinks(void)
 {
     for (unsigned i = 0; i < SOURCES; i++)
-        if (sources[i].by_event < sources[i].sink->received[origin_of(&sources[i])])
+        if (__atomic_load_n(&sources[i].by_event, __ATOMIC_RELAXED) < sources[i].sink->received[origin_of(&sources[i])])
             see(BY_PIPE);
     for (unsigned i = 0; i < SINKS; i++)
         for (unsigned origin = 0; origin < ORIGINS && !sinks[i].destroyed; origin++)

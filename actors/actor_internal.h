@@ -15,7 +15,6 @@
 #include <troupe/actors/runtime.h>
 #include <troupe/actors/send.h>
 #include <troupe/actors/trace_events.h>
-#include <troupe/core/mistake.h>
 #include <troupe/core/worker.h>
 
 /* The layer's own tags: handled when they arrive, never seen by a behavior. */
@@ -92,18 +91,6 @@ tri_actor_state(tr_actor *actor)
 {
     return (char *)actor + TRI_ACTOR_HEAD;
 }
-
-/*
- * At the beginning of each public function of an actor: it is called on the actor's worker, and the actor has not ended.
- * tri_actor_free() sets `home` to NULL for this. NULL is no
- * mistake here.
- */
-#ifdef NDEBUG
-#define TRI_CHECK_SELF(self) ((void)0)
-#else
-#define TRI_CHECK_SELF(self) tri_actor_check(self, __func__)
-void tri_actor_check(const tr_actor *self, const char *function);
-#endif
 
 /* The actors of one worker. Everything is the owner's but what spawn.c says. */
 struct tri_actors {

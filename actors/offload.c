@@ -132,6 +132,7 @@ tr_offload_job(tr_actor *self, const struct tr_job *job)
 tr_status
 tr_offload(tr_actor *self, void *(*work)(void *argument), void *argument, uint32_t tag, void (*destroy)(void *result))
 {
+    TRI_CHECK_SELF(self);
     struct tr_job job = {.work = work, .argument = argument, .tag = tag, .destroy = destroy};
     return tr_offload_job(self, &job);
 }

@@ -221,27 +221,27 @@ tri_socket_stopping(tr_actor *self, void *state, enum tr_stop_mode how)
 void
 tr_socket_destroy(tr_socket *socket, tr_status error)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return;
-    tri_socket_check(socket);
     tri_socket_close(socket, error, 0, TRI_CALL_DESTROY);
 }
 
 void
 tr_socket_destroy_with(tr_socket *socket, const char *code)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return;
-    tri_socket_check(socket);
     tri_socket_close_with(socket, code, TRI_CALL_DESTROY);
 }
 
 tr_status
 tr_socket_reset(tr_socket *socket)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return TR_EINVAL;
-    tri_socket_check(socket);
     if (tri_socket_is(socket, TRI_SOCKET_CONNECTING)) {
         if (tri_connect_is_unix(socket))
             return TR_EBADHANDLE;
@@ -260,9 +260,9 @@ tr_socket_reset(tr_socket *socket)
 void
 tr_socket_set_background(tr_socket *socket, bool background)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return;
-    tri_socket_check(socket);
     socket->flags &= ~(uint32_t)TRI_SOCKET_BACKGROUND;
     socket->flags |= background ? TRI_SOCKET_BACKGROUND : 0;
     tri_socket_count_live(socket);

@@ -177,9 +177,9 @@ take_order(tr_socket *socket, const struct tr_connect_options *options)
 tr_status
 tr_socket_connect(tr_socket *socket, const struct tr_connect_options *options)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL || options == NULL)
         return TR_EINVAL;
-    tri_socket_check(socket);
     tr_status status = take_order(socket, options);
     if (status != TR_OK)
         return status;
@@ -368,10 +368,10 @@ tri_connect_check_answer(const struct tr_error *error, const struct tr_address *
 tr_status
 tr_socket_looked_up(tr_socket *socket, const struct tr_error *error, const struct tr_address *addresses, unsigned count)
 {
+    TRI_CHECK_SOCKET(socket);
     tr_status status = socket != NULL ? tri_connect_check_answer(error, addresses, count) : TR_EINVAL;
     if (status != TR_OK)
         return status;
-    tri_socket_check(socket);
     struct tri_connect *connect = tri_socket_is(socket, TRI_SOCKET_CONNECTING) ? socket->connect : NULL;
     if (connect == NULL || !connect->asks)
         return TR_EGONE;

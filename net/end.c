@@ -9,10 +9,10 @@
 void
 tr_socket_cork(tr_socket *socket)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL || tri_socket_is(socket, TRI_SOCKET_DESTROYED | TRI_SOCKET_ENDING) ||
         tri_queue_writer(socket) == NULL)
         return;
-    tri_socket_check(socket);
     socket->writer->corked++;
 }
 
@@ -30,9 +30,9 @@ uncork_all(tr_socket *socket)
 void
 tr_socket_uncork(tr_socket *socket)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL || !tri_writer_is_corked(socket))
         return;
-    tri_socket_check(socket);
     if (socket->writer->corked > 1)
         socket->writer->corked--;
     else
@@ -44,9 +44,9 @@ tr_socket_uncork(tr_socket *socket)
 tr_status
 tr_socket_end(tr_socket *socket)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return TR_EINVAL;
-    tri_socket_check(socket);
     if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
         return TR_EDESTROYED;
     if (!tri_socket_is(socket, TRI_SOCKET_ENDING)) {
@@ -61,6 +61,7 @@ tr_socket_end(tr_socket *socket)
 tr_status
 tr_socket_end_with(tr_socket *socket, tr_slice slice)
 {
+    TRI_CHECK_SOCKET(socket);
     tr_status status =
         tri_order_write(socket, &(struct tri_order){.slice = slice, .keep = tri_slice_keep, .is_last = true});
     if (status >= TR_OK)
@@ -88,7 +89,6 @@ check_end(tr_socket *socket, const struct tri_order *order)
 {
     if (order->slice.size > 0)
         return tri_order_check(socket, order, order->slice.size);
-    tri_socket_check(socket);
     return tri_socket_is(socket, TRI_SOCKET_DESTROYED) ? refuse_end(socket, order) : TR_OK;
 }
 
@@ -111,6 +111,7 @@ write_last(tr_socket *socket, const struct tri_order *order, struct tri_write *e
 tr_status
 tr_socket_end_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *argument)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL || (slice.data == NULL && slice.size > 0))
         return TR_EINVAL;
     if (done == NULL)

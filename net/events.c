@@ -14,7 +14,8 @@
  * would not notice an owner that died after it had taken the event and before it answered. Therefore a socket that has
  * waited for ASK_MS asks the actors' layer whether the owner is there, again and again; when it is asked to stop, at once
  * and more often. Its timer is started when it waits for the first time and afterwards only touched, so that answering
- * in time costs a store.
+ * in time costs a store. When it has waited for the watchdog's time it is named on stderr: an answer that the program
+ * forgot is otherwise seen nowhere.
  *
  * A socket whose owner is gone is destroyed and not kept; nobody hears what follows.
  */
@@ -22,8 +23,12 @@
 
 #include "deal.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <troupe/core/delay.h>
+#include <troupe/core/say.h>
+#include <troupe/core/trace_format.h>
 #include <unistd.h>
 
 #define ASK_MS 1000u
@@ -68,17 +73,59 @@ timers_of(const tr_socket *socket)
 
 static void on_watch(struct tri_idle *watch);
 
-/* Begins to wait for an answer. Without memory nobody asks. */
+/* The time after which a callback, and a wait for an owner, is reported; 0: never. */
+static uint64_t
+patience_ms(const tr_socket *socket)
+{
+    int watchdog_ms = socket->net->worker->runtime->options.watchdog_ms;
+    return watchdog_ms > 0 ? (uint64_t)watchdog_ms : 0;
+}
+
+static uint64_t
+ask_after_ms(const tr_socket *socket)
+{
+    uint64_t patience = patience_ms(socket);
+    if (tri_socket_is(socket, TRI_SOCKET_STOPS))
+        return ASK_STOPPING_MS;
+    return patience > 0 && patience < ASK_MS ? patience : ASK_MS;
+}
+
+/* Without memory nobody asks. */
 static void
 watch_owner(tr_socket *socket)
 {
     struct tri_idle *watch = &socket->extra->watch;
-    bool stops = tri_socket_is(socket, TRI_SOCKET_STOPS);
     watch->fire = on_watch;
     if (watch->timer.place > 0)
         tri_idle_touch(watch);
     else
-        tri_idle_start(timers_of(socket), watch, stops ? ASK_STOPPING_MS : ASK_MS);
+        tri_idle_start(timers_of(socket), watch, ask_after_ms(socket));
+}
+
+static void
+begin_to_wait(tr_socket *socket)
+{
+    socket->extra->waits_ms = tri_clock_ms();
+    watch_owner(socket);
+}
+
+/* A forgotten tr_remote_credit() looks like nothing at all. Each socket is named once, one for each worker and time. */
+static void
+name_if_too_long(tr_socket *socket)
+{
+    struct tri_extra *extra = socket->extra;
+    uint64_t now_ms = tri_clock_ms(), patience = patience_ms(socket);
+    bool too_long = patience > 0 && now_ms - extra->waits_ms >= patience;
+    if (!too_long || extra->named || now_ms - socket->net->named_ms < patience)
+        return;
+    extra->named = true;
+    socket->net->named_ms = now_ms;
+    tr_ref self = tr_self(socket->actor), owner = extra->owner;
+    tri_say("socket %u:%u.%u has waited %" PRIu64 " ms for its owner %u:%u.%u to answer an event with "
+            "tr_remote_credit(), and is not read",
+            TRI_TRACE_REF_WORKER(self), TRI_TRACE_REF_SLOT(self), TRI_TRACE_REF_GENERATION(self),
+            now_ms - extra->waits_ms, TRI_TRACE_REF_WORKER(owner), TRI_TRACE_REF_SLOT(owner),
+            TRI_TRACE_REF_GENERATION(owner));
 }
 
 static void
@@ -87,6 +134,7 @@ on_watch(struct tri_idle *watch)
     struct tri_extra *extra = (struct tri_extra *)((char *)watch - offsetof(struct tri_extra, watch));
     if (!waits_for_owner(extra->socket))
         return; /* it begins anew when the credit is used up */
+    name_if_too_long(extra->socket);
     tri_actor_probe(extra->socket->net->worker, tr_self(extra->socket->actor), extra->owner);
     watch_owner(extra->socket);
 }
@@ -133,7 +181,7 @@ tell_owner(tr_socket *socket, enum tr_event event, tr_message message)
     if (status != TR_OK)
         tri_events_owner_gone(socket, extra->owner); /* an event that is lost for lack of memory loses the owner, too */
     else if (--extra->credit == 0)
-        watch_owner(socket);
+        begin_to_wait(socket);
 }
 
 void
@@ -263,7 +311,7 @@ tri_events_hold_end(tr_socket *socket)
         socket->extra->credit >= socket->extra->full_credit)
         return false;
     socket->extra->holds_end = true;
-    watch_owner(socket);
+    begin_to_wait(socket);
     return true;
 }
 
@@ -291,10 +339,10 @@ tri_events_credit(tr_socket *socket, tr_ref from, uint32_t events)
 tr_status
 tr_socket_set_owner(tr_socket *socket, const struct tr_owner *owner)
 {
+    TRI_CHECK_SOCKET(socket);
     static const struct tr_owner nobody = {.actor = TR_NOBODY};
     if (socket == NULL)
         return TR_EINVAL;
-    tri_socket_check(socket);
     if (owner == NULL && socket->extra == NULL)
         return TR_OK;
     tr_status status = owner != NULL ? tri_events_check_owner(tr_actor_runtime(socket->actor), owner) : TR_OK;

@@ -87,9 +87,9 @@ tri_idle_end(tr_socket *socket)
 tr_status
 tr_socket_set_timeout(tr_socket *socket, uint64_t timeout_ms)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return TR_EINVAL;
-    tri_socket_check(socket);
     if (timeout_ms > TIMEOUT_LIMIT_MS)
         return TR_EBADLIMIT;
     if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) || (timeout_ms == 0 && socket->extra == NULL))

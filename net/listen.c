@@ -242,9 +242,9 @@ begin(tr_server *server, const struct tr_listen_options *options)
 tr_status
 tr_server_listen(tr_server *server, const struct tr_listen_options *options)
 {
+    TRI_CHECK_SERVER(server);
     if (server == NULL || options == NULL)
         return TR_EINVAL;
-    tri_server_check(server);
     if (server->flags & TRI_SERVER_ENDING)
         return TR_ESTOPPING;
     if (tri_server_is_open(server))

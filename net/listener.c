@@ -162,9 +162,9 @@ on_pause_over(struct tri_timer *timer)
 tr_status
 tr_server_pause(tr_server *server, uint64_t pause_ms)
 {
+    TRI_CHECK_SERVER(server);
     if (server == NULL)
         return TR_EINVAL;
-    tri_server_check(server);
     struct tri_listener *listener = &server->listener;
     if (pause_ms > INT32_MAX)
         return TR_EBADLIMIT;
@@ -183,9 +183,9 @@ tr_server_pause(tr_server *server, uint64_t pause_ms)
 tr_status
 tr_server_resume(tr_server *server)
 {
+    TRI_CHECK_SERVER(server);
     if (server == NULL)
         return TR_EINVAL;
-    tri_server_check(server);
     struct tri_listener *listener = &server->listener;
     if (listener->endpoint == NULL)
         return TR_ENOTLISTENING;

@@ -389,9 +389,9 @@ take_undecoded(tr_socket *first, tr_slice *out)
 tr_status
 tr_socket_pipe(tr_socket *from, tr_ref to, const struct tr_pipe_options *options)
 {
+    TRI_CHECK_SOCKET(from);
     if (from == NULL)
         return TR_EINVAL;
-    tri_socket_check(from);
     if (to == TR_NOBODY || tr_ref_worker(to) >= tr_runtime_workers(tr_actor_runtime(from->actor)))
         return TR_EBADREF;
     if (tri_socket_is(from, TRI_SOCKET_DESTROYED))
@@ -426,9 +426,9 @@ tr_socket_pipe(tr_socket *from, tr_ref to, const struct tr_pipe_options *options
 void
 tr_socket_unpipe(tr_socket *from)
 {
+    TRI_CHECK_SOCKET(from);
     if (from == NULL || from->extra == NULL || from->extra->pipe == NULL)
         return;
-    tri_socket_check(from);
     tr_ref to = from->extra->pipe->to;
     free_pipe(from);
     cut_at(from, to, false);

@@ -434,9 +434,9 @@ tri_reader_peer_gone(tr_socket *socket)
 void
 tr_socket_pause(tr_socket *socket)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return;
-    tri_socket_check(socket);
     socket->flags |= TRI_SOCKET_PAUSED;
     if (socket->extra != NULL)
         socket->extra->unheard = false; /* now it is the user who wants it so */
@@ -452,9 +452,9 @@ tri_socket_heard(tr_socket *socket)
 void
 tr_socket_resume(tr_socket *socket)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL || !tri_socket_is(socket, TRI_SOCKET_PAUSED))
         return;
-    tri_socket_check(socket);
     if (socket->extra != NULL)
         socket->extra->unheard = false;
     socket->flags &= ~(uint32_t)TRI_SOCKET_PAUSED;
@@ -464,9 +464,9 @@ tr_socket_resume(tr_socket *socket)
 tr_status
 tr_socket_set_encoding(tr_socket *socket, enum tr_encoding encoding)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return TR_EINVAL;
-    tri_socket_check(socket);
     if (encoding > TR_ENCODING_UTF16LE)
         return TR_EBADENCODING;
     struct tri_extra *extra = encoding == TR_ENCODING_NONE ? socket->extra : tri_socket_extra(socket);

@@ -213,30 +213,35 @@ ask_about(tr_actor *self, tr_ref socket, uint32_t tag, tr_slice slice, uint32_t 
 tr_status
 tr_remote_write(tr_actor *self, tr_ref socket, tr_slice slice)
 {
+    TRI_CHECK_SELF(self);
     return send_slice(self, socket, TRI_TAG_SOCKET_WRITE, slice);
 }
 
 tr_status
 tr_remote_write_ask(tr_actor *self, tr_ref socket, tr_slice slice, uint32_t reply_tag, uint64_t token)
 {
+    TRI_CHECK_SELF(self);
     return ask_about(self, socket, TRI_TAG_SOCKET_WRITE_ASK, slice, reply_tag, token);
 }
 
 tr_status
 tr_remote_write_check(tr_actor *self, tr_ref socket, tr_slice slice, uint32_t reply_tag, uint64_t token)
 {
+    TRI_CHECK_SELF(self);
     return ask_about(self, socket, TRI_TAG_SOCKET_WRITE_CHECK, slice, reply_tag, token);
 }
 
 tr_status
 tr_remote_end_ask(tr_actor *self, tr_ref socket, tr_slice slice, uint32_t reply_tag, uint64_t token)
 {
+    TRI_CHECK_SELF(self);
     return ask_about(self, socket, TRI_TAG_SOCKET_END_ASK, slice, reply_tag, token);
 }
 
 tr_status
 tr_remote_write_fd(tr_actor *self, tr_ref socket, tr_slice slice, int fd)
 {
+    TRI_CHECK_SELF(self);
     if (self == NULL || slice.data == NULL || slice.size == 0)
         return TR_EINVAL;
     struct write_ask ask = {.slice = slice, .fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)};
@@ -283,6 +288,7 @@ copy_text(char **next, const char *text)
 tr_status
 tr_remote_connect(tr_actor *self, tr_ref socket, const struct tr_connect_options *options)
 {
+    TRI_CHECK_SELF(self);
     if (self == NULL || options == NULL)
         return TR_EINVAL;
     tr_status status = tri_connect_check(options, TR_SOCKET_ANY);
@@ -317,6 +323,7 @@ tr_status
 tr_remote_looked_up(tr_actor *self, tr_ref socket, const struct tr_error *error, const struct tr_address *addresses,
                     unsigned count)
 {
+    TRI_CHECK_SELF(self);
     tr_status status = self != NULL ? tri_connect_check_answer(error, addresses, count) : TR_EINVAL;
     if (status != TR_OK)
         return status;
@@ -359,6 +366,7 @@ drop_listen_order(void *address)
 tr_status
 tr_remote_server_listen(tr_actor *self, tr_ref server, const struct tr_listen_options *options)
 {
+    TRI_CHECK_SELF(self);
     if (self == NULL || options == NULL || options->server != NULL)
         return TR_EINVAL;
     tr_status status = tri_listen_check_options(options);
@@ -392,6 +400,7 @@ tr_status
 tr_remote_socket(tr_actor *self, const struct tr_socket_options *options, const struct tr_spawn_options *placement,
                  tr_ref *out)
 {
+    TRI_CHECK_SELF(self);
     if (self == NULL || out == NULL)
         return TR_EINVAL;
     tr_status status = tri_socket_check_options(tr_actor_runtime(self), options);
@@ -409,66 +418,77 @@ tr_remote_socket(tr_actor *self, const struct tr_socket_options *options, const 
 tr_status
 tr_remote_credit(tr_actor *self, tr_ref socket, uint32_t events)
 {
+    TRI_CHECK_SELF(self);
     return send_word(self, socket, TRI_TAG_SOCKET_CREDIT, events);
 }
 
 tr_status
 tr_remote_cork(tr_actor *self, tr_ref socket)
 {
+    TRI_CHECK_SELF(self);
     return send_signal(self, socket, TRI_TAG_SOCKET_CORK);
 }
 
 tr_status
 tr_remote_uncork(tr_actor *self, tr_ref socket)
 {
+    TRI_CHECK_SELF(self);
     return send_signal(self, socket, TRI_TAG_SOCKET_UNCORK);
 }
 
 tr_status
 tr_remote_end(tr_actor *self, tr_ref socket)
 {
+    TRI_CHECK_SELF(self);
     return send_signal(self, socket, TRI_TAG_SOCKET_END);
 }
 
 tr_status
 tr_remote_end_with(tr_actor *self, tr_ref socket, tr_slice slice)
 {
+    TRI_CHECK_SELF(self);
     return send_slice(self, socket, TRI_TAG_SOCKET_END_WITH, slice);
 }
 
 tr_status
 tr_remote_destroy(tr_actor *self, tr_ref socket, tr_status error)
 {
+    TRI_CHECK_SELF(self);
     return send_word(self, socket, TRI_TAG_SOCKET_DESTROY, (uint64_t)(int64_t)error);
 }
 
 tr_status
 tr_remote_destroy_with(tr_actor *self, tr_ref socket, const char *code)
 {
+    TRI_CHECK_SELF(self);
     return send_word(self, socket, TRI_TAG_SOCKET_DESTROY_WITH, (uint64_t)(uintptr_t)code);
 }
 
 tr_status
 tr_remote_reset(tr_actor *self, tr_ref socket)
 {
+    TRI_CHECK_SELF(self);
     return send_signal(self, socket, TRI_TAG_SOCKET_RESET);
 }
 
 tr_status
 tr_remote_pause(tr_actor *self, tr_ref socket)
 {
+    TRI_CHECK_SELF(self);
     return send_signal(self, socket, TRI_TAG_SOCKET_PAUSE);
 }
 
 tr_status
 tr_remote_resume(tr_actor *self, tr_ref socket)
 {
+    TRI_CHECK_SELF(self);
     return send_signal(self, socket, TRI_TAG_SOCKET_RESUME);
 }
 
 tr_status
 tr_remote_set_encoding(tr_actor *self, tr_ref socket, enum tr_encoding encoding)
 {
+    TRI_CHECK_SELF(self);
     if (encoding > TR_ENCODING_UTF16LE)
         return TR_EBADENCODING;
     return send_word(self, socket, TRI_TAG_SOCKET_ENCODING, encoding);
@@ -477,6 +497,7 @@ tr_remote_set_encoding(tr_actor *self, tr_ref socket, enum tr_encoding encoding)
 tr_status
 tr_remote_set_timeout(tr_actor *self, tr_ref socket, uint64_t timeout_ms)
 {
+    TRI_CHECK_SELF(self);
     if (timeout_ms > INT32_MAX)
         return TR_EBADLIMIT;
     return send_word(self, socket, TRI_TAG_SOCKET_TIMEOUT, timeout_ms);
@@ -485,12 +506,14 @@ tr_remote_set_timeout(tr_actor *self, tr_ref socket, uint64_t timeout_ms)
 tr_status
 tr_remote_set_no_delay(tr_actor *self, tr_ref socket, bool no_delay)
 {
+    TRI_CHECK_SELF(self);
     return send_word(self, socket, TRI_TAG_SOCKET_NO_DELAY, no_delay);
 }
 
 tr_status
 tr_remote_set_keep_alive(tr_actor *self, tr_ref socket, bool enable, uint64_t initial_delay_ms)
 {
+    TRI_CHECK_SELF(self);
     if (initial_delay_ms > TRI_KEEP_ALIVE_LIMIT_MS)
         return TR_EBADLIMIT;
     return send_words(self, socket, TRI_TAG_SOCKET_KEEP_ALIVE, enable, initial_delay_ms);
@@ -499,12 +522,14 @@ tr_remote_set_keep_alive(tr_actor *self, tr_ref socket, bool enable, uint64_t in
 tr_status
 tr_remote_set_background(tr_actor *self, tr_ref socket, bool background)
 {
+    TRI_CHECK_SELF(self);
     return send_word(self, socket, TRI_TAG_SOCKET_BACKGROUND, background);
 }
 
 tr_status
 tr_remote_set_owner(tr_actor *self, tr_ref socket, const struct tr_owner *owner)
 {
+    TRI_CHECK_SELF(self);
     tr_status status = self != NULL && owner != NULL ? tri_events_check_owner(tr_actor_runtime(self), owner) : TR_OK;
     if (status != TR_OK)
         return status;
@@ -530,6 +555,7 @@ lose_pipe(void *address)
 tr_status
 tr_remote_pipe(tr_actor *self, tr_ref from, tr_ref to, const struct tr_pipe_options *options)
 {
+    TRI_CHECK_SELF(self);
     static const struct tr_pipe_options defaults;
     if (options == NULL)
         options = &defaults;
@@ -545,12 +571,14 @@ tr_remote_pipe(tr_actor *self, tr_ref from, tr_ref to, const struct tr_pipe_opti
 tr_status
 tr_remote_unpipe(tr_actor *self, tr_ref from)
 {
+    TRI_CHECK_SELF(self);
     return send_signal(self, from, TRI_TAG_SOCKET_UNPIPE);
 }
 
 tr_status
 tr_remote_socket_info(tr_actor *self, tr_ref socket, uint32_t reply_tag, uint64_t token)
 {
+    TRI_CHECK_SELF(self);
     struct info_ask ask = {.about = socket, .token = token, .reply_tag = reply_tag};
     return ask_for_info(self, TRI_TAG_SOCKET_INFO, &ask, lose_socket_ask);
 }
@@ -560,12 +588,14 @@ tr_remote_socket_info(tr_actor *self, tr_ref socket, uint32_t reply_tag, uint64_
 tr_status
 tr_remote_server_close(tr_actor *self, tr_ref server)
 {
+    TRI_CHECK_SELF(self);
     return send_signal(self, server, TRI_TAG_SERVER_CLOSE);
 }
 
 tr_status
 tr_remote_server_pause(tr_actor *self, tr_ref server, uint64_t pause_ms)
 {
+    TRI_CHECK_SELF(self);
     if (pause_ms > INT32_MAX)
         return TR_EBADLIMIT;
     return send_word(self, server, TRI_TAG_SERVER_PAUSE, pause_ms);
@@ -574,18 +604,21 @@ tr_remote_server_pause(tr_actor *self, tr_ref server, uint64_t pause_ms)
 tr_status
 tr_remote_server_resume(tr_actor *self, tr_ref server)
 {
+    TRI_CHECK_SELF(self);
     return send_signal(self, server, TRI_TAG_SERVER_RESUME);
 }
 
 tr_status
 tr_remote_server_set_max_connections(tr_actor *self, tr_ref server, uint32_t max_connections)
 {
+    TRI_CHECK_SELF(self);
     return send_word(self, server, TRI_TAG_SERVER_MAX_CONNECTIONS, max_connections);
 }
 
 tr_status
 tr_remote_server_info(tr_actor *self, tr_ref server, uint32_t reply_tag)
 {
+    TRI_CHECK_SELF(self);
     struct info_ask ask = {.about = server, .reply_tag = reply_tag};
     return ask_for_info(self, TRI_TAG_SERVER_INFO, &ask, lose_server_ask);
 }

@@ -273,9 +273,9 @@ tri_server_shut(tr_server *server)
 tr_status
 tr_server_close(tr_server *server)
 {
+    TRI_CHECK_SERVER(server);
     if (server == NULL)
         return TR_EINVAL;
-    tri_server_check(server);
     bool was_open = tri_server_is_open(server);
     tri_server_shut(server);
     return was_open ? TR_OK : TR_ENOTLISTENING;
@@ -472,6 +472,7 @@ tri_server_check_options(const struct tr_runtime *runtime, const struct tr_serve
 tr_status
 tr_server_spawn(tr_actor *self, const struct tr_server_options *options, tr_server **out)
 {
+    TRI_CHECK_SELF(self);
     if (self == NULL || options == NULL || out == NULL)
         return TR_EINVAL;
     tr_status status = tri_server_check_options(tr_actor_runtime(self), options);
@@ -489,6 +490,7 @@ tr_server_spawn(tr_actor *self, const struct tr_server_options *options, tr_serv
 tr_status
 tr_server_address(const tr_server *server, struct tr_address *out)
 {
+    TRI_CHECK_SERVER(server);
     if (server == NULL || out == NULL)
         return TR_EINVAL;
     *out = server->address;
@@ -498,18 +500,21 @@ tr_server_address(const tr_server *server, struct tr_address *out)
 bool
 tr_server_listening(const tr_server *server)
 {
+    TRI_CHECK_SERVER(server);
     return server != NULL && server->listener.endpoint != NULL;
 }
 
 uint32_t
 tr_server_connections(const tr_server *server)
 {
+    TRI_CHECK_SERVER(server);
     return server != NULL ? tri_server_count(server) : 0;
 }
 
 void
 tr_server_set_max_connections(tr_server *server, uint32_t max_connections)
 {
+    TRI_CHECK_SERVER(server);
     if (server != NULL)
         server->max_connections = max_connections;
 }
@@ -517,9 +522,9 @@ tr_server_set_max_connections(tr_server *server, uint32_t max_connections)
 void
 tr_server_set_background(tr_server *server, bool background)
 {
+    TRI_CHECK_SERVER(server);
     if (server == NULL)
         return;
-    tri_server_check(server);
     server->flags &= ~(uint32_t)TRI_SERVER_BACKGROUND;
     server->flags |= background ? TRI_SERVER_BACKGROUND : 0;
     tri_server_count_live(server);
@@ -529,9 +534,9 @@ tr_server_set_background(tr_server *server, bool background)
 tr_status
 tr_server_set_block_list(tr_server *server, struct tr_block_list *list)
 {
+    TRI_CHECK_SERVER(server);
     if (server == NULL)
         return TR_EINVAL;
-    tri_server_check(server);
     tr_status status = list != NULL ? tr_block_list_freeze(list) : TR_OK;
     if (status != TR_OK)
         return status;
@@ -545,6 +550,7 @@ tr_server_set_block_list(tr_server *server, struct tr_block_list *list)
 unsigned
 tr_server_dealt(const tr_server *server, uint64_t *counts, unsigned n)
 {
+    TRI_CHECK_SERVER(server);
     if (server == NULL)
         return 0;
     for (unsigned worker = 0; counts != NULL && worker < n && worker < server->deal->workers; worker++)
@@ -555,17 +561,20 @@ tr_server_dealt(const tr_server *server, uint64_t *counts, unsigned n)
 void *
 tr_server_data(const tr_server *server)
 {
+    TRI_CHECK_SERVER(server);
     return server != NULL ? server->deal->options.data : NULL;
 }
 
 tr_actor *
 tr_server_actor(tr_server *server)
 {
+    TRI_CHECK_SERVER(server);
     return server != NULL ? server->actor : NULL;
 }
 
 tr_ref
 tr_server_ref(const tr_server *server)
 {
+    TRI_CHECK_SERVER(server);
     return server != NULL ? tr_self(server->actor) : TR_NOBODY;
 }

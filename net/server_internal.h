@@ -180,12 +180,13 @@ tri_server_trace(const tr_server *server, uint16_t id, uint16_t flags, uint32_t 
         tri_trace_write(stream, id, flags, arg, tr_self(server->actor), message);
 }
 
-static inline void
-tri_server_check(const tr_server *server)
-{
-    assert(tri_worker_current() == server->net->worker);
-    (void)server;
-}
+/* At the beginning of each public function of a server: see TRI_CHECK_SELF(). NULL is no mistake here. */
+#ifdef NDEBUG
+#define TRI_CHECK_SERVER(server) ((void)0)
+#else
+#define TRI_CHECK_SERVER(server) tri_server_check(server, __func__)
+void tri_server_check(const tr_server *server, const char *function);
+#endif
 
 /* remote.c */
 void tri_remote_to_server(tr_server *server, tr_message *message);

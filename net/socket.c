@@ -59,9 +59,9 @@ tri_socket_mark(tr_socket *socket)
 {
     const struct tri_extra *extra = socket->extra;
     socket->flags &= ~(uint32_t)TRI_SOCKET_SPECIAL;
-    if (extra != NULL && (extra->owner != TR_NOBODY || extra->pipe != NULL || extra->drops ||
-                          extra->encoding != TR_ENCODING_NONE || extra->high_water != 0 || extra->write_limit != 0 ||
-                          extra->held.first != NULL))
+    if (extra != NULL &&
+        (extra->owner != TR_NOBODY || extra->pipe != NULL || extra->drops || extra->encoding != TR_ENCODING_NONE ||
+         extra->high_water != 0 || extra->write_limit != 0 || extra->held.first != NULL))
         socket->flags |= TRI_SOCKET_SPECIAL;
 }
 
@@ -137,6 +137,8 @@ init_spawned(tr_actor *self, void *state, const void *argument)
     tr_status status = tri_socket_init(socket, self, &order->options);
     if (status == TR_OK && order->from_afar)
         status = wait_to_be_heard(socket);
+    if (status == TR_OK)
+        tri_socket_trace(socket, TRI_TRACE_NET_socket_spawned, 0, 0); /* connecting may begin within the call */
     if (status == TR_OK && order->connect != NULL)
         status = tr_socket_connect(socket, order->connect);
     if (status != TR_OK) {
@@ -144,7 +146,6 @@ init_spawned(tr_actor *self, void *state, const void *argument)
         socket->extra = NULL;
         return status;
     }
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_spawned, 0, 0);
     return TR_OK;
 }
 
@@ -165,6 +166,7 @@ spawn(tr_actor *self, const struct tr_socket_options *options, const struct tr_c
 tr_status
 tr_socket_spawn(tr_actor *self, const struct tr_socket_options *options, tr_socket **out)
 {
+    TRI_CHECK_SELF(self);
     return self != NULL && out != NULL ? spawn(self, options, NULL, out) : TR_EINVAL;
 }
 
@@ -172,6 +174,7 @@ tr_status
 tr_connect(tr_actor *self, const struct tr_socket_options *socket, const struct tr_connect_options *connect,
            tr_socket **out)
 {
+    TRI_CHECK_SELF(self);
     return self != NULL && connect != NULL ? spawn(self, socket, connect, out) : TR_EINVAL;
 }
 
@@ -255,6 +258,7 @@ check_descriptor(int fd)
 tr_status
 tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_options *options, tr_socket **out)
 {
+    TRI_CHECK_SELF(self);
     if (self == NULL || out == NULL || (sides & ~(unsigned)(TR_READABLE | TR_WRITABLE)) != 0)
         return TR_EINVAL;
     tr_socket *socket;
@@ -265,6 +269,7 @@ tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_o
         return status;
     status = tri_socket_open(socket, fd, sides);
     if (status != TR_OK) {
+        tri_socket_trace(socket, TRI_TRACE_NET_socket_close, 0, 0); /* nobody hears of it: it was never anybody's */
         tri_socket_end_actor(socket);
         return status;
     }

@@ -69,6 +69,7 @@ own_name(int fd, struct sockaddr *name, socklen_t *size)
 void
 tr_socket_remote_address(const tr_socket *socket, struct tr_address *out)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket != NULL && out != NULL)
         address_by(peer_name, socket, out);
 }
@@ -76,6 +77,7 @@ tr_socket_remote_address(const tr_socket *socket, struct tr_address *out)
 void
 tr_socket_local_address(const tr_socket *socket, struct tr_address *out)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket != NULL && out != NULL)
         address_by(own_name, socket, out);
 }
@@ -85,36 +87,42 @@ tr_socket_local_address(const tr_socket *socket, struct tr_address *out)
 uint64_t
 tr_socket_bytes_read(const tr_socket *socket)
 {
+    TRI_CHECK_SOCKET(socket);
     return socket != NULL ? socket->bytes_read : 0;
 }
 
 uint64_t
 tr_socket_bytes_written(const tr_socket *socket)
 {
+    TRI_CHECK_SOCKET(socket);
     return socket != NULL ? socket->bytes_written : 0;
 }
 
 bool
 tr_socket_connecting(const tr_socket *socket)
 {
+    TRI_CHECK_SOCKET(socket);
     return socket != NULL && tri_socket_is(socket, TRI_SOCKET_CONNECTING);
 }
 
 bool
 tr_socket_pending(const tr_socket *socket)
 {
+    TRI_CHECK_SOCKET(socket);
     return socket != NULL && !tri_socket_is_open(socket);
 }
 
 bool
 tr_socket_destroyed(const tr_socket *socket)
 {
+    TRI_CHECK_SOCKET(socket);
     return socket == NULL || tri_socket_is(socket, TRI_SOCKET_DESTROYED);
 }
 
 enum tr_ready_state
 tr_socket_ready_state(const tr_socket *socket)
 {
+    TRI_CHECK_SOCKET(socket);
     if (tr_socket_destroyed(socket))
         return TR_STATE_CLOSED;
     if (tri_socket_is(socket, TRI_SOCKET_CONNECTING))
@@ -141,12 +149,14 @@ tr_ready_state_name(enum tr_ready_state state)
 void *
 tr_socket_data(const tr_socket *socket)
 {
+    TRI_CHECK_SOCKET(socket);
     return socket != NULL ? socket->data : NULL;
 }
 
 void
 tr_socket_set_data(tr_socket *socket, void *data)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket != NULL)
         socket->data = data;
 }
@@ -154,6 +164,7 @@ tr_socket_set_data(tr_socket *socket, void *data)
 void
 tr_socket_set_events(tr_socket *socket, const struct tr_socket_events *events)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return;
     socket->events = events != NULL ? events : &tri_no_events;
@@ -164,18 +175,21 @@ tr_socket_set_events(tr_socket *socket, const struct tr_socket_events *events)
 tr_actor *
 tr_socket_actor(tr_socket *socket)
 {
+    TRI_CHECK_SOCKET(socket);
     return socket != NULL ? socket->actor : NULL;
 }
 
 tr_ref
 tr_socket_ref(const tr_socket *socket)
 {
+    TRI_CHECK_SOCKET(socket);
     return socket != NULL ? tr_self(socket->actor) : TR_NOBODY;
 }
 
 tr_ref
 tr_socket_server(const tr_socket *socket)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL || !tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
         return TR_NOBODY;
     return tri_share_server(socket->share);
@@ -186,9 +200,9 @@ tr_socket_server(const tr_socket *socket)
 tr_status
 tr_socket_set_no_delay(tr_socket *socket, bool no_delay)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return TR_EINVAL;
-    tri_socket_check(socket);
     if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
         return TR_EDESTROYED;
     socket->flags &= ~(uint32_t)TRI_SOCKET_NO_DELAY;
@@ -201,9 +215,9 @@ tr_socket_set_no_delay(tr_socket *socket, bool no_delay)
 tr_status
 tr_socket_set_keep_alive(tr_socket *socket, bool enable, uint64_t initial_delay_ms)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return TR_EINVAL;
-    tri_socket_check(socket);
     if (initial_delay_ms > TRI_KEEP_ALIVE_LIMIT_MS)
         return TR_EBADLIMIT;
     if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))

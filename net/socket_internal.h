@@ -156,6 +156,8 @@ struct tri_extra {
     uint32_t full_credit;  /* when it has answered all events */
     bool holds_end;        /* our side has not ended with the peer's, since the owner has events to answer */
     struct tri_idle watch; /* looks after an owner that does not answer */
+    uint64_t waits_ms;     /* since when the socket has waited for an answer, tri_clock_ms() */
+    bool named;            /* it was said on stderr that it waits */
     struct tri_held held;  /* came and could not be given */
     struct tr_decoder decoder;
     enum tr_encoding encoding;
@@ -275,13 +277,13 @@ tri_socket_trace(const tr_socket *socket, uint16_t id, uint16_t flags, uint32_t 
         tri_trace_write(stream, id, flags, arg, tr_self(socket->actor), 0);
 }
 
-/* What is owned by one thread is touched by no other. */
-static inline void
-tri_socket_check(const tr_socket *socket)
-{
-    assert(tri_worker_current() == socket->net->worker);
-    (void)socket;
-}
+/* At the beginning of each public function of a socket: see TRI_CHECK_SELF(). NULL is no mistake here. */
+#ifdef NDEBUG
+#define TRI_CHECK_SOCKET(socket) ((void)0)
+#else
+#define TRI_CHECK_SOCKET(socket) tri_socket_check(socket, __func__)
+void tri_socket_check(const tr_socket *socket, const char *function);
+#endif
 
 /* The struct of what most sockets do not need, made if need be. NULL without memory. */
 struct tri_extra *tri_socket_extra(tr_socket *socket);

@@ -33,6 +33,7 @@ struct tri_net {
     /* Owner. */
     struct tri_slabs slabs;
     size_t held;             /* bytes that sockets here have received and cannot give yet */
+    uint64_t named_ms;       /* when a socket here was last named that waits for its owner */
     struct tri_pool writers; /* of struct tri_writer */
     struct tri_pool writes;  /* of struct tri_write */
     struct tri_later_list due, running;

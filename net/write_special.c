@@ -39,6 +39,7 @@ send_queued(tr_socket *socket, bool at_once)
 tr_status
 tr_socket_write_slices(tr_socket *socket, const tr_slice *slices, unsigned count)
 {
+    TRI_CHECK_SOCKET(socket);
     uint64_t total;
     if (socket == NULL || (slices == NULL && count > 0) || !total_of(slices, count, &total))
         return TR_EINVAL;
@@ -115,6 +116,7 @@ look_at_file(int fd, uint64_t offset, uint64_t *rest)
 tr_status
 tr_socket_write_file(tr_socket *socket, int fd, uint64_t offset, uint64_t length, tr_write_done done, void *argument)
 {
+    TRI_CHECK_SOCKET(socket);
     uint64_t rest = 0;
     if (socket == NULL || offset > INT64_MAX || length > INT64_MAX - offset)
         return TR_EINVAL;
@@ -142,6 +144,7 @@ takes_descriptors(const tr_socket *socket)
 tr_status
 tr_socket_write_fd(tr_socket *socket, tr_slice slice, int fd, tr_write_done done, void *argument)
 {
+    TRI_CHECK_SOCKET(socket);
     if (socket == NULL || slice.data == NULL || slice.size == 0 || slice.size > PTRDIFF_MAX)
         return TR_EINVAL;
     struct tri_order order = {.slice = slice, .done = done, .argument = argument};

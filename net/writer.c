@@ -227,7 +227,6 @@ may_write(tr_socket *socket, uint64_t size)
 tr_status
 tri_order_check(tr_socket *socket, const struct tri_order *order, uint64_t size)
 {
-    tri_socket_check(socket);
     if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_DESTROYED)))
         return refuse_destroyed(socket, order);
     if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_ENDING)))
@@ -258,24 +257,28 @@ tri_order_write(tr_socket *socket, const struct tri_order *order)
 tr_status
 tr_socket_write(tr_socket *socket, const void *data, size_t size)
 {
+    TRI_CHECK_SOCKET(socket);
     return tri_order_write(socket, &(struct tri_order){.slice = tr_slice_constant(data, size), .keep = keep_by_copy});
 }
 
 tr_status
 tr_socket_write_slice(tr_socket *socket, tr_slice slice)
 {
+    TRI_CHECK_SOCKET(socket);
     return tri_order_write(socket, &(struct tri_order){.slice = slice, .keep = tri_slice_keep});
 }
 
 tr_status
 tr_socket_write_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *argument)
 {
+    TRI_CHECK_SOCKET(socket);
     return tri_order_write(socket, &(struct tri_order){slice, tri_slice_keep, done, argument, false});
 }
 
 tr_status
 tr_socket_write_text(tr_socket *socket, const char *text, enum tr_encoding encoding)
 {
+    TRI_CHECK_SOCKET(socket);
     tr_slice bytes;
     if (socket == NULL || text == NULL)
         return TR_EINVAL;
@@ -290,5 +293,6 @@ tr_socket_write_text(tr_socket *socket, const char *text, enum tr_encoding encod
 uint64_t
 tr_socket_buffered(const tr_socket *socket)
 {
+    TRI_CHECK_SOCKET(socket);
     return socket != NULL && socket->writer != NULL ? socket->writer->buffered : 0;
 }

@@ -73,6 +73,7 @@ MISUSE(tr_send_after, self, TR_NOBODY, 1, &message, NULL)
 MISUSE(tr_send_every, self, TR_NOBODY, 1, &message, NULL)
 MISUSE(tr_timer_cancel, self, 0)
 MISUSE(tr_offload, self, work, NULL, 1, NULL)
+MISUSE(tr_offload_job, self, &(struct tr_job){.work = work})
 MISUSE(tr_spawn, self, &shows_itself, NULL, NULL)
 MISUSE(tr_exit, self)
 MISUSE(tr_stop, self, TR_NOBODY, TR_STOP_NOW)
@@ -168,6 +169,7 @@ static const struct mistake mistakes[] = {
     ROW(tr_send_every),
     ROW(tr_timer_cancel),
     ROW(tr_offload),
+    ROW(tr_offload_job),
     ROW(tr_spawn),
     ROW(tr_exit),
     ROW(tr_stop),

@@ -279,6 +279,7 @@ write_socket_event(struct traces *traces, char letter, uint64_t ref)
         {'x', NET(socket_close), 0, 0},    {'X', NET(socket_close), 0, 1},       {'S', ACTORS(stopped), 0, 0},
         {'k', ACTORS(stop), 0, 2},         {'p', ACTORS(spawn), 0, 0},           {'N', NET(socket_spawned), 0, 0},
         {'D', NET(socket_adopted), 0, 0},  {'R', NET(socket_again), 0, 0},       {'E', NET(socket_accepted), 1, 0},
+        {'f', ACTORS(init_failed), 0, 0},
     };
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (events[i].letter == letter)
@@ -328,6 +329,8 @@ sockets_that_keep_the_order_pass(void **state)
         "pN!XS",
         "pNxS",
         "pNkS",
+        "pNfS",
+        "pNCfS",
         "pNqs!XS",
         "pNtxS",
         "pNttCcdxS",

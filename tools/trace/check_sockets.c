@@ -61,7 +61,7 @@ struct socket {
     bool queued; /* a write since the last drain */
     bool ended;  /* by the peer */
     bool failed;
-    bool killed; /* its actor was: then it has no close of its own */
+    bool closes_not; /* its actor was killed, or its init failed: it has no close of its own */
 };
 
 void
@@ -138,21 +138,21 @@ check_event(struct check *check, const struct step *step)
     check_rest(check, socket, step);
 }
 
-/* The actor of a socket ends: only one that was killed has not closed. */
+/* The actor of a socket ends: it has closed, unless it was killed or never came to life. */
 static void
 check_stopped(struct check *check, const struct step *step)
 {
     const struct socket *socket = table_get(&check->sockets, step->record->actor, 0);
-    if (socket != NULL && socket->life != CLOSED && !socket->killed)
+    if (socket != NULL && socket->life != CLOSED && !socket->closes_not)
         check_missing(check, RULE_socket, step, "its socket was not closed");
 }
 
 static void
-note_kill(struct check *check, const struct step *step)
+note_end(struct check *check, const struct step *step)
 {
     struct socket *socket = table_get(&check->sockets, step->record->actor, 0);
-    if (socket != NULL && step->record->arg == 2)
-        socket->killed = true;
+    if (socket != NULL && (step->role == ROLE_init_failed || step->record->arg == 2))
+        socket->closes_not = true;
 }
 
 void
@@ -162,6 +162,6 @@ check_sockets(struct check *check, const struct step *step)
         check_event(check, step);
     else if (step->role == ROLE_stopped)
         check_stopped(check, step);
-    else if (step->role == ROLE_stop)
-        note_kill(check, step);
+    else if (step->role == ROLE_stop || step->role == ROLE_init_failed)
+        note_end(check, step);
 }

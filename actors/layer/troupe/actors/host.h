@@ -6,9 +6,21 @@
 
 #include <troupe/actors/actor.h>
 #include <troupe/actors/runtime.h>
+#include <troupe/core/mistake.h>
 #include <troupe/core/timers.h>
 #include <troupe/core/trace.h>
 #include <troupe/core/worker.h>
+
+/*
+ * At the beginning of each public function of an actor: it is called on the actor's worker, and the actor has not ended.
+ * NULL is no mistake here.
+ */
+#ifdef NDEBUG
+#define TRI_CHECK_SELF(self) ((void)0)
+#else
+#define TRI_CHECK_SELF(self) tri_actor_check(self, __func__)
+void tri_actor_check(const tr_actor *self, const char *function);
+#endif
 
 /*
  * Spawns an actor on this worker; parent may be NULL. init runs within the call; *out is NULL if the actor ended in it.

@@ -77,8 +77,10 @@ struct tr_socket_events {
  * reads nothing more, and the peer feels it. Operations that the owner sends before the credit take place "inside" that
  * event. So with a credit of 1 the socket behaves as with callbacks; a larger credit lets the two work at the same
  * time. After its peer's end the socket ends its own side (see allow_half_open) when the owner has answered all events,
- * so what it writes in answer to them is sent. Close is an event like any other and is to be answered, too: the socket's actor stays until then, to
- * be connected again. Descriptors that came with one message are told together, so they may be more than the credit.
+ * so what it writes in answer to them is sent. Close is an event like any other and is to be answered, too: the socket's
+ * actor stays until then, to be connected again. Descriptors that came with one message are told together, so they may
+ * be more than the credit. A socket that waits for credit for longer than options.watchdog_ms of the runtime is named on
+ * stderr, once.
  *
  * A socket whose owner is gone is destroyed, and not kept, after the operations that the owner had sent: when an event
  * finds nobody, or, if it waits for an answer, about a second after the owner's end.

@@ -37,6 +37,7 @@ enum tri_actor_flag {
     TRI_ACTOR_LIMITED = 1 << 7, /* its behavior sets limits of its own to the mailbox */
     TRI_ACTOR_SLOW = 1 << 8,    /* its last message took long: dispatch.c */
     TRI_ACTOR_HOSTED = 1 << 9,  /* the layer above says when it has ended */
+    TRI_ACTOR_OWES = 1 << 13,   /* gone, but its parent could not be told yet: owed.c */
     TRI_ACTOR_DONE = 1 << 10,   /* said so while it was being killed: nothing lingers */
 };
 
@@ -116,6 +117,10 @@ struct tri_actors {
 
     struct tri_actor_timer **timers; /* by number: timer.c */
     uint32_t timer_room, timer_free, timers_started;
+
+    /* What could not be sent yet: owed.c. */
+    tr_actor *owing_actors;
+    struct tri_spawn_order *owing_orders;
 };
 
 struct tr_runtime {
@@ -146,6 +151,13 @@ struct tri_spawn_order {
     const void *argument;
     tr_ref parent;
     struct tri_spawn_waiter *waiter; /* a thread outside that waits for the outcome, NULL: none */
+
+    /* Of one that has failed: owed.c. */
+    struct tri_spawn_order *next;
+    tr_ref ref;
+    tr_status failure;
+    bool owes_end; /* the parent counts the child, whose end nobody else tells */
+
     unsigned char copy[];            /* of the argument */
 };
 
@@ -153,6 +165,26 @@ tr_status tri_spawn_check(const struct tri_runtime *runtime, const struct tr_beh
                           const struct tr_spawn_options *options);
 unsigned tri_spawn_place(const struct tri_runtime *runtime, const struct tr_spawn_options *options, unsigned here);
 void tri_spawn_arrived(struct tri_actors *home, tr_ref ref, tr_message *message);
+
+/* owed.c */
+
+/* Tells the parent, which lives on another worker, that this actor has ended; later, if there is no memory now. */
+void tri_owed_end(tr_actor *actor);
+
+/* Tells the parent that the order has failed; takes the order. */
+void tri_owed_failure(struct tri_actors *home, struct tri_spawn_order *order);
+
+static inline bool
+tri_owed_any(const struct tri_actors *home)
+{
+    return TRI_UNLIKELY(home->owing_actors != NULL || home->owing_orders != NULL);
+}
+
+/* Tries again. */
+void tri_owed_pay(struct tri_actors *home);
+
+/* The worker's end: nobody can be told any more. */
+void tri_owed_forget(struct tri_actors *home);
 
 /* dispatch.c */
 

@@ -127,8 +127,10 @@ bool
 tri_dispatch_run(struct tri_worker *worker)
 {
     struct tri_actors *home = tri_actors_of(worker);
+    if (tri_owed_any(home))
+        tri_owed_pay(home);
     if (tri_mail_list_empty(&home->queue))
-        return false;
+        return tri_owed_any(home);
     worker->turn_began = home->looked = tri_ticks();
     home->until_look = home->stride;
     home->slice_over = false;

@@ -124,14 +124,13 @@ tri_actor_child_gone(struct tri_actors *home, tr_ref parent)
 
 /* Gives the parent if it lives here and is to be asked now. */
 static tr_actor *
-tell_parent(struct tri_actors *home, tr_ref parent)
+tell_parent(struct tri_actors *home, tr_actor *actor)
 {
-    if (parent == TR_NOBODY)
+    if (actor->parent == TR_NOBODY)
         return NULL;
-    if (TRI_LIKELY(tri_ref_worker(parent) == home->worker->index))
-        return lose_child(home, parent);
-    tr_message message = tr_message_signal(TRI_TAG_CHILD_GONE);
-    tri_send_system(home->worker, NULL, parent, &message);
+    if (TRI_LIKELY(tri_ref_worker(actor->parent) == home->worker->index))
+        return lose_child(home, actor->parent);
+    tri_owed_end(actor);
     return NULL;
 }
 
@@ -178,7 +177,7 @@ tri_actors_free_lingering(struct tri_actors *home)
 void
 tri_actor_free_if_unused(tr_actor *actor)
 {
-    if (actor->waiting == 0 && (actor->flags & TRI_ACTOR_LINGERS) == 0)
+    if (actor->waiting == 0 && (actor->flags & (TRI_ACTOR_LINGERS | TRI_ACTOR_OWES)) == 0)
         tri_actor_free(actor);
 }
 
@@ -188,7 +187,6 @@ finish(tr_actor *actor)
 {
     struct tri_actors *home = actor->home;
     const struct tr_behavior *behavior = actor->behavior;
-    tr_ref parent = actor->parent;
     if (behavior->stopped != NULL && (actor->flags & TRI_ACTOR_KILLED) == 0) {
         actor->flags |= TRI_ACTOR_CLOSED;
         struct tri_actor_frame frame = tri_actor_enter(actor, 0); /* whatever it calls, it ends once */
@@ -205,8 +203,8 @@ finish(tr_actor *actor)
     actor->flags |= TRI_ACTOR_GONE;
     if (TRI_UNLIKELY(actor->flags & TRI_ACTOR_LINGERS))
         begin_to_linger(actor);
+    tr_actor *next = tell_parent(home, actor);
     tri_actor_free_if_unused(actor);
-    tr_actor *next = tell_parent(home, parent);
     check_quiet(home);
     return next;
 }

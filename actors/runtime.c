@@ -18,6 +18,7 @@ close_actors(struct tri_worker *worker)
 {
     struct tri_actors *home = tri_actors_of(worker);
     tri_actors_timers_fini(home);
+    tri_owed_forget(home); /* before: one that lingers may owe a word, too */
     tri_actors_free_lingering(home);
     for (size_t i = 0; i < sizeof(home->pools) / sizeof(home->pools[0]); i++)
         if (home->pools[i].block_size != 0)
@@ -57,7 +58,8 @@ open_actors(struct tri_worker *worker)
 static bool
 is_ready(struct tri_worker *worker)
 {
-    return !tri_mail_list_empty(&tri_actors_of(worker)->queue);
+    const struct tri_actors *home = tri_actors_of(worker);
+    return !tri_mail_list_empty(&home->queue) || tri_owed_any(home);
 }
 
 static const struct tri_layer actors_layer = {

@@ -199,27 +199,14 @@ hand_over_mail(struct tri_actors *home, tr_actor *holder, tr_ref ref)
 }
 
 static tr_status
-bring_to_life(struct tri_actors *home, tr_ref ref, const struct tri_spawn_order *order)
+bring_to_life(struct tri_actors *home, tr_ref ref, struct tri_spawn_order *order)
 {
     tr_actor *actor = home->draining ? NULL : tri_actor_new(home, order->behavior, order->parent);
     if (actor != NULL)
         return tri_actor_begin(actor, ref, order->argument);
     tri_slots_give(&home->slots, ref);
-    if (order->parent != TR_NOBODY) {
-        tr_message gone = tr_message_signal(TRI_TAG_CHILD_GONE);
-        tri_send_system(home->worker, NULL, order->parent, &gone);
-    }
+    order->owes_end = true;
     return home->draining ? TR_ESTOPPING : TR_ENOMEM;
-}
-
-static void
-tell_spawner(struct tri_actors *home, tr_ref ref, const struct tri_spawn_order *order, tr_status status)
-{
-    struct tr_spawn_failed failed = {ref, status};
-    if (order->parent == TR_NOBODY)
-        return;
-    tr_message message = tr_message_copy(TR_TAG_SPAWN_FAILED, &failed, sizeof(failed));
-    tri_send_system(home->worker, NULL, order->parent, &message);
 }
 
 void
@@ -231,11 +218,15 @@ tri_spawn_arrived(struct tri_actors *home, tr_ref ref, tr_message *message)
     tr_status status = bring_to_life(home, ref, order);
     if (holder != NULL)
         hand_over_mail(home, holder, ref);
-    if (status != TR_OK)
-        tell_spawner(home, ref, order, status);
     if (order->waiter != NULL)
         answer(order->waiter, status);
-    free(order);
+    if (status == TR_OK) {
+        free(order);
+        return;
+    }
+    order->ref = ref;
+    order->failure = status;
+    tri_owed_failure(home, order);
 }
 
 /* The public ways. */

@@ -37,8 +37,8 @@ enum tri_actor_flag {
     TRI_ACTOR_LIMITED = 1 << 7, /* its behavior sets limits of its own to the mailbox */
     TRI_ACTOR_SLOW = 1 << 8,    /* its last message took long: dispatch.c */
     TRI_ACTOR_HOSTED = 1 << 9,  /* the layer above says when it has ended */
-    TRI_ACTOR_OWES = 1 << 13,   /* gone, but its parent could not be told yet: owed.c */
     TRI_ACTOR_DONE = 1 << 10,   /* said so while it was being killed: nothing lingers */
+    TRI_ACTOR_OWES = 1 << 11,   /* gone, but its parent could not be told yet: owed.c */
 };
 
 /* What a message cannot simply be put into the mailbox of. */

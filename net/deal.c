@@ -133,6 +133,20 @@ tri_deal_lost(struct tri_deal *deal, struct tri_worker *worker, const struct tri
     count_ended(deal, worker);
 }
 
+/* If the word gets lost as well, the server sees the number when it accepts again. A runtime that stops loses none. */
+void
+tri_deal_failed(struct tri_deal *deal, struct tri_worker *worker, tr_status why)
+{
+    struct tri_deal_ends *ends = &deal->ends[worker->index];
+    if (why == TR_ESTOPPING)
+        return;
+    ck_pr_store_int(&ends->why, why);
+    TRI_RELEASE(&ends->failed);
+    ck_pr_fence_store(); /* F1: why before the number; pairs with F2 in tri_server_hear_failures() */
+    ck_pr_store_64(&ends->failed, ends->failed + 1);
+    tell_server(deal, worker, tr_message_signal(TRI_TAG_DEAL_FAILED));
+}
+
 /* Shares. */
 
 struct tri_share *
@@ -242,14 +256,17 @@ tri_share_accept(struct tri_share *share, tr_actor *parent, int fd, const struct
     struct tri_share *one = place != NULL ? share_for_one(share, place) : share;
     if (one == NULL) {
         close(fd);
+        tri_deal_failed(share->deal, worker, TR_ENOMEM);
         tri_deal_lost(share->deal, worker, place);
         return;
     }
     struct accepted accepted = {.share = one, .fd = fd};
     tr_actor *actor;
     one->connections++;
-    if (tri_actor_spawn_here(worker, parent, &tri_socket_accepted, &accepted, &actor) != TR_OK) {
+    tr_status status = tri_actor_spawn_here(worker, parent, &tri_socket_accepted, &accepted, &actor);
+    if (status != TR_OK) {
         close(fd);
+        tri_deal_failed(share->deal, worker, status);
         tri_share_left(one);
         tri_share_ended(one);
         return;

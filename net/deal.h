@@ -19,6 +19,8 @@
 struct tri_deal_ends {
     alignas(TRI_CACHE_PAIR) uint64_t left; /* their descriptor is closed */
     uint64_t ended;                        /* their close event is over as well */
+    uint64_t failed;                       /* they never came to life */
+    int why;                               /* the status of the last that failed */
 };
 
 struct tri_deal {
@@ -74,6 +76,12 @@ void tri_share_ended(struct tri_share *share);
 
 /* A connection that was assigned to this worker never came to life. Thread: that worker's. */
 void tri_deal_lost(struct tri_deal *deal, struct tri_worker *worker, const struct tri_limit_key *place);
+
+/*
+ * A connection was lost for that reason before it came to life: its server tells it in an error event. Thread: that
+ * worker's.
+ */
+void tri_deal_failed(struct tri_deal *deal, struct tri_worker *worker, tr_status why);
 
 /* The server's ref. */
 tr_ref tri_share_server(const struct tri_share *share);

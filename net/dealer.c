@@ -58,6 +58,14 @@ rejects(const tr_server *server, enum tri_reject reason, uint32_t limit)
     return false;
 }
 
+/* It is not refused, there was no way to take it. */
+static bool
+fails(tr_server *server, tr_status status)
+{
+    tri_deal_failed(server->deal, server->net->worker, status);
+    return rejects(server, TRI_REJECT_MEMORY, 0);
+}
+
 /* Takes a place of the peer's address. *place: which one, NULL if that address has no limit. */
 static bool
 takes_place(tr_server *server, const struct sockaddr *peer, struct tri_limit_key *key, struct tri_limit_key **place)
@@ -67,8 +75,10 @@ takes_place(tr_server *server, const struct sockaddr *peer, struct tri_limit_key
     if (limit == 0 || !tri_limit_key_of(peer, server->deal->options.prefix_ipv6, key))
         return true;
     tr_status status = tri_limits_take(&server->limits, key, limit);
+    if (status == TR_EFULL)
+        return rejects(server, TRI_REJECT_ADDRESS, limit);
     if (status != TR_OK)
-        return rejects(server, status == TR_EFULL ? TRI_REJECT_ADDRESS : TRI_REJECT_MEMORY, limit);
+        return fails(server, status);
     *place = key;
     return true;
 }
@@ -110,16 +120,25 @@ choose(tr_server *server)
     return takes_connections(server, chosen) ? chosen : tr_balance_least_loaded(&view);
 }
 
-static bool
+static tr_status
 send_descriptor(tr_server *server, unsigned worker, int fd, const struct tri_limit_key *place)
 {
     tr_message message;
     if (!tri_share_message(server->deal, worker, fd, place, &message)) {
         close(fd);
-        return false;
+        return TR_ENOMEM;
     }
     /* If it is refused it is dropped, which closes the descriptor. */
-    return tri_send_system(server->net->worker, server->actor, server->shares[worker], &message) == TR_OK;
+    return tri_send_system(server->net->worker, server->actor, server->shares[worker], &message);
+}
+
+/* The connection does not count: it has not left this worker. */
+static void
+take_back(tr_server *server, unsigned worker, const struct tri_limit_key *place)
+{
+    server->dealt[worker]--;
+    if (place != NULL)
+        tri_limits_give(&server->limits, place);
 }
 
 void
@@ -136,12 +155,34 @@ tri_server_deal(tr_server *server, int fd, const struct sockaddr *peer)
     tri_server_trace(server, TRI_TRACE_NET_server_accept, 0, worker, server->loads[worker]);
     if (worker == server->net->worker->index) {
         tri_share_accept(server->share, server->actor, fd, place);
-    } else if (!send_descriptor(server, worker, fd, place)) {
-        server->dealt[worker]--;
-        if (place != NULL)
-            tri_limits_give(&server->limits, place);
-        rejects(server, TRI_REJECT_MEMORY, 0);
+        return;
     }
+    tr_status status = send_descriptor(server, worker, fd, place);
+    if (status != TR_OK) {
+        take_back(server, worker, place);
+        fails(server, status);
+    }
+}
+
+void
+tri_server_hear_failures(tr_server *server)
+{
+    uint64_t failed = 0;
+    tr_status why = TR_OK;
+    for (unsigned worker = 0; worker < server->deal->workers; worker++) {
+        const struct tri_deal_ends *ends = &server->deal->ends[worker];
+        uint64_t count = ck_pr_load_64(&ends->failed);
+        if (count == 0)
+            continue;
+        ck_pr_fence_load(); /* F2: the number before why; pairs with F1 in tri_deal_failed() */
+        TRI_ACQUIRE(&ends->failed);
+        failed += count;
+        why = (tr_status)ck_pr_load_int(&ends->why);
+    }
+    if (failed == server->failures_heard)
+        return;
+    server->failures_heard = failed;
+    tri_server_complain(server, why, 0);
 }
 
 /* The actors that take descriptors on other workers. */

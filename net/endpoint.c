@@ -24,9 +24,11 @@ endpoint_of(void *poll)
 static void
 on_readable(uv_poll_t *poll, int status, int events)
 {
-    (void)status; /* an error shows in accept4() */
+    struct tri_endpoint *endpoint = endpoint_of(poll);
     (void)events;
-    tri_listener_readable(endpoint_of(poll)->newest);
+    if (status < 0)
+        endpoint->polled = false; /* libuv has stopped; the error shows in accept4() */
+    tri_listener_readable(endpoint->newest);
 }
 
 static void

@@ -126,10 +126,13 @@ tri_listener_readable(struct tri_listener *listener)
         tri_server_shut(server);
     } else {
         int error = accept_some(server);
+        tri_server_hear_failures(server);
         if (error != 0 && listener->endpoint != NULL)
             halt(server, error);
         if (listener->starved && listener->endpoint != NULL)
             stand_still(server, tri_status_from_errno(error));
+        else if (listener->endpoint != NULL)
+            tri_endpoint_poll(listener->endpoint); /* after an error libuv has stopped */
     }
     tri_server_leave(server, frame);
 }
@@ -142,6 +145,7 @@ on_retry(struct tri_timer *timer)
     struct tri_actor_frame frame = tri_server_enter(server, TRI_TAG_ON_ACCEPT);
     listener->starved = false;
     int error = accept_some(server);
+    tri_server_hear_failures(server);
     if (error != 0 && listener->endpoint != NULL)
         halt(server, error);
     if (listener->endpoint != NULL && !listener->starved)

@@ -396,6 +396,7 @@ receive(tr_actor *self, void *state, tr_message *message)
     server->flags |= TRI_SERVER_INSIDE;
     switch (message->tag) {
     case TRI_TAG_DEAL_ENDED: check_drained(server); break;
+    case TRI_TAG_DEAL_FAILED: tri_server_hear_failures(server); break;
     case TRI_TAG_DEAL_PLACE: tri_limits_give(&server->limits, tr_message_data(message)); break;
     case TRI_TAG_DEAL_SHARE_STOPS: share_stops(server, message->from); break;
     case TRI_TAG_SERVER_LOOKED_UP: tri_listen_looked_up(server, message); break;

@@ -18,6 +18,7 @@
 #include "deal.h"
 #include "tags.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -83,7 +84,9 @@ tri_share_no_more(struct tri_deal *deal)
 /* The actor. */
 
 struct share_state {
+    tr_actor *self;
     struct tri_share *share;
+    struct tri_later again; /* the server could not be told that it is to stop */
 };
 
 static tr_status
@@ -91,6 +94,7 @@ init(tr_actor *self, void *state, const void *argument)
 {
     struct share_state *actor = state;
     struct tri_net *net = tri_net_of(tri_actor_worker(self));
+    actor->self = self;
     if (net != NULL)
         actor->share = tri_share_open((struct tri_deal *)argument, net);
     return actor->share != NULL ? TR_OK : TR_ENOMEM;
@@ -119,15 +123,26 @@ stopped(tr_actor *self, void *state)
 {
     struct share_state *actor = state;
     (void)self;
+    tri_later_remove(actor->share->net, &actor->again);
     tri_share_close(actor->share);
+}
+
+/* Without this word the share would wait for the server's for ever, so it is sent until there is memory for it. */
+static void
+tell_stops(struct tri_later *later)
+{
+    struct share_state *actor = (struct share_state *)((char *)later - offsetof(struct share_state, again));
+    tr_message message = tr_message_signal(TRI_TAG_DEAL_SHARE_STOPS);
+    struct tri_worker *worker = tri_actor_worker(actor->self);
+    if (tri_send_system(worker, actor->self, tri_share_server(actor->share), &message) == TR_ENOMEM)
+        tri_later_add(actor->share->net, &actor->again, tell_stops);
 }
 
 static bool
 stopping(tr_actor *self, void *state, enum tr_stop_mode how)
 {
     struct share_state *actor = state;
-    tr_message message = tr_message_signal(TRI_TAG_DEAL_SHARE_STOPS);
-    tri_send_system(tri_actor_worker(self), self, tri_share_server(actor->share), &message);
+    tell_stops(&actor->again);
     if (how != TR_STOP_KILL)
         return false;
     stopped(self, state);

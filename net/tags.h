@@ -57,6 +57,7 @@ enum {
     TRI_TAG_DEAL_CONNECTION,  /* to a share: a pointer to a struct tri_handover */
     TRI_TAG_DEAL_NO_MORE,     /* to a share: the server sends nothing after this; a pointer to the deal, with a hold */
     TRI_TAG_DEAL_ENDED,       /* to a server that waits for its connections: one has ended */
+    TRI_TAG_DEAL_FAILED,      /* to a server: a connection was lost before it came to life */
     TRI_TAG_DEAL_PLACE,       /* to a server that limits addresses: a struct tri_limit_key that has one less */
     TRI_TAG_DEAL_SHARE_STOPS, /* to a server: a share was asked to stop, or killed */
 

@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
-#include <uv.h>
 
 #if defined(__linux__)
 #include <sys/epoll.h>
@@ -189,10 +188,4 @@ char *
 __wrap_strdup(const char *text)
 {
     return fails(FAULT_MEMORY) ? NULL : __real_strdup(text);
-}
-
-void
-fault_take_libuv(void)
-{
-    uv_replace_allocator(__wrap_malloc, __wrap_realloc, __wrap_calloc, free);
 }

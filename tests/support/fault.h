@@ -2,9 +2,9 @@
  * Faults on demand: the nth call of a kind fails, or answers with a flag.
  *
  * A program that links tests_fault has its own calls of the functions below, and those of the library in it, led through
- * here (the linker's --wrap); what other libraries call is not touched, but for libuv's allocations. So it works under
- * the sanitizers too, whose own functions are the real ones. Any thread may call; plans are made by one thread while
- * nobody else is in the middle of a plan.
+ * here (the linker's --wrap); what other libraries call is not touched. So it works under the sanitizers too, whose own
+ * functions are the real ones. Any thread may call; plans are made by one thread while nobody else is in the middle of
+ * a plan.
  */
 #ifndef TESTS_SUPPORT_FAULT_H
 #define TESTS_SUPPORT_FAULT_H
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 enum fault_call {
-    FAULT_MEMORY, /* malloc, calloc, realloc, aligned_alloc, posix_memalign, strdup; libuv's too */
+    FAULT_MEMORY, /* malloc, calloc, realloc, aligned_alloc, posix_memalign, strdup */
     FAULT_READ,
     FAULT_RECVMSG,
     FAULT_WRITE,
@@ -51,8 +51,5 @@ unsigned fault_met(enum fault_call call);
 
 /* Calls of this thread are counted and made to fail, or not: by default they are. */
 void fault_spare_me(bool spare);
-
-/* libuv's allocations go through here from now on. Once, before anything of libuv's is called. */
-void fault_take_libuv(void);
 
 #endif

@@ -8,7 +8,9 @@
  * The order of events is that of Node's net.Server: 'listening' or 'error' after listen; 'connection' for each
  * connection; 'close' when the server was closed and the close callback of its last connection has returned, on
  * whatever worker. An 'error' is not followed by 'close' (v10). Running out of descriptors is an 'error' too, whose
- * call is "accept": the server pauses and goes on by itself when there are some again.
+ * call is "accept": the server pauses and goes on by itself when there are some again. So is a connection that was
+ * accepted and lost, on whatever worker, for lack of memory. Of these at most one is told in a second. A descriptor that
+ * does not listen any more, since another process has shut it down, is such an error, followed by 'close'.
  */
 #ifndef TROUPE_NET_SERVER_H
 #define TROUPE_NET_SERVER_H

@@ -177,11 +177,18 @@ give_end(tr_socket *socket)
     socket->due |= TRI_STEP(LAST) | TRI_STEP(END) | TRI_STEP(AFTER_END);
 }
 
-/* Does an error wait in the descriptor that the user wants to be told, whatever else was read? Then that is the end. */
+/* A pipe hands the end on, so it must know whether the stream is whole. */
+static bool
+wants_resets(const tr_socket *socket)
+{
+    return TRI_UNLIKELY(socket->extra != NULL) && (socket->extra->reports_resets || socket->extra->pipe != NULL);
+}
+
+/* Does an error wait in the descriptor that is to be told, whatever else was read? Then that is the end. */
 static bool
 was_reset(tr_socket *socket)
 {
-    if (TRI_LIKELY(socket->extra == NULL) || !socket->extra->reports_resets)
+    if (!wants_resets(socket))
         return false;
     int error = tri_descriptor_error(socket->fd);
     if (error == 0)

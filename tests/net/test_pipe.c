@@ -800,11 +800,38 @@ first_destroyed(const struct place *place)
     close_peer(&second);
 }
 
+/* On the first one's own worker, so that it finds both at once. */
+static void
+send_and_reset(tr_actor *self, void *argument)
+{
+    struct side *side = argument;
+    (void)self;
+    assert_true(tests_peer_send(side->peer, "last", 4));
+    tests_peer_reset(side->peer);
+    side->peer = -1;
+}
+
+/* Neither ends its side by itself: nothing but the reset can close them. */
+static void
+first_reset_with_its_last_bytes(const struct place *place)
+{
+    struct side first = {.options.allow_half_open = true}, second = {.options.allow_half_open = true};
+    if (place->transport == UNIX)
+        return;
+    open_two(place, &first, &second);
+    join(&first, &second, NULL);
+    on_worker(first.worker, send_and_reset, &first);
+    await_closed(&first, "ECONNRESET close!");
+    await_closed(&second, "EPIPE close!");
+    close_peer(&second);
+}
+
 static void
 a_first_that_is_destroyed_before_the_end_destroys_the_second(void **state)
 {
     (void)state;
     everywhere(first_destroyed);
+    everywhere(first_reset_with_its_last_bytes);
 }
 
 /* The first reads the end and, in the same turn, is destroyed by the callback of a write, before the end is told. */

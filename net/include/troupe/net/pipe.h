@@ -10,7 +10,9 @@
  *
  * How it ends:
  *   - the first one's peer ends: the second is ended after all that came before;
- *   - the first is destroyed before that: so is the second, with TR_EPIPE, since what its peer got is not the whole;
+ *   - the first is destroyed before that: so is the second, with TR_EPIPE, since what its peer got is not the whole. A
+ *     reset by the first one's peer is such an error, also where it comes together with the last bytes, which without a
+ *     pipe is an end (options.report_resets);
  *   - the second is closed: if it failed the first is destroyed with TR_EPIPE. If not, or if the first one's own side was
  *     ended already, the first is ended, after what it still has to write, and what it still receives is dropped: so an
  *     answer is sent to its end though nobody reads the questions any more;

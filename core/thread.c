@@ -182,6 +182,34 @@ tri_thread_time(int number, struct tri_thread_time *out)
         return;
     read_of_thread(number, "schedstat", text, sizeof(text));
     out->known = sscanf(text, "%" SCNu64 " %" SCNu64, &out->ran_ns, &out->waited_ns) == 2;
+
+static bool
+is_epoll_wait(long call)
+{
+#if defined(SYS_epoll_wait)
+    if (call == SYS_epoll_wait)
+        return true;
+#endif
+#if defined(SYS_epoll_pwait2)
+    if (call == SYS_epoll_pwait2)
+        return true;
+#endif
+    return call == SYS_epoll_pwait;
+}
+
+/* The file holds the number of the system call in which the thread sleeps and its arguments, or "running". */
+bool
+tri_thread_may_poll(int number, int epoll_fd)
+{
+    char text[256];
+    long call;
+    unsigned long descriptor;
+    read_of_thread(number, "syscall", text, sizeof(text));
+    if (text[0] == '\0')
+        return true;
+    return sscanf(text, "%ld %lx", &call, &descriptor) == 2 && is_epoll_wait(call) &&
+           descriptor == (unsigned long)epoll_fd;
+}
     read_of_thread(number, "stat", text, sizeof(text));
     const char *name_end = strrchr(text, ')'); /* the name may hold anything */
     out->runnable = name_end != NULL && strncmp(name_end, ") R", 3) == 0;
@@ -195,6 +223,14 @@ tri_thread_number(void)
 
 void
 tri_thread_time(int number, struct tri_thread_time *out)
+
+bool
+tri_thread_may_poll(int number, int epoll_fd)
+{
+    (void)number;
+    (void)epoll_fd;
+    return true;
+}
 {
     (void)number;
     *out = (struct tri_thread_time){0};

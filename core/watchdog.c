@@ -6,14 +6,17 @@
  * stall only if the whole copy is what was seen the time before, back to when that beat was first seen. A torn copy can
  * therefore delay a report by one look, but not put the wrong name into it.
  *
- * A stall is told once. Its time counts from when the watchdog first saw the callback, so it is at least what is said. Only
- * time that the callback had counts: of the time between two looks no more than was meant to pass, since a process that
- * was stopped (by a signal, a debugger, the machine's host) stops its watchdog too; and not the time in which the worker's
- * thread could have run and was given no CPU. A callback that sleeps or waits for a lock has its time.
+ * libuv's callbacks have no name here: an actor puts any handle on its worker's loop, and so may a library that it uses.
+ * A worker also writes down that it is in its loop, with a beat for each poll. There it either runs callbacks or sleeps
+ * in the poll; the system says which. Where it does not, what happens in the loop is not reported.
+ *
+ * What is a stall is decided in stall.h.
  *
  * The time between two looks is a timed wait on a condition, so that stopping does not wait for it.
  */
 #include "watchdog.h"
+
+#include "stall.h"
 
 #include <ck_pr.h>
 #include <inttypes.h>
@@ -27,13 +30,6 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-struct sighting {
-    struct tri_worker_activity activity;
-    struct tri_thread_time time; /* of the worker's thread, when it was last looked at */
-    uint64_t held_ns;            /* the time that it had since it was first seen */
-    bool told;
-};
-
 struct tri_watchdog {
     /* Constant once the thread runs. */
     struct tri_runtime *runtime;
@@ -41,8 +37,7 @@ struct tri_watchdog {
     uv_thread_t thread;
 
     /* The thread's own. */
-    struct sighting *sightings; /* one for each worker */
-    uint64_t looked_ns;         /* when it last looked */
+    struct tri_sighting *sightings; /* one for each worker */
 
     /* Any thread. */
     uv_mutex_t lock;
@@ -55,77 +50,69 @@ static bool
 look_at(const struct tri_worker_activity *activity, struct tri_worker_activity *copy)
 {
     copy->beat = ck_pr_load_64(&activity->beat);
-    ck_pr_fence_load(); /* W1: the beat before the rest; pairs with the worker's stores, the beat last */
+    copy->loop_beat = ck_pr_load_64(&activity->loop_beat);
+    ck_pr_fence_load(); /* W1: the beats before the rest; pairs with the worker's stores, the beat last */
     copy->name = ck_pr_load_ptr(&activity->name);
     copy->actor = ck_pr_load_64(&activity->actor);
     copy->tag = ck_pr_load_32(&activity->tag);
-    ck_pr_fence_load(); /* W2: the rest before the beat again; pairs with the same */
-    return copy->name != NULL && ck_pr_load_64(&activity->beat) == copy->beat;
+    ck_pr_fence_load(); /* W2: the rest before the beats again; pairs with the same */
+    return (copy->name != NULL || tri_activity_in_loop(copy)) && ck_pr_load_64(&activity->beat) == copy->beat &&
+           ck_pr_load_64(&activity->loop_beat) == copy->loop_beat;
 }
 
-static bool
-same_activity(const struct tri_worker_activity *a, const struct tri_worker_activity *b)
+static struct tri_look
+look(const struct tri_worker *worker)
 {
-    return a->beat == b->beat && a->name == b->name && a->actor == b->actor && a->tag == b->tag;
+    struct tri_look look = {.now_ns = uv_hrtime()};
+    int thread = ck_pr_load_int(&worker->thread_number);
+    look.busy = look_at(&worker->activity, &look.activity);
+    if (look.busy && look.activity.name == NULL)
+        look.busy = !tri_thread_may_poll(thread, uv_backend_fd(&worker->loop));
+    if (look.busy)
+        tri_thread_time(thread, &look.time);
+    return look;
+}
+
+static void
+say(const struct tri_worker *worker, const struct tri_worker_activity *activity, uint64_t ms)
+{
+    unsigned home = TRI_TRACE_REF_WORKER(activity->actor);
+    unsigned slot = TRI_TRACE_REF_SLOT(activity->actor);
+    unsigned generation = TRI_TRACE_REF_GENERATION(activity->actor);
+    if (activity->name == NULL)
+        tri_say("libuv callbacks have held worker %u for %" PRIu64 " ms", worker->index, ms);
+    else
+        tri_say("actor %u:%u.%u (%s) has held worker %u for %" PRIu64 " ms in tag %" PRIu32, home, slot, generation,
+                activity->name, worker->index, ms, activity->tag);
 }
 
 static void
 tell(struct tri_runtime *runtime, struct tri_worker *worker, const struct tri_worker_activity *activity, uint64_t ms)
 {
-    unsigned home = TRI_TRACE_REF_WORKER(activity->actor);
-    unsigned slot = TRI_TRACE_REF_SLOT(activity->actor);
-    unsigned generation = TRI_TRACE_REF_GENERATION(activity->actor);
-    tri_say("actor %u:%u.%u (%s) has held worker %u for %" PRIu64 " ms in tag %" PRIu32, home, slot, generation,
-            activity->name, worker->index, ms, activity->tag);
+    bool named = activity->name != NULL; /* else the rest is of whoever was named before */
+    say(worker, activity, ms);
     if (runtime->trace != NULL)
-        tri_trace_write_outside(runtime->trace, TRI_TRACE_CORE_stall, 0, (uint32_t)ms, activity->actor, activity->tag);
+        tri_trace_write_outside(runtime->trace, TRI_TRACE_CORE_stall, 0, (uint32_t)ms, named ? activity->actor : 0,
+                                named ? activity->tag : 0);
 
     /* This counter alone is the watchdog's, who is its only writer. */
     ck_pr_store_64(&worker->counters.stalls, worker->counters.stalls + 1);
 }
 
-/* The part of the time since the last look that the worker's thread had. */
-static uint64_t
-time_had(const struct tri_thread_time *before, const struct tri_thread_time *now, uint64_t passed_ns)
-{
-    if (!before->known || !now->known)
-        return passed_ns;
-    uint64_t waited_ns = now->waited_ns - before->waited_ns, ran_ns = now->ran_ns - before->ran_ns;
-    if (now->runnable) /* it may be waiting for a CPU just now, which is counted only when it gets one */
-        return ran_ns < passed_ns ? ran_ns : passed_ns;
-    return waited_ns < passed_ns ? passed_ns - waited_ns : 0;
-}
-
 static void
-watch(struct tri_watchdog *watchdog, struct tri_worker *worker, uint64_t passed_ns)
+watch(struct tri_watchdog *watchdog, struct tri_worker *worker)
 {
-    struct sighting *seen = &watchdog->sightings[worker->index];
-    struct tri_worker_activity activity;
-    struct tri_thread_time time;
-    if (!look_at(&worker->activity, &activity)) {
-        seen->activity.name = NULL; /* equal to nothing that is looked at */
-        return;
-    }
-    tri_thread_time(ck_pr_load_int(&worker->thread_number), &time);
-    if (!same_activity(&activity, &seen->activity)) {
-        *seen = (struct sighting){.activity = activity, .time = time};
-        return;
-    }
-    seen->held_ns += time_had(&seen->time, &time, passed_ns);
-    seen->time = time;
-    if (seen->told || seen->held_ns < watchdog->limit_ns)
-        return;
-    seen->told = true;
-    tell(watchdog->runtime, worker, &activity, seen->held_ns / NS_PER_MS);
+    struct tri_look now = look(worker);
+    uint64_t held_ns = tri_stall_see(&watchdog->sightings[worker->index], &now, watchdog->limit_ns);
+    if (held_ns > 0)
+        tell(watchdog->runtime, worker, &now.activity, held_ns / NS_PER_MS);
 }
 
 static void
 watch_all(struct tri_watchdog *watchdog)
 {
-    uint64_t now_ns = uv_hrtime(), passed_ns = now_ns - watchdog->looked_ns, meant_ns = watchdog->limit_ns / 2 + 1;
-    watchdog->looked_ns = now_ns;
     for (unsigned i = 0; i < watchdog->runtime->count; i++)
-        watch(watchdog, watchdog->runtime->workers[i], passed_ns < meant_ns ? passed_ns : meant_ns);
+        watch(watchdog, watchdog->runtime->workers[i]);
 }
 
 static void
@@ -138,7 +125,7 @@ watchdog_main(void *argument)
         watch_all(watchdog); /* without the lock: stderr may block */
         uv_mutex_lock(&watchdog->lock);
         if (!watchdog->stopping)
-            uv_cond_timedwait(&watchdog->stop, &watchdog->lock, watchdog->limit_ns / 2);
+            uv_cond_timedwait(&watchdog->stop, &watchdog->lock, tri_stall_pause_ns(watchdog->limit_ns));
     }
     uv_mutex_unlock(&watchdog->lock);
 }

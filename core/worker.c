@@ -89,10 +89,19 @@ spin(struct tri_worker *worker)
     return false;
 }
 
+/* The way into the loop, marked for the watchdog. */
+static void
+run_loop(struct tri_worker *worker, uv_run_mode mode)
+{
+    worker->activity.loop_beat++;
+    uv_run(&worker->loop, mode);
+    worker->activity.loop_beat++;
+}
+
 static void
 poll_loop(struct tri_worker *worker)
 {
-    uv_run(&worker->loop, UV_RUN_NOWAIT);
+    run_loop(worker, UV_RUN_NOWAIT);
     worker->polled = tri_ticks();
 }
 
@@ -111,7 +120,7 @@ sleep_in_loop(struct tri_worker *worker)
     if (!tri_mail_waits(worker) && tri_mail_starve(worker) && !must_leave(worker)) {
         worker->counters.sleeps++;
         tri_trace(worker->trace, TRI_TRACE_CORE_sleep, 0, 0, 0, 0);
-        uv_run(&worker->loop, UV_RUN_ONCE);
+        run_loop(worker, UV_RUN_ONCE);
         tri_trace(worker->trace, TRI_TRACE_CORE_wake, 0, 0, 0, 0);
         worker->polled = tri_ticks();
         if (tri_mail_waits(worker))
@@ -145,6 +154,7 @@ static void
 on_before_poll(uv_prepare_t *handle)
 {
     struct tri_worker *worker = handle->loop->data;
+    worker->activity.loop_beat += 2;
     if (worker->layer->ready(worker) || worker->dirty_count > worker->full_count)
         uv_stop(&worker->loop);
     else
@@ -228,7 +238,7 @@ empty_loop(struct tri_worker *worker)
         generation = handles ? generation + 1 : 0;
         if (!handles && !uv_loop_alive(&worker->loop))
             return;
-        uv_run(&worker->loop, UV_RUN_ONCE);
+        run_loop(worker, UV_RUN_ONCE);
     }
 }
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "helpers.h"
@@ -238,6 +239,49 @@ a_thread_that_works_is_runnable_and_its_time_grows(void **state)
     assert_true(now.ran_ns >= before.ran_ns);
 }
 
+/* A thread that sleeps in epoll's wait until the pipe is written to. */
+struct poller {
+    int epoll, ends[2], number;
+};
+
+static void
+poll_until_written(void *argument)
+{
+    struct poller *poller = argument;
+    struct epoll_event event = {.events = EPOLLIN};
+    ck_pr_store_int(&poller->number, tri_thread_number());
+    epoll_ctl(poller->epoll, EPOLL_CTL_ADD, poller->ends[0], &event);
+    while (epoll_wait(poller->epoll, &event, 1, -1) != 1)
+        ;
+}
+
+static bool
+it_polls(void *argument)
+{
+    struct poller *poller = argument;
+    int number = ck_pr_load_int(&poller->number);
+    return number != 0 && tri_thread_may_poll(number, poller->epoll);
+}
+
+static void
+a_thread_that_sleeps_in_a_poll_is_told_from_one_that_sleeps_elsewhere(void **state)
+{
+    (void)state;
+    struct poller poller = {.epoll = epoll_create1(0)};
+    uv_thread_t thread;
+    assert_int_equal(pipe(poller.ends), 0);
+    assert_int_equal(tri_thread_start(&thread, "poller", 0, poll_until_written, &poller), 0);
+    assert_true(tests_wait_until(it_polls, &poller, TESTS_LIMIT_MS));
+    bool told = access("/proc/self/syscall", R_OK) == 0;
+    assert_int_equal(tri_thread_may_poll(poller.number, poller.ends[0]), !told);     /* not for that descriptor */
+    assert_int_equal(tri_thread_may_poll(tri_thread_number(), poller.epoll), !told); /* it reads a file */
+    assert_int_equal(write(poller.ends[1], "x", 1), 1);
+    uv_thread_join(&thread);
+    close(poller.epoll);
+    close(poller.ends[0]);
+    close(poller.ends[1]);
+}
+
 /* Does any file of the directory hold these bytes? */
 static bool
 recorded(const char *path, const void *bytes, size_t size)
@@ -327,6 +371,7 @@ main(void)
         TEST(short_callbacks_without_a_pause_are_no_stall),
         TEST(a_callback_that_sleeps_is_a_stall),
         TEST(a_thread_that_works_is_runnable_and_its_time_grows),
+        TEST(a_thread_that_sleeps_in_a_poll_is_told_from_one_that_sleeps_elsewhere),
         TEST(a_stall_is_recorded_in_the_trace),
         TEST(stopping_does_not_wait_for_the_next_look),
     };

@@ -148,7 +148,8 @@ struct tr_runtime *tr_actor_runtime(const tr_actor *self);
  * memory they are. Close callbacks that open and close handles in their turn are called for 1,000 generations; later
  * ones close without their callbacks. Requests that were begun on the loop itself, such as uv_queue_work(), cannot be found
  * there, and so not cancelled: the end waits for them, and for those that their callbacks begin. Work for the pool that
- * shall be cancelled goes through tr_offload_job().
+ * shall be cancelled goes through tr_offload_job(). Callbacks that hold the worker are reported by the watchdog, without
+ * saying whose they are.
  * Thread: owner.
  */
 struct uv_loop_s *tr_actor_loop(tr_actor *self);

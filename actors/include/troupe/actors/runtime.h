@@ -122,7 +122,7 @@ struct tr_counters {
     uint64_t notices_lost; /* notices of dead letters that nobody received: the subscriber was gone, or at its limit */
     uint64_t wakes;        /* times a worker that slept was woken by another thread */
     uint64_t sleeps;       /* times a worker went to sleep */
-    uint64_t stalls;       /* handlers that the watchdog reported */
+    uint64_t stalls;       /* callbacks that the watchdog reported */
 };
 
 /* Reads the counters; each is exact, the set is not one instant's. Thread: any. */

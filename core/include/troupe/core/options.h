@@ -34,7 +34,7 @@ struct tr_runtime_options {
     unsigned workers; /* default: as many as the CPUs this process may use; at most TR_WORKERS_MAX */
     bool unpinned;    /* true: the system may move the threads. Pinned threads lose where others use the CPUs */
     int spin_us;      /* longest wait by polling before a worker sleeps, at most 1000; default 20, -1: sleep at once */
-    int watchdog_ms;  /* a handler that runs longer is reported; default 1000, -1: never */
+    int watchdog_ms;  /* a callback that holds its worker longer is reported; default 1000, -1: never */
     unsigned
         pool_size; /* threads that tr_offload() has in this process, at most 1024; default: libuv's 4. Only the first
                            runtime of a process can set it */

@@ -38,7 +38,8 @@ struct tri_trace_event {
     X(TRI_TRACE_CORE + 2, worker_stop, "a worker ended")                                                               \
     X(TRI_TRACE_CORE + 3, sleep, "a worker goes to sleep in its loop")                                                 \
     X(TRI_TRACE_CORE + 4, wake, "a worker's sleep is over")                                                            \
-    X(TRI_TRACE_CORE + 5, stall, "the watchdog found actor in one handler for arg ms; message is the tag it handles")  \
+    X(TRI_TRACE_CORE + 5, stall,                                                                                       \
+      "the watchdog found actor in one callback for arg ms; message is the tag it handles. Actor 0: libuv callbacks")  \
     X(TRI_TRACE_CORE + 6, lane_full, "the lane to worker arg is full, messages wait on this side")
 
 enum {

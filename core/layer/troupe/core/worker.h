@@ -67,9 +67,17 @@ struct tri_worker_counters {
 struct tri_worker_activity {
     const char *name; /* of the behavior whose callback runs, NULL: none does */
     uint64_t actor;
-    uint64_t beat; /* counts callbacks: the same beat later means the same callback still runs */
+    uint64_t beat;      /* counts callbacks: the same beat later means the same callback still runs */
+    uint64_t loop_beat; /* odd: in the loop. Two more with each poll: what runs after it is not what ran before */
     uint32_t tag;
 };
+
+/* Does the worker run callbacks of libuv's, or sleep in its loop's poll? name is NULL unless they belong to an actor. */
+static inline bool
+tri_activity_in_loop(const struct tri_worker_activity *activity)
+{
+    return activity->loop_beat % 2 == 1;
+}
 
 struct tri_worker {
     /* Constant once the thread runs. */

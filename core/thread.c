@@ -1,6 +1,7 @@
 #include <troupe/core/thread.h>
 
 #include "affinity.h"
+#include "origin.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,11 +15,6 @@
 #include <unistd.h>
 
 #define NAME_SIZE 16 /* the system's */
-
-struct tri_origin {
-    struct tri_cpus cpus;
-    sigset_t signals;
-};
 
 /* A thread's beginning; it frees it at its end. */
 struct start {
@@ -36,9 +32,8 @@ static sigset_t blocked; /* in our threads */
 /* Signals that a thread causes itself: blocked, they would end the process without a handler's word. */
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
 
-/* Does the thread block what it was started with? If not, somebody who forks has prepared it for that, such as libuv. */
-static bool
-blocks_as_started(void)
+bool
+tri_thread_blocks_as_started(void)
 {
     sigset_t now;
     pthread_sigmask(SIG_BLOCK, NULL, &now);
@@ -55,7 +50,7 @@ restore_origin(void)
     if (here == NULL)
         return;
     tri_cpus_use(&here->cpus);
-    if (blocks_as_started())
+    if (tri_thread_blocks_as_started())
         pthread_sigmask(SIG_SETMASK, &here->signals, NULL);
 }
 
@@ -69,6 +64,7 @@ prepare(void)
     pthread_sigmask(SIG_SETMASK, &blocked, &before);
     pthread_sigmask(SIG_SETMASK, &before, &blocked); /* some signals cannot be blocked: it is what it came to */
     pthread_atfork(NULL, NULL, restore_origin);      /* without memory: a child inherits what the thread has */
+    tri_children_link();
 }
 
 static void
@@ -182,6 +178,10 @@ tri_thread_time(int number, struct tri_thread_time *out)
         return;
     read_of_thread(number, "schedstat", text, sizeof(text));
     out->known = sscanf(text, "%" SCNu64 " %" SCNu64, &out->ran_ns, &out->waited_ns) == 2;
+    read_of_thread(number, "stat", text, sizeof(text));
+    const char *name_end = strrchr(text, ')'); /* the name may hold anything */
+    out->runnable = name_end != NULL && strncmp(name_end, ") R", 3) == 0;
+}
 
 static bool
 is_epoll_wait(long call)
@@ -210,10 +210,6 @@ tri_thread_may_poll(int number, int epoll_fd)
     return sscanf(text, "%ld %lx", &call, &descriptor) == 2 && is_epoll_wait(call) &&
            descriptor == (unsigned long)epoll_fd;
 }
-    read_of_thread(number, "stat", text, sizeof(text));
-    const char *name_end = strrchr(text, ')'); /* the name may hold anything */
-    out->runnable = name_end != NULL && strncmp(name_end, ") R", 3) == 0;
-}
 #else
 int
 tri_thread_number(void)
@@ -223,6 +219,10 @@ tri_thread_number(void)
 
 void
 tri_thread_time(int number, struct tri_thread_time *out)
+{
+    (void)number;
+    *out = (struct tri_thread_time){0};
+}
 
 bool
 tri_thread_may_poll(int number, int epoll_fd)
@@ -230,10 +230,6 @@ tri_thread_may_poll(int number, int epoll_fd)
     (void)number;
     (void)epoll_fd;
     return true;
-}
-{
-    (void)number;
-    *out = (struct tri_thread_time){0};
 }
 #endif
 

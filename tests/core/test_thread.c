@@ -5,9 +5,11 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -177,6 +179,219 @@ a_child_of_the_programs_own_thread_is_left_alone(void **state)
     expect_same_signals(&found.signals, &own.signals);
 }
 
+/*
+ * Programs that a thread starts. Each way writes what the program, grep, finds of itself into a file: the masks that it
+ * blocks and runs on, as the system writes them.
+ */
+#define MASKS "SigBlk:|Cpus_allowed_list:"
+#define SHELL "grep -E '" MASKS "' /proc/self/status"
+
+struct masks {
+    char text[256];
+};
+
+static void
+await_child(pid_t child)
+{
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static char *const words[] = {"grep", "-E", MASKS, "/proc/self/status", NULL};
+
+static void
+spawn_with(int (*function)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+                           char *const *, char *const *),
+           const char *path, const posix_spawnattr_t *attributes, int out)
+{
+    pid_t child;
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+    assert_int_equal(function(&child, path, &actions, attributes, words, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    await_child(child);
+}
+
+static void
+by_posix_spawn(int out)
+{
+    spawn_with(posix_spawn, "/bin/grep", NULL, out);
+}
+
+static void
+by_posix_spawnp(int out)
+{
+    posix_spawnattr_t attributes; /* that say nothing of signals */
+    posix_spawnattr_init(&attributes);
+    spawn_with(posix_spawnp, "grep", &attributes, out);
+    posix_spawnattr_destroy(&attributes);
+}
+
+static void
+by_system(int out)
+{
+    char command[128];
+    snprintf(command, sizeof(command), "%s >/proc/%d/fd/%d", SHELL, (int)getpid(), out);
+    assert_int_equal(system(command), 0);
+}
+
+static void
+by_popen(int out)
+{
+    char line[128];
+    FILE *file = popen(SHELL, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file) != NULL)
+        dprintf(out, "%s", line);
+    assert_int_equal(pclose(file), 0);
+}
+
+static void
+by_fork(int out)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(out, STDOUT_FILENO);
+        execvp("grep", words);
+        _exit(127);
+    }
+    await_child(child);
+}
+
+static void
+by_uv_spawn(int out)
+{
+    uv_loop_t loop;
+    uv_process_t process;
+    uv_stdio_container_t stdio[] = {{.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = out}};
+    uv_process_options_t options = {
+        .file = "grep", .args = (char **)(uintptr_t)words, .stdio = stdio, .stdio_count = 2};
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(uv_spawn(&loop, &process, &options), 0);
+    await_child(process.pid);
+    uv_close((uv_handle_t *)&process, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static void (*const ways[])(int) = {by_posix_spawn, by_posix_spawnp, by_system, by_popen, by_fork, by_uv_spawn};
+#define WAYS (sizeof(ways) / sizeof(ways[0]))
+
+static void
+look_from_programs(void *argument)
+{
+    struct masks *masks = argument;
+    for (size_t i = 0; i < WAYS; i++) {
+        FILE *file = tmpfile();
+        assert_non_null(file);
+        ways[i](fileno(file));
+        rewind(file);
+        masks[i].text[fread(masks[i].text, 1, sizeof(masks[i].text) - 1, file)] = '\0';
+        fclose(file);
+    }
+}
+
+/* The mask of what the calling thread blocks, before and after. */
+static void
+pin_and_look_from_programs(void *argument)
+{
+    struct found before, after;
+    int cpu = tri_affinity_claim();
+    assert_int_equal(tri_affinity_pin(cpu), TR_OK);
+    look(&before);
+    look_from_programs(argument);
+    look(&after);
+    assert_true(CPU_EQUAL(&after.cpus, &before.cpus));
+    expect_same_signals(&after.signals, &before.signals);
+    tri_affinity_return(cpu);
+}
+
+/* As an offloaded function: on a thread of libuv's pool, which has the origin of the worker. */
+struct errand {
+    uv_work_t request;
+    const struct tri_origin *origin;
+    struct masks *masks;
+};
+
+static void
+look_from_programs_in_pool(uv_work_t *request)
+{
+    struct errand *errand = (struct errand *)request;
+    const struct tri_origin *before = tri_thread_set_origin(errand->origin);
+    look_from_programs(errand->masks);
+    tri_thread_set_origin(before);
+}
+
+static void
+offload(void *argument)
+{
+    struct errand errand = {.origin = tri_thread_origin(), .masks = argument};
+    uv_loop_t loop;
+    tri_thread_start_pool();
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(uv_queue_work(&loop, &errand.request, look_from_programs_in_pool, NULL), 0);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static void
+expect_same_masks(const struct masks *found, const struct masks *own)
+{
+    for (size_t i = 0; i < WAYS; i++)
+        assert_string_equal(found[i].text, own[i].text);
+}
+
+static void
+a_program_has_the_programs_cpus_and_signals_whichever_thread_starts_it_and_how(void **state)
+{
+    (void)state;
+    static struct masks own[WAYS], of_worker[WAYS], of_pool[WAYS];
+    sigset_t one, before;
+    sigemptyset(&one);
+    sigaddset(&one, SIGUSR2);
+    pthread_sigmask(SIG_BLOCK, &one, &before); /* what the program blocks itself stays so */
+    look_from_programs(own);
+    run("worker", pin_and_look_from_programs, of_worker);
+    run("worker", offload, of_pool);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    for (size_t i = 0; i < WAYS; i++)
+        assert_non_null(strstr(own[i].text, "Cpus_allowed_list:"));
+    expect_same_masks(of_worker, own);
+    expect_same_masks(of_pool, own);
+}
+
+/* The caller's attributes say which signals the child blocks. */
+static void
+spawn_with_signals(void *argument)
+{
+    struct masks *masks = argument;
+    posix_spawnattr_t attributes;
+    sigset_t one;
+    FILE *file = tmpfile();
+    sigemptyset(&one);
+    sigaddset(&one, SIGHUP);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setsigmask(&attributes, &one);
+    spawn_with(posix_spawn, "/bin/grep", &attributes, fileno(file));
+    posix_spawnattr_destroy(&attributes);
+    rewind(file);
+    masks->text[fread(masks->text, 1, sizeof(masks->text) - 1, file)] = '\0';
+    fclose(file);
+}
+
+static void
+signals_that_the_caller_of_posix_spawn_sets_are_those_of_the_child(void **state)
+{
+    (void)state;
+    static struct masks found;
+    run("worker", spawn_with_signals, &found);
+    assert_non_null(strstr(found.text, "SigBlk:\t0000000000000001\n"));
+}
+
 /* -- libuv's pool. -- */
 
 #define JOBS 4u
@@ -231,6 +446,8 @@ main(void)
         cmocka_unit_test(a_forked_child_has_the_programs_cpus_and_signals),
         cmocka_unit_test(who_blocks_signals_around_a_fork_finds_them_blocked_in_the_child),
         cmocka_unit_test(a_child_of_the_programs_own_thread_is_left_alone),
+        cmocka_unit_test(a_program_has_the_programs_cpus_and_signals_whichever_thread_starts_it_and_how),
+        cmocka_unit_test(signals_that_the_caller_of_posix_spawn_sets_are_those_of_the_child),
         cmocka_unit_test(the_pool_that_a_pinned_thread_uses_first_runs_on_all_cpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,8 +19,12 @@ grep -vE 'static inline|typedef' "$work/statements" | grep -oE '\btr_[a-z0-9_]+ 
     sort -u | comm -23 - "$work/inline" >"$work/declared"
 nm -D --defined-only "$library" | awk '{ print $NF }' | sed 's/@.*//' | sort -u >"$work/shown"
 
+# Functions of libc that the library stands before, so that children do not inherit what its threads have: core/children.c.
+printf '%s\n' popen posix_spawn posix_spawnp system >"$work/interposed"
+comm -23 "$work/interposed" "$work/shown" | grep . && echo "not shown, but the library must stand before them" && exit 1
+
 # Sanitizers add marks of their own to what they instrument.
-grep -vE '^(__asan_|__odr_asan|__tsan_|__ubsan_)' "$work/shown" | comm -3 - "$work/declared" >"$work/difference" || true
+comm -23 "$work/shown" "$work/interposed" | grep -vE '^(__asan_|__odr_asan|__tsan_|__ubsan_)' | comm -3 - "$work/declared" >"$work/difference" || true
 if [ -s "$work/difference" ]; then
     echo "shown by the library but not declared (left), declared but not shown (right):"
     cat "$work/difference"

@@ -3,7 +3,8 @@
  *
  * A thread of ours takes no signals but those of its own faults, has a name, and runs where the program was allowed to
  * run, whichever thread starts it: a pinned worker's one CPU is not handed on. It remembers the CPUs and the signals of
- * the program's own thread from which its like were started, its origin; the child of a fork() on it has these again.
+ * the program's own thread from which its like were started, its origin; its children have these again, by fork()
+ * and by posix_spawn(), system() and popen() (children.c).
  */
 #ifndef TROUPE_CORE_THREAD_H
 #define TROUPE_CORE_THREAD_H
@@ -45,12 +46,12 @@ struct tri_thread_time {
 void tri_thread_time(int number, struct tri_thread_time *out);
 
 /*
-/*
  * Does a thread of this process sleep in epoll's wait for that descriptor? true: it does, or the system does not tell.
  * Thread: any.
  */
 bool tri_thread_may_poll(int number, int epoll_fd);
 
+/*
  * Sees to it that libuv's pool exists. libuv starts it when it is first used, from the thread that uses it; on a pinned
  * worker all of it would run on that CPU. So this is called before anything on a worker can use the pool: a thread of our
  * own starts it. Waits for that, the first time. If it cannot be done, the pool is started by libuv as ever. Thread: any.

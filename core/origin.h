@@ -1,0 +1,26 @@
+/*
+ * What a thread of ours remembers of the program's own thread, for its children.
+ */
+#ifndef TROUPE_CORE_ORIGIN_H
+#define TROUPE_CORE_ORIGIN_H
+
+#include "affinity.h"
+
+#include <signal.h>
+#include <stdbool.h>
+
+struct tri_origin {
+    struct tri_cpus cpus;
+    sigset_t signals; /* blocked */
+};
+
+/*
+ * Does the calling thread, one of ours, block what it was started with? If not, somebody has prepared it for a child, such
+ * as libuv. Thread: any.
+ */
+bool tri_thread_blocks_as_started(void);
+
+/* Brings children.c into every program, also one that itself starts no child: see there. Thread: any. */
+void tri_children_link(void);
+
+#endif

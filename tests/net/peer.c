@@ -119,6 +119,6 @@ main(int argc, char **argv)
     tr_status status = tr_runtime_start(&options, &runtime);
     if (status == TR_OK)
         status = argc == 3 ? visit((uint16_t)atoi(argv[2])) : serve();
-    tr_status stopped = tr_runtime_stop(runtime, 5000, NULL);
+    tr_status stopped = tr_runtime_stop(runtime, 60000, NULL);
     return status == TR_OK && stopped == TR_OK ? 0 : 1;
 }

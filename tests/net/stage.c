@@ -14,11 +14,13 @@
 #include <cmocka.h>
 #include <uv.h>
 
-#define QUIET_MS 60u
+#define SETTLING_TURNS 10u /* a reset, a refusal, a close of both sides take two or three */
 
 enum { TAG_ACT = 1 };
 
 struct act {
+    bool (*holds)(void); /* NULL: it does */
+    unsigned turns;      /* of the loop, from then on */
     void (*run)(void *argument);
     void *argument;
 };
@@ -178,12 +180,50 @@ stage_end(void)
     ended = true;
 }
 
+static void
+put_off(unsigned ms, const struct act *act)
+{
+    tr_message message = tr_message_copy(TAG_ACT, act, sizeof(*act));
+    assert_int_equal(tr_send_after(director, tr_self(director), ms, &message, NULL), TR_OK);
+}
+
 void
 stage_after(unsigned ms, void (*run)(void *argument), void *argument)
 {
-    struct act act = {run, argument};
-    tr_message message = tr_message_copy(TAG_ACT, &act, sizeof(act));
-    assert_int_equal(tr_send_after(director, tr_self(director), ms, &message, NULL), TR_OK);
+    put_off(ms, &(struct act){.run = run, .argument = argument});
+}
+
+/* A timer that is started now fires in a later turn at the earliest, with a poll in between. */
+static void
+take_step(struct act *act)
+{
+    if (act->holds != NULL && !act->holds()) {
+        put_off(1, act);
+    } else if (act->turns > 0) {
+        act->holds = NULL;
+        act->turns--;
+        put_off(1, act);
+    } else {
+        act->run(act->argument);
+    }
+}
+
+void
+stage_when(bool (*holds)(void), void (*run)(void *argument), void *argument)
+{
+    put_off(1, &(struct act){holds, 0, run, argument});
+}
+
+void
+stage_settled_when(bool (*holds)(void), void (*run)(void *argument), void *argument)
+{
+    put_off(1, &(struct act){holds, SETTLING_TURNS, run, argument});
+}
+
+void
+stage_settled(void (*run)(void *argument), void *argument)
+{
+    stage_settled_when(NULL, run, argument);
 }
 
 struct waiting {
@@ -215,7 +255,7 @@ look_whether_done(void *argument)
 {
     (void)argument;
     if (is_done())
-        stage_after(QUIET_MS, end_now, NULL); /* a second close would come now */
+        stage_settled(end_now, NULL); /* a second close would come now */
     else
         stage_after(2, look_whether_done, NULL);
 }
@@ -245,7 +285,7 @@ receive(tr_actor *self, void *state, tr_message *message)
         return;
     struct act act;
     memcpy(&act, tr_message_data(message), sizeof(act));
-    act.run(act.argument);
+    take_step(&act);
 }
 
 static tr_status
@@ -280,7 +320,7 @@ warm_up(void)
         return;
     warm = true;
     assert_int_equal(tr_runtime_start(&(struct tr_runtime_options){.workers = 1}, &runtime), TR_OK);
-    assert_int_equal(tr_runtime_stop(runtime, 1000, NULL), TR_OK);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
 }
 
 void
@@ -298,12 +338,13 @@ stage_play(unsigned workers, void (*script)(void))
     assert_int_equal(tr_runtime_spawn(stage_runtime, &behavior, &spawn, NULL), TR_OK);
     bool came_to_an_end = tests_wait_until(is_over, NULL, TESTS_LIMIT_MS);
     struct tr_stop_report report = {0};
-    tr_status status = tr_runtime_stop(stage_runtime, 5000, &report);
+    tr_status status = tr_runtime_stop(stage_runtime, TESTS_LIMIT_MS, &report);
     uv_sem_destroy(&over);
     assert_true(came_to_an_end);
     assert_int_equal(status, TR_OK);
     assert_int_equal(report.killed, 0);
-    assert_true(tests_wait_until(are_back, &fds, 2000)); /* a peer on a thread of its own may still be closing */
+    assert_true(
+        tests_wait_until(are_back, &fds, TESTS_LIMIT_MS)); /* a peer on a thread of its own may still be closing */
 }
 
 /* Peers. */

@@ -46,10 +46,21 @@ void stage_play(unsigned workers, void (*script)(void));
 /* The play is over, after the callback that runs. */
 void stage_end(void);
 
-/* Calls act(argument) on the director's worker after that time. */
+/*
+ * Acts that come later, on the director's worker. How fast the machine is decides nothing: what must come is waited for,
+ * and what must not come has had its chance when the loop has turned so often that all that was under way between the
+ * actors and descriptors of this worker has arrived. stage_after() is for times that are part of a promise.
+ */
 void stage_after(unsigned ms, void (*act)(void *argument), void *argument);
 
-/* Ends the play as soon as all n endpoints are closed, and a moment has passed in which nothing may happen to them. */
+/* As soon as holds(): it is asked once in a turn of the loop. */
+void stage_when(bool (*holds)(void), void (*act)(void *argument), void *argument);
+
+/* When the loop has turned, and polled, often enough for everything to settle: at once, or from the turn on when holds(). */
+void stage_settled(void (*act)(void *argument), void *argument);
+void stage_settled_when(bool (*holds)(void), void (*act)(void *argument), void *argument);
+
+/* Ends the play as soon as all n endpoints are closed and everything has settled: nothing may happen to them then. */
 void stage_end_when_closed(struct endpoint *const *endpoints, size_t n);
 
 /* A word into an endpoint's log. */

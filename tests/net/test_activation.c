@@ -87,7 +87,7 @@ serve(void)
         exit(1);
     while (read(0, &byte, 1) > 0) {
     }
-    tr_runtime_stop(runtime, 5000, NULL);
+    tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL);
 }
 
 static int

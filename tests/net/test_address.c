@@ -298,7 +298,7 @@ play_reset(void)
     peer_port = ntohs(name.sin_port);
     if (in_the_queue)
         tests_peer_reset(peer);
-    stage_after(1, accepts, server);
+    stage_settled(accepts, server);
 }
 
 static void

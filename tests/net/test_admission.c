@@ -133,7 +133,7 @@ serve(struct tr_server_options options, const char *host, unsigned workers)
 static void
 stop(void)
 {
-    assert_int_equal(tr_runtime_stop(runtime, 5000, NULL), TR_OK);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
     assert_int_equal(served, ended);
 }
 
@@ -474,7 +474,7 @@ the_limit_is_exact_while_connections_come_and_go(void **state)
     assert_false(tries(sources[0]));
     for (int i = 0; i < AT_ONCE; i++)
         close(fds[i]);
-    assert_int_equal(tr_runtime_stop(runtime, 5000, NULL), TR_OK);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
 }
 
 static void
@@ -492,7 +492,7 @@ wrong_options_are_refused_by_name(void **state)
     assert_int_equal(tr_block_list_freeze(list), TR_OK);
     assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, NULL), TR_OK);
     tr_block_list_release(list);
-    assert_int_equal(tr_runtime_stop(runtime, 5000, NULL), TR_OK);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
 }
 
 int

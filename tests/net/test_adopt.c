@@ -201,7 +201,7 @@ play_no_sides(void)
     peer.fd = fds[1];
     assert_int_equal(adopt(fds[0], 0), TR_OK);
     assert_string_equal(client.log, "");
-    stage_after(20, ends_pipe, NULL);
+    stage_settled(ends_pipe, NULL);
     end_when_done();
 }
 
@@ -296,7 +296,7 @@ play_twice(void)
     tr_socket *other = NULL;
     assert_int_equal(adopt(twice, TR_READABLE | TR_WRITABLE), TR_OK);
     assert_int_equal(tr_socket_adopt(director, twice, 3, NULL, &other), TR_EEXIST); /* libuv polls it not yet */
-    stage_after(20, adopt_again, NULL);
+    stage_settled(adopt_again, NULL);
 }
 
 static void

@@ -274,7 +274,7 @@ pauses_once(struct endpoint *self, const char *event)
         return;
     tr_socket_pause(self->socket);
     assert_int_equal(write(theirs, "more", 4), 4);
-    stage_after(5, resumes, NULL);
+    stage_settled(resumes, NULL);
 }
 
 static void

@@ -121,7 +121,7 @@ play_spawned(void)
     assert_int_equal(tr_socket_connect(client.socket, NULL), TR_EINVAL);
     tr_socket_pause(client.socket);
     tr_socket_resume(client.socket);
-    stage_after(30, destroy_client, NULL);
+    stage_settled(destroy_client, NULL);
     end_when_closed();
 }
 
@@ -161,7 +161,7 @@ says_states(struct endpoint *self, const char *event)
         assert_false(tr_socket_pending(kept));
         assert_false(tr_socket_connecting(kept));
         peer.fd = tests_peer_accept(listener);
-        stage_after(10, ends_then, NULL);
+        stage_settled(ends_then, NULL);
     }
     word();
 }
@@ -339,9 +339,9 @@ lives_later(struct endpoint *self, const char *event)
         close(peer.fd);
     }
     if (is(event, "close") && ++lives == 1)
-        stage_after(30, connect_later, NULL);
+        stage_settled(connect_later, NULL);
     else if (is(event, "close"))
-        stage_after(10, exit_at_last, NULL);
+        stage_settled(exit_at_last, NULL);
 }
 
 static void
@@ -637,10 +637,10 @@ gets_ready_to_stop(struct endpoint *self, const char *event)
         if (life == KEPT)
             tr_socket_destroy(self->socket, TR_OK);
         else
-            stage_after(10, stop_it, NULL);
+            stage_settled(stop_it, NULL);
     }
     if (is(event, "close") && life == KEPT)
-        stage_after(10, stop_it, NULL);
+        stage_settled(stop_it, NULL);
 }
 
 static void
@@ -654,7 +654,7 @@ play_stop(void)
     if (life == SPAWNED || life == ASKED)
         stop_it(NULL);
     if (life == CONNECTING)
-        stage_after(20, stop_it, NULL);
+        stage_settled(stop_it, NULL);
 }
 
 /* A queue of the shortest length that is full: Linux does not answer what comes then. */
@@ -867,7 +867,7 @@ idle_case(const struct tr_socket_events *events, bool hold, bool must_wait)
     }
     assert_true(tests_wait_until(is_zero, &result, TESTS_LIMIT_MS));
     pthread_join(thread, NULL);
-    assert_int_equal(tr_runtime_stop(stage_runtime, 5000, NULL), TR_OK);
+    assert_int_equal(tr_runtime_stop(stage_runtime, TESTS_LIMIT_MS, NULL), TR_OK);
 }
 
 static void
@@ -943,7 +943,7 @@ comes_too_late(struct endpoint *self, const char *event)
     if (is(event, "ready")) {
         peer.fd = tests_peer_accept(listener);
         stage_read(&peer);
-        stage_after(1, exit_now, NULL);
+        stage_settled(exit_now, NULL);
     }
     if (is(event, "close"))
         assert_int_equal(connect_client(), TR_ESTOPPING);
@@ -970,7 +970,7 @@ play_timed_exit(void)
 {
     spawn_client((struct tr_socket_options){0});
     assert_int_equal(tr_socket_set_timeout(kept, 10000), TR_OK);
-    stage_after(5, exit_now, NULL);
+    stage_settled(exit_now, NULL);
 }
 
 static void
@@ -1062,7 +1062,7 @@ play_end_of_nothing(void)
     tr_slice nothing = tr_slice_constant("", 0);
     assert_int_equal(tr_socket_end_then(kept, nothing, note_written, (void *)(uintptr_t) "end"), TR_OK);
     assert_string_equal(client.log, "");
-    stage_after(5, exit_now, NULL);
+    stage_settled(exit_now, NULL);
 }
 
 static void
@@ -1088,6 +1088,12 @@ listen_abstract(char *path, size_t size)
     return fd;
 }
 
+static bool
+client_is_closed(void)
+{
+    return client.closed;
+}
+
 static void
 close_descriptor(void *fd)
 {
@@ -1105,7 +1111,7 @@ play_path_with_port(void)
     client.hook = is_destroyed_when_ready;
     assert_int_equal(tr_connect(director, &socket, &options, &client.socket), TR_OK);
     end_when_closed();
-    stage_after(20, close_descriptor, &unix_listener);
+    stage_when(client_is_closed, close_descriptor, &unix_listener);
 }
 
 static void

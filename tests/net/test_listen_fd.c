@@ -169,6 +169,12 @@ a_descriptor_that_listens_already_can_be_listened_on(void **state)
 
 static char directory[80];
 
+static bool
+is_one_closed(void)
+{
+    return closed == 1;
+}
+
 static void
 check_path_stays(void *argument)
 {
@@ -185,7 +191,7 @@ close_first(void)
 {
     closed = 0;
     assert_int_equal(tr_server_close(servers[0]), TR_OK);
-    stage_after(20, check_path_stays, NULL);
+    stage_settled_when(is_one_closed, check_path_stays, NULL);
 }
 
 static void
@@ -299,7 +305,7 @@ from_outside_a_descriptor_is_taken_on_success_only(void **state)
     assert_true(is_open(clash));
     close(clash);
     close(other);
-    assert_int_equal(tr_runtime_stop(runtime, 5000, NULL), TR_OK);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
 }
 
 /* options.server. */
@@ -308,6 +314,12 @@ static tr_status
 listen_with(unsigned i, const tr_server *other)
 {
     return tr_server_listen(spawn(i), &(struct tr_listen_options){.server = other});
+}
+
+static bool
+are_all_closed(void)
+{
+    return closed == 3;
 }
 
 static void
@@ -336,7 +348,7 @@ close_next(void)
         expect_word(tests_peer_connect(stage_port), (char)('0' + newest), close_next);
         return;
     }
-    stage_after(20, check_all_closed, NULL);
+    stage_settled_when(are_all_closed, check_all_closed, NULL);
 }
 
 static void
@@ -488,7 +500,7 @@ play_paused_newest(void)
     assert_int_equal(tr_server_pause(servers[1], 0), TR_OK);
     assert_int_equal(tr_server_address(servers[1], &address), TR_OK);
     waiting[0] = tests_peer_connect(address.port);
-    stage_after(40, close_paused, NULL);
+    stage_settled(close_paused, NULL);
 }
 
 static void

@@ -121,7 +121,7 @@ answers_later(tr_socket *socket, const char *host, enum tr_family family, void *
     (void)host;
     assert_int_equal(family, TR_FAMILY_IPV4);
     ++*(unsigned *)lookup_data;
-    stage_after(20, answer, NULL);
+    stage_settled(answer, NULL);
 }
 
 static void
@@ -153,7 +153,7 @@ never_answers(tr_socket *socket, const char *host, enum tr_family family, void *
     (void)host;
     (void)family;
     ++*(unsigned *)lookup_data;
-    stage_after(20, destroy, NULL);
+    stage_settled(destroy, NULL);
 }
 
 static void

@@ -20,9 +20,8 @@
 #include <troupe/net/remote.h>
 
 #define LONG_WRITE (16u << 20) /* more than the kernel takes at once */
-#define QUIET_MS 60u
 
-enum { TAG_GO = 1, TAG_WRITTEN, TAG_ACCEPTED, TAG_INFO, TAG_MORE, TAG_STATE };
+enum { TAG_GO = 1, TAG_WRITTEN, TAG_ACCEPTED, TAG_INFO, TAG_MORE, TAG_REACHED, TAG_STATE };
 
 /* The client of a play: driven by callbacks, or by an owner. Everything is touched by the one who drives it. */
 struct client {
@@ -337,7 +336,7 @@ look_whether_over(void *argument)
     (void)argument;
     bool peer_is_over = play->refused || accepted[0].closed;
     if (__atomic_load_n(&closed, __ATOMIC_SEQ_CST) != 0 && peer_is_over)
-        stage_after(QUIET_MS, end_play, NULL);
+        stage_settled(end_play, NULL);
     else
         stage_after(2, look_whether_over, NULL);
 }
@@ -618,7 +617,7 @@ static struct {
     tr_ref socket;
     size_t bytes;
     int fds;
-    unsigned answers_due;
+    unsigned reached; /* atomic: how often the director's word came, for the director */
 } hoard;
 
 static void
@@ -630,6 +629,8 @@ hoard_receive(tr_actor *self, void *state, tr_message *message)
         tr_remote_credit(self, hoard.socket, 1);
         return;
     }
+    if (message->tag == TAG_REACHED)
+        __atomic_fetch_add(&hoard.reached, 1, __ATOMIC_SEQ_CST);
     if (!tr_event_of(message, &event))
         return;
     hoard.socket = message->from;
@@ -679,7 +680,24 @@ send_descriptors(int fd, unsigned count, const char *text)
     assert_int_equal(sendmsg(fd, &header, 0), strlen(text));
 }
 
-/* Gives one credit after another and sees after each how many events there are, when things have been quiet. */
+/*
+ * Gives one credit after another and sees after each how many events there are: when as many as there should be have
+ * come, the socket gets turns to tell more, and then a message takes the same way as its events.
+ */
+static void await_step(void);
+
+static bool
+as_many_came(void)
+{
+    return __atomic_load_n(&hoard.counted, __ATOMIC_SEQ_CST) >= expected_at_step[steps_done];
+}
+
+static bool
+hoarder_was_reached(void)
+{
+    return __atomic_load_n(&hoard.reached, __ATOMIC_SEQ_CST) > steps_done;
+}
+
 static void
 step_credit(void *argument)
 {
@@ -690,7 +708,21 @@ step_credit(void *argument)
         return;
     }
     tr_tell(director, hoarder_ref, TAG_MORE, NULL, 0);
-    stage_after(QUIET_MS, step_credit, NULL);
+    await_step();
+}
+
+static void
+reach_hoarder(void *argument)
+{
+    (void)argument;
+    tr_tell(director, hoarder_ref, TAG_REACHED, NULL, 0);
+    stage_when(hoarder_was_reached, step_credit, NULL);
+}
+
+static void
+await_step(void)
+{
+    stage_settled_when(as_many_came, reach_hoarder, NULL);
 }
 
 static void
@@ -709,7 +741,7 @@ hoard_script(void)
         assert_int_equal(write(far_end, &byte, 1), 1);
         close(far_end);
     }
-    stage_after(QUIET_MS, step_credit, NULL);
+    await_step();
 }
 
 static void
@@ -1326,6 +1358,13 @@ the_runtime_stops_while_a_thousand_stand_still_for_an_owner_that_ends_first(void
 
 /* The owner is their parent, lives, and answers nothing: only the deadline ends that. */
 
+static bool
+all_are_connected(void *argument)
+{
+    (void)argument;
+    return __atomic_load_n(&crowd.connected, __ATOMIC_SEQ_CST) == CROWD;
+}
+
 static void
 stop_with_a_deadline(unsigned deadline_ms)
 {
@@ -1346,9 +1385,7 @@ stop_with_a_deadline(unsigned deadline_ms)
         tr_message go = tr_message_copy(TAG_GO, &worker, sizeof(worker));
         assert_int_equal(tr_runtime_send(stage_runtime, ref, &go), TR_OK);
     }
-    for (int i = 0; i < 20000 && __atomic_load_n(&crowd.connected, __ATOMIC_SEQ_CST) < CROWD; i++)
-        usleep(1000);
-    assert_int_equal(crowd.connected, CROWD);
+    assert_true(tests_wait_until(all_are_connected, NULL, TESTS_LIMIT_MS));
     assert_int_equal(tr_runtime_stop(stage_runtime, deadline_ms, &report), TR_ETIMEDOUT_STOP);
     assert_true(report.killed >= 2 * CROWD); /* sockets and owners */
     assert_int_equal(tests_open_fds(), fds);

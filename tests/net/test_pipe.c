@@ -24,7 +24,7 @@
 #define WORKERS 2u
 #define READ_BYTES 65536u
 #define CHUNK 65536u
-#define QUIET_MS 100
+#define SETTLING_HOPS 8u
 #define FITS_NOWHERE (16u << 20) /* more than the kernel keeps of one connection */
 
 /* The runtime, and how this thread gets something done on a worker. */
@@ -39,11 +39,33 @@ struct call {
     uv_sem_t *done;
 };
 
+enum { TAG_CALL = 1, TAG_HOP };
+
+struct hop {
+    unsigned left;
+    uv_sem_t *done;
+};
+
+/* From hand to hand, each time when its worker's loop has turned once more, and after all that went there before. */
+static void
+go_on(tr_actor *self, struct hop hop)
+{
+    if (hop.left-- == 0) {
+        uv_sem_post(hop.done);
+        return;
+    }
+    tr_ref other = tr_self(self) == hands[0] ? hands[1] : hands[0];
+    tr_message message = tr_message_copy(TAG_HOP, &hop, sizeof(hop));
+    assert_int_equal(tr_send_after(self, other, 1, &message, NULL), TR_OK);
+}
+
 static void
 hand_receive(tr_actor *self, void *state, tr_message *message)
 {
     (void)state;
-    if (message->tag != 1)
+    if (message->tag == TAG_HOP)
+        go_on(self, *(const struct hop *)tr_message_data(message));
+    if (message->tag != TAG_CALL)
         return;
     struct call call;
     memcpy(&call, tr_message_data(message), sizeof(call));
@@ -56,9 +78,22 @@ on_worker(unsigned worker, void (*run)(tr_actor *self, void *argument), void *ar
 {
     uv_sem_t done;
     struct call call = {run, argument, &done};
-    tr_message message = tr_message_copy(1, &call, sizeof(call));
+    tr_message message = tr_message_copy(TAG_CALL, &call, sizeof(call));
     assert_int_equal(uv_sem_init(&done, 0), 0);
     assert_int_equal(tr_runtime_send(runtime, hands[worker], &message), TR_OK);
+    uv_sem_wait(&done);
+    uv_sem_destroy(&done);
+}
+
+/* Returns when all that was under way between the workers and their descriptors has come to its place. */
+static void
+settle(void)
+{
+    uv_sem_t done;
+    struct hop hop = {SETTLING_HOPS, &done};
+    tr_message message = tr_message_copy(TAG_HOP, &hop, sizeof(hop));
+    assert_int_equal(uv_sem_init(&done, 0), 0);
+    assert_int_equal(tr_runtime_send(runtime, hands[0], &message), TR_OK);
     uv_sem_wait(&done);
     uv_sem_destroy(&done);
 }
@@ -82,14 +117,14 @@ warm_up(void **state)
 {
     (void)state;
     open_runtime();
-    return tr_runtime_stop(runtime, 1000, NULL) == TR_OK ? 0 : -1;
+    return tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL) == TR_OK ? 0 : -1;
 }
 
 static void
 close_runtime(void)
 {
     struct tr_stop_report report;
-    tr_runtime_stop(runtime, 5000, &report);
+    tr_runtime_stop(runtime, TESTS_LIMIT_MS, &report);
     assert_int_equal(report.killed, 0);
     assert_int_equal(tests_open_fds(), fds_before);
 }
@@ -394,7 +429,8 @@ static void
 assert_open(int fd)
 {
     struct pollfd wanted = {.fd = fd, .events = POLLIN};
-    assert_int_equal(poll(&wanted, 1, QUIET_MS), 0);
+    settle();
+    assert_int_equal(poll(&wanted, 1, 0), 0);
 }
 
 /* Every test in these places: both sockets on one worker, or on two; over both kinds of connection. */
@@ -477,15 +513,28 @@ two_sockets_piped_to_each_other_are_a_proxy(void **state)
     everywhere(proxy);
 }
 
-/* Sends until the second socket keeps bytes and nothing more is taken for a while. */
-static void
-send_until_stuck(struct flow *flow, struct side *second)
+struct jam {
+    struct flow *flow;
+    struct side *side;
+};
+
+static bool
+is_stuck(void *argument)
 {
-    struct pollfd wanted = {.fd = flow->from, .events = POLLOUT};
-    do {
-        while (send_some(flow))
-            ;
-    } while (poll(&wanted, 1, QUIET_MS) > 0 || look_at(second).buffered == 0);
+    const struct jam *jam = argument;
+    struct pollfd wanted = {.fd = jam->flow->from, .events = POLLOUT};
+    while (send_some(jam->flow))
+        ;
+    settle();
+    return jam->flow->sent == jam->flow->size || (poll(&wanted, 1, 0) == 0 && look_at(jam->side).buffered > 0);
+}
+
+/* Sends until nothing more is taken, as the side that it goes to has bytes waiting for its peer. */
+static void
+send_until_stuck(struct flow *flow, struct side *side)
+{
+    struct jam jam = {flow, side};
+    assert_true(tests_wait_until(is_stuck, &jam, TESTS_LIMIT_MS));
     assert_true(flow->sent < flow->size);
 }
 
@@ -753,24 +802,19 @@ connect_by_port(tr_actor *self, void *argument)
     side->ref = tr_socket_ref(side->socket);
 }
 
-static uint16_t
-port_of_nobody(void)
-{
-    uint16_t port;
-    close(tests_peer_listen(&port));
-    return port;
-}
-
 static void
 second_never_there(const struct place *place)
 {
-    struct side first = {.peer = -1}, second = {.peer = -1, .worker = place->second, .fd = port_of_nobody()};
+    uint16_t port;
+    int refusing = tests_peer_refuse(&port);
+    struct side first = {.peer = -1}, second = {.peer = -1, .worker = place->second, .fd = port};
     open_side(&first, place->first, place->transport);
     on_worker(second.worker, connect_by_port, &second);
     join(&first, &second, NULL);
     await_closed(&first, "EPIPE close!");
     await_closed(&second, "ECONNREFUSED close!");
     close_peer(&first);
+    close(refusing);
 }
 
 static void

@@ -17,7 +17,7 @@
 #include "progress.h"
 
 #define NS_PER_MS UINT64_C(1000000)
-#define QUIET_MS 300u /* the timeout: far more than TCP may delay an acknowledgement */
+#define TIMEOUT_MS 300u /* the timeout: far more than TCP may delay an acknowledgement */
 #define TAKE_EVERY_MS 50u
 #define MUCH_BYTES (1u << 20)
 #define PIECE_BYTES (64u << 10)
@@ -62,7 +62,7 @@ write_much_to(int family)
     memset(&client, 0, sizeof(client));
     came_ns = 0;
     client.hook = timeout_while_taking;
-    stage_adopt_as(&client, fds[0], (struct tr_socket_options){.timeout_ms = QUIET_MS});
+    stage_adopt_as(&client, fds[0], (struct tr_socket_options){.timeout_ms = TIMEOUT_MS});
     tr_socket_write_slice(client.socket, pattern(MUCH_BYTES));
     take_a_piece(NULL);
 }
@@ -87,7 +87,7 @@ a_timeout_waits_while_the_peer_takes_what_the_kernel_holds(void **state)
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         stage_play(1, plays[i]);
-        assert_true(held == 0 || came_ns - took_ns >= QUIET_MS / 2 * NS_PER_MS);
+        assert_true(held == 0 || came_ns - took_ns >= TIMEOUT_MS / 2 * NS_PER_MS);
     }
 }
 

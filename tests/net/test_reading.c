@@ -1,7 +1,7 @@
 /*
  * Reading: texts that come in pieces, pausing, and what waits in a pause.
  *
- * The peer is a raw descriptor that the play writes to; an act waits a moment where the socket shall see two pieces.
+ * The peer is a raw descriptor that the play writes to; an act waits until all has settled where the socket shall see two pieces.
  */
 #include "helpers.h"
 #include "stage.h"
@@ -16,8 +16,6 @@
 
 #include <cmocka.h>
 #include <troupe/net/pipe.h>
-
-#define APART_MS 20u
 
 static struct endpoint client;
 static int peer = -1;
@@ -84,7 +82,7 @@ send_next(void *argument)
         return;
     }
     send_text(pieces[i], strlen(pieces[i]));
-    stage_after(APART_MS, send_next, NULL);
+    stage_settled(send_next, NULL);
 }
 
 static void
@@ -240,7 +238,7 @@ pause_before_second(unsigned i)
     if (i == 1)
         tr_socket_pause(client.socket);
     if (i == 2)
-        stage_after(40, resume, NULL);
+        stage_settled(resume, NULL);
 }
 
 static void
@@ -261,13 +259,21 @@ a_pause_in_the_middle_of_a_character_loses_nothing(void **state)
 }
 
 static void
+pause_before_close(unsigned i)
+{
+    if (i == 1) {
+        tr_socket_pause(client.socket);
+        stage_settled(resume, NULL);
+    }
+}
+
+static void
 play_incomplete_in_a_pause(void)
 {
     static const char *const texts[] = {"a\xe2\x98", NULL};
     client.hook = brackets;
     open_pair((struct tr_socket_options){.encoding = TR_ENCODING_UTF8});
-    begin(texts, pause_before_second);
-    stage_after(APART_MS + 60, resume, NULL);
+    begin(texts, pause_before_close);
 }
 
 static void
@@ -327,14 +333,16 @@ pause_again(void *argument)
     tr_socket_resume(client.socket);
     tr_socket_pause(client.socket);
     note(&client, "paused");
+    stage_settled(resume, NULL);
 }
 
 static void
 pause_twice(unsigned i)
 {
-    pause_before_second(i);
+    if (i == 1)
+        tr_socket_pause(client.socket);
     if (i == 2)
-        stage_after(10, pause_again, NULL);
+        stage_settled(pause_again, NULL);
 }
 
 static void
@@ -367,7 +375,7 @@ pause_and_destroy(unsigned i)
     if (i == 1)
         tr_socket_pause(client.socket);
     if (i == 2)
-        stage_after(20, destroy, NULL);
+        stage_settled(destroy, NULL);
 }
 
 static void
@@ -428,14 +436,20 @@ pause_now(void *argument)
 }
 
 static void
+pause_and_fill(void *argument)
+{
+    pause_now(argument);
+    fill(NULL);
+    stage_settled(look_and_resume, NULL);
+}
+
+static void
 play_flow_control(void)
 {
     taken = 0;
     client.hook = closes_peer;
     open_pair((struct tr_socket_options){0});
-    stage_after(1, pause_now, NULL);
-    stage_after(5, fill, NULL);
-    stage_after(60, look_and_resume, NULL);
+    stage_settled(pause_and_fill, NULL);
 }
 
 static void
@@ -592,7 +606,7 @@ static void
 resumes_later(void)
 {
     close(peer);
-    stage_after(20, resume, NULL);
+    stage_settled(resume, NULL);
 }
 
 static void
@@ -662,7 +676,7 @@ resume_at_third(unsigned i)
 {
     pause_first(i);
     if (i == 3)
-        stage_after(20, resume, NULL);
+        stage_settled(resume, NULL);
 }
 
 static void

@@ -2,13 +2,13 @@
 #include "server_internal.h"
 #include "stage.h"
 
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <ck_pr.h>
@@ -82,6 +82,12 @@ end_when_all_are_closed(size_t n)
     stage_end_when_closed(all, 2 * n);
 }
 
+static bool
+peer_was_accepted(void)
+{
+    return accepted_count > 0;
+}
+
 static void
 end_the_play(void *argument)
 {
@@ -102,7 +108,7 @@ play_close_at_once(void)
     assert_int_equal(tr_server_close(server), TR_OK);
     assert_false(tr_server_listening(server));
     assert_string_equal(server_log, "");
-    stage_after(50, end_the_play, NULL);
+    stage_settled(end_the_play, NULL);
 }
 
 static void
@@ -120,7 +126,7 @@ closes_twice(const char *event)
         return;
     assert_int_equal(tr_server_close(server), TR_OK);
     assert_int_equal(tr_server_close(server), TR_ENOTLISTENING);
-    stage_after(50, end_the_play, NULL);
+    stage_settled(end_the_play, NULL);
 }
 
 static void
@@ -152,7 +158,7 @@ closes_server(struct endpoint *self, const char *event)
     if (is(event, "accepted")) {
         assert_int_equal(tr_server_connections(server), 1);
         assert_int_equal(tr_server_close(server), TR_OK);
-        stage_after(60, say_bye, NULL);
+        stage_settled(say_bye, NULL);
     }
     if (is(event, "close")) {
         assert_int_equal(tr_server_connections(server), 0);
@@ -212,6 +218,8 @@ a_server_can_listen_again_after_close(void **state)
     assert_string_equal(server_log, "listening close listening close");
 }
 
+static tr_server *first;
+
 static void
 retry(void *argument)
 {
@@ -226,19 +234,11 @@ retries(const char *event)
 {
     if (is(event, "EADDRINUSE")) {
         assert_false(tr_server_listening(server));
-        stage_after(40, retry, NULL);
+        assert_int_equal(tr_server_close(first), TR_OK);
+        stage_settled(retry, NULL);
     }
     if (is(event, "listening"))
         stage_end();
-}
-
-static tr_server *first;
-
-static void
-close_first(void *argument)
-{
-    (void)argument;
-    assert_int_equal(tr_server_close(first), TR_OK);
 }
 
 static void
@@ -250,7 +250,6 @@ play_address_in_use(void)
     struct tr_listen_options listen = {.host = "127.0.0.1", .port = stage_port};
     assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
     assert_int_equal(tr_server_listen(server, &listen), TR_OK);
-    stage_after(10, close_first, NULL);
 }
 
 static void
@@ -292,7 +291,7 @@ play_close_during_lookup(void)
 {
     play_names();
     assert_int_equal(tr_server_close(server), TR_OK);
-    stage_after(100, end_the_play, NULL);
+    stage_settled(end_the_play, NULL);
 }
 
 static void
@@ -362,7 +361,7 @@ play_any_host(void)
     int fd = tests_peer_connect(address.port); /* by IPv4 */
     assert_true(fd >= 0);
     close(fd);
-    stage_after(30, end_the_play, NULL);
+    stage_settled(end_the_play, NULL);
 }
 
 static void
@@ -390,7 +389,7 @@ play_fail_twice(void)
             assert_int_equal(tr_server_close(server), TR_ENOTLISTENING);
     }
     assert_string_equal(server_log, "");
-    stage_after(20, end_the_play, NULL);
+    stage_settled(end_the_play, NULL);
 }
 
 static void
@@ -414,7 +413,7 @@ play_fail_at_the_end(void)
     assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
     assert_int_equal(tr_server_listen(server, &listen), TR_OK);
     assert_int_equal(tr_stop(director, tr_server_ref(server), TR_STOP_DRAIN), TR_OK);
-    stage_after(20, end_the_play, NULL);
+    stage_settled(end_the_play, NULL);
 }
 
 static void
@@ -428,12 +427,6 @@ a_server_that_is_asked_to_stop_still_tells_its_errors(void **state)
 /* Pausing. */
 
 static int waiting_peer;
-
-static bool
-peer_was_accepted(void)
-{
-    return accepted_count > 0;
-}
 
 static void
 resume_server(void *argument)
@@ -466,7 +459,7 @@ play_pause(void)
     waiting_peer = tests_peer_connect(stage_port);
     assert_true(waiting_peer >= 0);
     if (pause_ms == 0)
-        stage_after(60, resume_server, NULL);
+        stage_settled(resume_server, NULL);
 }
 
 static void
@@ -545,7 +538,7 @@ play_pause_in_connection(void)
         fds[i] = tests_peer_connect(stage_port);
     close(fds[0]); /* they are in the backlog */
     close(fds[1]);
-    stage_after(50, count_accepted, NULL);
+    stage_settled_when(peer_was_accepted, count_accepted, NULL);
 }
 
 static void
@@ -574,23 +567,57 @@ count_and_end(tr_socket *socket)
     tr_socket_end(socket);
 }
 
-static void
-close_when_served(void *argument)
+static uint32_t seen_then;
+
+static bool
+are_served(void)
 {
-    uint32_t wanted = (uint32_t)(uintptr_t)argument;
-    if (ck_pr_load_32(&seen_on[0]) + ck_pr_load_32(&seen_on[1]) < wanted)
-        stage_after(1, close_when_served, argument);
-    else
-        tr_server_close(server);
+    return ck_pr_load_32(&seen_on[0]) + ck_pr_load_32(&seen_on[1]) >= seen_then;
+}
+
+static void
+close_server(void *argument)
+{
+    (void)argument;
+    tr_server_close(server);
+}
+
+static void
+close_when_served(uint32_t seen)
+{
+    seen_then = seen;
+    stage_when(are_served, close_server, NULL);
 }
 
 static void
 connect_one_more(void *argument)
 {
-    uint32_t seen = ck_pr_load_32(&seen_on[1]);
     (void)argument;
+    close_when_served(ck_pr_load_32(&seen_on[1]) + 1);
     close(tests_peer_connect(stage_port));
-    close_when_served((void *)(uintptr_t)(seen + 1));
+}
+
+/* A share that is stopped three times and killed, and connections that are assigned to it before the server hears of its
+ * end, or after, to its successor. They take all places that their address has. */
+#define PLACES 12u
+
+static tr_ref stopped_share;
+
+static uint32_t
+places_taken(void)
+{
+    struct sockaddr_in peer = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct tri_limit_key key;
+    assert_true(tri_limit_key_of((struct sockaddr *)&peer, server->deal->options.prefix_ipv6, &key));
+    return tri_limits_count(&server->limits, &key);
+}
+
+static bool
+there_is_a_successor_and_all_places_are_back(void)
+{
+    uint64_t dealt[2];
+    tr_server_dealt(server, dealt, 2);
+    return server->shares[1] != stopped_share && dealt[0] + dealt[1] == PLACES && places_taken() == 0;
 }
 
 static void
@@ -601,15 +628,16 @@ play_killed_share(void)
     server = stage_serve((struct tr_server_options){.events = &events,
                                                     .balance = always_second,
                                                     .connection = count_and_end,
-                                                    .max_per_address = 12,
+                                                    .max_per_address = PLACES,
                                                     .socket = {.events = &silent}});
+    stopped_share = server->shares[1];
     for (int round = 0; round < 3; round++) {
-        assert_int_equal(tr_stop(director, server->shares[1], (enum tr_stop_mode)round), TR_OK);
-        for (int i = 0; i < 4; i++)
-            close(tests_peer_connect(stage_port)); /* assigned before the server hears of the share's end, or after */
+        assert_int_equal(tr_stop(director, stopped_share, (enum tr_stop_mode)round), TR_OK);
+        for (unsigned i = 0; i < PLACES / 3; i++)
+            close(tests_peer_connect(stage_port));
     }
-    assert_int_equal(tr_stop(director, server->shares[1], TR_STOP_KILL), TR_OK);
-    stage_after(30, connect_one_more, NULL);
+    assert_int_equal(tr_stop(director, stopped_share, TR_STOP_KILL), TR_OK);
+    stage_when(there_is_a_successor_and_all_places_are_back, connect_one_more, NULL);
 }
 
 static void
@@ -637,7 +665,7 @@ connect_three(void *argument)
     (void)argument;
     for (int i = 0; i < 3; i++)
         close(tests_peer_connect(stage_port));
-    close_when_served((void *)(uintptr_t)3);
+    close_when_served(3);
 }
 
 static void
@@ -648,7 +676,7 @@ play_unborn_share(void)
     server = stage_serve((struct tr_server_options){
         .events = &events, .balance = always_second, .connection = count_and_end, .socket = {.events = &silent}});
     share_is_not_born();
-    stage_after(20, connect_three, NULL);
+    stage_settled(connect_three, NULL);
 }
 
 static void
@@ -813,7 +841,7 @@ a_thousand_open_connections_are_split_evenly_over_two_workers(void **state)
     for (unsigned i = 0; i < CONNECTIONS; i++)
         close(fds[i]);
     assert_true(tests_wait_until(all_are_closed, NULL, TESTS_LIMIT_MS));
-    assert_int_equal(tr_runtime_stop(runtime, 5000, NULL), TR_OK);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
 }
 
 static bool
@@ -843,7 +871,7 @@ stopping_with_open_connections_and_a_stream_of_new_ones_leaves_nothing(void **st
             fds[i] = tests_peer_connect(address.port);
         assert_true(tests_wait_until(is_open_somewhere, NULL, TESTS_LIMIT_MS));
         struct tr_stop_report report;
-        assert_int_equal(tr_runtime_stop(runtime, 5000, &report), TR_OK);
+        assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, &report), TR_OK);
         assert_int_equal(report.killed, 0);
         assert_int_equal(open_on[0] + open_on[1], closed_on[0] + closed_on[1]);
         for (unsigned i = 0; i < 60; i++)
@@ -910,7 +938,7 @@ listening_from_outside_answers_what_is_wrong(void **state)
     listen.host = "localhost";
     assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, &address), TR_OK);
     assert_true(address.port > 0);
-    assert_int_equal(tr_runtime_stop(runtime, 5000, NULL), TR_OK);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
 }
 
 /* What keeps the program alive. */
@@ -952,7 +980,7 @@ a_server_keeps_the_program_alive_until_it_closes_or_goes_to_the_background(void 
         assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, NULL), TR_OK);
         assert_int_equal(tr_runtime_wait_idle(runtime), 0); /* or the test never ends */
         assert_int_equal(ck_pr_load_uint(&ended_closes), goes_to_background ? 0 : 1);
-        assert_int_equal(tr_runtime_stop(runtime, 5000, NULL), TR_OK);
+        assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
         assert_int_equal(ended_closes, 1);
     }
 }
@@ -975,14 +1003,6 @@ count_complaint(tr_server *self, const struct tr_error *error)
     (void)self;
     if (error->status == TR_EMFILE && strcmp(error->call, "accept") == 0)
         ck_pr_inc_uint(&complaints);
-}
-
-static double
-cpu_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static bool
@@ -1020,10 +1040,7 @@ out_of_descriptors_accepting_pauses_and_established_connections_go_on(void **sta
     int waiting = tests_peer_connect(address.port);
     assert_true(waiting >= 0);
     assert_true(tests_wait_until(has_complained, NULL, TESTS_LIMIT_MS));
-    double cpu = cpu_seconds();
-    struct timespec half_a_second = {.tv_nsec = 500000000};
-    nanosleep(&half_a_second, NULL); /* the time over which the CPU is measured */
-    assert_true(cpu_seconds() - cpu < 0.25);
+    assert_true(tests_cpu_ms_in(500) < 250);
     assert_int_equal(ck_pr_load_uint(&complaints), 1);
     assert_true(tests_peer_send(established, "b", 1) && tests_peer_receive(established, &byte, 1) == 1);
 
@@ -1031,7 +1048,7 @@ out_of_descriptors_accepting_pauses_and_established_connections_go_on(void **sta
     assert_true(tests_peer_send(waiting, "c", 1) && tests_peer_receive(waiting, &byte, 1) == 1);
     close(waiting);
     close(established);
-    assert_int_equal(tr_runtime_stop(runtime, 5000, NULL), TR_OK);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
 }
 
 /* The life of a server's actor under its own callbacks. */
@@ -1056,7 +1073,7 @@ dies_in_event(const char *event)
     tr_server_close(server);
     assert_int_equal(tr_server_listen(server, &(struct tr_listen_options){.host = "127.0.0.1"}), TR_ESTOPPING);
     assert_int_equal(tr_server_dealt(server, NULL, 0), 1);
-    stage_after(20, end_the_play, NULL);
+    stage_settled(end_the_play, NULL);
 }
 
 static void
@@ -1101,7 +1118,7 @@ kills_server(struct endpoint *self, const char *event)
     (void)self;
     if (is(event, "accepted")) {
         kill_server();
-        stage_after(20, end_first_client, NULL);
+        stage_settled(end_first_client, NULL);
     }
 }
 
@@ -1131,7 +1148,7 @@ listens_where_it_cannot(const char *event)
     else if (is(event, "close"))
         assert_int_equal(tr_server_listen(server, &listen), TR_OK);
     else
-        stage_after(20, end_the_play, NULL);
+        stage_settled(end_the_play, NULL);
 }
 
 static void

@@ -133,7 +133,7 @@ replies_later(struct endpoint *self, const char *event)
 {
     (void)self;
     if (is(event, "end"))
-        stage_after(60, late_reply, NULL);
+        stage_settled(late_reply, NULL);
 }
 
 static void
@@ -155,13 +155,13 @@ a_half_open_socket_ends_when_the_user_says_so(void **state)
     assert_string_equal(accepted[0].log, "accepted data:hello end close");
 }
 
-static uint16_t
-a_port_where_nobody_listens(void)
+/* A play that connects to a port where nobody listens. */
+static void
+play_refusal(void (*script)(void))
 {
-    uint16_t port = 0;
-    int fd = tests_peer_listen(&port);
-    close(fd);
-    return port;
+    int refusing = tests_peer_refuse(&stage_port);
+    stage_play(1, script);
+    close(refusing);
 }
 
 static void
@@ -174,7 +174,7 @@ lost(tr_socket *socket, void *argument, tr_status status)
 static void
 play_refused(void)
 {
-    stage_connect_with(&client, (struct tr_connect_options){.port = a_port_where_nobody_listens()});
+    stage_connect(&client);
     assert_int_equal(tr_socket_write_then(client.socket, tr_slice_constant("x", 1), lost, NULL), TR_OK);
     assert_string_equal(client.log, "");
     struct endpoint *one[] = {&client};
@@ -185,7 +185,7 @@ static void
 a_refused_connection_has_an_error_directly_before_close(void **state)
 {
     (void)state;
-    stage_play(1, play_refused);
+    play_refusal(play_refused);
     assert_string_equal(client.log, "ECONNREFUSED close! lost:ERR_SOCKET_CLOSED_BEFORE_CONNECTION");
     assert_string_equal(client.call, "connect");
 }
@@ -298,6 +298,12 @@ the_exit_of_its_actor_destroys_a_socket(void **state)
 
 static int raw = -1;
 
+static bool
+has_a_byte(void)
+{
+    return accepted[0].bytes == 1;
+}
+
 static void
 reset_raw(void *argument)
 {
@@ -312,7 +318,7 @@ play_reset(void)
     raw = tests_peer_connect(stage_port);
     assert_true(raw >= 0);
     assert_true(tests_peer_send(raw, "x", 1));
-    stage_after(40, reset_raw, NULL);
+    stage_settled_when(has_a_byte, reset_raw, NULL);
     struct endpoint *one[] = {&accepted[0]};
     stage_end_when_closed(one, 1);
 }
@@ -370,6 +376,12 @@ write_callbacks_come_in_order_after_the_calls_have_returned(void **state)
     assert_string_equal(accepted[0].log, "accepted data:ab end close");
 }
 
+static bool
+both_are_written(void)
+{
+    return strstr(client.log, "b:OK") != NULL;
+}
+
 static void
 play_writes_before_connect(void)
 {
@@ -379,7 +391,7 @@ play_writes_before_connect(void)
     assert_int_equal(write_told(client.socket, tr_slice_constant("b", 1), "b"), TR_OK);
     assert_int_equal(tr_socket_buffered(client.socket), 2);
     assert_int_equal(tr_socket_bytes_written(client.socket), 2);
-    stage_after(60, end_client, NULL);
+    stage_settled_when(both_are_written, end_client, NULL);
     end_when_both_are_closed();
 }
 
@@ -419,6 +431,12 @@ a_large_write_before_connect_is_queued_and_drains(void **state)
     assert_int_equal(accepted[0].sum, pattern_sum(200000));
 }
 
+static bool
+big_is_written(void)
+{
+    return strstr(client.log, "big:OK") != NULL;
+}
+
 static void
 writes_big(struct endpoint *self, const char *event)
 {
@@ -429,8 +447,14 @@ writes_big(struct endpoint *self, const char *event)
     }
     if (is(event, "drain")) {
         assert_int_equal(tr_socket_buffered(self->socket), 0);
-        stage_after(20, end_client, NULL);
+        stage_settled_when(big_is_written, end_client, NULL);
     }
+}
+
+static bool
+is_accepted(void)
+{
+    return accepted_count > 0;
 }
 
 static void
@@ -446,7 +470,7 @@ play_back_pressure(void)
     client.hook = writes_big;
     stage_serve((struct tr_server_options){.pause_on_connect = true});
     stage_connect(&client);
-    stage_after(80, resume, NULL);
+    stage_settled_when(is_accepted, resume, NULL);
     end_when_both_are_closed();
 }
 
@@ -479,7 +503,7 @@ play_many_queued(void)
     client.hook = writes_many;
     stage_serve((struct tr_server_options){.pause_on_connect = true});
     stage_connect(&client);
-    stage_after(60, resume, NULL);
+    stage_settled_when(is_accepted, resume, NULL);
     end_when_both_are_closed();
 }
 
@@ -512,7 +536,7 @@ writes_and_is_destroyed(struct endpoint *self, const char *event)
         return;
     assert_int_equal(write_told(self->socket, pattern(BIG), "big"), TR_QUEUED);
     assert_int_equal(write_told(self->socket, tr_slice_constant("x", 1), "small"), TR_QUEUED);
-    stage_after(40, destroy_client, NULL);
+    stage_settled(destroy_client, NULL);
 }
 
 static void
@@ -574,7 +598,7 @@ writes_after_the_peers_end(struct endpoint *self, const char *event)
     if (is(event, "connect"))
         tr_socket_write_slice(self->socket, pattern(BIG)); /* keeps it from closing at once */
     if (is(event, "end"))
-        stage_after(30, write_late, NULL);
+        stage_settled(write_late, NULL);
 }
 
 static void
@@ -614,6 +638,12 @@ resume_and_note(void *argument)
     note(endpoint, "resumed");
 }
 
+static bool
+more_came(void)
+{
+    return accepted[0].bytes == strlen("first") + strlen("more");
+}
+
 static void
 pauses_in_data(struct endpoint *self, const char *event)
 {
@@ -621,8 +651,8 @@ pauses_in_data(struct endpoint *self, const char *event)
         return;
     tr_socket_pause(self->socket);
     say(client.socket, "more");
-    stage_after(60, resume_and_note, self);
-    stage_after(120, end_client, NULL);
+    stage_settled(resume_and_note, self);
+    stage_settled_when(more_came, end_client, NULL);
 }
 
 static void
@@ -656,7 +686,7 @@ says_and_ends(struct endpoint *self, const char *event)
     if (is(event, "connect"))
         tr_socket_end_with(self->socket, tr_slice_constant("payload", 7));
     if (is(event, "connect"))
-        stage_after(60, resume_and_note, &accepted[0]);
+        stage_settled_when(is_accepted, resume_and_note, &accepted[0]);
 }
 
 static void
@@ -739,6 +769,14 @@ say_x(void *argument)
     say(client.socket, "x");
 }
 
+/* However long it takes. */
+static void
+end_at_leisure(void *argument)
+{
+    assert_int_equal(tr_socket_set_timeout(client.socket, 0), TR_OK);
+    end_client(argument);
+}
+
 static unsigned timeouts;
 
 /* After the first timeout there is time enough for a second one that may not come. */
@@ -750,7 +788,7 @@ sets_a_timeout(struct endpoint *self, const char *event)
     else if (is(event, "timeout") && ++timeouts == 1)
         stage_after(150, say_x, NULL);
     else if (is(event, "timeout") && timeouts == 2)
-        stage_after(150, end_client, NULL);
+        stage_after(150, end_at_leisure, NULL);
 }
 
 static void
@@ -934,7 +972,7 @@ play_bad_arguments(void)
     tr_socket_resume(NULL);
     assert_true(tr_socket_destroyed(NULL));
 
-    stage_connect_with(&client, (struct tr_connect_options){.port = a_port_where_nobody_listens()});
+    stage_connect(&client);
     assert_int_equal(tr_socket_write(client.socket, NULL, 1), TR_EINVAL);
     struct endpoint *one[] = {&client};
     stage_end_when_closed(one, 1);
@@ -944,7 +982,7 @@ static void
 wrong_arguments_are_refused_by_name(void **state)
 {
     (void)state;
-    stage_play(1, play_bad_arguments);
+    play_refusal(play_bad_arguments);
     assert_string_equal(client.log, "ECONNREFUSED close!");
 }
 
@@ -1000,7 +1038,7 @@ play_destroy_in_event(void)
     client.hook = accepted[0].hook = destroys_in_event;
     stage_serve((struct tr_server_options){0});
     stage_connect(&client);
-    stage_after(40, end_client, NULL);
+    stage_settled(end_client, NULL);
     end_when_both_are_closed();
 }
 
@@ -1026,6 +1064,12 @@ a_socket_may_be_destroyed_in_any_event_and_closes_once(void **state)
     }
 }
 
+static bool
+accepted_is_closed(void)
+{
+    return accepted[0].closed;
+}
+
 static void
 end_of_play(void *argument)
 {
@@ -1040,7 +1084,7 @@ dies_in_connect(struct endpoint *self, const char *event)
     if (is(event, "connect"))
         assert_int_equal(tr_stop(director, tr_socket_ref(self->socket), TR_STOP_KILL), TR_OK);
     if (is(event, "accepted"))
-        stage_after(60, end_of_play, NULL);
+        stage_settled_when(accepted_is_closed, end_of_play, NULL);
 }
 
 static void

@@ -50,7 +50,7 @@ static int
 tear_down(void **state)
 {
     (void)state;
-    tr_status status = runtime != NULL ? tr_runtime_stop(runtime, 5000, NULL) : TR_OK;
+    tr_status status = runtime != NULL ? tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL) : TR_OK;
     runtime = NULL;
     tests_directory_remove(directory);
     return status == TR_OK && !exists(directory) ? 0 : -1;
@@ -214,7 +214,7 @@ a_killed_server_removes_its_path_too(void **state)
     const char *path = in_directory("s");
     assert_int_equal(serve(&(struct tr_listen_options){.path = path}, &server, NULL), TR_OK);
     assert_int_equal(tr_runtime_stop_actor(runtime, server, TR_STOP_KILL), TR_OK);
-    assert_int_equal(tr_runtime_stop(runtime, 5000, NULL), TR_OK);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
     runtime = NULL;
     assert_false(exists(path));
 }

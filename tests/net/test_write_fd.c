@@ -287,7 +287,7 @@ send_next_paused(void *argument)
         assert_int_equal(write_fd(texts[sent - 1], ends[1], "fd"), TR_OK);
         ++*(unsigned *)argument;
     }
-    stage_after(1, send_next_paused, argument);
+    stage_settled(send_next_paused, argument);
 }
 
 static void
@@ -422,7 +422,7 @@ play_no_reader(void)
     open_raw(AF_UNIX);
     tr_socket_write_slice(sender.socket, pattern(1u << 20));
     write_many();
-    stage_after(20, destroy_sender, NULL);
+    stage_settled(destroy_sender, NULL);
     end_when_sender_is_done();
 }
 
@@ -450,7 +450,7 @@ play_peer_dies(void)
     write_many(); /* the kernel has taken those */
     tr_socket_write_slice(sender.socket, pattern(1u << 20));
     write_many(); /* these wait */
-    stage_after(20, close_peer, NULL);
+    stage_settled(close_peer, NULL);
     end_when_sender_is_done();
 }
 

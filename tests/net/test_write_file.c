@@ -278,7 +278,7 @@ play_truncated(void)
     assert_int_equal(
         tr_socket_write_then(client.socket, tr_slice_constant("x", 1), note_written, (void *)(uintptr_t) "behind"),
         TR_QUEUED);
-    stage_after(20, truncate_and_read, NULL);
+    stage_settled(truncate_and_read, NULL);
     end_when_done();
 }
 

@@ -197,7 +197,7 @@ every_connection_closes_once_and_its_server_after_it(void **state)
     assert_int_equal(opened, closed);
     assert_true(opened >= ROUNDS * STOP_AFTER);
     assert_int_equal(closed_too_early, 0);
-    assert_int_equal(tr_runtime_stop(runtime, 5000, NULL), TR_OK);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
     assert_int_equal(tests_open_fds(), fds);
 }
 

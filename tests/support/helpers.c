@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOOK_EVERY_NS 1000000L
+#define LOOK_EVERY_NS 1000000u
 
 uint64_t
 tests_now_ns(void)
@@ -38,6 +38,35 @@ tests_hold(unsigned ms)
     }
 }
 
+void
+tests_let_pass(uint64_t ns)
+{
+    nanosleep(&(struct timespec){.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)}, NULL);
+}
+
+unsigned
+tests_stress(void)
+{
+    const char *times = getenv("TROUPE_STRESS");
+    return times != NULL && *times != '\0' ? (unsigned)strtoul(times, NULL, 10) : 1;
+}
+
+static double
+cpu_ms(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (double)used.tv_sec * 1e3 + (double)used.tv_nsec / 1e6;
+}
+
+double
+tests_cpu_ms_in(unsigned ms)
+{
+    double before = cpu_ms();
+    tests_let_pass((uint64_t)ms * 1000000);
+    return cpu_ms() - before;
+}
+
 bool
 tests_wait_until(bool (*holds)(void *argument), void *argument, unsigned limit_ms)
 {
@@ -45,7 +74,7 @@ tests_wait_until(bool (*holds)(void *argument), void *argument, unsigned limit_m
     while (!holds(argument)) {
         if (now_ms() >= end_ms)
             return false;
-        nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_NS}, NULL);
+        tests_let_pass(LOOK_EVERY_NS);
     }
     return true;
 }
@@ -169,19 +198,29 @@ tests_peer_connect(uint16_t port)
 }
 
 int
-tests_peer_listen(uint16_t *port)
+tests_peer_refuse(uint16_t *port)
 {
     int fd = tcp_socket();
     struct sockaddr_in address = loopback(0);
     socklen_t size = sizeof(address);
     if (fd < 0)
         return -1;
-    if (bind(fd, (struct sockaddr *)&address, size) != 0 || listen(fd, SOMAXCONN) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
+    if (bind(fd, (struct sockaddr *)&address, size) != 0 || getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
         close(fd);
         return -1;
     }
     *port = ntohs(address.sin_port);
+    return fd;
+}
+
+int
+tests_peer_listen(uint16_t *port)
+{
+    int fd = tests_peer_refuse(port);
+    if (fd >= 0 && listen(fd, SOMAXCONN) != 0) {
+        close(fd);
+        return -1;
+    }
     return fd;
 }
 

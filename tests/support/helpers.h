@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* The longest that a test waits for anything: far more than it takes, also under a sanitizer on a busy machine. */
-#define TESTS_LIMIT_MS 20000u
+#define TESTS_LIMIT_MS 100000u
 
 /* Looks again and again whether holds(argument); false if it did not within the limit. */
 bool tests_wait_until(bool (*holds)(void *argument), void *argument, unsigned limit_ms);
@@ -19,6 +19,16 @@ uint64_t tests_now_ns(void);
 
 /* Holds the calling thread for that long, as a callback does that works without a pause. */
 void tests_hold(unsigned ms);
+
+/* Lets that much time go by. It is for time that is meant itself: the pace of a thread that disturbs others, a moment at
+ * random. Nothing can be expected to have happened in it. */
+void tests_let_pass(uint64_t ns);
+
+/* How many times as much as by default a test does that can go on for long: TROUPE_STRESS, or 1. */
+unsigned tests_stress(void);
+
+/* The milliseconds of cpu time that this process uses while so many go by, for what promises to be at rest. */
+double tests_cpu_ms_in(unsigned ms);
 
 /* The descriptors that this process has open, and its threads; -1 where the system does not tell. */
 int tests_open_fds(void);
@@ -45,6 +55,9 @@ int tests_peer_connect(uint16_t port);
 
 /* Listens on a port of 127.0.0.1 that the system chooses. Returns the descriptor, -1 on failure. */
 int tests_peer_listen(uint16_t *port);
+
+/* Keeps a port of 127.0.0.1 where nobody listens: it refuses, and nobody else gets it, until the descriptor is closed. */
+int tests_peer_refuse(uint16_t *port);
 
 /* The next connection to a descriptor of tests_peer_listen(), -1 if none comes. */
 int tests_peer_accept(int listener);

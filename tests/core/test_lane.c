@@ -1,6 +1,8 @@
 #include "lane.h"
 #include "outbox.h"
 
+#include "helpers.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -110,8 +112,9 @@ an_outbox_keeps_what_finds_no_room_in_order(void **state)
     tri_outbox_fini(&outbox);
 }
 
-/* Producer and consumer at full speed, the ring as full and as empty as it gets: batches of all sizes. */
-#define STREAM 3000000u
+/* Producer and consumer at full speed, the ring as full and as empty as it gets: batches of all sizes. TROUPE_STRESS=n: n
+ * times as many. */
+#define STREAM (UINT64_C(300000) * tests_stress())
 
 static void *
 produce(void *argument)

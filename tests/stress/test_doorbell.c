@@ -22,7 +22,7 @@
 
 #define OUTSIDERS 3u
 #define PAIRS 2u
-#define ROUNDS 100000u
+#define ROUNDS 20000u
 
 enum { PING = 1, PONG, START };
 
@@ -129,8 +129,7 @@ no_wake_up_is_lost(void **state)
 int
 main(void)
 {
-    const char *times = getenv("TROUPE_STRESS");
-    rounds *= times != NULL ? strtoull(times, NULL, 10) : 1;
+    rounds *= tests_stress();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_wake_up_is_lost),
     };

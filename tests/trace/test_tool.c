@@ -413,6 +413,7 @@ next_random(uint32_t *seed)
     return *seed;
 }
 
+/* TROUPE_STRESS=n: n times as much. */
 static void
 random_damage_never_crashes_the_reader(void **state)
 {
@@ -422,7 +423,7 @@ random_damage_never_crashes_the_reader(void **state)
     static const char *const commands[] = {"info", "dump", "check"};
     uint32_t seed = 20240611;
     write_small(traces);
-    for (unsigned round = 0; round < 300; round++) {
+    for (unsigned round = 0; round < 60 * tests_stress(); round++) {
         const char *file = files[next_random(&seed) % 5];
         size_t size;
         char *before = traces_read(traces, file, &size);

@@ -28,7 +28,7 @@ test('a peer that does not read stops the server from reading, and loses nothing
     socket.write(piece);
     sent.update(piece);
   }
-  await untilStill(() => socket.writableLength);
+  await untilStill(() => socket.writableLength, () => roundTrip(t, server.port, 'x'));
   assert.ok(socket.writableLength > 0, 'the server took all of it into its memory');
   socket.end();
   for await (const chunk of socket) received.update(chunk);

@@ -18,9 +18,9 @@ fail() {
     exit 1
 }
 
-# Waits until a file has a line with a text; ten seconds are far more than it takes.
+# Waits until a file has a line with a text; a minute is far more than it takes.
 wait_for() { # FILE TEXT
-    for ((waited = 0; waited < 200; waited++)); do
+    for ((waited = 0; waited < 1200; waited++)); do
         grep -qs "$2" "$1" && return
         sleep 0.05
     done

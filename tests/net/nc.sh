@@ -13,13 +13,13 @@ trap 'kill "$PEER_PID" 2>/dev/null || true' EXIT
 read -r word port <&"${PEER[0]}"
 [ "$word" = port ]
 
-answer=$(printf 'hello' | timeout 20 nc -N 127.0.0.1 "$port")
+answer=$(printf 'hello' | timeout 100 nc -N 127.0.0.1 "$port")
 if [ "$answer" != hellogoodbye ]; then
     echo "nc got '$answer'" >&2
     exit 1
 fi
 for expected in accepted end close; do
-    read -r -t 20 number event <&"${PEER[0]}"
+    read -r -t 100 number event <&"${PEER[0]}"
     if [ "$number $event" != "1 $expected" ]; then
         echo "expected '1 $expected', got '$number $event'" >&2
         exit 1

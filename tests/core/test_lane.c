@@ -112,8 +112,8 @@ an_outbox_keeps_what_finds_no_room_in_order(void **state)
     tri_outbox_fini(&outbox);
 }
 
-/* Producer and consumer at full speed, the ring as full and as empty as it gets: batches of all sizes. TROUPE_STRESS=n: n
- * times as many. */
+/* Producer and consumer at full speed, the ring as full and as empty as it gets: batches of all sizes. TROUPE_STRESS=n:
+ * n times as many. */
 #define STREAM (UINT64_C(300000) * tests_stress())
 
 static void *

@@ -56,7 +56,7 @@ void stage_after(unsigned ms, void (*act)(void *argument), void *argument);
 /* As soon as holds(): it is asked once in a turn of the loop. */
 void stage_when(bool (*holds)(void), void (*act)(void *argument), void *argument);
 
-/* When the loop has turned, and polled, often enough for everything to settle: at once, or from the turn on when holds(). */
+/* When the loop has turned, and polled, often enough for everything to settle: from now on, or from when holds(). */
 void stage_settled(void (*act)(void *argument), void *argument);
 void stage_settled_when(bool (*holds)(void), void (*act)(void *argument), void *argument);
 

@@ -1,7 +1,7 @@
 #include "messages.h"
 
 struct known {
-    uint64_t sent, ended; /* bit id % 64 */
+    uint64_t foreseen, sent, ended; /* bit id % 64 */
 };
 
 void
@@ -31,11 +31,18 @@ messages_send(struct messages *messages, uint64_t id, const struct sending *send
     return true;
 }
 
+void
+messages_foresee(struct messages *messages, uint64_t id)
+{
+    struct known *known = table_put(&messages->known, id / 64, 0);
+    known->foreseen |= UINT64_C(1) << id % 64;
+}
+
 bool
-messages_was_sent(const struct messages *messages, uint64_t id)
+messages_will_be_sent(const struct messages *messages, uint64_t id)
 {
     const struct known *known = table_get(&messages->known, id / 64, 0);
-    return known != NULL && (known->sent >> id % 64 & 1) != 0;
+    return known != NULL && ((known->foreseen & ~known->sent) >> id % 64 & 1) != 0;
 }
 
 enum ending

@@ -1,7 +1,7 @@
 /*
  * The messages of a trace: which were sent, which have come to an end, which are on their way.
  *
- * Ids count up in each stream, so what is known for ever takes two bits a message; more is kept only of those on
+ * Ids count up in each stream, so what is known for ever takes three bits a message; more is kept only of those on
  * their way.
  */
 #ifndef TROUPE_TRACE_MESSAGES_H
@@ -30,7 +30,11 @@ void messages_fini(struct messages *messages);
 /* false: a message of that id was sent before. */
 bool messages_send(struct messages *messages, uint64_t id, const struct sending *sending);
 
-bool messages_was_sent(const struct messages *messages, uint64_t id);
+/* A send of that id is in the trace, and is still to come. */
+bool messages_will_be_sent(const struct messages *messages, uint64_t id);
+
+/* Says so, for a stream's own messages. Before the first messages_send(). */
+void messages_foresee(struct messages *messages, uint64_t id);
 
 enum ending {
     ENDING_RIGHT,    /* it was on its way; its send is given */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <troupe/core/trace_format.h>
@@ -112,10 +113,36 @@ read_event(struct metadata *metadata, const char *rest, uint64_t offset)
         bad_input("metadata", offset, "event id %" PRIu64 " is taken or too large", id);
     char *name = must_calloc(length + 1, 1);
     memcpy(name, rest, length);
-    if (metadata_find(metadata, name) >= 0)
-        bad_input("metadata", offset, "event name %s is taken", name);
     metadata->names[id] = name;
     metadata->roles[id] = (uint8_t)role_of(name);
+    metadata->offsets[id] = (uint32_t)offset;
+}
+
+/* Two ids whose names are equal stand side by side when all are sorted, the one that comes first in the file before. */
+static int
+by_name(const void *a, const void *b, void *argument)
+{
+    const struct metadata *metadata = argument;
+    uint16_t x = *(const uint16_t *)a, y = *(const uint16_t *)b;
+    int order = strcmp(metadata->names[x], metadata->names[y]);
+    return order != 0 ? order : metadata->offsets[x] < metadata->offsets[y] ? -1 : 1;
+}
+
+static void
+check_names(struct metadata *metadata)
+{
+    uint16_t *ids = must_calloc(EVENT_IDS, sizeof(*ids));
+    size_t count = 0;
+    for (unsigned id = 0; id < EVENT_IDS; id++) {
+        if (metadata->names[id] != NULL)
+            ids[count++] = (uint16_t)id;
+    }
+    qsort_r(ids, count, sizeof(*ids), by_name, metadata);
+    for (size_t i = 1; i < count; i++) {
+        if (strcmp(metadata->names[ids[i - 1]], metadata->names[ids[i]]) == 0)
+            bad_input("metadata", metadata->offsets[ids[i]], "event name %s is taken", metadata->names[ids[i]]);
+    }
+    free(ids);
 }
 
 static void
@@ -184,6 +211,7 @@ metadata_read(int directory, const char *path)
         bad_input("metadata", 0, "does not begin with `/* CTF 1.8 */`");
     struct metadata *metadata = must_calloc(1, sizeof(*metadata));
     read_lines(metadata, text);
+    check_names(metadata);
     if (metadata->format != TRI_TRACE_VERSION)
         bad_input("metadata", text.size, "no `troupe_format = %d`: another program or version wrote it",
                   TRI_TRACE_VERSION);

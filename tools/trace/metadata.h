@@ -60,6 +60,7 @@ struct metadata {
     uint64_t frequency, offset_s, offset; /* of the clock */
     char *names[EVENT_IDS];               /* by id; NULL: there is no such event */
     uint8_t roles[EVENT_IDS];             /* by id: enum role */
+    uint32_t offsets[EVENT_IDS];          /* by id: of the line that names it */
 };
 
 /* Reads the text in an open directory. path is the directory's, for what is wrong. */

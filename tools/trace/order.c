@@ -1,19 +1,25 @@
 /*
  * A merge of streams. A heap holds the streams by the time of their next event; a stream whose next event is the
- * end of a message that is not sent yet is taken out of it and waits, but only as long as that send can still come: the
- * reader has told which ids each stream sends. If all wait, the trace is wrong (or was read while it was
- * written), and the earliest goes on.
+ * end of a message that is not sent yet waits in another, if its send is in the trace at all: a first pass over the sends
+ * told. With that send it goes on. If all wait, the trace is wrong (or was read while it was written), and the earliest
+ * goes on.
+ *
+ * An event costs a few steps in a heap, and a message a few in a table, whatever the trace says.
  */
 #include "order.h"
+#include <stdlib.h>
 #include <string.h>
 
 #include "bad_input.h"
+
+#define NOBODY SIZE_MAX
 
 struct order_source {
     struct cursor cursor;
     const struct tri_trace_record *next; /* NULL: it is through */
     bool gap;                            /* before next */
-    uint64_t last_sent;                  /* count of the message sent last */
+    size_t place;                        /* in the heap that holds it */
+    size_t earlier, later;               /* sources that wait for the same message; NOBODY: none */
 };
 
 static enum role
@@ -29,30 +35,16 @@ ends_message(const struct order *order, const struct tri_trace_record *record)
     return role == ROLE_receive || role == ROLE_dead_letter;
 }
 
-static struct order_source *
-sender_of(const struct order *order, uint64_t message)
-{
-    const struct stream *stream = trace_stream(order->trace, TRI_TRACE_MESSAGE_STREAM(message));
-    return stream != NULL ? &order->sources[stream - order->trace->streams] : NULL;
-}
-
 /* Must source wait for another before it gives its next event? */
 static bool
 must_wait(const struct order *order, const struct order_source *source)
 {
-    if (!ends_message(order, source->next))
-        return false;
-    uint64_t message = source->next->message, count = TRI_TRACE_MESSAGE_COUNT(message);
-    const struct order_source *sender = sender_of(order, message);
-    if (sender == NULL || sender == source || sender->next == NULL || messages_was_sent(&order->messages, message))
-        return false;
-    const struct stream *stream = sender->cursor.stream;
-    if (count < stream->first_sent || count > stream->last_sent)
-        return false;
-    return !stream->ascending || count > sender->last_sent;
+    uint64_t message = source->next->message;
+    return ends_message(order, source->next) && TRI_TRACE_MESSAGE_STREAM(message) != source->cursor.stream->number &&
+           messages_will_be_sent(&order->messages, message);
 }
 
-/* -- The heap. -- */
+/* -- Heaps. -- */
 
 static bool
 is_earlier(const struct order *order, size_t a, size_t b)
@@ -62,76 +54,108 @@ is_earlier(const struct order *order, size_t a, size_t b)
 }
 
 static void
-swap(size_t *a, size_t *b)
+put_at(struct order *order, struct heap *heap, size_t at, size_t source)
 {
-    size_t kept = *a;
-    *a = *b;
-    *b = kept;
+    heap->items[at] = source;
+    order->sources[source].place = at;
 }
 
 static void
-sift_down(struct order *order, size_t at)
+swap(struct order *order, struct heap *heap, size_t a, size_t b)
+{
+    size_t kept = heap->items[a];
+    put_at(order, heap, a, heap->items[b]);
+    put_at(order, heap, b, kept);
+}
+
+static void
+sift_down(struct order *order, struct heap *heap, size_t at)
 {
     for (;;) {
         size_t least = at, child = at * 2 + 1;
-        for (size_t i = child; i < child + 2 && i < order->heap_count; i++) {
-            if (is_earlier(order, order->heap[i], order->heap[least]))
+        for (size_t i = child; i < child + 2 && i < heap->count; i++) {
+            if (is_earlier(order, heap->items[i], heap->items[least]))
                 least = i;
         }
         if (least == at)
             return;
-        swap(&order->heap[at], &order->heap[least]);
+        swap(order, heap, at, least);
         at = least;
     }
 }
 
 static void
-push(struct order *order, size_t source)
+sift_up(struct order *order, struct heap *heap, size_t at)
 {
-    size_t at = order->heap_count++;
-    order->heap[at] = source;
-    while (at > 0 && is_earlier(order, order->heap[at], order->heap[(at - 1) / 2])) {
-        swap(&order->heap[at], &order->heap[(at - 1) / 2]);
+    while (at > 0 && is_earlier(order, heap->items[at], heap->items[(at - 1) / 2])) {
+        swap(order, heap, at, (at - 1) / 2);
         at = (at - 1) / 2;
     }
 }
 
 static void
-remove_first(struct order *order)
+push(struct order *order, struct heap *heap, size_t source)
 {
-    order->heap[0] = order->heap[--order->heap_count];
-    sift_down(order, 0);
+    put_at(order, heap, heap->count++, source);
+    sift_up(order, heap, heap->count - 1);
+}
+
+static void
+remove_from(struct order *order, struct heap *heap, size_t at)
+{
+    size_t last = heap->items[--heap->count];
+    if (at == heap->count)
+        return;
+    put_at(order, heap, at, last);
+    sift_up(order, heap, at);
+    sift_down(order, heap, order->sources[last].place);
 }
 
 /* -- Waiting. -- */
 
-/* Lets those go on that need not wait any more. */
 static void
-look_at_waiting(struct order *order)
+wait_for_send(struct order *order, size_t number)
 {
-    for (size_t i = 0; i < order->waiting_count;) {
-        size_t source = order->waiting[i];
-        if (must_wait(order, &order->sources[source])) {
-            i++;
-        } else {
-            order->waiting[i] = order->waiting[--order->waiting_count];
-            push(order, source);
-        }
-    }
+    struct order_source *source = &order->sources[number];
+    size_t *first = table_get(&order->waiters, source->next->message, 0);
+    source->earlier = NOBODY;
+    source->later = first != NULL ? *first : NOBODY;
+    if (first != NULL)
+        order->sources[*first].earlier = number;
+    *(size_t *)table_put(&order->waiters, source->next->message, 0) = number;
+    push(order, &order->waiting, number);
 }
 
-/* Everybody waits for somebody: lets the earliest go on. */
+/* Takes it out of those that wait for its message. */
 static void
-break_circle(struct order *order)
+forget_waiter(struct order *order, const struct order_source *source)
 {
-    size_t earliest = 0;
-    for (size_t i = 1; i < order->waiting_count; i++) {
-        if (is_earlier(order, order->waiting[i], order->waiting[earliest]))
-            earliest = i;
-    }
-    size_t source = order->waiting[earliest];
-    order->waiting[earliest] = order->waiting[--order->waiting_count];
-    push(order, source);
+    if (source->later != NOBODY)
+        order->sources[source->later].earlier = source->earlier;
+    if (source->earlier != NOBODY)
+        order->sources[source->earlier].later = source->later;
+    else if (source->later != NOBODY)
+        *(size_t *)table_put(&order->waiters, source->next->message, 0) = source->later;
+    else
+        table_remove(&order->waiters, source->next->message, 0);
+}
+
+static void
+go_on(struct order *order, size_t number)
+{
+    struct order_source *source = &order->sources[number];
+    forget_waiter(order, source);
+    remove_from(order, &order->waiting, source->place);
+    push(order, &order->ready, number);
+}
+
+/* Lets those go on that wait for a message. */
+static void
+release_waiters(struct order *order, uint64_t message)
+{
+    const size_t *first;
+    while ((first = table_get(&order->waiters, message, 0)) != NULL)
+        go_on(order, *first);
 }
 
 /* -- Going on. -- */
@@ -143,31 +167,30 @@ read_next(struct order_source *source)
     source->gap = source->cursor.gap;
 }
 
-/* Moves on the source that gave the last event: it is the first of the heap still. */
+/* Moves on the source that gave the last event: it is the first of those that can go on still. */
 static void
 advance(struct order *order)
 {
-    struct order_source *source = &order->sources[order->heap[0]];
+    size_t number = order->ready.items[0];
+    struct order_source *source = &order->sources[number];
+    uint64_t message = source->next->message;
     bool sent = role_of(order, source->next) == ROLE_send;
     read_next(source);
-    if (source->next == NULL) {
-        remove_first(order);
-    } else if (must_wait(order, source)) {
-        order->waiting[order->waiting_count++] = order->heap[0];
-        remove_first(order);
+    if (source->next != NULL && !must_wait(order, source)) {
+        sift_down(order, &order->ready, 0);
     } else {
-        sift_down(order, 0);
+        remove_from(order, &order->ready, 0);
+        if (source->next != NULL)
+            wait_for_send(order, number);
     }
-    if (order->waiting_count > 0 && (sent || source->next == NULL))
-        look_at_waiting(order);
+    if (sent)
+        release_waiters(order, message);
 }
 
 static void
-note_send(struct order *order, struct order_source *source, struct step *step)
+note_send(struct order *order, struct step *step)
 {
     const struct tri_trace_record *record = step->record;
-    if (TRI_TRACE_MESSAGE_STREAM(record->message) == step->stream->number)
-        source->last_sent = TRI_TRACE_MESSAGE_COUNT(record->message);
     struct sending sending = {record->actor, order->events, record->timestamp};
     step->sent_again = !messages_send(&order->messages, record->message, &sending);
 }
@@ -194,24 +217,51 @@ order_next(struct order *order, struct step *step)
 {
     if (order->started)
         advance(order);
-    order->started = order->heap_count > 0 || order->waiting_count > 0;
+    order->started = order->ready.count > 0 || order->waiting.count > 0;
     if (!order->started)
         return false;
-    if (order->heap_count == 0)
-        break_circle(order);
+    if (order->ready.count == 0)
+        go_on(order, order->waiting.items[0]); /* everybody waits for somebody */
 
-    struct order_source *source = &order->sources[order->heap[0]];
+    struct order_source *source = &order->sources[order->ready.items[0]];
     memset(step, 0, sizeof(*step));
     step->record = source->next;
     step->stream = source->cursor.stream;
     step->role = role_of(order, source->next);
     step->gap = source->gap;
     if (step->role == ROLE_send)
-        note_send(order, source, step);
+        note_send(order, step);
     else if (ends_message(order, source->next))
         note_end(order, step);
     order->events++;
     return true;
+}
+
+/* What each stream sends of its own. */
+static void
+foresee(struct order *order, const struct stream *stream)
+{
+    struct cursor cursor;
+    cursor_init(&cursor, order->trace, stream);
+    for (const struct tri_trace_record *record; (record = cursor_next(&cursor)) != NULL;) {
+        if (role_of(order, record) == ROLE_send && TRI_TRACE_MESSAGE_STREAM(record->message) == stream->number)
+            messages_foresee(&order->messages, record->message);
+    }
+    cursor_fini(&cursor);
+}
+
+static void
+start(struct order *order, size_t number)
+{
+    struct order_source *source = &order->sources[number];
+    cursor_init(&source->cursor, order->trace, &order->trace->streams[number]);
+    read_next(source);
+    if (source->next == NULL)
+        return;
+    if (must_wait(order, source))
+        wait_for_send(order, number);
+    else
+        push(order, &order->ready, number);
 }
 
 void
@@ -221,18 +271,14 @@ order_init(struct order *order, const struct trace *trace)
     memset(order, 0, sizeof(*order));
     order->trace = trace;
     order->sources = must_calloc(count, sizeof(*order->sources));
-    order->heap = must_calloc(count, sizeof(*order->heap));
-    order->waiting = must_calloc(count, sizeof(*order->waiting));
+    order->ready.items = must_calloc(count, sizeof(*order->ready.items));
+    order->waiting.items = must_calloc(count, sizeof(*order->waiting.items));
+    table_init(&order->waiters, sizeof(size_t));
     messages_init(&order->messages);
-    for (size_t i = 0; i < count; i++) {
-        cursor_init(&order->sources[i].cursor, trace, &trace->streams[i]);
-        read_next(&order->sources[i]);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (order->sources[i].next != NULL)
-            order->waiting[order->waiting_count++] = i;
-    }
-    look_at_waiting(order);
+    for (size_t i = 0; i < count; i++)
+        foresee(order, &trace->streams[i]);
+    for (size_t i = 0; i < count; i++)
+        start(order, i);
 }
 
 void
@@ -241,7 +287,8 @@ order_fini(struct order *order)
     for (size_t i = 0; i < order->trace->stream_count; i++)
         cursor_fini(&order->sources[i].cursor);
     free(order->sources);
-    free(order->heap);
-    free(order->waiting);
+    free(order->ready.items);
+    free(order->waiting.items);
+    table_fini(&order->waiters);
     messages_fini(&order->messages);
 }

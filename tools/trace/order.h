@@ -20,10 +20,12 @@ struct order_source; /* a stream being read */
 struct order {
     const struct trace *trace;
     struct order_source *sources;
-    size_t *heap; /* sources that can go on, the earliest first */
-    size_t heap_count;
-    size_t *waiting; /* sources whose next event is the end of a message that is not sent yet */
-    size_t waiting_count;
+    struct heap {
+        size_t *items; /* sources, the earliest first */
+        size_t count;
+    } ready,              /* can go on */
+        waiting;          /* whose next event is the end of a message that is not sent yet */
+    struct table waiters; /* size_t: a source that waits, by the message */
     bool started;
     struct messages messages;
     uint64_t events;         /* given so far */

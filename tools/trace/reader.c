@@ -95,18 +95,22 @@ read_packet(const struct trace *trace, const char *name, struct tri_trace_packet
 /* -- Files into streams. -- */
 
 static struct stream *
+add_stream(struct trace *trace, uint32_t number)
+{
+    size_t count = trace->stream_count;
+    if ((count & (count - 1)) == 0) /* a power of two: full */
+        trace->streams = must_realloc(trace->streams, count > 0 ? count * 2 : 1, sizeof(*trace->streams));
+    trace->streams[count] = (struct stream){.number = number};
+    *(size_t *)table_put(&trace->numbers, number, 0) = count;
+    trace->stream_count++;
+    return &trace->streams[count];
+}
+
+static struct stream *
 find_or_add_stream(struct trace *trace, uint32_t number)
 {
-    for (size_t i = 0; i < trace->stream_count; i++) {
-        if (trace->streams[i].number == number)
-            return &trace->streams[i];
-    }
-    trace->streams = must_realloc(trace->streams, trace->stream_count + 1, sizeof(*trace->streams));
-    struct stream *stream = &trace->streams[trace->stream_count++];
-    memset(stream, 0, sizeof(*stream));
-    stream->number = number;
-    stream->ascending = true;
-    return stream;
+    const size_t *place = table_get(&trace->numbers, number, 0);
+    return place != NULL ? &trace->streams[*place] : add_stream(trace, number);
 }
 
 static void
@@ -241,17 +245,6 @@ count_losses(const struct trace *trace, struct stream *stream)
 }
 
 static void
-note_sent(struct stream *stream, uint64_t count)
-{
-    if (stream->last_sent != 0 && count <= stream->last_sent)
-        stream->ascending = false;
-    if (stream->first_sent == 0 || count < stream->first_sent)
-        stream->first_sent = count;
-    if (count > stream->last_sent)
-        stream->last_sent = count;
-}
-
-static void
 check_event(struct trace *trace, struct stream *stream, const struct cursor *cursor,
             const struct tri_trace_record *record)
 {
@@ -269,8 +262,10 @@ check_event(struct trace *trace, struct stream *stream, const struct cursor *cur
     stream->last_time = record->timestamp;
     stream->events++;
     trace->counts[record->id]++;
-    if (metadata->roles[record->id] == ROLE_send && TRI_TRACE_MESSAGE_STREAM(record->message) == stream->number)
-        note_sent(stream, TRI_TRACE_MESSAGE_COUNT(record->message));
+    uint64_t count = TRI_TRACE_MESSAGE_COUNT(record->message);
+    bool sent = metadata->roles[record->id] == ROLE_send;
+    if (sent && TRI_TRACE_MESSAGE_STREAM(record->message) == stream->number && count > stream->last_sent)
+        stream->last_sent = count;
 }
 
 static void
@@ -299,7 +294,9 @@ trace_open(const char *path)
     trace->metadata = metadata_read(trace->directory, path);
     trace->names = names_new();
     trace->counts = must_calloc(EVENT_IDS, sizeof(*trace->counts));
+    table_init(&trace->numbers, sizeof(size_t));
     add_files(trace);
+    table_fini(&trace->numbers);
     if (trace->stream_count > 0)
         qsort(trace->streams, trace->stream_count, sizeof(*trace->streams), by_number);
     for (size_t i = 0; i < trace->stream_count; i++)
@@ -358,7 +355,6 @@ cursor_init(struct cursor *cursor, const struct trace *trace, const struct strea
     cursor->stream = stream;
     cursor->offset = HEADER;
     cursor->gap = stream->overwritten > 0;
-    cursor->buffer = must_calloc(PIECE, sizeof(*cursor->buffer));
 }
 
 void
@@ -379,6 +375,15 @@ next_segment(struct cursor *cursor)
     cursor->gap |= now->sequence != before->sequence + 1 || now->discarded != before->discarded;
 }
 
+static void
+make_room(struct cursor *cursor)
+{
+    if (cursor->room >= cursor->held)
+        return;
+    cursor->buffer = must_realloc(cursor->buffer, cursor->held, sizeof(*cursor->buffer));
+    cursor->room = cursor->held;
+}
+
 static bool
 fill_buffer(struct cursor *cursor)
 {
@@ -391,6 +396,7 @@ fill_buffer(struct cursor *cursor)
     uint64_t left = (segment->end - cursor->offset) / TRI_TRACE_STEP;
     cursor->held = left < PIECE ? (size_t)left : PIECE;
     cursor->given = 0;
+    make_room(cursor);
     size_t size = cursor->held * sizeof(*cursor->buffer);
     size_t got = read_at(cursor->trace, segment->name, cursor->offset, cursor->buffer, size);
     if (got < size)

@@ -15,6 +15,7 @@
 
 #include "metadata.h"
 #include "names.h"
+#include "table.h"
 
 /* A file of events. */
 struct segment {
@@ -35,9 +36,7 @@ struct stream {
     uint64_t discarded;   /* because no segment was to be had, or missing with a whole file in between */
     uint64_t first_time, last_time;
 
-    /* The counts in the ids of the messages that are sent here. */
-    uint64_t first_sent, last_sent; /* the smallest and the largest; 0: none is sent */
-    bool ascending;                 /* they come in order */
+    uint64_t last_sent; /* the largest count in the ids of the messages that are sent here; 0: none is sent */
 };
 
 struct trace {
@@ -47,8 +46,9 @@ struct trace {
     struct names *names;
     struct stream *streams; /* by number */
     size_t stream_count;
-    uint64_t *counts; /* of events, by id */
-    unsigned *others; /* sub-directories of these numbers hold traces of their own, which are not read */
+    struct table numbers; /* size_t, the stream's place by number; while files are sorted into streams */
+    uint64_t *counts;     /* of events, by id */
+    unsigned *others;     /* sub-directories of these numbers hold traces of their own, which are not read */
     size_t other_count;
 };
 
@@ -66,12 +66,12 @@ uint64_t stream_lost(const struct stream *stream);
 struct cursor {
     const struct trace *trace;
     const struct stream *stream;
-    size_t segment;  /* being read */
-    uint64_t offset; /* in its file, of the next event */
-    bool gap;        /* events are missing somewhere before the next one */
-    bool at_loss;    /* a gap begins after the event given last */
-    struct tri_trace_record *buffer;
-    size_t held, given; /* events in the buffer */
+    size_t segment;                  /* being read */
+    uint64_t offset;                 /* in its file, of the next event */
+    bool gap;                        /* events are missing somewhere before the next one */
+    bool at_loss;                    /* a gap begins after the event given last */
+    struct tri_trace_record *buffer; /* as large as its largest piece was: streams of few events take little */
+    size_t room, held, given;        /* events in the buffer */
 };
 
 void cursor_init(struct cursor *cursor, const struct trace *trace, const struct stream *stream);

@@ -120,7 +120,7 @@ struct tri_actors {
 
     /* What could not be sent yet: owed.c. */
     tr_actor *owing_actors;
-    struct tri_spawn_order *owing_orders;
+    struct tri_owed *owed;
 };
 
 struct tr_runtime {
@@ -153,12 +153,12 @@ struct tri_spawn_order {
     struct tri_spawn_waiter *waiter; /* a thread outside that waits for the outcome, NULL: none */
 
     /* Of one that has failed: owed.c. */
-    struct tri_spawn_order *next;
+    struct tri_owed owed;
     tr_ref ref;
     tr_status failure;
     bool owes_end; /* the parent counts the child, whose end nobody else tells */
 
-    unsigned char copy[];            /* of the argument */
+    unsigned char copy[]; /* of the argument */
 };
 
 tr_status tri_spawn_check(const struct tri_runtime *runtime, const struct tr_behavior *behavior,
@@ -177,7 +177,7 @@ void tri_owed_failure(struct tri_actors *home, struct tri_spawn_order *order);
 static inline bool
 tri_owed_any(const struct tri_actors *home)
 {
-    return TRI_UNLIKELY(home->owing_actors != NULL || home->owing_orders != NULL);
+    return TRI_UNLIKELY(home->owing_actors != NULL || home->owed != NULL);
 }
 
 /* Tries again. */
@@ -258,6 +258,9 @@ tri_tag_is_own(uint32_t tag)
  * of mailboxes and lanes hold. Takes the message.
  */
 void tri_send_or_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool limited);
+
+/* The same without limits; false: there is no memory, and the message is still the caller's. */
+bool tri_send_unless_short(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message);
 
 /* A message from nobody is given to its receiver, or never will be. From nobody are those from outside, and notices. */
 static inline void

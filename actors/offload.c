@@ -7,6 +7,7 @@
  */
 #include "actor_internal.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <troupe/core/status_from.h>
 #include <troupe/core/thread.h>
@@ -18,6 +19,7 @@ struct tri_offload {
     tr_ref caller;
     struct tr_job job;
     void *result;
+    struct tri_owed owed;            /* the result */
     const struct tri_origin *origin; /* the worker's: for what the function starts */
 };
 
@@ -55,13 +57,45 @@ unlink_from_home(struct tri_offload *offload)
         offload->next->previous = offload->previous;
 }
 
-static void
-send_result(const struct tri_offload *offload)
+static tr_message
+result_of(const struct tri_offload *offload)
 {
-    const struct tr_job *job = &offload->job;
-    struct tri_actors *home = offload->home;
-    tr_message message = tr_message_pointer(job->tag, offload->result, 0, job->destroy);
-    tri_send_or_bury(home->worker, offload->caller, offload->caller, &message, false);
+    return tr_message_pointer(offload->job.tag, offload->result, 0, offload->job.destroy);
+}
+
+static struct tri_offload *
+offload_of(struct tri_owed *owed)
+{
+    return (struct tri_offload *)((char *)owed - offsetof(struct tri_offload, owed));
+}
+
+static bool
+send_result(struct tri_worker *worker, struct tri_owed *owed)
+{
+    struct tri_offload *offload = offload_of(owed);
+    tr_message message = result_of(offload);
+    if (!tri_send_unless_short(worker, offload->caller, offload->caller, &message))
+        return false;
+    free(offload);
+    return true;
+}
+
+static void
+forget_result(struct tri_owed *owed)
+{
+    struct tri_offload *offload = offload_of(owed);
+    tr_message message = result_of(offload);
+    tr_message_drop(&message);
+    free(offload);
+}
+
+static void
+come_back(struct tri_offload *offload)
+{
+    struct tri_worker *worker = offload->home->worker;
+    offload->owed = (struct tri_owed){.send = send_result, .forget = forget_result};
+    if (!send_result(worker, &offload->owed))
+        tri_owe(worker, &offload->owed);
 }
 
 /* It never ran. */
@@ -81,10 +115,11 @@ come_home(uv_work_t *request, int status)
 {
     struct tri_offload *offload = request->data;
     unlink_from_home(offload);
-    if (status == UV_ECANCELED)
-        give_up(offload);
-    else
-        send_result(offload);
+    if (status != UV_ECANCELED) {
+        come_back(offload);
+        return;
+    }
+    give_up(offload);
     free(offload);
 }
 

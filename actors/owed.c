@@ -1,12 +1,14 @@
 /*
  * Words that must not be lost: that a child has ended, or was never born, which its parent on another worker waits for
- * when the runtime drains.
+ * when the runtime drains; an offloaded function's result; what the layer above owes.
  *
- * A send may fail for lack of memory. So the memory of what has ended is kept until its word has been sent: the actor's
- * own block, or the order to spawn it. Each turn tries again, and the worker does not sleep while a word is owed.
+ * A send may fail for lack of memory. So the memory of what the word is about is kept until it has been sent: the actor's
+ * own block, the order to spawn it, the offload. Each turn tries again, and the worker does not sleep while a word is
+ * owed.
  */
 #include "mailbox.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 /* An actor that is gone has no timers: the field is the link. */
@@ -52,15 +54,41 @@ tell_failure(struct tri_actors *home, struct tri_spawn_order *order)
     return is_sent(home, order->parent, tr_message_copy(TR_TAG_SPAWN_FAILED, &failed, sizeof(failed)));
 }
 
+static struct tri_spawn_order *
+order_of(struct tri_owed *owed)
+{
+    return (struct tri_spawn_order *)((char *)owed - offsetof(struct tri_spawn_order, owed));
+}
+
+static bool
+send_failure(struct tri_worker *worker, struct tri_owed *owed)
+{
+    if (!tell_failure(tri_actors_of(worker), order_of(owed)))
+        return false;
+    free(order_of(owed));
+    return true;
+}
+
+static void
+forget_failure(struct tri_owed *owed)
+{
+    free(order_of(owed));
+}
+
 void
 tri_owed_failure(struct tri_actors *home, struct tri_spawn_order *order)
 {
-    if (tell_failure(home, order)) {
-        free(order);
-        return;
-    }
-    order->next = home->owing_orders;
-    home->owing_orders = order;
+    order->owed = (struct tri_owed){.send = send_failure, .forget = forget_failure};
+    if (!send_failure(home->worker, &order->owed))
+        tri_owe(home->worker, &order->owed);
+}
+
+void
+tri_owe(struct tri_worker *worker, struct tri_owed *owed)
+{
+    struct tri_actors *home = tri_actors_of(worker);
+    owed->next = home->owed;
+    home->owed = owed;
 }
 
 static void
@@ -79,14 +107,15 @@ pay_actors(struct tri_actors *home)
 }
 
 static void
-pay_orders(struct tri_actors *home)
+pay_words(struct tri_actors *home)
 {
-    struct tri_spawn_order *order = home->owing_orders;
-    home->owing_orders = NULL;
-    while (order != NULL) {
-        struct tri_spawn_order *next = order->next;
-        tri_owed_failure(home, order);
-        order = next;
+    struct tri_owed *owed = home->owed;
+    home->owed = NULL;
+    while (owed != NULL) {
+        struct tri_owed *next = owed->next;
+        if (!owed->send(home->worker, owed))
+            tri_owe(home->worker, owed);
+        owed = next;
     }
 }
 
@@ -94,7 +123,7 @@ void
 tri_owed_pay(struct tri_actors *home)
 {
     pay_actors(home);
-    pay_orders(home);
+    pay_words(home);
 }
 
 void
@@ -106,8 +135,9 @@ tri_owed_forget(struct tri_actors *home)
         actor->flags &= (uint16_t)~TRI_ACTOR_OWES;
         tri_actor_free_if_unused(actor);
     }
-    for (struct tri_spawn_order *order; (order = home->owing_orders) != NULL;) {
-        home->owing_orders = order->next;
-        free(order);
+    for (struct tri_owed *owed; (owed = home->owed) != NULL;) {
+        home->owed = owed->next;
+        if (owed->forget != NULL)
+            owed->forget(owed);
     }
 }

@@ -143,16 +143,32 @@ tr_send(tr_actor *self, tr_ref to, tr_message *message)
     return TR_OK;
 }
 
-void
-tri_send_or_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool limited)
+static void
+bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, tr_status status)
 {
-    tr_status status = send_from(worker, from, to, message, limited);
-    if (status == TR_OK)
-        return;
     worker->counters.sent++; /* and dead at once: a refusal is what a caller hears of */
     message->from = from;
     message->id = 0; /* it has no name in the trace */
     tri_dead_letter(tri_actors_of(worker), to, message, status == TR_EFULL ? TR_DEAD_MAILBOX_FULL : TR_DEAD_NO_ACTOR);
+}
+
+void
+tri_send_or_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool limited)
+{
+    tr_status status = send_from(worker, from, to, message, limited);
+    if (status != TR_OK)
+        bury(worker, from, to, message, status);
+}
+
+bool
+tri_send_unless_short(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message)
+{
+    tr_status status = send_from(worker, from, to, message, false);
+    if (status == TR_ENOMEM)
+        return false;
+    if (status != TR_OK)
+        bury(worker, from, to, message, status);
+    return true;
 }
 
 /* Whom a message meant that comes back; by a message, since others wait which the sender is to handle before. */

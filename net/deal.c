@@ -11,7 +11,8 @@
  * When is the last connection over? The server sets `closing`, then reads all ends[w].ended; a worker raises ended,
  * then reads `closing`. Between the two steps both have a full fence (D1, D2), so at least one sees what the other
  * wrote: either the server finds all ended, or the worker finds `closing` and sends a message, on which the server
- * looks again. A message too many does no harm.
+ * looks again. A message too many does no harm, and one that cannot be sent for lack of memory is owed: the memory of what it is about,
+ * a worker's part in the deal or a connection's share, is kept until it has been sent.
  *
  * Where addresses are limited a connection has a share of its own, which remembers the place that it takes and tells
  * the server when it is free again. So only those servers pay for it, and no socket is larger for their sake.
@@ -24,6 +25,7 @@
 #include "socket_internal.h"
 
 #include <ck_pr.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,6 +51,8 @@ tri_deal_new(struct tri_net *net, tr_ref server, const struct tr_server_options 
     deal->workers = workers;
     deal->home = net;
     deal->holds = 1;
+    for (unsigned worker = 0; worker < workers; worker++)
+        deal->ends[worker].deal = deal;
     uv_mutex_lock(&net->lock);
     deal->next = net->deals;
     if (deal->next != NULL)
@@ -99,19 +103,63 @@ tri_deals_free(struct tri_net *net)
 
 /* Counting. */
 
-static void
-tell_server(const struct tri_deal *deal, struct tri_worker *worker, tr_message message)
+/* false: there is no memory. A server that is gone needs no word. */
+static bool
+is_told(const struct tri_deal *deal, struct tri_worker *worker, tr_message message)
 {
-    tri_send_system(worker, NULL, deal->server, &message); /* a server that is gone needs no word */
+    return tri_send_system(worker, NULL, deal->server, &message) != TR_ENOMEM;
+}
+
+bool
+tri_deal_tell_place(const struct tri_deal *deal, struct tri_worker *worker, const struct tri_limit_key *place)
+{
+    return is_told(deal, worker, tr_message_copy(TRI_TAG_DEAL_PLACE, place, sizeof(*place)));
+}
+
+static bool
+send_word(struct tri_deal_ends *ends, struct tri_worker *worker, enum tri_deal_word word, uint32_t tag)
+{
+    if ((ends->words & word) != 0 && is_told(ends->deal, worker, tr_message_signal(tag)))
+        ends->words &= ~(unsigned)word;
+    return (ends->words & word) == 0;
+}
+
+static bool
+send_words(struct tri_deal_ends *ends, struct tri_worker *worker)
+{
+    return send_word(ends, worker, TRI_DEAL_SAYS_ENDED, TRI_TAG_DEAL_ENDED) &&
+           send_word(ends, worker, TRI_DEAL_SAYS_FAILED, TRI_TAG_DEAL_FAILED);
+}
+
+static bool
+send_again(struct tri_worker *worker, struct tri_owed *owed)
+{
+    struct tri_deal_ends *ends = (struct tri_deal_ends *)((char *)owed - offsetof(struct tri_deal_ends, owed));
+    if (!send_words(ends, worker))
+        return false;
+    ends->waits = false;
+    tri_deal_release(ends->deal);
+    return true;
 }
 
 static void
-count_left(struct tri_deal *deal, struct tri_worker *worker, const struct tri_limit_key *place)
+tell_server(struct tri_deal *deal, struct tri_worker *worker, enum tri_deal_word word)
+{
+    struct tri_deal_ends *ends = &deal->ends[worker->index];
+    ends->words |= word;
+    if (ends->waits || send_words(ends, worker))
+        return;
+    ends->waits = true;
+    ends->owed = (struct tri_owed){.send = send_again}; /* forgotten, the runtime's end finds the deal */
+    tri_deal_hold(deal);
+    tri_owe(worker, &ends->owed);
+}
+
+static void
+count_left(struct tri_deal *deal, const struct tri_worker *worker)
 {
     struct tri_deal_ends *ends = &deal->ends[worker->index];
     ck_pr_store_64(&ends->left, ends->left + 1); /* no order: it only counts */
-    if (place != NULL)
-        tell_server(deal, worker, tr_message_copy(TRI_TAG_DEAL_PLACE, place, sizeof(*place)));
 }
 
 static void
@@ -123,17 +171,17 @@ count_ended(struct tri_deal *deal, struct tri_worker *worker)
     ck_pr_store_64(&ends->ended, ends->ended + 1);
     ck_pr_fence_memory(); /* D1: ended before closing; pairs with D2 in server.c */
     if (TRI_UNLIKELY(ck_pr_load_uint(&deal->closing) != 0))
-        tell_server(deal, worker, tr_message_signal(TRI_TAG_DEAL_ENDED));
+        tell_server(deal, worker, TRI_DEAL_SAYS_ENDED);
 }
 
 void
-tri_deal_lost(struct tri_deal *deal, struct tri_worker *worker, const struct tri_limit_key *place)
+tri_deal_lost(struct tri_deal *deal, struct tri_worker *worker)
 {
-    count_left(deal, worker, place);
+    count_left(deal, worker);
     count_ended(deal, worker);
 }
 
-/* If the word gets lost as well, the server sees the number when it accepts again. A runtime that stops loses none. */
+/* A runtime that stops loses none. */
 void
 tri_deal_failed(struct tri_deal *deal, struct tri_worker *worker, tr_status why)
 {
@@ -144,7 +192,7 @@ tri_deal_failed(struct tri_deal *deal, struct tri_worker *worker, tr_status why)
     TRI_RELEASE(&ends->failed);
     ck_pr_fence_store(); /* F1: why before the number; pairs with F2 in tri_server_hear_failures() */
     ck_pr_store_64(&ends->failed, ends->failed + 1);
-    tell_server(deal, worker, tr_message_signal(TRI_TAG_DEAL_FAILED));
+    tell_server(deal, worker, TRI_DEAL_SAYS_FAILED);
 }
 
 /* Shares. */
@@ -165,7 +213,7 @@ tri_share_open(struct tri_deal *deal, struct tri_net *net)
 static void
 free_if_over(struct tri_share *share)
 {
-    if (share->open || share->connections > 0)
+    if (share->open || share->connections > 0 || share->owes)
         return;
     tri_deal_release(share->deal);
     free(share);
@@ -186,10 +234,46 @@ tri_share_server(const struct tri_share *share)
     return share->deal->server;
 }
 
+static struct tri_share *
+share_of(struct tri_owed *owed)
+{
+    return (struct tri_share *)((char *)owed - offsetof(struct tri_share, owed));
+}
+
+static bool
+tell_place_again(struct tri_worker *worker, struct tri_owed *owed)
+{
+    struct tri_share *share = share_of(owed);
+    if (!tri_deal_tell_place(share->deal, worker, &share->place))
+        return false;
+    share->owes = false;
+    free_if_over(share);
+    return true;
+}
+
+/* The deal may be gone already: the runtime's end frees it without looking at holds. */
+static void
+forget_place(struct tri_owed *owed)
+{
+    free(share_of(owed));
+}
+
+static void
+free_place(struct tri_share *share)
+{
+    if (tri_deal_tell_place(share->deal, share->net->worker, &share->place))
+        return;
+    share->owes = true;
+    share->owed = (struct tri_owed){.send = tell_place_again, .forget = forget_place};
+    tri_owe(share->net->worker, &share->owed);
+}
+
 void
 tri_share_left(struct tri_share *share)
 {
-    count_left(share->deal, share->net->worker, share->has_place ? &share->place : NULL);
+    count_left(share->deal, share->net->worker);
+    if (share->has_place)
+        free_place(share);
 }
 
 void
@@ -249,16 +333,14 @@ begin(tr_socket *socket)
     tri_socket_begin_accepted(socket, deal->options.pause_on_connect);
 }
 
-void
+tr_status
 tri_share_accept(struct tri_share *share, tr_actor *parent, int fd, const struct tri_limit_key *place)
 {
     struct tri_worker *worker = share->net->worker;
     struct tri_share *one = place != NULL ? share_for_one(share, place) : share;
     if (one == NULL) {
         close(fd);
-        tri_deal_failed(share->deal, worker, TR_ENOMEM);
-        tri_deal_lost(share->deal, worker, place);
-        return;
+        return TR_ENOMEM;
     }
     struct accepted accepted = {.share = one, .fd = fd};
     tr_actor *actor;
@@ -269,7 +351,8 @@ tri_share_accept(struct tri_share *share, tr_actor *parent, int fd, const struct
         tri_deal_failed(share->deal, worker, status);
         tri_share_left(one);
         tri_share_ended(one);
-        return;
+        return TR_OK;
     }
     begin(tr_state(actor));
+    return TR_OK;
 }

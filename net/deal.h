@@ -21,6 +21,17 @@ struct tri_deal_ends {
     uint64_t ended;                        /* their close event is over as well */
     uint64_t failed;                       /* they never came to life */
     int why;                               /* the status of the last that failed */
+
+    /* The worker's alone. */
+    struct tri_deal *deal;
+    struct tri_owed owed; /* words to the server: it holds the deal while they wait for memory */
+    unsigned words;       /* which: bits of enum tri_deal_word */
+    bool waits;
+};
+
+enum tri_deal_word {
+    TRI_DEAL_SAYS_ENDED = 1 << 0,
+    TRI_DEAL_SAYS_FAILED = 1 << 1,
 };
 
 struct tri_deal {
@@ -43,6 +54,8 @@ struct tri_share {
     size_t connections; /* alive here */
     bool open;          /* more may come */
     bool has_place;     /* it is that of one connection alone, which counts for `place` */
+    bool owes;          /* the server does not know yet that `place` is free */
+    struct tri_owed owed;
     struct tri_limit_key place;
 };
 
@@ -64,9 +77,10 @@ void tri_share_close(struct tri_share *share);
 
 /*
  * Makes a socket actor of an accepted descriptor, which is taken. place is what it counts for where addresses are
- * limited, otherwise NULL. Thread: owner.
+ * limited, otherwise NULL. Thread: owner. Returns: TR_OK, also for one that failed and has ended already; TR_ENOMEM: it
+ * was closed, and nobody has counted its end.
  */
-void tri_share_accept(struct tri_share *share, tr_actor *parent, int fd, const struct tri_limit_key *place);
+tr_status tri_share_accept(struct tri_share *share, tr_actor *parent, int fd, const struct tri_limit_key *place);
 
 /* A connection's descriptor is closed. Thread: owner. */
 void tri_share_left(struct tri_share *share);
@@ -74,8 +88,12 @@ void tri_share_left(struct tri_share *share);
 /* A connection has had its last event. The share may be gone afterwards. Thread: owner. */
 void tri_share_ended(struct tri_share *share);
 
-/* A connection that was assigned to this worker never came to life. Thread: that worker's. */
-void tri_deal_lost(struct tri_deal *deal, struct tri_worker *worker, const struct tri_limit_key *place);
+/* A connection that was assigned to this worker never came to life; its place is the caller's matter. Thread: that
+ * worker's. */
+void tri_deal_lost(struct tri_deal *deal, struct tri_worker *worker);
+
+/* Tells the server that a place is free. false: there is no memory. Thread: owner of worker. */
+bool tri_deal_tell_place(const struct tri_deal *deal, struct tri_worker *worker, const struct tri_limit_key *place);
 
 /*
  * A connection was lost for that reason before it came to life: its server tells it in an error event. Thread: that
@@ -101,7 +119,16 @@ extern const struct tr_behavior tri_share_behavior;
 bool tri_share_message(struct tri_deal *deal, unsigned worker, int fd, const struct tri_limit_key *place,
                        tr_message *out);
 
-/* The last message to a share, alive or not: it gives a hold back. */
-tr_message tri_share_no_more(struct tri_deal *deal);
+/* What becomes the last message to a share: made before the share, so that it is not lost for lack of memory. */
+struct tri_dismissal;
+
+/* Takes a hold of the deal. NULL without memory. Thread: the server's, as of the others. */
+struct tri_dismissal *tri_dismissal_new(struct tri_deal *deal);
+
+/* Sends it to the share, alive or not, now or when there is memory; takes the dismissal. */
+void tri_share_dismiss(struct tri_dismissal *dismissal, tr_ref share);
+
+/* There will be no share; takes the dismissal. */
+void tri_dismissal_cancel(struct tri_dismissal *dismissal);
 
 #endif

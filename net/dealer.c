@@ -153,11 +153,8 @@ tri_server_deal(tr_server *server, int fd, const struct sockaddr *peer)
     server->sequence++;
     server->dealt[worker]++;
     tri_server_trace(server, TRI_TRACE_NET_server_accept, 0, worker, server->loads[worker]);
-    if (worker == server->net->worker->index) {
-        tri_share_accept(server->share, server->actor, fd, place);
-        return;
-    }
-    tr_status status = send_descriptor(server, worker, fd, place);
+    tr_status status = worker == server->net->worker->index ? tri_share_accept(server->share, server->actor, fd, place)
+                                                            : send_descriptor(server, worker, fd, place);
     if (status != TR_OK) {
         take_back(server, worker, place);
         fails(server, status);
@@ -191,18 +188,22 @@ static void
 spawn_share(tr_server *server, unsigned worker)
 {
     struct tr_spawn_options options = {.placement = TR_PLACE_WORKER, .worker = worker, .argument = server->deal};
-    tri_deal_hold(server->deal); /* goes back with NO_MORE */
-    if (tr_spawn(server->actor, &tri_share_behavior, &options, &server->shares[worker]) != TR_OK) {
+    struct tri_dismissal *dismissal = tri_dismissal_new(server->deal);
+    if (dismissal == NULL)
+        return;
+    if (tr_spawn(server->actor, &tri_share_behavior, &options, &server->shares[worker]) == TR_OK) {
+        server->dismissals[worker] = dismissal;
+    } else {
         server->shares[worker] = TR_NOBODY;
-        tri_deal_release(server->deal);
+        tri_dismissal_cancel(dismissal);
     }
 }
 
 static void
 dismiss_share(tr_server *server, unsigned worker)
 {
-    tr_message message = tri_share_no_more(server->deal);
-    tri_send_system(server->net->worker, NULL, server->shares[worker], &message);
+    tri_share_dismiss(server->dismissals[worker], server->shares[worker]);
+    server->dismissals[worker] = NULL;
 }
 
 void

@@ -287,6 +287,7 @@ free_arrays(tr_server *server)
     free(server->dealt);
     free(server->loads);
     free(server->shares);
+    free(server->dismissals);
     free(server->errors);
 }
 
@@ -414,8 +415,10 @@ make_parts(tr_server *server, const struct tr_server_options *options)
     server->dealt = calloc(workers, sizeof(*server->dealt));
     server->loads = calloc(workers, sizeof(*server->loads));
     server->shares = calloc(workers, sizeof(*server->shares));
+    server->dismissals = calloc(workers, sizeof(*server->dismissals));
     server->deal = tri_deal_new(server->net, tr_self(server->actor), options);
-    if (server->dealt == NULL || server->loads == NULL || server->shares == NULL || server->deal == NULL)
+    if (server->dealt == NULL || server->loads == NULL || server->shares == NULL || server->dismissals == NULL ||
+        server->deal == NULL)
         return TR_ENOMEM;
     server->share = tri_share_open(server->deal, server->net);
     return server->share != NULL ? TR_OK : TR_ENOMEM;

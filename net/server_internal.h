@@ -90,22 +90,23 @@ struct tr_server {
     struct tri_host_lookup *lookup;   /* NULL: no name is looked up */
     struct tri_listen_waiter *waiter; /* NULL: nobody waits */
     struct tri_later later;
-    uint32_t flags;                         /* enum tri_server_flag */
-    uint32_t max_connections;               /* 0: no limit */
-    struct tr_block_list *block_list;       /* held, frozen; NULL: none */
-    struct tri_limits limits;               /* by address, with options.max_per_address */
-    uint64_t closes_caused, closes_given;   /* close events; those between are due */
-    struct tri_server_error *errors;        /* those that are due */
-    uint32_t errors_due, errors_room;       /* there is always room for the next listening to fail */
-    tr_status outcome;                      /* of the last listening that failed */
-    struct tr_address address;              /* while it listens */
-    uint64_t sequence;                      /* connections dealt out */
-    uint64_t complain_ms;                   /* when a failing accept may be an event again, of the clock */
-    uint64_t failures_heard;                /* lost connections that were told */
-    uint64_t lookups;                       /* begun so far: the token of the last one */
-    uint64_t *dealt;                        /* to each worker */
-    uint32_t *loads;                        /* scratch, for the policy */
-    tr_ref *shares;                         /* on each worker; TR_NOBODY: on none, or its own */
+    uint32_t flags;                       /* enum tri_server_flag */
+    uint32_t max_connections;             /* 0: no limit */
+    struct tr_block_list *block_list;     /* held, frozen; NULL: none */
+    struct tri_limits limits;             /* by address, with options.max_per_address */
+    uint64_t closes_caused, closes_given; /* close events; those between are due */
+    struct tri_server_error *errors;      /* those that are due */
+    uint32_t errors_due, errors_room;     /* there is always room for the next listening to fail */
+    tr_status outcome;                    /* of the last listening that failed */
+    struct tr_address address;            /* while it listens */
+    uint64_t sequence;                    /* connections dealt out */
+    uint64_t complain_ms;                 /* when a failing accept may be an event again, of the clock */
+    uint64_t failures_heard;              /* lost connections that were told */
+    uint64_t lookups;                     /* begun so far: the token of the last one */
+    uint64_t *dealt;                      /* to each worker */
+    uint32_t *loads;                      /* scratch, for the policy */
+    tr_ref *shares;                       /* on each worker; TR_NOBODY: on none, or its own */
+    struct tri_dismissal **dismissals;    /* of each that was not sent NO_MORE */
 };
 
 /* server.c */

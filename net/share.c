@@ -11,9 +11,9 @@
  * runtime stops, that stops accepting and gives the word; otherwise somebody asked the share alone, and it gets a
  * successor. Killing does without the word; the server learns of it in the same way.
  *
- * NO_MORE is sent to every share exactly once, also to one that is gone, since it carries the hold on the deal on which
- * all messages before it rely. Where the server's own worker drops it, unsent, that hold stays: what was sent before
- * may be on its way. The runtime's end frees such a deal.
+ * NO_MORE is sent to every share exactly once, as soon as there is memory, also to one that is gone, since it carries the
+ * hold on the deal on which all messages before it rely. Where the server's own worker drops it, unsent, that hold stays:
+ * what was sent before may be on its way. The runtime's end frees such a deal.
  */
 #include "deal.h"
 #include "tags.h"
@@ -31,6 +31,7 @@ struct tri_handover {
     unsigned worker;
     int fd;
     bool has_place;
+    struct tri_owed owed; /* the server does not know yet that its place is free */
 };
 
 static struct tr_runtime *
@@ -39,16 +40,55 @@ runtime_of(const struct tri_deal *deal)
     return deal->home->worker->runtime->host;
 }
 
+static struct tri_handover *
+handover_of(struct tri_owed *owed)
+{
+    return (struct tri_handover *)((char *)owed - offsetof(struct tri_handover, owed));
+}
+
+static bool
+tell_place_again(struct tri_worker *worker, struct tri_owed *owed)
+{
+    struct tri_handover *handover = handover_of(owed);
+    if (!tri_deal_tell_place(handover->deal, worker, &handover->place))
+        return false;
+    tri_deal_release(handover->deal);
+    free(handover);
+    return true;
+}
+
+static void
+forget_place(struct tri_owed *owed)
+{
+    free(handover_of(owed));
+}
+
+/* It never came to life on the worker that it was for. Takes the handover, which carries the word if need be. */
+static void
+lose(struct tri_handover *handover, struct tri_worker *worker)
+{
+    tri_deal_lost(handover->deal, worker);
+    if (!handover->has_place || tri_deal_tell_place(handover->deal, worker, &handover->place)) {
+        free(handover);
+        return;
+    }
+    tri_deal_hold(handover->deal);
+    handover->owed = (struct tri_owed){.send = tell_place_again, .forget = forget_place};
+    tri_owe(worker, &handover->owed);
+}
+
 static void
 drop_handover(void *address)
 {
     struct tri_handover *handover = address;
     struct tri_worker *here = tri_worker_current();
+    struct tr_runtime *runtime = handover->runtime;
     close(handover->fd);
     if (here != NULL && here->index == handover->worker)
-        tri_deal_lost(handover->deal, here, handover->has_place ? &handover->place : NULL);
-    tri_runtime_live(handover->runtime, -1);
-    free(handover);
+        lose(handover, here);
+    else
+        free(handover);
+    tri_runtime_live(runtime, -1);
 }
 
 bool
@@ -75,10 +115,56 @@ give_hold_back(void *address)
         tri_deal_release(deal);
 }
 
-tr_message
-tri_share_no_more(struct tri_deal *deal)
+struct tri_dismissal {
+    struct tri_owed owed; /* first */
+    struct tri_deal *deal;
+    tr_ref share;
+};
+
+struct tri_dismissal *
+tri_dismissal_new(struct tri_deal *deal)
 {
-    return tr_message_pointer(TRI_TAG_DEAL_NO_MORE, deal, sizeof(*deal), give_hold_back);
+    struct tri_dismissal *dismissal = malloc(sizeof(*dismissal));
+    if (dismissal == NULL)
+        return NULL;
+    dismissal->deal = deal;
+    tri_deal_hold(deal);
+    return dismissal;
+}
+
+void
+tri_dismissal_cancel(struct tri_dismissal *dismissal)
+{
+    tri_deal_release(dismissal->deal);
+    free(dismissal);
+}
+
+static bool
+send_no_more(struct tri_worker *worker, struct tri_owed *owed)
+{
+    struct tri_dismissal *dismissal = (struct tri_dismissal *)owed;
+    struct tri_deal *deal = dismissal->deal;
+    tr_message message = tr_message_pointer(TRI_TAG_DEAL_NO_MORE, deal, sizeof(*deal), give_hold_back);
+    if (tri_send_system(worker, NULL, dismissal->share, &message) == TR_ENOMEM)
+        return false;
+    free(dismissal);
+    return true;
+}
+
+static void
+forget_no_more(struct tri_owed *owed)
+{
+    free(owed);
+}
+
+void
+tri_share_dismiss(struct tri_dismissal *dismissal, tr_ref share)
+{
+    struct tri_worker *worker = dismissal->deal->home->worker;
+    dismissal->share = share;
+    dismissal->owed = (struct tri_owed){.send = send_no_more, .forget = forget_no_more};
+    if (!send_no_more(worker, &dismissal->owed))
+        tri_owe(worker, &dismissal->owed);
 }
 
 /* The actor. */
@@ -103,9 +189,16 @@ init(tr_actor *self, void *state, const void *argument)
 static void
 take(tr_actor *self, struct tri_share *share, struct tri_handover *handover)
 {
-    tri_share_accept(share, self, handover->fd, handover->has_place ? &handover->place : NULL);
-    tri_runtime_live(handover->runtime, -1);
-    free(handover);
+    struct tr_runtime *runtime = handover->runtime;
+    const struct tri_limit_key *place = handover->has_place ? &handover->place : NULL;
+    tr_status status = tri_share_accept(share, self, handover->fd, place);
+    if (status == TR_OK) {
+        free(handover);
+    } else {
+        tri_deal_failed(share->deal, share->net->worker, status);
+        lose(handover, share->net->worker);
+    }
+    tri_runtime_live(runtime, -1);
 }
 
 static void

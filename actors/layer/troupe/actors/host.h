@@ -99,6 +99,19 @@ tr_status tri_send_system(struct tri_worker *worker, tr_actor *self, tr_ref to, 
 /* The same, but a message that is refused stays the caller's. */
 tr_status tri_send_system_or_keep(struct tri_worker *worker, tr_actor *self, tr_ref to, tr_message *message);
 
+/*
+ * A word that must not get lost and could not be sent for lack of memory. It is part of what the sender has already, and
+ * stays valid until one of the two is called.
+ */
+struct tri_owed {
+    bool (*send)(struct tri_worker *worker, struct tri_owed *owed); /* again; false: there is still no memory */
+    void (*forget)(struct tri_owed *owed); /* the runtime ends, nobody can be told any more; NULL: nothing to do */
+    struct tri_owed *next;
+};
+
+/* Each turn calls send until it has done its work, and the worker does not sleep before. Thread: owner of worker. */
+void tri_owe(struct tri_worker *worker, struct tri_owed *owed);
+
 /* The same from a thread that is no worker. Thread: any. */
 tr_status tri_runtime_send_system(tr_runtime *runtime, tr_ref to, tr_message *message);
 

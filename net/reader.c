@@ -252,6 +252,20 @@ receive_with_descriptors(tr_socket *socket, uv_buf_t buffer)
     return -1;
 }
 
+/* A record comes whole or not at all. That descriptors did not come with it is what was asked for. */
+static ssize_t
+receive_record(const tr_socket *socket, uv_buf_t buffer)
+{
+    struct iovec part = {.iov_base = buffer.base, .iov_len = buffer.len};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+    ssize_t size = recvmsg(socket->fd, &header, 0);
+    int error = size >= 0 ? tri_error_of_flags(header.msg_flags & ~MSG_CTRUNC) : 0;
+    if (error == 0)
+        return size;
+    errno = error;
+    return -1;
+}
+
 static ssize_t
 read_once(tr_socket *socket, uv_buf_t buffer)
 {
@@ -259,6 +273,8 @@ read_once(tr_socket *socket, uv_buf_t buffer)
     do {
         if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_RECEIVES)))
             size = receive_with_descriptors(socket, buffer);
+        else if (TRI_UNLIKELY(socket->records))
+            size = receive_record(socket, buffer);
         else
             size = read(socket->fd, buffer.base, buffer.len);
     } while (TRI_UNLIKELY(size < 0) && tri_verdict(TRI_ON_READ, errno) == TRI_AGAIN);
@@ -271,12 +287,13 @@ enum outcome {
     OVER,    /* nothing came, or the end, or an error */
 };
 
-/* A paused socket that reads on takes no more than it may hold, when all of the worker hold much. */
+/* A paused socket that reads on takes no more than it may hold, when all of the worker hold much; but no part of a
+ * record, whose rest would be lost. */
 static void
 limit_paused(const tr_socket *socket, uv_buf_t *buffer)
 {
     size_t held = socket->extra != NULL ? socket->extra->held.bytes : 0;
-    if (socket->net->held >= TRI_HELD_FREELY && buffer->len > TRI_HELD_BYTES - held)
+    if (!socket->records && socket->net->held >= TRI_HELD_FREELY && buffer->len > TRI_HELD_BYTES - held)
         buffer->len = TRI_HELD_BYTES - held;
 }
 

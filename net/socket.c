@@ -255,6 +255,14 @@ check_descriptor(int fd)
     return TR_OK;
 }
 
+static bool
+keeps_records(int fd)
+{
+    int type;
+    socklen_t size = sizeof(type);
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
+}
+
 tr_status
 tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_options *options, tr_socket **out)
 {
@@ -275,6 +283,7 @@ tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_o
     }
     tri_socket_trace(socket, TRI_TRACE_NET_socket_adopted, 0, 0);
     fcntl(fd, F_SETFD, fcntl(fd, F_GETFD) | FD_CLOEXEC);
+    socket->records = keeps_records(fd);
     tri_socket_apply_options(socket);
     tri_socket_due(socket, TRI_STEP(READ) | TRI_STEP(FIN));
     *out = socket;

@@ -130,15 +130,16 @@ struct tr_socket {
     struct tri_later later;
     uint64_t bytes_read;
     uint64_t bytes_written;
-    uint32_t flags;        /* enum tri_socket_flag */
-    uint32_t due;          /* bits of enum tri_socket_step */
-    tr_status error;       /* if FAILED */
-    uint16_t error_system; /* an errno */
-    uint8_t error_call;    /* enum tri_socket_call */
-    uint8_t polled;        /* what libuv waits for: bits of enum uv_poll_event */
-    int fd;                /* -1: none */
-    uint32_t moved_ms;     /* TIMED: when bytes last moved, on the clock of core/delay.h */
-    uv_poll_t poll;        /* HANDLE */
+    uint32_t flags;         /* enum tri_socket_flag */
+    uint32_t due;           /* bits of enum tri_socket_step */
+    tr_status error;        /* if FAILED */
+    uint16_t error_system;  /* an errno */
+    uint8_t error_call : 7; /* enum tri_socket_call */
+    uint8_t records : 1;    /* SOCK_SEQPACKET: what does not fit into a read is lost */
+    uint8_t polled;         /* what libuv waits for: bits of enum uv_poll_event */
+    int fd;                 /* -1: none */
+    uint32_t moved_ms;      /* TIMED: when bytes last moved, on the clock of core/delay.h */
+    uv_poll_t poll;         /* HANDLE */
 };
 
 /* What most sockets do not need. */

@@ -310,6 +310,45 @@ each_kind_that_can_be_read_is_paused_and_resumed(void **state)
     }
 }
 
+/* Records: what is offered to a read is 64 KiB. */
+
+static const struct kind *
+kind_named(const char *name)
+{
+    size_t i = 0;
+    while (strcmp(kinds[i].name, name) != 0)
+        i++;
+    return &kinds[i];
+}
+
+static size_t record_size;
+static bool receives;
+
+static void
+play_record(void)
+{
+    static char record[100000];
+    adopt((struct tr_socket_options){.receive_fds = receives});
+    assert_int_equal(write(theirs, record, record_size), (ssize_t)record_size);
+    close(theirs);
+    end_when_closed();
+}
+
+static void
+a_record_comes_whole_or_is_an_error(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        receives = way == 1;
+        record_size = 65536;
+        play(kind_named("unix records"), play_record);
+        assert_int_equal(client.bytes, 65536);
+        record_size = 65537;
+        play(kind_named("unix records"), play_record);
+        assert_string_equal(client.log, "EMSGSIZE close!");
+    }
+}
+
 /* What is none. */
 
 static void
@@ -669,6 +708,7 @@ main(void)
         cmocka_unit_test(each_kind_that_can_be_written_is),
         cmocka_unit_test(each_kind_says_that_nobody_reads),
         cmocka_unit_test(each_kind_that_can_be_read_is_paused_and_resumed),
+        cmocka_unit_test(a_record_comes_whole_or_is_an_error),
         cmocka_unit_test(what_is_no_connection_is_refused),
         cmocka_unit_test(a_reset_that_waits_in_the_descriptor_is_an_error),
         cmocka_unit_test(a_reset_together_with_the_last_bytes_is_an_end_unless_it_is_to_be_reported),

@@ -86,13 +86,15 @@ each_error_number_has_its_verdict(void **state)
 }
 
 static void
-of_the_flags_only_lost_descriptors_are_an_error(void **state)
+of_the_flags_only_lost_descriptors_and_bytes_are_an_error(void **state)
 {
     (void)state;
     assert_int_equal(tri_error_of_flags(0), 0);
     assert_int_equal(tri_error_of_flags(MSG_EOR | MSG_OOB | MSG_CMSG_CLOEXEC), 0);
     assert_int_equal(tri_error_of_flags(MSG_CTRUNC), EMFILE);
     assert_int_equal(tri_error_of_flags(MSG_CTRUNC | MSG_EOR), EMFILE);
+    assert_int_equal(tri_error_of_flags(MSG_TRUNC), EMSGSIZE);
+    assert_int_equal(tri_error_of_flags(MSG_TRUNC | MSG_CTRUNC), EMSGSIZE);
 }
 
 int
@@ -100,7 +102,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_error_number_has_its_verdict),
-        cmocka_unit_test(of_the_flags_only_lost_descriptors_are_an_error),
+        cmocka_unit_test(of_the_flags_only_lost_descriptors_and_bytes_are_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

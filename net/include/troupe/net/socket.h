@@ -147,8 +147,9 @@ enum tr_sides {
 
 /*
  * Makes a socket from a connected descriptor: of TCP, a unix socket, or anything else that can be polled, such as a
- * pipe. It begins connected, without a connect event. sides says what it is used for (enum tr_sides); a side that is
- * not named is over from the beginning.
+ * pipe. It begins connected, without a connect event. Of SOCK_SEQPACKET a record above 64 KiB is an error, TR_EMSGSIZE:
+ * its rest would be lost. sides says what it is used for (enum tr_sides); a side that is not named is over from the
+ * beginning.
  * Owner:   takes fd on success; on failure it is still the caller's.
  * Thread:  owner of self.
  * Returns: as tr_socket_spawn(); TR_EBADF; TR_EBADFD (a file, a socket that listens, or one of datagrams);

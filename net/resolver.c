@@ -86,6 +86,7 @@ static struct {
     unsigned threads, idle, waits; /* waits: look-ups in `waiting` */
     struct link waiting;           /* in their order */
     struct link taken;
+    bool usable;   /* constant after `once`: the system has given what is needed */
     bool has_left; /* `left` has not been joined */
     uv_thread_t left;
 } resolver = {.once = UV_ONCE_INIT};
@@ -93,8 +94,8 @@ static struct {
 static void
 init_once(void)
 {
-    if (uv_mutex_init(&resolver.lock) != 0 || uv_cond_init(&resolver.work) != 0 || uv_cond_init(&resolver.ended) != 0)
-        abort();
+    resolver.usable = uv_mutex_init(&resolver.lock) == 0 && uv_cond_init(&resolver.work) == 0 &&
+                      uv_cond_init(&resolver.ended) == 0;
     resolver.waiting.next = resolver.waiting.previous = &resolver.waiting;
     resolver.taken.next = resolver.taken.previous = &resolver.taken;
 }
@@ -102,7 +103,6 @@ init_once(void)
 static void
 lock(void)
 {
-    uv_once(&resolver.once, init_once);
     uv_mutex_lock(&resolver.lock);
 }
 
@@ -334,12 +334,16 @@ call_thread(void)
 
 /* For askers. */
 
-void
+bool
 tri_resolver_hold(void)
 {
+    uv_once(&resolver.once, init_once);
+    if (!resolver.usable)
+        return false;
     lock();
     resolver.holds++;
     unlock();
+    return true;
 }
 
 void

@@ -29,9 +29,10 @@ typedef struct tri_lookup tri_lookup; /* opaque */
 /*
  * Somebody will ask. The last release waits for the threads to end, but for those that were abandoned: afterwards no other
  * thread and no memory is left.
+ * false: the system had no lock for it when it was first asked for, and everything else needs a hold.
  * Thread: any; a release not from a running worker, since it may wait as long as a name server takes.
  */
-void tri_resolver_hold(void);
+bool tri_resolver_hold(void);
 void tri_resolver_release(void);
 
 /*

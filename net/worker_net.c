@@ -51,8 +51,12 @@ open_net(struct tri_worker *worker)
         free(net);
         return NULL;
     }
+    if (!tri_resolver_hold()) {
+        uv_mutex_destroy(&net->lock);
+        free(net);
+        return NULL;
+    }
     net->worker = worker;
-    tri_resolver_hold();
     tri_pool_init(&net->writers, sizeof(struct tri_writer));
     tri_pool_init(&net->writes, sizeof(struct tri_write));
     uv_idle_init(&worker->loop, &net->idle); /* the worker's end closes it */

@@ -59,6 +59,14 @@ tri_system_here(struct tri_worker *worker, tr_ref to, tr_message *message)
     act(tri_actors_of(worker), to, message);
 }
 
+/* Dispatch looks for messages from outside only where one may be: so those from inside cost no look. */
+static inline void
+note_outside(tr_actor *actor, const tr_message *message)
+{
+    if (TRI_UNLIKELY(message->from == TR_NOBODY))
+        actor->flags |= TRI_ACTOR_OUTSIDE;
+}
+
 /* Files a message that came from afar; what is refused there becomes a dead letter. false: without memory. */
 static bool
 file(struct tri_actors *home, tr_actor *actor, tr_message *message)
@@ -75,6 +83,7 @@ file(struct tri_actors *home, tr_actor *actor, tr_message *message)
     if (mail == NULL)
         return false;
     mail->message = *message;
+    note_outside(actor, message);
     tri_mailbox_put(home, actor, mail);
     return true;
 }
@@ -115,6 +124,7 @@ tri_actors_deliver(struct tri_worker *worker, tr_ref to, tr_message *message)
     if (TRI_UNLIKELY(mail == NULL))
         return false;
     mail->message = *message;
+    note_outside(actor, message);
     tri_mailbox_put_plain(home, actor, mail);
     return true;
 }

@@ -65,8 +65,6 @@ handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     ck_pr_fence_store(); /* the beat last, for the watchdog: pairs with W1 and W2 there */
     activity->beat++;
     worker->counters.received++;
-    if (TRI_UNLIKELY(message->from == TR_NOBODY))
-        tri_outside_read(worker, message);
     tri_trace(worker->trace, TRI_TRACE_ACTORS_receive, 0, message->tag, actor->ref, message->id);
     actor->depth++;
     actor->behavior->receive(actor, tri_actor_state(actor), message);
@@ -88,6 +86,22 @@ handle_slow(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
         tri_mailbox_speed_up(home, actor);
 }
 
+/* Mail leaves the queue to be handled; what came from outside counts as read from then on. */
+static void
+leave(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail)
+{
+    if (actor->flags & TRI_ACTOR_LIMITED)
+        tri_mailbox_move_up_limited(home, actor, mail);
+    else if (actor->flags & TRI_ACTOR_SLOW)
+        tri_mailbox_leave_slow(home, actor);
+    else
+        tri_mailbox_leave(home, actor);
+    if (mail->message.from == TR_NOBODY)
+        tri_outside_read(home->worker, &mail->message);
+    if (actor->waiting == 0)
+        actor->flags &= (uint16_t)~TRI_ACTOR_OUTSIDE;
+}
+
 /* Mail whose actor is not the plain case. */
 TRI_NOINLINE static unsigned
 handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
@@ -101,10 +115,7 @@ handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     }
     if ((actor->flags & TRI_ACTOR_SLOW) != 0 && tri_mailbox_put_aside(home, actor, mail))
         return 0;
-    if (actor->flags & TRI_ACTOR_LIMITED)
-        tri_mailbox_move_up_limited(home, actor, mail);
-    else
-        tri_mailbox_leave_slow(home, actor);
+    leave(home, actor, mail);
     if (actor->flags & TRI_ACTOR_SLOW)
         handle_slow(home, actor, mail);
     else
@@ -138,7 +149,7 @@ tri_dispatch_run(struct tri_worker *worker)
     do {
         struct tri_mail *mail = tri_mail_list_take(&home->queue);
         tr_actor *actor = mail->actor;
-        if (TRI_UNLIKELY((actor->flags & (TRI_ACTOR_GONE | TRI_ACTOR_LIMITED | TRI_ACTOR_SLOW)) != 0))
+        if (TRI_UNLIKELY((actor->flags & TRI_ACTOR_UNUSUAL) != 0))
             handled += handle_special(home, actor, mail);
         else {
             tri_mailbox_leave(home, actor);

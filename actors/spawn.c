@@ -181,6 +181,8 @@ static void
 hand_over_mail(struct tri_actors *home, tr_actor *holder, tr_ref ref)
 {
     tr_actor *actor = tri_slots_find(&home->slots, ref);
+    if (actor != NULL)
+        actor->flags |= holder->flags & TRI_ACTOR_OUTSIDE;
     while (!tri_mail_list_empty(&holder->overflow)) {
         struct tri_mail *mail = tri_mail_list_take(&holder->overflow);
         if (actor != NULL) {

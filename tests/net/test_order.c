@@ -22,7 +22,7 @@
 #define MARK "mark."
 #define BYTES "bytes."
 
-enum { GO = 1 };
+enum { GO = 1, PIPED };
 
 static void play(tr_socket *socket);
 
@@ -49,7 +49,7 @@ struct row {
 
 static struct side sides[2];
 static const struct row *row;
-static bool marks, played;
+static bool marks, played, is_piped;
 
 static void
 say_mark(tr_socket *socket)
@@ -76,6 +76,8 @@ on_message(tr_socket *socket, tr_message *message)
 {
     if (message->tag == GO)
         play(socket);
+    else if (message->tag == PIPED)
+        __atomic_store_n(&is_piped, true, __ATOMIC_SEQ_CST);
 }
 
 static void
@@ -182,10 +184,19 @@ prepare(tr_actor *self, void *argument)
 {
     (void)self;
     (void)argument;
-    if (row->piped)
+    if (row->piped) { /* the message goes the way of the pipe: when it is there, so is the pipe */
         pipe_now(sides[0].socket);
+        assert_int_equal(tr_tell(tr_socket_actor(sides[0].socket), sides[1].ref, PIPED, NULL, 0), TR_OK);
+    }
     if (row->paused)
         tr_socket_pause(sides[0].socket);
+}
+
+static bool
+second_is_piped(void *argument)
+{
+    (void)argument;
+    return __atomic_load_n(&is_piped, __ATOMIC_SEQ_CST);
 }
 
 static bool
@@ -219,7 +230,9 @@ play_row(unsigned other)
     open_side(&sides[0], 0);
     open_side(&sides[1], other);
     played = false;
+    is_piped = !row->piped;
     on_worker(0, prepare, NULL);
+    assert_true(tests_wait_until(second_is_piped, NULL, TESTS_LIMIT_MS));
     if (row->bytes != NULL) {
         assert_true(tests_peer_send(sides[0].peer, row->bytes, strlen(row->bytes)));
         await_on_worker(0, has_read, (void *)row->bytes);

@@ -75,8 +75,9 @@ on_closed(uv_handle_t *handle)
 
 /* Its peer learns that it is over, whoever else has the descriptor. */
 static void
-end_connection(const tr_socket *socket)
+end_connection(tr_socket *socket)
 {
+    tri_writer_push(socket); /* what a reset would drop has been written */
     if (tri_socket_is(socket, TRI_SOCKET_RESETS))
         tri_descriptor_reset(socket->fd);
     else if (!tri_socket_is(socket, TRI_SOCKET_ENDED))

@@ -213,6 +213,7 @@ tri_socket_open(tr_socket *socket, int fd, unsigned sides)
         return error == UV_EPERM ? TR_EBADFD : tri_status_from_uv(error); /* a file cannot be polled */
     }
     socket->fd = fd;
+    socket->holding = TRI_HOLDING_UNKNOWN;
     socket->flags |= TRI_SOCKET_HANDLE | TRI_SOCKET_CONNECTED;
     socket->flags |= (sides & TR_READABLE) == 0 ? TRI_SOCKET_PEER_ENDED : 0;
     socket->flags |= (sides & TR_WRITABLE) == 0 ? TRI_SOCKET_ENDING | TRI_SOCKET_ENDED : 0;

@@ -103,6 +103,15 @@ enum tri_socket_step {
 };
 
 #define TRI_STEP(step) (1u << TRI_STEP_##step)
+#define TRI_ALL_STEPS ((1u << TRI_STEPS) - 1)
+
+/* Due as well, but no step, since it is done also while the socket stands still: the kernel holds bytes for those that
+ * were to follow (MSG_MORE), and must send them when the bracket ends. */
+#define TRI_DUE_PUSH (1u << 31)
+static_assert(TRI_STEPS < 31, "the bits of the steps leave one");
+
+/* Can the kernel hold bytes of this descriptor back, and send them when it is asked? */
+enum tri_holding { TRI_HOLDING_UNKNOWN, TRI_HOLDS, TRI_HOLDS_NOT };
 
 /* The step that failed; socket.c has the names. */
 enum tri_socket_call {
@@ -131,10 +140,11 @@ struct tr_socket {
     uint64_t bytes_read;
     uint64_t bytes_written;
     uint32_t flags;         /* enum tri_socket_flag */
-    uint32_t due;           /* bits of enum tri_socket_step */
+    uint32_t due;           /* bits of enum tri_socket_step, TRI_DUE_PUSH */
     tr_status error;        /* if FAILED */
     uint16_t error_system;  /* an errno */
-    uint8_t error_call : 7; /* enum tri_socket_call */
+    uint8_t error_call : 4; /* enum tri_socket_call */
+    uint8_t holding : 3;    /* enum tri_holding */
     uint8_t records : 1;    /* SOCK_SEQPACKET: what does not fit into a read is lost */
     uint8_t polled;         /* what libuv waits for: bits of enum uv_poll_event */
     int fd;                 /* -1: none */
@@ -375,6 +385,9 @@ void tri_reader_last(tr_socket *socket);
 
 /* The kernel has room, or the connection is there: sends what waits. */
 void tri_writer_flush(tr_socket *socket);
+
+/* The kernel sends what it holds for bytes that have not come. */
+void tri_writer_push(tr_socket *socket);
 
 /* Calls the callbacks that are due. */
 void tri_writer_tell(tr_socket *socket);

@@ -107,6 +107,7 @@ send_fin(tr_socket *socket)
 {
     tri_socket_trace(socket, TRI_TRACE_NET_socket_shutdown, 0, 0);
     shutdown(socket->fd, SHUT_WR); /* if it fails the connection is gone, which reading tells */
+    socket->due &= ~TRI_DUE_PUSH;  /* the FIN takes along what the kernel holds */
 }
 
 /* Our side has ended and all of it is in the kernel. Closing would say so too, but only if nobody else has the descriptor:
@@ -231,7 +232,7 @@ static void run_later(struct tri_later *later);
 static void
 do_steps(tr_socket *socket)
 {
-    for (unsigned step = 0; step < TRI_STEPS && socket->due >> step != 0; step++) {
+    for (unsigned step = 0; (socket->due & TRI_ALL_STEPS) >> step != 0; step++) {
         if ((socket->due >> step & 1u) == 0)
             continue;
         if (tri_events_stand_still(socket))
@@ -239,7 +240,7 @@ do_steps(tr_socket *socket)
         socket->due &= ~(1u << step);
         steps[step](socket);
     }
-    if (socket->due != 0 && !tri_socket_is(socket, TRI_SOCKET_GONE))
+    if ((socket->due & TRI_ALL_STEPS) != 0 && !tri_socket_is(socket, TRI_SOCKET_GONE))
         tri_later_add(socket->net, &socket->later, run_later); /* in the next turn, so that the loop lives */
 }
 
@@ -247,8 +248,10 @@ do_steps(tr_socket *socket)
 void
 tri_socket_settle(tr_socket *socket)
 {
-    if (TRI_UNLIKELY(socket->due != 0))
+    if (TRI_UNLIKELY(socket->due != 0)) {
         do_steps(socket);
+        tri_writer_push(socket);
+    }
     if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_SPECIAL)) && tri_socket_is_open(socket))
         tri_socket_poll(socket); /* it may stand still now, or not any more */
     socket->flags &= ~(uint32_t)TRI_SOCKET_INSIDE;

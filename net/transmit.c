@@ -4,7 +4,18 @@
  * When the kernel has room everything that waits goes there, up to TRI_GATHER slices in one system call. An entry may
  * also be a part of a file, which sendfile takes to the kernel, or a descriptor that rides on the first of its bytes.
  * After CALLS_PER_WAKE calls other sockets have their turn.
+ *
+ * The bytes before a file and the first of the file are to leave in one packet, so the bytes are sent with MSG_MORE: the
+ * kernel holds what does not fill a packet until more follows. In the queue one sees that a file follows. A program that
+ * writes bytes and then a file, without a cork, is met by a guess: while files_foreseen is above 0 the bytes that a
+ * socket writes in its own callback are held until that ends. A file renews the guess for TRI_FILES_FORESEEN such
+ * callbacks; one in which no file followed has cost a system call and takes one off, so a program without files soon
+ * pays nothing. Workers begin with the guess that files are written.
+ *
+ * Invariant: what the kernel holds is followed by more before the flush or the socket's callback ends, or is pushed there
+ * (TRI_DUE_PUSH), whatever has become of the file.
  */
+#include "tune.h"
 #include "writer.h"
 
 #include <errno.h>
@@ -24,25 +35,96 @@
 
 /* To the kernel. All give the number of bytes that it took, or an error of the system's, negative. */
 
-/* Gathers the slices in front of the queue. Empty ones need no buffer. */
+/* Gathers the slices in front of the queue. Empty ones need no buffer. next: what follows them, or NULL. */
 static int
-gather(tr_socket *socket, struct iovec *parts)
+gather(tr_socket *socket, struct iovec *parts, const struct tri_write **next)
 {
     int count = 0;
-    for (struct tri_write *write = socket->writer->queue.first; write != NULL; write = write->next) {
-        if (count == TRI_GATHER || write->kind != TRI_WRITE_BYTES)
-            break;
+    const struct tri_write *write = socket->writer->queue.first;
+    for (; write != NULL && count < TRI_GATHER && write->kind == TRI_WRITE_BYTES; write = write->next)
         if (write->slice.size > 0)
             parts[count++] = (struct iovec){.iov_base = (void *)write->slice.data, .iov_len = write->slice.size};
-    }
+    *next = write;
     return count;
+}
+
+/* Asked once, and only where files are written. */
+bool
+tri_transmit_can_hold(tr_socket *socket)
+{
+    if (socket->holding == TRI_HOLDING_UNKNOWN)
+        socket->holding = tri_tune_can_hold(socket->fd) ? TRI_HOLDS : TRI_HOLDS_NOT;
+    return socket->holding == TRI_HOLDS;
+}
+
+bool
+tri_transmit_foresees_file(tr_socket *socket)
+{
+    return socket->net->files_foreseen > 0 && tri_socket_is(socket, TRI_SOCKET_INSIDE) && tri_transmit_can_hold(socket);
+}
+
+#ifdef MSG_MORE
+
+ssize_t
+tri_transmit_held(tr_socket *socket, struct iovec *parts, int count)
+{
+    struct msghdr header = {.msg_iov = parts, .msg_iovlen = (size_t)count};
+    ssize_t size = sendmsg(socket->fd, &header, MSG_MORE);
+    if (size > 0)
+        socket->due |= TRI_DUE_PUSH;
+    return size;
+}
+
+#else
+
+ssize_t
+tri_transmit_held(tr_socket *socket, struct iovec *parts, int count)
+{
+    return writev(socket->fd, parts, count);
+}
+
+#endif
+
+void
+tri_writer_push(tr_socket *socket)
+{
+    if ((socket->due & TRI_DUE_PUSH) == 0)
+        return;
+    socket->due &= ~TRI_DUE_PUSH;
+    tri_tune_push(socket->fd);
+    if (socket->net->files_foreseen > 0)
+        socket->net->files_foreseen--;
+}
+
+/* Sent without being held, it takes along what was. */
+static ssize_t
+sent(tr_socket *socket, ssize_t size)
+{
+    if (size > 0)
+        socket->due &= ~TRI_DUE_PUSH;
+    return size;
+}
+
+/* After bytes comes this, or nothing that we know of. */
+static bool
+file_follows(tr_socket *socket, const struct tri_write *next)
+{
+    if (next == NULL)
+        return tri_transmit_foresees_file(socket);
+    return next->kind == TRI_WRITE_FILE && tri_transmit_can_hold(socket);
 }
 
 static ssize_t
 send_bytes(tr_socket *socket)
 {
-    int count = gather(socket, socket->net->gather);
-    return count > 0 ? tri_transmit_result(TRI_ON_WRITE, writev(socket->fd, socket->net->gather, count)) : 0;
+    struct iovec *parts = socket->net->gather;
+    const struct tri_write *next;
+    int count = gather(socket, parts, &next);
+    if (count == 0)
+        return 0;
+    ssize_t size = file_follows(socket, next) ? tri_transmit_held(socket, parts, count)
+                                              : sent(socket, writev(socket->fd, parts, count));
+    return tri_transmit_result(TRI_ON_WRITE, size);
 }
 
 static ssize_t
@@ -57,7 +139,7 @@ send_descriptor(tr_socket *socket, const struct tri_write *write)
     rights->cmsg_type = SCM_RIGHTS;
     rights->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(rights), &write->fd, sizeof(write->fd));
-    return tri_transmit_result(TRI_ON_PASS, sendmsg(socket->fd, &header, 0));
+    return tri_transmit_result(TRI_ON_PASS, sent(socket, sendmsg(socket->fd, &header, 0)));
 }
 
 /* For systems without sendfile, and for what sendfile does not take: through memory. */
@@ -68,7 +150,7 @@ copy_file(tr_socket *socket, const struct tri_write *file, size_t most)
     ssize_t size = pread(file->fd, bytes, most < sizeof(bytes) ? most : sizeof(bytes), (off_t)file->offset);
     if (size <= 0)
         return size < 0 ? tri_transmit_result(TRI_ON_FILE, size) : -EIO;
-    return tri_transmit_result(TRI_ON_WRITE, write(socket->fd, bytes, (size_t)size));
+    return tri_transmit_result(TRI_ON_WRITE, sent(socket, write(socket->fd, bytes, (size_t)size)));
 }
 
 static ssize_t
@@ -77,7 +159,7 @@ send_file(tr_socket *socket, const struct tri_write *write)
     size_t most = write->length < FILE_BYTES_PER_CALL ? (size_t)write->length : FILE_BYTES_PER_CALL;
 #if defined(__linux__)
     off_t offset = (off_t)write->offset;
-    ssize_t size = sendfile(socket->fd, write->fd, &offset, most);
+    ssize_t size = sent(socket, sendfile(socket->fd, write->fd, &offset, most));
     if (size > 0)
         return size;
     if (size == 0)
@@ -188,15 +270,9 @@ not_taken(tr_socket *socket, int error)
 }
 
 /* One call to the kernel, and more when bytes are not followed by bytes: those would have gone with the first. */
-void
-tri_writer_flush(tr_socket *socket)
+static void
+flush_queue(tr_socket *socket)
 {
-    if (!tri_socket_is_open(socket) || tri_writer_is_empty(socket) || tri_retry_is_due(socket))
-        return;
-    if (tri_writer_is_corked(socket)) {
-        tri_transmit_want_room(socket, false); /* until it is uncorked */
-        return;
-    }
     unsigned calls = 0;
     bool bytes_only;
     do {
@@ -216,6 +292,20 @@ tri_writer_flush(tr_socket *socket)
         emptied(socket);
     else
         tri_transmit_want_room(socket, true);
+}
+
+void
+tri_writer_flush(tr_socket *socket)
+{
+    if (!tri_socket_is_open(socket) || tri_writer_is_empty(socket) || tri_retry_is_due(socket))
+        return;
+    if (tri_writer_is_corked(socket)) {
+        tri_transmit_want_room(socket, false); /* until it is uncorked */
+        return;
+    }
+    flush_queue(socket);
+    if (!tri_socket_is(socket, TRI_SOCKET_INSIDE))
+        tri_writer_push(socket);
 }
 
 void

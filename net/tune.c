@@ -33,3 +33,52 @@ tri_tune_keep_alive(int fd, bool enable, uint64_t initial_delay_ms)
         error = set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)((initial_delay_ms + 999) / 1000));
     return error;
 }
+
+#if defined(TCP_CORK) && defined(TCP_ULP)
+
+static bool
+is_corked(int fd)
+{
+    int corked = 0;
+    socklen_t size = sizeof(corked);
+    return getsockopt(fd, IPPROTO_TCP, TCP_CORK, &corked, &size) != 0 || corked != 0;
+}
+
+/* Without one its name has no length. What is no TCP has no such option. */
+static bool
+has_upper_protocol(int fd)
+{
+    char name[16];
+    socklen_t size = sizeof(name);
+    return getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &size) != 0 || size != 0;
+}
+
+bool
+tri_tune_can_hold(int fd)
+{
+    return !has_upper_protocol(fd) && !is_corked(fd);
+}
+
+/* As the end of a cork: what waits goes as if it had been written now, and Nagle's rule holds for it. */
+void
+tri_tune_push(int fd)
+{
+    set(fd, IPPROTO_TCP, TCP_CORK, 0);
+}
+
+#else
+
+bool
+tri_tune_can_hold(int fd)
+{
+    (void)fd;
+    return false;
+}
+
+void
+tri_tune_push(int fd)
+{
+    (void)fd;
+}
+
+#endif

@@ -1,5 +1,5 @@
 /*
- * Options of a TCP descriptor. All return 0 or an error of libuv's.
+ * Options of a TCP descriptor. Those that set one return 0 or an error of libuv's.
  */
 #ifndef TROUPE_NET_TUNE_H
 #define TROUPE_NET_TUNE_H
@@ -14,5 +14,12 @@ int tri_tune_no_delay(int fd, bool no_delay);
 
 /* initial_delay_ms is rounded up to seconds; 0 leaves the system's. */
 int tri_tune_keep_alive(int fd, bool enable, uint64_t initial_delay_ms);
+
+/*
+ * Bytes that are sent with MSG_MORE stay in the kernel until others follow; this sends them. Only of plain TCP is that
+ * known: not with a protocol of upper level such as TLS in it, nor when somebody has corked it.
+ */
+bool tri_tune_can_hold(int fd);
+void tri_tune_push(int fd);
 
 #endif

@@ -57,6 +57,7 @@ open_net(struct tri_worker *worker)
         return NULL;
     }
     net->worker = worker;
+    net->files_foreseen = TRI_FILES_FORESEEN;
     tri_pool_init(&net->writers, sizeof(struct tri_writer));
     tri_pool_init(&net->writes, sizeof(struct tri_write));
     uv_idle_init(&worker->loop, &net->idle); /* the worker's end closes it */

@@ -15,6 +15,8 @@ struct tri_deal;
 struct tri_endpoint;
 struct tri_start;
 
+#define TRI_FILES_FORESEEN 16 /* so many writes in vain after a file, and none is expected any more */
+
 #define TRI_GATHER 1024 /* slices in one writev: what IOV_MAX is on the systems we know */
 
 /* Work that is due when the callbacks which asked for it have returned. */
@@ -32,6 +34,7 @@ struct tri_net {
 
     /* Owner. */
     struct tri_slabs slabs;
+    unsigned files_foreseen; /* writes that may still be held for a file before they are taken for plain: transmit.c */
     size_t held;             /* bytes that sockets here have received and cannot give yet */
     uint64_t named_ms;       /* when a socket here was last named that waits for its owner */
     struct tri_pool writers; /* of struct tri_writer */

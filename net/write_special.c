@@ -113,6 +113,14 @@ look_at_file(int fd, uint64_t offset, uint64_t *rest)
     return TR_OK;
 }
 
+/* The program writes files in callbacks of its sockets; before the next one there may be bytes. */
+static void
+foresee_more(tr_socket *socket)
+{
+    if (tri_socket_is(socket, TRI_SOCKET_INSIDE) && tri_socket_is_open(socket) && tri_transmit_can_hold(socket))
+        socket->net->files_foreseen = TRI_FILES_FORESEEN;
+}
+
 tr_status
 tr_socket_write_file(tr_socket *socket, int fd, uint64_t offset, uint64_t length, tr_write_done done, void *argument)
 {
@@ -131,6 +139,7 @@ tr_socket_write_file(tr_socket *socket, int fd, uint64_t offset, uint64_t length
         length = rest;
     if (length == 0)
         return tr_socket_write_then(socket, order.slice, done, argument);
+    foresee_more(socket);
     struct tri_write file = {.kind = TRI_WRITE_FILE, .offset = offset, .length = length, .whole = length};
     return write_descriptor(socket, &order, fd, &file);
 }

@@ -181,6 +181,15 @@ not_taken(tr_socket *socket, const struct tri_order *order, int error)
     return tri_verdict(TRI_ON_WRITE, error) == TRI_REFUSED ? status : refuse(socket, order, status, error);
 }
 
+static ssize_t
+send_now(tr_socket *socket, tr_slice slice)
+{
+    struct iovec part = {.iov_base = (void *)slice.data, .iov_len = slice.size};
+    return TRI_UNLIKELY(socket->net->files_foreseen > 0 && tri_transmit_foresees_file(socket))
+               ? tri_transmit_held(socket, &part, 1)
+               : write(socket->fd, slice.data, slice.size);
+}
+
 static tr_status
 write_now(tr_socket *socket, const struct tri_order *order)
 {
@@ -188,7 +197,7 @@ write_now(tr_socket *socket, const struct tri_order *order)
     if (TRI_UNLIKELY(order->done != NULL) && !can_tell(socket, order))
         return TR_ENOMEM;
     if (TRI_LIKELY(order->slice.size > 0))
-        taken = write(socket->fd, order->slice.data, order->slice.size);
+        taken = send_now(socket, order->slice);
     if (TRI_LIKELY((size_t)taken == order->slice.size))
         return taken_at_once(socket, order);
     taken = tri_transmit_result(TRI_ON_WRITE, taken);

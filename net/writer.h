@@ -91,6 +91,16 @@ tri_transmit_is_short(int error)
     return tri_verdict(TRI_ON_PASS, error) == TRI_SHORT;
 }
 
+/* Can the kernel hold this socket's bytes back? Is a file expected to follow what is written in this callback? */
+bool tri_transmit_can_hold(tr_socket *socket);
+bool tri_transmit_foresees_file(tr_socket *socket);
+
+/*
+ * Sends bytes that the kernel may hold until more follows: only on a socket that can hold. They are pushed if nothing
+ * does. Gives what the system call does.
+ */
+ssize_t tri_transmit_held(tr_socket *socket, struct iovec *parts, int count);
+
 /* Waits for room, or not any more. */
 void tri_transmit_want_room(tr_socket *socket, bool wanted);
 

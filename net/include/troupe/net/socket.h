@@ -206,6 +206,10 @@ tr_status tr_socket_write_then(tr_socket *socket, tr_slice slice, tr_write_done 
  * Writes length bytes of a file from offset on, in its turn, with sendfile where the system has it; length 0: up to its
  * end. The file is read while it is sent, on this worker: a slow disk holds the worker up. A file that is shorter than
  * it was said to be destroys the socket with TR_EIO. done may be NULL.
+ *
+ * Over TCP, bytes and the file after them leave in one packet as far as they fit: when both were corked or queued, and
+ * when both are written in one callback of the socket's own. For that, where a worker's sockets write files, the bytes of a
+ * write leave when the callback returns, at the latest.
  * Owner: fd is the caller's; a duplicate is kept until the write is over.
  * Thread: owner. Returns: as tr_socket_write_then(); TR_EBADF; TR_EBADFD (it is no regular file); TR_EMFILE.
  */

@@ -258,8 +258,8 @@ tri_tag_is_own(uint32_t tag)
 }
 
 /*
- * send.c: sends on behalf of somebody who hears of no refusal: what is refused becomes a dead letter. `limited`: the limits
- * of mailboxes and lanes hold. Takes the message.
+ * send.c: sends on behalf of somebody who hears of no refusal: what is refused becomes a dead letter. `limited`: the
+ * limits of mailboxes and lanes hold. Takes the message.
  */
 void tri_send_or_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool limited);
 

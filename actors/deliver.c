@@ -1,9 +1,9 @@
 /*
  * Delivery: what comes from other workers and from threads outside finds its actor here.
  *
- * The layer's own messages act when they arrive, ahead of whatever waits in the mailbox. A message may arrive before the
- * actor that it is for: A spawns X on another worker and tells B, and B's message overtakes the order to spawn. The slot is
- * reserved then, and an unborn actor holds the mail until X comes.
+ * The layer's own messages act when they arrive, ahead of whatever waits in the mailbox. A message may arrive before
+ * the actor that it is for: A spawns X on another worker and tells B, and B's message overtakes the order to spawn. The
+ * slot is reserved then, and an unborn actor holds the mail until X comes.
  */
 #include "mailbox.h"
 

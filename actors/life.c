@@ -13,8 +13,8 @@
  * worker's queue, or, of a killed actor whose state is in use, for its tr_exit(); if that never comes, for the worker's
  * end.
  *
- * A callback that stops another actor of its worker runs that one's callbacks inside the call, and those may stop a third.
- * Stops nest STOPS_NESTED deep; what is asked for below waits until the innermost callback has returned.
+ * A callback that stops another actor of its worker runs that one's callbacks inside the call, and those may stop a
+ * third. Stops nest STOPS_NESTED deep; what is asked for below waits until the innermost callback has returned.
  *
  * When the runtime drains, every actor without children is asked to stop, and each parent when its last child has gone.
  */

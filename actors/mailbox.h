@@ -1,10 +1,10 @@
 /*
  * Mailboxes: what waits for the actors of one worker, touched by that worker alone.
  *
- * All mail of a worker stands in one queue in the order of its arrival, up to SHARE messages of each actor; what an actor
- * gets beyond that waits in its own overflow, and for each message that it is given one moves up to the end of the
- * queue. So an actor with a full mailbox takes SHARE of a round at the most, its neighbours wait no longer than that,
- * and the plain case, few messages each, is a list append and a list take without a branch that the
+ * All mail of a worker stands in one queue in the order of its arrival, up to SHARE messages of each actor; what an
+ * actor gets beyond that waits in its own overflow, and for each message that it is given one moves up to the end of
+ * the queue. So an actor with a full mailbox takes SHARE of a round at the most, its neighbours wait no longer than
+ * that, and the plain case, few messages each, is a list append and a list take without a branch that the
  * processor would have to guess (a queue of ready actors with a mailbox each costs twice as much where actors
  * have one or two messages: measured, 120 actors that ping each other at random).
  *
@@ -15,10 +15,10 @@
  *
  * Limits are those of the behavior; what the library itself sends is never refused, but for notices of dead letters.
  *
- * An actor is crowded, which its senders on all workers can see (slots.h, tr_backlog()), while CROWD messages wait for it,
- * or half of what its limits allow if that is less; with CROWD it stays so until RELIEF are left. It is the actor and not
- * its worker that counts: two actors that hold back as long as anything waits on the other's worker would wait for each
- * other for ever.
+ * An actor is crowded, which its senders on all workers can see (slots.h, tr_backlog()), while CROWD messages wait for
+ * it, or half of what its limits allow if that is less; with CROWD it stays so until RELIEF are left. It is the actor
+ * and not its worker that counts: two actors that hold back as long as anything waits on the other's worker would wait
+ * for each other for ever.
  */
 #ifndef TROUPE_ACTORS_MAILBOX_H
 #define TROUPE_ACTORS_MAILBOX_H
@@ -63,8 +63,8 @@ tri_mail_list_take(struct tri_mail_list *list)
 bool tri_mailbox_has_room(const tr_actor *actor, const tr_message *message);
 
 /*
- * A full mailbox answers as its policy says. TR_EFULL: the policy is REFUSE. TR_OK: *taken tells whether the message, which
- * has its sender and its name, found its place or its end already; if not, there is room now.
+ * A full mailbox answers as its policy says. TR_EFULL: the policy is REFUSE. TR_OK: *taken tells whether the message,
+ * which has its sender and its name, found its place or its end already; if not, there is room now.
  */
 tr_status tri_mailbox_overflow(struct tri_actors *home, tr_actor *actor, tr_message *message, bool *taken);
 
@@ -111,8 +111,8 @@ tri_mailbox_leave_slow(struct tri_actors *home, tr_actor *actor)
 }
 
 /*
- * An actor that was quick is slow from now on, or the other way round. Either costs no more than SHARE messages, whatever
- * else waits: an actor that becomes slow leaves what it has in the queue where it stands, and
+ * An actor that was quick is slow from now on, or the other way round. Either costs no more than SHARE messages,
+ * whatever else waits: an actor that becomes slow leaves what it has in the queue where it stands, and
  * tri_mailbox_put_aside() takes it out when it comes up.
  */
 void tri_mailbox_slow_down(tr_actor *actor);

@@ -2,8 +2,8 @@
  * Offloading: a blocking function runs in libuv's pool, its result comes home as a message.
  *
  * The request belongs to the worker's loop, so the result is handed over on the worker, and the runtime's end waits for
- * functions that still run. Those that have not begun when the worker kills what is left are cancelled: their requests come
- * home without having run. So each worker knows its requests, in a list.
+ * functions that still run. Those that have not begun when the worker kills what is left are cancelled: their requests
+ * come home without having run. So each worker knows its requests, in a list.
  */
 #include "actor_internal.h"
 

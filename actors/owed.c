@@ -2,9 +2,9 @@
  * Words that must not be lost: that a child has ended, or was never born, which its parent on another worker waits for
  * when the runtime drains; an offloaded function's result; what the layer above owes.
  *
- * A send may fail for lack of memory. So the memory of what the word is about is kept until it has been sent: the actor's
- * own block, the order to spawn it, the offload. Each turn tries again, and the worker does not sleep while a word is
- * owed.
+ * A send may fail for lack of memory. So the memory of what the word is about is kept until it has been sent: the
+ * actor's own block, the order to spawn it, the offload. Each turn tries again, and the worker does not sleep while a
+ * word is owed.
  */
 #include "mailbox.h"
 

@@ -1,8 +1,8 @@
 /*
  * The 64 bits of a tr_ref: generation 28, worker 12, slot 24.
  *
- * A generation is used once for each slot and never again, so no two actors of a runtime have the same ref: a slot whose
- * generations are used up is retired.
+ * A generation is used once for each slot and never again, so no two actors of a runtime have the same ref: a slot
+ * whose generations are used up is retired.
  */
 #ifndef TROUPE_ACTORS_REF_H
 #define TROUPE_ACTORS_REF_H

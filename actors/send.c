@@ -111,8 +111,8 @@ send_checked(tr_actor *self, tr_ref to, tr_message *message)
 }
 
 /*
- * The plain case, a message for an actor of this worker that takes it without more ado, is the library's shortest way and
- * keeps to itself: it calls nothing, so that it saves no registers.
+ * The plain case, a message for an actor of this worker that takes it without more ado, is the library's shortest way
+ * and keeps to itself: it calls nothing, so that it saves no registers.
  */
 tr_status
 tr_send(tr_actor *self, tr_ref to, tr_message *message)

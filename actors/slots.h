@@ -1,17 +1,17 @@
 /*
  * Slots: where a worker looks up its actors by name.
  *
- * A slot holds an actor and the generation that is valid now; a ref of another generation finds nobody. The table is one
- * stretch of address space with room for every slot that a ref can name, so a look-up is one load and no ref is out of
- * range; the system gives it memory, zeroed, page by page as slots come into use.
+ * A slot holds an actor and the generation that is valid now; a ref of another generation finds nobody. The table is
+ * one stretch of address space with room for every slot that a ref can name, so a look-up is one load and no ref is out
+ * of range; the system gives it memory, zeroed, page by page as slots come into use.
  *
- * The owner takes and gives slots without a lock. Others, who spawn here, need a name at once: they take slots under the
- * lock. Slots are of one kind and change hands: all come back to the owner, who keeps up to two chains of CHUNK slots
- * and lays what is more on a pile under the lock, from which guests take, and the owner itself when it has none. So
- * whoever asks finds a slot as long as more than two chains are free.
+ * The owner takes and gives slots without a lock. Others, who spawn here, need a name at once: they take slots under
+ * the lock. Slots are of one kind and change hands: all come back to the owner, who keeps up to two chains of CHUNK
+ * slots and lays what is more on a pile under the lock, from which guests take, and the owner itself when it has none.
+ * So whoever asks finds a slot as long as more than two chains are free.
  *
- * Beside each slot stands whether its actor is crowded (mailbox.h), in a table of its own: senders of other workers read it,
- * and their reading costs the owner nothing but when it changes.
+ * Beside each slot stands whether its actor is crowded (mailbox.h), in a table of its own: senders of other workers
+ * read it, and their reading costs the owner nothing but when it changes.
  */
 #ifndef TROUPE_ACTORS_SLOTS_H
 #define TROUPE_ACTORS_SLOTS_H

@@ -1,12 +1,13 @@
 /*
  * Spawning: on the own worker at once, on another one by an order that travels like a message.
  *
- * The name is known at once in both cases: on another worker the spawner reserves a slot there (slots.h). The order goes
- * through the same lane as what the spawner sends afterwards, so it comes first; mail of third parties that overtakes
- * it is held (deliver.c). An order that is dropped on the way, because the runtime ends, tells who waits for it.
+ * The name is known at once in both cases: on another worker the spawner reserves a slot there (slots.h). The order
+ * goes through the same lane as what the spawner sends afterwards, so it comes first; mail of third parties that
+ * overtakes it is held (deliver.c). An order that is dropped on the way, because the runtime ends, tells who waits for
+ * it.
  *
- * Placing by load counts the actors that live on each worker and those that are on their way to it: `coming` is raised by
- * the spawner, so a burst of spawns is spread although none has arrived yet.
+ * Placing by load counts the actors that live on each worker and those that are on their way to it: `coming` is raised
+ * by the spawner, so a burst of spawns is spread although none has arrived yet.
  */
 #include "mailbox.h"
 

@@ -1,8 +1,8 @@
 /*
  * CPU affinity, for Linux and for systems where a thread cannot be pinned.
  *
- * A container or taskset may leave a process few of many CPUs, so CPUs are counted within the set that the calling thread
- * may use; threads inherit it. A kernel with more CPUs than a set holds refuses it: then a larger set is tried.
+ * A container or taskset may leave a process few of many CPUs, so CPUs are counted within the set that the calling
+ * thread may use; threads inherit it. A kernel with more CPUs than a set holds refuses it: then a larger set is tried.
  *
  * Which CPU a worker is pinned to is decided for the whole process, by counting how many are pinned to each: so the
  * workers of several small runtimes do not all sit on the first CPU.

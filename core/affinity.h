@@ -29,8 +29,8 @@ void tri_cpus_use(const struct tri_cpus *cpus);
 unsigned tri_affinity_count(void);
 
 /*
- * Gives the number of the CPU, of those that the calling thread may use, on which the fewest threads of this process are
- * pinned, and counts one more; the lowest of equals. -1 where threads cannot be pinned. Thread: any.
+ * Gives the number of the CPU, of those that the calling thread may use, on which the fewest threads of this process
+ * are pinned, and counts one more; the lowest of equals. -1 where threads cannot be pinned. Thread: any.
  */
 int tri_affinity_claim(void);
 

@@ -3,7 +3,8 @@
  *
  * A copy is one allocation, head and bytes together; memory that is adopted keeps its place and its own destructor. The
  * bytes are written before anybody else knows the buffer and never after, so readers need no order but the one that
- * brought them the slice. Only the end needs one: whoever frees must see that all others have finished reading (B1, B2).
+ * brought them the slice. Only the end needs one: whoever frees must see that all others have finished reading (B1,
+ * B2).
  */
 #include "buffer_life.h"
 #include "destroy.h"

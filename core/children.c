@@ -3,10 +3,10 @@
  *
  * A thread of ours may be pinned to one CPU, and takes no signals. A child inherits both, and passes them on: a program
  * that is started in a handler would run on one CPU for ever, and ignore SIGTERM. After fork() a handler of
- * pthread_atfork() puts the child right (thread.c). These four start it by clone() with the parent's memory and run no such
- * handlers, and no attribute of posix_spawn() names CPUs. Only the thread that calls has a say: so the library defines the
- * four functions itself. On a thread of ours they give it the CPUs and the signals of the program's own thread, call
- * libc's function, and take them back. On every other thread they only call libc's function.
+ * pthread_atfork() puts the child right (thread.c). These four start it by clone() with the parent's memory and run no
+ * such handlers, and no attribute of posix_spawn() names CPUs. Only the thread that calls has a say: so the library
+ * defines the four functions itself. On a thread of ours they give it the CPUs and the signals of the program's own
+ * thread, call libc's function, and take them back. On every other thread they only call libc's function.
  *
  *   - The CPUs are the thread's own for the call; it may move while the child starts.
  *   - posix_spawn() has an attribute for signals, which is set if the caller has not set it. The thread blocks as ever.
@@ -14,10 +14,10 @@
  *     has ended, since it hands on what the thread blocks.
  *   - A thread on which somebody has changed the blocked signals keeps them: it has prepared them for its child.
  *
- * libc's functions are those that follow ours in the order of the libraries. In a program without any shared library there
- * is no such order: then they are found by the names that the GNU libc gives them besides, which the linker takes into the
- * program only if it is asked to (pkg-config --static does); system() has no such name, and fails there with ENOSYS. What
- * calls vfork() or clone() itself is not reached.
+ * libc's functions are those that follow ours in the order of the libraries. In a program without any shared library
+ * there is no such order: then they are found by the names that the GNU libc gives them besides, which the linker takes
+ * into the program only if it is asked to (pkg-config --static does); system() has no such name, and fails there with
+ * ENOSYS. What calls vfork() or clone() itself is not reached.
  */
 #include "origin.h"
 

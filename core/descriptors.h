@@ -7,7 +7,8 @@
 #include <stdbool.h>
 
 /*
- * Doubles the soft limit, as far as the hard one goes, and that too if the process may raise it. false: there is no more.
+ * Doubles the soft limit, as far as the hard one goes, and that too if the process may raise it. false: there is no
+ * more.
  * Thread: setup.
  */
 bool tri_descriptors_raise(void);

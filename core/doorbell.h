@@ -9,8 +9,8 @@
  * x86: measured with uv_async_send() alone, a wake-up was lost in 1 of 70,000 rounds. Of many senders that find it
  * asleep one wins the exchange and writes the descriptor; the others know that somebody did.
  *
- * The worker sets the bell back to AWAKE when its loop returns, for whatever reason: a wake-up that comes late makes one
- * turn more, no harm.
+ * The worker sets the bell back to AWAKE when its loop returns, for whatever reason: a wake-up that comes late makes
+ * one turn more, no harm.
  */
 #ifndef TROUPE_CORE_DOORBELL_H
 #define TROUPE_CORE_DOORBELL_H

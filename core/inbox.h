@@ -1,8 +1,8 @@
 /*
  * The inbox: the way in for threads that are no workers.
  *
- * Any number of them push onto one ck_stack; the worker takes all of it with one exchange and turns it round, so what one
- * thread sent keeps its order. A thread may be interrupted anywhere without holding up another (a ring with tickets
+ * Any number of them push onto one ck_stack; the worker takes all of it with one exchange and turns it round, so what
+ * one thread sent keeps its order. A thread may be interrupted anywhere without holding up another (a ring with tickets
  * would stall them all).
  *
  * The limit is for what was pushed and is not read yet, and reading is the receiver's, not the taking out of the inbox:
@@ -42,7 +42,8 @@ struct tri_inbox *tri_inbox_new(void);
 /* Frees the inbox; it is empty. */
 void tri_inbox_free(struct tri_inbox *inbox);
 
-/* TR_OK, TR_EFULL (limit messages are not read yet), TR_ESTOPPING (it is sealed), TR_ENOMEM. The message moves. Thread: any. */
+/* TR_OK, TR_EFULL (limit messages are not read yet), TR_ESTOPPING (it is sealed), TR_ENOMEM. The message moves. Thread:
+ * any. */
 tr_status tri_inbox_push(struct tri_inbox *inbox, tr_ref to, const tr_message *message, unsigned limit);
 
 /* The same without a limit, and uncounted. */

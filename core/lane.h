@@ -52,10 +52,12 @@ void tri_lane_free(struct tri_lane *lane);
  */
 unsigned tri_lane_put(struct tri_lane *lane, struct tri_envelope *envelopes, unsigned count);
 
-/* How many envelopes lie in it; asks its reader for what it gave back only if they seem to be `mark` or more. Thread: producer. */
+/* How many envelopes lie in it; asks its reader for what it gave back only if they seem to be `mark` or more. Thread:
+ * producer. */
 unsigned tri_lane_under_way(struct tri_lane *lane, unsigned mark);
 
-/* The lane is full: from now on the consumer rings when there is room. true: there is room already. Thread: producer. */
+/* The lane is full: from now on the consumer rings when there is room. true: there is room already. Thread:
+ * producer. */
 bool tri_lane_starve(struct tri_lane *lane);
 
 /* The stamp of the slot at a position: never that of the lap before, nor 0 in the first. */

@@ -1,13 +1,13 @@
 /*
- * Taking mail: fair parts. The ways in, a lane from each worker and the inbox last, are gone through in two rounds, in an
- * order that begins one way further in each turn. In the first every way gives its part, which shrinks with the number
- * of lanes, so that the last sender waits behind a few messages of each other one; in the second those that had more share
- * what is left of the turn's whole. So a turn files TURN_TAKES messages, or PART_LEAST of each way if that is more, and
- * then runs its actors and looks at its sockets, however much has come.
+ * Taking mail: fair parts. The ways in, a lane from each worker and the inbox last, are gone through in two rounds, in
+ * an order that begins one way further in each turn. In the first every way gives its part, which shrinks with the
+ * number of lanes, so that the last sender waits behind a few messages of each other one; in the second those that had
+ * more share what is left of the turn's whole. So a turn files TURN_TAKES messages, or PART_LEAST of each way if that
+ * is more, and then runs its actors and looks at its sockets, however much has come.
  *
  * Sending mail: limits. What may be on its way to one worker is divided among the others: WAY_TOTAL messages, each its
- * part, and who has reached that sees a backlog. What finds no room in a lane counts for its receiver, in `held`, which all
- * senders look at, so that lane_limit means one receiver and not one pair.
+ * part, and who has reached that sees a backlog. What finds no room in a lane counts for its receiver, in `held`, which
+ * all senders look at, so that lane_limit means one receiver and not one pair.
  */
 #include "mail.h"
 
@@ -108,7 +108,8 @@ take_way(struct tri_worker *worker, unsigned way, unsigned most)
     return lane != NULL ? take_lane(worker, lane, way, most) : 0;
 }
 
-/* One round: up to `part` from each way, from `first` on. Returns how many came; *rich: ways that gave all their part. */
+/* One round: up to `part` from each way, from `first` on. Returns how many came; *rich: ways that gave all their
+ * part. */
 static unsigned
 take_round(struct tri_worker *worker, unsigned first, unsigned part, unsigned *rich)
 {

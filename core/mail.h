@@ -21,14 +21,15 @@ bool tri_mail_waits(struct tri_worker *worker);
 /* Publishes what is staged, as far as the lanes have room, and wakes the receivers. Thread: owner. */
 void tri_mail_send(struct tri_worker *worker);
 
-/* Before sleeping: consumers of full lanes shall ring when there is room. false: there is room already. Thread: owner. */
+/* Before sleeping: consumers of full lanes shall ring when there is room. false: there is room already. Thread:
+ * owner. */
 bool tri_mail_starve(struct tri_worker *worker);
 
 /*
  * The end, in two steps. Thread: owner.
  *
- * seal: from now on this worker sends nothing and takes nothing from threads that are no workers; what is in its inbox and
- * what it has not sent yet is buried.
+ * seal: from now on this worker sends nothing and takes nothing from threads that are no workers; what is in its inbox
+ * and what it has not sent yet is buried.
  * bury: all workers are sealed, so what the lanes hold now is the last; it is buried too.
  */
 void tri_mail_seal(struct tri_worker *worker);

@@ -15,8 +15,8 @@ struct tri_origin {
 };
 
 /*
- * Does the calling thread, one of ours, block what it was started with? If not, somebody has prepared it for a child, such
- * as libuv. Thread: any.
+ * Does the calling thread, one of ours, block what it was started with? If not, somebody has prepared it for a child,
+ * such as libuv. Thread: any.
  */
 bool tri_thread_blocks_as_started(void);
 

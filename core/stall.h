@@ -1,8 +1,8 @@
 /*
  * When a callback has held its worker too long: decided from looks at it, without a clock or a thread of its own.
  *
- * A stall is told once. Its time counts from when the callback was first seen, so it is at least what is said. Only time
- * that the callback had counts:
+ * A stall is told once. Its time counts from when the callback was first seen, so it is at least what is said. Only
+ * time that the callback had counts:
  *   - not the time in which the process was stopped (by a signal, a debugger, the machine's host). That stops the looks
  *     too, so a look that comes far too late counts no more than what the thread ran since;
  *   - not the time in which the worker's thread could have run and was given no CPU.
@@ -39,8 +39,8 @@ tri_stall_pause_ns(uint64_t limit_ns)
 }
 
 /*
- * Adds a look. Returns the nanoseconds for which the callback has held its worker, if that is at least limit_ns and was not
- * told before; 0 otherwise. Thread: the watchdog's.
+ * Adds a look. Returns the nanoseconds for which the callback has held its worker, if that is at least limit_ns and was
+ * not told before; 0 otherwise. Thread: the watchdog's.
  */
 uint64_t tri_stall_see(struct tri_sighting *seen, const struct tri_look *look, uint64_t limit_ns);
 

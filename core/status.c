@@ -1,8 +1,8 @@
 /*
  * Statuses: their codes and sentences, and what the system's errors are called here.
  *
- * libuv has translated most systems' numbers into one set already, so there is one list, of libuv's names; an errno goes
- * through libuv's own translation first.
+ * libuv has translated most systems' numbers into one set already, so there is one list, of libuv's names; an errno
+ * goes through libuv's own translation first.
  */
 #include <errno.h>
 #include <troupe/core/status.h>

@@ -157,9 +157,9 @@ tri_thread_number(void)
 }
 
 /*
- * The text of a file of a thread in /proc; empty if it cannot be read. By system calls, as libuv closes its descriptors:
- * the thread sanitizer sees such a close as little as such an open, and would take a descriptor's next use by another
- * thread for a race.
+ * The text of a file of a thread in /proc; empty if it cannot be read. By system calls, as libuv closes its
+ * descriptors: the thread sanitizer sees such a close as little as such an open, and would take a descriptor's next use
+ * by another thread for a race.
  */
 static void
 read_of_thread(int number, const char *file, char *text, size_t size)

@@ -4,8 +4,8 @@
  * An entry of the heap holds its key, the time and a running number, so that sifting touches the array and not the
  * timers; a timer knows its place, so that it can be stopped. Equal times fire in the order of their start.
  *
- * The handle is armed for the first entry or earlier, never later. Starting a timer arms it anew only if that one is the
- * first; stopping one leaves it as it is, at the price of one wake-up that finds nothing to do.
+ * The handle is armed for the first entry or earlier, never later. Starting a timer arms it anew only if that one is
+ * the first; stopping one leaves it as it is, at the price of one wake-up that finds nothing to do.
  *
  * A round fires what is due and was started before the round: the running number tells. It does so in portions, one in
  * each turn of the loop, so that the mail and the sockets of the worker get their turns however much is due at once: an

@@ -6,9 +6,9 @@
  * stall only if the whole copy is what was seen the time before, back to when that beat was first seen. A torn copy can
  * therefore delay a report by one look, but not put the wrong name into it.
  *
- * libuv's callbacks have no name here: an actor puts any handle on its worker's loop, and so may a library that it uses.
- * A worker also writes down that it is in its loop, with a beat for each poll. There it either runs callbacks or sleeps
- * in the poll; the system says which. Where it does not, what happens in the loop is not reported.
+ * libuv's callbacks have no name here: an actor puts any handle on its worker's loop, and so may a library that it
+ * uses. A worker also writes down that it is in its loop, with a beat for each poll. There it either runs callbacks or
+ * sleeps in the poll; the system says which. Where it does not, what happens in the loop is not reported.
  *
  * What is a stall is decided in stall.h.
  *

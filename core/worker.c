@@ -21,8 +21,9 @@
  *   3. it runs its loop until all handles are closed and all requests have come home;
  *   4. it waits at the gate until all are there: all are sealed then, so what its lanes hold is the last;
  *   5. it empties the lanes and closes its loop.
- * A thread that waits for a worker's answer is answered by the last reading of the inbox or refused by the seal, and the
- * seal waits for nothing but a running handler. So a function in the pool, for which 3 waits, never waits for the end.
+ * A thread that waits for a worker's answer is answered by the last reading of the inbox or refused by the seal, and
+ * the seal waits for nothing but a running handler. So a function in the pool, for which 3 waits, never waits for the
+ * end.
  *
  * Invariants
  *   - a worker sleeps only with empty outboxes, or with starved lanes whose consumers will ring;

@@ -9,13 +9,13 @@
  * With more than one credit the peer's end may come while the owner still answers what came before it. Our side does
  * not end with the peer's then until every event is answered (holds_end): the answers may be writes.
  *
- * An owner that is gone is noticed by the event that finds nobody: the send fails if it lived on this worker and nothing
- * of it waits here, else a notice of the actors' layer comes back. A socket that waits for answers sends no events, so it
- * would not notice an owner that died after it had taken the event and before it answered. Therefore a socket that has
- * waited for ASK_MS asks the actors' layer whether the owner is there, again and again; when it is asked to stop, at once
- * and more often. Its timer is started when it waits for the first time and afterwards only touched, so that answering
- * in time costs a store. When it has waited for the watchdog's time it is named on stderr: an answer that the program
- * forgot is otherwise seen nowhere.
+ * An owner that is gone is noticed by the event that finds nobody: the send fails if it lived on this worker and
+ * nothing of it waits here, else a notice of the actors' layer comes back. A socket that waits for answers sends no
+ * events, so it would not notice an owner that died after it had taken the event and before it answered. Therefore a
+ * socket that has waited for ASK_MS asks the actors' layer whether the owner is there, again and again; when it is
+ * asked to stop, at once and more often. Its timer is started when it waits for the first time and afterwards only
+ * touched, so that answering in time costs a store. When it has waited for the watchdog's time it is named on stderr:
+ * an answer that the program forgot is otherwise seen nowhere.
  *
  * A socket whose owner is gone is destroyed and not kept; nobody hears what follows.
  */

@@ -3,8 +3,8 @@
  * full.
  *
  * A queue of reads, of descriptors, and of the stream's end, in the order in which they came. Reading goes on as in
- * Node until TRI_HELD_BYTES wait, so that a paused socket notices an end, an error or a reset, and goes on counting; the
- * read that passes the mark may bring up to TRI_READ_BYTES, but only while a worker's sockets hold less than
+ * Node until TRI_HELD_BYTES wait, so that a paused socket notices an end, an error or a reset, and goes on counting;
+ * the read that passes the mark may bring up to TRI_READ_BYTES, but only while a worker's sockets hold less than
  * TRI_HELD_FREELY together. TRI_HELD_READS bounds what many small reads cost. So
  *
  *   what n paused sockets of a worker hold  <=  n x TRI_HELD_BYTES + TRI_HELD_FREELY + TRI_READ_BYTES.

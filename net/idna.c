@@ -1,7 +1,7 @@
 /*
- * libidn2 does it, as it does for the C library: loaded when it is needed for the first time, so that nobody needs it who
- * has no such names. getaddrinfo() could be asked to (AI_IDN), but takes the text for what the program's locale says,
- * and that is ASCII unless the program has called setlocale(). Our text is UTF-8.
+ * libidn2 does it, as it does for the C library: loaded when it is needed for the first time, so that nobody needs it
+ * who has no such names. getaddrinfo() could be asked to (AI_IDN), but takes the text for what the program's locale
+ * says, and that is ASCII unless the program has called setlocale(). Our text is UTF-8.
  */
 #include "idna.h"
 

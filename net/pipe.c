@@ -6,12 +6,12 @@
  *        +---- bytes taken ------+
  *
  * On one worker the bytes are written by a call, in the read that brought them, so that the slab they lie in is free
- * again at once. But only while no message waits for the other socket (host.h, the rule of calls and messages): what was
- * sent to it before, an order to connect or bytes that another actor writes, comes first. Then, and between two workers
- * always, everything goes by messages: a slice there, and back how much has gone to the kernel. Either way the first
- * socket counts what it has sent and not heard of; from its window on it is not read. A piece counts with what it takes
- * to let it wait, so that a window of single bytes is no more memory than one of large reads. The second tells when its
- * queue is empty: one word for all that waited.
+ * again at once. But only while no message waits for the other socket (host.h, the rule of calls and messages): what
+ * was sent to it before, an order to connect or bytes that another actor writes, comes first. Then, and between two
+ * workers always, everything goes by messages: a slice there, and back how much has gone to the kernel. Either way the
+ * first socket counts what it has sent and not heard of; from its window on it is not read. A piece counts with what it
+ * takes to let it wait, so that a window of single bytes is no more memory than one of large reads. The second tells
+ * when its queue is empty: one word for all that waited.
  *
  * Both know each other by their refs alone. The second keeps a list of the pipes that end in it, to tell them when it
  * is closed; a pipe into nowhere is noticed by the message that comes back. Messages keep their order, so the second
@@ -375,7 +375,8 @@ tri_pipe_receive(tr_socket *socket, tr_message *message)
 
 /* The public functions. */
 
-/* The beginning of a character that the decoder still has was told to nobody: it is the first that goes through the pipe. */
+/* The beginning of a character that the decoder still has was told to nobody: it is the first that goes through the
+ * pipe. */
 static tr_status
 take_undecoded(tr_socket *first, tr_slice *out)
 {

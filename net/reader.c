@@ -10,8 +10,8 @@
  * reports only that the peer has gone, which is an error if it was a reset.
  *
  * A socket that was born paused (pause_on_connect) does not read before it is resumed, so that it can be handed on
- * unread. One that was made from afar and that nobody listens to is paused until somebody does: an owner, a pipe, a data
- * callback, or the user who resumes it.
+ * unread. One that was made from afar and that nobody listens to is paused until somebody does: an owner, a pipe, a
+ * data callback, or the user who resumes it.
  *
  * Descriptors come with the first byte of a read; they are given before it.
  *
@@ -320,8 +320,8 @@ read_some(tr_socket *socket)
     return (size_t)size == buffer.len ? MORE : EMPTIED;
 }
 
-/* All bytes before an error were read. As in Node, a reset that comes together with the last bytes is an end, unless the
- * user wants to be told. Without an error of the connection's it goes on: something lies in the error queue. */
+/* All bytes before an error were read. As in Node, a reset that comes together with the last bytes is an end, unless
+ * the user wants to be told. Without an error of the connection's it goes on: something lies in the error queue. */
 static void
 meet_error(tr_socket *socket)
 {

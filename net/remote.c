@@ -378,7 +378,8 @@ tr_remote_server_listen(tr_actor *self, tr_ref server, const struct tr_listen_op
         return TR_ENOMEM;
     char *next = order->texts;
     order->options = *options;
-    /* A duplicate goes along: what cannot be sent is dropped with its descriptor, and the caller's stays the caller's. */
+    /* A duplicate goes along: what cannot be sent is dropped with its descriptor, and the caller's stays the
+     * caller's. */
     if (options->from_fd && (order->options.fd = fcntl(options->fd, F_DUPFD_CLOEXEC, 0)) < 0) {
         free(order);
         return tri_status_from_errno(errno);

@@ -11,16 +11,17 @@
  * the one that left before it, so a single thread is left to be joined by the last release, and when that is done no
  * thread is on its way out any more.
  *
- * The system may take for ever, and the end of a runtime does not wait for that: a thread which still asks for that runtime
- * after GRACE_MS is abandoned. It is detached and belongs to the pool no more, so another may take its place; it owns its
- * look-up, frees it when the system answers after all, and ends.
+ * The system may take for ever, and the end of a runtime does not wait for that: a thread which still asks for that
+ * runtime after GRACE_MS is abandoned. It is detached and belongs to the pool no more, so another may take its place;
+ * it owns its look-up, frees it when the system answers after all, and ends.
  *
  * One lock guards everything. It is never held while the system is asked, but always while an answer is sent. Hence
  * the promise of tri_lookup_cancel(): it takes the lock, so an answer was either sent before, or the thread finds the
  * look-up cancelled when it gets the lock. And hence no thread ever sends into a runtime that is gone: a thread sends
  * only for a look-up that is not cancelled, and tri_resolver_forget() cancels all of a runtime before its workers are
- * freed; from killed actors' cancelling, or at the latest from their worker's seal on, an answer is refused. Sending under
- * the lock holds it for an allocation and at most one write to the worker's doorbell, which is short beside any look-up.
+ * freed; from killed actors' cancelling, or at the latest from their worker's seal on, an answer is refused. Sending
+ * under the lock holds it for an allocation and at most one write to the worker's doorbell, which is short beside any
+ * look-up.
  *
  * A look-up is in one list at any time:
  *

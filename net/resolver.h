@@ -27,8 +27,8 @@ struct tri_resolver_answer {
 typedef struct tri_lookup tri_lookup; /* opaque */
 
 /*
- * Somebody will ask. The last release waits for the threads to end, but for those that were abandoned: afterwards no other
- * thread and no memory is left.
+ * Somebody will ask. The last release waits for the threads to end, but for those that were abandoned: afterwards no
+ * other thread and no memory is left.
  * false: the system had no lock for it when it was first asked for, and everything else needs a hold.
  * Thread: any; a release not from a running worker, since it may wait as long as a name server takes.
  */
@@ -64,9 +64,9 @@ tr_status tri_resolve(tr_runtime *runtime, tr_ref to, uint32_t tag, uint64_t tok
 void tri_lookup_cancel(tri_lookup *lookup);
 
 /*
- * The runtime has ended, its actors are dead and its workers will be freed: cancels all that they have asked for and did not
- * cancel, whose handles are gone then. Threads which the system lets wait are abandoned, if need be after 50 ms: they touch
- * nothing any more but the resolver's lock and what is their own, and end when the system answers.
+ * The runtime has ended, its actors are dead and its workers will be freed: cancels all that they have asked for and
+ * did not cancel, whose handles are gone then. Threads which the system lets wait are abandoned, if need be after 50
+ * ms: they touch nothing any more but the resolver's lock and what is their own, and end when the system answers.
  * Thread: any. Returns how many threads were abandoned.
  */
 unsigned tri_resolver_forget(tr_runtime *runtime);

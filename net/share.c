@@ -11,9 +11,9 @@
  * runtime stops, that stops accepting and gives the word; otherwise somebody asked the share alone, and it gets a
  * successor. Killing does without the word; the server learns of it in the same way.
  *
- * NO_MORE is sent to every share exactly once, as soon as there is memory, also to one that is gone, since it carries the
- * hold on the deal on which all messages before it rely. Where the server's own worker drops it, unsent, that hold stays:
- * what was sent before may be on its way. The runtime's end frees such a deal.
+ * NO_MORE is sent to every share exactly once, as soon as there is memory, also to one that is gone, since it carries
+ * the hold on the deal on which all messages before it rely. Where the server's own worker drops it, unsent, that hold
+ * stays: what was sent before may be on its way. The runtime's end frees such a deal.
  */
 #include "deal.h"
 #include "tags.h"

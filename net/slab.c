@@ -5,8 +5,8 @@
  *         <-- one hold by each part that others keep <-- the holders of that part's bytes
  *
  * A part has a buffer of its own, whose end gives back the part's hold on the slab: so the worker sees whether a read
- * was kept, however many other parts of the slab are, and a read that nobody keeps uses nothing up. The buffer of a part
- * that nobody kept serves the next read.
+ * was kept, however many other parts of the slab are, and a read that nobody keeps uses nothing up. The buffer of a
+ * part that nobody kept serves the next read.
  *
  * A slab is free again, from its beginning, when the worker's hold is the only one. Where bytes travel to another
  * worker, or wait to be written, the same few slabs go round, and the system need not give zeroed pages again and

@@ -188,7 +188,8 @@ struct tri_writer; /* writer.h */
 
 /* socket.c */
 
-/* The ways in which a socket's actor begins: deal.c, and spawned. The latter's argument is a struct tri_socket_order. */
+/* The ways in which a socket's actor begins: deal.c, and spawned. The latter's argument is a struct
+ * tri_socket_order. */
 extern const struct tr_behavior tri_socket_accepted, tri_socket_spawned;
 
 struct tri_socket_order {
@@ -208,7 +209,8 @@ tr_status tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_so
 /* Its stopping callback. */
 bool tri_socket_stopping(tr_actor *self, void *state, enum tr_stop_mode how);
 
-/* Gives a connected descriptor to a socket that has none; sides are enum tr_sides. Takes it on success, which is TR_OK. */
+/* Gives a connected descriptor to a socket that has none; sides are enum tr_sides. Takes it on success, which is
+ * TR_OK. */
 tr_status tri_socket_open(tr_socket *socket, int fd, unsigned sides);
 
 /* Sets on the descriptor what was asked for before there was one. */
@@ -364,8 +366,8 @@ void tri_socket_heard(tr_socket *socket);
 /* The kernel has something; failing: an error as well, such as a reset. */
 void tri_reader_readable(tr_socket *socket, bool failing);
 
-/* Reads what is there and drops it: closing with bytes unread would reset the connection, and what the peer has not read
- * yet would be lost. */
+/* Reads what is there and drops it: closing with bytes unread would reset the connection, and what the peer has not
+ * read yet would be lost. */
 void tri_reader_discard(tr_socket *socket);
 
 /* Gives what came and could not be given. */
@@ -404,8 +406,8 @@ void tri_writer_after_error(tr_socket *socket);
 /* The socket is being destroyed: who waits for nothing but the end of our side is told before the error. */
 void tri_writer_fail_ends(tr_socket *socket, tr_status status);
 
-/* What waited for the connection is sent now. Its first callback comes before `ready`, as in Node, and so does its drain
- * if it was alone. */
+/* What waited for the connection is sent now. Its first callback comes before `ready`, as in Node, and so does its
+ * drain if it was alone. */
 void tri_writer_begin(tr_socket *socket);
 void tri_writer_tell_first(tr_socket *socket);
 

@@ -9,7 +9,8 @@
  * else is due.
  *
  * Invariants
- *   - a step is due only while a callback runs (INSIDE), `later` stands on the worker's list, or the socket stands still;
+ *   - a step is due only while a callback runs (INSIDE), `later` stands on the worker's list, or the socket stands
+ *     still;
  *   - after DESTROYED no event is given but those of steps that were due before, error and close, and write callbacks.
  */
 #include "socket_internal.h"
@@ -110,8 +111,8 @@ send_fin(tr_socket *socket)
     socket->due &= ~TRI_DUE_PUSH;  /* the FIN takes along what the kernel holds */
 }
 
-/* Our side has ended and all of it is in the kernel. Closing would say so too, but only if nobody else has the descriptor:
- * a child that was forked, or whoever it was passed to. */
+/* Our side has ended and all of it is in the kernel. Closing would say so too, but only if nobody else has the
+ * descriptor: a child that was forked, or whoever it was passed to. */
 static void
 settle_end(tr_socket *socket)
 {

@@ -5,15 +5,15 @@
  * also be a part of a file, which sendfile takes to the kernel, or a descriptor that rides on the first of its bytes.
  * After CALLS_PER_WAKE calls other sockets have their turn.
  *
- * The bytes before a file and the first of the file are to leave in one packet, so the bytes are sent with MSG_MORE: the
- * kernel holds what does not fill a packet until more follows. In the queue one sees that a file follows. A program that
- * writes bytes and then a file, without a cork, is met by a guess: while files_foreseen is above 0 the bytes that a
- * socket writes in its own callback are held until that ends. A file renews the guess for TRI_FILES_FORESEEN such
+ * The bytes before a file and the first of the file are to leave in one packet, so the bytes are sent with MSG_MORE:
+ * the kernel holds what does not fill a packet until more follows. In the queue one sees that a file follows. A program
+ * that writes bytes and then a file, without a cork, is met by a guess: while files_foreseen is above 0 the bytes that
+ * a socket writes in its own callback are held until that ends. A file renews the guess for TRI_FILES_FORESEEN such
  * callbacks; one in which no file followed has cost a system call and takes one off, so a program without files soon
  * pays nothing. Workers begin with the guess that files are written.
  *
- * Invariant: what the kernel holds is followed by more before the flush or the socket's callback ends, or is pushed there
- * (TRI_DUE_PUSH), whatever has become of the file.
+ * Invariant: what the kernel holds is followed by more before the flush or the socket's callback ends, or is pushed
+ * there (TRI_DUE_PUSH), whatever has become of the file.
  */
 #include "tune.h"
 #include "writer.h"

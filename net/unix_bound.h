@@ -11,7 +11,8 @@
 
 /*
  * The kernel's own number of the file system in which a directory lies. stat(2) may give another one (btrfs, overlays),
- * so a socket is bound there for a moment; if that cannot be, it is what stat(2) says. false: this system does not tell.
+ * so a socket is bound there for a moment; if that cannot be, it is what stat(2) says. false: this system does not
+ * tell.
  */
 bool tri_unix_bound_device(const char *directory, uint32_t *device);
 

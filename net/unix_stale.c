@@ -4,10 +4,11 @@
  * A file is stale if connecting to it is refused and no socket is bound to it: one that is bound and will listen a
  * moment later refuses too. Linux tells which files sockets are bound to (unix_bound.h), by device and inode and not by
  * name: the same name may be another file elsewhere, in another mount namespace or under another root, and the same
- * file may have many names. On other systems, and of sockets in another network namespace, we do not learn it. To look and then to unlink would be a trap: of two servers that come up
- * at once the slower one would unlink the socket of the faster, who then listens where nobody finds it. No system call
- * unlinks a file only if it is a certain one. But taking a file away by renaming it is atomic, only one can have it,
- * and then it lies where nobody else looks: there it is looked at again.
+ * file may have many names. On other systems, and of sockets in another network namespace, we do not learn it. To look
+ * and then to unlink would be a trap: of two servers that come up at once the slower one would unlink the socket of the
+ * faster, who then listens where nobody finds it. No system call unlinks a file only if it is a certain one. But taking
+ * a file away by renaming it is atomic, only one can have it, and then it lies where nobody else looks: there it is
+ * looked at again.
  *
  *   - is it the inode that refused? It is held meanwhile, so that its number cannot go to another;
  *   - is it still stale? The first time its server may not have been there yet.

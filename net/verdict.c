@@ -77,8 +77,8 @@ tri_verdict(enum tri_operation operation, int error)
     return operation == TRI_ON_ACCEPT ? TRI_SHORT : TRI_BROKEN;
 }
 
-/* Control data is cut when there is no descriptor left for one that came; there is room for all that can come. Of a record
- * that is larger than what was offered the rest is lost. */
+/* Control data is cut when there is no descriptor left for one that came; there is room for all that can come. Of a
+ * record that is larger than what was offered the rest is lost. */
 int
 tri_error_of_flags(int flags)
 {

@@ -61,7 +61,8 @@ tri_order_refuse(tr_socket *socket, const struct tri_order *order, tr_status sta
     return tri_order_tell(socket, order, status) == TR_OK ? status : TR_ENOMEM;
 }
 
-/* The call failed and the socket with it: the callback gets the reason too, as in Node before the error, at the end after. */
+/* The call failed and the socket with it: the callback gets the reason too, as in Node before the error, at the end
+ * after. */
 static tr_status
 refuse(tr_socket *socket, const struct tri_order *order, tr_status status, int system)
 {

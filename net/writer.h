@@ -140,8 +140,8 @@ tr_status tri_order_write(tr_socket *socket, const struct tri_order *order);
 /* Puts into the queue what is left of its slice after the first `taken` bytes. TR_OK, TR_ENOMEM. */
 tr_status tri_order_enqueue(tr_socket *socket, const struct tri_order *order, size_t taken);
 
-/* Its callback is called with this as soon as the call has returned, but after an error event that is due. TR_OK; TR_ENOMEM:
- * it cannot be. */
+/* Its callback is called with this as soon as the call has returned, but after an error event that is due. TR_OK;
+ * TR_ENOMEM: it cannot be. */
 tr_status tri_order_tell(tr_socket *socket, const struct tri_order *order, tr_status status);
 
 /* Nothing waits, and the kernel can be asked. */

@@ -608,8 +608,8 @@ leave_directory:
 }
 
 /*
- * Takes the directory, or if that holds a trace, the first of its sub-directories 2, 3 ... that holds none. Whoever makes
- * the file `metadata` first has it, so processes that start at the same time each get one.
+ * Takes the directory, or if that holds a trace, the first of its sub-directories 2, 3 ... that holds none. Whoever
+ * makes the file `metadata` first has it, so processes that start at the same time each get one.
  */
 static tr_status
 find_place(struct tri_trace *trace, const struct tr_trace_options *options)

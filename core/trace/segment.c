@@ -58,7 +58,8 @@ rename_segment(const struct tri_segments *segments, struct tri_segment *segment,
     return true;
 }
 
-/* What posix_fallocate() answers, once no signal interrupts it. A limit on the size of files is an answer, no signal. */
+/* What posix_fallocate() answers, once no signal interrupts it. A limit on the size of files is an answer, no
+ * signal. */
 static int
 reserve_blocks(int fd, size_t bytes)
 {

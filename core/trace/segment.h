@@ -3,9 +3,10 @@
  *
  * A reader would stumble over a packet without events, so a file is made under a name that begins with a dot, which
  * readers ignore, and is shown under its real name once it holds one. Its blocks are reserved when it is made: a full
- * disk, or a limit on the size of files, refuses the file instead of killing the writer with SIGBUS or SIGXFSZ. A stream either keeps all its segments, as far as
- * a budget that it may share with others reaches, or a fixed number: then the oldest is hidden, filled anew, and
- * shown again under the next name, so that a reader never sees a half-overwritten one.
+ * disk, or a limit on the size of files, refuses the file instead of killing the writer with SIGBUS or SIGXFSZ. A
+ * stream either keeps all its segments, as far as a budget that it may share with others reaches, or a fixed number:
+ * then the oldest is hidden, filled anew, and shown again under the next name, so that a reader never sees a
+ * half-overwritten one.
  *
  * Making a file and bringing its pages into memory takes up to a millisecond, and for ever where a disk hangs. So all
  * files but the first of each stream are made by a thread of their own, the maker, ahead of their use. A stream that
@@ -62,8 +63,9 @@ tr_status tri_maker_start(struct tri_maker **out, const char *path);
 void tri_maker_stop(struct tri_maker *maker);
 
 /*
- * Makes the first file, hidden. bytes_left may be NULL; wait_ns is how long tri_segments_next() may wait. Thread: setup.
- * Returns TR_OK; TR_ENOMEM; TR_ENOSPC when bytes_left is used up; what the system answers. On failure nothing is left.
+ * Makes the first file, hidden. bytes_left may be NULL; wait_ns is how long tri_segments_next() may wait. Thread:
+ * setup. Returns TR_OK; TR_ENOMEM; TR_ENOSPC when bytes_left is used up; what the system answers. On failure nothing is
+ * left.
  */
 tr_status tri_segments_open(struct tri_segments **out, struct tri_maker *maker, int directory, const char *stream,
                             size_t bytes, unsigned keep, int64_t *bytes_left, uint64_t wait_ns);

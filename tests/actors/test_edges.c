@@ -1,6 +1,6 @@
 /*
- * Promises that are easily kept in the plain case and were once broken at an edge: slow receivers, deep families, what an
- * actor leaves behind, actors that are killed, calls with NULL or from where they would wait for themselves.
+ * Promises that are easily kept in the plain case and were once broken at an edge: slow receivers, deep families, what
+ * an actor leaves behind, actors that are killed, calls with NULL or from where they would wait for themselves.
  */
 #include "helpers.h"
 #include "stage.h"

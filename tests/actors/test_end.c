@@ -1,7 +1,7 @@
 /*
- * Every way to end an actor, times every answer of its stopping callback, times states that come from the pools and from
- * malloc: what waits for the actor is freed, its name is void where it must be, and all memory is back at the latest when
- * the runtime has stopped (the leak checker of the sanitized build sees that).
+ * Every way to end an actor, times every answer of its stopping callback, times states that come from the pools and
+ * from malloc: what waits for the actor is freed, its name is void where it must be, and all memory is back at the
+ * latest when the runtime has stopped (the leak checker of the sanitized build sees that).
  *
  * And chains of actors that end each other, longer than any stack is deep: workers have a small one here.
  */

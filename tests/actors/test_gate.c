@@ -1,6 +1,6 @@
 /*
- * What the end of many workers costs, counted: the calls that wake all who wait for the runtime's condition. This program
- * is linked so that the library's calls come here.
+ * What the end of many workers costs, counted: the calls that wake all who wait for the runtime's condition. This
+ * program is linked so that the library's calls come here.
  */
 #include "stage.h"
 

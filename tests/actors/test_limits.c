@@ -1,6 +1,6 @@
 /*
- * Arguments at and beyond their limits, full mailboxes and who a message in them says it is from, names that mean nobody,
- * and what a runtime with hardly any room on its lanes still delivers.
+ * Arguments at and beyond their limits, full mailboxes and who a message in them says it is from, names that mean
+ * nobody, and what a runtime with hardly any room on its lanes still delivers.
  */
 #include "actor_internal.h"
 #include "helpers.h"

@@ -1,6 +1,6 @@
 /*
- * Load: what heedful senders lose and leave under way, what notices cost a subscriber that is stuck, and what the counters
- * say. Everything is counted; no test depends on how fast anything is.
+ * Load: what heedful senders lose and leave under way, what notices cost a subscriber that is stuck, and what the
+ * counters say. Everything is counted; no test depends on how fast anything is.
  */
 #include "helpers.h"
 #include "mailbox.h"
@@ -233,7 +233,8 @@ an_actor_does_not_inherit_the_crowd_of_its_slot(void **state)
     assert_int_equal(tally_read(&wrong), 0);
 }
 
-/* Two that are flooded and heed each other do not wait for each other: it is the receiver that counts, not its worker. */
+/* Two that are flooded and heed each other do not wait for each other: it is the receiver that counts, not its
+ * worker. */
 struct peer {
     tr_ref partner;
     uint32_t left;
@@ -512,8 +513,8 @@ the_counter_of_received_messages_is_exact_while_a_handler_hangs(void **state)
 }
 
 /*
- * A random program: actors with mailboxes of all kinds that send to each other, to themselves, to nobody, by timers and by
- * offloaded functions, and end and are born again. When it has come to rest every message that began has ended.
+ * A random program: actors with mailboxes of all kinds that send to each other, to themselves, to nobody, by timers and
+ * by offloaded functions, and end and are born again. When it has come to rest every message that began has ended.
  */
 #define CAST 24u
 

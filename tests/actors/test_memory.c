@@ -1,6 +1,6 @@
 /*
- * What limits say is what the process holds, within a factor of 2. Each case runs in a child of its own, so that nothing
- * of another is still there; the sanitizers, which hold memory of their own, are left out.
+ * What limits say is what the process holds, within a factor of 2. Each case runs in a child of its own, so that
+ * nothing of another is still there; the sanitizers, which hold memory of their own, are left out.
  */
 #include "mailbox.h"
 #include "stage.h"

@@ -3,16 +3,17 @@
  *
  *   actor-troupe BENCH [--n N] [--actors A] [--workers W]
  *
- * Runs one bench, prints "ns_per_op X", the time of the work divided by N, and for idle "bytes_per_actor X" too. An unknown
- * bench ends with status 77. Every bench counts what its actors did, and a run that did not do all of it is a failure.
+ * Runs one bench, prints "ns_per_op X", the time of the work divided by N, and for idle "bytes_per_actor X" too. An
+ * unknown bench ends with status 77. Every bench counts what its actors did, and a run that did not do all of it is a
+ * failure.
  *
  *   pingpong, pingpong-x  two actors pass a countdown from N to 0; -x: on two workers
  *   ring                  A actors in a circle pass a countdown
  *   count, count-x        a producer sends N numbers to a counter; -x: from another worker
  *   fanin                 A producers on all workers send to one counter
  *   big                   A actors each ping a random other and wait for its pong, again and again
- *   bank                  a teller keeps 100 transfers between A accounts under way; an account that waits for a credit to
- *                         arrive defers debits
+ *   bank                  a teller keeps 100 transfers between A accounts under way; an account that waits for a credit
+ *                         to arrive defers debits
  *   spawn                 an actor is made, is sent a message, answers and ends; in batches
  *   idle                  an actor is made, answers a message and lives on
  *

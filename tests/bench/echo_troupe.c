@@ -4,8 +4,8 @@
  *   echo-troupe --port P --workers N [--timeout MS [--others K]]
  *
  * Echoes on 127.0.0.1:P, with an idle timeout on every connection if one is given, and K more sockets that wait for
- * theirs without a connection, since descriptors are few; prints "ready" when it listens, and on SIGTERM or SIGINT "accepted K0 K1 ...", the connections
- * that each worker got.
+ * theirs without a connection, since descriptors are few; prints "ready" when it listens, and on SIGTERM or SIGINT
+ * "accepted K0 K1 ...", the connections that each worker got.
  */
 #include <inttypes.h>
 #include <signal.h>

@@ -6,8 +6,8 @@
  * a piece of one random pattern that depends on the connection and on how many it has sent, so that bytes which went to
  * the wrong connection, came twice or got lost are found.
  *
- * When the time is over nothing new is sent; what is still under way gets two seconds to come back. Whatever does not, and
- * every connection that breaks, is an error, and an error makes the exit status 1.
+ * When the time is over nothing new is sent; what is still under way gets two seconds to come back. Whatever does not,
+ * and every connection that breaks, is an error, and an error makes the exit status 1.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -196,7 +196,8 @@ client_receive(struct load *load, struct client *client)
         client_finish(load, client);
 }
 
-/* An address has ports for so many connections to one server; to a server on loopback others connect from 127.0.0.2 on. */
+/* An address has ports for so many connections to one server; to a server on loopback others connect from 127.0.0.2
+ * on. */
 static void
 choose_source(const struct load *load, const struct client *client)
 {

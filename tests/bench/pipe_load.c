@@ -3,11 +3,12 @@
  *
  *   troupe-pipe-load [--mb 256] [--connections 1] [--rounds 5] [--cpu C] [--load-cpu C] -- PROXY... [-- PROXY...]
  *
- * Starts each PROXY command with "--port P --to Q" added, on CPU --cpu (default 0; -1: any). In each round every proxy has
- * its turn: the connections together carry so many MB from this process through the proxy back to this process, which
- * runs on CPU --load-cpu (default 1) and counts what arrives. Prints, per proxy, the medians over the rounds of MB per second
- * and of milliseconds of the proxy's CPU time per 100 MB, and the ratio to the last proxy, median of the rounds' ratios.
- * The bytes that arrive are compared with those sent in one piece of every 16, so that looking costs little.
+ * Starts each PROXY command with "--port P --to Q" added, on CPU --cpu (default 0; -1: any). In each round every proxy
+ * has its turn: the connections together carry so many MB from this process through the proxy back to this process,
+ * which runs on CPU --load-cpu (default 1) and counts what arrives. Prints, per proxy, the medians over the rounds of
+ * MB per second and of milliseconds of the proxy's CPU time per 100 MB, and the ratio to the last proxy, median of the
+ * rounds' ratios. The bytes that arrive are compared with those sent in one piece of every 16, so that looking costs
+ * little.
  */
 #include <arpa/inet.h>
 #include <errno.h>

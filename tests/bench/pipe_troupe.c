@@ -3,8 +3,8 @@
  *
  *   pipe-troupe --port P --to Q [--workers N] [--across]
  *
- * Listens on 127.0.0.1:P and pipes each connection to one of its own to 127.0.0.1:Q, both ways. --across: that one lives
- * on another worker than the connection. Prints "ready" when it listens.
+ * Listens on 127.0.0.1:P and pipes each connection to one of its own to 127.0.0.1:Q, both ways. --across: that one
+ * lives on another worker than the connection. Prints "ready" when it listens.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -3,9 +3,9 @@
  *
  *   pipe-uv --port P --to Q
  *
- * What is read is written at once with uv_try_write; only what the kernel does not take goes into a uv_write, whose buffer
- * comes from a list of used ones. While more than WINDOW bytes wait on one side the other is not read. As long as
- * nothing waits all reads go into one buffer, which stays in the cache.
+ * What is read is written at once with uv_try_write; only what the kernel does not take goes into a uv_write, whose
+ * buffer comes from a list of used ones. While more than WINDOW bytes wait on one side the other is not read. As long
+ * as nothing waits all reads go into one buffer, which stays in the cache.
  */
 #include <signal.h>
 #include <stdbool.h>

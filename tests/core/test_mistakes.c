@@ -1,5 +1,6 @@
 /*
- * A Debug build ends a program that holds or releases a slice after its last release, and says where the buffer came from.
+ * A Debug build ends a program that holds or releases a slice after its last release, and says where the buffer came
+ * from.
  */
 #include "mistakes.h"
 

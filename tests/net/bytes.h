@@ -1,6 +1,6 @@
 /*
- * Bytes that tell where they belong: the byte at a place of a stream depends on the stream and on the place, so that bytes
- * which are lost, come twice, in another order or from another stream do not go unnoticed.
+ * Bytes that tell where they belong: the byte at a place of a stream depends on the stream and on the place, so that
+ * bytes which are lost, come twice, in another order or from another stream do not go unnoticed.
  */
 #ifndef TESTS_NET_BYTES_H
 #define TESTS_NET_BYTES_H

@@ -47,9 +47,9 @@ void stage_play(unsigned workers, void (*script)(void));
 void stage_end(void);
 
 /*
- * Acts that come later, on the director's worker. How fast the machine is decides nothing: what must come is waited for,
- * and what must not come has had its chance when the loop has turned so often that all that was under way between the
- * actors and descriptors of this worker has arrived. stage_after() is for times that are part of a promise.
+ * Acts that come later, on the director's worker. How fast the machine is decides nothing: what must come is waited
+ * for, and what must not come has had its chance when the loop has turned so often that all that was under way between
+ * the actors and descriptors of this worker has arrived. stage_after() is for times that are part of a promise.
  */
 void stage_after(unsigned ms, void (*act)(void *argument), void *argument);
 
@@ -90,8 +90,8 @@ void stage_adopt_as(struct endpoint *endpoint, int fd, struct tr_socket_options 
 void stage_adopt(struct endpoint *endpoint, int fd);
 
 /*
- * A peer that owes nothing to the library: a descriptor that is read now and then on the director's worker, without blocking,
- * as `per_look` bytes every millisecond, until it ends; then it is closed.
+ * A peer that owes nothing to the library: a descriptor that is read now and then on the director's worker, without
+ * blocking, as `per_look` bytes every millisecond, until it ends; then it is closed.
  */
 struct raw_peer {
     int fd;

@@ -1,6 +1,6 @@
 /*
- * Sockets that are driven from afar (remote.h): what is ordered in one callback, what becomes of orders that are refused
- * or find nobody, and when our side ends while an owner has events to answer.
+ * Sockets that are driven from afar (remote.h): what is ordered in one callback, what becomes of orders that are
+ * refused or find nobody, and when our side ends while an owner has events to answer.
  */
 #include "hands.h"
 #include "helpers.h"
@@ -362,7 +362,8 @@ close_first(bool ends)
     await_closed(&first);
 }
 
-/* The orders come from worker 0. That to a socket which is gone is refused there, and lost on its way from elsewhere. */
+/* The orders come from worker 0. That to a socket which is gone is refused there, and lost on its way from
+ * elsewhere. */
 static void
 the_second_socket_of_a_pipe_that_never_opens_does_not_stay_open(void **state)
 {

@@ -912,7 +912,8 @@ a_hold_keeps_it_alive_without_any_socket(void **state)
     idle_case(&plain, true, true);
 }
 
-/* A life that is ended in the callback in which it began: it has its own close event, and its writes are called back. */
+/* A life that is ended in the callback in which it began: it has its own close event, and its writes are called
+ * back. */
 
 static void
 lives_for_a_moment(struct endpoint *self, const char *event)

@@ -1,6 +1,6 @@
 /*
- * A Debug build ends a program that calls a function of a socket or a server on a thread that it is not for, or after the
- * end, with a line that names the function.
+ * A Debug build ends a program that calls a function of a socket or a server on a thread that it is not for, or after
+ * the end, with a line that names the function.
  */
 #include "mistakes.h"
 #include "stage.h"

@@ -850,7 +850,8 @@ sockets_of_owners_that_die_are_destroyed(void **state)
     }
 }
 
-/* A timeout that is due while the socket stands still for its owner is not told any more when the owner switches it off. */
+/* A timeout that is due while the socket stands still for its owner is not told any more when the owner switches it
+ * off. */
 
 static struct {
     unsigned timeouts;

@@ -1,6 +1,6 @@
 /*
- * Pipes, seen from the far ends: a socket of the library's on one end of a connection, a plain descriptor of this thread's
- * on the other.
+ * Pipes, seen from the far ends: a socket of the library's on one end of a connection, a plain descriptor of this
+ * thread's on the other.
  */
 #include "bytes.h"
 #include "helpers.h"
@@ -571,7 +571,8 @@ no_more_than_the_window_and_a_read_waits_for_a_slow_reader(void **state)
     everywhere(slow_reader);
 }
 
-/* Small parts that wait: each would bind a slab, if it were not copied. Its worker is busy with other reads meanwhile. */
+/* Small parts that wait: each would bind a slab, if it were not copied. Its worker is busy with other reads
+ * meanwhile. */
 static void
 small_parts(const struct place *place)
 {

@@ -1,7 +1,8 @@
 /*
  * Reading: texts that come in pieces, pausing, and what waits in a pause.
  *
- * The peer is a raw descriptor that the play writes to; an act waits until all has settled where the socket shall see two pieces.
+ * The peer is a raw descriptor that the play writes to; an act waits until all has settled where the socket shall see
+ * two pieces.
  */
 #include "helpers.h"
 #include "stage.h"

@@ -597,8 +597,8 @@ connect_one_more(void *argument)
     close(tests_peer_connect(stage_port));
 }
 
-/* A share that is stopped three times and killed, and connections that are assigned to it before the server hears of its
- * end, or after, to its successor. They take all places that their address has. */
+/* A share that is stopped three times and killed, and connections that are assigned to it before the server hears of
+ * its end, or after, to its successor. They take all places that their address has. */
 #define PLACES 12u
 
 static tr_ref stopped_share;

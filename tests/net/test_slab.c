@@ -122,8 +122,9 @@ few_bytes_that_are_held_lie_side_by_side(void **state)
 }
 
 /*
- * Holders let most go and keep a little for long, in whatever sizes: the worker's slabs stay as many as they may be, and
- * what is read while none of them is free takes at most twice its bytes, since a holder's memory is its buffer's alone.
+ * Holders let most go and keep a little for long, in whatever sizes: the worker's slabs stay as many as they may be,
+ * and what is read while none of them is free takes at most twice its bytes, since a holder's memory is its buffer's
+ * alone.
  */
 
 #define KEPT 512

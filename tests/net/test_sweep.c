@@ -2,8 +2,8 @@
  * A sweep: programs in which the nth allocation fails, and such in which the next few fail with it, for every n until
  * none does.
  *
- * Whatever n is, the program comes to an end by itself: it did what it was for, or somebody heard why not, by a status or
- * an event. Then the runtime stops within its time, nothing was killed, no descriptor is left, and, where the leak
+ * Whatever n is, the program comes to an end by itself: it did what it was for, or somebody heard why not, by a status
+ * or an event. Then the runtime stops within its time, nothing was killed, no descriptor is left, and, where the leak
  * checker is built in, no memory. libuv's own allocations are left alone: without memory for its loop it ends the
  * process.
  */

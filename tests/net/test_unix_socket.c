@@ -1,6 +1,6 @@
 /*
- * Connecting over unix sockets: paths and abstract names, and what is said of those that lead nowhere. The listening side
- * is plain system calls.
+ * Connecting over unix sockets: paths and abstract names, and what is said of those that lead nowhere. The listening
+ * side is plain system calls.
  */
 #include "helpers.h"
 #include "stage.h"

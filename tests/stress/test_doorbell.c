@@ -2,9 +2,9 @@
  * Provokes: a message that is published while the worker makes up its mind to sleep.
  *
  * Workers sleep at once, and every producer waits for the answer to its message before it sends the next, so that a
- * worker goes to sleep as often as it can, each time with somebody about to wake it. A wake-up that is lost shows as a producer that
- * waits for ever. Threads outside and actors of another worker take part together, so wakers also race with each other.
- * TROUPE_STRESS=n makes n times as many rounds.
+ * worker goes to sleep as often as it can, each time with somebody about to wake it. A wake-up that is lost shows as a
+ * producer that waits for ever. Threads outside and actors of another worker take part together, so wakers also race
+ * with each other. TROUPE_STRESS=n makes n times as many rounds.
  */
 #include "helpers.h"
 #include "stage.h"

@@ -15,9 +15,9 @@
  * with unanswered events; sockets that vanish while everything of this is on its way to them. At the end each of these
  * must have happened (`seen`).
  *
- * Checked: every byte says from whom it is (two bits) and which of his it is (six bits), so each sink's peer sees whether
- * one is missing or out of its place. Whatever is not destroyed gets all of it. Every question is answered. All sockets
- * close, and no descriptor is left.
+ * Checked: every byte says from whom it is (two bits) and which of his it is (six bits), so each sink's peer sees
+ * whether one is missing or out of its place. Whatever is not destroyed gets all of it. Every question is answered. All
+ * sockets close, and no descriptor is left.
  *
  * TROUPE_STRESS_SEEDS says how many seeds are played, TROUPE_STRESS_FIRST the first one.
  */

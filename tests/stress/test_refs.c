@@ -2,8 +2,9 @@
  * Provokes: a message that arrives at the moment at which its actor ends, and a slot that is used again at once.
  *
  * On each of three workers a nurse spawns short-lived actors here and there and publishes their names; hunters on all
- * workers, and a thread outside, send to whatever names they find, most of them stale, and kill some. Every actor checks that each
- * message it gets was meant for it. At the end every payload was freed once: received, refused or buried.
+ * workers, and a thread outside, send to whatever names they find, most of them stale, and kill some. Every actor
+ * checks that each message it gets was meant for it. At the end every payload was freed once: received, refused or
+ * buried.
  */
 #include "helpers.h"
 #include "stage.h"

@@ -1,13 +1,13 @@
 /*
  * Random stops under load, from seeds: TESTS_STOPS says how many (30), TESTS_SEED where they begin.
  *
- * In each round a runtime of one to four workers plays everything at once: connections that echo or are piped to another
- * one, peers from outside that come, send and reset, descriptors handed over with bytes, offloaded functions that run,
- * wait in the queue or spawn actors, spawns to and fro, timers, messages with payloads between workers. At a random
- * moment it is stopped, with a deadline of 0 to 30 ms.
+ * In each round a runtime of one to four workers plays everything at once: connections that echo or are piped to
+ * another one, peers from outside that come, send and reset, descriptors handed over with bytes, offloaded functions
+ * that run, wait in the queue or spawn actors, spawns to and fro, timers, messages with payloads between workers. At a
+ * random moment it is stopped, with a deadline of 0 to 30 ms.
  *
- * Checked after each: payloads, results and arguments were freed exactly once each; descriptors and threads are as many as
- * before, but for the threads that the report counts. The leak checker of the sanitized build sees the rest.
+ * Checked after each: payloads, results and arguments were freed exactly once each; descriptors and threads are as many
+ * as before, but for the threads that the report counts. The leak checker of the sanitized build sees the rest.
  */
 #include "helpers.h"
 

@@ -1,10 +1,10 @@
 /*
  * Faults on demand: the nth call of a kind fails, or answers with a flag.
  *
- * A program that links tests_fault has its own calls of the functions below, and those of the library in it, led through
- * here (the linker's --wrap); what other libraries call is not touched. So it works under the sanitizers too, whose own
- * functions are the real ones. Any thread may call; plans are made by one thread while nobody else is in the middle of
- * a plan.
+ * A program that links tests_fault has its own calls of the functions below, and those of the library in it, led
+ * through here (the linker's --wrap); what other libraries call is not touched. So it works under the sanitizers too,
+ * whose own functions are the real ones. Any thread may call; plans are made by one thread while nobody else is in the
+ * middle of a plan.
  */
 #ifndef TESTS_SUPPORT_FAULT_H
 #define TESTS_SUPPORT_FAULT_H
@@ -36,7 +36,8 @@ enum fault_call {
     FAULT_CALLS,
 };
 
-/* Of the calls of this kind that come from now on, `times` fail from the nth (1 is the next) on: with error, an errno. */
+/* Of the calls of this kind that come from now on, `times` fail from the nth (1 is the next) on: with error, an
+ * errno. */
 void fault_plan(enum fault_call call, unsigned nth, unsigned times, int error);
 
 /* Of recvmsg: these flags are added to what the nth one answers, and what came as control data is lost. */

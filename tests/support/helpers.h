@@ -1,5 +1,6 @@
 /*
- * What tests share: waiting for a condition, counting what a process holds, and a peer that owes nothing to the library.
+ * What tests share: waiting for a condition, counting what a process holds, and a peer that owes nothing to the
+ * library.
  */
 #ifndef TESTS_SUPPORT_HELPERS_H
 #define TESTS_SUPPORT_HELPERS_H
@@ -20,8 +21,8 @@ uint64_t tests_now_ns(void);
 /* Holds the calling thread for that long, as a callback does that works without a pause. */
 void tests_hold(unsigned ms);
 
-/* Lets that much time go by. It is for time that is meant itself: the pace of a thread that disturbs others, a moment at
- * random. Nothing can be expected to have happened in it. */
+/* Lets that much time go by. It is for time that is meant itself: the pace of a thread that disturbs others, a moment
+ * at random. Nothing can be expected to have happened in it. */
 void tests_let_pass(uint64_t ns);
 
 /* How many times as much as by default a test does that can go on for long: TROUPE_STRESS, or 1. */
@@ -56,7 +57,8 @@ int tests_peer_connect(uint16_t port);
 /* Listens on a port of 127.0.0.1 that the system chooses. Returns the descriptor, -1 on failure. */
 int tests_peer_listen(uint16_t *port);
 
-/* Keeps a port of 127.0.0.1 where nobody listens: it refuses, and nobody else gets it, until the descriptor is closed. */
+/* Keeps a port of 127.0.0.1 where nobody listens: it refuses, and nobody else gets it, until the descriptor is
+ * closed. */
 int tests_peer_refuse(uint16_t *port);
 
 /* The next connection to a descriptor of tests_peer_listen(), -1 if none comes. */
@@ -65,7 +67,8 @@ int tests_peer_accept(int listener);
 /* Sends all of it. false: the connection does not take it. */
 bool tests_peer_send(int fd, const void *data, size_t size);
 
-/* Receives until size bytes are there or the peer has ended. Returns how many came; -1 after an error, such as a reset. */
+/* Receives until size bytes are there or the peer has ended. Returns how many came; -1 after an error, such as a
+ * reset. */
 long tests_peer_receive(int fd, void *data, size_t size);
 
 /* true when the peer ends its side and nothing more came before. */

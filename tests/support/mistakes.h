@@ -15,8 +15,8 @@ struct mistake {
 /* At the beginning of main(): makes the mistake that the arguments name and exits, or returns if they name none. */
 void mistakes_main(int argc, char **argv, const struct mistake *mistakes, size_t count);
 
-/* Makes each in a process of its own and fails the test unless that is aborted with its message on stderr. In a build with
- * NDEBUG, which looks for no mistakes, the test is skipped. */
+/* Makes each in a process of its own and fails the test unless that is aborted with its message on stderr. In a build
+ * with NDEBUG, which looks for no mistakes, the test is skipped. */
 void mistakes_all_speak(const struct mistake *mistakes, size_t count);
 
 #endif

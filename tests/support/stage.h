@@ -1,6 +1,6 @@
 /*
- * A stage for tests of actors: a runtime, actors whose behaviour is a function of the test, and a place where the test waits
- * for what they report.
+ * A stage for tests of actors: a runtime, actors whose behaviour is a function of the test, and a place where the test
+ * waits for what they report.
  */
 #ifndef TESTS_SUPPORT_STAGE_H
 #define TESTS_SUPPORT_STAGE_H

@@ -1,6 +1,6 @@
 /*
- * Counts the work of a program without a clock: the basic blocks that it runs, and the bytes that it asks for. The program is
- * compiled with -fsanitize-coverage=trace-pc, this file is not. At its end it prints both.
+ * Counts the work of a program without a clock: the basic blocks that it runs, and the bytes that it asks for. The
+ * program is compiled with -fsanitize-coverage=trace-pc, this file is not. At its end it prints both.
  */
 #include <inttypes.h>
 #include <stddef.h>

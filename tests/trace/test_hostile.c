@@ -1,7 +1,7 @@
 /*
- * Traces that nobody recorded. Those made to be slow are read by a troupe-trace that counts its work: four times the trace
- * may be four times the work and a little, not sixteen times. Those damaged at random must end it properly: with a verdict
- * or a refusal. TROUPE_FUZZ_ROUNDS in the environment asks for more of these.
+ * Traces that nobody recorded. Those made to be slow are read by a troupe-trace that counts its work: four times the
+ * trace may be four times the work and a little, not sixteen times. Those damaged at random must end it properly: with
+ * a verdict or a refusal. TROUPE_FUZZ_ROUNDS in the environment asks for more of these.
  */
 #include <inttypes.h>
 #include <setjmp.h>

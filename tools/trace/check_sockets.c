@@ -2,9 +2,9 @@
  * The rule of sockets: a table of the lives that one can have.
  *
  * A socket begins without a connection (spawned), with one that a server accepted, or without one and gets a descriptor
- * that is connected (adopted). What has not connected can be written to, can end its side, time out, fail and close; data,
- * drain and the peer's end need the connection. A closed socket may begin again. An accepted one records its connect
- * only if it said so.
+ * that is connected (adopted). What has not connected can be written to, can end its side, time out, fail and close;
+ * data, drain and the peer's end need the connection. A closed socket may begin again. An accepted one records its
+ * connect only if it said so.
  *
  * Beside the table: an error is followed by close and nothing else; the peer ends once, and no data comes after that; a
  * drain answers a write that was queued.

@@ -56,17 +56,18 @@ struct tr_behavior {
 
     size_t state_size; /* bytes of state, at most 1 GiB, aligned for any type, zero before init */
 
-    /* The first thing that runs; may be NULL. argument is the spawner's, valid for the call. Anything but TR_OK ends the
-     * actor at once, without the stopped callback. */
+    /* The first thing that runs; may be NULL. argument is the spawner's, valid for the call. Anything but TR_OK ends
+     * the actor at once, without the stopped callback. */
     tr_status (*init)(tr_actor *self, void *state, const void *argument);
 
     /* A message. The actor owns it until it returns: it may take the payload out or send the message on. */
     void (*receive)(tr_actor *self, void *state, tr_message *message);
 
-    /* Somebody asked the actor to stop; may be NULL. true: it may end (with DRAIN: when its mailbox is empty). false: not
-     * yet, the actor calls tr_exit() when it is done, and goes on receiving until then. With KILL false only keeps the
-     * memory until tr_exit(), or to the end of the runtime: for state that others may still touch, such as a libuv handle
-     * which is closing. Handles that are not closing by then are closed by the runtime's end without their callbacks. */
+    /* Somebody asked the actor to stop; may be NULL. true: it may end (with DRAIN: when its mailbox is empty). false:
+     * not yet, the actor calls tr_exit() when it is done, and goes on receiving until then. With KILL false only keeps
+     * the memory until tr_exit(), or to the end of the runtime: for state that others may still touch, such as a libuv
+     * handle which is closing. Handles that are not closing by then are closed by the runtime's end without their
+     * callbacks. */
     bool (*stopping)(tr_actor *self, void *state, enum tr_stop_mode how);
 
     /* The last thing that runs; may be NULL. */
@@ -91,15 +92,16 @@ struct tr_spawn_options {
 /*
  * Spawns an actor. It is a child of self: when the runtime stops, it stops before self. options may be NULL.
  *
- * On the own worker init runs before the call returns; so generations that are each spawned in the init of the one before
- * nest on the stack. On another one it runs there later; the name is valid at once
+ * On the own worker init runs before the call returns; so generations that are each spawned in the init of the one
+ * before nest on the stack. On another one it runs there later; the name is valid at once
  * and messages sent to it wait. If init fails there, self gets TR_TAG_SPAWN_FAILED and the messages become dead
  * letters.
  *
  * Thread:  owner.
  * Returns: TR_OK; TR_EINVAL (NULL); TR_ENONAME, TR_EBADBEHAVIOR, TR_EBADSTATE, TR_EBADPOLICY (the behavior: no name, no
- *          receive callback, its state_size, its mailbox.policy); TR_EBADWORKER; TR_EBADLIMIT (an argument above 1 GiB);
- *          TR_EFULL (options.lane_limit); TR_EGONE (self was killed); TR_ENOMEM; TR_ESTOPPING; what init returned.
+ *          receive callback, its state_size, its mailbox.policy); TR_EBADWORKER; TR_EBADLIMIT (an argument above 1
+ *          GiB); TR_EFULL (options.lane_limit); TR_EGONE (self was killed); TR_ENOMEM; TR_ESTOPPING; what init
+ *          returned.
  */
 tr_status tr_spawn(tr_actor *self, const struct tr_behavior *behavior, const struct tr_spawn_options *options,
                    tr_ref *out);
@@ -123,8 +125,9 @@ void tr_exit(tr_actor *self);
  * Asks an actor to stop. Asking again, or asking one that is gone, does no harm; a stronger word overrides a weaker
  * one. The request goes the way of messages but overtakes what waits in the mailbox, so that DRAIN means: all that had
  * arrived by then. Its children go on; only the end of the runtime stops families. On the same worker the callbacks of
- * the other, stopping and stopped, may run within the call: chains of actors that stop the next in these callbacks may be
- * of any length, since the calls nest 16 deep and what is asked for below is done when the innermost callback has returned.
+ * the other, stopping and stopped, may run within the call: chains of actors that stop the next in these callbacks may
+ * be of any length, since the calls nest 16 deep and what is asked for below is done when the innermost callback has
+ * returned.
  * Thread:  owner of self.
  * Returns: TR_OK; TR_EINVAL; TR_EBADREF; TR_ENOMEM.
  */
@@ -146,10 +149,10 @@ struct tr_runtime *tr_actor_runtime(const tr_actor *self);
  * The libuv loop of the actor's worker: any handle may be put on it. The actor closes what it opened before it ends,
  * or leaves it behind with memory of its own; the runtime's end closes handles that are left, without knowing whose
  * memory they are. Close callbacks that open and close handles in their turn are called for 1,000 generations; later
- * ones close without their callbacks. Requests that were begun on the loop itself, such as uv_queue_work(), cannot be found
- * there, and so not cancelled: the end waits for them, and for those that their callbacks begin. Work for the pool that
- * shall be cancelled goes through tr_offload_job(). Callbacks that hold the worker are reported by the watchdog, without
- * saying whose they are.
+ * ones close without their callbacks. Requests that were begun on the loop itself, such as uv_queue_work(), cannot be
+ * found there, and so not cancelled: the end waits for them, and for those that their callbacks begin. Work for the
+ * pool that shall be cancelled goes through tr_offload_job(). Callbacks that hold the worker are reported by the
+ * watchdog, without saying whose they are.
  * Thread: owner.
  */
 struct uv_loop_s *tr_actor_loop(tr_actor *self);

@@ -41,15 +41,15 @@ struct tr_stop_report {
 /*
  * Stops everything and frees the runtime. Listeners stop accepting; every actor is asked to stop, children before
  * their parents; what is queued is handled until the deadline; what is then left is killed and counted, and offloaded
- * functions that have not begun are cancelled. Blocks up to deadline_ms, and as long as handlers and offloaded functions
- * that run then take; look-ups of names that the system does not answer hold it up for 50 ms at the most.
+ * functions that have not begun are cancelled. Blocks up to deadline_ms, and as long as handlers and offloaded
+ * functions that run then take; look-ups of names that the system does not answer hold it up for 50 ms at the most.
  *
  * Afterwards no thread, descriptor or byte of the runtime is left, but for look-ups that hang: the report counts them.
  * Their threads touch nothing of the runtime any more; a process may start another one or exit, which ends them. Leak
  * checkers see them and their few bytes as in use.
  *
- * No other thread may be inside a call on this runtime, or begin one: join them first. Offloaded functions may, since the
- * end waits for them: calls that wait for the runtime are answered, with TR_ESTOPPING at the latest.
+ * No other thread may be inside a call on this runtime, or begin one: join them first. Offloaded functions may, since
+ * the end waits for them: calls that wait for the runtime are answered, with TR_ESTOPPING at the latest.
  *
  * report may be NULL; runtime may be NULL (TR_OK).
  * Thread:  any thread that is no worker, once.
@@ -94,7 +94,8 @@ tr_status tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavi
  * Thread:  any. Never blocks.
  * Returns: TR_OK; TR_EINVAL; TR_EBADREF; TR_EBADTAG; TR_EFULL (options.outside_limit); TR_ESTOPPING; TR_ENOMEM. Whether
  *          the actor still lives shows on its worker: a message that finds nobody becomes a dead letter.
- * Limits:  a thread that slows down when it gets TR_EFULL loses nothing, unless the actor limits its own mailbox to less.
+ * Limits:  a thread that slows down when it gets TR_EFULL loses nothing, unless the actor limits its own mailbox to
+ * less.
  */
 tr_status tr_runtime_send(tr_runtime *runtime, tr_ref to, tr_message *message);
 

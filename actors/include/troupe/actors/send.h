@@ -18,10 +18,10 @@ struct tr_runtime;
  * Owner:   the message moves on success and is empty then; on failure it is still the caller's.
  * Order:   messages from one actor to another arrive as they were sent.
  * Thread:  owner of self. Never blocks.
- * Returns: TR_OK, it will be received or become a dead letter; TR_ESTOPPING, it is for another worker and this one has come
- *          to its end, which only callbacks of libuv handles live to see; TR_EGONE, the actor lived on this worker and has
- *          stopped; TR_EFULL, its mailbox (on this worker) is full, or options.lane_limit messages wait for its worker; TR_EINVAL;
- *          TR_EBADREF; TR_EBADTAG; TR_ENOMEM.
+ * Returns: TR_OK, it will be received or become a dead letter; TR_ESTOPPING, it is for another worker and this one has
+ *          come to its end, which only callbacks of libuv handles live to see; TR_EGONE, the actor lived on this worker
+ *          and has stopped; TR_EFULL, its mailbox (on this worker) is full, or options.lane_limit messages wait for its
+ *          worker; TR_EINVAL; TR_EBADREF; TR_EBADTAG; TR_ENOMEM.
  */
 tr_status tr_send(tr_actor *self, tr_ref to, tr_message *message);
 
@@ -37,12 +37,12 @@ tr_tell(tr_actor *self, tr_ref to, uint32_t tag, const void *data, size_t size)
 }
 
 /*
- * Does the receiver keep up? 0: go on. Above 0: a sender that can slow down does so until it is 0 again; the number says
- * roughly how many messages are on their way, and no more than that.
+ * Does the receiver keep up? 0: go on. Above 0: a sender that can slow down does so until it is 0 again; the number
+ * says roughly how many messages are on their way, and no more than that.
  *
  * It is above 0 as soon as one of these holds:
- *   - 4,096 messages wait in the mailbox of `to`, and until no more than 2,048 do; or half of what its behavior's limits
- *     allow, if that is less. Whoever sent them: this counts for each receiver, also one on the own worker;
+ *   - 4,096 messages wait in the mailbox of `to`, and until no more than 2,048 do; or half of what its behavior's
+ *     limits allow, if that is less. Whoever sent them: this counts for each receiver, also one on the own worker;
  *   - this worker has 1,024 messages under way to the worker of `to`, or 32,768 / workers if that is less, but no less
  *     than 192.
  * So senders that hold back while it is not 0, and look before each message or once for 64, lose none: up to 64 workers
@@ -112,13 +112,14 @@ struct tr_dead_letter {
 tr_status tr_dead_letters_subscribe(struct tr_runtime *runtime, tr_ref subscriber);
 
 /*
- * A blocking function for a thread of the pool, and what becomes of it. Of each job that was accepted exactly one comes:
+ * A blocking function for a thread of the pool, and what becomes of it. Of each job that was accepted exactly one
+ * comes:
  *
- *   the message   work has run: a message with this tag that carries the pointer which work returned, with destroy as its
- *                 destructor;
+ *   the message   work has run: a message with this tag that carries the pointer which work returned, with destroy as
+ *                 its destructor;
  *   destroy       work has run, but the actor has ended: destroy(result), unless the result is NULL;
- *   cancel        the runtime ended before work began: cancel(argument), for what work would have freed. Without a cancel
- *                 function destroy(NULL) is called: there is no result.
+ *   cancel        the runtime ended before work began: cancel(argument), for what work would have freed. Without a
+ *                 cancel function destroy(NULL) is called: there is no result.
  *
  * Both functions may be NULL; they are called on the actor's worker.
  */
@@ -132,13 +133,13 @@ struct tr_job {
 
 /*
  * Runs a job on a thread of the pool. The runtime's end waits for a function that runs, and cancels those that have not
- * begun when nothing lives any more or the deadline has passed. A function that makes a call which waits for the runtime,
- * such as tr_runtime_spawn(), gets an answer from it, TR_ESTOPPING at the latest.
+ * begun when nothing lives any more or the deadline has passed. A function that makes a call which waits for the
+ * runtime, such as tr_runtime_spawn(), gets an answer from it, TR_ESTOPPING at the latest.
  *
  * Owner:   job is copied; argument is the caller's; work or cancel may free it.
  * Thread:  owner.
- * Returns: TR_OK; TR_EINVAL; TR_EBADTAG; TR_EGONE (self was killed); TR_ESTOPPING (self is being killed by the runtime's
- *          end); TR_ENOMEM.
+ * Returns: TR_OK; TR_EINVAL; TR_EBADTAG; TR_EGONE (self was killed); TR_ESTOPPING (self is being killed by the
+ *          runtime's end); TR_ENOMEM.
  */
 tr_status tr_offload_job(tr_actor *self, const struct tr_job *job);
 

@@ -12,8 +12,8 @@
 #include <troupe/core/worker.h>
 
 /*
- * At the beginning of each public function of an actor: it is called on the actor's worker, and the actor has not ended.
- * NULL is no mistake here.
+ * At the beginning of each public function of an actor: it is called on the actor's worker, and the actor has not
+ * ended. NULL is no mistake here.
  */
 #ifdef NDEBUG
 #define TRI_CHECK_SELF(self) ((void)0)
@@ -100,8 +100,8 @@ tr_status tri_send_system(struct tri_worker *worker, tr_actor *self, tr_ref to, 
 tr_status tri_send_system_or_keep(struct tri_worker *worker, tr_actor *self, tr_ref to, tr_message *message);
 
 /*
- * A word that must not get lost and could not be sent for lack of memory. It is part of what the sender has already, and
- * stays valid until one of the two is called.
+ * A word that must not get lost and could not be sent for lack of memory. It is part of what the sender has already,
+ * and stays valid until one of the two is called.
  */
 struct tri_owed {
     bool (*send)(struct tri_worker *worker, struct tri_owed *owed); /* again; false: there is still no memory */

@@ -31,8 +31,9 @@ tr_status tr_slice_copy(const void *data, size_t size, tr_slice *out);
 
 /*
  * Gives a new buffer around memory that exists already; destroy(data) is called by whoever releases last, on that
- * thread. destroy may be NULL. It may release what it holds in its turn, in chains of any length: such calls nest 16 deep,
- * and what is released deeper is destroyed when they have returned. The caller owns one hold. Thread: any. Returns TR_OK, TR_EINVAL, TR_ENOMEM.
+ * thread. destroy may be NULL. It may release what it holds in its turn, in chains of any length: such calls nest 16
+ * deep, and what is released deeper is destroyed when they have returned. The caller owns one hold. Thread: any.
+ * Returns TR_OK, TR_EINVAL, TR_ENOMEM.
  */
 tr_status tr_slice_adopt(void *data, size_t size, void (*destroy)(void *data), tr_slice *out);
 

@@ -117,7 +117,8 @@ tr_message_slice(uint32_t tag, tr_slice slice)
 
 /*
  * A message that carries a pointer. Takes what address points to; destroy(address) is called, on any worker, if
- * nobody takes it from the message; it may drop other messages (see tr_slice_adopt()). destroy may be NULL. size is for the receiver and for byte limits. Thread: any.
+ * nobody takes it from the message; it may drop other messages (see tr_slice_adopt()). destroy may be NULL. size is for
+ * the receiver and for byte limits. Thread: any.
  */
 static inline tr_message
 tr_message_pointer(uint32_t tag, void *address, size_t size, void (*destroy)(void *address))

@@ -39,9 +39,9 @@ struct tr_runtime_options {
         pool_size; /* threads that tr_offload() has in this process, at most 1024; default: libuv's 4. Only the first
                            runtime of a process can set it */
     /*
-     * Limits of what one worker is sent, each by all its senders together. They count messages, of 64 bytes in a lane and 80
-     * where they wait for their actor; payloads beyond TR_MESSAGE_INLINE bytes are not counted. Memory follows within a
-     * factor of 2, and 70 KiB for each pair of workers of which one sends to the other.
+     * Limits of what one worker is sent, each by all its senders together. They count messages, of 64 bytes in a lane
+     * and 80 where they wait for their actor; payloads beyond TR_MESSAGE_INLINE bytes are not counted. Memory follows
+     * within a factor of 2, and 70 KiB for each pair of workers of which one sends to the other.
      */
     uint32_t lane_limit; /* messages of other workers that wait on their side, since the lanes are full, which hold
                                1,024 each; the workers may exceed it by 64 each. Default 1,048,576 */
@@ -50,9 +50,9 @@ struct tr_runtime_options {
                                1,048,576 */
 
     /*
-     * The environment variable TR_TRACE=dir switches file tracing on if this leaves it off; TR_TRACE=dir,flight the flight
-     * recorder. What is set here and cannot be done makes the start fail. A variable that cannot be obeyed never does: it
-     * is a line on stderr, and the program runs without a trace.
+     * The environment variable TR_TRACE=dir switches file tracing on if this leaves it off; TR_TRACE=dir,flight the
+     * flight recorder. What is set here and cannot be done makes the start fail. A variable that cannot be obeyed never
+     * does: it is a line on stderr, and the program runs without a trace.
      */
     struct tr_trace_options trace;
 };

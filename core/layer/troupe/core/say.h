@@ -17,8 +17,8 @@
 void tri_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * Between these two, a write that meets a limit or a closed pipe fails and raises no signal. They nest. Thread: any, both
- * on the same.
+ * Between these two, a write that meets a limit or a closed pipe fails and raises no signal. They nest. Thread: any,
+ * both on the same.
  */
 struct tri_quiet {
     sigset_t before;

@@ -26,8 +26,8 @@ int tri_thread_start(uv_thread_t *thread, const char *name, size_t stack_bytes, 
 const struct tri_origin *tri_thread_origin(void);
 
 /*
- * Gives the calling thread an origin for a while, NULL: none. Returns the one before. For threads of libuv's pool, which
- * are not started here. Thread: any.
+ * Gives the calling thread an origin for a while, NULL: none. Returns the one before. For threads of libuv's pool,
+ * which are not started here. Thread: any.
  */
 const struct tri_origin *tri_thread_set_origin(const struct tri_origin *origin);
 
@@ -53,8 +53,9 @@ bool tri_thread_may_poll(int number, int epoll_fd);
 
 /*
  * Sees to it that libuv's pool exists. libuv starts it when it is first used, from the thread that uses it; on a pinned
- * worker all of it would run on that CPU. So this is called before anything on a worker can use the pool: a thread of our
- * own starts it. Waits for that, the first time. If it cannot be done, the pool is started by libuv as ever. Thread: any.
+ * worker all of it would run on that CPU. So this is called before anything on a worker can use the pool: a thread of
+ * our own starts it. Waits for that, the first time. If it cannot be done, the pool is started by libuv as ever.
+ * Thread: any.
  */
 void tri_thread_start_pool(void);
 

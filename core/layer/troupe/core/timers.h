@@ -1,10 +1,10 @@
 /*
  * Timers: one libuv timer per worker drives all of them.
  *
- * Two kinds, in one heap. A tri_timer fires once at its time. A tri_idle fires when nothing touched it for its duration;
- * a touch only notes the time, which is a store, and whoever reaches the top of the heap with a younger touch goes back
- * to where that touch puts it: 100,000 idle timers that are touched by every message cost a look at the clock for each
- * touch and one step through the heap for each duration, and fire to the millisecond.
+ * Two kinds, in one heap. A tri_timer fires once at its time. A tri_idle fires when nothing touched it for its
+ * duration; a touch only notes the time, which is a store, and whoever reaches the top of the heap with a younger touch
+ * goes back to where that touch puts it: 100,000 idle timers that are touched by every message cost a look at the clock
+ * for each touch and one step through the heap for each duration, and fire to the millisecond.
  *
  * A delay begins when it is asked for, however long the callback has run that asks for it, and is never cut short
  * (delay.h).
@@ -47,7 +47,8 @@ struct tri_timers {
 
 tr_status tri_timers_open(struct tri_timers *timers, uv_loop_t *loop);
 
-/* Stops everything and closes the handles; the loop must run once more before it can be closed. Nothing is started then. */
+/* Stops everything and closes the handles; the loop must run once more before it can be closed. Nothing is started
+ * then. */
 void tri_timers_close(struct tri_timers *timers);
 
 /*
@@ -56,14 +57,15 @@ void tri_timers_close(struct tri_timers *timers);
  */
 tr_status tri_timer_start(struct tri_timers *timers, struct tri_timer *timer, uint64_t delay_ms);
 
-/* The same at a given time of uv_now()'s clock; a time that has passed fires in the next turn, or, started by a callback
- * of a timer, a millisecond later. */
+/* The same at a given time of uv_now()'s clock; a time that has passed fires in the next turn, or, started by a
+ * callback of a timer, a millisecond later. */
 tr_status tri_timer_start_at(struct tri_timers *timers, struct tri_timer *timer, uint64_t due_ms);
 
 /* On a timer that is not started it does nothing. */
 void tri_timer_stop(struct tri_timers *timers, struct tri_timer *timer);
 
-/* Fires idle->fire(idle) once, when duration_ms (above 0) passed without a touch. It is not started. TR_OK or TR_ENOMEM. */
+/* Fires idle->fire(idle) once, when duration_ms (above 0) passed without a touch. It is not started. TR_OK or
+ * TR_ENOMEM. */
 tr_status tri_idle_start(struct tri_timers *timers, struct tri_idle *idle, uint64_t duration_ms);
 
 /* On one that is not started it does nothing. */

@@ -49,13 +49,13 @@ enum {
 };
 
 /*
- * Opens the recorder as options and the environment's TR_TRACE say. *out is NULL when nothing is to be recorded, and when
- * the variable asks for what cannot be done: then a line on stderr says so.
+ * Opens the recorder as options and the environment's TR_TRACE say. *out is NULL when nothing is to be recorded, and
+ * when the variable asks for what cannot be done: then a line on stderr says so.
  * workers streams are made, and one more for all threads that are no workers.
  * Thread:  setup.
- * Returns: TR_OK; of options that are on: TR_EINVAL (no directory, an unknown mode); TR_ETOOMANYWORKERS; TR_EBADLIMIT (sizes out of range, or a limit that does not hold a file for each
- *          stream); TR_EEXIST (the directory holds 9,999 traces); TR_ENOMEM; what the system answers. On failure nothing is
- *          left.
+ * Returns: TR_OK; of options that are on: TR_EINVAL (no directory, an unknown mode); TR_ETOOMANYWORKERS; TR_EBADLIMIT
+ *          (sizes out of range, or a limit that does not hold a file for each stream); TR_EEXIST (the directory holds
+ *          9,999 traces); TR_ENOMEM; what the system answers. On failure nothing is left.
  */
 tr_status tri_trace_open(const struct tr_trace_options *options, unsigned workers, struct tri_trace **out);
 

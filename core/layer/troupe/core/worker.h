@@ -50,7 +50,8 @@ struct tri_layer {
     bool (*ready)(struct tri_worker *worker);
     /* The runtime begins to stop: what lives here shall end by itself. Called once. */
     void (*drain)(struct tri_worker *worker);
-    /* The end: what still lives dies now; returns how many that were. The loop runs afterwards, so handles can close. */
+    /* The end: what still lives dies now; returns how many that were. The loop runs afterwards, so handles can
+     * close. */
     uint64_t (*kill)(struct tri_worker *worker);
     /* After the loop has been closed, for all workers one after the other: frees what open made. Thread: setup. */
     void (*close)(struct tri_worker *worker);
@@ -72,7 +73,8 @@ struct tri_worker_activity {
     uint32_t tag;
 };
 
-/* Does the worker run callbacks of libuv's, or sleep in its loop's poll? name is NULL unless they belong to an actor. */
+/* Does the worker run callbacks of libuv's, or sleep in its loop's poll? name is NULL unless they belong to an
+ * actor. */
 static inline bool
 tri_activity_in_loop(const struct tri_worker_activity *activity)
 {
@@ -174,18 +176,19 @@ void tri_runtime_close(struct tri_runtime *runtime);
 /* Closes it if need be, and frees it. NULL does nothing. Thread: setup. */
 void tri_runtime_free(struct tri_runtime *runtime);
 
-/* The layer was told to drain and nothing lives on this worker any more. Saying it again does no harm. Thread: owner. */
+/* The layer was told to drain and nothing lives on this worker any more. Saying it again does no harm. Thread:
+ * owner. */
 void tri_worker_quiet(struct tri_worker *worker);
 
 /* Where the runtime stands in its life: enum tri_phase. Thread: any. */
 unsigned tri_runtime_phase(const struct tri_runtime *runtime);
 
 /*
- * Stages a message for an actor on another worker; it goes out with the turn, or with the 64th. In two steps: begin gives the
- * envelope, whose fields the caller sets, commit lets it go. Between the two nothing else is staged.
+ * Stages a message for an actor on another worker; it goes out with the turn, or with the 64th. In two steps: begin
+ * gives the envelope, whose fields the caller sets, commit lets it go. Between the two nothing else is staged.
  * `urgent` ignores the limit, which is the receiver's: what all workers together hold for it beyond its full lanes.
- * Thread: owner. begin returns TR_OK, TR_EFULL (options.lane_limit), TR_ESTOPPING (the worker is sealed), TR_ENOMEM; then
- * there is nothing to commit.
+ * Thread: owner. begin returns TR_OK, TR_EFULL (options.lane_limit), TR_ESTOPPING (the worker is sealed), TR_ENOMEM;
+ * then there is nothing to commit.
  */
 tr_status tri_worker_stage(struct tri_worker *worker, unsigned target, bool urgent, struct tri_envelope **out);
 void tri_worker_commit(struct tri_worker *worker, unsigned target);
@@ -206,7 +209,8 @@ size_t tri_worker_backlog(const struct tri_worker *worker, unsigned target);
  */
 tr_status tri_worker_post(struct tri_worker *worker, tr_ref to, const tr_message *message, bool urgent);
 
-/* One posted message that was not urgent is given to its receiver now, or never will be: it counts no more. Thread: owner. */
+/* One posted message that was not urgent is given to its receiver now, or never will be: it counts no more. Thread:
+ * owner. */
 void tri_worker_outside_read(struct tri_worker *worker);
 
 /* How many messages that are not urgent were ever posted. Thread: any. */
@@ -216,9 +220,10 @@ uint64_t tri_worker_posted(const struct tri_worker *worker);
 struct tri_worker *tri_worker_current(void);
 
 /*
- * Copies what a message says, without who sends it and its id, a word at a time. Its fields have usually just been stored
- * one by one, and a load that spans two stores which are still on their way to the cache waits for both: a copy by 16
- * bytes costs three times this one. (The library is compiled without vectorizing straight code for the same reason.)
+ * Copies what a message says, without who sends it and its id, a word at a time. Its fields have usually just been
+ * stored one by one, and a load that spans two stores which are still on their way to the cache waits for both: a copy
+ * by 16 bytes costs three times this one. (The library is compiled without vectorizing straight code for the same
+ * reason.)
  */
 static inline void
 tri_message_move(tr_message *to, const tr_message *from)

@@ -36,9 +36,9 @@ struct tr_error {
 /*
  * Reads a port, such as an argument of the program: nothing but decimal digits. out is written on success only.
  * Owner: nothing is kept. Thread: any.
- * Returns: TR_OK; TR_EINVAL (a pointer is NULL); TR_EMISSING (the text is empty); TR_ENOTANUMBER (it does not begin with
- *          a digit, so a sign or a space is a mistake too); TR_ETRAILING (something follows the number); TR_EBADPORT
- *          (above 65535).
+ * Returns: TR_OK; TR_EINVAL (a pointer is NULL); TR_EMISSING (the text is empty); TR_ENOTANUMBER (it does not begin
+ *          with a digit, so a sign or a space is a mistake too); TR_ETRAILING (something follows the number);
+ *          TR_EBADPORT (above 65535).
  */
 tr_status tr_port_parse(const char *text, uint16_t *out);
 

@@ -36,18 +36,18 @@ struct tr_socket_events {
     /* Directly after connect (v10). */
     void (*ready)(tr_socket *socket);
 
-    /* Bytes came (all eras); with an encoding, text. data is lent for the call: hold it to keep it. Without this callback
-     * data is lost. */
+    /* Bytes came (all eras); with an encoding, text. data is lent for the call: hold it to keep it. Without this
+     * callback data is lost. */
     void (*data)(tr_socket *socket, tr_slice data);
 
     /* A descriptor came over a unix socket with options.receive_fds (v0.4, v0.5). The callback owns it; without this
-     * callback it is closed. If this process has no number left for one, it is lost, and the socket fails with TR_EMFILE
-     * before the bytes that came with it are given. */
+     * callback it is closed. If this process has no number left for one, it is lost, and the socket fails with
+     * TR_EMFILE before the bytes that came with it are given. */
     void (*fd)(tr_socket *socket, int fd);
 
     /* The peer sent its FIN and all data before it was delivered (all eras). Unless allow_half_open, the socket ends
-     * its own side as well, after what is queued. As in Node, a connection that is reset together with its last bytes has
-     * ended, too; with options.report_resets that is an error. */
+     * its own side as well, after what is queued. As in Node, a connection that is reset together with its last bytes
+     * has ended, too; with options.report_resets that is an error. */
     void (*end)(tr_socket *socket);
 
     /* All that was queued has gone to the kernel. Once, and always, after writes that returned TR_QUEUED (all eras);
@@ -77,10 +77,10 @@ struct tr_socket_events {
  * reads nothing more, and the peer feels it. Operations that the owner sends before the credit take place "inside" that
  * event. So with a credit of 1 the socket behaves as with callbacks; a larger credit lets the two work at the same
  * time. After its peer's end the socket ends its own side (see allow_half_open) when the owner has answered all events,
- * so what it writes in answer to them is sent. Close is an event like any other and is to be answered, too: the socket's
- * actor stays until then, to be connected again. Descriptors that came with one message are told together, so they may
- * be more than the credit. A socket that waits for credit for longer than options.watchdog_ms of the runtime is named on
- * stderr, once.
+ * so what it writes in answer to them is sent. Close is an event like any other and is to be answered, too: the
+ * socket's actor stays until then, to be connected again. Descriptors that came with one message are told together, so
+ * they may be more than the credit. A socket that waits for credit for longer than options.watchdog_ms of the runtime
+ * is named on stderr, once.
  *
  * A socket whose owner is gone is destroyed, and not kept, after the operations that the owner had sent: when an event
  * finds nobody, or, if it waits for an answer, about a second after the owner's end.

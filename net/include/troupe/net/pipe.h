@@ -4,7 +4,8 @@
  * The pipe takes the place of the data event, and gives bytes whatever the encoding. Back-pressure goes through it:
  * while more than window_bytes of the first socket's wait to be written, the first is not read. Each read counts
  * TR_WRITE_COST_BYTES more, so that the window bounds memory within a factor of 2, however small the reads.
- * A socket may be piped to itself, which is an echo (the documents' own example), and two sockets to each other, which is a proxy.
+ * A socket may be piped to itself, which is an echo (the documents' own example), and two sockets to each other, which
+ * is a proxy.
  *
  * What it does to a socket comes after what was sent to that socket before (remote.h), on one worker as on two.
  *
@@ -13,9 +14,9 @@
  *   - the first is destroyed before that: so is the second, with TR_EPIPE, since what its peer got is not the whole. A
  *     reset by the first one's peer is such an error, also where it comes together with the last bytes, which without a
  *     pipe is an end (options.report_resets);
- *   - the second is closed: if it failed the first is destroyed with TR_EPIPE. If not, or if the first one's own side was
- *     ended already, the first is ended, after what it still has to write, and what it still receives is dropped: so an
- *     answer is sent to its end though nobody reads the questions any more;
+ *   - the second is closed: if it failed the first is destroyed with TR_EPIPE. If not, or if the first one's own side
+ *     was ended already, the first is ended, after what it still has to write, and what it still receives is dropped:
+ *     so an answer is sent to its end though nobody reads the questions any more;
  *   - there is no second: the first is destroyed with TR_EPIPE. A ref that names an actor of another kind is a mistake
  *     that nobody notices.
  *
@@ -49,7 +50,8 @@ struct tr_pipe_options {
  */
 tr_status tr_socket_pipe(struct tr_socket *from, tr_ref to, const struct tr_pipe_options *options);
 
-/* Ends the pipe: data comes as an event again, and the end of this socket is not handed on. Without a pipe it does nothing.
+/* Ends the pipe: data comes as an event again, and the end of this socket is not handed on. Without a pipe it does
+ * nothing.
  * Thread: owner. */
 void tr_socket_unpipe(struct tr_socket *from);
 

@@ -39,9 +39,9 @@ tr_status tr_remote_credit(tr_actor *self, tr_ref socket, uint32_t events);
  * ignored; NULL: here. The name is valid at once. Returns as tr_socket_spawn() and tr_spawn().
  *
  * Without an owner and without a data callback nobody wants the data of this socket yet. Then it is as if it was paused
- * until it has an owner, a pipe or a data callback, or is resumed: no byte is lost, whenever that is ordered. As in Node
- * it notices the end of a stream from which no byte came; otherwise the end waits, too. The other events go to those who
- * listen when they happen.
+ * until it has an owner, a pipe or a data callback, or is resumed: no byte is lost, whenever that is ordered. As in
+ * Node it notices the end of a stream from which no byte came; otherwise the end waits, too. The other events go to
+ * those who listen when they happen.
  */
 tr_status tr_remote_socket(tr_actor *self, const struct tr_socket_options *options,
                            const struct tr_spawn_options *placement, tr_ref *out);
@@ -50,8 +50,8 @@ tr_status tr_remote_socket(tr_actor *self, const struct tr_socket_options *optio
  * tr_socket_connect(). The arguments are checked here, and what they point to is copied (but lookup_data). Connecting,
  * and thus every event of it, begins after all that self sends to the socket in the callback in which it calls this, so
  * an owner or a pipe that is ordered there misses nothing. A socket that connects or is connected already goes on
- * (TR_EALREADY, TR_EISCONN: the connect event comes, or came); one that is destroyed has its close event; TR_EBADADDRESS
- * and TR_ENOMEM are error events.
+ * (TR_EALREADY, TR_EISCONN: the connect event comes, or came); one that is destroyed has its close event;
+ * TR_EBADADDRESS and TR_ENOMEM are error events.
  */
 tr_status tr_remote_connect(tr_actor *self, tr_ref socket, const struct tr_connect_options *options);
 
@@ -59,7 +59,8 @@ tr_status tr_remote_connect(tr_actor *self, tr_ref socket, const struct tr_conne
 tr_status tr_remote_looked_up(tr_actor *self, tr_ref socket, const struct tr_error *error,
                               const struct tr_address *addresses, unsigned count);
 
-/* tr_socket_write_slice(); the call takes a hold of its own. A write that is refused destroys the socket with the error. */
+/* tr_socket_write_slice(); the call takes a hold of its own. A write that is refused destroys the socket with the
+ * error. */
 tr_status tr_remote_write(tr_actor *self, tr_ref socket, tr_slice slice);
 
 /* What tr_remote_write_ask() and tr_remote_end_ask() are answered with. */
@@ -84,8 +85,8 @@ struct tr_remote_accepted {
     tr_status status; /* TR_OK, TR_QUEUED, or the refusal; TR_EGONE: there is no socket */
 };
 
-/* As tr_remote_write_ask(), but the answer, a struct tr_remote_accepted, says what the write returned: for those who want to
- * stop at TR_QUEUED until the drain event. */
+/* As tr_remote_write_ask(), but the answer, a struct tr_remote_accepted, says what the write returned: for those who
+ * want to stop at TR_QUEUED until the drain event. */
 tr_status tr_remote_write_check(tr_actor *self, tr_ref socket, tr_slice slice, uint32_t reply_tag, uint64_t token);
 
 tr_status tr_remote_cork(tr_actor *self, tr_ref socket);
@@ -140,7 +141,8 @@ struct tr_socket_info {
 /* A message with reply_tag and a struct tr_socket_info; of a socket that is gone it says `destroyed`. */
 tr_status tr_remote_socket_info(tr_actor *self, tr_ref socket, uint32_t reply_tag, uint64_t token);
 
-/* tr_server_listen(), with what its options point to copied; an error that only the server can know is an error event. */
+/* tr_server_listen(), with what its options point to copied; an error that only the server can know is an error
+ * event. */
 tr_status tr_remote_server_listen(tr_actor *self, tr_ref server, const struct tr_listen_options *options);
 
 /* A server that does not listen closes all the same: it gives its close event. */

@@ -9,8 +9,8 @@
  * connection; 'close' when the server was closed and the close callback of its last connection has returned, on
  * whatever worker. An 'error' is not followed by 'close' (v10). Running out of descriptors is an 'error' too, whose
  * call is "accept": the server pauses and goes on by itself when there are some again. So is a connection that was
- * accepted and lost, on whatever worker, for lack of memory. Of these at most one is told in a second. A descriptor that
- * does not listen any more, since another process has shut it down, is such an error, followed by 'close'.
+ * accepted and lost, on whatever worker, for lack of memory. Of these at most one is told in a second. A descriptor
+ * that does not listen any more, since another process has shut it down, is such an error, followed by 'close'.
  */
 #ifndef TROUPE_NET_SERVER_H
 #define TROUPE_NET_SERVER_H
@@ -48,11 +48,12 @@ struct tr_server_options {
     tr_balance_policy balance;             /* default tr_balance_least_loaded */
     bool keep; /* true: the server's actor outlives its close event and can listen again at any time */
 
-    /* Peers whose address is on this list are closed before `connection`. The server holds it, and freezes it; NULL: none. */
+    /* Peers whose address is on this list are closed before `connection`. The server holds it, and freezes it; NULL:
+     * none. */
     struct tr_block_list *block_list;
 
-    /* How many connections may come from one address at a time; 0: any number. Of IPv6 the first prefix_ipv6 bits are one
-     * address, by default 64, since a subscriber has that many. Unix sockets have no address and no limit. */
+    /* How many connections may come from one address at a time; 0: any number. Of IPv6 the first prefix_ipv6 bits are
+     * one address, by default 64, since a subscriber has that many. Unix sockets have no address and no limit. */
     uint32_t max_per_address;
     unsigned prefix_ipv6;
 };
@@ -65,8 +66,8 @@ struct tr_listen_options {
     /* What another server on this worker listens on (v0.10, v10). Connections come to the newer one until it closes. */
     const tr_server *server;
 
-    /* A descriptor that is bound, whether or not it listens (listenFD, all eras up to v0.5; {fd}, v0.10 on). It is taken if
-     * the call succeeds, made non-blocking and closed on exec. */
+    /* A descriptor that is bound, whether or not it listens (listenFD, all eras up to v0.5; {fd}, v0.10 on). It is
+     * taken if the call succeeds, made non-blocking and closed on exec. */
     bool from_fd;
     int fd;
 
@@ -146,8 +147,8 @@ tr_status tr_server_resume(tr_server *server);
 void tr_server_set_background(tr_server *server, bool background);
 
 /*
- * Another block list for connections from now on; NULL: none. The server holds it, and freezes it if that is not done yet:
- * other rules are another list. Thread: owner. Returns: TR_OK; TR_EINVAL; TR_ENOMEM (the list before stays).
+ * Another block list for connections from now on; NULL: none. The server holds it, and freezes it if that is not done
+ * yet: other rules are another list. Thread: owner. Returns: TR_OK; TR_EINVAL; TR_ENOMEM (the list before stays).
  */
 tr_status tr_server_set_block_list(tr_server *server, struct tr_block_list *list);
 

@@ -55,17 +55,17 @@ struct tr_socket_options {
     enum tr_encoding encoding; /* tr_socket_set_encoding() */
     enum tr_socket_type type;  /* other kinds of address are refused with TR_EBADADDRESS; not for accepted ones */
 
-    /* How many bytes may wait in this process. A write that comes while bytes wait and would make them more is refused with
-     * TR_EQUEUELIMIT, all of it; one that comes from a distance without asking destroys the socket with that error.
-     * What waits is thus never more than this and one write. Files count nothing. 0: no limit.
+    /* How many bytes may wait in this process. A write that comes while bytes wait and would make them more is refused
+     * with TR_EQUEUELIMIT, all of it; one that comes from a distance without asking destroys the socket with that
+     * error. What waits is thus never more than this and one write. Files count nothing. 0: no limit.
      *
      * Of small writes the memory is the limit: no more than write_limit / TR_WRITE_COST_BYTES + TR_WRITES_ABOVE_LIMIT
-     * may wait. So the process holds for a socket's writes at most twice write_limit, the last write, and 4 KiB. A slice
-     * that is less than half of its buffer waits as a copy; one of more than 32 KiB keeps the whole buffer. */
+     * may wait. So the process holds for a socket's writes at most twice write_limit, the last write, and 4 KiB. A
+     * slice that is less than half of its buffer waits as a copy; one of more than 32 KiB keeps the whole buffer. */
     uint64_t write_limit;
 
-    /* 0: a write says TR_QUEUED when part of it waits. Otherwise, as Node's streams with their 16,384: when the writes that
-     * are not finished, each counted whole, are this many bytes or more. */
+    /* 0: a write says TR_QUEUED when part of it waits. Otherwise, as Node's streams with their 16,384: when the writes
+     * that are not finished, each counted whole, are this many bytes or more. */
     uint32_t high_water;
 };
 
@@ -90,8 +90,8 @@ struct tr_connect_options {
     void (*lookup)(tr_socket *socket, const char *host, enum tr_family family, void *lookup_data);
     void *lookup_data;
 
-    /* Tries all addresses of a name, IPv6 and IPv4 in turns, each attempt race_delay_ms after the one before or as soon as
-     * that failed; the first connection wins (RFC 8305). Without it the first address alone is tried, as in the
+    /* Tries all addresses of a name, IPv6 and IPv4 in turns, each attempt race_delay_ms after the one before or as soon
+     * as that failed; the first connection wins (RFC 8305). Without it the first address alone is tried, as in the
      * documents. */
     bool race;
     unsigned race_delay_ms; /* default 250 (RFC 8305, section 5) */
@@ -118,9 +118,9 @@ tr_status tr_socket_spawn(tr_actor *self, const struct tr_socket_options *option
  * close callback on. The options are copied.
  * Thread:  owner.
  * Returns: TR_OK; TR_EINVAL (NULL, or a family that is none); TR_EMISSING (neither port nor path); TR_EBADHOST;
- *          TR_EBADPATH; TR_ENAMETOOLONG; TR_EBADADDRESS (local_address, or not of options.type); TR_EBADLIMIT (timeout_ms
- *          above 2^31 - 1); TR_EALREADY (it is connecting); TR_EISCONN; TR_EDESTROYED (it is closing: wait for close);
- *          TR_ENOMEM; TR_ESTOPPING. All else comes as an error event: no such name, refused, unreachable.
+ *          TR_EBADPATH; TR_ENAMETOOLONG; TR_EBADADDRESS (local_address, or not of options.type); TR_EBADLIMIT
+ *          (timeout_ms above 2^31 - 1); TR_EALREADY (it is connecting); TR_EISCONN; TR_EDESTROYED (it is closing: wait
+ *          for close); TR_ENOMEM; TR_ESTOPPING. All else comes as an error event: no such name, refused, unreachable.
  * Document: socket.connect (all eras).
  */
 tr_status tr_socket_connect(tr_socket *socket, const struct tr_connect_options *options);
@@ -171,8 +171,8 @@ tr_status tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct t
  *          Refusals that change nothing: TR_EINVAL; TR_EDESTROYED, the socket was destroyed; TR_EQUEUELIMIT,
  *          options.write_limit; TR_ENOMEM.
  *          Refusals that destroy the socket, with an error event, as in Node: TR_EWRITEAFTEREND, after tr_socket_end();
- *          TR_EPIPE, after our side was ended because the peer's was; TR_ESOCKETCLOSED, nobody has connected it; what the
- *          system answers.
+ *          TR_EPIPE, after our side was ended because the peer's was; TR_ESOCKETCLOSED, nobody has connected it; what
+ *          the system answers.
  * Document: socket.write (all eras).
  */
 tr_status tr_socket_write(tr_socket *socket, const void *data, size_t size);
@@ -208,8 +208,8 @@ tr_status tr_socket_write_then(tr_socket *socket, tr_slice slice, tr_write_done 
  * it was said to be destroys the socket with TR_EIO. done may be NULL.
  *
  * Over TCP, bytes and the file after them leave in one packet as far as they fit: when both were corked or queued, and
- * when both are written in one callback of the socket's own. For that, where a worker's sockets write files, the bytes of a
- * write leave when the callback returns, at the latest.
+ * when both are written in one callback of the socket's own. For that, where a worker's sockets write files, the bytes
+ * of a write leave when the callback returns, at the latest.
  * Owner: fd is the caller's; a duplicate is kept until the write is over.
  * Thread: owner. Returns: as tr_socket_write_then(); TR_EBADF; TR_EBADFD (it is no regular file); TR_EMFILE.
  */
@@ -253,8 +253,9 @@ tr_status tr_socket_end_with(tr_socket *socket, tr_slice slice);
 tr_status tr_socket_end_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *argument);
 
 /*
- * Closes at once: nothing is read or written any more, what is queued is lost, close follows. The peer sees the end even
- * if another process has the descriptor too. With an error (below TR_OK) the error event comes before it, its call being "destroy". Destroying twice does no harm.
+ * Closes at once: nothing is read or written any more, what is queued is lost, close follows. The peer sees the end
+ * even if another process has the descriptor too. With an error (below TR_OK) the error event comes before it, its call
+ * being "destroy". Destroying twice does no harm.
  * Thread: owner. Document: socket.destroy (all eras).
  */
 void tr_socket_destroy(tr_socket *socket, tr_status error);
@@ -272,11 +273,11 @@ tr_status tr_socket_reset(tr_socket *socket);
 /* Reading. */
 
 /*
- * No data events until tr_socket_resume(); the peer feels it by TCP's flow control. As in Node the socket reads on until
- * 16 KiB (or 256 reads) wait; the read that passes this mark may bring up to 64 KiB. So it notices an error or a reset,
- * which closes it and drops what waits, and an end, which is reported at once if nothing waits before it. When it may
- * hold no more it notices a reset all the same. Descriptors wait in their place. All paused sockets of a worker together
- * hold at most 16 KiB each, and 1 MiB.
+ * No data events until tr_socket_resume(); the peer feels it by TCP's flow control. As in Node the socket reads on
+ * until 16 KiB (or 256 reads) wait; the read that passes this mark may bring up to 64 KiB. So it notices an error or a
+ * reset, which closes it and drops what waits, and an end, which is reported at once if nothing waits before it. When
+ * it may hold no more it notices a reset all the same. Descriptors wait in their place. All paused sockets of a worker
+ * together hold at most 16 KiB each, and 1 MiB.
  * Thread: owner. Document: socket.pause (all eras).
  */
 void tr_socket_pause(tr_socket *socket);
@@ -335,7 +336,8 @@ void tr_socket_local_address(const tr_socket *socket, struct tr_address *out);
 /* Bytes received so far, also after the end. Thread: owner. Document: socket.bytesRead (v0.5 on). */
 uint64_t tr_socket_bytes_read(const tr_socket *socket);
 
-/* Bytes written so far, those queued included, of files those that have gone. Thread: owner. Document: socket.bytesWritten (v0.5 on). */
+/* Bytes written so far, those queued included, of files those that have gone. Thread: owner. Document:
+ * socket.bytesWritten (v0.5 on). */
 uint64_t tr_socket_bytes_written(const tr_socket *socket);
 
 /* Bytes queued in this process. Thread: owner. Document: socket.bufferSize (v0.4 on). */
@@ -372,8 +374,8 @@ void tr_socket_set_data(tr_socket *socket, void *data);
 /* Other callbacks from now on. events must outlive the socket; NULL: none. Thread: owner. */
 void tr_socket_set_events(tr_socket *socket, const struct tr_socket_events *events);
 
-/* Another owner from now on, or callbacks again (NULL). What the old one was told and did not answer is not waited for. It
- * is how one actor hands a socket on to another. Thread: owner. Returns: TR_OK; TR_EINVAL; TR_EBADREF; TR_ENOMEM. */
+/* Another owner from now on, or callbacks again (NULL). What the old one was told and did not answer is not waited for.
+ * It is how one actor hands a socket on to another. Thread: owner. Returns: TR_OK; TR_EINVAL; TR_EBADREF; TR_ENOMEM. */
 tr_status tr_socket_set_owner(tr_socket *socket, const struct tr_owner *owner);
 
 /* The socket's actor, for tr_send() and its kin. Thread: owner. */

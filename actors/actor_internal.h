@@ -10,6 +10,8 @@
 #include "slots.h"
 
 #include <pthread.h>
+#include <stdalign.h>
+#include <stddef.h>
 #include <troupe/actors/actor.h>
 #include <troupe/actors/host.h>
 #include <troupe/actors/runtime.h>
@@ -162,7 +164,7 @@ struct tri_spawn_order {
     tr_status failure;
     bool owes_end; /* the parent counts the child, whose end nobody else tells */
 
-    unsigned char copy[]; /* of the argument */
+    alignas(max_align_t) unsigned char copy[]; /* of the argument, whose type is the program's */
 };
 
 tr_status tri_spawn_check(const struct tri_runtime *runtime, const struct tr_behavior *behavior,

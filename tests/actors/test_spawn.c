@@ -165,6 +165,25 @@ the_least_loaded_worker_takes_its_turn(void **state)
     stage_close(runtime);
 }
 
+static tr_status
+look_at_alignment(tr_actor *self, void *state, const void *argument)
+{
+    (void)self, (void)state;
+    return (uintptr_t)argument % _Alignof(max_align_t) == 0 ? TR_OK : TR_EINIT;
+}
+
+static void
+an_argument_that_is_copied_is_aligned_for_any_type(void **state)
+{
+    (void)state;
+    static const struct tr_behavior careful = {.name = "careful", .init = look_at_alignment, .receive = child_receive};
+    static const char bytes[7] = {0};
+    struct tr_spawn_options options = {.argument = bytes, .argument_size = sizeof(bytes)};
+    tr_runtime *runtime = stage_open(1);
+    assert_int_equal(tr_runtime_spawn(runtime, &careful, &options, NULL), TR_OK);
+    stage_close(runtime);
+}
+
 static void
 wrong_arguments_are_refused_by_name(void **state)
 {
@@ -258,6 +277,7 @@ main(void)
         cmocka_unit_test_setup(an_init_that_fails_there_is_told_by_a_message, reset),
         cmocka_unit_test_setup(spawning_from_outside_waits_for_init_and_tells_its_status, reset),
         cmocka_unit_test_setup(the_least_loaded_worker_takes_its_turn, reset),
+        cmocka_unit_test_setup(an_argument_that_is_copied_is_aligned_for_any_type, reset),
         cmocka_unit_test_setup(wrong_arguments_are_refused_by_name, reset),
         cmocka_unit_test_setup(an_actor_may_end_within_its_init, reset),
         cmocka_unit_test_setup(mail_that_overtakes_the_birth_is_held, reset),

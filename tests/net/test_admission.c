@@ -225,7 +225,14 @@ blocked_addresses_are_closed_before_connection(void **state)
 
 enum { TAG_LIST = 1 };
 
+/* A change is seen by the test together with all that was done before it. */
 static unsigned changed;
+
+static void
+note_change(void)
+{
+    __atomic_fetch_add(&changed, 1, __ATOMIC_RELEASE);
+}
 
 static void
 change_list(tr_server *self, tr_message *message)
@@ -233,13 +240,13 @@ change_list(tr_server *self, tr_message *message)
     tr_block_list *list = tr_message_take_pointer(message);
     tr_server_set_block_list(self, list);
     tr_block_list_release(list);
-    ck_pr_inc_uint(&changed);
+    note_change();
 }
 
 static bool
 has_changed(void *argument)
 {
-    return ck_pr_load_uint(&changed) >= *(unsigned *)argument;
+    return __atomic_load_n(&changed, __ATOMIC_ACQUIRE) >= *(unsigned *)argument;
 }
 
 static void
@@ -251,7 +258,7 @@ drop_list(void *list)
 static void
 set_list(tr_block_list *list)
 {
-    unsigned wanted = changed + 1;
+    unsigned wanted = __atomic_load_n(&changed, __ATOMIC_ACQUIRE) + 1;
     tr_message message = tr_message_pointer(TAG_LIST, list, 0, drop_list);
     assert_int_equal(tr_runtime_send(runtime, server, &message), TR_OK);
     assert_true(tests_wait_until(has_changed, &wanted, TESTS_LIMIT_MS));
@@ -299,7 +306,7 @@ spawner_receive(tr_actor *self, void *state, tr_message *message)
     (void)state;
     (void)message;
     spawned = tr_server_spawn(self, &own, &made);
-    ck_pr_inc_uint(&changed);
+    note_change();
 }
 
 static void
@@ -322,7 +329,7 @@ a_server_freezes_the_list_that_it_is_given(void **state)
     spawned_with = unfrozen_list_of("127.0.0.2");
     assert_int_equal(tr_runtime_spawn(runtime, &spawner, NULL, &actor), TR_OK);
     tr_message message = tr_message_signal(1);
-    unsigned wanted = changed + 1;
+    unsigned wanted = __atomic_load_n(&changed, __ATOMIC_ACQUIRE) + 1;
     assert_int_equal(tr_runtime_send(runtime, actor, &message), TR_OK);
     assert_true(tests_wait_until(has_changed, &wanted, TESTS_LIMIT_MS));
     assert_int_equal(spawned, TR_OK);

@@ -77,7 +77,7 @@ is_it(const struct nlmsghdr *header, struct search *search)
 
 /* Looks through one answer. true: there is more to come. */
 static bool
-look_through(const char *answer, int size, struct search *search, bool *found)
+look_through(const char *answer, int64_t size, struct search *search, bool *found)
 {
     const struct nlmsghdr *header = (const struct nlmsghdr *)(const void *)answer;
     for (; NLMSG_OK(header, size); header = NLMSG_NEXT(header, size)) {
@@ -100,7 +100,7 @@ find(struct search *search)
     if (fd < 0)
         return false;
     ssize_t size = ask(fd) ? recv(fd, answer, sizeof(answer), 0) : -1;
-    while (size > 0 && look_through(answer, (int)size, search, &found))
+    while (size > 0 && look_through(answer, size, search, &found))
         size = recv(fd, answer, sizeof(answer), 0);
     close(fd);
     return found;

@@ -107,7 +107,7 @@ tri_socket_close(tr_socket *socket, tr_status status, int system, enum tri_socke
         socket->flags |= TRI_SOCKET_FAILED;
         socket->error = status;
         socket->error_system = (uint16_t)system;
-        socket->error_call = (uint8_t)call & 0x7f;
+        socket->error_call = (uint8_t)call & 0x0f; /* as wide as the field */
     }
     if (tri_socket_is(socket, TRI_SOCKET_CONNECTED))
         tri_writer_fail_ends(socket, status < 0 ? status : TR_EDESTROYED);

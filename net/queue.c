@@ -6,7 +6,8 @@
  *   queue  bytes, files and descriptors that the kernel has not taken yet
  *   ends   nothing but callbacks, which wait for the end of our side
  *   told   over, one way or the other: the callback is to be called in the step TELL, or where the end of the socket
- *   says late   likewise, after the error event
+ *          says
+ *   late   likewise, after the error event
  */
 #include "writer.h"
 

@@ -61,7 +61,7 @@ free_load(void *address)
     tally_add(&freed, 1);
 }
 
-/* Timers that call tr_exit(), one for each actor; they outlive their runtime. */
+/* Timers that call tr_exit(), one for each actor. Their memory outlives the runtime; they must not outlive the actor. */
 static struct {
     uv_timer_t handle;
     tr_actor *actor;
@@ -87,6 +87,15 @@ exit_soon(tr_actor *self)
     assert_int_equal(uv_timer_init(tr_actor_loop(self), handle), 0);
     handle->data = self;
     uv_timer_start(handle, on_exit_due, 0, 0);
+}
+
+/* What ends an actor otherwise closes its timer, as a user's would: the memory that it names goes with the actor. */
+static void
+forget_exit(tr_actor *self)
+{
+    for (unsigned i = 0; i < exits_used; i++)
+        if (exits[i].actor == self && !uv_is_closing((uv_handle_t *)&exits[i].handle))
+            uv_close((uv_handle_t *)&exits[i].handle, NULL);
 }
 
 static tr_status
@@ -118,12 +127,20 @@ static bool
 subject_stopping(tr_actor *self, void *state, enum tr_stop_mode how)
 {
     (void)state;
-    (void)how;
     if (answer == LATER)
         exit_soon(self);
+    if (how == TR_STOP_KILL && (answer == AGREES || answer == EXITS_INSIDE))
+        forget_exit(self);
     if (answer == EXITS_INSIDE)
         tr_exit(self);
     return answer == AGREES;
+}
+
+static void
+subject_stopped(tr_actor *self, void *state)
+{
+    (void)state;
+    forget_exit(self);
 }
 
 static void
@@ -183,7 +200,8 @@ play(bool settled)
                                             .state_size = sizes[i],
                                             .init = subject_init,
                                             .receive = subject_receive,
-                                            .stopping = answer != ASKS_NOT ? subject_stopping : NULL};
+                                            .stopping = answer != ASKS_NOT ? subject_stopping : NULL,
+                                            .stopped = subject_stopped};
         struct tr_spawn_options here = {.placement = TR_PLACE_WORKER, .worker = 0};
         tr_ref subject;
         tr_status status = tr_runtime_spawn(runtime, &behaviors[i], &here, &subject);
@@ -202,11 +220,13 @@ play(bool settled)
     assert_int_equal(tally_read(&freed), tally_read(&made));
 }
 
+/* A kill takes the memory of an actor that is not asked: one with a handle must have ended before. */
 static void
 play_in_both_times(void)
 {
     play(true);
-    play(false);
+    if (way != EXIT_IN_HANDLE || answer != ASKS_NOT)
+        play(false);
 }
 
 static void

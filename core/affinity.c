@@ -1,33 +1,18 @@
 /*
  * CPU affinity, for Linux and for systems where a thread cannot be pinned.
  *
- * A container or taskset may leave a process few of many CPUs, so CPUs are counted within the set that the calling
- * thread may use; threads inherit it. A kernel with more CPUs than a set holds refuses it: then a larger set is tried.
- *
- * Which CPU a worker is pinned to is decided for the whole process, by counting how many are pinned to each: so the
- * workers of several small runtimes do not all sit on the first CPU.
+ * A kernel with more CPUs than a set holds refuses it: then a larger set is tried.
  */
 #include "affinity.h"
 
 #if defined(__linux__)
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <troupe/core/status_from.h>
 
 #define CPUS_FIRST 1024
 #define CPUS_LAST (1024 * 1024)
-
-/* How many threads are pinned to each CPU. The memory goes when nothing is claimed any more. */
-static struct {
-    pthread_mutex_t lock;
-    unsigned *counts; /* by CPU */
-    int capacity;
-    unsigned total;
-} claims = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct tri_cpus
 tri_cpus_own(void)
@@ -74,79 +59,17 @@ tri_cpus_use(const struct tri_cpus *cpus)
 }
 
 unsigned
-tri_affinity_count(void)
+tri_cpus_count(const struct tri_cpus *cpus)
 {
-    struct tri_cpus cpus = tri_cpus_own();
-    if (cpus.set == NULL)
-        return 1;
-    int count = CPU_COUNT_S(cpus.size, (cpu_set_t *)cpus.set);
-    tri_cpus_fini(&cpus);
+    int count = cpus->set != NULL ? CPU_COUNT_S(cpus->size, (cpu_set_t *)cpus->set) : 0;
     return count > 0 ? (unsigned)count : 1;
 }
 
-/* Under the lock, as the following. */
-static bool
-make_room(int capacity)
+bool
+tri_cpus_have(const struct tri_cpus *cpus, int cpu)
 {
-    if (capacity <= claims.capacity)
-        return true;
-    unsigned *counts = realloc(claims.counts, (size_t)capacity * sizeof(*counts));
-    if (counts == NULL)
-        return false;
-    memset(counts + claims.capacity, 0, (size_t)(capacity - claims.capacity) * sizeof(*counts));
-    claims.counts = counts;
-    claims.capacity = capacity;
-    return true;
-}
-
-static int
-least_claimed(const struct tri_cpus *cpus)
-{
-    int best = -1;
-    for (int cpu = 0; cpu < cpus->capacity; cpu++)
-        if (CPU_ISSET_S(cpu, cpus->size, (cpu_set_t *)cpus->set) &&
-            (best < 0 || claims.counts[cpu] < claims.counts[best]))
-            best = cpu;
-    return best;
-}
-
-static int
-claim(const struct tri_cpus *cpus)
-{
-    int cpu = make_room(cpus->capacity) ? least_claimed(cpus) : -1;
-    if (cpu < 0)
-        return -1;
-    claims.counts[cpu]++;
-    claims.total++;
-    return cpu;
-}
-
-int
-tri_affinity_claim(void)
-{
-    struct tri_cpus cpus = tri_cpus_own();
-    if (cpus.set == NULL)
-        return -1;
-    pthread_mutex_lock(&claims.lock);
-    int cpu = claim(&cpus);
-    pthread_mutex_unlock(&claims.lock);
-    tri_cpus_fini(&cpus);
-    return cpu;
-}
-
-void
-tri_affinity_return(int cpu)
-{
-    if (cpu < 0)
-        return;
-    pthread_mutex_lock(&claims.lock);
-    claims.counts[cpu]--;
-    if (--claims.total == 0) {
-        free(claims.counts);
-        claims.counts = NULL;
-        claims.capacity = 0;
-    }
-    pthread_mutex_unlock(&claims.lock);
+    return cpus->set != NULL && cpu >= 0 && cpu < cpus->capacity &&
+           CPU_ISSET_S(cpu, cpus->size, (cpu_set_t *)cpus->set);
 }
 
 tr_status
@@ -193,21 +116,18 @@ tri_cpus_use(const struct tri_cpus *cpus)
 }
 
 unsigned
-tri_affinity_count(void)
+tri_cpus_count(const struct tri_cpus *cpus)
 {
+    (void)cpus;
     return uv_available_parallelism();
 }
 
-int
-tri_affinity_claim(void)
+bool
+tri_cpus_have(const struct tri_cpus *cpus, int cpu)
 {
-    return -1;
-}
-
-void
-tri_affinity_return(int cpu)
-{
+    (void)cpus;
     (void)cpu;
+    return false;
 }
 
 tr_status

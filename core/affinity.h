@@ -4,6 +4,7 @@
 #ifndef TROUPE_CORE_AFFINITY_H
 #define TROUPE_CORE_AFFINITY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <troupe/core/status.h>
 
@@ -25,17 +26,11 @@ void tri_cpus_fini(struct tri_cpus *cpus);
 /* Lets the calling thread run on these; {0} changes nothing. It may be called in the child of a fork. Thread: any. */
 void tri_cpus_use(const struct tri_cpus *cpus);
 
-/* How many CPUs the calling thread may use, at least 1. Thread: any. */
-unsigned tri_affinity_count(void);
+/* How many they are, at least 1; for {0} what the system says of the process. Thread: any. */
+unsigned tri_cpus_count(const struct tri_cpus *cpus);
 
-/*
- * Gives the number of the CPU, of those that the calling thread may use, on which the fewest threads of this process
- * are pinned, and counts one more; the lowest of equals. -1 where threads cannot be pinned. Thread: any.
- */
-int tri_affinity_claim(void);
-
-/* Gives a claimed CPU back; -1 does nothing. Thread: any. */
-void tri_affinity_return(int cpu);
+/* Is the CPU among them? Thread: any. */
+bool tri_cpus_have(const struct tri_cpus *cpus, int cpu);
 
 /*
  * Pins the calling thread to a CPU. Thread: any.

@@ -15,6 +15,12 @@ struct tri_origin {
 };
 
 /*
+ * Gives the CPUs that the program was given: on a thread of ours those of its origin, else the thread's own. To be freed
+ * with tri_cpus_fini(). Thread: any.
+ */
+struct tri_cpus tri_origin_cpus(void);
+
+/*
  * Does the calling thread, one of ours, block what it was started with? If not, somebody has prepared it for a child,
  * such as libuv. Thread: any.
  */

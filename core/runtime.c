@@ -5,7 +5,8 @@
  * asks what lives there to end and reports each worker that has become quiet. When all are, or the deadline has
  * passed, the phase becomes killing: each worker leaves its turns, kills what is left, and ends (worker.c).
  */
-#include "affinity.h"
+#include "origin.h"
+#include "quota.h"
 #include "watchdog.h"
 #include "worker_internal.h"
 
@@ -29,6 +30,15 @@ tri_runtime_phase(const struct tri_runtime *runtime)
     return ck_pr_load_uint(&runtime->phase);
 }
 
+static unsigned
+count_cpus(void)
+{
+    struct tri_cpus cpus = tri_origin_cpus();
+    unsigned count = tri_cpus_count(&cpus);
+    tri_cpus_fini(&cpus);
+    return count;
+}
+
 static tr_status
 fill_options(struct tr_runtime_options *options)
 {
@@ -37,13 +47,14 @@ fill_options(struct tr_runtime_options *options)
     if (options->pool_size > POOL_AT_MOST || options->spin_us < -1 || options->spin_us > SPIN_AT_MOST_US ||
         options->watchdog_ms < -1)
         return TR_EBADLIMIT;
-    unsigned cpus = tri_affinity_count();
+    unsigned given = count_cpus(), quota = tri_quota_cpus("");
+    unsigned cpus = quota > 0 && quota < given ? quota : given;
     if (options->workers == 0)
         options->workers = cpus < TR_WORKERS_MAX ? cpus : TR_WORKERS_MAX;
     if (options->spin_us == 0)
         options->spin_us = DEFAULT_SPIN_US;
-    if (options->workers > cpus || options->workers == 1)
-        options->spin_us = -1; /* a spinning worker would keep the one it waits for from running */
+    if (options->workers > cpus || options->workers == 1 || cpus < given)
+        options->spin_us = -1; /* a spinning worker would keep the one it waits for from running, or use up the quota */
     if (options->watchdog_ms == 0)
         options->watchdog_ms = DEFAULT_WATCHDOG_MS;
     if (options->lane_limit == 0)

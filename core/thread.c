@@ -2,8 +2,8 @@
 
 #include "affinity.h"
 #include "origin.h"
+#include "sysfile.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -67,6 +67,12 @@ prepare(void)
     tri_children_link();
 }
 
+struct tri_cpus
+tri_origin_cpus(void)
+{
+    return here != NULL ? tri_cpus_copy(&here->cpus) : tri_cpus_own();
+}
+
 static void
 set_name(const char *name)
 {
@@ -107,12 +113,11 @@ new_start(const char *name, void (*main)(void *), void *argument)
     start->main = main;
     start->argument = argument;
     snprintf(start->name, sizeof(start->name), "%s", name);
-    if (here != NULL) {
-        start->origin = (struct tri_origin){tri_cpus_copy(&here->cpus), here->signals};
-    } else {
-        start->origin.cpus = tri_cpus_own();
+    start->origin.cpus = tri_origin_cpus();
+    if (here != NULL)
+        start->origin.signals = here->signals;
+    else
         pthread_sigmask(SIG_BLOCK, NULL, &start->origin.signals);
-    }
     return start;
 }
 
@@ -156,21 +161,13 @@ tri_thread_number(void)
     return (int)syscall(SYS_gettid);
 }
 
-/*
- * The text of a file of a thread in /proc; empty if it cannot be read. By system calls, as libuv closes its
- * descriptors: the thread sanitizer sees such a close as little as such an open, and would take a descriptor's next use
- * by another thread for a race.
- */
+/* The text of a file of a thread in /proc; empty if it cannot be read. */
 static void
 read_of_thread(int number, const char *file, char *text, size_t size)
 {
     char path[64];
     snprintf(path, sizeof(path), "/proc/self/task/%d/%s", number, file);
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-    long got = fd < 0 ? 0 : syscall(SYS_read, fd, text, size - 1);
-    if (fd >= 0)
-        syscall(SYS_close, fd);
-    text[got > 0 ? got : 0] = '\0';
+    tri_sysfile_read(path, text, size);
 }
 
 void

@@ -31,10 +31,11 @@
  */
 #include "worker_internal.h"
 
-#include "affinity.h"
+#include "claims.h"
 #include "descriptors.h"
 #include "doorbell.h"
 #include "mail.h"
+#include "origin.h"
 
 #include <ck_pr.h>
 #include <stdio.h>
@@ -262,7 +263,7 @@ pin(struct tri_worker *worker)
 {
     if (worker->cpu < 0 || tri_affinity_pin(worker->cpu) == TR_OK)
         return;
-    tri_affinity_return(worker->cpu);
+    tri_claim_return(worker->cpu);
     worker->cpu = -1;
 }
 
@@ -354,6 +355,15 @@ close_loop(struct tri_worker *worker)
     uv_loop_close(&worker->loop);
 }
 
+static int
+claim_cpu(void)
+{
+    struct tri_cpus cpus = tri_origin_cpus();
+    int cpu = tri_claim_take(TRI_CLAIMS_ROOT, &cpus);
+    tri_cpus_fini(&cpus);
+    return cpu;
+}
+
 tr_status
 tri_worker_new(struct tri_runtime *runtime, unsigned index, struct tri_worker **out)
 {
@@ -364,7 +374,7 @@ tri_worker_new(struct tri_runtime *runtime, unsigned index, struct tri_worker **
     worker->runtime = runtime;
     worker->layer = runtime->layer;
     worker->index = index;
-    worker->cpu = runtime->options.unpinned ? -1 : tri_affinity_claim();
+    worker->cpu = runtime->options.unpinned ? -1 : claim_cpu();
     worker->trace = tri_trace_stream_of(runtime->trace, index);
     tr_status status = tri_mail_open(worker);
     if (status != TR_OK)
@@ -382,7 +392,7 @@ close_loop:
     close_loop(worker);
 free_memory:
     tri_mail_close(worker);
-    tri_affinity_return(worker->cpu);
+    tri_claim_return(worker->cpu);
     free(worker);
     return status;
 }
@@ -414,6 +424,6 @@ tri_worker_free(struct tri_worker *worker)
     if (worker->guest_close != NULL)
         worker->guest_close(worker);
     tri_mail_close(worker);
-    tri_affinity_return(worker->cpu);
+    tri_claim_return(worker->cpu);
     free(worker);
 }

@@ -9,61 +9,37 @@
 #include <cmocka.h>
 #include <uv.h>
 
+static unsigned
+count_own(void)
+{
+    struct tri_cpus own = tri_cpus_own();
+    unsigned count = tri_cpus_count(&own);
+    tri_cpus_fini(&own);
+    return count;
+}
+
 static void
 the_count_is_what_the_process_may_use(void **state)
 {
     (void)state;
-    assert_int_equal(tri_affinity_count(), uv_available_parallelism());
-}
-
-/* How many claims there are of a CPU. */
-static unsigned
-claims_of(const int *cpus, unsigned count, int cpu)
-{
-    unsigned claims = 0;
-    for (unsigned i = 0; i < count; i++)
-        claims += cpus[i] == cpu;
-    return claims;
+    assert_int_equal(count_own(), uv_available_parallelism());
 }
 
 static void
-claims_are_spread_over_the_cpus_beginning_with_the_lowest(void **state)
+a_set_has_the_cpus_that_the_system_names_and_no_others(void **state)
 {
     (void)state;
-    unsigned count = tri_affinity_count();
-    int *cpus = calloc(3 * count, sizeof(int));
-    for (unsigned i = 0; i < 3 * count; i++) {
-        cpus[i] = tri_affinity_claim();
-        assert_true(cpus[i] >= 0);
-        if (i % count > 0)
-            assert_true(cpus[i] > cpus[i - 1]);
-    }
-    for (unsigned i = 0; i < count; i++)
-        assert_int_equal(claims_of(cpus, 3 * count, cpus[i]), 3);
-    for (unsigned i = 0; i < 3 * count; i++)
-        tri_affinity_return(cpus[i]);
-    free(cpus);
-}
-
-static void
-a_cpu_that_was_given_back_is_the_next_to_be_claimed(void **state)
-{
-    (void)state;
-    unsigned count = tri_affinity_count();
-    int *cpus = calloc(count, sizeof(int));
-    for (unsigned i = 0; i < count; i++)
-        cpus[i] = tri_affinity_claim();
-    for (unsigned i = 0; i < count; i++) {
-        tri_affinity_return(cpus[i]);
-        assert_int_equal(tri_affinity_claim(), cpus[i]);
-    }
-    for (unsigned i = 0; i < count; i++)
-        tri_affinity_return(cpus[i]);
-    tri_affinity_return(-1);
-    int first = tri_affinity_claim();
-    assert_int_equal(first, cpus[0]);
-    tri_affinity_return(first);
-    free(cpus);
+    cpu_set_t set;
+    struct tri_cpus own = tri_cpus_own(), copy = tri_cpus_copy(&own);
+    assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        assert_int_equal(tri_cpus_have(&copy, cpu), CPU_ISSET(cpu, &set) != 0);
+    assert_false(tri_cpus_have(&own, -1));
+    assert_false(tri_cpus_have(&own, own.capacity));
+    tri_cpus_fini(&own);
+    assert_false(tri_cpus_have(&own, sched_getcpu()));
+    assert_true(tri_cpus_count(&own) >= 1);
+    tri_cpus_fini(&copy);
 }
 
 struct pinned {
@@ -71,7 +47,6 @@ struct pinned {
     tr_status status;
     int runs_on;
     unsigned count;
-    int claimed;
 };
 
 static void
@@ -80,9 +55,7 @@ pin_myself(void *argument)
     struct pinned *pinned = argument;
     pinned->status = tri_affinity_pin(pinned->cpu);
     pinned->runs_on = sched_getcpu();
-    pinned->count = tri_affinity_count();
-    pinned->claimed = tri_affinity_claim();
-    tri_affinity_return(pinned->claimed);
+    pinned->count = count_own();
 }
 
 static void
@@ -97,20 +70,20 @@ static void
 a_pinned_thread_runs_on_its_cpu_and_may_use_no_other(void **state)
 {
     (void)state;
-    unsigned before = tri_affinity_count();
-    int *cpus = calloc(before, sizeof(int));
-    for (unsigned i = 0; i < before; i++) {
-        struct pinned pinned = {.cpu = cpus[i] = tri_affinity_claim()};
-        pin_a_thread(&pinned);
-        assert_int_equal(pinned.status, TR_OK);
-        assert_int_equal(pinned.runs_on, pinned.cpu);
-        assert_int_equal(pinned.count, 1);
-        assert_int_equal(pinned.claimed, pinned.cpu);
-    }
-    assert_int_equal(tri_affinity_count(), before); /* others keep theirs */
-    for (unsigned i = 0; i < before; i++)
-        tri_affinity_return(cpus[i]);
-    free(cpus);
+    unsigned before = count_own(), pinned_to = 0;
+    struct tri_cpus own = tri_cpus_own();
+    for (int cpu = 0; cpu < own.capacity; cpu++)
+        if (tri_cpus_have(&own, cpu)) {
+            struct pinned pinned = {.cpu = cpu};
+            pin_a_thread(&pinned);
+            assert_int_equal(pinned.status, TR_OK);
+            assert_int_equal(pinned.runs_on, pinned.cpu);
+            assert_int_equal(pinned.count, 1);
+            pinned_to++;
+        }
+    assert_int_equal(pinned_to, before);
+    assert_int_equal(count_own(), before); /* others keep theirs */
+    tri_cpus_fini(&own);
 }
 
 static void
@@ -122,7 +95,7 @@ a_cpu_that_there_is_not_is_refused(void **state)
         struct pinned pinned = {.cpu = wrong[i]};
         pin_a_thread(&pinned);
         assert_int_equal(pinned.status, TR_EINVAL);
-        assert_int_equal(pinned.count, tri_affinity_count());
+        assert_int_equal(pinned.count, count_own());
     }
 }
 
@@ -131,8 +104,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_count_is_what_the_process_may_use),
-        cmocka_unit_test(claims_are_spread_over_the_cpus_beginning_with_the_lowest),
-        cmocka_unit_test(a_cpu_that_was_given_back_is_the_next_to_be_claimed),
+        cmocka_unit_test(a_set_has_the_cpus_that_the_system_names_and_no_others),
         cmocka_unit_test(a_pinned_thread_runs_on_its_cpu_and_may_use_no_other),
         cmocka_unit_test(a_cpu_that_there_is_not_is_refused),
     };

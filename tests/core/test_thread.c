@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "affinity.h"
+#include "origin.h"
 #include <cmocka.h>
 #include <troupe/core/thread.h>
 
@@ -85,10 +85,8 @@ a_thread_has_its_name_and_takes_no_signals_but_faults(void **state)
 static void
 pin_and_start(void *argument)
 {
-    int cpu = tri_affinity_claim();
-    assert_int_equal(tri_affinity_pin(cpu), TR_OK);
+    assert_int_equal(tri_affinity_pin(sched_getcpu()), TR_OK);
     run("inner", look_around, argument);
-    tri_affinity_return(cpu);
 }
 
 static void
@@ -100,6 +98,27 @@ a_thread_that_a_pinned_one_starts_has_all_of_the_programs_cpus(void **state)
     run("outer", pin_and_start, &found);
     assert_true(CPU_EQUAL(&found.cpus, &before.cpus));
     expect_only_faults(&found.signals);
+}
+
+/* What a runtime that is started there counts as the program's CPUs. */
+static void
+pin_and_count(void *argument)
+{
+    assert_int_equal(tri_affinity_pin(sched_getcpu()), TR_OK);
+    struct tri_cpus cpus = tri_origin_cpus();
+    *(unsigned *)argument = tri_cpus_count(&cpus);
+    tri_cpus_fini(&cpus);
+}
+
+static void
+the_programs_cpus_are_known_on_a_pinned_thread(void **state)
+{
+    (void)state;
+    struct found own;
+    unsigned count = 0;
+    look(&own);
+    run("outer", pin_and_count, &count);
+    assert_int_equal(count, CPU_COUNT(&own.cpus));
 }
 
 /* -- Children. -- */
@@ -124,10 +143,8 @@ look_in_child(struct found *found)
 static void
 pin_and_fork(void *argument)
 {
-    int cpu = tri_affinity_claim();
-    assert_int_equal(tri_affinity_pin(cpu), TR_OK);
+    assert_int_equal(tri_affinity_pin(sched_getcpu()), TR_OK);
     look_in_child(argument);
-    tri_affinity_return(cpu);
 }
 
 static void
@@ -299,14 +316,12 @@ static void
 pin_and_look_from_programs(void *argument)
 {
     struct found before, after;
-    int cpu = tri_affinity_claim();
-    assert_int_equal(tri_affinity_pin(cpu), TR_OK);
+    assert_int_equal(tri_affinity_pin(sched_getcpu()), TR_OK);
     look(&before);
     look_from_programs(argument);
     look(&after);
     assert_true(CPU_EQUAL(&after.cpus, &before.cpus));
     expect_same_signals(&after.signals, &before.signals);
-    tri_affinity_return(cpu);
 }
 
 /* As an offloaded function: on a thread of libuv's pool, which has the origin of the worker. */
@@ -412,15 +427,13 @@ use_the_pool(void *argument)
 {
     struct job *jobs = argument;
     uv_loop_t loop;
-    int cpu = tri_affinity_claim();
-    assert_int_equal(tri_affinity_pin(cpu), TR_OK);
+    assert_int_equal(tri_affinity_pin(sched_getcpu()), TR_OK);
     assert_int_equal(uv_loop_init(&loop), 0);
     tri_thread_start_pool();
     for (unsigned i = 0; i < JOBS; i++)
         assert_int_equal(uv_queue_work(&loop, &jobs[i].request, look_in_pool, NULL), 0);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
-    tri_affinity_return(cpu);
 }
 
 static void
@@ -443,6 +456,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_thread_has_its_name_and_takes_no_signals_but_faults),
         cmocka_unit_test(a_thread_that_a_pinned_one_starts_has_all_of_the_programs_cpus),
+        cmocka_unit_test(the_programs_cpus_are_known_on_a_pinned_thread),
         cmocka_unit_test(a_forked_child_has_the_programs_cpus_and_signals),
         cmocka_unit_test(who_blocks_signals_around_a_fork_finds_them_blocked_in_the_child),
         cmocka_unit_test(a_child_of_the_programs_own_thread_is_left_alone),

@@ -31,9 +31,11 @@ struct tr_trace_options {
 };
 
 struct tr_runtime_options {
-    unsigned workers; /* default: as many as the CPUs this process may use; at most TR_WORKERS_MAX */
+    unsigned workers; /* default: the CPUs that this process may use, or the whole CPUs of its control group's quota if
+                         those are fewer; at most TR_WORKERS_MAX */
     bool unpinned;    /* true: the system may move the threads. Pinned threads lose where others use the CPUs */
-    int spin_us;      /* longest wait by polling before a worker sleeps, at most 1000; default 20, -1: sleep at once */
+    int spin_us;      /* longest wait by polling before a worker sleeps, at most 1000; default 20, -1: sleep at once, as
+                         do workers that are more than the CPUs, and all under a quota of fewer CPUs than there are */
     int watchdog_ms;  /* a callback that holds its worker longer is reported; default 1000, -1: never */
     unsigned
         pool_size; /* threads that tr_offload() has in this process, at most 1024; default: libuv's 4. Only the first

@@ -262,7 +262,7 @@ static void
 start_pool(void)
 {
     uv_thread_t thread;
-    if (tri_thread_start(&thread, "troupe-pool", 0, use_pool, NULL) == 0)
+    if (tri_thread_start(&thread, "troupe/pool", 0, use_pool, NULL) == 0)
         uv_thread_join(&thread);
 }
 

@@ -149,7 +149,7 @@ tri_watchdog_start(struct tri_runtime *runtime, unsigned limit_ms, struct tri_wa
     error = uv_cond_init(&watchdog->stop);
     if (error != 0)
         goto destroy_lock;
-    error = tri_thread_start(&watchdog->thread, "troupe-watchdog", 0, watchdog_main, watchdog);
+    error = tri_thread_start(&watchdog->thread, "troupe/watchdog", 0, watchdog_main, watchdog);
     if (error != 0)
         goto destroy_stop;
 

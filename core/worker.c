@@ -401,7 +401,7 @@ tr_status
 tri_worker_start(struct tri_worker *worker)
 {
     char name[24];
-    snprintf(name, sizeof(name), "troupe-%u", worker->index);
+    snprintf(name, sizeof(name), "troupe/%u", worker->index);
     int err = tri_thread_start(&worker->thread, name, 0, worker_main, worker);
     if (err != 0)
         worker->thread = 0;

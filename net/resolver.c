@@ -314,7 +314,7 @@ static int
 start_thread(void)
 {
     uv_thread_t thread; /* leave() tells it to whoever joins */
-    int error = tri_thread_start(&thread, "troupe-lookup", STACK_BYTES, thread_main, NULL);
+    int error = tri_thread_start(&thread, "troupe/lookup", STACK_BYTES, thread_main, NULL);
     if (error == 0) {
         resolver.threads++;
         resolver.idle++;

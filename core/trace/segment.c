@@ -222,7 +222,7 @@ tri_maker_start(struct tri_maker **out, const char *path)
     error = uv_cond_init(&maker->changed);
     if (error != 0)
         goto destroy_lock;
-    error = tri_thread_start(&maker->thread, "troupe-trace", 0, maker_main, maker);
+    error = tri_thread_start(&maker->thread, "troupe/trace", 0, maker_main, maker);
     if (error != 0)
         goto destroy_changed;
     *out = maker;

@@ -306,6 +306,48 @@ a_wait_that_is_over_at_once_leaves_no_signal(void **state)
     stage_close(runtime);
 }
 
+/* -- The names of threads. -- */
+
+static char pool_name[16];
+
+static void *
+look_in_pool(void *argument)
+{
+    pthread_getname_np(pthread_self(), pool_name, sizeof(pool_name));
+    return argument;
+}
+
+static void
+offload_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    if (message->tag == GO)
+        assert_int_equal(tr_offload(self, look_in_pool, NULL, GO + 1, NULL), TR_OK);
+    else
+        tally_add(&checks, 1);
+}
+
+static void
+each_thread_says_by_its_name_what_it_is_for(void **state)
+{
+    static const struct tr_behavior offloader = {.name = "offloader", .receive = offload_receive};
+    static const char *const names[] = {"troupe/0", "troupe/1", "troupe/watchdog", "troupe/trace"};
+    char directory[256];
+    (void)state;
+    assert_true(tests_directory_make(directory, sizeof(directory)));
+    struct tr_runtime_options options = {.workers = 2, .trace = {.mode = TR_TRACE_FILE, .directory = directory}};
+    tr_runtime *runtime;
+    checks = (struct tally){0};
+    assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
+    stage_send(runtime, stage_spawn(runtime, &offloader, 1, NULL), GO, NULL, 0);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        assert_true(tests_wait_until(tests_has_thread, (void *)(uintptr_t)names[i], TESTS_LIMIT_MS));
+    tally_await(&checks, 1);
+    stage_close(runtime);
+    assert_string_equal(pool_name, "troupe/pool");
+    tests_directory_remove(directory);
+}
+
 int
 main(void)
 {
@@ -320,6 +362,7 @@ main(void)
         cmocka_unit_test(an_actor_may_put_handles_on_its_loop),
         cmocka_unit_test(an_idle_runtime_uses_no_cpu),
         cmocka_unit_test(a_wait_that_is_over_at_once_leaves_no_signal),
+        cmocka_unit_test(each_thread_says_by_its_name_what_it_is_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,12 +38,14 @@ static struct {
     uv_cond_t changed;
     bool open;
     unsigned inside, most, slow; /* now, at most at once, ever */
+    char name[16];               /* of the last thread that came */
 } gate;
 
 static void
 wait_at_the_gate(void)
 {
     uv_mutex_lock(&gate.lock);
+    pthread_getname_np(pthread_self(), gate.name, sizeof(gate.name));
     gate.slow++;
     gate.inside++;
     if (gate.inside > gate.most)
@@ -302,6 +304,17 @@ one_thread_serves_one_question_after_the_other_and_leaves_when_idle(void **state
     assert_true(tests_wait_until(threads_are, &f->threads, TESTS_LIMIT_MS));
     ask(f, 20, "127.0.0.1");
     tally_await(&answers, 21);
+}
+
+static void
+a_thread_that_asks_says_so_by_its_name(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, 0, "slow");
+    await_inside(1);
+    set_gate(true);
+    tally_await(&answers, 1);
+    assert_string_equal(gate.name, "troupe/lookup");
 }
 
 /* Cancelling. */
@@ -632,6 +645,7 @@ main(void)
         TEST(slow_questions_do_not_delay_others),
         TEST(no_more_than_the_limit_are_asked_at_once_and_the_rest_waits),
         TEST(one_thread_serves_one_question_after_the_other_and_leaves_when_idle),
+        TEST(a_thread_that_asks_says_so_by_its_name),
         TEST(a_question_that_is_cancelled_while_it_waits_is_never_asked),
         TEST(a_question_that_is_cancelled_while_it_is_asked_has_no_answer),
         TEST(cancelling_after_the_answer_or_nothing_does_no_harm),

@@ -105,6 +105,34 @@ tests_threads(void)
     return count_entries("/proc/self/task");
 }
 
+/* The name in a file that the system ends with a line feed. */
+static bool
+is_in_file(const char *path, const char *name)
+{
+    char text[32] = {0};
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return false; /* the thread has just ended */
+    bool got = fgets(text, sizeof(text), file) != NULL;
+    fclose(file);
+    return got && strncmp(text, name, strlen(name)) == 0 && text[strlen(name)] == '\n';
+}
+
+bool
+tests_has_thread(void *name)
+{
+    DIR *directory = opendir("/proc/self/task");
+    bool has = false;
+    for (struct dirent *entry; !has && directory != NULL && (entry = readdir(directory)) != NULL;) {
+        char path[300];
+        snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
+        has = is_in_file(path, name);
+    }
+    if (directory != NULL)
+        closedir(directory);
+    return has;
+}
+
 static void *
 run_act(void *argument)
 {

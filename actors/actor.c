@@ -4,6 +4,8 @@
 #include "actor_internal.h"
 
 #include <ck_pr.h>
+#include <stdio.h>
+#include <troupe/core/delay.h>
 #include <troupe/core/thread.h>
 
 #ifndef NDEBUG
@@ -60,6 +62,24 @@ unsigned
 tr_ref_worker(tr_ref ref)
 {
     return tri_ref_worker(ref);
+}
+
+const char *
+tr_ref_text(tr_ref ref, char text[TR_REF_TEXT_SIZE])
+{
+    if (ref == TR_NOBODY)
+        snprintf(text, TR_REF_TEXT_SIZE, "none");
+    else
+        snprintf(text, TR_REF_TEXT_SIZE, TRI_TRACE_REF_FORMAT, TRI_TRACE_REF_WORDS(ref));
+    return text;
+}
+
+uint64_t
+tr_now(const tr_actor *self)
+{
+    TRI_CHECK_SELF(self);
+    (void)self;
+    return tri_clock_ms();
 }
 
 struct tri_worker *

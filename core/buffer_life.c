@@ -31,8 +31,8 @@ print_origin(char *text, size_t size, const struct tri_buffer_origin *origin)
     if (origin->name == NULL)
         snprintf(text, size, "outside of actors");
     else
-        snprintf(text, size, "by actor %u:%u.%u (%s) in tag %" PRIu32, TRI_TRACE_REF_WORKER(origin->actor),
-                 TRI_TRACE_REF_SLOT(origin->actor), TRI_TRACE_REF_GENERATION(origin->actor), origin->name, origin->tag);
+        snprintf(text, size, "by actor " TRI_TRACE_REF_FORMAT " (%s) in tag %" PRIu32,
+                 TRI_TRACE_REF_WORDS(origin->actor), origin->name, origin->tag);
 }
 
 void

@@ -76,14 +76,11 @@ look(const struct tri_worker *worker)
 static void
 say(const struct tri_worker *worker, const struct tri_worker_activity *activity, uint64_t ms)
 {
-    unsigned home = TRI_TRACE_REF_WORKER(activity->actor);
-    unsigned slot = TRI_TRACE_REF_SLOT(activity->actor);
-    unsigned generation = TRI_TRACE_REF_GENERATION(activity->actor);
     if (activity->name == NULL)
         tri_say("libuv callbacks have held worker %u for %" PRIu64 " ms", worker->index, ms);
     else
-        tri_say("actor %u:%u.%u (%s) has held worker %u for %" PRIu64 " ms in tag %" PRIu32, home, slot, generation,
-                activity->name, worker->index, ms, activity->tag);
+        tri_say("actor " TRI_TRACE_REF_FORMAT " (%s) has held worker %u for %" PRIu64 " ms in tag %" PRIu32,
+                TRI_TRACE_REF_WORDS(activity->actor), activity->name, worker->index, ms, activity->tag);
 }
 
 static void

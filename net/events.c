@@ -121,11 +121,9 @@ name_if_too_long(tr_socket *socket)
     extra->named = true;
     socket->net->named_ms = now_ms;
     tr_ref self = tr_self(socket->actor), owner = extra->owner;
-    tri_say("socket %u:%u.%u has waited %" PRIu64 " ms for its owner %u:%u.%u to answer an event with "
-            "tr_remote_credit(), and is not read",
-            TRI_TRACE_REF_WORKER(self), TRI_TRACE_REF_SLOT(self), TRI_TRACE_REF_GENERATION(self),
-            now_ms - extra->waits_ms, TRI_TRACE_REF_WORKER(owner), TRI_TRACE_REF_SLOT(owner),
-            TRI_TRACE_REF_GENERATION(owner));
+    tri_say("socket " TRI_TRACE_REF_FORMAT " has waited %" PRIu64 " ms for its owner " TRI_TRACE_REF_FORMAT
+            " to answer an event with tr_remote_credit(), and is not read",
+            TRI_TRACE_REF_WORDS(self), now_ms - extra->waits_ms, TRI_TRACE_REF_WORDS(owner));
 }
 
 static void

@@ -82,6 +82,7 @@ MISUSE(tr_parent, self)
 MISUSE(tr_state, self)
 MISUSE(tr_actor_runtime, self)
 MISUSE(tr_actor_loop, self)
+MISUSE(tr_now, self)
 
 static void
 tell_from_outside(void)
@@ -180,6 +181,7 @@ static const struct mistake mistakes[] = {
     ROW(tr_state),
     ROW(tr_actor_runtime),
     ROW(tr_actor_loop),
+    ROW(tr_now),
     {"tr_tell", tell_from_outside, "tr_send()" FROM_OUTSIDE},
     {"another worker", send_from_another_worker, "tr_send() was called on worker 0, but what it was called for lives"},
     {"release", release_twice_in_an_actor, "(careless) in tag 7"},

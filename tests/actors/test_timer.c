@@ -70,6 +70,45 @@ a_delayed_message_comes_once_and_not_early(void **state)
     assert_true(fired_ns[0] - began_ns >= 30000000);
 }
 
+/* -- The clock. -- */
+
+#define DELAY_MS 20u
+
+static uint64_t began_ms, fired_ms, sent_late_ms;
+
+/* Asks for the delay late in a callback that has lasted longer than that. */
+static void
+clock_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    if (message->tag == TICK) {
+        fired_ms = tr_now(self);
+        tally_add(&ticks, 1);
+        return;
+    }
+    began_ms = tr_now(self);
+    tests_hold(DELAY_MS + 5);
+    sent_late_ms = tr_now(self);
+    tr_message tick = tr_message_signal(TICK);
+    assert_int_equal(tr_send_after(self, tr_self(self), DELAY_MS, &tick, NULL), TR_OK);
+}
+
+static void
+the_clock_goes_on_in_a_callback_and_no_delay_is_shorter_by_it(void **state)
+{
+    static const struct tr_behavior looks = {.name = "looks", .receive = clock_receive};
+    (void)state;
+    tr_runtime *runtime = stage_open(1);
+    uint64_t before_ms = uv_hrtime() / 1000000;
+    stage_send(runtime, stage_spawn(runtime, &looks, 0, NULL), GO, NULL, 0);
+    tally_await(&ticks, 1);
+    stage_close(runtime);
+    assert_true(began_ms >= before_ms && fired_ms <= uv_hrtime() / 1000000);
+    assert_true(sent_late_ms - began_ms >= DELAY_MS + 4); /* two readings, each cut to a millisecond */
+    assert_true(fired_ms - sent_late_ms >= DELAY_MS);
+    assert_true(tr_now(NULL) >= fired_ms);
+}
+
 static void
 periodic_receive(tr_actor *self, void *state, tr_message *message)
 {
@@ -265,6 +304,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_delayed_message_comes_once_and_not_early, reset),
+        cmocka_unit_test_setup(the_clock_goes_on_in_a_callback_and_no_delay_is_shorter_by_it, reset),
         cmocka_unit_test_setup(a_periodic_message_keeps_its_rhythm_after_a_stall, reset),
         cmocka_unit_test_setup(timers_end_with_their_actor, reset),
         cmocka_unit_test_setup(wrong_arguments_are_refused_and_any_delay_is_taken, reset),

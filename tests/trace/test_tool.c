@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <troupe/actors/actor.h>
 #include <troupe/actors/trace_events.h>
 
 #include "helpers.h"
@@ -105,6 +106,21 @@ dump_filters_by_actor_worker_and_event(void **state)
     assert_int_equal(all.status, 0);
     assert_int_equal(count_lines(all.text), 1);
     free(all.text);
+}
+
+static void
+a_name_that_a_program_writes_is_that_which_the_tool_prints_and_takes(void **state)
+{
+    struct traces *traces = *state;
+    char text[TR_REF_TEXT_SIZE];
+    write_small(traces);
+    assert_ptr_equal(tr_ref_text(A, text), text);
+    assert_string_equal(text, "0:7.3");
+    expect_dump(traces, "--actor", text, 4, text);
+    expect_dump(traces, "--actor", tr_ref_text(B, text), 2, text);
+    assert_string_equal(tr_ref_text(TR_NOBODY, text), "none");
+    assert_string_equal(tr_ref_text(UINT64_MAX, text), "4095:16777215.268435455");
+    assert_int_equal(strlen(text) + 1, TR_REF_TEXT_SIZE);
 }
 
 /* On disk B's stream is earlier than A's: only the messages tell the order. */
@@ -450,6 +466,7 @@ main(void)
         TEST(dump_shows_events_with_their_names_and_escapes_what_is_hostile),
         TEST(dump_prints_json_lines),
         TEST(dump_filters_by_actor_worker_and_event),
+        TEST(a_name_that_a_program_writes_is_that_which_the_tool_prints_and_takes),
         TEST(dump_puts_a_send_before_its_receive_whatever_the_clock_says),
         TEST(info_counts_streams_events_and_losses),
         TEST(an_empty_trace_is_a_trace),

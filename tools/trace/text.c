@@ -83,8 +83,7 @@ print_json_string(FILE *out, const char *text)
 const char *
 text_of_ref(uint64_t ref, char text[TEXT_SIZE])
 {
-    snprintf(text, TEXT_SIZE, "%" PRIu32 ":%" PRIu32 ".%" PRIu32, TRI_TRACE_REF_WORKER(ref), TRI_TRACE_REF_SLOT(ref),
-             TRI_TRACE_REF_GENERATION(ref));
+    snprintf(text, TEXT_SIZE, TRI_TRACE_REF_FORMAT, TRI_TRACE_REF_WORDS(ref));
     return text;
 }
 

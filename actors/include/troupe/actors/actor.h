@@ -12,6 +12,7 @@
 #define TROUPE_ACTORS_ACTOR_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <troupe/core/declare.h>
 #include <troupe/core/message.h>
 #include <troupe/core/status.h>
@@ -157,8 +158,23 @@ struct tr_runtime *tr_actor_runtime(const tr_actor *self);
  */
 struct uv_loop_s *tr_actor_loop(tr_actor *self);
 
+/*
+ * The time on a clock that only goes forward, in milliseconds from an unknown beginning: the clock by which all delays
+ * of the library are counted (CLOCK_MONOTONIC). It is read in each call and stands still in none, so a long callback
+ * sees it go on. What is delayed by d comes when it has grown by d or more. self may be NULL. Thread: owner of self.
+ */
+uint64_t tr_now(const tr_actor *self);
+
 /* The number of the worker on which an actor lives, read from its name. Thread: any. */
 unsigned tr_ref_worker(tr_ref ref);
+
+#define TR_REF_TEXT_SIZE 24 /* bytes that hold the text of any name, and a NUL */
+
+/*
+ * Writes a name as people read it, worker:slot.generation, such as "1:7.3": the text that the watchdog says, and that
+ * troupe-trace prints and takes. TR_NOBODY is "none". Returns text. Thread: any.
+ */
+const char *tr_ref_text(tr_ref ref, char text[TR_REF_TEXT_SIZE]);
 
 TR_DECLARATIONS_END
 #endif

@@ -9,6 +9,7 @@
 #ifndef TROUPE_CORE_TRACE_FORMAT_H
 #define TROUPE_CORE_TRACE_FORMAT_H
 
+#include <inttypes.h>
 #include <stdint.h>
 
 #define TRI_TRACE_VERSION 1
@@ -68,6 +69,10 @@ _Static_assert(sizeof(struct tri_trace_record) == TRI_TRACE_STEP, "one event is 
 #define TRI_TRACE_REF_SLOT(ref) ((uint32_t)(ref)&0xffffffu)
 #define TRI_TRACE_REF(worker, slot, generation)                                                                        \
     ((uint64_t)(generation) << 36 | (uint64_t)(worker) << 24 | (uint64_t)(slot))
+
+/* How it is written, everywhere: the format, and what goes into it. */
+#define TRI_TRACE_REF_FORMAT "%" PRIu32 ":%" PRIu32 ".%" PRIu32
+#define TRI_TRACE_REF_WORDS(ref) TRI_TRACE_REF_WORKER(ref), TRI_TRACE_REF_SLOT(ref), TRI_TRACE_REF_GENERATION(ref)
 
 /* A message's id: the stream that made it, and its count there, from 1. */
 #define TRI_TRACE_MESSAGE_STREAM(id) ((uint32_t)((uint64_t)(id) >> 48))

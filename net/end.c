@@ -27,16 +27,22 @@ uncork_all(tr_socket *socket)
     tri_socket_due(socket, 0);
 }
 
-void
+tr_status
 tr_socket_uncork(tr_socket *socket)
 {
     TRI_CHECK_SOCKET(socket);
-    if (socket == NULL || !tri_writer_is_corked(socket))
-        return;
-    if (socket->writer->corked > 1)
+    if (socket == NULL)
+        return TR_EINVAL;
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+        return TR_EDESTROYED;
+    if (!tri_writer_is_corked(socket))
+        return TR_OK;
+    if (socket->writer->corked > 1) {
         socket->writer->corked--;
-    else
-        uncork_all(socket);
+        return TR_OK;
+    }
+    uncork_all(socket);
+    return tri_writer_answer(socket);
 }
 
 /* Ending. */

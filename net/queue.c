@@ -85,6 +85,7 @@ tri_queue_put(tr_socket *socket, struct tri_write *write)
 {
     tri_queue_append(&socket->writer->queue, write);
     socket->writer->buffered += write->slice.size;
+    socket->writer->of_files += write->length;
     socket->writer->entries++;
     socket->writer->unfinished += write->whole;
     socket->bytes_written += write->slice.size;
@@ -98,6 +99,7 @@ tri_queue_finish_first(tr_socket *socket, tr_status status)
     struct tri_writer *writer = socket->writer;
     struct tri_write *write = tri_queue_take_first(&writer->queue);
     writer->buffered -= write->slice.size;
+    writer->of_files -= write->length;
     writer->entries--;
     writer->unfinished -= write->whole;
     tr_slice_release(write->slice);

@@ -196,6 +196,7 @@ shorten_file(tr_socket *socket, size_t taken)
     struct tri_write *write = socket->writer->queue.first;
     write->offset += taken;
     write->length -= taken;
+    socket->writer->of_files -= taken;
     socket->bytes_written += taken;
     if (write->length == 0)
         tri_queue_finish_first(socket, TR_OK);

@@ -31,9 +31,7 @@ send_queued(tr_socket *socket, bool at_once)
         tri_writer_flush(socket);
         tri_socket_due(socket, 0);
     }
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
-        return socket->error;
-    return tri_writer_is_empty(socket) ? TR_OK : tri_writer_answer_waiting(socket);
+    return tri_writer_answer(socket);
 }
 
 tr_status

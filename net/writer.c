@@ -136,6 +136,14 @@ tri_writer_answer_waiting(tr_socket *socket)
     return TR_QUEUED;
 }
 
+tr_status
+tri_writer_answer(tr_socket *socket)
+{
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+        return socket->error;
+    return tri_writer_is_empty(socket) ? TR_OK : tri_writer_answer_waiting(socket);
+}
+
 /* Part of it waits: what is left after the first `taken` bytes. TR_OK, TR_ENOMEM. */
 tr_status
 tri_order_enqueue(tr_socket *socket, const struct tri_order *order, size_t taken)
@@ -304,5 +312,6 @@ uint64_t
 tr_socket_buffered(const tr_socket *socket)
 {
     TRI_CHECK_SOCKET(socket);
-    return socket != NULL && socket->writer != NULL ? socket->writer->buffered : 0;
+    const struct tri_writer *writer = socket != NULL ? socket->writer : NULL;
+    return writer != NULL ? writer->buffered + writer->of_files : 0;
 }

@@ -34,7 +34,8 @@ struct tri_writer {
     struct tri_writes told;  /* over: their callbacks are to be called */
     struct tri_writes late;  /* likewise, but after the error event */
     struct tri_writes ends;  /* no bytes: over when our side has ended */
-    uint64_t buffered;       /* bytes of the queue */
+    uint64_t buffered;       /* bytes of the queue, in memory */
+    uint64_t of_files;       /* bytes of its files that have not been sent */
     uint64_t entries;        /* of the queue */
     uint64_t unfinished;     /* the same, but each write counts whole until all of it has gone */
     unsigned corked;
@@ -149,5 +150,8 @@ bool tri_writer_goes_at_once(const tr_socket *socket);
 
 /* What a write answers of which something waits. */
 tr_status tri_writer_answer_waiting(tr_socket *socket);
+
+/* What a call answers that has just sent what was queued: that, or the error which has destroyed the socket. */
+tr_status tri_writer_answer(tr_socket *socket);
 
 #endif

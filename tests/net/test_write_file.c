@@ -183,6 +183,68 @@ a_slow_reader_gets_a_long_file_between_the_bytes_before_and_after(void **state)
     }
 }
 
+/* What of it waits is counted. */
+
+static void
+counts_down(struct endpoint *self, const char *event)
+{
+    if (strcmp(event, "drain") != 0)
+        return;
+    assert_int_equal(tr_socket_buffered(self->socket), 0);
+    assert_int_equal(tr_socket_bytes_written(self->socket), 4 + PIECE);
+    tr_socket_end(self->socket);
+}
+
+static void
+play_counted(void)
+{
+    open_pair(AF_UNIX);
+    client.hook = counts_down;
+    tr_socket_cork(client.socket);
+    say(client.socket, "head");
+    assert_int_equal(write_file(0, 0, "file"), TR_QUEUED);
+    assert_int_equal(tr_socket_buffered(client.socket), 4 + PIECE);
+    assert_int_equal(tr_socket_uncork(client.socket), TR_QUEUED);
+    assert_in_range(tr_socket_buffered(client.socket), 1, PIECE);
+    assert_int_equal(tr_socket_buffered(client.socket) + tr_socket_bytes_written(client.socket), 4 + PIECE);
+    stage_read(&peer);
+    end_when_done();
+}
+
+static void
+what_has_not_gone_of_a_file_is_buffered(void **state)
+{
+    (void)state;
+    file = file_of_pieces(1);
+    stage_play(1, play_counted);
+    assert_string_equal(client.log, "drain file:OK end close");
+    assert_int_equal(peer.bytes, 4 + PIECE);
+}
+
+static void
+play_limited(void)
+{
+    int fds[2];
+    stage_pair(AF_UNIX, fds);
+    peer.fd = fds[1];
+    stage_adopt_as(&client, fds[0], (struct tr_socket_options){.write_limit = 1000});
+    assert_int_equal(write_file(0, 0, "file"), TR_QUEUED);
+    assert_true(tr_socket_buffered(client.socket) > 1000);
+    assert_int_equal(tr_socket_write_slice(client.socket, pattern(600)), TR_QUEUED);
+    assert_int_equal(tr_socket_write_slice(client.socket, pattern(600)), TR_EQUEUELIMIT);
+    assert_int_equal(write_file(0, 0, "again"), TR_QUEUED);
+    end_and_read();
+}
+
+static void
+a_file_does_not_count_to_the_write_limit(void **state)
+{
+    (void)state;
+    file = file_of_pieces(1);
+    stage_play(1, play_limited);
+    assert_int_equal(peer.bytes, 2 * PIECE + 600);
+}
+
 /* Many small files and bytes between them. */
 #define TURNS 100u
 
@@ -484,6 +546,8 @@ main(void)
         cmocka_unit_test_setup_teardown(a_file_is_written_whole_or_in_part, reset, close_file),
         cmocka_unit_test_setup_teardown(a_slow_reader_gets_a_long_file_between_the_bytes_before_and_after, reset,
                                         close_file),
+        cmocka_unit_test_setup_teardown(what_has_not_gone_of_a_file_is_buffered, reset, close_file),
+        cmocka_unit_test_setup_teardown(a_file_does_not_count_to_the_write_limit, reset, close_file),
         cmocka_unit_test_setup_teardown(bytes_and_files_take_turns_as_they_were_written, reset, close_file),
         cmocka_unit_test_setup_teardown(a_file_that_waits_drains_before_its_callback, reset, close_file),
         cmocka_unit_test_setup_teardown(a_file_that_is_shorter_than_said_is_an_error, reset, close_file),

@@ -156,7 +156,7 @@ play_cork(void)
     assert_int_equal(say(client.socket, "c"), TR_OK);
     assert_int_equal(tr_socket_buffered(client.socket), 3);
     assert_false(peer_has_something());
-    tr_socket_uncork(client.socket);
+    assert_int_equal(tr_socket_uncork(client.socket), TR_OK);
     assert_int_equal(tr_socket_buffered(client.socket), 0);
     assert_true(peer_has_something());
     assert_int_equal(say(client.socket, "d"), TR_OK);
@@ -181,12 +181,13 @@ play_nested_corks(void)
     tr_socket_cork(client.socket);
     tr_socket_cork(client.socket);
     say(client.socket, "a");
-    tr_socket_uncork(client.socket);
+    assert_int_equal(tr_socket_uncork(client.socket), TR_OK);
     say(client.socket, "b");
     assert_false(peer_has_something());
-    tr_socket_uncork(client.socket);
+    assert_int_equal(tr_socket_uncork(client.socket), TR_OK);
     assert_true(peer_has_something());
-    tr_socket_uncork(client.socket); /* one too many does nothing */
+    assert_int_equal(tr_socket_uncork(client.socket), TR_OK); /* one too many does nothing */
+    assert_int_equal(tr_socket_uncork(NULL), TR_EINVAL);
     shutdown(peer.fd, SHUT_WR);
     end_and_read();
 }
@@ -249,7 +250,7 @@ play_destroy_under_cork(void)
     assert_int_equal(write_told(text("a"), "a"), TR_OK);
     tr_socket_destroy(client.socket, TR_OK);
     tr_socket_cork(client.socket);
-    tr_socket_uncork(client.socket);
+    assert_int_equal(tr_socket_uncork(client.socket), TR_EDESTROYED);
     stage_read(&peer);
     end_when_done();
 }
@@ -261,6 +262,60 @@ corked_writes_are_lost_with_their_socket(void **state)
     stage_play(1, play_destroy_under_cork);
     assert_string_equal(client.log, "a:ERR_STREAM_DESTROYED close");
     assert_int_equal(peer.bytes, 0);
+}
+
+/* Less than a write under a cork speaks of, and more than the kernel takes. */
+#define CORKED_BYTES 16000u
+
+static void
+ends_on_drain(struct endpoint *self, const char *event)
+{
+    if (is(event, "drain"))
+        tr_socket_end(self->socket);
+}
+
+static void
+play_uncork_into_a_narrow_socket(void)
+{
+    open_narrow_as((struct tr_socket_options){0});
+    client.hook = ends_on_drain;
+    tr_socket_cork(client.socket);
+    assert_int_equal(write_told(pattern(CORKED_BYTES), "a"), TR_OK);
+    assert_int_equal(tr_socket_uncork(client.socket), TR_QUEUED);
+    assert_true(tr_socket_buffered(client.socket) > 0);
+    stage_read(&peer);
+    end_when_done();
+}
+
+static void
+uncork_says_that_part_of_it_waits_and_then_drain_comes(void **state)
+{
+    (void)state;
+    stage_play(1, play_uncork_into_a_narrow_socket);
+    assert_int_equal(peer.bytes, CORKED_BYTES);
+    assert_string_equal(client.log, "drain a:OK end close");
+}
+
+static void
+play_uncork_of_a_broken_connection(void)
+{
+    open_pair(AF_UNIX);
+    tr_socket_cork(client.socket);
+    assert_int_equal(write_told(text("a"), "a"), TR_OK);
+    close(peer.fd);
+    peer.fd = -1;
+    assert_int_equal(tr_socket_uncork(client.socket), TR_EPIPE);
+    assert_true(tr_socket_destroyed(client.socket));
+    struct endpoint *one[] = {&client};
+    stage_end_when_closed(one, 1);
+}
+
+static void
+uncork_says_for_which_error_the_socket_is_destroyed(void **state)
+{
+    (void)state;
+    stage_play(1, play_uncork_of_a_broken_connection);
+    assert_string_equal(client.log, "a:EPIPE EPIPE close!");
 }
 
 static int listener = -1;
@@ -302,6 +357,8 @@ static void
 play_cork_before_connect(void)
 {
     connect_to_raw((struct tr_socket_options){0}, uncork_and_end);
+    tr_socket_cork(client.socket);
+    assert_int_equal(tr_socket_uncork(client.socket), TR_OK);
     tr_socket_cork(client.socket);
     assert_int_equal(write_told(text("a"), "a"), TR_OK);
     assert_int_equal(write_told(text("b"), "b"), TR_OK);
@@ -554,13 +611,6 @@ a_write_from_a_distance_over_the_limit_destroys_the_socket(void **state)
     stage_play(1, play_limit_from_a_distance);
     assert_string_equal(client.log, "ERR_WRITE_LIMIT close!");
     assert_string_equal(client.call, "write");
-}
-
-static void
-ends_on_drain(struct endpoint *self, const char *event)
-{
-    if (is(event, "drain"))
-        tr_socket_end(self->socket);
 }
 
 /* What Node's streams say: false when the writes that are not finished, each counted whole, are 16 KiB or more. */
@@ -1028,6 +1078,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(corked_writes_leave_in_one_system_call, reset),
         cmocka_unit_test_setup(corks_nest, reset),
+        cmocka_unit_test_setup(uncork_says_that_part_of_it_waits_and_then_drain_comes, reset),
+        cmocka_unit_test_setup(uncork_says_for_which_error_the_socket_is_destroyed, reset),
         cmocka_unit_test_setup(end_uncorks, reset),
         cmocka_unit_test_setup(an_end_that_comes_of_the_peers_uncorks_too, reset),
         cmocka_unit_test_setup(corked_writes_are_lost_with_their_socket, reset),

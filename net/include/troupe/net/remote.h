@@ -90,7 +90,10 @@ struct tr_remote_accepted {
 tr_status tr_remote_write_check(tr_actor *self, tr_ref socket, tr_slice slice, uint32_t reply_tag, uint64_t token);
 
 tr_status tr_remote_cork(tr_actor *self, tr_ref socket);
+
+/* tr_socket_uncork(): what its answer says the events say, drain if part of it waits, or the error. */
 tr_status tr_remote_uncork(tr_actor *self, tr_ref socket);
+
 tr_status tr_remote_end(tr_actor *self, tr_ref socket);
 
 /* tr_socket_end_with(). */

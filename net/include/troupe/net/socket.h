@@ -55,9 +55,10 @@ struct tr_socket_options {
     enum tr_encoding encoding; /* tr_socket_set_encoding() */
     enum tr_socket_type type;  /* other kinds of address are refused with TR_EBADADDRESS; not for accepted ones */
 
-    /* How many bytes may wait in this process. A write that comes while bytes wait and would make them more is refused
-     * with TR_EQUEUELIMIT, all of it; one that comes from a distance without asking destroys the socket with that
-     * error. What waits is thus never more than this and one write. Files count nothing. 0: no limit.
+    /* How many bytes may wait in this process's memory. A write that comes while bytes wait and would make them more is
+     * refused with TR_EQUEUELIMIT, all of it; one that comes from a distance without asking destroys the socket with
+     * that error. What waits is thus never more than this and one write. Files count nothing, since their bytes wait on
+     * the disk; tr_socket_buffered() counts them. 0: no limit.
      *
      * Of small writes the memory is the limit: no more than write_limit / TR_WRITE_COST_BYTES + TR_WRITES_ABOVE_LIMIT
      * may wait. So the process holds for a socket's writes at most twice write_limit, the last write, and 4 KiB. A
@@ -231,7 +232,16 @@ tr_status tr_socket_write_fd(tr_socket *socket, tr_slice slice, int fd, tr_write
  * Thread: owner.
  */
 void tr_socket_cork(tr_socket *socket);
-void tr_socket_uncork(tr_socket *socket);
+
+/*
+ * Sends what was held back, if it is the outermost; one uncork too many does nothing.
+ * Thread:  owner.
+ * Returns: what a write of all of it returns: TR_OK, the kernel has it, or nothing was to be sent; TR_QUEUED, part of
+ *          it waits, and drain will come; the error of the system's for which the socket is destroyed, with an error
+ *          event. TR_EINVAL; TR_EDESTROYED. Inside another cork and before connect it sends nothing, and answers TR_OK,
+ *          before connect from 16 KiB on TR_QUEUED.
+ */
+tr_status tr_socket_uncork(tr_socket *socket);
 
 /* Ending. */
 
@@ -340,7 +350,10 @@ uint64_t tr_socket_bytes_read(const tr_socket *socket);
  * socket.bytesWritten (v0.5 on). */
 uint64_t tr_socket_bytes_written(const tr_socket *socket);
 
-/* Bytes queued in this process. Thread: owner. Document: socket.bufferSize (v0.4 on). */
+/*
+ * Bytes that were written and wait to be sent: those in memory, and of files what has not gone. To write_limit only
+ * those in memory count. Thread: owner. Document: socket.bufferSize (v0.4 on).
+ */
 uint64_t tr_socket_buffered(const tr_socket *socket);
 
 /* Connection in progress, from tr_socket_connect() to connect. Thread: owner. Document: socket.connecting (v10). */

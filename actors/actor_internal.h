@@ -91,7 +91,6 @@ struct tr_actor {
 #define TRI_ACTOR_ALIGN 16u
 #define TRI_ACTOR_HEAD ((sizeof(tr_actor) + TRI_ACTOR_ALIGN - 1) / TRI_ACTOR_ALIGN * TRI_ACTOR_ALIGN)
 #define TRI_POOLED_BYTES 2048u /* larger actors come from malloc */
-#define TRI_STATE_LIMIT (1u << 30)
 
 static inline void *
 tri_actor_state(tr_actor *actor)

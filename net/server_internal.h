@@ -113,7 +113,7 @@ struct tr_server {
 
 extern const struct tr_behavior tri_server_behavior; /* its argument is a struct tri_server_order */
 
-/* TR_OK, TR_EINVAL, TR_EBADLIMIT, TR_EBADREF, TR_EBADENCODING. Thread: any. */
+/* TR_OK, TR_EINVAL, TR_EBADLIMIT, TR_EBADREF, TR_EBADENCODING, TR_EBADSTATE. Thread: any. */
 tr_status tri_server_check_options(const struct tr_runtime *runtime, const struct tr_server_options *options);
 
 /* Brackets a callback of the server that comes from libuv. After leave the server may be gone. */

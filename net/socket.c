@@ -40,18 +40,28 @@ tri_socket_check_options(const struct tr_runtime *runtime, const struct tr_socke
         return TR_EBADENCODING;
     if (options->type > TR_SOCKET_UNIX)
         return TR_EINVAL;
+    if (options->state_size > TRI_STATE_LIMIT)
+        return TR_EBADSTATE;
     return tri_events_check_owner(runtime, &options->owner);
+}
+
+static struct tri_extra *
+new_extra(tr_socket *socket, size_t state_size)
+{
+    socket->extra = calloc(1, sizeof(*socket->extra) + state_size);
+    if (socket->extra != NULL) {
+        socket->extra->socket = socket;
+        socket->extra->has_state = state_size > 0;
+    }
+    return socket->extra;
 }
 
 struct tri_extra *
 tri_socket_extra(tr_socket *socket)
 {
-    if (socket->extra == NULL && !tri_socket_is(socket, TRI_SOCKET_GONE)) {
-        socket->extra = calloc(1, sizeof(*socket->extra));
-        if (socket->extra != NULL)
-            socket->extra->socket = socket;
-    }
-    return socket->extra;
+    if (socket->extra != NULL || tri_socket_is(socket, TRI_SOCKET_GONE))
+        return socket->extra;
+    return new_extra(socket, 0);
 }
 
 void
@@ -70,7 +80,7 @@ needs_extra(const struct tr_socket_options *options)
 {
     return options->owner.actor != TR_NOBODY || options->keep_alive_delay_ms != 0 || options->timeout_ms != 0 ||
            options->encoding != TR_ENCODING_NONE || options->type != TR_SOCKET_ANY || options->write_limit != 0 ||
-           options->high_water != 0 || options->report_resets;
+           options->high_water != 0 || options->report_resets || options->state_size != 0;
 }
 
 static void
@@ -102,7 +112,7 @@ tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_socket_optio
     if (socket->net == NULL)
         return TR_ENOMEM;
     if (needs_extra(options)) {
-        if (tri_socket_extra(socket) == NULL)
+        if (new_extra(socket, options->state_size) == NULL)
             return TR_ENOMEM;
         fill_extra(socket->extra, options);
     }

@@ -153,6 +153,13 @@ tr_socket_data(const tr_socket *socket)
     return socket != NULL ? socket->data : NULL;
 }
 
+void *
+tr_socket_state(tr_socket *socket)
+{
+    TRI_CHECK_SOCKET(socket);
+    return socket != NULL && socket->extra != NULL && socket->extra->has_state ? socket->extra->state : NULL;
+}
+
 void
 tr_socket_set_data(tr_socket *socket, void *data)
 {

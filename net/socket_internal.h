@@ -28,6 +28,7 @@
 #include "worker_net.h"
 
 #include <assert.h>
+#include <stdalign.h>
 #include <stddef.h>
 #include <troupe/actors/host.h>
 #include <troupe/core/order.h>
@@ -182,6 +183,9 @@ struct tri_extra {
     bool drops;                   /* data goes nowhere */
     bool reports_resets;          /* asked for: a reset is an error, whatever came before it */
     bool unheard;                 /* PAUSED because nobody listens yet: tri_socket_heard() */
+    bool has_state;
+
+    alignas(max_align_t) unsigned char state[]; /* the user's: options.state_size */
 };
 
 struct tri_writer; /* writer.h */
@@ -198,7 +202,8 @@ struct tri_socket_order {
     bool from_afar;                           /* of tr_remote_socket(): whoever wants the data may say so later */
 };
 
-/* Are these options in order? TR_OK, TR_EBADLIMIT, TR_EBADREF, TR_EBADENCODING, TR_EINVAL. NULL is. Thread: any. */
+/* Are these options in order? TR_OK, TR_EBADLIMIT, TR_EBADREF, TR_EBADENCODING, TR_EBADSTATE, TR_EINVAL. NULL is.
+ * Thread: any. */
 tr_status tri_socket_check_options(const struct tr_runtime *runtime, const struct tr_socket_options *options);
 
 extern const struct tr_socket_events tri_no_events;

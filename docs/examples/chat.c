@@ -75,7 +75,7 @@ room_stopped(tr_actor *self, void *memory)
     free(state->members);
 }
 
-/* One connection's guest: "guest 50312: " and as much of a line as has come. */
+/* The state of a connection: "guest 50312: " and as much of a line as has come. */
 struct guest {
     size_t name_size, size;
     char line[1024];
@@ -95,7 +95,7 @@ tell_room(tr_socket *socket, uint32_t tag, const char *text, size_t size)
 static void
 tell_room_that(tr_socket *socket, uint32_t tag, const char *what)
 {
-    struct guest *guest = tr_socket_data(socket);
+    struct guest *guest = tr_socket_state(socket);
     char text[64];
     int size = snprintf(text, sizeof(text), "* %.*s %s\n", (int)guest->name_size - 2, guest->line, what);
     tell_room(socket, tag, text, (size_t)size);
@@ -105,12 +105,7 @@ static void
 on_connection(tr_socket *socket)
 {
     struct tr_address peer;
-    struct guest *guest = malloc(sizeof(*guest));
-    tr_socket_set_data(socket, guest);
-    if (guest == NULL) {
-        tr_socket_destroy(socket, TR_ENOMEM);
-        return;
-    }
+    struct guest *guest = tr_socket_state(socket);
     tr_socket_remote_address(socket, &peer);
     guest->name_size = (size_t)snprintf(guest->line, sizeof(guest->line), "guest %u: ", peer.port);
     guest->size = guest->name_size;
@@ -120,7 +115,7 @@ on_connection(tr_socket *socket)
 static void
 on_data(tr_socket *socket, tr_slice data)
 {
-    struct guest *guest = tr_socket_data(socket);
+    struct guest *guest = tr_socket_state(socket);
     for (size_t i = 0; i < data.size; i++) {
         bool whole = data.data[i] == '\n';
         guest->line[guest->size++] = data.data[i];
@@ -138,11 +133,8 @@ on_data(tr_socket *socket, tr_slice data)
 static void
 on_close(tr_socket *socket, bool had_error)
 {
-    struct guest *guest = tr_socket_data(socket);
     (void)had_error;
-    if (guest != NULL)
-        tell_room_that(socket, LEAVE, "went out");
-    free(guest);
+    tell_room_that(socket, LEAVE, "went out");
 }
 
 static tr_status
@@ -152,7 +144,8 @@ open_room(tr_runtime *runtime, uint16_t port, struct tr_address *at)
         .name = "room", .state_size = sizeof(struct room), .receive = room_receive, .stopped = room_stopped};
     static const struct tr_socket_events events = {.data = on_data, .close = on_close};
     struct tr_spawn_options place = {.placement = TR_PLACE_WORKER, .worker = 0};
-    struct tr_socket_options socket = {.events = &events, .no_delay = true, .write_limit = WRITE_LIMIT};
+    struct tr_socket_options socket = {
+        .events = &events, .state_size = sizeof(struct guest), .no_delay = true, .write_limit = WRITE_LIMIT};
     struct tr_server_options server = {.connection = on_connection, .socket = socket};
     struct tr_listen_options listen = {.port = port, .any_port = true};
 

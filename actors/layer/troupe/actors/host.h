@@ -22,6 +22,8 @@
 void tri_actor_check(const tr_actor *self, const char *function);
 #endif
 
+#define TRI_STATE_LIMIT (1u << 30) /* bytes of state that somebody may ask for: more is TR_EBADSTATE */
+
 /*
  * Spawns an actor on this worker; parent may be NULL. init runs within the call; *out is NULL if the actor ended in it.
  * Thread: owner of worker. Returns as tr_spawn().

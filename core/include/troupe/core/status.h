@@ -36,7 +36,7 @@ TR_DECLARATIONS_BEGIN
     X(TR_EBADPATH, -17, "ERR_INVALID_PATH", "the path is empty")                                                        \
     X(TR_EBADHANDLE, -18, "ERR_INVALID_HANDLE_TYPE", "this kind of socket cannot do that")                             \
     X(TR_ENONAME, -19, "ERR_NO_NAME", "the behavior has no name")                                                      \
-    X(TR_EBADSTATE, -50, "ERR_BAD_STATE_SIZE", "the behavior's state_size is above 1 GiB")                             \
+    X(TR_EBADSTATE, -50, "ERR_BAD_STATE_SIZE", "the state_size is above 1 GiB")                             \
     X(TR_EBADPOLICY, -51, "ERR_BAD_POLICY", "the behavior's mailbox.policy is none of enum tr_mailbox_policy")         \
     /* Facts of the actor world. */                                                                                    \
     X(TR_EGONE, -20, "ERR_ACTOR_GONE", "the actor has stopped")                                                        \

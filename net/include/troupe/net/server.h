@@ -104,7 +104,7 @@ tr_status tr_runtime_listen(struct tr_runtime *runtime, const struct tr_server_o
  * Owner: the runtime's; *out is valid until its close callback has returned (unless that listens again, be it in vain),
  * with options.keep until it is stopped.
  * Thread: owner of self. Returns: TR_OK; TR_EINVAL; TR_EBADLIMIT (a time that is too long, prefix_ipv6 above 128);
- *         TR_EBADREF (socket.owner); TR_EBADENCODING; TR_ENOMEM; TR_ESTOPPING.
+ *         TR_EBADREF (socket.owner); TR_EBADENCODING; TR_EBADSTATE (socket.state_size); TR_ENOMEM; TR_ESTOPPING.
  * Document: net.createServer (all eras).
  */
 tr_status tr_server_spawn(tr_actor *self, const struct tr_server_options *options, tr_server **out);

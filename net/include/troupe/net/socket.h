@@ -15,6 +15,7 @@
 #define TROUPE_NET_SOCKET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <troupe/actors/actor.h>
 #include <troupe/core/buffer.h>
@@ -42,6 +43,7 @@ enum tr_socket_type {
 struct tr_socket_options {
     const struct tr_socket_events *events; /* may be NULL */
     void *data;                            /* tr_socket_data() */
+    size_t state_size;                     /* bytes of tr_socket_state(), at most 1 GiB; 0: none, which costs none */
     struct tr_owner owner;                 /* gets the events in place of the callbacks */
     bool allow_half_open;                  /* the peer's FIN does not end our side (v0.4 on) */
     bool keep;                             /* the socket outlives its close event, to be asked, or connected again */
@@ -108,8 +110,8 @@ struct tr_connect_options {
  * Makes a socket on the worker of self, as its child. It is not connected. options may be NULL.
  * Owner:   the runtime's. The options are copied, what they point to is not.
  * Thread:  owner of self.
- * Returns: TR_OK; TR_EINVAL; TR_EBADLIMIT (a time that is too long); TR_EBADREF (owner); TR_EBADENCODING; TR_ENOMEM;
- *          TR_ESTOPPING.
+ * Returns: TR_OK; TR_EINVAL; TR_EBADLIMIT (a time that is too long); TR_EBADREF (owner); TR_EBADENCODING;
+ *          TR_EBADSTATE (state_size); TR_ENOMEM; TR_ESTOPPING.
  * Document: new net.Socket (v0.4 on).
  */
 tr_status tr_socket_spawn(tr_actor *self, const struct tr_socket_options *options, tr_socket **out);
@@ -383,6 +385,13 @@ const char *tr_ready_state_name(enum tr_ready_state state);
 /* The user's pointer of this socket. Thread: owner. */
 void *tr_socket_data(const tr_socket *socket);
 void tr_socket_set_data(tr_socket *socket, void *data);
+
+/*
+ * The socket's own memory: options.state_size bytes, zero at its beginning, aligned for any type; NULL if that is 0.
+ * Owner:   the socket's: it is valid as long as the socket is, and keeps what is in it when that is connected again.
+ * Thread:  owner.
+ */
+void *tr_socket_state(tr_socket *socket);
 
 /* Other callbacks from now on. events must outlive the socket; NULL: none. Thread: owner. */
 void tr_socket_set_events(tr_socket *socket, const struct tr_socket_events *events);

@@ -2,7 +2,7 @@
  * Attempts to connect, as RFC 8305 ("Happy Eyeballs") asks for.
  *
  *   start -> attempt 1 fails ---------> attempt 2 ... -> the last fails -> done(error of attempt 1)
- *              |        after delay_ms ----^
+ *              |  in a race, after delay_ms ^
  *              +-- any of those under way is connected -> the others are closed -> done(fd)
  *
  * An attempt is a socket() of our own, a connect() that does not block and a poll handle that waits for its outcome. A
@@ -25,7 +25,8 @@
  *
  * Invariants, outside of the functions here
  *   - exactly the attempts that are WAITING have an active poll handle; WAITING and CONNECTED have a descriptor;
- *   - the timer is started exactly when attempts are left to begin or a report is due: starting it again cannot fail.
+ *   - the timer is started exactly when a report is due or, in a race, attempts are left to begin: starting it again
+ *     cannot fail.
  */
 #include "attempt.h"
 
@@ -67,8 +68,9 @@ struct tri_attempts {
     tri_attempts_done *done;
     void *argument;
     unsigned delay_ms;
-    bool binds;
+    bool has_local;
     struct sockaddr_storage local;
+    uint16_t local_port;
 
     unsigned begun, waiting;
     unsigned handles; /* that libuv has not let go of */
@@ -276,6 +278,31 @@ connect_socket(const struct attempt *attempt, bool *waits)
     return *waits || verdict == TRI_COMPLETE ? 0 : uv_translate_sys_error(errno);
 }
 
+/* What is bound before a connection to that peer; false: nothing is. */
+static bool
+local_for(const struct tri_attempts *all, const struct sockaddr_storage *peer, struct sockaddr_storage *out)
+{
+    *out = all->local;
+    if (all->has_local || all->local_port == 0)
+        return all->has_local;
+    *out = (struct sockaddr_storage){.ss_family = peer->ss_family}; /* any address is zero in both families */
+    if (peer->ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)out)->sin6_port = htons(all->local_port);
+    else
+        ((struct sockaddr_in *)out)->sin_port = htons(all->local_port);
+    return true;
+}
+
+static int
+bind_socket(const struct attempt *attempt)
+{
+    struct sockaddr_storage local;
+    if (!local_for(attempt->all, &attempt->peer, &local))
+        return 0;
+    int result = bind(attempt->fd, (const struct sockaddr *)&local, size_of(&local));
+    return result == 0 ? 0 : uv_translate_sys_error(errno);
+}
+
 static void on_outcome(uv_poll_t *poll, int status, int events);
 
 static int
@@ -294,12 +321,11 @@ watch(struct attempt *attempt)
 static void
 begin(struct attempt *attempt)
 {
-    const struct tri_attempts *all = attempt->all;
     bool waits = false;
     int error = open_socket(attempt);
-    if (error == 0 && all->binds &&
-        bind(attempt->fd, (const struct sockaddr *)&all->local, size_of(&all->local)) != 0) {
-        fail(attempt, uv_translate_sys_error(errno), CALL_BIND);
+    int unbound = error == 0 ? bind_socket(attempt) : 0;
+    if (unbound != 0) {
+        fail(attempt, unbound, CALL_BIND);
         return;
     }
     if (error == 0)
@@ -336,7 +362,7 @@ static void
 set_timer(struct tri_attempts *all)
 {
     tri_timer_stop(all->timers, &all->timer);
-    if (!is_decided(all) && all->begun == all->count)
+    if (!is_decided(all) && (all->begun == all->count || all->delay_ms == 0))
         return;
     tr_status status = tri_timer_start(all->timers, &all->timer, is_decided(all) ? 0 : all->delay_ms);
     assert(status == TR_OK); /* it was started before, so there is room */
@@ -404,10 +430,9 @@ add(struct tri_attempts *all, const struct sockaddr_storage *peer)
 static void
 add_peers(struct tri_attempts *all, const struct tri_attempts_options *options, const unsigned *order)
 {
-    unsigned most = options->delay_ms > 0 ? options->count : 1;
-    for (unsigned i = 0; i < options->count && all->count < most; i++) {
+    for (unsigned i = 0; i < options->count; i++) {
         const struct sockaddr_storage *peer = &options->peers[order[i]];
-        if (!all->binds || peer->ss_family == all->local.ss_family)
+        if (!all->has_local || peer->ss_family == all->local.ss_family)
             add(all, peer);
     }
     if (all->count > 0)
@@ -428,9 +453,10 @@ new_attempts(const struct tri_attempts_options *options)
         return NULL;
     }
     all->delay_ms = options->delay_ms;
-    all->binds = options->local != NULL;
-    if (all->binds)
+    all->has_local = options->local != NULL;
+    if (all->has_local)
         all->local = *options->local;
+    all->local_port = options->local_port;
     tri_attempts_order(options->peers, options->count, order);
     add_peers(all, options, order);
     free(order);

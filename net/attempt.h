@@ -1,5 +1,6 @@
 /*
- * Attempts to connect: from a list of addresses to one connected descriptor, raced over both families (RFC 8305).
+ * Attempts to connect: from a list of addresses to one connected descriptor, one after the other or raced over both
+ * families (RFC 8305).
  *
  * It knows nothing of sockets as actors: a loop, its timers and a callback. All functions belong to the loop's thread.
  */
@@ -7,6 +8,7 @@
 #define TROUPE_NET_ATTEMPT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <troupe/core/status.h>
 #include <troupe/core/timers.h>
@@ -20,7 +22,9 @@ struct tri_attempts_options {
     const struct sockaddr_storage *peers; /* as the system sorted them */
     unsigned count;                       /* of peers, at least 1 */
     const struct sockaddr_storage *local; /* bound before each attempt; NULL: nothing is */
-    unsigned delay_ms;                    /* until the next attempt begins; 0: no race, only the first peer is tried */
+    uint16_t
+        local_port;    /* without local: bound before each attempt, on any address of the peer's family; 0: it is not */
+    unsigned delay_ms; /* until the next attempt begins if the last has not failed; 0: no race, it is waited for */
 };
 
 struct tri_attempts_result {
@@ -39,9 +43,10 @@ typedef void tri_attempts_done(void *argument, const struct tri_attempts_result 
  * Begins. done(argument, result) is called once, later, never within this call, unless tri_attempts_cancel() comes
  * first.
  *
- * The first peer is tried, and the next one when the last begun has failed or delay_ms have passed; those before go
- * on. The first that is connected wins, the others are closed. If all fail, the error is that of the first: Node gives
- * an error for all of them the code of its first one, and that address is the one which the system thinks best of.
+ * The first peer is tried, and the next one when the last begun has failed or, in a race, delay_ms have passed; those
+ * before go on. The first that is connected wins, the others are closed. If all fail, the error is that of the first:
+ * Node gives an error for all of them the code of its first one, and that address is the one which the system thinks
+ * best of.
  * With a local address only peers of its family are tried; if there is none, the answer is "bind" and UV_EINVAL. A TCP
  * connection with itself, which a port that nobody listens on can bring about, counts as UV_ECONNREFUSED.
  *

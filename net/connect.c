@@ -77,7 +77,8 @@ tr_status
 tri_connect_check(const struct tr_connect_options *options, enum tr_socket_type type)
 {
     struct sockaddr_storage local;
-    if (options->timeout_ms > INT32_MAX || options->race_delay_ms > INT32_MAX)
+    if (options->timeout_ms > INT32_MAX || options->connect_timeout_ms > INT32_MAX ||
+        options->race_delay_ms > INT32_MAX)
         return TR_EBADLIMIT;
     if (options->path != NULL)
         return check_path(options, type);
@@ -120,6 +121,8 @@ fill(struct tri_connect *connect, const struct tr_connect_options *options, enum
     if (options->local_address != NULL)
         tri_address_parse(options->local_address, options->local_port, &connect->local);
     connect->options.local_address = NULL;
+    connect->tries_all =
+        options->race || (connect->options.family == TR_FAMILY_NONE && connect->local.ss_family == AF_UNSPEC);
 }
 
 static tr_status
@@ -135,6 +138,32 @@ check_state(const tr_socket *socket)
                                                                                                     : TR_OK;
 }
 
+/* It is not connected in time: the look-up and all attempts are given up. */
+static void
+on_limit(struct tri_timer *timer)
+{
+    struct tri_connect *connect = (struct tri_connect *)((char *)timer - offsetof(struct tri_connect, limit));
+    tr_socket *socket = connect->socket;
+    struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_CONNECT);
+    tri_socket_fail(socket, UV_ETIMEDOUT, TRI_CALL_CONNECT);
+    tri_socket_leave(socket, frame);
+}
+
+/* NULL without memory. */
+static struct tri_connect *
+new_connect(tr_socket *socket, uint64_t limit_ms)
+{
+    struct tri_connect *connect = calloc(1, sizeof(*connect));
+    if (connect == NULL)
+        return NULL;
+    connect->socket = socket;
+    connect->limit.fire = on_limit;
+    if (limit_ms == 0 || tri_timer_start(&socket->net->worker->timers, &connect->limit, limit_ms) == TR_OK)
+        return connect;
+    free(connect);
+    return NULL;
+}
+
 static tr_status
 prepare(tr_socket *socket, const struct tr_connect_options *options)
 {
@@ -146,13 +175,12 @@ prepare(tr_socket *socket, const struct tr_connect_options *options)
         return status;
     if (options->timeout_ms > 0 && tri_socket_extra(socket) == NULL)
         return TR_ENOMEM;
-    struct tri_connect *connect = calloc(1, sizeof(*connect));
+    struct tri_connect *connect = new_connect(socket, options->connect_timeout_ms);
     if (connect == NULL)
         return TR_ENOMEM;
     if (tri_socket_is(socket, TRI_SOCKET_CLOSED))
         tri_socket_again(socket);
     fill(connect, options, type);
-    connect->socket = socket;
     socket->connect = connect;
     return TR_OK;
 }
@@ -222,6 +250,7 @@ tri_connect_free(tr_socket *socket)
     socket->connect = NULL;
     if (connect == NULL)
         return;
+    tri_timer_stop(&socket->net->worker->timers, &connect->limit);
     tri_lookup_cancel(connect->lookup);
     tri_attempts_cancel(connect->attempts);
     if (connect->fd >= 0)
@@ -231,6 +260,18 @@ tri_connect_free(tr_socket *socket)
 }
 
 /* Attempts. */
+
+/* Which peers are tried, as an array within theirs: all, or the first that can be connected to from the local address. */
+static const struct sockaddr_storage *
+peers_to_try(const struct tri_connect *connect, unsigned *count)
+{
+    int family = connect->local.ss_family;
+    *count = connect->tries_all ? connect->count : 1;
+    for (unsigned i = 0; !connect->tries_all && family != AF_UNSPEC && i < connect->count; i++)
+        if (connect->peers[i].ss_family == family)
+            return &connect->peers[i];
+    return connect->peers;
+}
 
 static void
 on_attempted(void *argument, const struct tri_attempts_result *result)
@@ -243,30 +284,17 @@ on_attempted(void *argument, const struct tri_attempts_result *result)
     tri_socket_step_now(connect->socket, TRI_STEP(ATTEMPTED), TRI_TAG_ON_CONNECT);
 }
 
-/* Without a local address a local port is bound on any address of the first peer's family. */
-static const struct sockaddr_storage *
-local_of(struct tri_connect *connect)
-{
-    bool has_address = connect->local.ss_family != AF_UNSPEC;
-    if (!has_address && connect->options.local_port == 0)
-        return NULL;
-    if (!has_address)
-        tri_address_parse(connect->peers[0].ss_family == AF_INET ? "0.0.0.0" : "::", connect->options.local_port,
-                          &connect->local);
-    return &connect->local;
-}
-
 static void
 attempt(tr_socket *socket)
 {
     struct tri_connect *connect = socket->connect;
     unsigned delay_ms = connect->options.race_delay_ms != 0 ? connect->options.race_delay_ms : DEFAULT_RACE_DELAY_MS;
     struct tri_attempts_options options = {
-        .peers = connect->peers,
-        .count = connect->count,
-        .local = local_of(connect),
+        .local = connect->local.ss_family != AF_UNSPEC ? &connect->local : NULL,
+        .local_port = connect->options.local_port,
         .delay_ms = connect->options.race ? delay_ms : 0,
     };
+    options.peers = peers_to_try(connect, &options.count);
     struct tri_worker *worker = socket->net->worker;
     tr_status status =
         tri_attempts_start(&worker->loop, &worker->timers, &options, on_attempted, connect, &connect->attempts);
@@ -414,20 +442,36 @@ tri_connect_answer(tr_socket *socket, tr_message *message)
     tri_resolver_answer_free(answer);
 }
 
-void
-tri_connect_looked_up(tr_socket *socket)
+/* Tells the outcome, or the next address that may be tried. true: there are more. */
+static bool
+tell_lookup(tr_socket *socket)
 {
     struct tri_connect *connect = socket->connect;
     if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
-        return;
+        return false;
     struct tr_address address;
     struct tr_error error = connect->error;
     char host[TRI_HOST_LIMIT];
     memcpy(host, connect->host, sizeof(host)); /* the callback may destroy the socket, and `connect` with it */
     bool failed = error.status != TR_OK;
+    unsigned count = 0;
     if (!failed)
-        tri_address_from((const struct sockaddr *)&connect->peers[0], &address);
+        tri_address_from((const struct sockaddr *)(peers_to_try(connect, &count) + connect->told), &address);
+    bool has_more = ++connect->told < count;
     tri_events_lookup(socket, failed ? &error : NULL, failed ? NULL : &address, host);
+    return has_more;
+}
+
+/* As in Node one event for each address that may be tried, in the order in which they were found. */
+void
+tri_connect_looked_up(tr_socket *socket)
+{
+    while (tell_lookup(socket)) {
+        if (tri_events_stand_still(socket)) {
+            socket->due |= TRI_STEP(LOOKED_UP);
+            return;
+        }
+    }
 }
 
 void

@@ -10,6 +10,7 @@
 
 struct tri_connect {
     tr_socket *socket;
+    struct tri_timer limit;            /* started: connect_timeout_ms */
     uint64_t start;                    /* of an order from afar: the number of the word to start; 0: it needs none */
     struct tr_connect_options options; /* host points into this struct; path and local_address are NULL */
 
@@ -18,11 +19,13 @@ struct tri_connect {
     uint64_t token;        /* of the question that is open */
     bool asks;             /* an answer is awaited */
     struct tr_error error; /* its outcome, if there is no address; or that of the attempts */
+    unsigned told;         /* addresses of which the lookup event was given */
 
     /* The attempts. */
     struct sockaddr_storage *peers;
     unsigned count;
-    struct sockaddr_storage local; /* AF_UNSPEC: not bound */
+    bool tries_all;                /* not the first of them alone */
+    struct sockaddr_storage local; /* AF_UNSPEC: the system's choice */
     struct tri_attempts *attempts;
     int fd; /* connected; -1: none yet */
     int system;

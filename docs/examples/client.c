@@ -3,7 +3,8 @@
  *
  *   client [PORT | PATH]        by default 8124; what has a slash is the path of a unix socket
  *
- * The program ends when its only socket is closed: tr_runtime_wait_idle().
+ * It finds a server on localhost whichever of ::1 and 127.0.0.1 that listens on, and gives up after five seconds. The
+ * program ends when its only socket is closed: tr_runtime_wait_idle().
  */
 #include <stdio.h>
 #include <string.h>
@@ -50,7 +51,7 @@ main(int argc, char **argv)
         .connect = on_connect, .data = on_data, .end = on_end, .error = on_error};
     struct tr_runtime_options options = {.workers = 1};
     struct tr_socket_options socket = {.events = &events};
-    struct tr_connect_options connect = {.port = 8124};
+    struct tr_connect_options connect = {.port = 8124, .connect_timeout_ms = 5000};
     tr_status status = TR_OK;
     if (argc > 1 && strchr(argv[1], '/') != NULL)
         connect.path = argv[1];

@@ -250,14 +250,16 @@ a_refusal_is_the_error(void **state)
 }
 
 static void
-without_a_race_only_the_first_address_is_tried(void **state)
+without_a_race_the_next_address_is_tried_when_the_one_before_has_failed(void **state)
 {
     struct fixture *f = *state;
-    struct sockaddr_storage peers[2];
-    int refusing = refuse(AF_INET, &peers[0]), listener = listen_there(AF_INET, &peers[1]);
-    start(f, peers, 2, 0);
-    expect_failed(f, UV_ECONNREFUSED, "connect", &peers[0]);
-    close(refusing);
+    struct sockaddr_storage peers[3];
+    int first = refuse(AF_INET, &peers[0]), second = refuse(AF_INET, &peers[1]);
+    int listener = listen_there(AF_INET, &peers[2]);
+    start(f, peers, 3, 0);
+    expect_connected(f, &peers[2]);
+    close(first);
+    close(second);
     close(listener);
 }
 
@@ -387,6 +389,41 @@ an_address_that_never_answers_is_overtaken_after_the_delay(void **state)
     assert_true(uv_now(&f->loop) - began_ms >= SOON_MS);
     close(listener);
     end_silence(&silent);
+}
+
+static void
+without_a_race_an_address_that_never_answers_is_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    struct silent silent;
+    struct sockaddr_storage peers[2];
+    keep_silent(&silent, &peers[0]);
+    int listener = listen_there(AF_INET, &peers[1]);
+    start(f, peers, 2, 0);
+    assert_int_equal(f->timers.count, 0); /* which alone could begin the next */
+    uv_run(&f->loop, UV_RUN_NOWAIT);
+    assert_int_equal(f->calls, 0);
+    fcntl(listener, F_SETFL, O_NONBLOCK);
+    assert_int_equal(accept(listener, NULL, NULL), -1);
+    tri_attempts_cancel(f->attempts);
+    close(listener);
+    end_silence(&silent);
+}
+
+static void
+a_local_port_is_bound_in_both_families(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_storage peers[2], local;
+    int refusing = refuse(AF_INET6, &peers[0]), listener = listen_there(AF_INET, &peers[1]);
+    int reserved = refuse(AF_INET, &local);
+    start_with(f, &(struct tri_attempts_options){.peers = peers, .count = 2, .local_port = port_of(&local)}, note);
+    expect_connected(f, &peers[1]);
+    struct sockaddr_storage near = name_of(f->result.fd);
+    assert_int_equal(port_of(&near), port_of(&local));
+    close(refusing);
+    close(reserved);
+    close(listener);
 }
 
 /* The first is answered when the system asks a second time, after a second. */
@@ -765,7 +802,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_connected_descriptor_does_not_block_and_carries_bytes),
         TEST(a_refusal_is_the_error),
-        TEST(without_a_race_only_the_first_address_is_tried),
+        TEST(without_a_race_the_next_address_is_tried_when_the_one_before_has_failed),
         TEST(an_address_of_no_known_family_is_an_error_and_not_a_fault),
         TEST(without_descriptors_the_attempt_fails),
         TEST(families_take_turns_beginning_with_the_first),
@@ -775,6 +812,8 @@ main(void)
         TEST(ipv6_is_tried_when_ipv4_refuses),
         TEST(the_first_address_wins_if_it_answers),
         TEST(an_address_that_never_answers_is_overtaken_after_the_delay),
+        TEST(without_a_race_an_address_that_never_answers_is_waited_for),
+        TEST(a_local_port_is_bound_in_both_families),
         TEST(an_attempt_that_was_overtaken_may_still_win),
         TEST(a_refusal_after_the_delay_begins_the_next_at_once),
         TEST(if_all_fail_the_error_is_that_of_the_first),

@@ -47,6 +47,7 @@ end_when_closed(void)
 
 static const struct tr_address here = {.family = TR_FAMILY_IPV4, .port = 1, .text = "127.0.0.1"};
 static const struct tr_address nobody_there = {.family = TR_FAMILY_IPV4, .text = "127.0.0.9"};
+static const struct tr_address nobody_here = {.family = TR_FAMILY_IPV4, .text = "127.0.0.8"};
 static const struct tr_address here6 = {.family = TR_FAMILY_IPV6, .text = "::1"};
 
 typedef void (*lookup_function)(tr_socket *socket, const char *host, enum tr_family family, void *lookup_data);
@@ -322,22 +323,7 @@ a_race_goes_on_after_an_address_where_nobody_is(void **state)
 {
     (void)state;
     stage_play(1, play_race);
-    assert_string_equal(client.log, "lookup:some.where:127.0.0.9 connect ready end close");
-}
-
-static void
-play_no_race(void)
-{
-    connect_by(finds_two, (struct tr_connect_options){0});
-}
-
-static void
-without_a_race_the_first_address_decides(void **state)
-{
-    (void)state;
-    stage_play(1, play_no_race);
-    assert_string_equal(client.log, "lookup:some.where:127.0.0.9 ECONNREFUSED close!");
-    assert_string_equal(client.call, "connect");
+    assert_string_equal(client.log, "lookup:some.where:127.0.0.9 lookup:some.where:127.0.0.1 connect ready end close");
 }
 
 static void
@@ -348,6 +334,83 @@ finds_both_families(tr_socket *socket, const char *host, enum tr_family family, 
     (void)family;
     ++*(unsigned *)lookup_data;
     assert_int_equal(tr_socket_looked_up(socket, NULL, both, 2), TR_OK);
+}
+
+/* No family is asked for: what fails at one address is tried at the next. */
+
+static struct tr_connect_options asks;
+static lookup_function finds;
+
+static void
+play_several(void)
+{
+    connect_by(finds, asks);
+}
+
+static void
+expect_log_of(void **state, lookup_function lookup, struct tr_connect_options options, const char *log)
+{
+    reset(state);
+    finds = lookup;
+    asks = options;
+    stage_play(1, play_several);
+    assert_string_equal(client.log, log);
+}
+
+#define BOTH "lookup:some.where:127.0.0.9 lookup:some.where:127.0.0.1 "
+#define BOTH_FAMILIES "lookup:some.where:::1 lookup:some.where:127.0.0.1 "
+
+static void
+where_the_first_address_refuses_the_next_is_tried(void **state)
+{
+    expect_log_of(state, finds_two, (struct tr_connect_options){0}, BOTH "connect ready end close");
+    expect_log_of(state, finds_both_families, (struct tr_connect_options){0}, BOTH_FAMILIES "connect ready end close");
+}
+
+static void
+finds_nobody(tr_socket *socket, const char *host, enum tr_family family, void *lookup_data)
+{
+    struct tr_address both[] = {nobody_there, nobody_here};
+    (void)host;
+    (void)family;
+    ++*(unsigned *)lookup_data;
+    assert_int_equal(tr_socket_looked_up(socket, NULL, both, 2), TR_OK);
+}
+
+static void
+where_all_addresses_refuse_there_is_one_error(void **state)
+{
+    expect_log_of(state, finds_nobody, (struct tr_connect_options){0},
+                  "lookup:some.where:127.0.0.9 lookup:some.where:127.0.0.8 ECONNREFUSED close!");
+    assert_string_equal(client.call, "connect");
+}
+
+static void
+where_a_family_is_asked_for_its_first_address_decides(void **state)
+{
+    struct tr_connect_options by_family = {.family = TR_FAMILY_IPV4}, by_address = {.local_address = "127.0.0.1"};
+    expect_log_of(state, finds_two, by_family, "lookup:some.where:127.0.0.9 ECONNREFUSED close!");
+    assert_string_equal(client.call, "connect");
+    expect_log_of(state, finds_two, by_address, "lookup:some.where:127.0.0.9 ECONNREFUSED close!");
+    expect_log_of(state, finds_both_families, by_address, "lookup:some.where:127.0.0.1 connect ready end close");
+}
+
+static void
+destroys_in_lookup(struct endpoint *self, const char *event)
+{
+    if (strncmp(event, "lookup", 6) == 0)
+        tr_socket_destroy(self->socket, TR_OK);
+}
+
+static void
+a_socket_that_is_destroyed_in_a_lookup_event_hears_of_no_other_address(void **state)
+{
+    reset(state);
+    finds = finds_two;
+    asks = (struct tr_connect_options){0};
+    client.hook = destroys_in_lookup;
+    stage_play(1, play_several);
+    assert_string_equal(client.log, "lookup:some.where:127.0.0.9 close");
 }
 
 static void
@@ -396,13 +459,13 @@ play_localhost(void)
     client.hook = ends;
     stage_serve((struct tr_server_options){0});
     struct tr_socket_options socket = {.events = &endpoint_events, .data = &client};
-    struct tr_connect_options options = {.port = stage_port, .race = true}; /* no host: it is localhost */
+    struct tr_connect_options options = {.port = stage_port}; /* no host: it is localhost */
     assert_int_equal(tr_connect(director, &socket, &options, &client.socket), TR_OK);
     end_when_closed();
 }
 
 static void
-localhost_is_the_default_and_a_race_finds_its_listening_family(void **state)
+localhost_is_the_default_and_its_listening_family_is_found(void **state)
 {
     (void)state;
     stage_play(1, play_localhost);
@@ -506,10 +569,13 @@ main(void)
         cmocka_unit_test_setup(a_lookup_may_fail_with_a_code_of_its_own, reset),
         cmocka_unit_test_setup(an_address_is_not_looked_up, reset),
         cmocka_unit_test_setup(a_race_goes_on_after_an_address_where_nobody_is, reset),
-        cmocka_unit_test_setup(without_a_race_the_first_address_decides, reset),
+        cmocka_unit_test_setup(where_the_first_address_refuses_the_next_is_tried, reset),
+        cmocka_unit_test_setup(where_all_addresses_refuse_there_is_one_error, reset),
+        cmocka_unit_test_setup(where_a_family_is_asked_for_its_first_address_decides, reset),
+        cmocka_unit_test_setup(a_socket_that_is_destroyed_in_a_lookup_event_hears_of_no_other_address, reset),
         cmocka_unit_test_setup(addresses_that_are_not_of_the_sockets_type_are_passed_over, reset),
         cmocka_unit_test_setup(without_an_address_of_the_type_nothing_was_found, reset),
-        cmocka_unit_test_setup(localhost_is_the_default_and_a_race_finds_its_listening_family, reset),
+        cmocka_unit_test_setup(localhost_is_the_default_and_its_listening_family_is_found, reset),
         cmocka_unit_test_setup(what_a_lookup_brings_outlives_the_socket_that_is_destroyed_in_it, reset),
         cmocka_unit_test_setup(an_answer_that_is_refused_is_refused_from_a_distance_too_and_changes_nothing, reset),
     };

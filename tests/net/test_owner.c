@@ -558,6 +558,18 @@ answer_look_up(tr_socket *socket, const char *host, enum tr_family family, void 
         tr_socket_looked_up(socket, NULL, &(struct tr_address){.family = TR_FAMILY_IPV4, .text = "127.0.0.1"}, 1);
 }
 
+/* Nobody listens on the first, if it exists at all. */
+static void
+answer_two(tr_socket *socket, const char *host, enum tr_family family, void *data)
+{
+    static const struct tr_address two[] = {{.family = TR_FAMILY_IPV4, .text = "127.0.0.9"},
+                                            {.family = TR_FAMILY_IPV4, .text = "127.0.0.1"}};
+    (void)host;
+    (void)family;
+    (void)data;
+    tr_socket_looked_up(socket, NULL, two, 2);
+}
+
 static void
 destroy_in_lookup(struct client *self, const char *event)
 {
@@ -594,6 +606,13 @@ static const struct play plays[] = {
     {.name = "look-up, destroyed in it",
      .react = destroy_in_lookup,
      .connect = {.host = "here.test", .lookup = answer_look_up},
+     .refused = true},
+    {.name = "look-up of two addresses",
+     .react = destroy_in_ready,
+     .connect = {.host = "here.test", .lookup = answer_two}},
+    {.name = "look-up of two addresses, destroyed in the first",
+     .react = destroy_in_lookup,
+     .connect = {.host = "here.test", .lookup = answer_two},
      .refused = true},
     {.name = "look-up that fails",
      .react = write_before_connect,

@@ -3,9 +3,9 @@
  * to an owner.
  *
  * The order is that of Node's net.Socket (its documentation of v10 and the behaviour of v20), the same in both ways:
- * 'lookup', then 'connect' and 'ready' or else 'error'; any number of 'data', 'fd', 'drain' and 'timeout'; 'end' at
- * most once; 'error' at most once and directly before 'close'; 'close' exactly once, last. No event comes before the
- * call that caused it has returned.
+ * 'lookup' for each address, then 'connect' and 'ready' or else 'error'; any number of 'data', 'fd', 'drain' and
+ * 'timeout'; 'end' at most once; 'error' at most once and directly before 'close'; 'close' exactly once, last. No event
+ * comes before the call that caused it has returned.
  */
 #ifndef TROUPE_NET_EVENTS_H
 #define TROUPE_NET_EVENTS_H
@@ -26,7 +26,8 @@ typedef struct tr_socket tr_socket; /* opaque */
  * usually it is a static constant.
  */
 struct tr_socket_events {
-    /* A host name was looked up, before connecting (v10). address is NULL if it failed; host is what was asked. */
+    /* A host name was looked up, before connecting (v10). address is NULL if it failed; host is what was asked. As in
+     * Node 20 it comes for each address that may be tried: tr_connect_options.race says which are. */
     void (*lookup)(tr_socket *socket, const struct tr_error *error, const struct tr_address *address, const char *host);
 
     /* The connection is established (all eras). Accepted sockets begin connected: they tell it only with

@@ -93,9 +93,14 @@ struct tr_connect_options {
     void (*lookup)(tr_socket *socket, const char *host, enum tr_family family, void *lookup_data);
     void *lookup_data;
 
-    /* Tries all addresses of a name, IPv6 and IPv4 in turns, each attempt race_delay_ms after the one before or as soon
-     * as that failed; the first connection wins (RFC 8305). Without it the first address alone is tried, as in the
-     * documents. */
+    /* A name may have many addresses. Where no family is asked for (by `family`, local_address or the socket's type)
+     * all are tried, IPv6 and IPv4 in turns, each as soon as the one before has failed: so "localhost" is reached
+     * whichever of the two its server listens on. Where one is asked for, its first address alone is tried. Both are as
+     * in Node 20, and so is that the lookup event comes for each address that may be tried. If all fail, the error is
+     * that of the first.
+     *
+     * With race an attempt begins also race_delay_ms after the one before, which goes on, and all addresses are tried
+     * in any case; the first connection wins (RFC 8305). */
     bool race;
     unsigned race_delay_ms; /* default 250 (RFC 8305, section 5) */
 
@@ -104,6 +109,11 @@ struct tr_connect_options {
     bool truncate_path; /* a path that is too long is cut, as the v10 document says, in place of TR_ENAMETOOLONG */
 
     uint64_t timeout_ms; /* tr_socket_set_timeout() before connecting, so it covers that too (v10) */
+
+    /* The longest that connecting may take, from the call to the connect event, with the look-up and all attempts; what
+     * is under way then is given up, with an error event: TR_ETIMEDOUT, its call "connect". An owner's time for its
+     * answers to lookup events counts. 0: as long as the system tries, which may be minutes. */
+    uint64_t connect_timeout_ms;
 };
 
 /*
@@ -121,9 +131,9 @@ tr_status tr_socket_spawn(tr_actor *self, const struct tr_socket_options *option
  * close callback on. The options are copied.
  * Thread:  owner.
  * Returns: TR_OK; TR_EINVAL (NULL, or a family that is none); TR_EMISSING (neither port nor path); TR_EBADHOST;
- *          TR_EBADPATH; TR_ENAMETOOLONG; TR_EBADADDRESS (local_address, or not of options.type); TR_EBADLIMIT
- *          (timeout_ms above 2^31 - 1); TR_EALREADY (it is connecting); TR_EISCONN; TR_EDESTROYED (it is closing: wait
- *          for close); TR_ENOMEM; TR_ESTOPPING. All else comes as an error event: no such name, refused, unreachable.
+ *          TR_EBADPATH; TR_ENAMETOOLONG; TR_EBADADDRESS (local_address, or not of options.type); TR_EBADLIMIT (a time
+ *          above 2^31 - 1); TR_EALREADY (it is connecting); TR_EISCONN; TR_EDESTROYED (it is closing: wait for close);
+ *          TR_ENOMEM; TR_ESTOPPING. All else comes as an error event: no such name, refused, unreachable.
  * Document: socket.connect (all eras).
  */
 tr_status tr_socket_connect(tr_socket *socket, const struct tr_connect_options *options);

@@ -190,7 +190,7 @@ tri_deal_failed(struct tri_deal *deal, struct tri_worker *worker, tr_status why)
         return;
     ck_pr_store_int(&ends->why, why);
     TRI_RELEASE(&ends->failed);
-    ck_pr_fence_store(); /* F1: why before the number; pairs with F2 in tri_server_hear_failures() */
+    ck_pr_fence_store(); /* F1: why before the number; pairs with F2 in tri_server_failures() */
     ck_pr_store_64(&ends->failed, ends->failed + 1);
     tell_server(deal, worker, TRI_DEAL_SAYS_FAILED);
 }

@@ -58,7 +58,14 @@ rejects(const tr_server *server, enum tri_reject reason, uint32_t limit)
     return false;
 }
 
-/* It is not refused, there was no way to take it. */
+static bool
+refuses(tr_server *server, uint64_t *counter, enum tri_reject reason, uint32_t limit)
+{
+    ++*counter;
+    return rejects(server, reason, limit);
+}
+
+/* It is not refused, there was no way to take it. It is counted where other workers count theirs. */
 static bool
 fails(tr_server *server, tr_status status)
 {
@@ -76,7 +83,7 @@ takes_place(tr_server *server, const struct sockaddr *peer, struct tri_limit_key
         return true;
     tr_status status = tri_limits_take(&server->limits, key, limit);
     if (status == TR_EFULL)
-        return rejects(server, TRI_REJECT_ADDRESS, limit);
+        return refuses(server, &server->refusals.over_address, TRI_REJECT_ADDRESS, limit);
     if (status != TR_OK)
         return fails(server, status);
     *place = key;
@@ -87,9 +94,9 @@ static bool
 admits(tr_server *server, const struct sockaddr *peer, struct tri_limit_key *key, struct tri_limit_key **place)
 {
     if (server->block_list != NULL && tr_block_list_check_sockaddr(server->block_list, peer))
-        return rejects(server, TRI_REJECT_BLOCKED, 0);
+        return refuses(server, &server->refusals.blocked, TRI_REJECT_BLOCKED, 0);
     if (server->max_connections > 0 && tri_server_count(server) >= server->max_connections)
-        return rejects(server, TRI_REJECT_LIMIT, server->max_connections);
+        return refuses(server, &server->refusals.over_limit, TRI_REJECT_LIMIT, server->max_connections);
     return takes_place(server, peer, key, place);
 }
 
@@ -161,11 +168,10 @@ tri_server_deal(tr_server *server, int fd, const struct sockaddr *peer)
     }
 }
 
-void
-tri_server_hear_failures(tr_server *server)
+uint64_t
+tri_server_failures(const tr_server *server, tr_status *why)
 {
     uint64_t failed = 0;
-    tr_status why = TR_OK;
     for (unsigned worker = 0; worker < server->deal->workers; worker++) {
         const struct tri_deal_ends *ends = &server->deal->ends[worker];
         uint64_t count = ck_pr_load_64(&ends->failed);
@@ -174,8 +180,16 @@ tri_server_hear_failures(tr_server *server)
         ck_pr_fence_load(); /* F2: the number before why; pairs with F1 in tri_deal_failed() */
         TRI_ACQUIRE(&ends->failed);
         failed += count;
-        why = (tr_status)ck_pr_load_int(&ends->why);
+        *why = (tr_status)ck_pr_load_int(&ends->why);
     }
+    return failed;
+}
+
+void
+tri_server_hear_failures(tr_server *server)
+{
+    tr_status why = TR_OK;
+    uint64_t failed = tri_server_failures(server, &why);
     if (failed == server->failures_heard)
         return;
     server->failures_heard = failed;

@@ -864,6 +864,7 @@ answer_server_info(tr_server *server, struct info_ask *ask)
         .listening = tr_server_listening(server),
     };
     tr_server_address(server, &info.address);
+    tr_server_refusals(server, &info.refusals);
     answer_info(server->net->worker, server->actor, ask, &info, sizeof(info));
     return TR_OK;
 }

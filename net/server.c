@@ -562,6 +562,20 @@ tr_server_dealt(const tr_server *server, uint64_t *counts, unsigned n)
     return server->deal->workers;
 }
 
+void
+tr_server_refusals(const tr_server *server, struct tr_server_refusals *out)
+{
+    TRI_CHECK_SERVER(server);
+    tr_status ignored;
+    if (out == NULL)
+        return;
+    *out = (struct tr_server_refusals){0};
+    if (server == NULL)
+        return;
+    *out = server->refusals;
+    out->lost = tri_server_failures(server, &ignored);
+}
+
 void *
 tr_server_data(const tr_server *server)
 {

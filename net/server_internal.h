@@ -102,6 +102,7 @@ struct tr_server {
     uint64_t sequence;                    /* connections dealt out */
     uint64_t complain_ms;                 /* when a failing accept may be an event again, of the clock */
     uint64_t failures_heard;              /* lost connections that were told */
+    struct tr_server_refusals refusals;   /* those that it refused itself */
     uint64_t lookups;                     /* begun so far: the token of the last one */
     uint64_t *dealt;                      /* to each worker */
     uint32_t *loads;                      /* scratch, for the policy */
@@ -156,8 +157,9 @@ bool tri_server_asks_peer(const tr_server *server);
 /* An accepted descriptor, which is taken: to a worker, or closed if it is not wanted. peer: if the server asks. */
 void tri_server_deal(tr_server *server, int fd, const struct sockaddr *peer);
 
-/* Tells of connections that were lost before they came to life, on any worker. */
+/* Connections that were lost before they came to life, on any worker: tells of them, if there are more; how many. */
 void tri_server_hear_failures(tr_server *server);
+uint64_t tri_server_failures(const tr_server *server, tr_status *why);
 
 /* Connections assigned and not closed yet. */
 uint32_t tri_server_count(const tr_server *server);

@@ -361,6 +361,56 @@ an_address_has_so_many_connections_and_no_more(void **state)
     }
 }
 
+/* What the server has counted, as it says itself. */
+
+static struct tr_server_refusals refusals;
+
+static void
+look_at_refusals(tr_server *self, tr_message *message)
+{
+    (void)message;
+    tr_server_refusals(self, &refusals);
+    note_change();
+}
+
+static void
+expect_refusals(struct tr_server_refusals expected)
+{
+    unsigned wanted = __atomic_load_n(&changed, __ATOMIC_ACQUIRE) + 1;
+    tr_message message = tr_message_signal(1);
+    assert_int_equal(tr_runtime_send(runtime, server, &message), TR_OK);
+    assert_true(tests_wait_until(has_changed, &wanted, TESTS_LIMIT_MS));
+    assert_memory_equal(&refusals, &expected, sizeof(expected));
+}
+
+static void
+what_is_refused_is_counted_by_its_reason(void **state)
+{
+    static const struct tr_server_events events = {.message = look_at_refusals};
+    struct tr_server_options options = {
+        .events = &events, .block_list = list_of("127.0.0.2"), .max_connections = 2, .max_per_address = 1};
+    (void)state;
+    serve(options, "127.0.0.1", 2);
+    tr_block_list_release(options.block_list);
+    expect_refusals((struct tr_server_refusals){0});
+    for (int i = 0; i < 3; i++)
+        assert_false(tries("127.0.0.2"));
+    int first = connect_from("127.0.0.1");
+    assert_true(is_let_in(first));
+    for (int i = 0; i < 2; i++)
+        assert_false(tries("127.0.0.1"));
+    int second = connect_from("127.0.0.3");
+    assert_true(is_let_in(second));
+    assert_false(tries("127.0.0.4"));
+    assert_false(tries("127.0.0.2")); /* the list is asked before the limit */
+    expect_refusals((struct tr_server_refusals){.blocked = 4, .over_limit = 1, .over_address = 2});
+    tr_server_refusals(NULL, &refusals);
+    assert_int_equal(refusals.blocked, 0);
+    close(first);
+    close(second);
+    stop();
+}
+
 static void
 ipv4_counts_the_same_through_an_ipv6_socket(void **state)
 {
@@ -512,6 +562,7 @@ main(void)
         cmocka_unit_test(another_list_holds_for_connections_from_then_on),
         cmocka_unit_test(a_server_freezes_the_list_that_it_is_given),
         cmocka_unit_test(an_address_has_so_many_connections_and_no_more),
+        cmocka_unit_test(what_is_refused_is_counted_by_its_reason),
         cmocka_unit_test(ipv4_counts_the_same_through_an_ipv6_socket),
         cmocka_unit_test(unix_sockets_have_no_limit),
         cmocka_unit_test(the_limit_is_exact_while_connections_come_and_go),

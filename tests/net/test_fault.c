@@ -311,6 +311,44 @@ accepting_goes_on_or_pauses_with_a_word(void **state)
     }
 }
 
+/* What could not be begun is told, and counted. */
+
+static uint64_t lost;
+
+static void
+counts_lost(tr_server *self, const struct tr_error *error)
+{
+    struct tr_server_refusals refusals;
+    on_server_error(self, error);
+    tr_server_refusals(self, &refusals);
+    lost = refusals.lost;
+    assert_int_equal(refusals.blocked + refusals.over_limit + refusals.over_address, 0);
+    stage_end();
+}
+
+static void
+play_lost_connection(void)
+{
+    static const struct tr_server_events events = {.error = counts_lost};
+    server_log[0] = '\0';
+    stage_serve((struct tr_server_options){.events = &events, .socket = {.state_size = 64}});
+    fault_plan(FAULT_MEMORY, 1, 1, ENOMEM); /* the socket's, at the latest that of its state */
+    peer.fd = tests_peer_connect(stage_port);
+    close(peer.fd);
+}
+
+static void
+a_connection_that_cannot_begin_is_told_and_counted(void **state)
+{
+    (void)state;
+    set_up();
+    lost = 0;
+    stage_play(1, play_lost_connection);
+    fault_clear();
+    assert_string_equal(server_log, "ENOMEM");
+    assert_int_equal(lost, 1);
+}
+
 static void
 ends_with_server(tr_server *self)
 {
@@ -421,6 +459,7 @@ main(void)
         cmocka_unit_test(descriptors_wait_while_too_many_are_on_their_way),
         cmocka_unit_test(a_file_goes_another_way_or_later_or_not_at_all),
         cmocka_unit_test(accepting_goes_on_or_pauses_with_a_word),
+        cmocka_unit_test(a_connection_that_cannot_begin_is_told_and_counted),
         cmocka_unit_test(a_descriptor_that_listens_no_more_closes_its_server),
         cmocka_unit_test(connecting_tells_what_failed),
         cmocka_unit_test(listening_fails_without_leaving_anything),

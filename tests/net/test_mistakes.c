@@ -114,6 +114,7 @@ show(void)
     X(tr_server_connections, the.server)                                                                               \
     X(tr_server_set_max_connections, the.server, 0)                                                                    \
     X(tr_server_dealt, the.server, NULL, 0)                                                                            \
+    X(tr_server_refusals, the.server, NULL)                                                                            \
     X(tr_server_data, the.server)                                                                                      \
     X(tr_server_actor, the.server)                                                                                     \
     X(tr_server_ref, the.server)                                                                                       \

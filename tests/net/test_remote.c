@@ -157,6 +157,7 @@ sockets_and_servers_tell_about_themselves(void **state)
     assert_int_equal(server_info.server, targets.server);
     assert_true(server_info.listening);
     assert_int_equal(server_info.connections, 1);
+    assert_int_equal(server_info.refusals.blocked + server_info.refusals.over_limit, 0);
     assert_int_equal(server_info.address.port, stage_port);
     assert_string_equal(client.log, "connect ready EIO close!");
 }

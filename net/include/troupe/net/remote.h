@@ -162,6 +162,7 @@ struct tr_server_info {
     struct tr_address address; /* family TR_FAMILY_NONE when it is not listening */
     uint32_t connections;
     bool listening;
+    struct tr_server_refusals refusals;
 };
 
 /* A message with reply_tag and a struct tr_server_info; a server that is gone is not listening. */

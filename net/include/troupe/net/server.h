@@ -169,6 +169,21 @@ void tr_server_set_max_connections(tr_server *server, uint32_t max_connections);
  * are. Thread: owner. */
 unsigned tr_server_dealt(const tr_server *server, uint64_t *counts, unsigned n);
 
+/* Connections that nobody got, since the server's beginning, by the reason. The peer saw an end or a reset. */
+struct tr_server_refusals {
+    uint64_t blocked;      /* the peer was on the block list */
+    uint64_t over_limit;   /* max_connections were there */
+    uint64_t over_address; /* max_per_address were there from its address */
+    uint64_t lost;         /* no memory for it, or no more descriptors to be polled: on any worker */
+};
+
+/*
+ * How many there were. Exact, but for what other workers have lost within the last moment. Connections that wait in the
+ * system's backlog are in none of these, nor are those that are closed as the runtime stops.
+ * Thread: owner. NULL: zeroes.
+ */
+void tr_server_refusals(const tr_server *server, struct tr_server_refusals *out);
+
 /* The user's pointer. Thread: owner. */
 void *tr_server_data(const tr_server *server);
 

@@ -69,16 +69,22 @@ bound_socket(const struct sockaddr_storage *address, socklen_t size)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (bind(fd, (const struct sockaddr *)address, size) == 0)
         return fd;
+    int error = errno;
     close(fd);
+    errno = error;
     return -1;
 }
 
+/* libuv, which binds for Node, says nothing of a port that is in use: the descriptor is not bound. */
 int
 address_bind(const struct play *play, const struct address *address)
 {
     struct sockaddr_storage storage;
     socklen_t size = address_fill(play, address, &storage);
-    return bound_socket(&storage, size);
+    int fd = bound_socket(&storage, size);
+    if (fd < 0 && errno == EADDRINUSE && play->transport != UNIX)
+        fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return fd;
 }
 
 bool

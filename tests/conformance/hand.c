@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TICK_MS 5u
+
 static void
 rest_free(void *argument)
 {
@@ -25,7 +27,7 @@ hand_sleep(struct play *play, const struct rest *rest, uint64_t ms)
     *copy = *rest;
     tr_slice_hold(copy->chunk);
     tr_message message = tr_message_pointer(TAG_REST, copy, sizeof(*copy), rest_free);
-    if (tr_send_after(self, tr_self(self), ms, &message, NULL) != TR_OK)
+    if (tr_send_after(self, tr_self(self), play->scale * ms, &message, NULL) != TR_OK)
         abort();
     play->sleeping++;
     tr_runtime_hold(play->runtime);
@@ -92,11 +94,33 @@ receive(tr_actor *self, void *state, tr_message *message)
     }
 }
 
+/* Whatever keeps the worker from its loop, be it that others use the processor, makes it late. */
+static void
+tick(uv_timer_t *timer)
+{
+    struct metronome *metronome = timer->data;
+    uint64_t now = uv_hrtime(), late = now > metronome->due_ns ? now - metronome->due_ns : 0;
+    if (late > atomic_load_explicit(&metronome->latest_ns, memory_order_relaxed))
+        atomic_store_explicit(&metronome->latest_ns, late, memory_order_relaxed);
+    metronome->due_ns = now + TICK_MS * 1000000u;
+}
+
+/* The runtime's end closes it. */
+static void
+start_metronome(tr_actor *self, struct metronome *metronome)
+{
+    uv_timer_init(tr_actor_loop(self), &metronome->timer);
+    metronome->timer.data = metronome;
+    metronome->due_ns = uv_hrtime() + TICK_MS * 1000000u;
+    uv_timer_start(&metronome->timer, tick, TICK_MS, TICK_MS);
+}
+
 static tr_status
 init(tr_actor *self, void *state, const void *argument)
 {
     struct hand_place *place = state;
     memcpy(place, argument, sizeof(*place));
+    start_metronome(self, &place->play->metronomes[place->worker]);
     place->play->selves[place->worker] = self;
     place->play->hands[place->worker] = tr_self(self);
     return TR_OK;

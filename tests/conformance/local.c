@@ -214,14 +214,19 @@ static tr_status
 connect_it(struct endpoint *endpoint, const struct action *action)
 {
     struct tr_connect_options options = connect_options(endpoint, action);
+    uint64_t timeout_ms = options.timeout_ms;
     if (endpoint->state != STATE_OPEN)
         endpoint->state = STATE_OPENING;
     endpoint->user_code = NULL;
+    endpoint->lookup_code = action->lookup_error;
     listen_once(endpoint, EVENT_CONNECT, action->cb, NULL); /* Node adds it even if it then throws */
     tr_status status = tr_socket_connect(endpoint->socket, &options);
+    if (status < 0 && timeout_ms > 0)
+        tr_socket_set_timeout(endpoint->socket, timeout_ms);
     if (status < 0)
         return status;
     endpoint->state = STATE_OPEN;
+    endpoint->begun = true;
     if (endpoint->no_data)
         tr_socket_resume(endpoint->socket);
     return TR_OK;
@@ -242,7 +247,7 @@ destroy(struct endpoint *endpoint, const struct action *action)
 static tr_status
 set_timeout(struct endpoint *endpoint, const struct action *action)
 {
-    tr_status status = tr_socket_set_timeout(endpoint->socket, action->ms);
+    tr_status status = tr_socket_set_timeout(endpoint->socket, endpoint->play->scale * action->ms);
     if (status == TR_OK && action->ms > 0 && !tr_socket_destroyed(endpoint->socket))
         listen_once(endpoint, EVENT_TIMEOUT, action->cb, NULL);
     return status;
@@ -325,6 +330,7 @@ local_wrapped(struct wrapping *wrapping)
     play->sleeping--;
     if (status == TR_OK) {
         wrapping->fd = -1;
+        endpoint->begun = true;
         if (endpoint->no_data)
             tr_socket_pause(
                 endpoint->socket); /* nobody listens, and nobody calls resume() here: see FORMAT.md, section 2 */

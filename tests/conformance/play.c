@@ -1,10 +1,15 @@
 /*
  * The life of a play.
  *
- * The thread that plays only sets the scene, looks from time to time whether the play is over, and clears up; all else
- * happens on the workers. It is over when nothing was logged for a while. On a machine that is busy with other things
- * that may also mean that the workers did not get to run: so before the word is spoken every worker must have been
- * through its loop, and nothing may have come of it.
+ * The thread that plays only sets the scene, waits until the play is over, and clears up; all else happens on the
+ * workers. It is over when nothing was logged for a while. On a machine that is busy with other things that may also
+ * mean that the workers did not get to run: so before the word is spoken every worker must have been through its loop,
+ * and nothing may have come of it.
+ *
+ * Such a machine may also change the order of what happens: what is to come before the end of a timeout comes after it
+ * when a worker was kept from running between the two. So each worker has a metronome, and a play in which one came late
+ * by more than a part of the smallest gap in a scenario was disturbed: what came of it says nothing of the library. It is
+ * to be played again with a larger scale, by which all its times are multiplied, and that part with them.
  */
 #include "stage.h"
 
@@ -17,7 +22,7 @@
 
 #define SETTLE_MS 40u
 #define STUCK_MS 30000u
-#define LOOK_US 3000u
+#define LATE_MS 15u /* gaps are 50 ms and more: what comes late three times in a row still keeps its order */
 #define STOP_MS 5000u
 
 /* The scene. */
@@ -114,51 +119,76 @@ begin(struct play *play)
 
 /* The end. */
 
-/* Under the lock. NULL: not yet. */
-static const char *
-verdict(const struct play *play, uint64_t began_ms)
+static bool
+is_busy(const struct play *play)
 {
-    uint64_t now = now_ms(), quiet_ms = now > play->last_ms ? now - play->last_ms : 0;
-    if (now - began_ms > STUCK_MS)
-        return "stuck";
-    if (play->problem[0] != '\0')
-        return "broken";
-    if (play->baton.holder != NOBODY || play->sleeping > 0)
-        return NULL;
-    bool busy = false;
     for (const struct endpoint *endpoint = play->endpoints; endpoint != NULL; endpoint = endpoint->next)
-        busy |= endpoint->state == STATE_OPEN || endpoint->state == STATE_OPENING;
-    if (!busy && quiet_ms >= SETTLE_MS)
-        return "closed";
-    return quiet_ms >= play->scenario->quiet_ms ? "quiet" : NULL;
+        if (endpoint->state == STATE_OPEN || endpoint->state == STATE_OPENING)
+            return true;
+    return false;
 }
 
-static const char *
-locked_verdict(struct play *play, uint64_t began_ms, uint64_t *last_ms)
+/* How a play ends. */
+struct ending {
+    const char *how;
+    uint64_t due_ms; /* when, if nothing happens until then */
+};
+
+/* Under the lock: as it looks now. */
+static struct ending
+expected_end(const struct play *play, uint64_t stuck_ms)
 {
-    const char *how = NULL;
+    if (play->problem[0] != '\0')
+        return (struct ending){"broken", 0};
+    if (play->baton.holder != NOBODY || play->sleeping > 0)
+        return (struct ending){"stuck", stuck_ms};
+    struct ending closed = {"closed", play->last_ms + play->scale * SETTLE_MS};
+    struct ending quiet = {"quiet", play->last_ms + play->scale * play->scenario->quiet_ms};
+    struct ending first = !is_busy(play) && closed.due_ms <= quiet.due_ms ? closed : quiet;
+    return first.due_ms < stuck_ms ? first : (struct ending){"stuck", stuck_ms};
+}
+
+/* Whoever gives the baton back ends the wait: then it is to be looked at again. */
+static void
+wait_under_lock(struct play *play, uint64_t until_ms)
+{
+    uint64_t now = now_ms();
+    if (now < until_ms)
+        uv_cond_timedwait(&play->baton.changed, &play->baton.lock, (until_ms - now) * 1000000u);
+}
+
+static struct ending
+wait_for_due(struct play *play, uint64_t stuck_ms, uint64_t *turn)
+{
+    struct ending end;
     uv_mutex_lock(&play->baton.lock);
-    if (play->baton.holder == NOBODY) {
-        how = verdict(play, began_ms);
-        *last_ms = play->last_ms;
-    }
+    while ((end = expected_end(play, stuck_ms)).due_ms > now_ms())
+        wait_under_lock(play, end.due_ms);
+    *turn = play->baton.turn;
     uv_mutex_unlock(&play->baton.lock);
-    return how;
+    return end;
+}
+
+static bool
+nothing_happened(struct play *play, uint64_t turn)
+{
+    uv_mutex_lock(&play->baton.lock);
+    bool nothing = play->baton.holder == NOBODY && play->baton.turn == turn;
+    uv_mutex_unlock(&play->baton.lock);
+    return nothing;
 }
 
 static const char *
 wait_for_end(struct play *play)
 {
-    uint64_t began_ms = now_ms(), before_ms, after_ms;
+    uint64_t stuck_ms = now_ms() + play->scale * STUCK_MS, turn;
     for (;;) {
-        const char *how = locked_verdict(play, began_ms, &before_ms);
-        if (how != NULL) {
-            baton_ping(play);
-            const char *again = locked_verdict(play, began_ms, &after_ms);
-            if (again != NULL && strcmp(how, again) == 0 && before_ms == after_ms)
-                return how;
-        }
-        usleep(LOOK_US);
+        struct ending end = wait_for_due(play, stuck_ms, &turn);
+        if (end.due_ms == stuck_ms)
+            return end.how;
+        baton_ping(play);
+        if (nothing_happened(play, turn))
+            return end.how;
     }
 }
 
@@ -194,13 +224,13 @@ static const char *
 wait_for_idle(struct play *play)
 {
     struct idler idler = {.play = play};
-    uint64_t end_ms = now_ms() + play->scenario->quiet_ms, now;
+    uint64_t end_ms = now_ms() + play->scale * play->scenario->quiet_ms;
     if (uv_thread_create(&idler.thread, wait_idle, &idler) != 0)
         abort();
     tr_runtime_release(play->runtime);
     uv_mutex_lock(&play->baton.lock);
-    while (!idler.is_idle && (now = now_ms()) < end_ms)
-        uv_cond_timedwait(&play->baton.changed, &play->baton.lock, (end_ms - now) * 1000000u);
+    while (!idler.is_idle && now_ms() < end_ms)
+        wait_under_lock(play, end_ms);
     bool is_idle = idler.is_idle;
     uv_mutex_unlock(&play->baton.lock);
     tr_runtime_quit(play->runtime);
@@ -231,6 +261,17 @@ collect(struct play *play, const char *how)
     return json_pack("{s:s,s:o}", "ended", how, "logs", logs);
 }
 
+/* Was a worker kept from running for so long that times may have lost their order? */
+static bool
+was_disturbed(struct play *play)
+{
+    uint64_t most_ns = (uint64_t)LATE_MS * play->scale * 1000000u;
+    for (unsigned i = 0; i < play->workers; i++)
+        if (atomic_load_explicit(&play->metronomes[i].latest_ns, memory_order_relaxed) > most_ns)
+            return true;
+    return false;
+}
+
 static json_t *
 perform_all(struct play *play)
 {
@@ -239,6 +280,7 @@ perform_all(struct play *play)
     bool began = begin(play);
     const char *how = began && play->scenario->loop ? wait_for_idle(play) : wait_for_end(play);
     ring_off(play);
+    play->disturbed = was_disturbed(play);
     return collect(play, how);
 }
 
@@ -269,8 +311,9 @@ open_house(struct play *play)
     play->workers = tr_runtime_workers(play->runtime);
     play->hands = calloc(play->workers, sizeof(*play->hands));
     play->selves = calloc(play->workers, sizeof(*play->selves));
+    play->metronomes = calloc(play->workers, sizeof(*play->metronomes));
     play->seen = calloc(play->scenario->rule_count + 1, sizeof(*play->seen));
-    if (play->hands == NULL || play->selves == NULL || play->seen == NULL)
+    if (play->hands == NULL || play->selves == NULL || play->metronomes == NULL || play->seen == NULL)
         return TR_ENOMEM;
     return spawn_hands(play);
 }
@@ -304,17 +347,17 @@ clear(struct play *play)
     addresses_free(play);
     free(play->hands);
     free(play->selves);
+    free(play->metronomes);
     free(play->seen);
     directory_remove(play->directory);
     baton_fini(&play->baton);
 }
 
-json_t *
-play(const struct scenario *scenario, enum transport transport, const struct play_options *options, char *problem,
-     size_t size)
+struct played
+play(const struct scenario *scenario, enum transport transport, const struct play_options *options, unsigned scale)
 {
-    struct play play = {.scenario = scenario, .transport = transport, .options = options};
-    json_t *result = NULL;
+    struct play play = {.scenario = scenario, .transport = transport, .options = options, .scale = scale};
+    struct played played = {0};
     play.last_endpoint = &play.endpoints;
     play.last_late = &play.lates;
     baton_init(&play.baton);
@@ -324,13 +367,14 @@ play(const struct scenario *scenario, enum transport transport, const struct pla
     else if ((status = addresses_prepare(&play)) != TR_OK || (status = open_house(&play)) != TR_OK)
         trouble(&play, "the play could not begin: %s", tr_status_code(status));
     else
-        result = perform_all(&play);
+        played.result = perform_all(&play);
     close_house(&play);
     if (play.problem[0] != '\0') {
-        json_decref(result);
-        result = NULL;
-        snprintf(problem, size, "%s", play.problem);
+        json_decref(played.result);
+        played.result = NULL;
+        snprintf(played.problem, sizeof(played.problem), "%s", play.problem);
     }
+    played.disturbed = play.disturbed;
     clear(&play);
-    return result;
+    return played;
 }

@@ -12,11 +12,18 @@ struct play_options {
     const char *directory; /* where directories of plays are made */
 };
 
+/* What came of it. */
+struct played {
+    json_t *result;    /* {"ended": HOW, "logs": {...}}; NULL: it could not be played to its end */
+    char problem[256]; /* then: why */
+    bool disturbed;    /* the machine was busy with other things, which may have changed the order of times */
+};
+
 /*
- * Gives {"ended": HOW, "logs": {...}}. NULL if it could not be played to its end; problem says why.
+ * Plays with all times multiplied by scale.
  * Thread: one at a time, which may have done other things before: nothing of a play is left.
  */
-json_t *play(const struct scenario *scenario, enum transport transport, const struct play_options *options,
-             char *problem, size_t size);
+struct played play(const struct scenario *scenario, enum transport transport, const struct play_options *options,
+                   unsigned scale);
 
 #endif

@@ -63,7 +63,6 @@ write_once(struct endpoint *endpoint, const struct action *action, tr_slice slic
     tr_status status = TR_OK;
     if (!action->ret && action->cb == NULL)
         return tr_remote_write(self, endpoint->ref, slice);
-    bool is_large = slice.size >= STREAM_HIGH_WATER;
     if (action->cb != NULL) {
         struct ask *ask = ask_new(endpoint, action);
         status = tr_remote_write_ask(self, endpoint->ref, slice, TAG_WRITTEN, token(ask));
@@ -71,7 +70,6 @@ write_once(struct endpoint *endpoint, const struct action *action, tr_slice slic
     }
     if (action->ret && status == TR_OK) {
         struct ask *ask = ask_new(endpoint, action);
-        ask->is_large = is_large;
         status = tr_remote_write_check(self, endpoint->ref, slice, TAG_CHECKED, token(ask));
     }
     return status;
@@ -116,14 +114,19 @@ static tr_status
 connect_it(struct endpoint *endpoint, const struct action *action)
 {
     struct tr_connect_options options = connect_options(endpoint, action);
+    uint64_t timeout_ms = options.timeout_ms;
     if (endpoint->state != STATE_OPEN)
         endpoint->state = STATE_OPENING;
     endpoint->user_code = NULL;
+    endpoint->lookup_code = action->lookup_error;
     listen_once(endpoint, EVENT_CONNECT, action->cb, NULL);
     tr_status status = tr_remote_connect(owner(endpoint), endpoint->ref, &options);
+    if (status != TR_OK && timeout_ms > 0)
+        tr_remote_set_timeout(owner(endpoint), endpoint->ref, timeout_ms);
     if (status != TR_OK)
         return status;
     endpoint->state = STATE_OPEN;
+    endpoint->begun = true;
     if (endpoint->no_data)
         socket_resume(endpoint);
     return TR_OK;
@@ -155,7 +158,7 @@ destroy(struct endpoint *endpoint, const struct action *action)
 static tr_status
 set_timeout(struct endpoint *endpoint, const struct action *action)
 {
-    tr_status status = tr_remote_set_timeout(owner(endpoint), endpoint->ref, action->ms);
+    tr_status status = tr_remote_set_timeout(owner(endpoint), endpoint->ref, endpoint->play->scale * action->ms);
     if (status == TR_OK && action->ms > 0 && endpoint->state != STATE_CLOSED)
         listen_once(endpoint, EVENT_TIMEOUT, action->cb, NULL);
     return status;
@@ -208,7 +211,7 @@ static void
 on_checked(const struct tr_remote_accepted *accepted)
 {
     const struct ask *ask = ask_of(accepted->token);
-    record(ask->endpoint, json_pack("[s,s,b]", "ret", "write", accepted->status == TR_OK && !ask->is_large));
+    record(ask->endpoint, json_pack("[s,s,b]", "ret", "write", accepted->status == TR_OK));
 }
 
 static void
@@ -408,6 +411,7 @@ remote_adopted(struct wrapping *wrapping)
     play->sleeping--;
     if (wrapping->ref != TR_NOBODY) {
         endpoint->ref = wrapping->ref;
+        endpoint->begun = true;
         endpoint->was_paused = endpoint->no_data;
         happen(endpoint, EVENT_WRAPPED, NULL);
         if (!endpoint->was_paused)

@@ -102,19 +102,25 @@ record_late(struct endpoint *endpoint, json_t *entry)
     struct late *late = calloc(1, sizeof(*late));
     if (late == NULL)
         abort();
-    *late = (struct late){.endpoint = endpoint, .entry = entry, .behind = endpoint->close_due};
+    *late = (struct late){
+        .endpoint = endpoint, .entry = entry, .closes = endpoint->closes_due, .listening = endpoint->listening_due};
     *endpoint->play->last_late = late;
     endpoint->play->last_late = &late->next;
 }
 
-/* The close event of a server that was closed earlier comes first. */
+static bool
+waits(const struct late *late)
+{
+    return late->closes > 0 || late->listening;
+}
+
 static void
 flush(struct play *play, bool all)
 {
     struct late **link = &play->lates;
     while (*link != NULL) {
         struct late *late = *link;
-        if (late->behind && late->endpoint->close_due && !all) {
+        if (waits(late) && !all) {
             link = &late->next;
             continue;
         }
@@ -135,6 +141,25 @@ void
 lates_end(struct play *play)
 {
     flush(play, true);
+}
+
+/* An event of a server that late entries may have to wait for. */
+static void
+note_event(struct endpoint *endpoint, enum event event)
+{
+    bool is_close = event == EVENT_CLOSE, ends_listen = event == EVENT_LISTENING || event == EVENT_ERROR;
+    if (is_close && endpoint->closes_due > 0)
+        endpoint->closes_due--;
+    if (ends_listen)
+        endpoint->listening_due = false;
+    for (struct late *late = endpoint->play->lates; late != NULL; late = late->next) {
+        if (late->endpoint != endpoint)
+            continue;
+        if (is_close && late->closes > 0)
+            late->closes--;
+        if (ends_listen)
+            late->listening = false;
+    }
 }
 
 /* Listeners. */
@@ -218,8 +243,8 @@ follow_rules(struct endpoint *endpoint, enum event event, const tr_slice *chunk,
 void
 happen(struct endpoint *endpoint, enum event event, json_t *entry)
 {
-    if (event == EVENT_CLOSE)
-        endpoint->close_due = false;
+    if (endpoint->is_server)
+        note_event(endpoint, event);
     if (entry == NULL)
         entry = json_pack("[s]", event_names[event]);
     if ((endpoint->play->scenario->ignored & 1u << event) != 0)

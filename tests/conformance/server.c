@@ -50,6 +50,7 @@ server_accepted(struct endpoint *server, unsigned worker)
     struct endpoint *connection = endpoint_add(server->play, name, false, server->setup);
     connection->worker = worker;
     connection->state = STATE_OPEN;
+    connection->begun = true;
     return connection;
 }
 
@@ -164,10 +165,18 @@ static tr_status
 close_it(struct endpoint *endpoint, const struct action *action)
 {
     if (tr_server_connections(endpoint->server) == 0)
-        endpoint->close_due = true;
+        endpoint->closes_due++;
     tr_status status = tr_server_close(endpoint->server);
     listen_once(endpoint, EVENT_CLOSE, action->cb, status < 0 ? tr_status_code(status) : NULL);
     return status == TR_ENOTLISTENING ? TR_OK : status;
+}
+
+/* Then Node looks even an address up, and what the handler asks for comes before the event. */
+static bool
+has_host(const struct endpoint *endpoint, const struct action *action)
+{
+    bool is_place = !action->from_fd && action->handle == NULL;
+    return is_place && endpoint->play->transport != UNIX && action->host_is != HOST_NONE;
 }
 
 tr_status
@@ -180,6 +189,7 @@ server_act(struct endpoint *endpoint, const struct action *action)
         status = begin_to_listen(endpoint, action);
         if (status != TR_EALREADYLISTENING) /* Node adds it before it looks at anything else */
             listen_once(endpoint, EVENT_LISTENING, action->cb, NULL);
+        endpoint->listening_due |= status == TR_OK && !has_host(endpoint, action);
         return status;
     case ACT_CLOSE: return close_it(endpoint, action);
     case ACT_GET_CONNECTIONS:

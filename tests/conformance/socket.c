@@ -60,6 +60,16 @@ error_of(const char *code)
     return (struct tr_error){.status = TR_EUSER, .call = "lookup", .code = code};
 }
 
+static tr_status
+look_up_with(struct play *play, tr_actor *self, const struct looked_up *question, const struct tr_error *error,
+             const struct tr_address *address)
+{
+    unsigned count = address != NULL ? 1 : 0;
+    return play->options->remote ? tr_remote_looked_up(self, question->ref, error, address, count)
+                                 : tr_socket_looked_up(question->socket, error, address, count);
+}
+
+/* An answer that the library refuses, since it is no address, is an error. */
 void
 look_up_answer(struct play *play, tr_actor *self, const struct looked_up *question)
 {
@@ -71,16 +81,19 @@ look_up_answer(struct play *play, tr_actor *self, const struct looked_up *questi
         error = error_of(action->lookup_error);
     else
         snprintf(address.text, sizeof(address.text), "%s", action->lookup_address);
-    const struct tr_error *error_given = failed ? &error : NULL;
-    const struct tr_address *address_given = failed ? NULL : &address;
-    unsigned count = failed ? 0 : 1;
-    tr_status status = play->options->remote
-                           ? tr_remote_looked_up(self, question->ref, error_given, address_given, count)
-                           : tr_socket_looked_up(question->socket, error_given, address_given, count);
-    if (status != TR_OK && status != TR_EGONE && baton_take(play, tr_ref_worker(tr_self(self)))) {
-        trouble(play, "the answer to a look-up was refused: %s", tr_status_code(status));
-        baton_give(play);
+    tr_status status = look_up_with(play, self, question, failed ? &error : NULL, failed ? NULL : &address);
+    if (status != TR_OK && status != TR_EGONE) {
+        error = error_of(tr_status_code(status));
+        look_up_with(play, self, question, &error, NULL);
     }
+}
+
+/* The reference runner sets it before it connects; Node does not heed that on a socket which is closed. */
+uint64_t
+connect_timeout(const struct endpoint *endpoint, const struct action *action)
+{
+    bool is_set = action->has_timeout && endpoint->state != STATE_CLOSED;
+    return is_set ? endpoint->play->scale * action->ms : 0;
 }
 
 struct tr_connect_options
@@ -88,7 +101,7 @@ connect_options(struct endpoint *endpoint, const struct action *action)
 {
     struct play *play = endpoint->play;
     const struct address *address = address_find(play, action->to);
-    struct tr_connect_options options = {.timeout_ms = action->has_timeout ? action->ms : 0, .truncate_path = true};
+    struct tr_connect_options options = {.timeout_ms = connect_timeout(endpoint, action), .truncate_path = true};
     if (action->nothing)
         return options;
     if (play->transport == UNIX) {
@@ -123,7 +136,8 @@ socket_tell_error(struct endpoint *endpoint, const struct tr_error *error)
 void
 socket_tell_close(struct endpoint *endpoint, bool had_error)
 {
-    bool was_begun = endpoint->state != STATE_NEW;
+    bool was_begun = endpoint->begun;
+    endpoint->begun = false;
     endpoint->state = STATE_CLOSED;
     happen(endpoint, EVENT_CLOSE, json_pack("[s,o]", "close", was_begun ? json_boolean(had_error) : json_null()));
 }
@@ -132,6 +146,8 @@ void
 socket_tell_lookup(struct endpoint *endpoint, const struct tr_error *error, const struct tr_address *address,
                    const char *host)
 {
+    if (error != NULL && endpoint->user_code == NULL)
+        endpoint->user_code = endpoint->lookup_code;
     json_t *entry = error != NULL ? json_pack("[s,s,n,n,s]", "lookup", error->code, host)
                                   : json_pack("[s,n,s,i,s]", "lookup", address->text, (int)address->family, host);
     happen(endpoint, EVENT_LOOKUP, entry);
@@ -171,6 +187,12 @@ buffer_size(const struct tr_socket_info *info)
     return is_there ? json_integer((json_int_t)info->buffered) : json_null();
 }
 
+static bool
+is_buffering(const struct tr_socket_info *info)
+{
+    return !info->destroyed && info->buffered > 0;
+}
+
 static json_t *
 property(const struct endpoint *endpoint, enum property property, const struct tr_socket_info *info)
 {
@@ -183,7 +205,7 @@ property(const struct endpoint *endpoint, enum property property, const struct t
     case PROP_BYTES_READ: return json_integer((json_int_t)info->bytes_read);
     case PROP_BYTES_WRITTEN: return json_integer((json_int_t)info->bytes_written);
     case PROP_BUFFER_SIZE: return buffer_size(info);
-    case PROP_BUFFERING: return json_boolean(info->buffered > 0);
+    case PROP_BUFFERING: return json_boolean(is_buffering(info));
     case PROP_REMOTE_ADDRESS: return text_of(&info->remote);
     case PROP_REMOTE_FAMILY: return family_of(&info->remote);
     case PROP_REMOTE_PORT: return port_of(play, &info->remote);

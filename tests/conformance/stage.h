@@ -23,6 +23,7 @@
 #include "play.h"
 
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <troupe/actors/runtime.h>
@@ -67,15 +68,18 @@ struct endpoint {
     unsigned counts[EVENTS];
     uint64_t received;
     struct listener *listeners;
-    const char *user_code; /* of the error that it was destroyed with by an action; NULL: none */
-    bool reads_text;       /* it has an encoding */
+    const char *user_code;   /* of the error that ended it and that the library has no status for; NULL: none */
+    const char *lookup_code; /* of the error that a look-up function will answer with; NULL: none */
+    bool begun;              /* of a socket: it was connected, or that was tried, since it was closed last */
+    bool reads_text;         /* it has an encoding */
     struct endpoint *next;
 
     /* Servers. */
     tr_server *server;
     struct address *at;
     unsigned accepted;
-    bool close_due; /* it was closed without connections: the close event is on its way */
+    unsigned closes_due; /* close events that are on their way: it was closed without connections */
+    bool listening_due;  /* the listening or error event of a listen is on its way */
 
     /* Sockets. */
     tr_socket *socket;         /* local */
@@ -107,11 +111,13 @@ struct baton {
     unsigned pongs;
 };
 
-/* An entry that belongs behind the handler which runs, as what Node hands to process.nextTick(). */
+/* An entry that belongs behind the handler which runs, as what Node hands to process.nextTick(), and behind the events
+ * of the endpoint that were on their way already. */
 struct late {
     struct endpoint *endpoint;
     json_t *entry;
-    bool behind; /* a close event that was on its way already */
+    unsigned closes; /* how many of them are close events */
+    bool listening;  /* one is that of a listen */
     struct late *next;
 };
 
@@ -119,7 +125,6 @@ struct late {
 struct ask {
     struct endpoint *endpoint;
     const struct action *action;
-    bool is_large; /* the write alone is as much as should wait */
     struct ask *next;
 };
 
@@ -141,11 +146,19 @@ struct wrapping {
     tr_ref ref; /* remote: the socket */
 };
 
+/* A clock of a worker's own, which shows how late its timers come. */
+struct metronome {
+    uv_timer_t timer;
+    uint64_t due_ns;            /* the worker's */
+    _Atomic uint64_t latest_ns; /* so late it was once */
+};
+
 struct play {
     /* Constant. */
     const struct scenario *scenario;
     enum transport transport;
     const struct play_options *options;
+    unsigned scale; /* all times are so many times as long */
     tr_runtime *runtime;
     unsigned workers;
     char directory[64];
@@ -153,6 +166,7 @@ struct play {
     /* Each worker sets its own before the play begins. */
     tr_ref *hands;
     tr_actor **selves;
+    struct metronome *metronomes;
 
     struct baton baton;
     struct address *addresses;
@@ -163,6 +177,7 @@ struct play {
     struct late *lates, **last_late;
     struct ask *asks;
     struct stash *stashes; /* remote: see remote.c */
+    bool disturbed;        /* the machine may have changed the order of times: see play.c */
     char problem[256];     /* "": none */
 };
 
@@ -265,7 +280,7 @@ json_t *address_value(const struct play *play, const struct tr_address *address)
 /* Where an address is, for system calls. */
 socklen_t address_fill(const struct play *play, const struct address *address, struct sockaddr_storage *out);
 
-/* A descriptor that is bound to the address and does not listen; -1 on failure. */
+/* A descriptor that is bound to the address, unless its port is in use, and does not listen; -1 on failure. */
 int address_bind(const struct play *play, const struct address *address);
 
 /* The actions stat and file. */
@@ -294,6 +309,9 @@ void server_tell_accepted(struct endpoint *server, struct endpoint *connection);
 struct tr_socket_info; /* remote.h */
 
 struct tr_socket_options socket_options(struct endpoint *endpoint);
+
+/* The timeout that a connect sets, also if it is refused; 0: none. */
+uint64_t connect_timeout(const struct endpoint *endpoint, const struct action *action);
 struct tr_connect_options connect_options(struct endpoint *endpoint, const struct action *action);
 
 /* Creates the unconnected socket of a client. */

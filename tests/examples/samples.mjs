@@ -1,8 +1,12 @@
-// The sample programs of Node's net documents, written in C: docs/examples against clients and servers of Node's net.
+// The sample programs of Node's net documents, written in C, and page: docs/examples against clients and servers of
+// Node's net.
 import test from 'node:test';
 import assert from 'node:assert';
 import crypto from 'node:crypto';
+import fs from 'node:fs';
 import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
 import { once } from 'node:events';
 import { connect, converse, endServer, launch, limit, program, run, startServer } from './support.mjs';
 
@@ -131,4 +135,48 @@ test('isip: says of every text what Node says', limit, async () => {
   const row = (text) => `${net.isIP(text)} ${word(net.isIPv4(text))} ${word(net.isIPv6(text))} '${text}'\n`;
   assert.deepStrictEqual(result, { code: 0, out: texts.map(row).join(''), words: '' });
   assert.match((await run('example-isip')).out, /^4 true  false '127\.0\.0\.1'\n/);
+});
+
+// A file of that many bytes, which ends with the test.
+function fileOf(t, bytes) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'page-'));
+  t.after(() => fs.rmSync(folder, { recursive: true }));
+  const name = path.join(folder, 'file');
+  fs.writeFileSync(name, bytes);
+  return name;
+}
+
+test('page: gives a file, logs the visit and tells who reads slowly', limit, async (t) => {
+  const bytes = crypto.randomBytes(6000000);
+  const server = await startServer(t, 'example-page', fileOf(t, bytes), 0);
+  const socket = await connect(t, server.port, { allowHalfOpen: true });
+  socket.write('GET / HTTP/1.0\r\n\r\n');
+  const [, name, waiting] = await server.says(/visit (\d+:\d+\.\d+): (\d+) bytes wait\n/);
+  assert.ok(Number(waiting) > 0 && Number(waiting) < bytes.length + 100);
+  const answer = await converse(socket);
+  const head = `HTTP/1.0 200 OK\r\nContent-Length: ${bytes.length}\r\n\r\n`;
+  assert.strictEqual(String(answer.subarray(0, head.length)), head);
+  assert.ok(answer.subarray(head.length).equals(bytes));
+  await server.says(new RegExp(`visit ${name.replace('.', '\\.')}: over after \\d+ ms\n`));
+  await endServer(server);
+  assert.match(server.words, /page: 0 refused, 0 lost\n$/);
+});
+
+test('page: counts whom it refuses, and sends what waits when it is told to end', limit, async (t) => {
+  const bytes = crypto.randomBytes(6000000);
+  const server = await startServer(t, 'example-page', fileOf(t, bytes), 0, 1);
+  const socket = await connect(t, server.port);
+  socket.write('GET / HTTP/1.0\r\n\r\n');
+  await server.says(/bytes wait/);
+  const refused = await connect(t, server.port);
+  refused.on('error', () => {});
+  await once(refused.resume(), 'close');
+  server.child.kill('SIGINT');
+  const chunks = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  await once(socket, 'end');
+  assert.ok(Buffer.concat(chunks).subarray(-bytes.length).equals(bytes));
+  const [code] = await server.exited;
+  assert.strictEqual(code, 0, server.words);
+  assert.match(server.words, /page: 1 refused, 0 lost\n$/);
 });

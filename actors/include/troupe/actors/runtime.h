@@ -43,8 +43,9 @@ struct tr_stop_report {
 /*
  * Stops everything and frees the runtime. Listeners stop accepting; every actor is asked to stop, children before
  * their parents; what is queued is handled until the deadline; what is then left is killed and counted, and offloaded
- * functions that have not begun are cancelled. Blocks up to deadline_ms, and as long as handlers and offloaded
- * functions that run then take; look-ups of names that the system does not answer hold it up for 50 ms at the most.
+ * functions that have not begun are cancelled. What that means to a socket, socket.h says: it sends what waits, ends
+ * its side and closes. Blocks up to deadline_ms, and as long as handlers and offloaded functions that run then take;
+ * look-ups of names that the system does not answer hold it up for 50 ms at the most.
  *
  * Afterwards no thread, descriptor or byte of the runtime is left, but for look-ups that hang: the report counts them.
  * Their threads touch nothing of the runtime any more; a process may start another one or exit, which ends them. Leak

@@ -11,6 +11,10 @@
  * call is "accept": the server pauses and goes on by itself when there are some again. So is a connection that was
  * accepted and lost, on whatever worker, for lack of memory. Of these at most one is told in a second. A descriptor
  * that does not listen any more, since another process has shut it down, is such an error, followed by 'close'.
+ *
+ * tr_runtime_stop() closes a server, after its connections: socket.h says what becomes of these. Who waits in the
+ * system's backlog then is not served. 'close' comes when the last connection has ended, unless that takes longer than
+ * the deadline: then the server is killed without it.
  */
 #ifndef TROUPE_NET_SERVER_H
 #define TROUPE_NET_SERVER_H

@@ -9,6 +9,13 @@
  * callback connects it anew, and with options.keep in any case. tr_exit() on its actor is tr_socket_destroy(), after
  * which it is not kept.
  *
+ * tr_runtime_stop(), and tr_stop() with TR_STOP_DRAIN: the socket handles what it was sent before, then it ends its
+ * side as by tr_socket_end(), and closes, without an error, as soon as all that waits and the FIN have gone to the
+ * kernel; it does not wait for the peer's end. Until then its events go on, but a write is one after the end: refused,
+ * with TR_EWRITEAFTEREND, and the socket is destroyed. One that is not connected is closed at once. One that has not
+ * closed by the deadline is killed: what waits is lost, the peer sees an end after what the kernel had, and no event
+ * and no callback of a write comes any more.
+ *
  * "Document" in the comments names the Node documentation by era: v0.2, v0.4, v0.5, v0.10, v10.
  */
 #ifndef TROUPE_NET_SOCKET_H

@@ -48,7 +48,7 @@ tri_socket_check_options(const struct tr_runtime *runtime, const struct tr_socke
 static struct tri_extra *
 new_extra(tr_socket *socket, size_t state_size)
 {
-    socket->extra = calloc(1, sizeof(*socket->extra) + state_size);
+    socket->extra = calloc(1, state_size > 0 ? TRI_EXTRA_STATE + state_size : sizeof(*socket->extra));
     if (socket->extra != NULL) {
         socket->extra->socket = socket;
         socket->extra->has_state = state_size > 0;

@@ -157,7 +157,8 @@ void *
 tr_socket_state(tr_socket *socket)
 {
     TRI_CHECK_SOCKET(socket);
-    return socket != NULL && socket->extra != NULL && socket->extra->has_state ? socket->extra->state : NULL;
+    bool has_state = socket != NULL && socket->extra != NULL && socket->extra->has_state;
+    return has_state ? (char *)socket->extra + TRI_EXTRA_STATE : NULL;
 }
 
 void

@@ -183,10 +183,12 @@ struct tri_extra {
     bool drops;                   /* data goes nowhere */
     bool reports_resets;          /* asked for: a reset is an error, whatever came before it */
     bool unheard;                 /* PAUSED because nobody listens yet: tri_socket_heard() */
-    bool has_state;
-
-    alignas(max_align_t) unsigned char state[]; /* the user's: options.state_size */
+    bool has_state;               /* the user's memory follows, at TRI_EXTRA_STATE */
 };
+
+/* Where that begins. It is no member, since its alignment would make the struct larger for those who have none. */
+#define TRI_EXTRA_STATE                                                                                                \
+    ((sizeof(struct tri_extra) + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t))
 
 struct tri_writer; /* writer.h */
 

@@ -170,9 +170,11 @@ end_must_wait(const tr_socket *socket)
     return extra != NULL && (extra->held.first != NULL || (is_paused && extra->decoder.held > 0));
 }
 
+/* libuv stops polling at the end of the bracket: most sockets are closed by then, which stops it as well. */
 static void
 give_end(tr_socket *socket)
 {
+    socket->flags &= ~(uint32_t)TRI_SOCKET_READING;
     socket->flags |= TRI_SOCKET_PEER_ENDED;
     socket->due |= TRI_STEP(LAST) | TRI_STEP(END) | TRI_STEP(AFTER_END);
 }
@@ -203,11 +205,12 @@ on_end(tr_socket *socket)
     if (was_reset(socket))
         return;
     tri_idle_moved(socket);
-    if (end_must_wait(socket))
+    if (end_must_wait(socket)) {
         socket->extra->held.ends = true;
-    else
+        stop_reading(socket);
+    } else {
         give_end(socket);
-    stop_reading(socket);
+    }
 }
 
 /* From the kernel. */

@@ -253,8 +253,8 @@ tri_socket_settle(tr_socket *socket)
         do_steps(socket);
         tri_writer_push(socket);
     }
-    if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_SPECIAL)) && tri_socket_is_open(socket))
-        tri_socket_poll(socket); /* it may stand still now, or not any more */
+    if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_SPECIAL | TRI_SOCKET_PEER_ENDED)) && tri_socket_is_open(socket))
+        tri_socket_poll(socket); /* it may stand still now, or not any more, or its peer has ended */
     socket->flags &= ~(uint32_t)TRI_SOCKET_INSIDE;
 }
 

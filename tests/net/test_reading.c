@@ -5,6 +5,7 @@
  * two pieces.
  */
 #include "helpers.h"
+#include "socket_internal.h"
 #include "stage.h"
 
 #include <setjmp.h>
@@ -653,6 +654,52 @@ a_paused_socket_notices_its_peers_end_after_its_own(void **state)
     assert_string_equal(client.log, "ending end close");
 }
 
+/* An end is told once: as long as libuv looked for it the loop would never sleep. */
+
+static bool half_open_paused;
+
+static void
+look_at_poll(void *argument)
+{
+    (void)argument;
+    assert_string_equal(client.log, "end");
+    note(&client, "%s", client.socket->polled == 0 ? "quiet" : "polled");
+    tr_socket_end(client.socket);
+    close(peer);
+    end_when_closed();
+}
+
+static bool
+has_ended(void)
+{
+    return strcmp(client.log, "end") == 0;
+}
+
+static void
+play_half_open(void)
+{
+    int fds[2];
+    stage_pair(family, fds);
+    peer = fds[1];
+    stage_adopt_as(&client, fds[0], (struct tr_socket_options){.allow_half_open = true});
+    if (half_open_paused)
+        tr_socket_pause(client.socket);
+    shutdown(peer, SHUT_WR);
+    stage_settled_when(has_ended, look_at_poll, NULL);
+}
+
+static void
+an_end_that_was_told_is_not_looked_for_again(void **state)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        reset(state);
+        family = families[i % 2];
+        half_open_paused = i >= 2;
+        stage_play(1, play_half_open);
+        assert_string_equal(client.log, "end quiet close");
+    }
+}
+
 /* What waits is given read by read, and a pause between two of them keeps the rest. */
 
 static void
@@ -763,6 +810,7 @@ main(void)
         cmocka_unit_test_setup(a_reset_is_noticed_in_a_pause_however_much_waits, reset),
         cmocka_unit_test_setup(an_end_in_a_pause_comes_after_all_that_waits, reset),
         cmocka_unit_test_setup(a_paused_socket_notices_its_peers_end_after_its_own, reset),
+        cmocka_unit_test_setup(an_end_that_was_told_is_not_looked_for_again, reset),
         cmocka_unit_test_setup(what_waits_is_given_read_by_read_and_a_pause_keeps_the_rest, reset),
         cmocka_unit_test_setup(what_is_held_back_goes_before_what_is_read_after_a_pipe, reset),
     };

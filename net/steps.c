@@ -233,9 +233,9 @@ static void run_later(struct tri_later *later);
 static void
 do_steps(tr_socket *socket)
 {
-    for (unsigned step = 0; (socket->due & TRI_ALL_STEPS) >> step != 0; step++) {
-        if ((socket->due >> step & 1u) == 0)
-            continue;
+    uint32_t left;
+    for (unsigned step = 0; (left = (socket->due & TRI_ALL_STEPS) >> step) != 0; step++) {
+        step += (unsigned)__builtin_ctz(left);
         if (tri_events_stand_still(socket))
             return;
         socket->due &= ~(1u << step);

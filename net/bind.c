@@ -5,6 +5,8 @@
  */
 #include "server_internal.h"
 
+#include "tune.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <unistd.h>
@@ -24,6 +26,8 @@ tune(int fd, int family, const struct tri_bind_options *options)
         return errno;
     if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof(v6_only)) != 0)
         return errno;
+    if (options->no_delay)
+        tri_tune_no_delay(fd, true);
     return 0;
 }
 

@@ -6,6 +6,7 @@
  * event, even if it is known at once: events come after the call has returned, server.c sees to that.
  */
 #include "server_internal.h"
+#include "tune.h"
 
 #include <ck_pr.h>
 #include <errno.h>
@@ -45,6 +46,7 @@ tri_listen_opened(tr_server *server, int fd, struct tri_unix_path *path)
     struct tri_endpoint *endpoint;
     tr_status status = tri_endpoint_open(server->net, fd, path, &endpoint);
     if (status == TR_OK) {
+        endpoint->no_delay = tri_tune_bears_no_delay(fd); /* nobody else has it, so that stays so */
         begin_on(server, endpoint);
         return;
     }

@@ -80,7 +80,11 @@ look_up(tr_server *server, const struct tr_listen_options *options, const struct
 tr_status
 tri_listen_tcp(tr_server *server, const struct tr_listen_options *options)
 {
-    struct tri_bind_options bind = {.backlog = tri_listen_backlog(options), .ipv6_only = options->ipv6_only};
+    struct tri_bind_options bind = {
+        .backlog = tri_listen_backlog(options),
+        .ipv6_only = options->ipv6_only,
+        .no_delay = server->deal->options.socket.no_delay,
+    };
     struct sockaddr_storage address;
     if (options->host == NULL)
         bind_to_any(server, options->port, &bind);

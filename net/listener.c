@@ -19,6 +19,7 @@
  * it is still its turn.
  */
 #include "server_internal.h"
+#include "tune.h"
 #include "verdict.h"
 
 #include <errno.h>
@@ -34,6 +35,15 @@ server_of(struct tri_listener *listener)
 
 /* Accepting. */
 
+/* As its server wants it; the endpoint may be another server's. */
+static void
+set_delay(const tr_server *server, int fd)
+{
+    bool no_delay = server->deal->options.socket.no_delay;
+    if (no_delay != server->listener.endpoint->no_delay)
+        tri_tune_no_delay(fd, no_delay);
+}
+
 /* Takes one connection. false: there is none, or it is lost, and *error is the errno that says why. */
 static bool
 accept_one(tr_server *server, int *error)
@@ -46,6 +56,7 @@ accept_one(tr_server *server, int *error)
         *error = errno;
         return false;
     }
+    set_delay(server, fd);
     tri_server_deal(server, fd, peer);
     return true;
 }

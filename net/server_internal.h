@@ -51,6 +51,7 @@ struct tri_endpoint {
     struct tri_listener *newest; /* gets the connections; NULL: it is closed */
     int fd;
     bool polled;
+    bool no_delay; /* what is accepted from it has no delay already */
 };
 
 /* One server's part in an endpoint; part of its struct tr_server. */
@@ -233,6 +234,7 @@ void tri_listen_forget(tr_server *server);
 struct tri_bind_options {
     int backlog;
     bool ipv6_only;
+    bool no_delay; /* the connections take it over from the descriptor, where the system works so */
 };
 
 /* A listening descriptor, non-blocking and closed on exec. error tells what failed. */

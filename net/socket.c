@@ -205,7 +205,7 @@ tr_runtime_connect(struct tr_runtime *runtime, const struct tr_socket_options *s
 void
 tri_socket_apply_options(tr_socket *socket)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_NO_DELAY))
+    if (tri_socket_is(socket, TRI_SOCKET_NO_DELAY) && !tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
         tri_tune_no_delay(socket->fd, true);
     if (tri_socket_is(socket, TRI_SOCKET_KEEP_ALIVE))
         tri_tune_keep_alive(socket->fd, true, socket->extra != NULL ? socket->extra->keep_alive_delay_ms : 0);

@@ -220,7 +220,7 @@ bool tri_socket_stopping(tr_actor *self, void *state, enum tr_stop_mode how);
  * TR_OK. */
 tr_status tri_socket_open(tr_socket *socket, int fd, unsigned sides);
 
-/* Sets on the descriptor what was asked for before there was one. */
+/* Sets on the descriptor what was asked for before there was one; accepted with no delay, it has that: listener.c. */
 void tri_socket_apply_options(tr_socket *socket);
 
 /* An accepted socket that is open begins: the connection callback, or event. */

@@ -25,6 +25,27 @@ tri_tune_no_delay(int fd, bool no_delay)
     return set(fd, IPPROTO_TCP, TCP_NODELAY, no_delay);
 }
 
+#if defined(__linux__)
+
+bool
+tri_tune_bears_no_delay(int fd)
+{
+    int no_delay = 0;
+    socklen_t size = sizeof(no_delay);
+    return getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size) == 0 && no_delay != 0;
+}
+
+#else
+
+bool
+tri_tune_bears_no_delay(int fd)
+{
+    (void)fd;
+    return false;
+}
+
+#endif
+
 int
 tri_tune_keep_alive(int fd, bool enable, uint64_t initial_delay_ms)
 {

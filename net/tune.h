@@ -12,6 +12,10 @@
 
 int tri_tune_no_delay(int fd, bool no_delay);
 
+/* Has every connection that is accepted from this descriptor no delay from the beginning? Only of a descriptor on which
+ * nobody sets it after listen(): a connection takes over what was set when it was made, not when it is accepted. */
+bool tri_tune_bears_no_delay(int fd);
+
 /* initial_delay_ms is rounded up to seconds; 0 leaves the system's. */
 int tri_tune_keep_alive(int fd, bool enable, uint64_t initial_delay_ms);
 

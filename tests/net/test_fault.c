@@ -449,6 +449,49 @@ listening_fails_without_leaving_anything(void **state)
     }
 }
 
+/* What a connection costs that only comes and goes: no more calls than it must. Nothing fails here. */
+
+static const struct cost {
+    const char *name;
+    enum fault_call call;
+    unsigned calls;
+} costs[] = {
+    {"read", FAULT_READ, 1},
+    {"shutdown", FAULT_SHUTDOWN, 1},
+    {"setsockopt", FAULT_SETSOCKOPT, 0},
+    {"getsockopt", FAULT_GETSOCKOPT, 0},
+    {"fcntl", FAULT_FCNTL, 0},
+};
+
+#define COSTS (sizeof(costs) / sizeof(costs[0]))
+
+static void
+play_brief_connection(void)
+{
+    stage_serve((struct tr_server_options){.socket = {.no_delay = true}});
+    fault_spare_me(true);
+    close(tests_peer_connect(stage_port));
+    fault_spare_me(false);
+    for (size_t i = 0; i < COSTS; i++)
+        fault_plan(costs[i].call, ~0u, 1, 0);
+    struct endpoint *one[] = {&accepted[0]};
+    stage_end_when_closed(one, 1);
+}
+
+static void
+a_connection_costs_no_more_calls_than_it_must(void **state)
+{
+    (void)state;
+    set_up();
+    memset(accepted, 0, sizeof(accepted));
+    stage_play(1, play_brief_connection);
+    assert_string_equal(accepted[0].log, "accepted end close");
+    for (size_t i = 0; i < COSTS; i++)
+        if (fault_seen(costs[i].call) != costs[i].calls)
+            fail_msg("%s: %u calls", costs[i].name, fault_seen(costs[i].call));
+    fault_clear();
+}
+
 int
 main(void)
 {
@@ -463,6 +506,7 @@ main(void)
         cmocka_unit_test(a_descriptor_that_listens_no_more_closes_its_server),
         cmocka_unit_test(connecting_tells_what_failed),
         cmocka_unit_test(listening_fails_without_leaving_anything),
+        cmocka_unit_test(a_connection_costs_no_more_calls_than_it_must),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,12 @@
 #include "helpers.h"
+#include "socket_internal.h"
 #include "stage.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -510,6 +512,96 @@ what_waited_while_the_newest_was_paused_goes_to_the_next(void **state)
     stage_play(1, play_paused_newest);
 }
 
+/* No delay: of each connection as its own server wants it, whatever it was listened on with. */
+
+static const struct delays {
+    const char *name;
+    bool first; /* the server that listens */
+    bool from_fd, fd_has;
+    bool shared, last; /* another one listens on that */
+    bool expected;
+} delays[] = {
+    {"none", false, .expected = false},
+    {"of its own", true, .expected = true},
+    {"of the older server", true, .shared = true, .last = false, .expected = false},
+    {"of the newer server", false, .shared = true, .last = true, .expected = true},
+    {"of both", true, .shared = true, .last = true, .expected = true},
+    {"on a descriptor", true, .from_fd = true, .expected = true},
+    {"on a descriptor that has it", true, .from_fd = true, .fd_has = true, .expected = true},
+    {"of the descriptor alone", false, .from_fd = true, .fd_has = true, .expected = true},
+    {"of the newer one on a descriptor", false, .from_fd = true, .shared = true, .last = true, .expected = true},
+};
+
+static const struct delays *delay;
+static int met; /* 1 + what the connection had */
+
+static void
+look_at_delay(tr_socket *socket)
+{
+    int no_delay = -1;
+    socklen_t size = sizeof(no_delay);
+    getsockopt(socket->fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size);
+    tr_socket_destroy(socket, TR_OK);
+    __atomic_store_n(&met, 1 + (no_delay != 0), __ATOMIC_SEQ_CST);
+}
+
+static bool
+is_met(void)
+{
+    return __atomic_load_n(&met, __ATOMIC_SEQ_CST) != 0;
+}
+
+static void
+end_play(void *argument)
+{
+    (void)argument;
+    close(client);
+    stage_end();
+}
+
+static tr_server *
+spawn_delaying(bool no_delay)
+{
+    struct tr_server_options options = {.connection = look_at_delay, .socket = {.no_delay = no_delay}};
+    tr_server *server;
+    assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
+    return server;
+}
+
+static void
+play_delays(void)
+{
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    int has = delay->fd_has;
+    struct tr_address address;
+    if (delay->from_fd) {
+        listen = (struct tr_listen_options){.from_fd = true, .fd = bound_tcp(false)};
+        setsockopt(listen.fd, IPPROTO_TCP, TCP_NODELAY, &has, sizeof(has));
+    }
+    tr_server *server = spawn_delaying(delay->first);
+    assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+    if (delay->shared)
+        assert_int_equal(tr_server_listen(spawn_delaying(delay->last), &(struct tr_listen_options){.server = server}),
+                         TR_OK);
+    assert_int_equal(tr_server_address(server, &address), TR_OK);
+    met = 0;
+    client = tests_peer_connect(address.port);
+    assert_true(client >= 0);
+    stage_when(is_met, end_play, NULL);
+}
+
+static void
+each_connection_has_the_delay_that_its_own_server_wants(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(delays) / sizeof(delays[0]); i++) {
+        delay = &delays[i / 2];
+        stage_play(1 + i % 2, play_delays);
+        if (met != 1 + delay->expected)
+            fail_msg("%s: %d", delay->name, met - 1);
+    }
+}
+
 int
 main(void)
 {
@@ -524,6 +616,7 @@ main(void)
         cmocka_unit_test_setup(only_a_server_that_listens_can_be_listened_on, reset),
         cmocka_unit_test_setup(a_server_that_comes_while_another_accepts_gets_the_next_connection, reset),
         cmocka_unit_test_setup(what_waited_while_the_newest_was_paused_goes_to_the_next, reset),
+        cmocka_unit_test(each_connection_has_the_delay_that_its_own_server_wants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,7 +125,12 @@ struct tri_actors {
 
     /* What could not be sent yet: owed.c. */
     tr_actor *owing_actors;
-    struct tri_owed *owed;
+    struct {
+        struct tri_owed *first, **last_next;
+    } owed;
+    uint64_t owing; /* bits of the workers that they are for */
+    bool paying;
+    bool careful; /* something is owed, or traced: no send is the plain case */
 };
 
 struct tr_runtime {
@@ -179,10 +184,21 @@ void tri_owed_end(tr_actor *actor);
 /* Tells the parent that the order has failed; takes the order. */
 void tri_owed_failure(struct tri_actors *home, struct tri_spawn_order *order);
 
+void tri_owed_open(struct tri_actors *home);
+
 static inline bool
 tri_owed_any(const struct tri_actors *home)
 {
-    return TRI_UNLIKELY(home->owing_actors != NULL || home->owed != NULL);
+    return TRI_UNLIKELY(home->owing_actors != NULL || home->owed.first != NULL);
+}
+
+/* Would a message to `to` overtake a word that is owed there, which cannot be sent now either? */
+bool tri_owed_blocks_now(struct tri_actors *home, tr_ref to);
+
+static inline bool
+tri_owed_blocks(struct tri_actors *home, tr_ref to)
+{
+    return TRI_UNLIKELY(home->owing != 0) && tri_owed_blocks_now(home, to);
 }
 
 /* Tries again. */
@@ -213,8 +229,8 @@ tr_status tri_actor_begin(tr_actor *actor, tr_ref ref, const void *argument);
 /* Asks an actor to stop. */
 void tri_actor_stop(tr_actor *actor, enum tr_stop_mode how);
 
-/* A stop has arrived for whom `to` names. */
-void tri_stop_arrived(struct tri_actors *home, tr_ref to, enum tr_stop_mode how);
+/* A stop has arrived for whom `to` names. false: it is on its way, and there is no memory to note that. */
+bool tri_stop_arrived(struct tri_actors *home, tr_ref to, enum tr_stop_mode how);
 
 /* A callback has returned: ends the actor if it is time. Afterwards it may be gone. */
 void tri_actor_settle_now(tr_actor *actor);
@@ -238,7 +254,11 @@ void tri_actors_free_lingering(struct tri_actors *home);
 /* deliver.c: what comes from other workers and threads; and the layer's own messages, sent from here to here. */
 bool tri_actors_deliver(struct tri_worker *worker, tr_ref to, tr_message *message);
 void tri_actors_bury(struct tri_worker *worker, tr_ref to, tr_message *message);
-void tri_system_here(struct tri_worker *worker, tr_ref to, tr_message *message);
+/* false: without memory, and nothing has happened. */
+bool tri_system_here(struct tri_worker *worker, tr_ref to, tr_message *message);
+
+/* Will an actor of that name be born here? */
+bool tri_actor_is_coming(struct tri_actors *home, tr_ref ref);
 
 /* Somebody to hold the mail of a reserved slot; NULL if ref names none, or without memory. */
 tr_actor *tri_actor_unborn(struct tri_actors *home, tr_ref ref);
@@ -260,12 +280,12 @@ tri_tag_is_own(uint32_t tag)
 
 /*
  * send.c: sends on behalf of somebody who hears of no refusal: what is refused becomes a dead letter. `limited`: the
- * limits of mailboxes and lanes hold. Takes the message.
+ * limits of mailboxes and lanes hold. Takes the message; false: there is no memory, and it is still the caller's.
  */
-void tri_send_or_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool limited);
+bool tri_send_or_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool limited);
 
-/* The same without limits; false: there is no memory, and the message is still the caller's. */
-bool tri_send_unless_short(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message);
+/* The same without limits, and what is refused is dropped: a word of the layer's own, or of the one above. */
+bool tri_send_word(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message);
 
 /* A message from nobody is given to its receiver, or never will be. From nobody are those from outside, and notices. */
 static inline void
@@ -275,8 +295,20 @@ tri_outside_read(struct tri_worker *worker, const tr_message *message)
         tri_worker_outside_read(worker);
 }
 
-/* dead_letters.c: takes the payload too. */
-void tri_dead_letter(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason);
+/*
+ * dead_letters.c: takes the payload too. false: its sender is to be told, and there is no memory for that; nothing has
+ * happened.
+ */
+bool tri_dead_letter(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason);
+
+/* The same for mail in a node, which is taken: so there is memory. */
+void tri_dead_mail(struct tri_actors *home, tr_ref to, struct tri_mail *mail, enum tr_dead_reason reason);
+
+/* The same for a message whose sender is not told of its fate: not one with a tag from TRI_TAG_TOLD on. */
+void tri_dead_user_letter(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason);
+
+/* A bit in the kind of a message in a mailbox: it was bounced, which is done when its handler has returned. */
+#define TRI_MAIL_BOUNCED 0x80u
 
 /* offload.c: the calling thread runs an offloaded function, for which the runtime's end waits. */
 extern _Thread_local bool tri_inside_offload;

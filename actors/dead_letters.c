@@ -10,6 +10,7 @@
  */
 #include "actor_internal.h"
 
+#include <assert.h>
 #include <ck_pr.h>
 
 static void
@@ -20,16 +21,49 @@ tell_subscriber(struct tri_actors *home, tr_ref to, const tr_message *message, e
         return;
     struct tr_dead_letter letter = {to, message->from, message->tag, reason};
     tr_message notice = tr_message_copy(TR_TAG_DEAD_LETTER, &letter, sizeof(letter));
-    tri_send_or_bury(home->worker, TR_NOBODY, subscriber, &notice, true);
+    if (tri_send_or_bury(home->worker, TR_NOBODY, subscriber, &notice, true))
+        return;
+    home->worker->counters.sent++; /* and lost at once */
+    home->worker->counters.notices_lost++;
 }
 
-static void
+/* What the sender of a message hears that must come back; in the memory of a node of mail. */
+struct undelivered {
+    struct tri_owed owed; /* first; `to` is the sender */
+    tr_ref meant;
+};
+_Static_assert(sizeof(struct undelivered) <= sizeof(struct tri_mail), "the word fits into the node of its message");
+
+static bool
+send_undelivered(struct tri_worker *worker, struct tri_owed *owed)
+{
+    const struct undelivered *word = (const struct undelivered *)owed;
+    tr_message notice = tr_message_copy(TRI_TAG_UNDELIVERED, &word->meant, sizeof(word->meant));
+    if (!tri_send_word(worker, TR_NOBODY, owed->to, &notice))
+        return false;
+    tri_pool_give(&tri_actors_of(worker)->mail, owed);
+    return true;
+}
+
+static bool
+is_to_be_told(const tr_message *message)
+{
+    return TRI_UNLIKELY(message->tag >= TRI_TAG_TOLD) && message->from != TR_NOBODY;
+}
+
+/* false: there is no memory. */
+static bool
 tell_sender(struct tri_actors *home, tr_ref to, const tr_message *message)
 {
-    if (TRI_LIKELY(message->tag < TRI_TAG_TOLD) || message->from == TR_NOBODY)
-        return;
     tr_message notice = tr_message_copy(TRI_TAG_UNDELIVERED, &to, sizeof(to));
-    tri_send_system(home->worker, NULL, message->from, &notice);
+    if (!is_to_be_told(message) || tri_send_word(home->worker, TR_NOBODY, message->from, &notice))
+        return true;
+    struct undelivered *word = tri_pool_take(&home->mail);
+    if (word == NULL)
+        return false;
+    *word = (struct undelivered){.owed = {.send = send_undelivered, .to = message->from}, .meant = to};
+    tri_owe(home->worker, &word->owed); /* forgotten, it goes with the pool */
+    return true;
 }
 
 static bool
@@ -38,26 +72,49 @@ is_notice(uint32_t tag)
     return tag == TR_TAG_DEAD_LETTER || tag == TRI_TAG_UNDELIVERED;
 }
 
-void
+bool
 tri_dead_letter(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason)
 {
+    bool notice = is_notice(message->tag);
+    if (!notice && !tell_sender(home, to, message))
+        return false;
     tri_trace(home->worker->trace, TRI_TRACE_ACTORS_dead_letter, 0, reason, to, message->id);
-    if (is_notice(message->tag)) {
+    if (notice) {
         home->worker->counters.notices_lost++;
     } else {
         home->worker->counters.dead_letters++;
         if (message->from == TR_NOBODY)
             tri_outside_read(home->worker, message);
         tell_subscriber(home, to, message, reason);
-        tell_sender(home, to, message);
     }
     tr_message_drop(message);
+    return true;
+}
+
+void
+tri_dead_mail(struct tri_actors *home, tr_ref to, struct tri_mail *mail, enum tr_dead_reason reason)
+{
+    tr_message message = mail->message;
+    tri_pool_give(&home->mail, mail); /* first: a word to the sender can have it */
+    bool told = tri_dead_letter(home, to, &message, reason);
+    assert(told);
+    (void)told; /* in a Release build nobody asks */
+}
+
+void
+tri_dead_user_letter(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason)
+{
+    assert(!is_to_be_told(message));
+    bool told = tri_dead_letter(home, to, message, reason);
+    assert(told);
+    (void)told; /* likewise */
 }
 
 void
 tri_actor_bounce(tr_actor *actor, tr_message *message)
 {
-    tri_dead_letter(actor->home, actor->ref, message, TR_DEAD_STOPPED);
+    if (!tri_dead_letter(actor->home, actor->ref, message, TR_DEAD_STOPPED))
+        message->kind |= TRI_MAIL_BOUNCED; /* when its handler has returned its node is free: tri_mail_release() */
 }
 
 tr_status

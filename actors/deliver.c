@@ -7,12 +7,19 @@
  */
 #include "mailbox.h"
 
+/* When the worker kills what lives nobody is born any more. */
+bool
+tri_actor_is_coming(struct tri_actors *home, tr_ref ref)
+{
+    return !home->killing && tri_slots_expected(&home->slots, ref);
+}
+
 tr_actor *
 tri_actor_unborn(struct tri_actors *home, tr_ref to)
 {
     static const struct tr_behavior nothing = {.name = "unborn"};
-    if (home->killing || !tri_slots_expected(&home->slots, to))
-        return NULL; /* nobody is born any more */
+    if (!tri_actor_is_coming(home, to))
+        return NULL;
     tr_actor *actor = tri_actor_new(home, &nothing, TR_NOBODY);
     if (actor == NULL)
         return NULL;
@@ -22,41 +29,44 @@ tri_actor_unborn(struct tri_actors *home, tr_ref to)
     return actor;
 }
 
-/* Only bad news is told. */
-static void
+/* Only bad news is told. false: without memory. */
+static bool
 probe(struct tri_actors *home, tr_ref to, tr_ref asker)
 {
-    if (tri_actor_at(home, to) != NULL)
-        return;
+    if (tri_slots_find(&home->slots, to) != NULL || tri_actor_is_coming(home, to))
+        return true;
     tr_message notice = tr_message_copy(TRI_TAG_UNDELIVERED, &to, sizeof(to));
-    tri_send_system(home->worker, NULL, asker, &notice);
+    return tri_send_word(home->worker, TR_NOBODY, asker, &notice);
 }
 
-void
+bool
 tri_actor_probe(struct tri_worker *worker, tr_ref asker, tr_ref ref)
 {
     tr_message message = tr_message_copy(TRI_TAG_PROBE, &asker, sizeof(asker));
-    tri_send_system(worker, NULL, ref, &message);
+    return tri_send_system(worker, NULL, ref, &message) != TR_ENOMEM;
 }
 
-/* Does what a message of the layer's own says. */
-static void
+/* Does what a message of the layer's own says. false: without memory, and nothing has happened. */
+static bool
 act(struct tri_actors *home, tr_ref to, tr_message *message)
 {
+    bool done = true;
     switch (message->tag) {
-    case TRI_TAG_STOP: tri_stop_arrived(home, to, (enum tr_stop_mode)message->payload.words[0]); break;
+    case TRI_TAG_STOP: done = tri_stop_arrived(home, to, (enum tr_stop_mode)message->payload.words[0]); break;
     case TRI_TAG_CHILD_GONE: tri_actor_child_gone(home, to); break;
     case TRI_TAG_SPAWN: tri_spawn_arrived(home, to, message); break;
-    case TRI_TAG_PROBE: probe(home, to, message->payload.words[0]); break;
+    case TRI_TAG_PROBE: done = probe(home, to, message->payload.words[0]); break;
     default: break;
     }
-    tr_message_drop(message);
+    if (done)
+        tr_message_drop(message);
+    return done;
 }
 
-void
+bool
 tri_system_here(struct tri_worker *worker, tr_ref to, tr_message *message)
 {
-    act(tri_actors_of(worker), to, message);
+    return act(tri_actors_of(worker), to, message);
 }
 
 /* Dispatch looks for messages from outside only where one may be: so those from inside cost no look. */
@@ -71,19 +81,14 @@ note_outside(tr_actor *actor, const tr_message *message)
 static bool
 file(struct tri_actors *home, tr_actor *actor, tr_message *message)
 {
-    bool taken = false, limited = message->tag < TR_TAG_RESERVED || message->tag == TR_TAG_DEAD_LETTER;
-    if (TRI_UNLIKELY(limited && !tri_mailbox_has_room(actor, message)) &&
-        tri_mailbox_overflow(home, actor, message, &taken) != TR_OK) {
-        tri_dead_letter(home, actor->ref, message, TR_DEAD_MAILBOX_FULL);
-        taken = true;
-    }
-    if (taken)
-        return true;
+    bool limited = message->tag < TR_TAG_RESERVED || message->tag == TR_TAG_DEAD_LETTER;
     struct tri_mail *mail = tri_pool_take(&home->mail);
     if (mail == NULL)
         return false;
     mail->message = *message;
-    note_outside(actor, message);
+    if (TRI_UNLIKELY(limited && !tri_mailbox_has_room(actor, message)) && tri_mailbox_overflow(home, actor, mail))
+        return true;
+    note_outside(actor, &mail->message);
     tri_mailbox_put(home, actor, mail);
     return true;
 }
@@ -91,25 +96,23 @@ file(struct tri_actors *home, tr_actor *actor, tr_message *message)
 void
 tri_actors_bury(struct tri_worker *worker, tr_ref to, tr_message *message)
 {
-    if (tri_tag_is_own(message->tag))
+    if (tri_tag_is_own(message->tag) ||
+        !tri_dead_letter(tri_actors_of(worker), to, message, TR_DEAD_NO_ACTOR)) /* its sender is dying, too */
         tr_message_drop(message);
-    else
-        tri_dead_letter(tri_actors_of(worker), to, message, TR_DEAD_NO_ACTOR);
 }
 
 /* All that is not the plain case: the layer's own messages, actors that do not simply take a message, nobody. */
 TRI_NOINLINE static bool
 deliver_checked(struct tri_actors *home, tr_ref to, tr_message *message)
 {
-    if (tri_tag_is_own(message->tag)) {
-        act(home, to, message);
-        return true;
-    }
+    if (tri_tag_is_own(message->tag))
+        return act(home, to, message);
     tr_actor *actor = tri_actor_at(home, to);
     if (actor != NULL && (actor->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING)) == 0 && !home->killing)
         return file(home, actor, message);
-    tri_dead_letter(home, to, message, TR_DEAD_NO_ACTOR);
-    return true;
+    if (actor == NULL && tri_actor_is_coming(home, to))
+        return false; /* there is no memory to hold its mail */
+    return tri_dead_letter(home, to, message, TR_DEAD_NO_ACTOR);
 }
 
 bool

@@ -45,11 +45,23 @@ look(struct tri_actors *home)
     return passed;
 }
 
-static inline void
-release(struct tri_actors *home, struct tri_mail *mail)
+TRI_NOINLINE static void
+bounce(struct tri_actors *home, tr_ref actor, struct tri_mail *mail)
 {
-    if (TRI_UNLIKELY(mail->message.kind != TR_PAYLOAD_BYTES))
+    mail->message.kind &= (uint8_t)~TRI_MAIL_BOUNCED;
+    tri_dead_mail(home, actor, mail, TR_DEAD_STOPPED);
+}
+
+static inline void
+release(struct tri_actors *home, const tr_actor *actor, struct tri_mail *mail)
+{
+    if (TRI_UNLIKELY(mail->message.kind != TR_PAYLOAD_BYTES)) {
+        if (TRI_UNLIKELY((mail->message.kind & TRI_MAIL_BOUNCED) != 0)) {
+            bounce(home, actor->ref, mail);
+            return;
+        }
         tr_message_drop(&mail->message);
+    }
     tri_pool_give(&home->mail, mail);
 }
 
@@ -69,7 +81,7 @@ handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     actor->depth++;
     actor->behavior->receive(actor, tri_actor_state(actor), message);
     actor->depth--;
-    release(home, mail);
+    release(home, actor, mail);
     tri_actor_settle(actor);
 }
 
@@ -108,8 +120,7 @@ handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
     if (actor->flags & TRI_ACTOR_GONE) {
         actor->waiting--;
-        tri_dead_letter(home, actor->ref, &mail->message, TR_DEAD_STOPPED);
-        tri_pool_give(&home->mail, mail);
+        tri_dead_mail(home, actor->ref, mail, TR_DEAD_STOPPED);
         tri_actor_free_if_unused(actor);
         return 0;
     }

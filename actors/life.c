@@ -20,6 +20,7 @@
  */
 #include "mailbox.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -280,24 +281,28 @@ tri_actor_stop(tr_actor *actor, enum tr_stop_mode how)
     tri_actor_settle(actor);
 }
 
-static void
+/* false: it is on its way, and there is no memory to note that it is to stop. */
+static bool
 stop_whom(struct tri_actors *home, tr_ref to, enum tr_stop_mode how)
 {
     tr_actor *actor = tri_actor_at(home, to);
     if (actor == NULL)
-        return;
+        return !tri_actor_is_coming(home, to);
     if (actor->flags & TRI_ACTOR_UNBORN) /* it will be asked as soon as it is there */
         actor->flags |= TRI_ACTOR_CLOSED | (how == TR_STOP_KILL  ? TRI_ACTOR_KILLED
                                             : how == TR_STOP_NOW ? TRI_ACTOR_ENDING
                                                                  : 0);
     else
         tri_actor_stop(actor, how);
+    return true;
 }
 
 /* false: no memory for it. */
 static bool
 put_stop_off(struct tri_actors *home, tr_ref to, enum tr_stop_mode how)
 {
+    if (tri_actor_at(home, to) == NULL)
+        return !tri_actor_is_coming(home, to);
     struct tri_mail *mail = tri_pool_take(&home->mail);
     if (mail == NULL)
         return false;
@@ -315,20 +320,23 @@ do_late_stops(struct tri_actors *home)
         tr_ref to = mail->message.from;
         enum tr_stop_mode how = (enum tr_stop_mode)mail->message.payload.words[0];
         tri_pool_give(&home->mail, mail);
-        stop_whom(home, to, how);
+        bool done = stop_whom(home, to, how);
+        assert(done); /* somebody was there when it was put off */
+        (void)done;   /* in a Release build nobody asks */
     }
 }
 
-void
+bool
 tri_stop_arrived(struct tri_actors *home, tr_ref to, enum tr_stop_mode how)
 {
-    if (TRI_UNLIKELY(home->stops >= STOPS_NESTED) && put_stop_off(home, to, how))
-        return;
+    if (TRI_UNLIKELY(home->stops >= STOPS_NESTED))
+        return put_stop_off(home, to, how);
     home->stops++;
-    stop_whom(home, to, how);
+    bool done = stop_whom(home, to, how);
     if (TRI_UNLIKELY(home->stops == STOPS_NESTED))
         do_late_stops(home);
     home->stops--;
+    return done;
 }
 
 void

@@ -127,39 +127,31 @@ tri_mailbox_put_aside(struct tri_actors *home, tr_actor *actor, struct tri_mail 
 
 /* The oldest message makes way for the next, or for the new one, which then stands in its place. true: the latter. */
 static bool
-drop_oldest(struct tri_actors *home, tr_actor *actor, tr_message *message)
+drop_oldest(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
     struct tri_mail *head = actor->head;
-    actor->waiting_lines -= lines_of(&head->message);
-    tri_dead_letter(home, actor->ref, &head->message, TR_DEAD_DROPPED);
-    if (tri_mail_list_empty(&actor->overflow)) {
-        head->message = *message;
-        actor->waiting_lines += lines_of(message);
-        message->kind = TR_PAYLOAD_BYTES; /* emptied by hand: in a lane's slot its stamp must stay */
-        message->size = 0;
-        return true;
-    }
-    struct tri_mail *next = tri_mail_list_take(&actor->overflow);
+    bool alone = tri_mail_list_empty(&actor->overflow);
+    struct tri_mail *next = alone ? mail : tri_mail_list_take(&actor->overflow);
+    tr_message oldest = head->message;
+    actor->waiting_lines -= lines_of(&oldest);
+    actor->waiting_lines += alone ? lines_of(&next->message) : 0;
+    actor->waiting -= alone ? 0 : 1;
     head->message = next->message;
-    actor->waiting--;
-    tri_pool_give(&home->mail, next);
-    return false;
+    next->message = oldest;
+    tri_dead_mail(home, actor->ref, next, TR_DEAD_DROPPED);
+    return alone;
 }
 
-tr_status
-tri_mailbox_overflow(struct tri_actors *home, tr_actor *actor, tr_message *message, bool *taken)
+bool
+tri_mailbox_overflow(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
-    *taken = false;
+    bool taken = false;
     switch (actor->behavior->mailbox.policy) {
     case TR_MAILBOX_DROP_OLDEST:
-        while (!*taken && !tri_mailbox_has_room(actor, message))
-            *taken = drop_oldest(home, actor, message);
-        return TR_OK;
-    case TR_MAILBOX_DROP_NEWEST:
-        tri_dead_letter(home, actor->ref, message, TR_DEAD_MAILBOX_FULL);
-        *taken = true;
-        return TR_OK;
-    default: return TR_EFULL;
+        while (!taken && !tri_mailbox_has_room(actor, &mail->message))
+            taken = drop_oldest(home, actor, mail);
+        return taken;
+    default: tri_dead_mail(home, actor->ref, mail, TR_DEAD_MAILBOX_FULL); return true;
     }
 }
 
@@ -169,7 +161,6 @@ tri_mailbox_bury(struct tri_actors *home, tr_actor *actor)
     while (!tri_mail_list_empty(&actor->overflow)) {
         struct tri_mail *mail = tri_mail_list_take(&actor->overflow);
         actor->waiting--;
-        tri_dead_letter(home, actor->ref, &mail->message, TR_DEAD_STOPPED);
-        tri_pool_give(&home->mail, mail);
+        tri_dead_mail(home, actor->ref, mail, TR_DEAD_STOPPED);
     }
 }

@@ -63,10 +63,10 @@ tri_mail_list_take(struct tri_mail_list *list)
 bool tri_mailbox_has_room(const tr_actor *actor, const tr_message *message);
 
 /*
- * A full mailbox answers as its policy says. TR_EFULL: the policy is REFUSE. TR_OK: *taken tells whether the message,
- * which has its sender and its name, found its place or its end already; if not, there is room now.
+ * What a full mailbox does with mail that has come: as its policy says. true: it has found its place or its end, and
+ * the node is taken; false: there is room now.
  */
-tr_status tri_mailbox_overflow(struct tri_actors *home, tr_actor *actor, tr_message *message, bool *taken);
+bool tri_mailbox_overflow(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail);
 
 /* Files mail whose message is set, for any actor. */
 void tri_mailbox_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail);

@@ -74,7 +74,7 @@ send_result(struct tri_worker *worker, struct tri_owed *owed)
 {
     struct tri_offload *offload = offload_of(owed);
     tr_message message = result_of(offload);
-    if (!tri_send_unless_short(worker, offload->caller, offload->caller, &message))
+    if (!tri_send_or_bury(worker, offload->caller, offload->caller, &message, false))
         return false;
     free(offload);
     return true;
@@ -93,7 +93,7 @@ static void
 come_back(struct tri_offload *offload)
 {
     struct tri_worker *worker = offload->home->worker;
-    offload->owed = (struct tri_owed){.send = send_result, .forget = forget_result};
+    offload->owed = (struct tri_owed){.send = send_result, .forget = forget_result, .to = offload->caller};
     if (!send_result(worker, &offload->owed))
         tri_owe(worker, &offload->owed);
 }

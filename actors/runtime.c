@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <troupe/core/status_from.h>
 
 /* The layer on one worker. */
 
@@ -44,6 +45,7 @@ open_actors(struct tri_worker *worker)
     home->stride = home->until_look = 1;
     tri_mail_list_init(&home->queue);
     tri_mail_list_init(&home->late_stops);
+    tri_owed_open(home);
     tri_pool_init(&home->mail, sizeof(struct tri_mail));
     tr_status status = tri_slots_init(&home->slots, worker->index);
     if (status != TR_OK) {
@@ -84,15 +86,21 @@ tr_runtime_start(const struct tr_runtime_options *options, tr_runtime **out)
     if (runtime == NULL)
         return TR_ENOMEM;
     memset(runtime, 0, sizeof(*runtime));
-    uv_mutex_init(&runtime->lock);
-    tr_status status = tri_runtime_start(options, &actors_layer, runtime, &runtime->core);
-    if (status != TR_OK) {
-        uv_mutex_destroy(&runtime->lock);
-        free(runtime);
-        return status;
-    }
+    int err = uv_mutex_init(&runtime->lock);
+    tr_status status = tri_status_from_uv(err);
+    if (err != 0)
+        goto free_runtime;
+    status = tri_runtime_start(options, &actors_layer, runtime, &runtime->core);
+    if (status != TR_OK)
+        goto destroy_lock;
     *out = runtime;
     return TR_OK;
+
+destroy_lock:
+    uv_mutex_destroy(&runtime->lock);
+free_runtime:
+    free(runtime);
+    return status;
 }
 
 static uint64_t

@@ -31,25 +31,13 @@ fill(struct tri_worker *worker, tr_message *to, tr_ref from, tr_message *message
     message->size = 0;
 }
 
-/* A full mailbox that drops a message, this or the oldest, rather than refuse it. */
-static void
-put_into_full(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
-{
-    bool taken;
-    tri_mailbox_overflow(home, actor, &mail->message, &taken);
-    if (taken)
-        tri_pool_give(&home->mail, mail);
-    else
-        tri_mailbox_put(home, actor, mail);
-}
-
 static tr_status
 send_here(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool limited)
 {
     struct tri_actors *home = tri_actors_of(worker);
     tr_actor *actor = tri_actor_at(home, to);
     if (actor == NULL || (actor->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING)) != 0)
-        return TR_EGONE;
+        return actor == NULL && tri_actor_is_coming(home, to) ? TR_ENOMEM : TR_EGONE;
     bool full = limited && !tri_mailbox_has_room(actor, message);
     if (full && actor->behavior->mailbox.policy == TR_MAILBOX_REFUSE)
         return TR_EFULL;
@@ -57,9 +45,8 @@ send_here(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message
     if (mail == NULL)
         return TR_ENOMEM;
     fill(worker, &mail->message, from, message);
-    if (full)
-        put_into_full(home, actor, mail);
-    else
+    /* A full mailbox that drops a message, this or the oldest, rather than refuse it. */
+    if (!full || !tri_mailbox_overflow(home, actor, mail))
         tri_mailbox_put(home, actor, mail);
     return TR_OK;
 }
@@ -84,7 +71,7 @@ send_away(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message
 static tr_status
 send_from(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool limited)
 {
-    if (message->kind >= TR_PAYLOAD_INVALID)
+    if (message->kind >= TR_PAYLOAD_INVALID || tri_owed_blocks(tri_actors_of(worker), to))
         return TR_ENOMEM;
     bool counts = !tri_tag_is_own(message->tag);
     tr_status status = tri_ref_worker(to) == worker->index ? send_here(worker, from, to, message, limited)
@@ -129,7 +116,7 @@ tr_send(tr_actor *self, tr_ref to, tr_message *message)
                      actor->waiting >= TR_MAILBOX_DEFAULT_MESSAGES))
         return send_checked(self, to, message);
     struct tri_worker *worker = home->worker;
-    if (TRI_UNLIKELY(worker->trace != NULL || home->mail.free == NULL))
+    if (TRI_UNLIKELY(home->careful || home->mail.free == NULL))
         return send_checked(self, to, message);
 
     struct tri_mail *mail = tri_pool_take(&home->mail);
@@ -149,21 +136,14 @@ bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, tr_
     worker->counters.sent++; /* and dead at once: a refusal is what a caller hears of */
     message->from = from;
     message->id = 0; /* it has no name in the trace */
-    tri_dead_letter(tri_actors_of(worker), to, message, status == TR_EFULL ? TR_DEAD_MAILBOX_FULL : TR_DEAD_NO_ACTOR);
-}
-
-void
-tri_send_or_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool limited)
-{
-    tr_status status = send_from(worker, from, to, message, limited);
-    if (status != TR_OK)
-        bury(worker, from, to, message, status);
+    tri_dead_user_letter(tri_actors_of(worker), to, message,
+                         status == TR_EFULL ? TR_DEAD_MAILBOX_FULL : TR_DEAD_NO_ACTOR);
 }
 
 bool
-tri_send_unless_short(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message)
+tri_send_or_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool limited)
 {
-    tr_status status = send_from(worker, from, to, message, false);
+    tr_status status = send_from(worker, from, to, message, limited);
     if (status == TR_ENOMEM)
         return false;
     if (status != TR_OK)
@@ -173,10 +153,24 @@ tri_send_unless_short(struct tri_worker *worker, tr_ref from, tr_ref to, tr_mess
 
 /* Whom a message meant that comes back; by a message, since others wait which the sender is to handle before. */
 static tr_status
-give_notice(tr_actor *sender, tr_ref meant)
+give_notice(struct tri_worker *worker, tr_ref sender, tr_ref meant)
 {
     tr_message notice = tr_message_copy(TRI_TAG_UNDELIVERED, &meant, sizeof(meant));
-    return send_from(sender->home->worker, TR_NOBODY, sender->ref, &notice, false);
+    return send_from(worker, TR_NOBODY, sender, &notice, false);
+}
+
+bool
+tri_send_word(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message)
+{
+    if (tri_tag_is_own(message->tag) && tri_ref_worker(to) == worker->index)
+        return tri_system_here(worker, to, message);
+    tr_status status = send_from(worker, from, to, message, false);
+    bool comes_back = status == TR_EGONE && message->tag >= TRI_TAG_TOLD && from != TR_NOBODY;
+    if (status == TR_ENOMEM || (comes_back && give_notice(worker, from, to) == TR_ENOMEM))
+        return false;
+    if (status != TR_OK)
+        tr_message_drop(message);
+    return true;
 }
 
 tr_status
@@ -184,13 +178,11 @@ tri_send_system_or_keep(struct tri_worker *worker, tr_actor *self, tr_ref to, tr
 {
     if (to == TR_NOBODY)
         return TR_EBADREF;
-    if (tri_tag_is_own(message->tag) && tri_ref_worker(to) == worker->index) {
-        tri_system_here(worker, to, message);
-        return TR_OK;
-    }
+    if (tri_tag_is_own(message->tag) && tri_ref_worker(to) == worker->index)
+        return tri_system_here(worker, to, message) ? TR_OK : TR_ENOMEM;
     tr_status status = send_from(worker, self != NULL ? self->ref : TR_NOBODY, to, message, false);
     if (TRI_UNLIKELY(status == TR_EGONE) && message->tag >= TRI_TAG_TOLD && self != NULL && self->waiting > 0 &&
-        give_notice(self, to) == TR_OK) {
+        give_notice(worker, self->ref, to) == TR_OK) {
         tr_message_drop(message);
         return TR_OK;
     }

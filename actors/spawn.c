@@ -15,6 +15,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <troupe/core/status_from.h>
 
 /* A thread outside that waits until init has run. */
 struct tri_spawn_waiter {
@@ -189,8 +190,7 @@ hand_over_mail(struct tri_actors *home, tr_actor *holder, tr_ref ref)
         if (actor != NULL) {
             tri_mailbox_put(home, actor, mail);
         } else {
-            tri_dead_letter(home, ref, &mail->message, TR_DEAD_INIT_FAILED);
-            tri_pool_give(&home->mail, mail);
+            tri_dead_mail(home, ref, mail, TR_DEAD_INIT_FAILED);
         }
     }
     uint16_t asked = holder->flags;
@@ -275,18 +275,18 @@ tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavior, const 
     if (placed.placement == TR_PLACE_HERE)
         placed.placement = TR_PLACE_LEAST_LOADED;
     unsigned target = tri_spawn_place(core, &placed, 0);
-    struct tri_spawn_order *order = order_new(behavior, options, TR_NOBODY);
-    if (order == NULL)
-        return TR_ENOMEM;
+    struct tri_spawn_waiter waiter = {.status = TR_OK};
+    int err = uv_sem_init(&waiter.done, 0);
+    if (err != 0)
+        return tri_status_from_uv(err);
     tr_ref ref;
-    status = tri_slots_reserve(&tri_actors_of(core->workers[target])->slots, &ref);
+    struct tri_spawn_order *order = order_new(behavior, options, TR_NOBODY);
+    status = order != NULL ? tri_slots_reserve(&tri_actors_of(core->workers[target])->slots, &ref) : TR_ENOMEM;
     if (status != TR_OK) {
         free(order);
+        uv_sem_destroy(&waiter.done);
         return status;
     }
-
-    struct tri_spawn_waiter waiter = {.status = TR_OK};
-    uv_sem_init(&waiter.done, 0);
     order->waiter = &waiter;
     ck_pr_inc_32(&core->workers[target]->coming);
     tr_message message = tr_message_pointer(TRI_TAG_SPAWN, order, sizeof(*order), drop_order);

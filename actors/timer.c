@@ -7,7 +7,10 @@
  */
 #include "actor_internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
+
+#define AGAIN_MS 1u /* after which a message that found no memory is sent again */
 
 struct tri_actor_timer {
     struct tri_timer base; /* first: fire() gets its address */
@@ -15,6 +18,7 @@ struct tri_actor_timer {
     struct tri_actor_timer *next, *prev; /* of the owner */
     tr_ref to;
     uint64_t period_ms; /* 0: once */
+    uint64_t rhythm_ms; /* of a periodic one: when it is due; without memory it comes again a moment later */
     uint32_t number;    /* in the table */
     uint32_t count;     /* of this use of the number */
     tr_message message;
@@ -95,7 +99,7 @@ static void
 end_timer(struct tri_actor_timer *timer)
 {
     struct tri_actors *home = timer->owner->home;
-    tri_timer_stop(&home->worker->timers, &timer->base);
+    tri_timer_let_go(&home->worker->timers, &timer->base);
     unlink_from_owner(timer);
     give_number(home, timer->number);
     tr_message_drop(&timer->message);
@@ -117,18 +121,30 @@ tri_actors_timers_fini(struct tri_actors *home)
 
 /* Firing. */
 
-static void
-send_now(struct tri_actor_timer *timer, tr_message *message)
+/* false: there is no memory. */
+static bool
+is_sent(struct tri_actor_timer *timer, tr_message *message)
 {
-    tri_send_or_bury(timer->owner->home->worker, timer->owner->ref, timer->to, message, true);
+    return tri_send_or_bury(timer->owner->home->worker, timer->owner->ref, timer->to, message, true);
+}
+
+/* Its place is kept. */
+static void
+start_kept(struct tri_actor_timer *timer, uint64_t due_ms)
+{
+    tr_status status = tri_timer_start_at(&timer->owner->home->worker->timers, &timer->base, due_ms);
+    assert(status == TR_OK);
+    (void)status; /* in a Release build nobody asks */
 }
 
 static void
 fire_once(struct tri_timer *base)
 {
     struct tri_actor_timer *timer = (struct tri_actor_timer *)base;
-    send_now(timer, &timer->message);
-    end_timer(timer);
+    if (is_sent(timer, &timer->message))
+        end_timer(timer);
+    else
+        start_kept(timer, tri_clock_after(AGAIN_MS));
 }
 
 /* The next time of the rhythm that is still to come: periods that a stall swallowed are left out. */
@@ -142,13 +158,18 @@ static void
 fire_again(struct tri_timer *base)
 {
     struct tri_actor_timer *timer = (struct tri_actor_timer *)base;
-    struct tri_timers *timers = &timer->owner->home->worker->timers;
     tr_message message = timer->message;
     if (message.kind == TR_PAYLOAD_SLICE)
         tr_slice_hold(message.payload.slice);
-    uint64_t due = next_due(base->due_ms, timer->period_ms, tri_clock_ms());
-    tri_timer_start_at(timers, base, due); /* it has left its place in the heap just now: cannot fail */
-    send_now(timer, &message);
+    uint64_t due_ms = timer->rhythm_ms;
+    timer->rhythm_ms = next_due(due_ms, timer->period_ms, tri_clock_ms());
+    start_kept(timer, timer->rhythm_ms); /* first: the message's destructor may cancel it */
+    if (is_sent(timer, &message))
+        return;
+    tr_message_drop(&message);
+    timer->rhythm_ms = due_ms;
+    tri_timer_stop(&timer->owner->home->worker->timers, base);
+    start_kept(timer, tri_clock_after(AGAIN_MS));
 }
 
 /* The public ways. */
@@ -168,12 +189,13 @@ start(tr_actor *self, tr_ref to, uint64_t delay_ms, uint64_t period_ms, tr_messa
         free(timer);
         return TR_ENOMEM;
     }
-    tr_status status = tri_timer_start(&home->worker->timers, &timer->base, delay_ms);
-    if (status != TR_OK) {
+    if (tri_timer_keep(&home->worker->timers, &timer->base) != TR_OK) {
         give_number(home, timer->number);
         free(timer);
-        return status;
+        return TR_ENOMEM;
     }
+    timer->rhythm_ms = tri_clock_after(delay_ms);
+    start_kept(timer, timer->rhythm_ms);
     timer->message = *message;
     *message = tr_message_signal(message->tag);
     link_to_owner(timer);

@@ -152,6 +152,18 @@ start_workers(struct tri_runtime *runtime)
     return status;
 }
 
+static tr_status
+open_lock(struct tri_runtime *runtime)
+{
+    int err = uv_mutex_init(&runtime->lock);
+    if (err != 0)
+        return tri_status_from_uv(err);
+    err = uv_cond_init(&runtime->changed);
+    if (err != 0)
+        uv_mutex_destroy(&runtime->lock);
+    return tri_status_from_uv(err);
+}
+
 tr_status
 tri_runtime_start(const struct tr_runtime_options *options, const struct tri_layer *layer, void *host,
                   struct tri_runtime **out)
@@ -170,8 +182,11 @@ tri_runtime_start(const struct tr_runtime_options *options, const struct tri_lay
     runtime->host = host;
     tri_clock_init();
     runtime->ticks_per_ms = calibrate_ticks();
-    uv_mutex_init(&runtime->lock);
-    uv_cond_init(&runtime->changed);
+    status = open_lock(runtime);
+    if (status != TR_OK) {
+        free(runtime);
+        return status;
+    }
     ignore_sigpipe();
     size_pool(filled.pool_size);
 

@@ -16,7 +16,9 @@
  * An idle timer that comes up and was touched meanwhile is put back for the time that the touch asks for. Its place in
  * the array has just been left, so nothing can fail there.
  *
- * Invariant: heap[timer->place - 1].timer == timer for each timer that is started.
+ * Invariants
+ *   - heap[timer->place - 1].timer == timer for each timer that is started;
+ *   - count + reserved <= room, and reserved counts the timers that are kept and not started.
  */
 #include <assert.h>
 #include <stdbool.h>
@@ -80,6 +82,7 @@ static void
 remove_at(struct tri_timers *timers, size_t index)
 {
     timers->heap[index].timer->place = 0;
+    timers->reserved += timers->heap[index].timer->kept;
     struct tri_timers_entry last = timers->heap[--timers->count];
     if (index == timers->count)
         return;
@@ -92,7 +95,7 @@ remove_at(struct tri_timers *timers, size_t index)
 static tr_status
 make_room(struct tri_timers *timers)
 {
-    if (timers->count < timers->room)
+    if (timers->count + timers->reserved < timers->room)
         return TR_OK;
     size_t room = timers->room > 0 ? 2 * timers->room : ROOM_FIRST;
     struct tri_timers_entry *heap = realloc(timers->heap, room * sizeof(*heap));
@@ -124,6 +127,7 @@ insert(struct tri_timers *timers, struct tri_timer *timer, uint64_t due_ms)
     uint64_t now_ms = uv_now(timers->loop);
     struct tri_timers_entry entry = {due_ms > now_ms ? due_ms : now_ms, timers->started++, timer};
     timer->due_ms = due_ms;
+    timers->reserved -= timer->kept;
     sift_up(timers, timers->count++, entry);
 }
 
@@ -187,7 +191,7 @@ void
 tri_timers_close(struct tri_timers *timers)
 {
     while (timers->count > 0)
-        timers->heap[--timers->count].timer->place = 0;
+        remove_at(timers, timers->count - 1);
     free(timers->heap);
     timers->heap = NULL;
     timers->room = 0;
@@ -206,11 +210,31 @@ tri_timer_start_at(struct tri_timers *timers, struct tri_timer *timer, uint64_t 
 {
     assert(timer->place == 0);
     assert(!uv_is_closing((uv_handle_t *)&timers->handle));
-    if (make_room(timers) != TR_OK)
+    if (!timer->kept && make_room(timers) != TR_OK)
         return TR_ENOMEM;
     insert(timers, timer, due_ms);
     arm_for_first(timers, 0);
     return TR_OK;
+}
+
+tr_status
+tri_timer_keep(struct tri_timers *timers, struct tri_timer *timer)
+{
+    if (timer->kept)
+        return TR_OK;
+    if (timer->place == 0 && make_room(timers) != TR_OK)
+        return TR_ENOMEM;
+    timers->reserved += timer->place == 0;
+    timer->kept = true;
+    return TR_OK;
+}
+
+void
+tri_timer_let_go(struct tri_timers *timers, struct tri_timer *timer)
+{
+    tri_timer_stop(timers, timer);
+    timers->reserved -= timer->kept;
+    timer->kept = false;
 }
 
 void

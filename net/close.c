@@ -29,9 +29,7 @@ free_parts(tr_socket *socket)
     tri_pipe_closed(socket);
     if (!tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
         tri_connect_free(socket);
-    tri_events_end(socket);
-    free(socket->extra);
-    socket->extra = NULL;
+    tri_socket_free_extra(socket);
     socket->flags &= ~(uint32_t)(TRI_SOCKET_SPECIAL | TRI_SOCKET_TIMED);
 }
 

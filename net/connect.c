@@ -164,6 +164,15 @@ new_connect(tr_socket *socket, uint64_t limit_ms)
     return NULL;
 }
 
+/* 0: what was set before stays. */
+static tr_status
+set_timeout(tr_socket *socket, uint64_t timeout_ms)
+{
+    if (timeout_ms == 0)
+        return TR_OK;
+    return tri_socket_extra(socket) != NULL ? tri_idle_set(socket, timeout_ms) : TR_ENOMEM;
+}
+
 static tr_status
 prepare(tr_socket *socket, const struct tr_connect_options *options)
 {
@@ -173,11 +182,16 @@ prepare(tr_socket *socket, const struct tr_connect_options *options)
         status = check_state(socket);
     if (status != TR_OK)
         return status;
-    if (options->timeout_ms > 0 && tri_socket_extra(socket) == NULL)
+    if (tri_events_begin(socket) != TR_OK)
         return TR_ENOMEM;
     struct tri_connect *connect = new_connect(socket, options->connect_timeout_ms);
     if (connect == NULL)
         return TR_ENOMEM;
+    if (set_timeout(socket, options->timeout_ms) != TR_OK) {
+        tri_timer_stop(&socket->net->worker->timers, &connect->limit);
+        free(connect);
+        return TR_ENOMEM;
+    }
     if (tri_socket_is(socket, TRI_SOCKET_CLOSED))
         tri_socket_again(socket);
     fill(connect, options, type);
@@ -192,11 +206,6 @@ take_order(tr_socket *socket, const struct tr_connect_options *options)
     tr_status status = prepare(socket, options);
     if (status != TR_OK)
         return status;
-    if (options->timeout_ms > 0) {
-        socket->extra->timeout_ms = options->timeout_ms;
-        socket->flags |= TRI_SOCKET_TIMED;
-        tri_idle_end(socket); /* of a timeout that was set before and may be longer */
-    }
     socket->flags |= TRI_SOCKET_CONNECTING;
     tri_socket_count_live(socket);
     tri_idle_moved(socket);

@@ -150,7 +150,8 @@ tell_server(struct tri_deal *deal, struct tri_worker *worker, enum tri_deal_word
     if (ends->waits || send_words(ends, worker))
         return;
     ends->waits = true;
-    ends->owed = (struct tri_owed){.send = send_again}; /* forgotten, the runtime's end finds the deal */
+    ends->owed =
+        (struct tri_owed){.send = send_again, .to = deal->server}; /* forgotten, the runtime's end finds the deal */
     tri_deal_hold(deal);
     tri_owe(worker, &ends->owed);
 }
@@ -264,7 +265,7 @@ free_place(struct tri_share *share)
     if (tri_deal_tell_place(share->deal, share->net->worker, &share->place))
         return;
     share->owes = true;
-    share->owed = (struct tri_owed){.send = tell_place_again, .forget = forget_place};
+    share->owed = (struct tri_owed){.send = tell_place_again, .forget = forget_place, .to = tri_share_server(share)};
     tri_owe(share->net->worker, &share->owed);
 }
 
@@ -303,8 +304,7 @@ tri_share_init_socket(tr_actor *self, void *state, const void *argument)
     socket->flags |= TRI_SOCKET_ACCEPTED;
     status = tri_socket_open(socket, accepted->fd, TR_READABLE | TR_WRITABLE);
     if (status != TR_OK) {
-        free(socket->extra);
-        socket->extra = NULL;
+        tri_socket_free_extra(socket);
         return status;
     }
     tri_socket_apply_options(socket);

@@ -14,15 +14,21 @@
  * events, so it would not notice an owner that died after it had taken the event and before it answered. Therefore a
  * socket that has waited for ASK_MS asks the actors' layer whether the owner is there, again and again; when it is
  * asked to stop, at once and more often. Its timer is started when it waits for the first time and afterwards only
- * touched, so that answering in time costs a store. When it has waited for the watchdog's time it is named on stderr:
+ * touched, so that answering in time costs a store; its place among the worker's timers is kept from the beginning on,
+ * since without it nobody would ask. When it has waited for the watchdog's time it is named on stderr:
  * an answer that the program forgot is otherwise seen nowhere.
  *
  * A socket whose owner is gone is destroyed and not kept; nobody hears what follows.
+ *
+ * An event that is lost for lack of memory destroys the socket with TR_ENOMEM. The close event is not lost: the memory
+ * for that word is there as long as there is an owner. A connection that the owner cannot be told of is one that has
+ * failed, as its server says.
  */
 #include "socket_internal.h"
 
 #include "deal.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,18 +48,44 @@ tri_events_check_owner(const struct tr_runtime *runtime, const struct tr_owner *
     return is_one ? TR_OK : TR_EBADREF;
 }
 
+static struct tri_timers *
+timers_of(const tr_socket *socket)
+{
+    return &socket->net->worker->timers;
+}
+
 static bool
 has_owner(const tr_socket *socket)
 {
     return TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_SPECIAL)) && socket->extra->owner != TR_NOBODY;
 }
 
-void
-tri_events_set_owner(struct tri_extra *extra, const struct tr_owner *owner)
+/* Takes what must not be missing later. */
+static tr_status
+prepare_for_owner(tr_socket *socket)
 {
+    struct tri_extra *extra = socket->extra;
+    if (extra->last_word == NULL)
+        extra->last_word = malloc(sizeof(*extra->last_word));
+    return extra->last_word != NULL ? tri_timer_keep(timers_of(socket), &extra->watch.timer) : TR_ENOMEM;
+}
+
+tr_status
+tri_events_begin(tr_socket *socket)
+{
+    return has_owner(socket) ? prepare_for_owner(socket) : TR_OK;
+}
+
+tr_status
+tri_events_set_owner(tr_socket *socket, const struct tr_owner *owner)
+{
+    struct tri_extra *extra = socket->extra;
+    if (owner->actor != TR_NOBODY && prepare_for_owner(socket) != TR_OK)
+        return TR_ENOMEM;
     extra->owner = owner->actor;
     extra->full_credit = owner->credit != 0 ? owner->credit : TR_OWNER_CREDIT;
     extra->credit = extra->full_credit;
+    return TR_OK;
 }
 
 /* Looking after the owner. */
@@ -63,12 +95,6 @@ static bool
 waits_for_owner(const tr_socket *socket)
 {
     return tri_events_stand_still(socket) || (socket->extra != NULL && socket->extra->holds_end);
-}
-
-static struct tri_timers *
-timers_of(const tr_socket *socket)
-{
-    return &socket->net->worker->timers;
 }
 
 static void on_watch(struct tri_idle *watch);
@@ -90,16 +116,18 @@ ask_after_ms(const tr_socket *socket)
     return patience > 0 && patience < ASK_MS ? patience : ASK_MS;
 }
 
-/* Without memory nobody asks. */
 static void
 watch_owner(tr_socket *socket)
 {
     struct tri_idle *watch = &socket->extra->watch;
     watch->fire = on_watch;
-    if (watch->timer.place > 0)
+    if (watch->timer.place > 0) {
         tri_idle_touch(watch);
-    else
-        tri_idle_start(timers_of(socket), watch, ask_after_ms(socket));
+        return;
+    }
+    tr_status status = tri_idle_start(timers_of(socket), watch, ask_after_ms(socket));
+    assert(status == TR_OK); /* its place is kept */
+    (void)status;            /* in a Release build nobody asks */
 }
 
 static void
@@ -133,23 +161,26 @@ on_watch(struct tri_idle *watch)
     if (!waits_for_owner(extra->socket))
         return; /* it begins anew when the credit is used up */
     name_if_too_long(extra->socket);
-    tri_actor_probe(extra->socket->net->worker, tr_self(extra->socket->actor), extra->owner);
+    /* If there is no memory to ask it is asked the next time. */
+    (void)tri_actor_probe(extra->socket->net->worker, tr_self(extra->socket->actor), extra->owner);
     watch_owner(extra->socket);
 }
 
 void
 tri_events_end(tr_socket *socket)
 {
-    if (socket->extra != NULL && socket->extra->watch.timer.place > 0)
-        tri_idle_stop(timers_of(socket), &socket->extra->watch);
+    tri_timer_let_go(timers_of(socket), &socket->extra->watch.timer);
+    free(socket->extra->last_word);
+    socket->extra->last_word = NULL;
 }
 
 void
 tri_events_ask_owner(tr_socket *socket)
 {
-    tri_events_end(socket); /* from now on it is asked more often */
-    if (waits_for_owner(socket))
-        on_watch(&socket->extra->watch);
+    if (!waits_for_owner(socket))
+        return;
+    tri_idle_stop(timers_of(socket), &socket->extra->watch); /* from now on it is asked more often */
+    on_watch(&socket->extra->watch);
 }
 
 void
@@ -164,6 +195,25 @@ tri_events_owner_gone(tr_socket *socket, tr_ref owner)
         tri_socket_due(socket, TRI_STEP(OVER));
 }
 
+/* There was no memory for an event. */
+static void
+lose_event(tr_socket *socket, enum tr_event event, tr_message message)
+{
+    struct tri_extra *extra = socket->extra;
+    struct tri_worker *worker = socket->net->worker;
+    if (event == TR_EVENT_CONNECTION) {
+        tri_deal_failed(socket->share->deal, worker, TR_ENOMEM);
+        tri_events_owner_gone(socket, extra->owner); /* it never knew of the socket */
+    } else if (event == TR_EVENT_CLOSE) {
+        struct tri_word *word = extra->last_word;
+        extra->last_word = NULL;
+        word->done = tri_word_free;
+        tri_word_send(worker, word, tr_self(socket->actor), extra->owner, message);
+    } else {
+        tri_socket_close(socket, TR_ENOMEM, 0, TRI_CALL_READ);
+    }
+}
+
 static void
 tell_owner(tr_socket *socket, enum tr_event event, tr_message message)
 {
@@ -173,11 +223,12 @@ tell_owner(tr_socket *socket, enum tr_event event, tr_message message)
         return;
     }
     message.tag = TR_TAG_SOCKET_EVENT + event;
-    tr_status status = message.kind != TR_PAYLOAD_INVALID
-                           ? tri_send_system(socket->net->worker, socket->actor, extra->owner, &message)
-                           : TR_ENOMEM;
-    if (status != TR_OK)
-        tri_events_owner_gone(socket, extra->owner); /* an event that is lost for lack of memory loses the owner, too */
+    tr_message copy = message; /* of a close event: it lies in the message */
+    tr_status status = tri_send_system(socket->net->worker, socket->actor, extra->owner, &message);
+    if (status == TR_ENOMEM)
+        lose_event(socket, event, copy);
+    else if (status != TR_OK)
+        tri_events_owner_gone(socket, extra->owner);
     else if (--extra->credit == 0)
         begin_to_wait(socket);
 }
@@ -346,9 +397,8 @@ tr_socket_set_owner(tr_socket *socket, const struct tr_owner *owner)
     tr_status status = owner != NULL ? tri_events_check_owner(tr_actor_runtime(socket->actor), owner) : TR_OK;
     if (status != TR_OK)
         return status;
-    if (tri_socket_extra(socket) == NULL)
+    if (tri_socket_extra(socket) == NULL || tri_events_set_owner(socket, owner != NULL ? owner : &nobody) != TR_OK)
         return TR_ENOMEM;
-    tri_events_set_owner(socket->extra, owner != NULL ? owner : &nobody);
     end_no_longer_held(socket); /* by the old one */
     if (socket->extra->owner != TR_NOBODY)
         tri_socket_heard(socket);

@@ -14,6 +14,8 @@
  */
 #include "socket_internal.h"
 
+#include <assert.h>
+
 #define TIMEOUT_LIMIT_MS INT32_MAX
 
 static struct tri_timers *
@@ -24,23 +26,23 @@ timers_of(const tr_socket *socket)
 
 static void on_due(struct tri_timer *timer);
 
-/* false: without memory. */
-static bool
+/* Its place among the timers is kept. */
+static void
 start(tr_socket *socket, uint64_t due_ms)
 {
     struct tri_extra *extra = socket->extra;
     extra->idle.fire = on_due;
-    if (tri_timer_start_at(timers_of(socket), &extra->idle, due_ms) != TR_OK)
-        return false;
+    tr_status status = tri_timer_start_at(timers_of(socket), &extra->idle, due_ms);
+    assert(status == TR_OK);
+    (void)status; /* in a Release build nobody asks */
     socket->flags |= TRI_SOCKET_IDLE;
-    return true;
 }
 
-static bool
+static void
 start_whole(tr_socket *socket)
 {
     tri_idle_moved_now(socket);
-    return start(socket, tri_clock_after(socket->extra->timeout_ms));
+    start(socket, tri_clock_after(socket->extra->timeout_ms));
 }
 
 /* When nothing will have moved for the whole duration. The kernel is asked only if that has come. */
@@ -63,16 +65,17 @@ on_due(struct tri_timer *timer)
     tr_socket *socket = extra->socket;
     socket->flags &= ~(uint32_t)TRI_SOCKET_IDLE;
     uint64_t due_ms = next_due(socket);
-    if (due_ms > tri_clock_ms() && start(socket, due_ms))
-        return;
-    tri_socket_step_now(socket, TRI_STEP(TIMEOUT), TRI_TAG_ON_TIMEOUT);
+    if (due_ms > tri_clock_ms())
+        start(socket, due_ms);
+    else
+        tri_socket_step_now(socket, TRI_STEP(TIMEOUT), TRI_TAG_ON_TIMEOUT);
 }
 
 void
 tri_idle_start_again(tr_socket *socket)
 {
     if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED))
-        start_whole(socket); /* without memory for it there is no timeout, as if the bytes had moved later */
+        start_whole(socket);
 }
 
 void
@@ -85,6 +88,21 @@ tri_idle_end(tr_socket *socket)
 }
 
 tr_status
+tri_idle_set(tr_socket *socket, uint64_t timeout_ms)
+{
+    struct tri_timer *timer = &socket->extra->idle;
+    if (timeout_ms > 0 && tri_timer_keep(timers_of(socket), timer) != TR_OK)
+        return TR_ENOMEM;
+    tri_idle_end(socket); /* of a timeout that was set before and may be longer */
+    if (timeout_ms == 0)
+        tri_timer_let_go(timers_of(socket), timer);
+    socket->extra->timeout_ms = timeout_ms;
+    socket->flags &= ~(uint32_t)TRI_SOCKET_TIMED;
+    socket->flags |= timeout_ms > 0 ? TRI_SOCKET_TIMED : 0;
+    return TR_OK;
+}
+
+tr_status
 tr_socket_set_timeout(tr_socket *socket, uint64_t timeout_ms)
 {
     TRI_CHECK_SOCKET(socket);
@@ -94,13 +112,10 @@ tr_socket_set_timeout(tr_socket *socket, uint64_t timeout_ms)
         return TR_EBADLIMIT;
     if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) || (timeout_ms == 0 && socket->extra == NULL))
         return TR_OK;
-    struct tri_extra *extra = tri_socket_extra(socket);
-    if (extra == NULL)
+    if (tri_socket_extra(socket) == NULL || tri_idle_set(socket, timeout_ms) != TR_OK)
         return TR_ENOMEM;
-    tri_idle_end(socket);
     socket->due &= ~TRI_STEP(TIMEOUT);
-    extra->timeout_ms = timeout_ms;
-    socket->flags &= ~(uint32_t)TRI_SOCKET_TIMED;
-    socket->flags |= timeout_ms > 0 ? TRI_SOCKET_TIMED : 0;
-    return timeout_ms == 0 || start_whole(socket) ? TR_OK : TR_ENOMEM;
+    if (timeout_ms > 0)
+        start_whole(socket);
+    return TR_OK;
 }

@@ -17,6 +17,9 @@
  * is closed; a pipe into nowhere is noticed by the message that comes back. Messages keep their order, so the second
  * takes whatever comes from a ref as of the pipe that was opened last by it. The way back is not as simple: a number
  * says which of the first one's pipes an answer is about.
+ *
+ * Memory. Each side will have to tell the other how the pipe ends, and has the memory for that word from the beginning
+ * on: it is its own part of the pipe. The second one's comes with the word that opens it.
  */
 #include "socket_internal.h"
 #include "writer.h"
@@ -26,6 +29,7 @@
 
 /* At the first socket. */
 struct tri_pipe {
+    struct tri_word word; /* first; to the second: how it has ended */
     tr_ref to;
     uint64_t number;
     uint64_t waiting; /* what was sent and not heard of: bytes, and TR_WRITE_COST_BYTES for each piece */
@@ -35,11 +39,14 @@ struct tri_pipe {
 
 /* At the second: one for each pipe that ends there. */
 struct tri_pipe_end {
+    struct tri_word word; /* first; to the first: it is opened, bytes are taken, it is closed */
     struct tri_pipe_end *next;
     tr_ref from;
     uint64_t number;
     uint64_t waiting; /* of that, what is in the queue */
     bool keep_open;
+    bool says; /* the word is under way */
+    bool over; /* it is in no list, and free when the word is said */
 };
 
 /* What a piece takes while it waits: in the messages between the two, or in the second one's queue. */
@@ -51,13 +58,17 @@ cost_of(tr_slice data)
 
 /* To the other one: by a call if tri_socket_reach() allows it, else by a message. */
 
-/* false: nobody of that name is here, or there is no memory. */
-static bool
-send_words(tr_socket *socket, tr_ref to, uint32_t tag, uint64_t first, uint64_t second)
+static tr_message
+words(uint32_t tag, uint64_t first, uint64_t second)
 {
-    uint64_t words[2] = {first, second};
-    tr_message message = tr_message_copy(tag, words, sizeof(words));
-    return tri_send_system(socket->net->worker, socket->actor, to, &message) == TR_OK;
+    uint64_t both[2] = {first, second};
+    return tr_message_copy(tag, both, sizeof(both));
+}
+
+static void
+say(tr_socket *socket, struct tri_word *word, tr_ref to, tr_message message)
+{
+    tri_word_send(socket->net->worker, word, tr_self(socket->actor), to, message);
 }
 
 /* What the first does. */
@@ -76,12 +87,14 @@ stop_reading(tr_socket *socket)
         tri_socket_poll(socket);
 }
 
-static void
-free_pipe(tr_socket *socket)
+/* It is the caller's now: to be freed, or said goodbye with. */
+static struct tri_pipe *
+take_pipe(tr_socket *socket)
 {
-    free(socket->extra->pipe);
+    struct tri_pipe *pipe = socket->extra->pipe;
     socket->extra->pipe = NULL;
     tri_socket_mark(socket);
+    return pipe;
 }
 
 static void
@@ -102,7 +115,7 @@ on_other_closed(tr_socket *first, uint64_t number, bool failed)
     struct tri_pipe *pipe = first->extra != NULL ? first->extra->pipe : NULL;
     if (pipe == NULL || pipe->number != number)
         return;
-    free_pipe(first);
+    free(take_pipe(first));
     if (tri_socket_is(first, TRI_SOCKET_PEER_ENDED | TRI_SOCKET_DESTROYED))
         return;
     if (failed && !tri_socket_is(first, TRI_SOCKET_ENDING)) {
@@ -126,53 +139,93 @@ find_end(tr_socket *second, tr_ref from)
     return end;
 }
 
+/* It is the caller's now: to be let go, or said goodbye with. */
 static void
-remove_end(tr_socket *second, struct tri_pipe_end *end)
+take_end(tr_socket *second, struct tri_pipe_end *end)
 {
     struct tri_pipe_end **link = &second->extra->sources;
     while (*link != end)
         link = &(*link)->next;
     *link = end->next;
-    free(end);
 }
 
 static void
-tell_taken(tr_socket *second, const struct tri_pipe_end *end, uint64_t cost)
+let_go(struct tri_pipe_end *end)
 {
-    tr_socket *first = tri_socket_reach(second->net, end->from);
-    if (first != NULL)
-        on_taken(first, end->number, cost);
-    else
-        send_words(second, end->from, TRI_TAG_PIPE_TAKEN, end->number, cost);
+    end->over = true;
+    if (!end->says)
+        free(end);
 }
 
 static void
-tell_closed(tr_socket *second, tr_ref from, uint64_t number, bool failed)
+on_said(struct tri_word *word)
 {
-    tr_socket *first = tri_socket_reach(second->net, from);
-    if (first != NULL)
-        on_other_closed(first, number, failed);
-    else
-        send_words(second, from, TRI_TAG_PIPE_CLOSED, number, failed);
+    struct tri_pipe_end *end = (struct tri_pipe_end *)word;
+    end->says = false;
+    if (end->over)
+        free(end);
 }
 
+/* One word at a time: what is still under way becomes the new one. */
 static void
-on_open(tr_socket *second, tr_ref from, uint64_t number, bool keep_open)
+say_to_first(tr_socket *second, struct tri_pipe_end *end, tr_message message)
 {
-    struct tri_extra *extra =
-        tri_socket_is(second, TRI_SOCKET_DESTROYED | TRI_SOCKET_GONE) ? NULL : tri_socket_extra(second);
-    struct tri_pipe_end *end = find_end(second, from);
-    bool is_new = extra != NULL && end == NULL;
-    if (is_new)
-        end = malloc(sizeof(*end));
-    if (extra == NULL || end == NULL) {
-        tell_closed(second, from, number, true);
+    if (end->says) {
+        end->word.message = message;
         return;
     }
-    struct tri_pipe_end *next = is_new ? extra->sources : end->next;
-    *end = (struct tri_pipe_end){.next = next, .from = from, .number = number, .keep_open = keep_open};
-    if (is_new)
-        extra->sources = end;
+    end->says = true;
+    end->word.done = on_said;
+    say(second, &end->word, end->from, message);
+}
+
+static void
+tell_taken(tr_socket *second, struct tri_pipe_end *end, uint64_t cost)
+{
+    tr_socket *first = tri_socket_reach(second->net, end->from);
+    if (first != NULL) {
+        on_taken(first, end->number, cost);
+        return;
+    }
+    cost += end->says ? end->word.message.payload.words[1] : 0;
+    say_to_first(second, end, words(TRI_TAG_PIPE_TAKEN, end->number, cost));
+}
+
+/* Takes the end. */
+static void
+tell_closed(tr_socket *second, struct tri_pipe_end *end, bool failed)
+{
+    tr_socket *first = tri_socket_reach(second->net, end->from);
+    uint64_t number = end->number;
+    if (first != NULL) {
+        let_go(end);
+        on_other_closed(first, number, failed);
+        return;
+    }
+    end->over = true;
+    say_to_first(second, end, words(TRI_TAG_PIPE_CLOSED, number, failed));
+}
+
+/* Takes the end. */
+static void
+on_open(tr_socket *second, struct tri_pipe_end *end)
+{
+    bool gone = tri_socket_is(second, TRI_SOCKET_DESTROYED | TRI_SOCKET_GONE);
+    struct tri_extra *extra = gone ? NULL : tri_socket_extra(second);
+    if (extra == NULL) {
+        bool waits = !gone && !end->keep_open;
+        tell_closed(second, end, true);
+        if (waits)
+            tri_socket_close(second, TR_ENOMEM, 0, TRI_CALL_READ); /* as if the first had been destroyed */
+        return;
+    }
+    struct tri_pipe_end *before = find_end(second, end->from);
+    if (before != NULL) {
+        take_end(second, before);
+        let_go(before);
+    }
+    end->next = extra->sources;
+    extra->sources = end;
 }
 
 /* Its peer has ended and our side with it: it takes no more, but what waits is still sent. */
@@ -190,9 +243,8 @@ on_data(tr_socket *second, tr_ref from, tr_slice data)
     if (end == NULL)
         return;
     if (ends_with_peer(second)) {
-        uint64_t number = end->number;
-        remove_end(second, end);
-        tell_closed(second, from, number, false);
+        take_end(second, end);
+        tell_closed(second, end, false);
         return;
     }
     tr_status status = tr_socket_write_slice(second, data);
@@ -224,7 +276,8 @@ on_end(tr_socket *second, tr_ref from)
     if (end == NULL)
         return;
     bool keep_open = end->keep_open;
-    remove_end(second, end);
+    take_end(second, end);
+    let_go(end);
     if (!keep_open)
         tr_socket_end(second);
 }
@@ -236,31 +289,48 @@ on_cut(tr_socket *second, tr_ref from, bool incomplete)
     if (end == NULL)
         return;
     bool keep_open = end->keep_open;
-    remove_end(second, end);
+    take_end(second, end);
+    let_go(end);
     if (incomplete && !keep_open)
         tri_socket_close(second, TR_EPIPE, 0, TRI_CALL_READ);
 }
 
 /* From the first to the second. */
 
+/* Takes the second one's end. */
 static void
-open_at(tr_socket *first, const struct tri_pipe *pipe)
-{
-    tr_socket *second = tri_socket_reach(first->net, pipe->to);
-    if (second != NULL)
-        on_open(second, tr_self(first->actor), pipe->number, pipe->keep_open);
-    else if (!send_words(first, pipe->to, TRI_TAG_PIPE_OPEN, pipe->number, pipe->keep_open))
-        on_other_closed(first, pipe->number, true);
-}
-
-static void
-cut_at(tr_socket *first, tr_ref to, bool incomplete)
+open_at(tr_socket *first, tr_ref to, struct tri_pipe_end *end)
 {
     tr_socket *second = tri_socket_reach(first->net, to);
     if (second != NULL)
-        on_cut(second, tr_self(first->actor), incomplete);
+        on_open(second, end);
     else
-        send_words(first, to, TRI_TAG_PIPE_CUT, incomplete, 0);
+        say(first, &end->word, to, tr_message_pointer(TRI_TAG_PIPE_OPEN, end, sizeof(*end), free));
+}
+
+/* Takes the pipe. */
+static void
+cut(tr_socket *first, struct tri_pipe *pipe, bool incomplete)
+{
+    tr_socket *second = tri_socket_reach(first->net, pipe->to);
+    if (second == NULL) {
+        say(first, &pipe->word, pipe->to, words(TRI_TAG_PIPE_CUT, incomplete, 0));
+        return;
+    }
+    free(pipe);
+    on_cut(second, tr_self(first->actor), incomplete);
+}
+
+/* Bytes could not be sent. */
+static void
+on_lost(tr_socket *first, uint64_t number, tr_status why)
+{
+    if (why != TR_ENOMEM) {
+        on_other_closed(first, number, true);
+        return;
+    }
+    cut(first, take_pipe(first), true);
+    tri_socket_close(first, why, 0, TRI_CALL_WRITE);
 }
 
 void
@@ -274,8 +344,9 @@ tri_pipe_data(tr_socket *first, tr_slice data)
     } else {
         tr_slice_hold(data);
         tr_message message = tr_message_slice(TRI_TAG_PIPE_DATA, data);
-        if (tri_send_system(first->net->worker, first->actor, pipe->to, &message) != TR_OK)
-            on_other_closed(first, pipe->number, true);
+        tr_status status = tri_send_system(first->net->worker, first->actor, pipe->to, &message);
+        if (status != TR_OK)
+            on_lost(first, pipe->number, status);
     }
     pipe = first->extra->pipe;
     if (pipe != NULL && tri_pipe_is_full(pipe))
@@ -288,13 +359,14 @@ tri_pipe_end(tr_socket *first)
     struct tri_pipe *pipe = first->extra != NULL ? first->extra->pipe : NULL;
     if (pipe == NULL)
         return;
-    tr_ref to = pipe->to;
-    free_pipe(first);
-    tr_socket *second = tri_socket_reach(first->net, to);
-    if (second != NULL)
-        on_end(second, tr_self(first->actor));
-    else
-        send_words(first, to, TRI_TAG_PIPE_END, 0, 0);
+    take_pipe(first);
+    tr_socket *second = tri_socket_reach(first->net, pipe->to);
+    if (second == NULL) {
+        say(first, &pipe->word, pipe->to, words(TRI_TAG_PIPE_END, 0, 0));
+        return;
+    }
+    free(pipe);
+    on_end(second, tr_self(first->actor));
 }
 
 /* Closing. */
@@ -305,10 +377,8 @@ close_as_second(tr_socket *second)
     bool failed = tri_socket_is(second, TRI_SOCKET_FAILED);
     struct tri_pipe_end *end;
     while ((end = second->extra->sources) != NULL) {
-        tr_ref from = end->from;
-        uint64_t number = end->number;
-        remove_end(second, end);
-        tell_closed(second, from, number, failed);
+        take_end(second, end);
+        tell_closed(second, end, failed);
     }
 }
 
@@ -320,9 +390,7 @@ tri_pipe_closed(tr_socket *socket)
     if (tri_socket_is(socket, TRI_SOCKET_PEER_ENDED)) {
         tri_pipe_end(socket); /* all of it went through, though it was closed before the end was told */
     } else if (socket->extra->pipe != NULL) {
-        tr_ref to = socket->extra->pipe->to;
-        free_pipe(socket);
-        cut_at(socket, to, true);
+        cut(socket, take_pipe(socket), true);
     }
     close_as_second(socket);
     socket->extra->drops = false;
@@ -349,26 +417,27 @@ on_never(tr_socket *second, enum tri_pipe_never why)
 }
 
 void
-tri_pipe_never(tr_ref to, enum tri_pipe_never why)
+tri_pipe_never(struct tri_word *word, tr_ref to, enum tri_pipe_never why)
 {
     struct tri_worker *worker = tri_worker_current();
-    tr_message message = tr_message_copy(TRI_TAG_PIPE_NEVER, &(uint64_t){why}, sizeof(uint64_t));
-    if (worker != NULL) /* else the runtime has ended */
-        tri_send_system(worker, NULL, to, &message);
+    if (worker != NULL)
+        tri_word_send(worker, word, TR_NOBODY, to, words(TRI_TAG_PIPE_NEVER, why, 0));
+    else
+        word->done(word); /* the runtime has ended */
 }
 
 void
 tri_pipe_receive(tr_socket *socket, tr_message *message)
 {
-    const uint64_t *words = message->payload.words;
+    const uint64_t *said = message->payload.words;
     switch (message->tag) {
-    case TRI_TAG_PIPE_OPEN: on_open(socket, message->from, words[0], words[1] != 0); break;
+    case TRI_TAG_PIPE_OPEN: on_open(socket, tr_message_take_pointer(message)); break;
     case TRI_TAG_PIPE_DATA: on_data(socket, message->from, message->payload.slice); break;
     case TRI_TAG_PIPE_END: on_end(socket, message->from); break;
-    case TRI_TAG_PIPE_CUT: on_cut(socket, message->from, words[0] != 0); break;
-    case TRI_TAG_PIPE_TAKEN: on_taken(socket, words[0], words[1]); break;
-    case TRI_TAG_PIPE_CLOSED: on_other_closed(socket, words[0], words[1] != 0); break;
-    case TRI_TAG_PIPE_NEVER: on_never(socket, (enum tri_pipe_never)words[0]); break;
+    case TRI_TAG_PIPE_CUT: on_cut(socket, message->from, said[0] != 0); break;
+    case TRI_TAG_PIPE_TAKEN: on_taken(socket, said[0], said[1]); break;
+    case TRI_TAG_PIPE_CLOSED: on_other_closed(socket, said[0], said[1] != 0); break;
+    case TRI_TAG_PIPE_NEVER: on_never(socket, (enum tri_pipe_never)said[0]); break;
     default: tri_actor_bounce(socket->actor, message); break; /* meant for something that is no socket */
     }
 }
@@ -399,22 +468,26 @@ tr_socket_pipe(tr_socket *from, tr_ref to, const struct tr_pipe_options *options
         return TR_EDESTROYED;
     tr_slice undecoded;
     struct tri_pipe *pipe = tri_socket_extra(from) != NULL ? malloc(sizeof(*pipe)) : NULL;
-    if (pipe == NULL || take_undecoded(from, &undecoded) != TR_OK) {
+    struct tri_pipe_end *end = pipe != NULL ? malloc(sizeof(*end)) : NULL;
+    if (end == NULL || take_undecoded(from, &undecoded) != TR_OK) {
+        free(end);
         free(pipe);
         return TR_ENOMEM;
     }
     uint32_t window = options != NULL && options->window_bytes != 0 ? options->window_bytes : TR_PIPE_WINDOW_BYTES;
     *pipe = (struct tri_pipe){
+        .word = {.done = tri_word_free},
         .to = to,
         .number = ++from->net->pipes,
         .window = window,
         .keep_open = options != NULL && options->keep_open,
     };
+    *end = (struct tri_pipe_end){.from = tr_self(from->actor), .number = pipe->number, .keep_open = pipe->keep_open};
     tr_socket_unpipe(from);
     from->extra->pipe = pipe;
     from->extra->drops = false;
     tri_socket_mark(from);
-    open_at(from, pipe);
+    open_at(from, to, end);
     if (undecoded.size > 0 && from->extra->pipe != NULL)
         tri_pipe_data(from, undecoded);
     tr_slice_release(undecoded);
@@ -430,8 +503,6 @@ tr_socket_unpipe(tr_socket *from)
     TRI_CHECK_SOCKET(from);
     if (from == NULL || from->extra == NULL || from->extra->pipe == NULL)
         return;
-    tr_ref to = from->extra->pipe->to;
-    free_pipe(from);
-    cut_at(from, to, false);
+    cut(from, take_pipe(from), false);
     tri_reader_start(from);
 }

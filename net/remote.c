@@ -16,6 +16,7 @@
 #include "tune.h"
 #include "writer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -84,6 +85,7 @@ send_slice(tr_actor *self, tr_ref to, uint32_t tag, tr_slice slice)
 /* Writes that are answered, and such as carry a descriptor. */
 
 struct write_ask {
+    struct tri_word word; /* first; the answer */
     tr_slice slice;
     tr_ref asker;
     uint64_t token;
@@ -92,31 +94,38 @@ struct write_ask {
 };
 
 static void
-free_ask(void *address)
+release_ask(struct write_ask *ask)
 {
-    struct write_ask *ask = address;
     tr_slice_release(ask->slice);
     if (ask->fd >= 0)
         close(ask->fd);
-    free(ask);
 }
 
-/* By the library's own way: the asker's mailbox limit shall not lose an answer, and a killed socket still gives one. */
 static void
-answer(struct tri_worker *worker, tr_actor *self, tr_ref asker, uint32_t tag, const void *data, size_t size)
+free_ask(void *address)
 {
-    tr_message message = tr_message_copy(tag, data, size);
-    if (message.kind == TR_PAYLOAD_INVALID || tri_send_system(worker, self, asker, &message) != TR_OK)
-        tr_message_drop(&message);
+    release_ask(address);
+    free(address);
 }
 
-/* self: the socket's actor; NULL: it is gone, or is killed. */
+/*
+ * By the library's own way: the asker's mailbox limit shall not lose an answer, and a killed socket still gives one.
+ * self: the socket's actor; NULL: it is gone, or is killed. Takes the ask, which becomes the answer.
+ */
+static void
+answer(struct tri_worker *worker, tr_actor *self, struct write_ask *ask, const void *data, size_t size)
+{
+    assert(size <= TR_MESSAGE_INLINE);
+    release_ask(ask);
+    ask->word.done = tri_word_free;
+    tri_word_send(worker, &ask->word, tr_self(self), ask->asker, tr_message_copy(ask->reply_tag, data, size));
+}
+
 static void
 answer_ask(struct tri_worker *worker, tr_actor *self, struct write_ask *ask, tr_status status)
 {
     struct tr_remote_written written = {.token = ask->token, .status = status};
-    answer(worker, self, ask->asker, ask->reply_tag, &written, sizeof(written));
-    free_ask(ask);
+    answer(worker, self, ask, &written, sizeof(written));
 }
 
 /* A question found no socket. */
@@ -132,16 +141,22 @@ lose_ask(void *address)
 
 /* What somebody wants to know of a socket or a server. */
 struct info_ask {
+    union { /* first: the answer carries the ask along */
+        struct tr_socket_info socket;
+        struct tr_server_info server;
+    } info;
     tr_ref about, asker;
     uint64_t token;
     uint32_t reply_tag;
+    struct tri_word word;
 };
 
+/* Takes the ask, whose info is set. */
 static void
-answer_info(struct tri_worker *worker, tr_actor *self, struct info_ask *ask, const void *info, size_t size)
+answer_info(struct tri_worker *worker, tr_actor *self, struct info_ask *ask, size_t size)
 {
-    answer(worker, self, ask->asker, ask->reply_tag, info, size);
-    free(ask);
+    ask->word.done = NULL;
+    tri_word_send(worker, &ask->word, tr_self(self), ask->asker, tr_message_pointer(ask->reply_tag, ask, size, free));
 }
 
 /* There is no socket: it is closed, and has no addresses. */
@@ -149,10 +164,10 @@ static void
 lose_socket_ask(void *address)
 {
     struct info_ask *ask = address;
-    struct tr_socket_info info = {
+    ask->info.socket = (struct tr_socket_info){
         .socket = ask->about, .token = ask->token, .ready_state = TR_STATE_CLOSED, .pending = true, .destroyed = true};
     if (tri_worker_current() != NULL)
-        answer_info(tri_worker_current(), NULL, ask, &info, sizeof(info));
+        answer_info(tri_worker_current(), NULL, ask, sizeof(ask->info.socket));
     else
         free(ask);
 }
@@ -161,9 +176,9 @@ static void
 lose_server_ask(void *address)
 {
     struct info_ask *ask = address;
-    struct tr_server_info info = {.server = ask->about};
+    ask->info.server = (struct tr_server_info){.server = ask->about};
     if (tri_worker_current() != NULL)
-        answer_info(tri_worker_current(), NULL, ask, &info, sizeof(info));
+        answer_info(tri_worker_current(), NULL, ask, sizeof(ask->info.server));
     else
         free(ask);
 }
@@ -539,6 +554,7 @@ tr_remote_set_owner(tr_actor *self, tr_ref socket, const struct tr_owner *owner)
 }
 
 struct pipe_order {
+    struct tri_word word; /* first; to the second: there will be no pipe */
     tr_ref to;
     struct tr_pipe_options options;
 };
@@ -549,8 +565,9 @@ lose_pipe(void *address)
 {
     struct pipe_order *order = address;
     if (!order->options.keep_open)
-        tri_pipe_never(order->to, TRI_PIPE_FAILED);
-    free(order);
+        tri_pipe_never(&order->word, order->to, TRI_PIPE_FAILED);
+    else
+        free(order);
 }
 
 tr_status
@@ -565,7 +582,7 @@ tr_remote_pipe(tr_actor *self, tr_ref from, tr_ref to, const struct tr_pipe_opti
     struct pipe_order *order = self != NULL ? malloc(sizeof(*order)) : NULL;
     if (order == NULL)
         return self != NULL ? TR_ENOMEM : TR_EINVAL;
-    *order = (struct pipe_order){.to = to, .options = *options};
+    *order = (struct pipe_order){.word = {.done = tri_word_free}, .to = to, .options = *options};
     return send_order(self, from, TRI_TAG_SOCKET_PIPE, order, sizeof(*order), lose_pipe, free);
 }
 
@@ -655,8 +672,7 @@ static tr_status
 write_checked(tr_socket *socket, struct write_ask *ask)
 {
     struct tr_remote_accepted accepted = {.token = ask->token, .status = tr_socket_write_slice(socket, ask->slice)};
-    answer(socket->net->worker, socket->actor, ask->asker, ask->reply_tag, &accepted, sizeof(accepted));
-    free_ask(ask);
+    answer(socket->net->worker, socket->actor, ask, &accepted, sizeof(accepted));
     return accepted.status;
 }
 
@@ -705,15 +721,17 @@ begin_pipe(tr_socket *socket, struct pipe_order *order)
     bool over = tri_socket_is(socket, TRI_SOCKET_PEER_ENDED);
     tr_status status = tr_socket_pipe(socket, order->to, &order->options);
     if (status != TR_OK && !order->options.keep_open)
-        tri_pipe_never(order->to, status == TR_EDESTROYED && over ? TRI_PIPE_OVER : TRI_PIPE_FAILED);
-    free(order);
+        tri_pipe_never(&order->word, order->to, status == TR_EDESTROYED && over ? TRI_PIPE_OVER : TRI_PIPE_FAILED);
+    else
+        free(order);
     return status;
 }
 
 static void
 answer_socket_info(tr_socket *socket, struct info_ask *ask)
 {
-    struct tr_socket_info info = {
+    struct tr_socket_info *info = &ask->info.socket;
+    *info = (struct tr_socket_info){
         .socket = tr_socket_ref(socket),
         .token = ask->token,
         .bytes_read = tr_socket_bytes_read(socket),
@@ -724,9 +742,9 @@ answer_socket_info(tr_socket *socket, struct info_ask *ask)
         .pending = tr_socket_pending(socket),
         .destroyed = tr_socket_destroyed(socket),
     };
-    tr_socket_local_address(socket, &info.local);
-    tr_socket_remote_address(socket, &info.remote);
-    answer_info(socket->net->worker, socket->actor, ask, &info, sizeof(info));
+    tr_socket_local_address(socket, &info->local);
+    tr_socket_remote_address(socket, &info->remote);
+    answer_info(socket->net->worker, socket->actor, ask, sizeof(*info));
 }
 
 /* The operations that return something. */
@@ -858,14 +876,15 @@ listen_by_order(tr_server *server, tr_message *message)
 static tr_status
 answer_server_info(tr_server *server, struct info_ask *ask)
 {
-    struct tr_server_info info = {
+    struct tr_server_info *info = &ask->info.server;
+    *info = (struct tr_server_info){
         .server = tr_server_ref(server),
         .connections = tr_server_connections(server),
         .listening = tr_server_listening(server),
     };
-    tr_server_address(server, &info.address);
-    tr_server_refusals(server, &info.refusals);
-    answer_info(server->net->worker, server->actor, ask, &info, sizeof(info));
+    tr_server_address(server, &info->address);
+    tr_server_refusals(server, &info->refusals);
+    answer_info(server->net->worker, server->actor, ask, sizeof(*info));
     return TR_OK;
 }
 

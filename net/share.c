@@ -73,7 +73,7 @@ lose(struct tri_handover *handover, struct tri_worker *worker)
         return;
     }
     tri_deal_hold(handover->deal);
-    handover->owed = (struct tri_owed){.send = tell_place_again, .forget = forget_place};
+    handover->owed = (struct tri_owed){.send = tell_place_again, .forget = forget_place, .to = handover->deal->server};
     tri_owe(worker, &handover->owed);
 }
 
@@ -116,9 +116,8 @@ give_hold_back(void *address)
 }
 
 struct tri_dismissal {
-    struct tri_owed owed; /* first */
+    struct tri_word word; /* first */
     struct tri_deal *deal;
-    tr_ref share;
 };
 
 struct tri_dismissal *
@@ -139,32 +138,13 @@ tri_dismissal_cancel(struct tri_dismissal *dismissal)
     free(dismissal);
 }
 
-static bool
-send_no_more(struct tri_worker *worker, struct tri_owed *owed)
-{
-    struct tri_dismissal *dismissal = (struct tri_dismissal *)owed;
-    struct tri_deal *deal = dismissal->deal;
-    tr_message message = tr_message_pointer(TRI_TAG_DEAL_NO_MORE, deal, sizeof(*deal), give_hold_back);
-    if (tri_send_system(worker, NULL, dismissal->share, &message) == TR_ENOMEM)
-        return false;
-    free(dismissal);
-    return true;
-}
-
-static void
-forget_no_more(struct tri_owed *owed)
-{
-    free(owed);
-}
-
 void
 tri_share_dismiss(struct tri_dismissal *dismissal, tr_ref share)
 {
-    struct tri_worker *worker = dismissal->deal->home->worker;
-    dismissal->share = share;
-    dismissal->owed = (struct tri_owed){.send = send_no_more, .forget = forget_no_more};
-    if (!send_no_more(worker, &dismissal->owed))
-        tri_owe(worker, &dismissal->owed);
+    struct tri_deal *deal = dismissal->deal;
+    dismissal->word.done = tri_word_free;
+    tri_word_send(deal->home->worker, &dismissal->word, TR_NOBODY, share,
+                  tr_message_pointer(TRI_TAG_DEAL_NO_MORE, deal, sizeof(*deal), give_hold_back));
 }
 
 /* The actor. */
@@ -172,7 +152,7 @@ tri_share_dismiss(struct tri_dismissal *dismissal, tr_ref share)
 struct share_state {
     tr_actor *self;
     struct tri_share *share;
-    struct tri_later again; /* the server could not be told that it is to stop */
+    struct tri_word *stops; /* what the server is told when it is to stop; NULL: it has been */
 };
 
 static tr_status
@@ -181,9 +161,13 @@ init(tr_actor *self, void *state, const void *argument)
     struct share_state *actor = state;
     struct tri_net *net = tri_net_of(tri_actor_worker(self));
     actor->self = self;
-    if (net != NULL)
+    actor->stops = net != NULL ? malloc(sizeof(*actor->stops)) : NULL;
+    if (actor->stops != NULL)
         actor->share = tri_share_open((struct tri_deal *)argument, net);
-    return actor->share != NULL ? TR_OK : TR_ENOMEM;
+    if (actor->share != NULL)
+        return TR_OK;
+    free(actor->stops);
+    return TR_ENOMEM;
 }
 
 static void
@@ -216,26 +200,28 @@ stopped(tr_actor *self, void *state)
 {
     struct share_state *actor = state;
     (void)self;
-    tri_later_remove(actor->share->net, &actor->again);
+    free(actor->stops);
     tri_share_close(actor->share);
 }
 
-/* Without this word the share would wait for the server's for ever, so it is sent until there is memory for it. */
+/* Without this word the share would wait for the server's for ever, and the server for one that was killed. */
 static void
-tell_stops(struct tri_later *later)
+tell_stops(struct share_state *actor)
 {
-    struct share_state *actor = (struct share_state *)((char *)later - offsetof(struct share_state, again));
-    tr_message message = tr_message_signal(TRI_TAG_DEAL_SHARE_STOPS);
-    struct tri_worker *worker = tri_actor_worker(actor->self);
-    if (tri_send_system(worker, actor->self, tri_share_server(actor->share), &message) == TR_ENOMEM)
-        tri_later_add(actor->share->net, &actor->again, tell_stops);
+    struct tri_word *word = actor->stops;
+    if (word == NULL)
+        return;
+    actor->stops = NULL;
+    word->done = tri_word_free;
+    tri_word_send(tri_actor_worker(actor->self), word, tr_self(actor->self), tri_share_server(actor->share),
+                  tr_message_signal(TRI_TAG_DEAL_SHARE_STOPS));
 }
 
 static bool
 stopping(tr_actor *self, void *state, enum tr_stop_mode how)
 {
     struct share_state *actor = state;
-    tell_stops(&actor->again);
+    tell_stops(actor);
     if (how != TR_STOP_KILL)
         return false;
     stopped(self, state);

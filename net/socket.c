@@ -65,6 +65,17 @@ tri_socket_extra(tr_socket *socket)
 }
 
 void
+tri_socket_free_extra(tr_socket *socket)
+{
+    if (socket->extra == NULL)
+        return;
+    tri_events_end(socket);
+    tri_timer_let_go(&socket->net->worker->timers, &socket->extra->idle);
+    free(socket->extra);
+    socket->extra = NULL;
+}
+
+void
 tri_socket_mark(tr_socket *socket)
 {
     const struct tri_extra *extra = socket->extra;
@@ -83,18 +94,21 @@ needs_extra(const struct tr_socket_options *options)
            options->high_water != 0 || options->report_resets || options->state_size != 0;
 }
 
-static void
-fill_extra(struct tri_extra *extra, const struct tr_socket_options *options)
+static tr_status
+fill_extra(tr_socket *socket, const struct tr_socket_options *options)
 {
-    tri_events_set_owner(extra, &options->owner);
+    struct tri_extra *extra = new_extra(socket, options->state_size);
+    if (extra == NULL || tri_events_set_owner(socket, &options->owner) != TR_OK ||
+        tri_idle_set(socket, options->timeout_ms) != TR_OK)
+        return TR_ENOMEM;
     extra->keep_alive_delay_ms = options->keep_alive_delay_ms;
-    extra->timeout_ms = options->timeout_ms;
     extra->encoding = options->encoding;
     tr_decoder_init(&extra->decoder, options->encoding);
     extra->type = options->type;
     extra->write_limit = options->write_limit;
     extra->high_water = options->high_water;
     extra->reports_resets = options->report_resets;
+    return TR_OK;
 }
 
 static uint32_t
@@ -111,10 +125,9 @@ tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_socket_optio
     socket->net = tri_net_of(tri_actor_worker(actor));
     if (socket->net == NULL)
         return TR_ENOMEM;
-    if (needs_extra(options)) {
-        if (new_extra(socket, options->state_size) == NULL)
-            return TR_ENOMEM;
-        fill_extra(socket->extra, options);
+    if (needs_extra(options) && fill_extra(socket, options) != TR_OK) {
+        tri_socket_free_extra(socket);
+        return TR_ENOMEM;
     }
     tri_actor_host(actor);
     socket->actor = actor;
@@ -152,8 +165,7 @@ init_spawned(tr_actor *self, void *state, const void *argument)
     if (status == TR_OK && order->connect != NULL)
         status = tr_socket_connect(socket, order->connect);
     if (status != TR_OK) {
-        free(socket->extra);
-        socket->extra = NULL;
+        tri_socket_free_extra(socket);
         return status;
     }
     return TR_OK;

@@ -163,14 +163,15 @@ struct tri_extra {
 
     struct tri_timer retry; /* until then nothing is written: the system has run out of something */
 
-    tr_ref owner;          /* TR_NOBODY: callbacks */
-    int64_t credit;        /* what is left of the owner's; below 0 when one read brought more events than that */
-    uint32_t full_credit;  /* when it has answered all events */
-    bool holds_end;        /* our side has not ended with the peer's, since the owner has events to answer */
-    struct tri_idle watch; /* looks after an owner that does not answer */
-    uint64_t waits_ms;     /* since when the socket has waited for an answer, tri_clock_ms() */
-    bool named;            /* it was said on stderr that it waits */
-    struct tri_held held;  /* came and could not be given */
+    tr_ref owner;               /* TR_NOBODY: callbacks */
+    int64_t credit;             /* what is left of the owner's; below 0 when one read brought more events than that */
+    uint32_t full_credit;       /* when it has answered all events */
+    bool holds_end;             /* our side has not ended with the peer's, since the owner has events to answer */
+    struct tri_idle watch;      /* looks after an owner that does not answer */
+    struct tri_word *last_word; /* for the close event, if there is no memory then; of an owned socket */
+    uint64_t waits_ms;          /* since when the socket has waited for an answer, tri_clock_ms() */
+    bool named;                 /* it was said on stderr that it waits */
+    struct tri_held held;       /* came and could not be given */
     struct tr_decoder decoder;
     enum tr_encoding encoding;
     uint32_t high_water;
@@ -307,6 +308,7 @@ void tri_socket_check(const tr_socket *socket, const char *function);
 
 /* The struct of what most sockets do not need, made if need be. NULL without memory. */
 struct tri_extra *tri_socket_extra(tr_socket *socket);
+void tri_socket_free_extra(tr_socket *socket);
 
 /*
  * What is special about a socket has changed: notes in its flags whether anything is. Every message looks there; the
@@ -354,9 +356,13 @@ void tri_events_owner_gone(tr_socket *socket, tr_ref owner);
 /* The socket is to end: if it stands still, is the owner there at all? */
 void tri_events_ask_owner(tr_socket *socket);
 
-void tri_events_set_owner(struct tri_extra *extra, const struct tr_owner *owner);
+/* The socket has its extra. TR_OK, TR_ENOMEM: nothing has changed. */
+tr_status tri_events_set_owner(tr_socket *socket, const struct tr_owner *owner);
 
-/* It tells nothing any more. */
+/* A new life begins, of which the owner, if there is one, will hear the end. TR_OK, TR_ENOMEM. */
+tr_status tri_events_begin(tr_socket *socket);
+
+/* It tells nothing any more. The socket has its extra. */
 void tri_events_end(tr_socket *socket);
 
 /* reader.c */
@@ -452,10 +458,10 @@ bool tri_pipe_is_full(const struct tri_pipe *pipe);
 
 /*
  * A pipe to `to` was ordered from afar, but its first socket cannot open it any more: FAILED, it was destroyed, so what
- * the second has is not the whole; OVER, its peer had ended before. Thread: any.
+ * the second has is not the whole; OVER, its peer had ended before. The word's `done` is set. Thread: any.
  */
 enum tri_pipe_never { TRI_PIPE_FAILED, TRI_PIPE_OVER };
-void tri_pipe_never(tr_ref to, enum tri_pipe_never why);
+void tri_pipe_never(struct tri_word *word, tr_ref to, enum tri_pipe_never why);
 
 void tri_pipe_receive(tr_socket *socket, tr_message *message);
 
@@ -482,6 +488,9 @@ tri_retry_is_due(const tr_socket *socket)
 
 /* idle.c */
 
+/* The socket has a timeout from now on, in its extra, or none. TR_OK, TR_ENOMEM: nothing has changed. */
+tr_status tri_idle_set(tr_socket *socket, uint64_t timeout_ms);
+
 /* The timeout is over, and begins anew now that something moves. */
 void tri_idle_start_again(tr_socket *socket);
 
@@ -504,6 +513,7 @@ tri_idle_moved(tr_socket *socket)
         tri_idle_start_again(socket);
 }
 
+/* Nothing is waited for until something moves again. */
 void tri_idle_end(tr_socket *socket);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 struct tri_start {
+    struct tri_word word; /* first */
     struct tri_start *next;
     tr_ref socket;
     uint64_t number;
@@ -28,11 +29,9 @@ put(struct tri_net *net, struct tri_start *start)
 static void
 send_one(struct tri_net *net, struct tri_start *start)
 {
-    tr_message word = tr_message_copy(TRI_TAG_SOCKET_START, &start->number, sizeof(start->number));
-    if (tri_send_system(net->worker, NULL, start->socket, &word) == TR_ENOMEM)
-        put(net, start);
-    else
-        free(start);
+    tr_message message = tr_message_copy(TRI_TAG_SOCKET_START, &start->number, sizeof(start->number));
+    start->word.done = tri_word_free;
+    tri_word_send(net->worker, &start->word, TR_NOBODY, start->socket, message);
 }
 
 static void

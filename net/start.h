@@ -7,7 +7,7 @@
  * it. The word to start is a second message, which the sender's worker sends in its next turn, when the callback has
  * returned. It goes the same way as all that the callback sent, so it comes after that.
  *
- * A word for which there is no memory is sent in a later turn. One that finds another order, or none, does nothing.
+ * A word for which there is no memory is sent as soon as there is. One that finds another order, or none, does nothing.
  */
 #ifndef TROUPE_NET_START_H
 #define TROUPE_NET_START_H

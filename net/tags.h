@@ -73,14 +73,13 @@ enum {
 
 /* Between the two sockets of a pipe: pipe.c. The sender is told of one that finds nobody. */
 enum {
-    TRI_TAG_PIPE_OPEN =
-        TRI_TAG_TOLD + 0x100, /* to the second: words[0] is the pipe's number, words[1] 1 to keep open */
-    TRI_TAG_PIPE_DATA,        /* to the second: a slice */
-    TRI_TAG_PIPE_END,         /* to the second: the first one's peer has ended */
-    TRI_TAG_PIPE_CUT,         /* to the second: nothing more comes; words[0] is 1 if it is not whole */
-    TRI_TAG_PIPE_TAKEN,       /* to the first: the number, and bytes that have gone to the kernel */
-    TRI_TAG_PIPE_CLOSED,      /* to the first: the number, and 1 if the second has failed */
-    TRI_TAG_PIPE_NEVER,       /* to the second, of nobody: a pipe was ordered and is not opened; enum tri_pipe_never */
+    TRI_TAG_PIPE_OPEN = TRI_TAG_TOLD + 0x100, /* to the second: a pointer to its struct tri_pipe_end */
+    TRI_TAG_PIPE_DATA,                        /* to the second: a slice */
+    TRI_TAG_PIPE_END,                         /* to the second: the first one's peer has ended */
+    TRI_TAG_PIPE_CUT,                         /* to the second: nothing more comes; words[0] is 1 if it is not whole */
+    TRI_TAG_PIPE_TAKEN,                       /* to the first: the number, and bytes that have gone to the kernel */
+    TRI_TAG_PIPE_CLOSED,                      /* to the first: the number, and 1 if the second has failed */
+    TRI_TAG_PIPE_NEVER, /* to the second, of nobody: a pipe was ordered and is not opened; enum tri_pipe_never */
 };
 
 #endif

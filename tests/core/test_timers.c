@@ -469,6 +469,35 @@ timers_are_closed_in_the_middle_of_a_round(void **state)
     assert_in_range(fired_in_all, 1, 1999);
 }
 
+/* The room of the heap is counted: every started timer has a place, and so has every kept one that is not started. */
+static void
+a_kept_timer_finds_its_place_whatever_was_started_since(void **state)
+{
+    struct fixture *f = *state;
+    static struct probe kept[200], others[200];
+    fired_count = 0;
+    for (size_t i = 0; i < 200; i++) {
+        kept[i] = others[i] = (struct probe){0};
+        assert_int_equal(tri_timer_keep(&f->timers, &kept[i].timer), TR_OK);
+        assert_int_equal(tri_timer_keep(&f->timers, &kept[i].timer), TR_OK);
+        start_probe(f, &others[i], 1000);
+        assert_in_range(f->timers.count + f->timers.reserved, 0, f->timers.room);
+    }
+    const void *heap = f->timers.heap;
+    for (size_t i = 0; i < 200; i++)
+        start_probe(f, &kept[i], 0);
+    assert_ptr_equal(f->timers.heap, heap); /* nothing had to be allocated */
+    assert_int_equal(f->timers.reserved, 0);
+    for (size_t i = 0; i < 200; i++) {
+        tri_timer_stop(&f->timers, &others[i].timer);
+        tri_timer_let_go(&f->timers, &kept[i].timer);
+        tri_timer_let_go(&f->timers, &kept[i].timer);
+    }
+    assert_int_equal(f->timers.count + f->timers.reserved, 0);
+    run_dry(f);
+    assert_int_equal(fired_count, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
 int
@@ -494,6 +523,7 @@ main(void)
         TEST(a_hundred_thousand_armed_timers_let_the_loop_sleep),
         TEST(a_hundred_thousand_timers_due_together_fire_in_portions_and_in_order),
         TEST(timers_are_closed_in_the_middle_of_a_round),
+        TEST(a_kept_timer_finds_its_place_whatever_was_started_since),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,8 +63,7 @@ typedef uint64_t tr_timer;
  * Owner:   the message moves on success. out may be NULL.
  * Thread:  owner. Resolution: milliseconds.
  * Returns: TR_OK; TR_EINVAL; TR_EBADREF; TR_EBADTAG; TR_EGONE (self was killed); TR_ENOMEM. A message that is refused
- * when its time comes becomes a
- *          dead letter.
+ *          when its time comes becomes a dead letter; one for which there is no memory then is sent when there is.
  */
 tr_status tr_send_after(tr_actor *self, tr_ref to, uint64_t delay_ms, tr_message *message, tr_timer *out);
 

@@ -108,11 +108,36 @@ tr_status tri_send_system_or_keep(struct tri_worker *worker, tr_actor *self, tr_
 struct tri_owed {
     bool (*send)(struct tri_worker *worker, struct tri_owed *owed); /* again; false: there is still no memory */
     void (*forget)(struct tri_owed *owed); /* the runtime ends, nobody can be told any more; NULL: nothing to do */
+    tr_ref to;
     struct tri_owed *next;
 };
 
-/* Each turn calls send until it has done its work, and the worker does not sleep before. Thread: owner of worker. */
+/*
+ * Each turn calls send until it has done its work, and the worker does not sleep before. Until then this worker sends
+ * nothing else to that one, which would overtake the word: other sends are refused with TR_ENOMEM, other words that are
+ * owed wait in line. Thread: owner of worker.
+ */
 void tri_owe(struct tri_worker *worker, struct tri_owed *owed);
+
+/*
+ * A word that somebody waits for, with the memory that it needs: whoever will have to say it has this from the
+ * beginning on, in a pipe, in a question, beside an owner. So it cannot be lost for lack of memory.
+ */
+struct tri_word {
+    struct tri_owed owed;                /* first */
+    void (*done)(struct tri_word *word); /* the memory is free again; NULL: it is what the message carries */
+    tr_ref from;
+    tr_message message;
+};
+
+/*
+ * Says it: now, or as soon as there is memory. The message's payload is made already, or lies in the message. `done` is
+ * called within the call, or later, also when nobody is there to hear it. Thread: owner of worker.
+ */
+void tri_word_send(struct tri_worker *worker, struct tri_word *word, tr_ref from, tr_ref to, tr_message message);
+
+/* A `done` for words that are the beginning of memory from malloc(): frees it. */
+void tri_word_free(struct tri_word *word);
 
 /* The same from a thread that is no worker. Thread: any. */
 tr_status tri_runtime_send_system(tr_runtime *runtime, tr_ref to, tr_message *message);
@@ -124,13 +149,16 @@ tr_status tri_runtime_send_system(tr_runtime *runtime, tr_ref to, tr_message *me
  * Messages with tags from TRI_TAG_TOLD on come back in a way: when nobody receives one, its sender gets a
  * TRI_TAG_UNDELIVERED, whose words[0] is the ref that was meant. If the receiver would be on the sender's own worker
  * the send fails with TR_EGONE instead, but only when no message waits for the sender: what the receiver did before its
- * end comes first (the rule above).
+ * end comes first (the rule above). A word is always answered with a message.
  */
 #define TRI_TAG_TOLD (TR_TAG_RESERVED + 0x2000u)
 #define TRI_TAG_UNDELIVERED (TRI_TAG_NET + 0xfffu)
 
-/* Is an actor gone? Then asker gets a TRI_TAG_UNDELIVERED about it; if not, nobody notices. Thread: owner of worker. */
-void tri_actor_probe(struct tri_worker *worker, tr_ref asker, tr_ref ref);
+/*
+ * Is an actor gone? Then asker gets a TRI_TAG_UNDELIVERED about it; if not, nobody notices. false: there is no memory to
+ * ask. Thread: owner of worker.
+ */
+bool tri_actor_probe(struct tri_worker *worker, tr_ref asker, tr_ref ref);
 
 /* What keeps the program alive has become so many more, or with a negative change fewer. Thread: any. */
 void tri_runtime_live(tr_runtime *runtime, int change);

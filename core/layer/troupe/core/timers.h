@@ -9,11 +9,14 @@
  * A delay begins when it is asked for, however long the callback has run that asks for it, and is never cut short
  * (delay.h).
  *
+ * A timer that must not fail to start keeps its place in the heap, from the time when it can still be refused.
+ *
  * All functions belong to the worker's thread. A callback may start and stop any timer, its own included.
  */
 #ifndef TROUPE_CORE_TIMERS_H
 #define TROUPE_CORE_TIMERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <troupe/core/delay.h>
@@ -24,6 +27,7 @@ struct tri_timer {
     uint64_t due_ms;                       /* on uv_now()'s clock */
     size_t place;                          /* in the heap, from 1; 0: not started */
     void (*fire)(struct tri_timer *timer); /* it is stopped by then */
+    bool kept;                             /* there is room for it whenever it is started */
 };
 
 struct tri_idle {
@@ -43,6 +47,7 @@ struct tri_timers {
     uint64_t round;                /* those that were when the round began */
     struct tri_timers_entry *heap; /* heap[0] is the next to fire */
     size_t count, room;
+    size_t reserved; /* of the room, for timers that are kept and not started */
 };
 
 tr_status tri_timers_open(struct tri_timers *timers, uv_loop_t *loop);
@@ -60,6 +65,12 @@ tr_status tri_timer_start(struct tri_timers *timers, struct tri_timer *timer, ui
 /* The same at a given time of uv_now()'s clock; a time that has passed fires in the next turn, or, started by a
  * callback of a timer, a millisecond later. */
 tr_status tri_timer_start_at(struct tri_timers *timers, struct tri_timer *timer, uint64_t due_ms);
+
+/* From now on starting it cannot fail. Again: nothing. TR_OK or TR_ENOMEM. */
+tr_status tri_timer_keep(struct tri_timers *timers, struct tri_timer *timer);
+
+/* Stops it, and keeps its place no more. On one that is neither started nor kept it does nothing. */
+void tri_timer_let_go(struct tri_timers *timers, struct tri_timer *timer);
 
 /* On a timer that is not started it does nothing. */
 void tri_timer_stop(struct tri_timers *timers, struct tri_timer *timer);

@@ -83,6 +83,9 @@ struct tr_socket_events {
  * they may be more than the credit. A socket that waits for credit for longer than options.watchdog_ms of the runtime
  * is named on stderr, once.
  *
+ * An event for which there is no memory destroys the socket with TR_ENOMEM, and a connection fails as one for which
+ * there is no memory; the close event is never lost so.
+ *
  * A socket whose owner is gone is destroyed, and not kept, after the operations that the owner had sent: when an event
  * finds nobody, or, if it waits for an answer, about a second after the owner's end.
  */

@@ -72,8 +72,34 @@ tri_cpus_have(const struct tri_cpus *cpus, int cpu)
            CPU_ISSET_S(cpu, cpus->size, (cpu_set_t *)cpus->set);
 }
 
+bool
+tri_cpus_are(const struct tri_cpus *cpus, int cpu)
+{
+    return tri_cpus_have(cpus, cpu) && CPU_COUNT_S(cpus->size, (cpu_set_t *)cpus->set) == 1;
+}
+
+bool
+tri_cpus_equal(const struct tri_cpus *a, const struct tri_cpus *b)
+{
+    return a->size == b->size && a->set != NULL && b->set != NULL && memcmp(a->set, b->set, a->size) == 0;
+}
+
+bool
+tri_cpus_read(struct tri_cpus *cpus, int thread)
+{
+    return cpus->set != NULL && sched_getaffinity(thread, cpus->size, cpus->set) == 0;
+}
+
 tr_status
-tri_affinity_pin(int cpu)
+tri_cpus_give(const struct tri_cpus *cpus, int thread)
+{
+    if (cpus->set == NULL)
+        return TR_ENOTSUPPORTED;
+    return sched_setaffinity(thread, cpus->size, cpus->set) == 0 ? TR_OK : tri_status_from_errno(errno);
+}
+
+tr_status
+tri_affinity_pin(int thread, int cpu)
 {
     if (cpu < 0 || cpu >= CPUS_LAST)
         return TR_EINVAL;
@@ -83,7 +109,7 @@ tri_affinity_pin(int cpu)
     size_t size = CPU_ALLOC_SIZE(cpu + 1);
     CPU_ZERO_S(size, set);
     CPU_SET_S(cpu, size, set);
-    tr_status status = sched_setaffinity(0, size, set) == 0 ? TR_OK : tri_status_from_errno(errno);
+    tr_status status = sched_setaffinity(thread, size, set) == 0 ? TR_OK : tri_status_from_errno(errno);
     CPU_FREE(set);
     return status;
 }
@@ -130,9 +156,42 @@ tri_cpus_have(const struct tri_cpus *cpus, int cpu)
     return false;
 }
 
-tr_status
-tri_affinity_pin(int cpu)
+bool
+tri_cpus_are(const struct tri_cpus *cpus, int cpu)
 {
+    (void)cpus;
+    (void)cpu;
+    return false;
+}
+
+bool
+tri_cpus_equal(const struct tri_cpus *a, const struct tri_cpus *b)
+{
+    (void)a;
+    (void)b;
+    return false;
+}
+
+bool
+tri_cpus_read(struct tri_cpus *cpus, int thread)
+{
+    (void)cpus;
+    (void)thread;
+    return false;
+}
+
+tr_status
+tri_cpus_give(const struct tri_cpus *cpus, int thread)
+{
+    (void)cpus;
+    (void)thread;
+    return TR_ENOTSUPPORTED;
+}
+
+tr_status
+tri_affinity_pin(int thread, int cpu)
+{
+    (void)thread;
     (void)cpu;
     return TR_ENOTSUPPORTED;
 }

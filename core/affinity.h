@@ -32,10 +32,22 @@ unsigned tri_cpus_count(const struct tri_cpus *cpus);
 /* Is the CPU among them? Thread: any. */
 bool tri_cpus_have(const struct tri_cpus *cpus, int cpu);
 
+/* Is it the only one of them? Thread: any. */
+bool tri_cpus_are(const struct tri_cpus *cpus, int cpu);
+
+/* Are they the same? Thread: any. */
+bool tri_cpus_equal(const struct tri_cpus *a, const struct tri_cpus *b);
+
+/* Puts the CPUs that a thread may use now into a set that tri_cpus_own() or tri_cpus_copy() gave. thread is the
+ * system's number, 0: the calling one. false: the system does not tell, and the set is as before. Thread: any. */
+bool tri_cpus_read(struct tri_cpus *cpus, int thread);
+
 /*
- * Pins the calling thread to a CPU. Thread: any.
- * Returns TR_OK, TR_EINVAL (no such CPU, or the process may not use it), TR_ENOTSUPPORTED, TR_ENOMEM.
+ * Lets a thread of this process run on these, or on one. thread is the system's number, 0: the calling one. Thread: any.
+ * Returns TR_OK, TR_EINVAL (no such CPU, or the process may not use it), TR_ENOTSUPPORTED, TR_ENOMEM, or what the system
+ * says.
  */
-tr_status tri_affinity_pin(int cpu);
+tr_status tri_cpus_give(const struct tri_cpus *cpus, int thread);
+tr_status tri_affinity_pin(int thread, int cpu);
 
 #endif

@@ -8,7 +8,8 @@
  * defines the four functions itself. On a thread of ours they give it the CPUs and the signals of the program's own
  * thread, call libc's function, and take them back. On every other thread they only call libc's function.
  *
- *   - The CPUs are the thread's own for the call; it may move while the child starts.
+ *   - The CPUs are the thread's own for the call; it may move while the child starts. Of a worker nobody else changes
+ *     them at that time (mask.h).
  *   - posix_spawn() has an attribute for signals, which is set if the caller has not set it. The thread blocks as ever.
  *   - popen() has none, so the thread takes the program's signals while the child starts; with system() until the child
  *     has ended, since it hands on what the thread blocks.
@@ -19,6 +20,7 @@
  * into the program only if it is asked to (pkg-config --static does); system() has no such name, and fails there with
  * ENOSYS. What calls vfork() or clone() itself is not reached.
  */
+#include "mask.h"
 #include "origin.h"
 
 #include <troupe/core/thread.h>
@@ -73,22 +75,27 @@ find_all(void)
 /* -- What the thread has while a child starts. -- */
 
 /* To be put back. */
-struct mask {
+struct own {
+    struct tri_worker *worker; /* whose thread it is, NULL: no worker's */
     struct tri_cpus cpus;
     sigset_t signals;
     bool unblocked;
 };
 
+/* The watchdog shall not change them meanwhile, so that the child has them and no others. */
 static void
-use_programs_cpus(const struct tri_origin *origin, struct mask *own)
+use_programs_cpus(const struct tri_origin *origin, struct own *own)
 {
+    own->worker = tri_worker_current();
+    if (own->worker != NULL)
+        tri_mask_take(own->worker);
     own->cpus = tri_cpus_own();
     if (own->cpus.set != NULL) /* else they could not be put back */
         tri_cpus_use(&origin->cpus);
 }
 
 static void
-use_programs_signals(const struct tri_origin *origin, struct mask *own)
+use_programs_signals(const struct tri_origin *origin, struct own *own)
 {
     own->unblocked = tri_thread_blocks_as_started();
     if (own->unblocked)
@@ -96,13 +103,15 @@ use_programs_signals(const struct tri_origin *origin, struct mask *own)
 }
 
 static void
-use_own(struct mask *own)
+use_own(struct own *own)
 {
     int error = errno;
     if (own->unblocked)
         pthread_sigmask(SIG_SETMASK, &own->signals, NULL);
     tri_cpus_use(&own->cpus);
     tri_cpus_fini(&own->cpus);
+    if (own->worker != NULL)
+        tri_mask_release(own->worker);
     errno = error;
 }
 
@@ -125,7 +134,7 @@ spawn(spawn_function *function, pid_t *child, const char *path, const posix_spaw
       const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[])
 {
     const struct tri_origin *origin = tri_thread_origin();
-    struct mask own = {0};
+    struct own own = {0};
     posix_spawnattr_t own_attributes;
     if (function == NULL)
         return ENOSYS;
@@ -169,7 +178,7 @@ system(const char *command)
 {
     int (*function)(const char *) = (int (*)(const char *))find(&libc.system, "system", NULL);
     const struct tri_origin *origin = tri_thread_origin();
-    struct mask own = {0};
+    struct own own = {0};
     if (function == NULL) {
         errno = ENOSYS;
         return command == NULL ? 0 : -1;
@@ -189,7 +198,7 @@ popen(const char *command, const char *mode)
     FILE *(*function)(const char *, const char *) =
         (FILE * (*)(const char *, const char *)) find(&libc.popen, "popen", (void *)_IO_popen);
     const struct tri_origin *origin = tri_thread_origin();
-    struct mask own = {0};
+    struct own own = {0};
     if (function == NULL) {
         errno = ENOSYS;
         return NULL;

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <troupe/core/status_from.h>
+#include <troupe/core/thread.h>
 
 #define DEFAULT_SPIN_US 20
 #define DEFAULT_WATCHDOG_MS 1000
@@ -39,14 +40,26 @@ count_cpus(void)
     return count;
 }
 
+/* Where the system does not say how long a thread waits for its CPU, nobody would notice that it waits. */
+static enum tr_pinning
+possible_pinning(enum tr_pinning wanted)
+{
+    struct tri_thread_time time;
+    tri_thread_time(tri_thread_number(), &time);
+    return wanted == TR_PINNING_ADAPTIVE && !time.known ? TR_PINNING_NEVER : wanted;
+}
+
+/* *pinned: the workers shall begin so. Adaptive, under a quota, they do not: such machines are full of others. */
 static tr_status
-fill_options(struct tr_runtime_options *options)
+fill_options(struct tr_runtime_options *options, bool *pinned)
 {
     if (options->workers > TR_WORKERS_MAX)
         return TR_ETOOMANYWORKERS;
     if (options->pool_size > POOL_AT_MOST || options->spin_us < -1 || options->spin_us > SPIN_AT_MOST_US ||
         options->watchdog_ms < -1)
         return TR_EBADLIMIT;
+    if ((unsigned)options->pinning > TR_PINNING_NEVER)
+        return TR_EINVAL;
     unsigned given = count_cpus(), quota = tri_quota_cpus("");
     unsigned cpus = quota > 0 && quota < given ? quota : given;
     if (options->workers == 0)
@@ -55,6 +68,8 @@ fill_options(struct tr_runtime_options *options)
         options->spin_us = DEFAULT_SPIN_US;
     if (options->workers > cpus || options->workers == 1 || cpus < given)
         options->spin_us = -1; /* a spinning worker would keep the one it waits for from running, or use up the quota */
+    options->pinning = possible_pinning(options->pinning);
+    *pinned = options->pinning == TR_PINNING_ALWAYS || (options->pinning == TR_PINNING_ADAPTIVE && cpus == given);
     if (options->watchdog_ms == 0)
         options->watchdog_ms = DEFAULT_WATCHDOG_MS;
     if (options->lane_limit == 0)
@@ -164,12 +179,23 @@ open_lock(struct tri_runtime *runtime)
     return tri_status_from_uv(err);
 }
 
+static tr_status
+start_watchdog(struct tri_runtime *runtime)
+{
+    int limit_ms = runtime->options.watchdog_ms;
+    bool adaptive = runtime->options.pinning == TR_PINNING_ADAPTIVE;
+    if (limit_ms < 0 && !adaptive)
+        return TR_OK;
+    return tri_watchdog_start(runtime, limit_ms > 0 ? (unsigned)limit_ms : 0, adaptive);
+}
+
 tr_status
 tri_runtime_start(const struct tr_runtime_options *options, const struct tri_layer *layer, void *host,
                   struct tri_runtime **out)
 {
     struct tr_runtime_options filled = options != NULL ? *options : (struct tr_runtime_options){0};
-    tr_status status = fill_options(&filled);
+    bool pinned;
+    tr_status status = fill_options(&filled, &pinned);
     if (status != TR_OK)
         return status;
     struct tri_runtime *runtime = aligned_alloc(alignof(struct tri_runtime), sizeof(*runtime));
@@ -177,6 +203,7 @@ tri_runtime_start(const struct tr_runtime_options *options, const struct tri_lay
         return TR_ENOMEM;
     memset(runtime, 0, sizeof(*runtime));
     runtime->options = filled;
+    runtime->begins_pinned = pinned;
     runtime->count = filled.workers;
     runtime->layer = layer;
     runtime->host = host;
@@ -200,8 +227,8 @@ tri_runtime_start(const struct tr_runtime_options *options, const struct tri_lay
     status = start_workers(runtime);
     if (status != TR_OK)
         goto free_runtime;
-    if (filled.watchdog_ms > 0 &&
-        (status = tri_watchdog_start(runtime, (unsigned)filled.watchdog_ms, &runtime->watchdog)) != TR_OK) {
+    status = start_watchdog(runtime);
+    if (status != TR_OK) {
         tri_runtime_end(runtime, 0);
         goto free_runtime;
     }
@@ -231,8 +258,7 @@ tri_runtime_end(struct tri_runtime *runtime, uint64_t deadline_ms)
     await_quiet(runtime, deadline_ms);
     set_phase(runtime, TRI_KILLING);
     join_workers(runtime);
-    tri_watchdog_stop(runtime->watchdog);
-    runtime->watchdog = NULL;
+    tri_watchdog_stop(runtime);
     return runtime->killed;
 }
 

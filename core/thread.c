@@ -1,9 +1,11 @@
 #include <troupe/core/thread.h>
 
 #include "affinity.h"
+#include "mask.h"
 #include "origin.h"
 #include "sysfile.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -47,6 +49,8 @@ tri_thread_blocks_as_started(void)
 static void
 restore_origin(void)
 {
+    if (tri_worker_current() != NULL)
+        tri_mask_release(tri_worker_current());
     if (here == NULL)
         return;
     tri_cpus_use(&here->cpus);
@@ -178,10 +182,23 @@ tri_thread_time(int number, struct tri_thread_time *out)
     if (number == 0)
         return;
     read_of_thread(number, "schedstat", text, sizeof(text));
-    out->known = sscanf(text, "%" SCNu64 " %" SCNu64, &out->ran_ns, &out->waited_ns) == 2;
+    int numbers = sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &out->ran_ns, &out->waited_ns, &out->turns);
+    out->known = numbers == 3 && out->turns > 0; /* a system that does not count writes zeros */
     read_of_thread(number, "stat", text, sizeof(text));
     const char *name_end = strrchr(text, ')'); /* the name may hold anything */
     out->runnable = name_end != NULL && strncmp(name_end, ") R", 3) == 0;
+}
+
+/* The 39th word of the file, of which the name is the second. */
+int
+tri_thread_cpu(int number)
+{
+    char text[512];
+    read_of_thread(number, "stat", text, sizeof(text));
+    char *rest = strrchr(text, ')'), *word = NULL;
+    for (int i = 2; rest != NULL && i <= 39; i++)
+        word = strsep(&rest, " ");
+    return word != NULL && isdigit((unsigned char)word[0]) ? atoi(word) : -1;
 }
 
 static bool
@@ -223,6 +240,13 @@ tri_thread_time(int number, struct tri_thread_time *out)
 {
     (void)number;
     *out = (struct tri_thread_time){0};
+}
+
+int
+tri_thread_cpu(int number)
+{
+    (void)number;
+    return -1;
 }
 
 bool

@@ -35,9 +35,12 @@
 #include "descriptors.h"
 #include "doorbell.h"
 #include "mail.h"
+#include "mask.h"
 #include "origin.h"
+#include "watchdog.h"
 
 #include <ck_pr.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +118,38 @@ must_leave(const struct tri_worker *worker)
     return phase == TRI_KILLING || (phase == TRI_DRAINING && !worker->drained);
 }
 
+/* Has libuv given the system every descriptor that callbacks have begun to watch? It does so when it polls. */
+static bool
+knows_descriptors(const uv_loop_t *loop)
+{
+    const void *first; /* of a ring, in all versions: itself, if it is empty */
+    memcpy(&first, &loop->watcher_queue, sizeof(first));
+    return first == &loop->watcher_queue;
+}
+
+static bool
+has_work(struct tri_worker *worker)
+{
+    return worker->layer->ready(worker) || worker->dirty_count > worker->full_count;
+}
+
+/*
+ * Sleeps outside the loop, since inside it a callback would come before the watchdog knows of it: polls the loop's own
+ * descriptor. What has become ready is for the next look at the loop.
+ */
+static void
+sleep_while_watchdog_rests(struct tri_worker *worker)
+{
+    struct pollfd loop = {.fd = uv_backend_fd(&worker->loop), .events = POLLIN};
+    run_loop(worker, UV_RUN_NOWAIT);
+    if (has_work(worker) || tri_mail_waits(worker) || must_leave(worker) || !knows_descriptors(&worker->loop))
+        return;
+    uv_update_time(&worker->loop);
+    tri_watchdog_doze(worker);
+    poll(&loop, 1, uv_backend_timeout(&worker->loop));
+    tri_watchdog_rise(worker);
+}
+
 static void
 sleep_in_loop(struct tri_worker *worker)
 {
@@ -122,7 +157,10 @@ sleep_in_loop(struct tri_worker *worker)
     if (!tri_mail_waits(worker) && tri_mail_starve(worker) && !must_leave(worker)) {
         worker->counters.sleeps++;
         tri_trace(worker->trace, TRI_TRACE_CORE_sleep, 0, 0, 0, 0);
-        run_loop(worker, UV_RUN_ONCE);
+        if (TRI_UNLIKELY(tri_watchdog_rests(worker)))
+            sleep_while_watchdog_rests(worker);
+        else
+            run_loop(worker, UV_RUN_ONCE);
         tri_trace(worker->trace, TRI_TRACE_CORE_wake, 0, 0, 0, 0);
         worker->polled = tri_ticks();
         if (tri_mail_waits(worker))
@@ -157,7 +195,7 @@ on_before_poll(uv_prepare_t *handle)
 {
     struct tri_worker *worker = handle->loop->data;
     worker->activity.loop_beat += 2;
-    if (worker->layer->ready(worker) || worker->dirty_count > worker->full_count)
+    if (has_work(worker))
         uv_stop(&worker->loop);
     else
         uv_update_time(&worker->loop);
@@ -257,14 +295,11 @@ kill_all(struct tri_worker *worker)
     uv_mutex_unlock(&worker->runtime->lock);
 }
 
-/* If the CPU was taken away since, the worker runs where the system lets it. */
-static void
-pin(struct tri_worker *worker)
+/* false: nothing was claimed, or the CPU was taken away since. Then the worker runs where the system lets it. */
+static bool
+pin(const struct tri_worker *worker)
 {
-    if (worker->cpu < 0 || tri_affinity_pin(worker->cpu) == TR_OK)
-        return;
-    tri_claim_return(worker->cpu);
-    worker->cpu = -1;
+    return worker->runtime->begins_pinned && worker->cpu >= 0 && tri_affinity_pin(0, worker->cpu) == TR_OK;
 }
 
 static void
@@ -273,10 +308,10 @@ worker_main(void *argument)
     struct tri_worker *worker = argument;
     struct tri_runtime *runtime = worker->runtime;
     current = worker;
-    ck_pr_store_int(&worker->thread_number, tri_thread_number());
-    pin(worker);
+    uint32_t cpu = pin(worker) ? (uint32_t)worker->cpu : UINT32_MAX;
+    ck_pr_store_int(&worker->thread_number, tri_thread_number()); /* from here on the watchdog may change its CPUs */
     worker->polled = tri_ticks();
-    tri_trace(worker->trace, TRI_TRACE_CORE_worker_start, 0, (uint32_t)worker->cpu, 0, 0);
+    tri_trace(worker->trace, TRI_TRACE_CORE_worker_start, 0, cpu, 0, 0);
 
     for (unsigned phase; (phase = tri_runtime_phase(runtime)) != TRI_KILLING;) {
         if (phase == TRI_DRAINING && !worker->drained) {
@@ -291,6 +326,7 @@ worker_main(void *argument)
     tri_mail_bury(worker);
     tri_trace(worker->trace, TRI_TRACE_CORE_worker_stop, 0, 0, 0, 0);
     close_own_handles(worker);
+    tri_mask_take(worker); /* for good: the thread's number is about to be free */
     current = NULL;
 }
 
@@ -374,7 +410,7 @@ tri_worker_new(struct tri_runtime *runtime, unsigned index, struct tri_worker **
     worker->runtime = runtime;
     worker->layer = runtime->layer;
     worker->index = index;
-    worker->cpu = runtime->options.unpinned ? -1 : claim_cpu();
+    worker->cpu = runtime->options.pinning == TR_PINNING_NEVER ? -1 : claim_cpu();
     worker->trace = tri_trace_stream_of(runtime->trace, index);
     tr_status status = tri_mail_open(worker);
     if (status != TR_OK)

@@ -472,7 +472,7 @@ a_stopping_callback_that_takes_too_long_is_reported(void **state)
     (void)state;
     static const struct tr_behavior blocks = {
         .name = "blocks in stopping", .receive = done_receive, .stopping = long_stopping, .stopped = note_stopped};
-    struct tr_runtime_options options = {.workers = 1, .unpinned = true, .watchdog_ms = 20};
+    struct tr_runtime_options options = {.workers = 1, .pinning = TR_PINNING_NEVER, .watchdog_ms = 20};
     tr_runtime *runtime;
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
     tr_ref ref = stage_spawn(runtime, &blocks, 0, NULL);

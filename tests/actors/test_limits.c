@@ -33,7 +33,7 @@ static tr_runtime *
 open_with(struct tr_runtime_options options)
 {
     tr_runtime *runtime = NULL;
-    options.unpinned = true;
+    options.pinning = TR_PINNING_NEVER;
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
     return runtime;
 }
@@ -79,7 +79,7 @@ spinning_for_longer_than_a_millisecond_is_refused(void **state)
     static const int refused[] = {-2, INT_MIN, 1001, 1000001, INT_MAX};
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         tr_runtime *runtime = NULL;
-        struct tr_runtime_options options = {.workers = 2, .unpinned = true, .spin_us = refused[i]};
+        struct tr_runtime_options options = {.workers = 2, .pinning = TR_PINNING_NEVER, .spin_us = refused[i]};
         assert_int_equal(tr_runtime_start(&options, &runtime), TR_EBADLIMIT);
         assert_null(runtime);
     }

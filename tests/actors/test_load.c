@@ -297,7 +297,7 @@ a_thread_outside_that_heeds_refusals_loses_nothing(void **state)
     (void)state;
     enum { LIMIT = 500, MANY = 20000 };
     tr_runtime *runtime = NULL;
-    struct tr_runtime_options options = {.workers = 1, .unpinned = true, .outside_limit = LIMIT};
+    struct tr_runtime_options options = {.workers = 1, .pinning = TR_PINNING_NEVER, .outside_limit = LIMIT};
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
     tr_ref to = stage_spawn(runtime, &receiver, 0, NULL);
     stage_send(runtime, to, HOLD, NULL, 0);
@@ -330,7 +330,7 @@ what_waits_in_mailboxes_counts_as_not_read(void **state)
     (void)state;
     enum { LIMIT = 300 };
     tr_runtime *runtime = NULL;
-    struct tr_runtime_options options = {.workers = 1, .unpinned = true, .outside_limit = LIMIT};
+    struct tr_runtime_options options = {.workers = 1, .pinning = TR_PINNING_NEVER, .outside_limit = LIMIT};
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
     tr_ref unborn, other = stage_spawn(runtime, &receiver, 0, NULL);
     assert_int_equal(tri_slots_reserve(&tri_actors_of(runtime->core->workers[0])->slots, &unborn), TR_OK);
@@ -396,7 +396,7 @@ play_storm(const struct tr_behavior *subscriber, unsigned grave, unsigned home)
     enum { STORM = 50000 };
     reset(NULL);
     tr_runtime *runtime = NULL;
-    struct tr_runtime_options options = {.workers = 3, .unpinned = true, .lane_limit = 100000};
+    struct tr_runtime_options options = {.workers = 3, .pinning = TR_PINNING_NEVER, .lane_limit = 100000};
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
     struct storm storm = {stage_spawn(runtime, &receiver, grave, NULL), STORM, false};
     assert_int_equal(tr_runtime_stop_actor(runtime, storm.to, TR_STOP_KILL), TR_OK);
@@ -441,7 +441,7 @@ a_stuck_subscriber_costs_no_more_than_a_lane_and_its_limit(void **state)
     (void)state;
     enum { LIMIT = 1000, STORM = 50000 };
     tr_runtime *runtime = NULL;
-    struct tr_runtime_options options = {.workers = 2, .unpinned = true, .lane_limit = LIMIT};
+    struct tr_runtime_options options = {.workers = 2, .pinning = TR_PINNING_NEVER, .lane_limit = LIMIT};
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
     tr_ref told = stage_spawn(runtime, &subscribers[0], 1, NULL), from = stage_spawn(runtime, &stormy, 0, NULL);
     struct storm storm = {stage_spawn(runtime, &receiver, 0, NULL), STORM, true};

@@ -105,7 +105,7 @@ static size_t
 a_lane(void)
 {
     tr_runtime *runtime = NULL;
-    struct tr_runtime_options options = {.workers = 2, .unpinned = true, .lane_limit = MESSAGES, .watchdog_ms = -1};
+    struct tr_runtime_options options = {.workers = 2, .pinning = TR_PINNING_NEVER, .lane_limit = MESSAGES, .watchdog_ms = -1};
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
     tr_ref to = stage_spawn(runtime, &unlimited, 1, NULL);
     stage_send(runtime, to, HOLD, NULL, 0);
@@ -121,7 +121,7 @@ static size_t
 the_outside(void)
 {
     tr_runtime *runtime = NULL;
-    struct tr_runtime_options options = {.workers = 1, .unpinned = true, .outside_limit = MESSAGES};
+    struct tr_runtime_options options = {.workers = 1, .pinning = TR_PINNING_NEVER, .outside_limit = MESSAGES};
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
     tr_ref unborn;
     assert_int_equal(tri_slots_reserve(&tri_actors_of(runtime->core->workers[0])->slots, &unborn), TR_OK);

@@ -211,7 +211,7 @@ stop_with_queued_jobs(bool exits, unsigned deadline_ms)
     static const struct tr_behavior queuer = {.name = "queuer", .receive = queuer_receive, .stopping = queuer_stopping};
     running = gate = checks = cancelled = destroyed_nothing = (struct tally){0};
     tr_runtime *runtime;
-    struct tr_runtime_options options = {.workers = 2, .unpinned = true, .pool_size = POOL};
+    struct tr_runtime_options options = {.workers = 2, .pinning = TR_PINNING_NEVER, .pool_size = POOL};
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
     uint64_t leave = exits;
     stage_send(runtime, stage_spawn(runtime, &queuer, 1, NULL), GO, &leave, sizeof(leave));

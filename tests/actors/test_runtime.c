@@ -60,16 +60,16 @@ static void
 there_is_a_pinned_worker_for_every_cpu(void **state)
 {
     (void)state;
-    look_at_affinity(NULL, usable_cpus(), 1);
+    look_at_affinity(&(struct tr_runtime_options){.pinning = TR_PINNING_ALWAYS}, usable_cpus(), 1);
 }
 
 static void
-more_workers_than_cpus_and_unpinned_ones_are_possible(void **state)
+more_workers_than_cpus_and_some_that_are_not_pinned_are_possible(void **state)
 {
     (void)state;
-    struct tr_runtime_options options = {.workers = usable_cpus() * 3 + 1};
+    struct tr_runtime_options options = {.workers = usable_cpus() * 3 + 1, .pinning = TR_PINNING_ALWAYS};
     look_at_affinity(&options, options.workers, 1);
-    options.unpinned = true;
+    options.pinning = TR_PINNING_NEVER;
     look_at_affinity(&options, options.workers, usable_cpus());
 }
 
@@ -85,6 +85,10 @@ impossible_options_are_refused_by_name(void **state)
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_EBADLIMIT);
     options = (struct tr_runtime_options){.watchdog_ms = -2};
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_EBADLIMIT);
+    options = (struct tr_runtime_options){.pinning = (enum tr_pinning)3};
+    assert_int_equal(tr_runtime_start(&options, &runtime), TR_EINVAL);
+    options = (struct tr_runtime_options){.pinning = (enum tr_pinning) - 1};
+    assert_int_equal(tr_runtime_start(&options, &runtime), TR_EINVAL);
     options = (struct tr_runtime_options){.pool_size = 1025};
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_EBADLIMIT);
     options = (struct tr_runtime_options){.workers = 1, .trace = {.mode = TR_TRACE_FILE}};
@@ -353,7 +357,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(there_is_a_pinned_worker_for_every_cpu),
-        cmocka_unit_test(more_workers_than_cpus_and_unpinned_ones_are_possible),
+        cmocka_unit_test(more_workers_than_cpus_and_some_that_are_not_pinned_are_possible),
         cmocka_unit_test(impossible_options_are_refused_by_name),
         cmocka_unit_test(calls_that_block_are_refused_on_a_worker),
         cmocka_unit_test(waiting_ends_by_a_word_or_a_signal),

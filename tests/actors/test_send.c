@@ -268,7 +268,7 @@ a_worker_that_takes_nothing_makes_senders_feel_it(void **state)
     static const struct tr_behavior holder = {.name = "holder", .receive = holder_receive};
     static const struct tr_behavior filler = {.name = "filler", .receive = filler_receive};
     tr_runtime *runtime;
-    struct tr_runtime_options options = {.workers = 2, .unpinned = true, .lane_limit = 2000};
+    struct tr_runtime_options options = {.workers = 2, .pinning = TR_PINNING_NEVER, .lane_limit = 2000};
     held = release = (struct tally){0};
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
     tr_ref to = stage_spawn(runtime, &holder, 1, NULL), from = stage_spawn(runtime, &filler, 0, NULL);

@@ -1,7 +1,7 @@
 /*
  * echo-troupe: the echo server that is compared with others.
  *
- *   echo-troupe --port P --workers N [--timeout MS [--others K]]
+ *   echo-troupe --port P --workers N [--pinning adaptive|always|never] [--timeout MS [--others K]]
  *
  * Echoes on 127.0.0.1:P, with an idle timeout on every connection if one is given, and K more sockets that wait for
  * theirs without a connection, since descriptors are few; prints "ready" when it listens, and on SIGTERM or SIGINT
@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +78,20 @@ ignore(tr_actor *self, void *state, tr_message *message)
     (void)self, (void)state, (void)message;
 }
 
+/* false: there is no such pinning. */
+static bool
+read_pinning(const char *word, enum tr_pinning *out)
+{
+    static const char *const words[] = {
+        [TR_PINNING_ADAPTIVE] = "adaptive", [TR_PINNING_ALWAYS] = "always", [TR_PINNING_NEVER] = "never"};
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(word, words[i]) == 0) {
+            *out = (enum tr_pinning)i;
+            return true;
+        }
+    return false;
+}
+
 static void
 print_shares(unsigned workers)
 {
@@ -110,6 +125,8 @@ main(int argc, char **argv)
             listen.port = (uint16_t)atoi(argv[i + 1]);
         else if (i + 1 < argc && strcmp(argv[i], "--workers") == 0)
             options.workers = (unsigned)atoi(argv[i + 1]);
+        else if (i + 1 < argc && strcmp(argv[i], "--pinning") == 0 && read_pinning(argv[i + 1], &options.pinning))
+            continue;
         else if (i + 1 < argc && strcmp(argv[i], "--timeout") == 0)
             server.socket.timeout_ms = others.timeout_ms = (uint64_t)atoll(argv[i + 1]);
         else if (i + 1 < argc && strcmp(argv[i], "--others") == 0)

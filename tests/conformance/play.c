@@ -304,7 +304,7 @@ static tr_status
 open_house(struct play *play)
 {
     struct tr_runtime_options options = {
-        .workers = play->options->workers, .unpinned = true, .spin_us = -1, .watchdog_ms = -1};
+        .workers = play->options->workers, .pinning = TR_PINNING_NEVER, .spin_us = -1, .watchdog_ms = -1};
     tr_status status = tr_runtime_start(&options, &play->runtime);
     if (status != TR_OK)
         return status;

@@ -53,7 +53,7 @@ static void
 pin_myself(void *argument)
 {
     struct pinned *pinned = argument;
-    pinned->status = tri_affinity_pin(pinned->cpu);
+    pinned->status = tri_affinity_pin(0, pinned->cpu);
     pinned->runs_on = sched_getcpu();
     pinned->count = count_own();
 }

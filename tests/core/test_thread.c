@@ -85,7 +85,7 @@ a_thread_has_its_name_and_takes_no_signals_but_faults(void **state)
 static void
 pin_and_start(void *argument)
 {
-    assert_int_equal(tri_affinity_pin(sched_getcpu()), TR_OK);
+    assert_int_equal(tri_affinity_pin(0, sched_getcpu()), TR_OK);
     run("inner", look_around, argument);
 }
 
@@ -104,7 +104,7 @@ a_thread_that_a_pinned_one_starts_has_all_of_the_programs_cpus(void **state)
 static void
 pin_and_count(void *argument)
 {
-    assert_int_equal(tri_affinity_pin(sched_getcpu()), TR_OK);
+    assert_int_equal(tri_affinity_pin(0, sched_getcpu()), TR_OK);
     struct tri_cpus cpus = tri_origin_cpus();
     *(unsigned *)argument = tri_cpus_count(&cpus);
     tri_cpus_fini(&cpus);
@@ -143,7 +143,7 @@ look_in_child(struct found *found)
 static void
 pin_and_fork(void *argument)
 {
-    assert_int_equal(tri_affinity_pin(sched_getcpu()), TR_OK);
+    assert_int_equal(tri_affinity_pin(0, sched_getcpu()), TR_OK);
     look_in_child(argument);
 }
 
@@ -316,7 +316,7 @@ static void
 pin_and_look_from_programs(void *argument)
 {
     struct found before, after;
-    assert_int_equal(tri_affinity_pin(sched_getcpu()), TR_OK);
+    assert_int_equal(tri_affinity_pin(0, sched_getcpu()), TR_OK);
     look(&before);
     look_from_programs(argument);
     look(&after);
@@ -427,7 +427,7 @@ use_the_pool(void *argument)
 {
     struct job *jobs = argument;
     uv_loop_t loop;
-    assert_int_equal(tri_affinity_pin(sched_getcpu()), TR_OK);
+    assert_int_equal(tri_affinity_pin(0, sched_getcpu()), TR_OK);
     assert_int_equal(uv_loop_init(&loop), 0);
     tri_thread_start_pool();
     for (unsigned i = 0; i < JOBS; i++)

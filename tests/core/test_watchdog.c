@@ -28,7 +28,6 @@
 
 struct fixture {
     struct tri_runtime *runtime;
-    struct tri_watchdog *watchdog;
     char directory[256];
     char log[300];
     int saved_stderr;
@@ -61,14 +60,14 @@ open_fixture(void **state)
     dup2(log, STDERR_FILENO);
     close(log);
     *state = f;
-    return tri_watchdog_start(f->runtime, LIMIT_MS, &f->watchdog) != TR_OK;
+    return tri_watchdog_start(f->runtime, LIMIT_MS, false) != TR_OK;
 }
 
 static int
 close_fixture(void **state)
 {
     struct fixture *f = *state;
-    tri_watchdog_stop(f->watchdog);
+    tri_watchdog_stop(f->runtime);
     dup2(f->saved_stderr, STDERR_FILENO);
     close(f->saved_stderr);
     tests_directory_remove(f->directory);
@@ -127,8 +126,7 @@ await_stall(struct fixture *f, unsigned worker, uint64_t times)
 static void
 stop_and_read_log(struct fixture *f)
 {
-    tri_watchdog_stop(f->watchdog);
-    f->watchdog = NULL;
+    tri_watchdog_stop(f->runtime);
     FILE *log = fopen(f->log, "r");
     assert_non_null(log);
     f->text[fread(f->text, 1, sizeof(f->text) - 1, log)] = '\0';
@@ -321,13 +319,12 @@ a_stall_is_recorded_in_the_trace(void **state)
     char path[300];
     snprintf(path, sizeof(path), "%s/trace", f->directory);
     struct tr_trace_options options = {.mode = TR_TRACE_FILE, .directory = path};
-    tri_watchdog_stop(f->watchdog);
+    tri_watchdog_stop(f->runtime);
     assert_int_equal(tri_trace_open(&options, WORKERS, &f->runtime->trace), TR_OK);
-    assert_int_equal(tri_watchdog_start(f->runtime, LIMIT_MS, &f->watchdog), TR_OK);
+    assert_int_equal(tri_watchdog_start(f->runtime, LIMIT_MS, false), TR_OK);
     enter(f, 1, "echo", 5);
     assert_true(tests_wait_until(worker_1_stalled, f, TESTS_LIMIT_MS));
-    tri_watchdog_stop(f->watchdog);
-    f->watchdog = NULL;
+    tri_watchdog_stop(f->runtime);
     tri_trace_close(f->runtime->trace);
 
     uint64_t actor_and_tag[] = {ACTOR, 5};
@@ -366,15 +363,15 @@ static void
 stopping_does_not_wait_for_the_next_look(void **state)
 {
     struct fixture *f = *state;
-    struct tri_watchdog *patient;
+    tri_watchdog_stop(f->runtime);
     int threads = tests_threads();
     uint64_t began_ns = uv_hrtime();
-    assert_int_equal(tri_watchdog_start(f->runtime, 3600 * 1000, &patient), TR_OK);
+    assert_int_equal(tri_watchdog_start(f->runtime, 3600 * 1000, false), TR_OK);
     assert_true(tests_wait_until(all_other_threads_sleep, NULL, TESTS_LIMIT_MS));
-    tri_watchdog_stop(patient);
+    tri_watchdog_stop(f->runtime);
     assert_true(uv_hrtime() - began_ns < TESTS_LIMIT_MS * UINT64_C(1000000));
     assert_int_equal(tests_threads(), threads);
-    tri_watchdog_stop(NULL);
+    tri_watchdog_stop(f->runtime);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)

@@ -48,7 +48,7 @@ show(void)
 {
     static const struct tr_behavior exhibitionist = {.name = "exhibitionist", .init = show_all, .receive = ignore};
     static tr_runtime *runtime;
-    struct tr_runtime_options options = {.workers = 2, .unpinned = true};
+    struct tr_runtime_options options = {.workers = 2, .pinning = TR_PINNING_NEVER};
     struct tr_spawn_options place = {.placement = TR_PLACE_WORKER, .worker = 1};
     uv_sem_init(&the.shown, 0);
     if (tr_runtime_start(&options, &runtime) == TR_OK &&

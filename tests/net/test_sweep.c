@@ -821,7 +821,8 @@ run(const struct program *program, unsigned n, unsigned times)
         program->open();
     if (program->from_start)
         fault_plan(FAULT_MEMORY, n, times, ENOMEM);
-    tr_status status = tr_runtime_start(&(struct tr_runtime_options){.workers = 2, .unpinned = true}, &runtime);
+    tr_status status =
+        tr_runtime_start(&(struct tr_runtime_options){.workers = 2, .pinning = TR_PINNING_NEVER}, &runtime);
     hear(status);
     if (status == TR_OK)
         run_in_runtime(program, n, times);

@@ -105,7 +105,7 @@ no_wake_up_is_lost(void **state)
 {
     (void)state;
     tr_runtime *runtime;
-    struct tr_runtime_options options = {.workers = 2, .unpinned = true, .spin_us = -1};
+    struct tr_runtime_options options = {.workers = 2, .pinning = TR_PINNING_NEVER, .spin_us = -1};
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
     tr_ref to = stage_spawn(runtime, &echo, 0, NULL);
     struct outsider outsiders[OUTSIDERS];

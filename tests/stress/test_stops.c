@@ -292,7 +292,7 @@ start(uint32_t *seed)
 {
     made = freed = 0;
     workers = 1 + next_random(seed) % WORKERS_AT_MOST;
-    struct tr_runtime_options options = {.workers = workers, .unpinned = true};
+    struct tr_runtime_options options = {.workers = workers, .pinning = TR_PINNING_NEVER};
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
     struct tr_listen_options listen = {.host = "127.0.0.1", .any_port = true};
     struct tr_server_options server = {.socket.events = &echo_events};

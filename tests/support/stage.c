@@ -12,7 +12,7 @@ tr_runtime *
 stage_open(unsigned workers)
 {
     tr_runtime *runtime = NULL;
-    struct tr_runtime_options options = {.workers = workers, .unpinned = true};
+    struct tr_runtime_options options = {.workers = workers, .pinning = TR_PINNING_NEVER};
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
     return runtime;
 }

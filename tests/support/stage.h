@@ -10,7 +10,7 @@
 #include <troupe/actors/runtime.h>
 #include <troupe/actors/send.h>
 
-/* Starts a runtime with that many workers, unpinned, and fails the test if it does not start. */
+/* Starts a runtime with that many workers, which are not pinned, and fails the test if it does not start. */
 tr_runtime *stage_open(unsigned workers);
 
 /* Stops it; fails the test if anything had to be killed. */

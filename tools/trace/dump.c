@@ -24,6 +24,8 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
+    [ROLE_unpinned] = {true, "worker", NUMBER, "waited_us", NUMBER},
+    [ROLE_pinned] = {true, "worker", NUMBER, "cpu", NUMBER},
     [ROLE_spawn] = {true, "behavior", NAME, "parent", REF},
     [ROLE_init_failed] = {true, "status", STATUS, NULL, NOTHING},
     [ROLE_send] = {true, "tag", NUMBER, "message", MESSAGE},

@@ -43,7 +43,9 @@
     X(socket_timeout)                                                                                                  \
     X(socket_error)                                                                                                    \
     X(socket_close)                                                                                                    \
-    X(socket_again)
+    X(socket_again)                                                                                                    \
+    X(unpinned)                                                                                                        \
+    X(pinned)
 
 enum role {
     ROLE_none,

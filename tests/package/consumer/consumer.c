@@ -55,7 +55,7 @@ run(tr_runtime *runtime)
 int
 main(void)
 {
-    struct tr_runtime_options options = {.workers = 2, .unpinned = true};
+    struct tr_runtime_options options = {.workers = 2, .pinning = TR_PINNING_NEVER};
     tr_runtime *runtime = NULL;
     tr_status status = tr_runtime_start(&options, &runtime);
     if (status == TR_OK)

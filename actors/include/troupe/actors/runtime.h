@@ -18,14 +18,14 @@ typedef struct tr_runtime tr_runtime; /* opaque */
 
 /*
  * Starts the workers. options may be NULL for the defaults. The process ignores SIGPIPE from then on; the workers'
- * threads take no signals. A worker takes four descriptors: where they do not suffice, the process's soft limit of them
- * is raised, for root the hard one too. Threads have names that debuggers, top -H and ps -L show: troupe/0, troupe/1...
- * (the workers), troupe/pool, troupe/lookup, troupe/watchdog and troupe/trace. Owner: the caller's until
- * tr_runtime_stop().
+ * threads take no signals. A worker takes four descriptors, and one more unless it is never pinned: where they do not
+ * suffice, the process's soft limit of them is raised, for root the hard one too. Threads have names that debuggers,
+ * top -H and ps -L show: troupe/0, troupe/1... (the workers), troupe/pool, troupe/lookup, troupe/watchdog and
+ * troupe/trace. Owner: the caller's until tr_runtime_stop().
  * Thread:  setup.
- * Returns: TR_OK; TR_EINVAL (out is NULL); TR_ETOOMANYWORKERS; TR_EBADLIMIT (a number out of range); TR_ENOMEM;
- *          TR_EAGAIN (no more threads); TR_EMFILE (no more descriptors, and the limit cannot be raised); what the trace
- *          directory answers, such as TR_EACCES or TR_EEXIST.
+ * Returns: TR_OK; TR_EINVAL (out is NULL, no such pinning); TR_ETOOMANYWORKERS; TR_EBADLIMIT (a number out of range);
+ *          TR_ENOMEM; TR_EAGAIN (no more threads); TR_EMFILE (no more descriptors, and the limit cannot be raised);
+ *          what the trace directory answers, such as TR_EACCES or TR_EEXIST.
  */
 tr_status tr_runtime_start(const struct tr_runtime_options *options, tr_runtime **out);
 

@@ -21,22 +21,32 @@ enum tr_trace_mode {
 
 struct tr_trace_options {
     enum tr_trace_mode mode;
-    const char *directory; /* made if it does not exist, but not its parents; if it holds a trace already, the first of its
+    const char
+        *directory; /* made if it does not exist, but not its parents; if it holds a trace already, the first of its
                               sub-directories 2, 3, ... that holds none is taken instead. Copied */
-    size_t segment_bytes;  /* of one file; default 1 MiB */
-    unsigned segments;     /* flight: files kept per worker; default 8 */
-    uint64_t limit_bytes;  /* file: of all files together; default 1 GiB */
+    size_t segment_bytes; /* of one file; default 1 MiB */
+    unsigned segments;    /* flight: files kept per worker; default 8 */
+    uint64_t limit_bytes; /* file: of all files together; default 1 GiB */
     int wait_ms; /* longest time that a thread waits for the disk when a file is full; then events are lost, and counted,
                     until the disk has caught up. Default 20, -1: none at all */
+};
+
+/* Whether each worker's thread is pinned to one CPU. The threads of a runtime have different ones while there are free
+ * ones, also of other processes. */
+enum tr_pinning {
+    TR_PINNING_ADAPTIVE, /* while the CPU is ours: a worker that waits for it may run on all CPUs of the program, until the
+                            machine has been quiet for some seconds. Never, where the system does not tell who waits */
+    TR_PINNING_ALWAYS, /* for programs that have the machine, or a set of CPUs, to themselves */
+    TR_PINNING_NEVER,  /* the system places the threads */
 };
 
 struct tr_runtime_options {
     unsigned workers; /* default: the CPUs that this process may use, or the whole CPUs of its control group's quota if
                          those are fewer; at most TR_WORKERS_MAX */
-    bool unpinned;    /* true: the system may move the threads. Pinned threads lose where others use the CPUs */
-    int spin_us;      /* longest wait by polling before a worker sleeps, at most 1000; default 20, -1: sleep at once, as
+    enum tr_pinning pinning; /* default: adaptive */
+    int spin_us;     /* longest wait by polling before a worker sleeps, at most 1000; default 20, -1: sleep at once, as
                          do workers that are more than the CPUs, and all under a quota of fewer CPUs than there are */
-    int watchdog_ms;  /* a callback that holds its worker longer is reported; default 1000, -1: never */
+    int watchdog_ms; /* a callback that holds its worker longer is reported; default 1000, -1: never */
     unsigned
         pool_size; /* threads that tr_offload() has in this process, at most 1024; default: libuv's 4. Only the first
                            runtime of a process can set it */

@@ -40,10 +40,14 @@ struct tri_thread_time {
     bool runnable;      /* now: it runs, or waits for a CPU */
     uint64_t ran_ns;    /* on a CPU, since it began */
     uint64_t waited_ns; /* for a CPU; a wait counts when it is over */
+    uint64_t turns;     /* how many times it was given one */
 };
 
 /* What the system knows of a thread of this process; not known: it does not tell. Thread: any. */
 void tri_thread_time(int number, struct tri_thread_time *out);
+
+/* The CPU on which a thread of this process runs, or ran last; -1: the system does not tell. Thread: any. */
+int tri_thread_cpu(int number);
 
 /*
  * Does a thread of this process sleep in epoll's wait for that descriptor? true: it does, or the system does not tell.

@@ -40,7 +40,10 @@ struct tri_trace_event {
     X(TRI_TRACE_CORE + 4, wake, "a worker's sleep is over")                                                            \
     X(TRI_TRACE_CORE + 5, stall,                                                                                       \
       "the watchdog found actor in one callback for arg ms; message is the tag it handles. Actor 0: libuv callbacks")  \
-    X(TRI_TRACE_CORE + 6, lane_full, "the lane to worker arg is full, messages wait on this side")
+    X(TRI_TRACE_CORE + 6, lane_full, "the lane to worker arg is full, messages wait on this side")                     \
+    X(TRI_TRACE_CORE + 7, unpinned,                                                                                    \
+      "worker arg may run on all CPUs of the program: it waited for its own for message us in a tenth of a second")    \
+    X(TRI_TRACE_CORE + 8, pinned, "worker arg is pinned again, to CPU message")
 
 enum {
 #define TRI_TRACE_ID(id, name, doc) TRI_TRACE_CORE_##name = id,

@@ -90,7 +90,6 @@ struct tri_worker {
     void (*guest_close)(struct tri_worker *worker);
     struct tri_trace_stream *trace; /* NULL: nothing is recorded */
     unsigned index;
-    int cpu; /* -1: not pinned */
     uv_thread_t thread;
     int thread_number; /* the system's, for the watchdog; 0: not known. Atomic */
 
@@ -116,6 +115,9 @@ struct tri_worker {
     alignas(TRI_CACHE_PAIR) struct tri_worker_activity activity;
     struct tri_worker_counters counters;
 
+    /* Setup, and the watchdog's. */
+    int cpu; /* that is claimed to pin it to; -1: none */
+
     /* Any thread. */
     alignas(TRI_CACHE_PAIR) unsigned bell; /* doorbell.h */
     uv_async_t wakeup;                     /* others may only uv_async_send() it */
@@ -124,6 +126,8 @@ struct tri_worker {
     unsigned lanes_open;                     /* those that are not NULL */
     alignas(TRI_CACHE_PAIR) uint32_t coming; /* actors that others are spawning here: see actors/spawn.c */
     uint32_t held;                           /* messages that other workers hold for this one beyond its full lanes */
+    unsigned mask_held;                      /* mask.h */
+    unsigned dozes;                          /* 1: it sleeps, and will ring the watchdog first thing: watchdog.h */
 };
 
 /* All workers of one runtime. */
@@ -135,10 +139,12 @@ struct tri_runtime {
     struct tri_trace *trace; /* NULL: nothing is recorded */
     void *host;              /* the layer's own */
     struct tri_watchdog *watchdog;
+    bool begins_pinned; /* the workers do */
     uint64_t ticks_per_ms;
 
     /* Any thread. */
     alignas(TRI_CACHE_PAIR) unsigned phase; /* enum tri_phase; only grows */
+    unsigned watchdog_rests;                /* 1: who sleeps shall doze: watchdog.h. Written by the watchdog's thread */
 
     /* Under the lock, for the end. */
     uv_mutex_t lock;

@@ -837,11 +837,11 @@ run(const struct program *program, unsigned n, unsigned times)
     return met;
 }
 
-/* A word that is owed is tried again: so the next ones fail, too, or hundreds of them. */
+/* A word that is owed is tried again, in each turn: so many fail in a row. */
 static void
 sweep(const struct program *program)
 {
-    static const unsigned bursts[] = {1, 5, 200};
+    static const unsigned bursts[] = {1, 50};
     for (size_t i = 0; i < sizeof(bursts) / sizeof(bursts[0]); i++) {
         unsigned n = 1;
         while (n < MOST && run(program, n, bursts[i]))

@@ -2,9 +2,9 @@
  * The end of a socket.
  *
  * Since libuv's handle lies in the actor's state an ending has two steps: destroyed, when the descriptor is closed and
- * nothing is read or written any more; closed, when libuv has let go of the handle: there error, the callbacks of lost
- * writes and close are given, and then the actor ends, unless it is kept or connected anew. A socket that never had a
- * descriptor is closed in the next turn.
+ * nothing is read or written any more: error is given when the callback that did it has returned; closed, when libuv
+ * has let go of the handle: there the callbacks of lost writes and close are given, and then the actor ends, unless it
+ * is kept or connected anew. A socket that never had a descriptor is closed in the next turn.
  *
  * The actor ends in tri_socket_end_actor() alone, once libuv has no handle and the list of later work no entry of it:
  * the entry is run first, and comes back here (GONE).
@@ -25,7 +25,7 @@
 static void
 free_parts(tr_socket *socket)
 {
-    tri_writer_drop(socket);
+    tri_callbacks_drop(socket);
     tri_pipe_closed(socket);
     if (!tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
         tri_connect_free(socket);
@@ -58,7 +58,8 @@ end_silently(tr_socket *socket)
         tri_share_ended(share);
 }
 
-#define THE_END (TRI_STEP(ERROR) | TRI_STEP(LOST) | TRI_STEP(CLOSE))
+#define DESTROYED_STEPS (TRI_STEP(ENDS) | TRI_STEP(ERROR))
+#define CLOSED_STEPS (TRI_STEP(LOST) | TRI_STEP(CLOSE))
 
 static void
 on_closed(uv_handle_t *handle)
@@ -68,7 +69,7 @@ on_closed(uv_handle_t *handle)
     if (tri_socket_is(socket, TRI_SOCKET_SILENT))
         end_silently(socket);
     else
-        tri_socket_step_now(socket, THE_END, TRI_TAG_ON_CLOSED);
+        tri_socket_step_now(socket, CLOSED_STEPS, TRI_TAG_ON_CLOSED);
 }
 
 /* Its peer learns that it is over, whoever else has the descriptor. */
@@ -104,14 +105,14 @@ tri_socket_close(tr_socket *socket, tr_status status, int system, enum tri_socke
     if (status < 0) {
         socket->flags |= TRI_SOCKET_FAILED;
         socket->error = status;
-        socket->error_system = (uint16_t)system;
-        socket->error_call = (uint8_t)call & 0x0f; /* as wide as the field */
+        socket->error_system = (uint16_t)system & 0x0fff; /* as wide as the fields */
+        socket->error_call = (uint8_t)call & 0x07;
     }
-    if (tri_socket_is(socket, TRI_SOCKET_CONNECTED))
-        tri_writer_fail_ends(socket, status < 0 ? status : TR_EDESTROYED);
     socket->flags |= TRI_SOCKET_DESTROYED;
     socket->flags &= ~(uint32_t)(TRI_SOCKET_CONNECTING | TRI_SOCKET_READING | TRI_SOCKET_WRITING);
-    tri_idle_end(socket);
+    if (tri_socket_is(socket, TRI_SOCKET_FAILED) || socket->writer != NULL)
+        tri_socket_due(socket, DESTROYED_STEPS);
+    tri_idle_forget(socket);
     tri_retry_end(socket);
     tri_reader_drop(socket);
     if (tri_socket_is(socket, TRI_SOCKET_HANDLE)) {
@@ -119,7 +120,7 @@ tri_socket_close(tr_socket *socket, tr_status status, int system, enum tri_socke
     } else {
         if (!tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
             tri_connect_free(socket);
-        tri_socket_due(socket, THE_END);
+        tri_socket_due(socket, CLOSED_STEPS);
     }
 }
 
@@ -147,6 +148,7 @@ tri_socket_again(tr_socket *socket)
     socket->flags &= ~(uint32_t)(TRI_SOCKET_CONNECTED | TRI_SOCKET_PEER_ENDED | TRI_SOCKET_ENDING | TRI_SOCKET_ENDED |
                                  TRI_SOCKET_DESTROYED | TRI_SOCKET_FAILED | TRI_SOCKET_OWES_DRAIN | TRI_SOCKET_CLOSED |
                                  TRI_SOCKET_RESETS);
+    socket->begun = socket->end_told = socket->ends_first = socket->unreadable = 0;
     socket->bytes_read = socket->bytes_written = 0;
     if (socket->extra == NULL)
         return;

@@ -207,6 +207,9 @@ take_order(tr_socket *socket, const struct tr_connect_options *options)
     if (status != TR_OK)
         return status;
     socket->flags |= TRI_SOCKET_CONNECTING;
+    socket->begun = 1;
+    socket->ends_first = tri_socket_is(socket, TRI_SOCKET_ENDING);
+    socket->flags &= ~(uint32_t)TRI_SOCKET_ENDING;
     tri_socket_count_live(socket);
     tri_idle_moved(socket);
     return TR_OK;
@@ -337,6 +340,7 @@ connected(tr_socket *socket)
 {
     tri_connect_free(socket);
     socket->flags &= ~(uint32_t)TRI_SOCKET_CONNECTING;
+    tri_socket_count_live(socket); /* a connection that is being made keeps the program alive also in the background */
     tri_socket_apply_options(socket);
     if (socket->writer != NULL)
         socket->writer->waited = socket->writer->queue.first != NULL;

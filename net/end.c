@@ -2,7 +2,7 @@
  * Holding writes back, and ending our side.
  *
  * Ending is noted, and done by the step FIN when the queue is empty. Who wants to be told of it waits in a list of its
- * own, since the end comes after all bytes, whoever wrote them.
+ * own, since the end comes after all bytes, whoever wrote them (callbacks.c).
  */
 #include "writer.h"
 
@@ -47,6 +47,15 @@ tr_socket_uncork(tr_socket *socket)
 
 /* Ending. */
 
+/* As in Node a socket that was destroyed without an error takes our end: what is written now is written after it. */
+static tr_status
+end_destroyed(tr_socket *socket)
+{
+    if (!tri_socket_is(socket, TRI_SOCKET_FAILED))
+        socket->flags |= TRI_SOCKET_ENDING;
+    return TR_EDESTROYED;
+}
+
 tr_status
 tr_socket_end(tr_socket *socket)
 {
@@ -54,7 +63,7 @@ tr_socket_end(tr_socket *socket)
     if (socket == NULL)
         return TR_EINVAL;
     if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
-        return TR_EDESTROYED;
+        return end_destroyed(socket);
     if (!tri_socket_is(socket, TRI_SOCKET_ENDING)) {
         if (tri_writer_is_corked(socket))
             uncork_all(socket);
@@ -64,54 +73,62 @@ tr_socket_end(tr_socket *socket)
     return TR_OK;
 }
 
+/* A slice without an address is none: only the end is asked for. One of no bytes is a write of nothing. */
+static tr_status
+write_last(tr_socket *socket, tr_slice slice)
+{
+    if (slice.data == NULL && slice.size == 0)
+        return TR_OK;
+    return tri_order_write(socket, &(struct tri_order){.slice = slice, .keep = tri_slice_keep, .is_last = true});
+}
+
 tr_status
 tr_socket_end_with(tr_socket *socket, tr_slice slice)
 {
     TRI_CHECK_SOCKET(socket);
-    tr_status status =
-        tri_order_write(socket, &(struct tri_order){.slice = slice, .keep = tri_slice_keep, .is_last = true});
-    if (status >= TR_OK)
-        tr_socket_end(socket);
-    return status;
-}
-
-/* Without a last write: who asks to be told of an end that is over, or never comes, is told so. */
-static tr_status
-refuse_end(tr_socket *socket, const struct tri_order *order)
-{
-    bool destroyed = tri_socket_is(socket, TRI_SOCKET_DESTROYED);
-    tr_status reason = TR_EALREADYFINISHED;
-    if (!tri_socket_is(socket, TRI_SOCKET_ENDED))
-        reason = tri_socket_is(socket, TRI_SOCKET_FAILED) ? socket->error : TR_EDESTROYED;
-    if (tri_socket_is(socket, TRI_SOCKET_GONE))
-        return TR_EDESTROYED;
-    tr_status outcome = tri_order_tell(socket, order, reason);
-    return outcome == TR_OK && destroyed ? TR_EDESTROYED : outcome;
-}
-
-/* May our side be ended with this? TR_OK: it may, or is ending already. */
-static tr_status
-check_end(tr_socket *socket, const struct tri_order *order)
-{
-    if (order->slice.size > 0)
-        return tri_order_check(socket, order, order->slice.size);
-    return tri_socket_is(socket, TRI_SOCKET_DESTROYED) ? refuse_end(socket, order) : TR_OK;
-}
-
-/* The last write, then the end, of which `end` is to be told. */
-static tr_status
-write_last(tr_socket *socket, const struct tri_order *order, struct tri_write *end)
-{
-    tr_status status = order->slice.size > 0 ? tr_socket_write_slice(socket, order->slice) : TR_OK;
-    if (status == TR_ENOMEM || (status < TR_OK && !tri_socket_is(socket, TRI_SOCKET_DESTROYED))) {
-        tri_queue_entry_free(socket, end);
-        tri_queue_give_back(socket);
+    if (socket == NULL)
+        return TR_EINVAL;
+    tr_status status = write_last(socket, slice);
+    if (status < TR_OK)
         return status;
-    }
-    tri_queue_append(&tri_queue_writer(socket)->ends, end);
-    if (status >= TR_OK)
-        tr_socket_end(socket);
+    tr_status outcome = tr_socket_end(socket);
+    return outcome == TR_OK ? status : outcome;
+}
+
+/* The last write was refused because our side had ended, or the socket was destroyed: so is the end. */
+static tr_status
+refuse_end(tr_socket *socket, struct tri_write *end, bool was_ending, tr_status status)
+{
+    tri_callback_put(socket, end, was_ending ? TR_EWRITEAFTEREND : TR_EDESTROYED);
     return status;
+}
+
+/* There is no last write, or it was taken. */
+static tr_status
+end_then(tr_socket *socket, struct tri_write *end, tr_status status)
+{
+    if (tri_socket_is(socket, TRI_SOCKET_ENDED)) {
+        tri_callback_put(socket, end, TR_EALREADYFINISHED);
+        return tri_socket_is(socket, TRI_SOCKET_DESTROYED) ? TR_EDESTROYED : TR_OK;
+    }
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED)) {
+        tri_callback_put(socket, end, TR_EDESTROYED);
+        return end_destroyed(socket);
+    }
+    tri_callback_wait_for_end(socket, end);
+    tr_socket_end(socket);
+    return status;
+}
+
+/* Where the callback of an end goes: the table in callbacks.c. */
+static tr_status
+settle_end(tr_socket *socket, struct tri_write *end, bool was_ending, tr_status status)
+{
+    if (tri_callbacks_is_failing(socket)) {
+        tri_callback_wait_for_end(socket, end);
+        return status < TR_OK ? status : TR_EDESTROYED;
+    }
+    return status < TR_OK ? refuse_end(socket, end, was_ending, status) : end_then(socket, end, status);
 }
 
 tr_status
@@ -122,12 +139,17 @@ tr_socket_end_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *
         return TR_EINVAL;
     if (done == NULL)
         return tr_socket_end_with(socket, slice);
-    struct tri_order order = {slice, tri_slice_keep, done, argument, true};
-    tr_status status = check_end(socket, &order);
-    if (status != TR_OK)
-        return status;
-    if (tri_socket_is(socket, TRI_SOCKET_ENDED))
-        return refuse_end(socket, &order);
+    if (tri_socket_is(socket, TRI_SOCKET_GONE))
+        return TR_EDESTROYED;
+    bool was_ending = tri_socket_is(socket, TRI_SOCKET_ENDING);
     struct tri_write *end = tri_queue_entry(socket, done, argument);
-    return end != NULL ? write_last(socket, &order, end) : TR_ENOMEM;
+    if (end == NULL)
+        return TR_ENOMEM;
+    tr_status status = write_last(socket, slice);
+    if (tri_write_is_untold(status) || (status < TR_OK && !tri_socket_is(socket, TRI_SOCKET_DESTROYED))) {
+        tri_queue_entry_free(socket, end);
+        tri_queue_give_back(socket);
+        return status;
+    }
+    return settle_end(socket, end, was_ending, status);
 }

@@ -87,6 +87,17 @@ tri_idle_end(tr_socket *socket)
     socket->flags &= ~(uint32_t)TRI_SOCKET_IDLE;
 }
 
+/* The connection is over, and as in Node its timeout with it. */
+void
+tri_idle_forget(tr_socket *socket)
+{
+    if (!tri_socket_is(socket, TRI_SOCKET_TIMED))
+        return;
+    tri_idle_end(socket);
+    socket->extra->timeout_ms = 0;
+    socket->flags &= ~(uint32_t)TRI_SOCKET_TIMED;
+}
+
 tr_status
 tri_idle_set(tr_socket *socket, uint64_t timeout_ms)
 {

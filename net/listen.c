@@ -65,7 +65,7 @@ listen_on_server(tr_server *server, const struct tr_listen_options *options)
         return TR_EINVAL;
     struct tri_endpoint *endpoint = other->listener.endpoint;
     if (endpoint == NULL)
-        return TR_ENOTLISTENING;
+        return TR_ENOADDRESS;
     if (listen(endpoint->fd, tri_listen_backlog(options)) != 0)
         tri_server_failed(server, tri_status_from_errno(errno), errno, "listen");
     else

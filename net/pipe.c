@@ -116,7 +116,7 @@ on_other_closed(tr_socket *first, uint64_t number, bool failed)
     if (pipe == NULL || pipe->number != number)
         return;
     free(take_pipe(first));
-    if (tri_socket_is(first, TRI_SOCKET_PEER_ENDED | TRI_SOCKET_DESTROYED))
+    if (tri_socket_is_read_out(first) || tri_socket_is(first, TRI_SOCKET_DESTROYED))
         return;
     if (failed && !tri_socket_is(first, TRI_SOCKET_ENDING)) {
         tri_socket_close(first, TR_EPIPE, 0, TRI_CALL_WRITE);
@@ -387,7 +387,7 @@ tri_pipe_closed(tr_socket *socket)
 {
     if (socket->extra == NULL)
         return;
-    if (tri_socket_is(socket, TRI_SOCKET_PEER_ENDED)) {
+    if (tri_socket_is_read_out(socket)) {
         tri_pipe_end(socket); /* all of it went through, though it was closed before the end was told */
     } else if (socket->extra->pipe != NULL) {
         cut(socket, take_pipe(socket), true);
@@ -492,7 +492,7 @@ tr_socket_pipe(tr_socket *from, tr_ref to, const struct tr_pipe_options *options
         tri_pipe_data(from, undecoded);
     tr_slice_release(undecoded);
     tr_socket_resume(from);
-    if (tri_socket_is(from, TRI_SOCKET_PEER_ENDED))
+    if (tri_socket_is_read_out(from))
         tri_socket_due(from, TRI_STEP(AFTER_END)); /* the end was told already: it goes on to the second alone */
     return TR_OK;
 }

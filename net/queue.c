@@ -1,13 +1,8 @@
 /*
- * The queue of a socket's writes, and the callbacks that are due.
+ * The queue of a socket's writes.
  *
- * A socket has a struct tri_writer only while something waits. An entry stands in one list at a time:
- *
- *   queue  bytes, files and descriptors that the kernel has not taken yet
- *   ends   nothing but callbacks, which wait for the end of our side
- *   told   over, one way or the other: the callback is to be called in the step TELL, or where the end of the socket
- *          says
- *   late   likewise, after the error event
+ * A socket has a struct tri_writer only while something waits. An entry stands in one list at a time: in the queue are
+ * the bytes, files and descriptors that the kernel has not taken yet; the others are callbacks.c's.
  */
 #include "writer.h"
 
@@ -25,6 +20,15 @@ tri_queue_append(struct tri_writes *list, struct tri_write *write)
     else
         list->last->next = write;
     list->last = write;
+}
+
+void
+tri_queue_prepend(struct tri_writes *list, struct tri_write *write)
+{
+    write->next = list->first;
+    if (list->first == NULL)
+        list->last = write;
+    list->first = write;
 }
 
 struct tri_write *
@@ -92,9 +96,9 @@ tri_queue_put(tr_socket *socket, struct tri_write *write)
     tri_idle_moved(socket);
 }
 
-/* The first of the queue is over: its callback is due, or it goes. */
+/* The first of the queue is over: its callback is to be called from that list, or it goes. */
 void
-tri_queue_finish_first(tr_socket *socket, tr_status status)
+tri_queue_finish_first(tr_socket *socket, tr_status status, struct tri_writes *list)
 {
     struct tri_writer *writer = socket->writer;
     struct tri_write *write = tri_queue_take_first(&writer->queue);
@@ -104,96 +108,8 @@ tri_queue_finish_first(tr_socket *socket, tr_status status)
     writer->unfinished -= write->whole;
     tr_slice_release(write->slice);
     write->status = status;
-    if (write->done == NULL) {
+    if (write->done != NULL)
+        tri_queue_append(list, write);
+    else
         tri_queue_entry_free(socket, write);
-        return;
-    }
-    tri_queue_append(&writer->told, write);
-    socket->due |= TRI_STEP(TELL);
-}
-
-static void
-tell(tr_socket *socket, struct tri_write *write)
-{
-    if (!tri_socket_is(socket, TRI_SOCKET_SILENT) || write->done == tri_remote_written)
-        write->done(socket, write->argument, write->status);
-    tri_queue_entry_free(socket, write);
-}
-
-void
-tri_writer_tell(tr_socket *socket)
-{
-    if (socket->writer == NULL)
-        return;
-    struct tri_writes told = socket->writer->told;
-    socket->writer->told.first = NULL;
-    tri_queue_give_back(socket);
-    while (told.first != NULL)
-        tell(socket, tri_queue_take_first(&told));
-}
-
-void
-tri_writer_tell_first(tr_socket *socket)
-{
-    if (socket->writer == NULL || socket->writer->told.first == NULL)
-        return;
-    struct tri_write *write = tri_queue_take_first(&socket->writer->told);
-    tri_queue_give_back(socket);
-    tell(socket, write);
-}
-
-static void
-finish_ends(tr_socket *socket, tr_status status)
-{
-    struct tri_writer *writer = socket->writer;
-    while (writer->ends.first != NULL) {
-        struct tri_write *end = tri_queue_take_first(&writer->ends);
-        end->status = status;
-        tri_queue_append(&writer->told, end);
-        socket->due |= TRI_STEP(TELL);
-    }
-}
-
-void
-tri_writer_ended(tr_socket *socket)
-{
-    if (socket->writer != NULL)
-        finish_ends(socket, TR_OK);
-}
-
-void
-tri_writer_after_error(tr_socket *socket)
-{
-    struct tri_writer *writer = socket->writer;
-    while (writer != NULL && writer->late.first != NULL)
-        tri_queue_append(&writer->told, tri_queue_take_first(&writer->late));
-}
-
-void
-tri_writer_fail(tr_socket *socket, tr_status first, tr_status others)
-{
-    if (socket->writer == NULL)
-        return;
-    socket->writer->corked = 0;
-    if (!tri_writer_is_empty(socket))
-        tri_queue_finish_first(socket, first);
-    while (!tri_writer_is_empty(socket))
-        tri_queue_finish_first(socket, others);
-    finish_ends(socket, others);
-}
-
-void
-tri_writer_fail_ends(tr_socket *socket, tr_status status)
-{
-    if (socket->writer != NULL && tri_writer_is_empty(socket))
-        finish_ends(socket, status);
-}
-
-void
-tri_writer_drop(tr_socket *socket)
-{
-    socket->flags |= TRI_SOCKET_SILENT;
-    tri_writer_after_error(socket);
-    tri_writer_fail(socket, TR_EDESTROYED, TR_EDESTROYED);
-    tri_writer_tell(socket);
 }

@@ -332,6 +332,14 @@ meet_error(tr_socket *socket)
         on_end(socket);
 }
 
+/* As in Node what a read has made due comes before the next read. */
+static bool
+goes_on(tr_socket *socket)
+{
+    tri_socket_do_steps(socket);
+    return tri_socket_is(socket, TRI_SOCKET_READING);
+}
+
 void
 tri_reader_readable(tr_socket *socket, bool failing)
 {
@@ -342,6 +350,8 @@ tri_reader_readable(tr_socket *socket, bool failing)
             return;
         if (outcome == EMPTIED && failing)
             meet_error(socket);
+        else if (outcome == MORE && tri_socket_has_steps(socket) && !goes_on(socket))
+            return;
         else if (tri_events_stand_still(socket))
             return;
     }
@@ -367,7 +377,7 @@ waits(const struct tri_extra *extra)
 void
 tri_reader_begin(tr_socket *socket)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_READING | TRI_SOCKET_PEER_ENDED) || !tri_socket_is_open(socket))
+    if (tri_socket_is(socket, TRI_SOCKET_READING) || tri_socket_is_read_out(socket) || !tri_socket_is_open(socket))
         return;
     if (TRI_UNLIKELY(socket->extra != NULL) && waits(socket->extra))
         return;

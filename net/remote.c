@@ -718,7 +718,7 @@ set_owner(tr_socket *socket, tr_ref actor, uint64_t credit)
 static tr_status
 begin_pipe(tr_socket *socket, struct pipe_order *order)
 {
-    bool over = tri_socket_is(socket, TRI_SOCKET_PEER_ENDED);
+    bool over = tri_socket_is_read_out(socket);
     tr_status status = tr_socket_pipe(socket, order->to, &order->options);
     if (status != TR_OK && !order->options.keep_open)
         tri_pipe_never(&order->word, order->to, status == TR_EDESTROYED && over ? TRI_PIPE_OVER : TRI_PIPE_FAILED);

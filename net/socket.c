@@ -237,7 +237,8 @@ tri_socket_open(tr_socket *socket, int fd, unsigned sides)
     socket->fd = fd;
     socket->holding = TRI_HOLDING_UNKNOWN;
     socket->flags |= TRI_SOCKET_HANDLE | TRI_SOCKET_CONNECTED;
-    socket->flags |= (sides & TR_READABLE) == 0 ? TRI_SOCKET_PEER_ENDED : 0;
+    socket->begun = 1;
+    socket->unreadable = (sides & TR_READABLE) == 0;
     socket->flags |= (sides & TR_WRITABLE) == 0 ? TRI_SOCKET_ENDING | TRI_SOCKET_ENDED : 0;
     tri_socket_count_live(socket);
     tri_idle_moved(socket);
@@ -308,7 +309,7 @@ tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_o
     fcntl(fd, F_SETFD, fcntl(fd, F_GETFD) | FD_CLOEXEC);
     socket->records = keeps_records(fd);
     tri_socket_apply_options(socket);
-    tri_socket_due(socket, TRI_STEP(READ) | TRI_STEP(FIN));
+    tri_socket_due(socket, TRI_STEP(READ));
     *out = socket;
     return TR_OK;
 }
@@ -336,8 +337,9 @@ void
 tri_socket_count_live(tr_socket *socket)
 {
     bool is = tri_socket_is(socket, TRI_SOCKET_LIVE);
-    bool shall = tri_socket_is(socket, TRI_SOCKET_CONNECTING | TRI_SOCKET_CONNECTED) &&
-                 !tri_socket_is(socket, TRI_SOCKET_CLOSED | TRI_SOCKET_BACKGROUND);
+    bool shall = tri_socket_is(socket, TRI_SOCKET_CONNECTING) ||
+                 (tri_socket_is(socket, TRI_SOCKET_CONNECTED) &&
+                  !tri_socket_is(socket, TRI_SOCKET_CLOSED | TRI_SOCKET_BACKGROUND));
     if (is == shall)
         return;
     socket->flags ^= TRI_SOCKET_LIVE;
@@ -361,7 +363,7 @@ receive(tr_actor *self, void *state, tr_message *message)
     else if (socket->events->message != NULL &&
              (!tri_socket_is(socket, TRI_SOCKET_DESTROYED) || tri_socket_is(socket, TRI_SOCKET_CLOSED)))
         socket->events->message(socket, message);
-    tri_socket_settle(socket);
+    tri_socket_settle_mail(socket);
 }
 
 /* Behaviors: they differ in how the actor begins. */

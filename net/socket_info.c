@@ -127,7 +127,7 @@ tr_socket_ready_state(const tr_socket *socket)
         return TR_STATE_CLOSED;
     if (tri_socket_is(socket, TRI_SOCKET_CONNECTING))
         return TR_STATE_OPENING;
-    bool readable = !tri_socket_is(socket, TRI_SOCKET_PEER_ENDED);
+    bool readable = !tri_socket_is_read_out(socket);
     bool writable = !tri_socket_is(socket, TRI_SOCKET_ENDING);
     if (readable)
         return writable ? TR_STATE_OPEN : TR_STATE_READ_ONLY;

@@ -8,7 +8,8 @@
  *   events.c      telling: a callback, or a message to the owner
  *   reader.c      from the kernel to `data` and `end`; pause and resume; held.c: what could not be given yet
  *   writer.c      `write`; write_special.c: many slices, files, descriptors; end.c: cork and end
- *   queue.c       what waits to be written, and the callbacks; transmit.c: from there to the kernel
+ *   queue.c       what waits to be written; transmit.c: from there to the kernel
+ *   callbacks.c   of writes and ends: in which order, and with what
  *   connect.c     look-up and connect; start.c: when that begins, of an order from afar
  *   deal.c        accepted connections
  *   retry.c       writing again after a lack of memory
@@ -95,10 +96,12 @@ enum tri_socket_step {
     TRI_STEP_AFTER_END, /* our side ends with the peer's */
     TRI_STEP_FIN,       /* our side has ended: FIN, or closing */
     TRI_STEP_TIMEOUT,   /* `timeout` */
-    TRI_STEP_ERROR,     /* the descriptor is closed: `error` */
-    TRI_STEP_LOST,      /* callbacks of writes that are lost with it */
+    TRI_STEP_ENDS,      /* it is destroyed: callbacks that come before `error` */
+    TRI_STEP_ERROR,     /* `error` */
+    TRI_STEP_LATE,      /* callbacks of what was refused since it is destroyed */
+    TRI_STEP_LOST,      /* the descriptor is closed: callbacks of what was lost with it */
     TRI_STEP_CLOSE,     /* `close` */
-    TRI_STEP_AFTER,     /* callbacks of writes that waited for a connection which never came */
+    TRI_STEP_AFTER,     /* callbacks that come after it */
     TRI_STEP_OVER,      /* the end of this life */
     TRI_STEPS,
 };
@@ -140,17 +143,22 @@ struct tr_socket {
     struct tri_later later;
     uint64_t bytes_read;
     uint64_t bytes_written;
-    uint32_t flags;         /* enum tri_socket_flag */
-    uint32_t due;           /* bits of enum tri_socket_step, TRI_DUE_PUSH */
-    tr_status error;        /* if FAILED */
-    uint16_t error_system;  /* an errno */
-    uint8_t error_call : 4; /* enum tri_socket_call */
-    uint8_t holding : 3;    /* enum tri_holding */
-    uint8_t records : 1;    /* SOCK_SEQPACKET: what does not fit into a read is lost */
-    uint8_t polled;         /* what libuv waits for: bits of enum uv_poll_event */
-    int fd;                 /* -1: none */
-    uint32_t moved_ms;      /* TIMED: when bytes last moved, on the clock of core/delay.h */
-    uv_poll_t poll;         /* HANDLE */
+    uint32_t flags;             /* enum tri_socket_flag */
+    uint32_t due;               /* bits of enum tri_socket_step, TRI_DUE_PUSH */
+    tr_status error;            /* if FAILED */
+    uint16_t error_system : 12; /* an errno */
+    uint16_t begun : 1;         /* it connects, or has a descriptor, or had: of this life */
+    uint16_t unreadable : 1;    /* it was given without its readable side */
+    uint16_t end_told : 1;      /* `end` was given */
+    uint16_t ends_first : 1;    /* our side was ended before tr_socket_connect() */
+    uint8_t error_call : 3;     /* enum tri_socket_call */
+    uint8_t holding : 2;        /* enum tri_holding */
+    uint8_t records : 1;        /* SOCK_SEQPACKET: what does not fit into a read is lost */
+    uint8_t turns : 2;          /* for which what is due has waited for messages */
+    uint8_t polled;             /* what libuv waits for: bits of enum uv_poll_event */
+    int fd;                     /* -1: none */
+    uint32_t moved_ms;          /* TIMED: when bytes last moved, on the clock of core/delay.h */
+    uv_poll_t poll;             /* HANDLE */
 };
 
 /* What most sockets do not need. */
@@ -236,7 +244,7 @@ void tri_socket_leave(tr_socket *socket, struct tri_actor_frame frame);
 /* These steps are to be done, as soon as the socket's callbacks have returned. */
 void tri_socket_due(tr_socket *socket, uint32_t steps);
 
-/* The same from a callback of libuv: now, if the socket is not waiting for its owner. */
+/* The same from a callback of libuv: now, if the socket is not waiting for its owner and no message waits for it. */
 void tri_socket_step_now(tr_socket *socket, uint32_t steps, uint32_t tag);
 
 /* Connecting begins in the next turn, when the callback that calls tr_socket_connect() has returned. */
@@ -247,6 +255,19 @@ void tri_socket_poll(tr_socket *socket);
 
 /* Does what is due at the end of a bracket. */
 void tri_socket_settle(tr_socket *socket);
+
+/* The same at the end of a message: what another actor does in one callback is one bracket, as a callback of the
+ * socket's own would be, so with more messages waiting what is due waits for the last of them. */
+void tri_socket_settle_mail(tr_socket *socket);
+
+/* Does what is due, within a bracket. */
+void tri_socket_do_steps(tr_socket *socket);
+
+static inline bool
+tri_socket_has_steps(const tr_socket *socket)
+{
+    return (socket->due & TRI_ALL_STEPS) != 0;
+}
 
 /* Ends our side because the peer has ended, unless the user wants to do that. */
 void tri_socket_end_with_peer(tr_socket *socket);
@@ -288,6 +309,13 @@ static inline bool
 tri_socket_is_open(const tr_socket *socket)
 {
     return (socket->flags & (TRI_SOCKET_CONNECTED | TRI_SOCKET_DESTROYED)) == TRI_SOCKET_CONNECTED;
+}
+
+/* Nothing more comes from the peer: it has ended, or is not heard at all. */
+static inline bool
+tri_socket_is_read_out(const tr_socket *socket)
+{
+    return tri_socket_is(socket, TRI_SOCKET_PEER_ENDED) || socket->unreadable;
 }
 
 static inline void
@@ -396,7 +424,7 @@ void tri_reader_peer_gone(tr_socket *socket);
 /* The end: gives what was incomplete. */
 void tri_reader_last(tr_socket *socket);
 
-/* queue.c, transmit.c */
+/* transmit.c */
 
 /* The kernel has room, or the connection is there: sends what waits. */
 void tri_writer_flush(tr_socket *socket);
@@ -404,28 +432,37 @@ void tri_writer_flush(tr_socket *socket);
 /* The kernel sends what it holds for bytes that have not come. */
 void tri_writer_push(tr_socket *socket);
 
-/* Calls the callbacks that are due. */
-void tri_writer_tell(tr_socket *socket);
-
-/* Our side has ended: the callbacks of those who wait for that are due. */
-void tri_writer_ended(tr_socket *socket);
-
-/* The first write that waits has failed so, and so have all others: their callbacks get it, when they are told. */
-void tri_writer_fail(tr_socket *socket, tr_status first, tr_status others);
-
-/* The error event is over: whoever is to be told after it may be told. */
-void tri_writer_after_error(tr_socket *socket);
-
-/* The socket is being destroyed: who waits for nothing but the end of our side is told before the error. */
-void tri_writer_fail_ends(tr_socket *socket, tr_status status);
-
 /* What waited for the connection is sent now. Its first callback comes before `ready`, as in Node, and so does its
  * drain if it was alone. */
 void tri_writer_begin(tr_socket *socket);
-void tri_writer_tell_first(tr_socket *socket);
+
+/* callbacks.c, which says when each of these is */
+
+void tri_callbacks_told(tr_socket *socket);
+void tri_callbacks_first(tr_socket *socket); /* the first of told */
+void tri_callbacks_ends(tr_socket *socket);
+void tri_callbacks_late(tr_socket *socket);
+void tri_callbacks_lost(tr_socket *socket);
+void tri_callbacks_after(tr_socket *socket);
+
+/* Destroying is about to be told: nothing of tri_callbacks_ends() has been. */
+static inline bool
+tri_callbacks_before_error(const tr_socket *socket)
+{
+    return (socket->due & TRI_STEP(ENDS)) != 0;
+}
+
+/* Our side has ended: the callbacks of those who wait for that are due. */
+void tri_callbacks_ended(tr_socket *socket);
+
+/* The first write that waits has failed so, and so have all others and the ends: their callbacks are due. */
+void tri_callbacks_fail(tr_socket *socket, tr_status first, tr_status others);
+
+/* The same, but they are called now. */
+void tri_callbacks_lose(tr_socket *socket, tr_status first, tr_status others);
 
 /* Drops everything that waits; only those who asked from a distance get a word. */
-void tri_writer_drop(tr_socket *socket);
+void tri_callbacks_drop(tr_socket *socket);
 
 /* connect.c */
 tr_status tri_connect_check(const struct tr_connect_options *options, enum tr_socket_type type);
@@ -515,5 +552,6 @@ tri_idle_moved(tr_socket *socket)
 
 /* Nothing is waited for until something moves again. */
 void tri_idle_end(tr_socket *socket);
+void tri_idle_forget(tr_socket *socket);
 
 #endif

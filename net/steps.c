@@ -6,7 +6,7 @@
  * in the order of enum tri_socket_step: at the end of the socket's own callback that runs (between enter and leave), or
  * else from the worker's list of later work. While the socket stands still nothing is done, and libuv polls nothing;
  * the owner's answer goes on where it stopped. Data, which comes most often, is given by the reader at once if nothing
- * else is due.
+ * else is due: what one read has made due is done before the next read of the same wake, and before writing goes on.
  *
  * Invariants
  *   - a step is due only while a callback runs (INSIDE), `later` stands on the worker's list, or the socket stands
@@ -21,6 +21,8 @@
 #include "writer.h"
 
 #include <sys/socket.h>
+
+#define TURNS_FOR_MAIL 3u
 
 static const char *const call_names[] = {
     [TRI_CALL_DESTROY] = "destroy", [TRI_CALL_LOOKUP] = "getaddrinfo", [TRI_CALL_BIND] = "bind",
@@ -37,12 +39,23 @@ give_connect(tr_socket *socket)
     tri_events_plain(socket, TR_EVENT_CONNECT);
 }
 
-/* What waited for the connection; a reset waited for it, too. */
+static void
+send_fin(tr_socket *socket)
+{
+    tri_socket_trace(socket, TRI_TRACE_NET_socket_shutdown, 0, 0);
+    shutdown(socket->fd, SHUT_WR); /* if it fails the connection is gone, which reading tells */
+    socket->due &= ~TRI_DUE_PUSH;  /* the FIN takes along what the kernel holds */
+}
+
+/* What waited for the connection; a reset waited for it, too, or an end that was ordered before connecting: as in Node
+ * it comes before all that was written since. */
 static void
 flush_first(tr_socket *socket)
 {
     if (tri_socket_is(socket, TRI_SOCKET_RESETS))
         tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
+    if (socket->ends_first && tri_socket_is_open(socket))
+        send_fin(socket);
     tri_writer_begin(socket);
 }
 
@@ -72,6 +85,7 @@ give_end(tr_socket *socket)
         socket->due &= ~TRI_STEP(AFTER_END);
         return;
     }
+    socket->end_told = 1;
     tri_socket_trace(socket, TRI_TRACE_NET_socket_end, 0, 0);
     tri_events_plain(socket, TR_EVENT_END);
 }
@@ -103,28 +117,23 @@ after_end(tr_socket *socket)
     socket->due |= TRI_STEP(FIN);
 }
 
-static void
-send_fin(tr_socket *socket)
-{
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_shutdown, 0, 0);
-    shutdown(socket->fd, SHUT_WR); /* if it fails the connection is gone, which reading tells */
-    socket->due &= ~TRI_DUE_PUSH;  /* the FIN takes along what the kernel holds */
-}
-
 /* Our side has ended and all of it is in the kernel. Closing would say so too, but only if nobody else has the
- * descriptor: a child that was forked, or whoever it was passed to. */
+ * descriptor: a child that was forked, or whoever it was passed to. A socket that is not readable is over with this;
+ * what came for it is read, since closing with bytes unread would be a reset. */
 static void
 settle_end(tr_socket *socket)
 {
     if (!tri_socket_is(socket, TRI_SOCKET_ENDING) || !tri_socket_is_open(socket) || !tri_writer_is_empty(socket))
         return;
-    if (!tri_socket_is(socket, TRI_SOCKET_ENDED))
+    bool ends_now = !tri_socket_is(socket, TRI_SOCKET_ENDED);
+    bool closes_unread = tri_socket_is(socket, TRI_SOCKET_DRAINING) || (ends_now && socket->unreadable);
+    if (ends_now)
         send_fin(socket);
-    tri_writer_ended(socket);
+    tri_callbacks_ended(socket);
     socket->flags |= TRI_SOCKET_ENDED;
-    if (tri_socket_is(socket, TRI_SOCKET_DRAINING))
+    if (closes_unread)
         tri_reader_discard(socket);
-    if (tri_socket_is(socket, TRI_SOCKET_PEER_ENDED | TRI_SOCKET_DRAINING))
+    if (closes_unread || tri_socket_is(socket, TRI_SOCKET_PEER_ENDED))
         tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
 }
 
@@ -153,23 +162,11 @@ give_error(tr_socket *socket)
     tri_events_error(socket, &error);
 }
 
-/* As Node: what was lost on a connection is told before close, what waited for one that never came after it. */
-static void
-fail_lost(tr_socket *socket)
-{
-    tr_status reason = tri_socket_is(socket, TRI_SOCKET_FAILED) ? socket->error : TR_EDESTROYED;
-    tri_writer_after_error(socket);
-    if (tri_socket_is(socket, TRI_SOCKET_CONNECTED))
-        tri_writer_fail(socket, reason, reason);
-    socket->due &= ~TRI_STEP(TELL);
-    tri_writer_tell(socket);
-}
-
 static void
 give_close(tr_socket *socket)
 {
     bool failed = tri_socket_is(socket, TRI_SOCKET_FAILED);
-    tri_writer_fail(socket, TR_ECLOSEDBEFORECONNECT, failed ? socket->error : TR_ECLOSEDBEFORECONNECT);
+    tri_callbacks_fail(socket, TR_ECLOSEDBEFORECONNECT, failed ? socket->error : TR_ECLOSEDBEFORECONNECT);
     socket->due &= ~TRI_STEP(TELL);
     tri_pipe_closed(socket);
     if (!tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
@@ -210,29 +207,32 @@ static const step_function steps[TRI_STEPS] = {
     [TRI_STEP_CONNECT] = give_connect,
     [TRI_STEP_FLUSH] = flush_first,
     [TRI_STEP_FLUSH_DRAIN] = give_drain,
-    [TRI_STEP_FLUSH_TELL] = tri_writer_tell_first,
+    [TRI_STEP_FLUSH_TELL] = tri_callbacks_first,
     [TRI_STEP_READY] = give_ready,
     [TRI_STEP_READ] = tri_reader_begin,
     [TRI_STEP_DRAIN] = give_drain,
-    [TRI_STEP_TELL] = tri_writer_tell,
+    [TRI_STEP_TELL] = tri_callbacks_told,
     [TRI_STEP_HELD] = tri_reader_held,
     [TRI_STEP_LAST] = tri_reader_last,
     [TRI_STEP_END] = give_end,
     [TRI_STEP_AFTER_END] = after_end,
     [TRI_STEP_FIN] = settle_end,
     [TRI_STEP_TIMEOUT] = give_timeout,
+    [TRI_STEP_ENDS] = tri_callbacks_ends,
     [TRI_STEP_ERROR] = give_error,
-    [TRI_STEP_LOST] = fail_lost,
+    [TRI_STEP_LATE] = tri_callbacks_late,
+    [TRI_STEP_LOST] = tri_callbacks_lost,
     [TRI_STEP_CLOSE] = give_close,
-    [TRI_STEP_AFTER] = tri_writer_tell,
+    [TRI_STEP_AFTER] = tri_callbacks_after,
     [TRI_STEP_OVER] = finish_life,
 };
 
 static void run_later(struct tri_later *later);
 
-static void
-do_steps(tr_socket *socket)
+void
+tri_socket_do_steps(tr_socket *socket)
 {
+    socket->turns = 0;
     uint32_t left;
     for (unsigned step = 0; (left = (socket->due & TRI_ALL_STEPS) >> step) != 0; step++) {
         step += (unsigned)__builtin_ctz(left);
@@ -250,11 +250,22 @@ void
 tri_socket_settle(tr_socket *socket)
 {
     if (TRI_UNLIKELY(socket->due != 0)) {
-        do_steps(socket);
+        tri_socket_do_steps(socket);
         tri_writer_push(socket);
     }
     if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_SPECIAL | TRI_SOCKET_PEER_ENDED)) && tri_socket_is_open(socket))
         tri_socket_poll(socket); /* it may stand still now, or not any more, or its peer has ended */
+    socket->flags &= ~(uint32_t)TRI_SOCKET_INSIDE;
+}
+
+void
+tri_socket_settle_mail(tr_socket *socket)
+{
+    if (TRI_LIKELY(!tri_socket_has_steps(socket)) || !tri_actor_has_mail(socket->actor)) {
+        tri_socket_settle(socket);
+        return;
+    }
+    tri_later_add(socket->net, &socket->later, run_later);
     socket->flags &= ~(uint32_t)TRI_SOCKET_INSIDE;
 }
 
@@ -274,6 +285,17 @@ tri_socket_leave(tr_socket *socket, struct tri_actor_frame frame)
     tri_actor_leave(actor, frame);
 }
 
+/* A list of messages may be cut by the end of a turn, as when the worker is kept from running. A socket to which others
+ * send all the time waits for no more than a few turns. */
+static bool
+waits_for_mail(tr_socket *socket)
+{
+    if (!tri_actor_has_mail(socket->actor) || socket->turns == TURNS_FOR_MAIL)
+        return false;
+    socket->turns++;
+    return true;
+}
+
 static void
 run_later(struct tri_later *later)
 {
@@ -284,6 +306,10 @@ run_later(struct tri_later *later)
     }
     if (tri_socket_is(socket, TRI_SOCKET_SILENT))
         return;
+    if (waits_for_mail(socket)) {
+        tri_later_add(socket->net, &socket->later, run_later);
+        return;
+    }
     if (tri_socket_is(socket, TRI_SOCKET_STARTS)) {
         socket->flags &= ~(uint32_t)TRI_SOCKET_STARTS;
         socket->due |= TRI_STEP(START);
@@ -313,6 +339,10 @@ tri_socket_step_now(tr_socket *socket, uint32_t due, uint32_t tag)
     socket->due |= due;
     if (tri_socket_is(socket, TRI_SOCKET_INSIDE))
         return;
+    if (tri_actor_has_mail(socket->actor)) { /* what was sent to the socket before comes before */
+        tri_later_add(socket->net, &socket->later, run_later);
+        return;
+    }
     struct tri_actor_frame frame = tri_socket_enter(socket, tag);
     tri_socket_leave(socket, frame);
 }
@@ -330,13 +360,23 @@ look_past_error(tr_socket *socket, uint64_t bytes_before)
         tri_socket_poll(socket);
 }
 
+/* What reading has made due comes first: writing may fail, and destroy the socket. */
+static void
+write_on(tr_socket *socket)
+{
+    if (TRI_UNLIKELY(tri_socket_has_steps(socket)))
+        tri_socket_do_steps(socket);
+    if (tri_socket_is(socket, TRI_SOCKET_WRITING) && !tri_events_stand_still(socket))
+        tri_writer_flush(socket);
+}
+
 static void
 on_poll(uv_poll_t *poll, int status, int events)
 {
     tr_socket *socket = (tr_socket *)((char *)poll - offsetof(tr_socket, poll));
     struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_READ);
     if (TRI_UNLIKELY(socket->due != 0))
-        do_steps(socket); /* what was due before comes before */
+        tri_socket_do_steps(socket); /* what was due before comes before */
     if (TRI_UNLIKELY(tri_events_stand_still(socket))) {
         tri_socket_leave(socket, frame);
         return;
@@ -351,7 +391,7 @@ on_poll(uv_poll_t *poll, int status, int events)
     if ((events & UV_READABLE) != 0 && tri_socket_is(socket, TRI_SOCKET_READING))
         tri_reader_readable(socket, status < 0);
     if ((events & UV_WRITABLE) != 0 && tri_socket_is(socket, TRI_SOCKET_WRITING))
-        tri_writer_flush(socket);
+        write_on(socket);
     if (TRI_UNLIKELY(status < 0) && tri_socket_is_open(socket))
         look_past_error(socket, bytes_before);
     else if (TRI_UNLIKELY((events & UV_DISCONNECT) != 0) && tri_socket_is_open(socket))

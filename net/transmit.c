@@ -114,6 +114,13 @@ file_follows(tr_socket *socket, const struct tri_write *next)
     return next->kind == TRI_WRITE_FILE && tri_transmit_can_hold(socket);
 }
 
+/* As in Node a write of no bytes is one: it fails if the connection is broken. As a record it would be an end. */
+static ssize_t
+send_nothing(tr_socket *socket)
+{
+    return socket->records ? 0 : tri_transmit_result(TRI_ON_WRITE, write(socket->fd, "", 0));
+}
+
 static ssize_t
 send_bytes(tr_socket *socket)
 {
@@ -121,7 +128,7 @@ send_bytes(tr_socket *socket)
     const struct tri_write *next;
     int count = gather(socket, parts, &next);
     if (count == 0)
-        return 0;
+        return send_nothing(socket);
     ssize_t size = file_follows(socket, next) ? tri_transmit_held(socket, parts, count)
                                               : sent(socket, writev(socket->fd, parts, count));
     return tri_transmit_result(TRI_ON_WRITE, size);
@@ -172,6 +179,16 @@ send_file(tr_socket *socket, const struct tri_write *write)
 
 /* The queue. */
 
+/* The first of the queue is in the kernel. */
+static void
+has_gone(tr_socket *socket)
+{
+    struct tri_writer *writer = socket->writer;
+    tri_queue_finish_first(socket, TR_OK, &writer->told);
+    if (writer->told.first != NULL)
+        socket->due |= TRI_STEP(TELL);
+}
+
 /* Takes what the kernel has taken off the queue. */
 static void
 shorten_queue(tr_socket *socket, size_t taken)
@@ -180,7 +197,7 @@ shorten_queue(tr_socket *socket, size_t taken)
     while (writer->queue.first != NULL && writer->queue.first->kind == TRI_WRITE_BYTES &&
            writer->queue.first->slice.size <= taken) {
         taken -= writer->queue.first->slice.size;
-        tri_queue_finish_first(socket, TR_OK);
+        has_gone(socket);
     }
     if (taken == 0)
         return;
@@ -199,7 +216,7 @@ shorten_file(tr_socket *socket, size_t taken)
     socket->writer->of_files -= taken;
     socket->bytes_written += taken;
     if (write->length == 0)
-        tri_queue_finish_first(socket, TR_OK);
+        has_gone(socket);
 }
 
 /* Its descriptor is gone with the first byte; the rest are bytes like any. */
@@ -266,7 +283,7 @@ not_taken(tr_socket *socket, int error)
     if (tri_transmit_is_short(error) && tri_retry_start(socket))
         return;
     tr_status status = tri_status_from_errno(error);
-    tri_writer_fail(socket, status, status);
+    tri_callbacks_fail(socket, status, status);
     tri_socket_fail(socket, -error, TRI_CALL_WRITE);
 }
 
@@ -309,22 +326,63 @@ tri_writer_flush(tr_socket *socket)
         tri_writer_push(socket);
 }
 
+/* What was added to a list since `last` was its last (NULL: it was empty) leaves it. */
+static struct tri_writes
+split_after(struct tri_writes *list, struct tri_write *last)
+{
+    struct tri_writes since = {last != NULL ? last->next : list->first, list->last};
+    if (last == NULL) {
+        list->first = NULL;
+        return since;
+    }
+    last->next = NULL;
+    list->last = last;
+    return since;
+}
+
+/* The first of what was flushed is told before `ready`, the others in the order of all that is told; if flushing has
+ * failed, all of it before. Up to `last` stands what the connect event has refused. */
+static void
+tell_before_ready(tr_socket *socket, const struct tri_write *first, struct tri_write *last)
+{
+    struct tri_writes *told = &socket->writer->told;
+    struct tri_writes since = split_after(told, last);
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED)) {
+        tri_callbacks_call(socket, since);
+        return;
+    }
+    bool tells = since.first == first;
+    struct tri_write *before = tells ? tri_queue_take_first(&since) : NULL;
+    while (since.first != NULL)
+        tri_queue_append(told, tri_queue_take_first(&since));
+    if (!tells)
+        return;
+    tri_queue_prepend(told, before);
+    socket->due |= TRI_STEP(FLUSH_TELL);
+}
+
+static void
+flush_waited(tr_socket *socket)
+{
+    const struct tri_write *first = socket->writer->queue.first;
+    struct tri_write *last = socket->writer->told.first != NULL ? socket->writer->told.last : NULL;
+    tri_writer_flush(socket);
+    if ((socket->due & TRI_STEP(DRAIN)) != 0)
+        socket->due ^= TRI_STEP(DRAIN) | TRI_STEP(FLUSH_DRAIN);
+    if (socket->writer != NULL)
+        tell_before_ready(socket, first, last);
+}
+
 void
 tri_writer_begin(tr_socket *socket)
 {
-    const struct tri_write *first = tri_writer_is_empty(socket) ? NULL : socket->writer->queue.first;
-    if (first == NULL)
+    if (tri_writer_is_empty(socket))
         return;
-    bool tells = socket->writer->waited && first->done != NULL, waited = socket->writer->waited;
-    if (waited && tri_socket_is(socket, TRI_SOCKET_DESTROYED)) { /* by the connect event */
-        tr_status reason = tri_socket_is(socket, TRI_SOCKET_FAILED) ? socket->error : TR_EDESTROYED;
-        tri_writer_fail(socket, TR_ESOCKETCLOSED, reason);
-        tri_writer_tell(socket);
-        return;
-    }
-    tri_writer_flush(socket);
-    if (waited && (socket->due & TRI_STEP(DRAIN)) != 0)
-        socket->due ^= TRI_STEP(DRAIN) | TRI_STEP(FLUSH_DRAIN);
-    if (tells && (socket->due & TRI_STEP(TELL)) != 0)
-        socket->due |= TRI_STEP(FLUSH_TELL);
+    if (!socket->writer->waited)
+        tri_writer_flush(socket);
+    else if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+        flush_waited(socket);
+    else /* by the connect event */
+        tri_callbacks_lose(socket, TR_ESOCKETCLOSED,
+                           tri_socket_is(socket, TRI_SOCKET_FAILED) ? socket->error : TR_ESOCKETCLOSED);
 }

@@ -13,9 +13,8 @@
  * queue has become empty, before the callback of the write that emptied it, unless our side was ended or destroyed
  * meanwhile. options.high_water changes the rule to that of Node's streams.
  *
- * A callback is due when its bytes have gone, or never will. It is not called from within the write but later, in the
- * order of the writes; what is refused is told where Node tells it: a write before the error event that it causes, all
- * else after.
+ * A callback is due when its bytes have gone, or never will. It is not called from within the write but later:
+ * callbacks.c.
  */
 #include "writer.h"
 
@@ -29,27 +28,13 @@ keep_by_copy(tr_slice slice, tr_slice *out)
     return tr_slice_copy(slice.data, slice.size, out);
 }
 
-/* The socket is destroyed by an error, which is told when libuv has let go of the handle. */
-static bool
-error_is_due(const tr_socket *socket)
-{
-    return tri_socket_is(socket, TRI_SOCKET_FAILED) &&
-           (tri_socket_is(socket, TRI_SOCKET_HANDLE) || (socket->due & TRI_STEP(ERROR)) != 0);
-}
-
 tr_status
 tri_order_tell(tr_socket *socket, const struct tri_order *order, tr_status status)
 {
     struct tri_write *write = tri_queue_entry(socket, order->done, order->argument);
     if (write == NULL)
         return TR_ENOMEM;
-    write->status = status;
-    if (error_is_due(socket)) {
-        tri_queue_append(&socket->writer->late, write);
-        return TR_OK;
-    }
-    tri_queue_append(&socket->writer->told, write);
-    tri_socket_due(socket, TRI_STEP(TELL));
+    tri_callback_put(socket, write, status);
     return TR_OK;
 }
 
@@ -61,17 +46,12 @@ tri_order_refuse(tr_socket *socket, const struct tri_order *order, tr_status sta
     return tri_order_tell(socket, order, status) == TR_OK ? status : TR_ENOMEM;
 }
 
-/* The call failed and the socket with it: the callback gets the reason too, as in Node before the error, at the end
- * after. */
+/* The call failed and the socket with it: the callback gets the reason too. */
 static tr_status
 refuse(tr_socket *socket, const struct tri_order *order, tr_status status, int system)
 {
-    tr_status outcome = TR_OK;
-    if (order->done != NULL && !order->is_last)
-        outcome = tri_order_tell(socket, order, status);
+    tr_status outcome = order->done != NULL ? tri_order_tell(socket, order, status) : TR_OK;
     tri_socket_close(socket, status, system, TRI_CALL_WRITE);
-    if (order->done != NULL && order->is_last)
-        outcome = tri_order_tell(socket, order, status);
     return outcome == TR_OK ? status : outcome;
 }
 
@@ -79,7 +59,7 @@ refuse(tr_socket *socket, const struct tri_order *order, tr_status status, int s
 static tr_status
 reason_ended(const tr_socket *socket, const struct tri_order *order)
 {
-    bool by_peer = tri_socket_is(socket, TRI_SOCKET_PEER_ENDED) && !tri_socket_is(socket, TRI_SOCKET_HALF_OPEN);
+    bool by_peer = socket->end_told && !tri_socket_is(socket, TRI_SOCKET_HALF_OPEN);
     return by_peer && !order->is_last ? TR_EPIPE : TR_EWRITEAFTEREND;
 }
 
@@ -89,7 +69,11 @@ refuse_destroyed(tr_socket *socket, const struct tri_order *order)
 {
     if (order->done == NULL || tri_socket_is(socket, TRI_SOCKET_GONE))
         return TR_EDESTROYED;
-    tr_status reason = tri_socket_is(socket, TRI_SOCKET_ENDING) ? reason_ended(socket, order) : TR_EDESTROYED;
+    tr_status reason = TR_EDESTROYED;
+    if (tri_callbacks_is_failing(socket))
+        reason = socket->error;
+    else if (tri_socket_is(socket, TRI_SOCKET_ENDING))
+        reason = reason_ended(socket, order);
     return tri_order_tell(socket, order, reason) == TR_OK ? TR_EDESTROYED : TR_ENOMEM;
 }
 
@@ -187,7 +171,10 @@ not_taken(tr_socket *socket, const struct tri_order *order, int error)
     if (tri_transmit_is_short(error))
         return write_after_pause(socket, order);
     tr_status status = tri_status_from_errno(error);
-    return tri_verdict(TRI_ON_WRITE, error) == TRI_REFUSED ? status : refuse(socket, order, status, error);
+    if (tri_verdict(TRI_ON_WRITE, error) == TRI_REFUSED)
+        return status;
+    socket->bytes_written += order->slice.size; /* they were offered: Node counts so */
+    return refuse(socket, order, status, error);
 }
 
 static ssize_t
@@ -205,7 +192,7 @@ write_now(tr_socket *socket, const struct tri_order *order)
     ssize_t taken = 0;
     if (TRI_UNLIKELY(order->done != NULL) && !can_tell(socket, order))
         return TR_ENOMEM;
-    if (TRI_LIKELY(order->slice.size > 0))
+    if (TRI_LIKELY(order->slice.size > 0) || !socket->records) /* of no bytes it finds a broken connection, too */
         taken = send_now(socket, order->slice);
     if (TRI_LIKELY((size_t)taken == order->slice.size))
         return taken_at_once(socket, order);

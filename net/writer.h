@@ -31,13 +31,13 @@ struct tri_writes {
 /* Exists while something waits. */
 struct tri_writer {
     struct tri_writes queue; /* not in the kernel yet */
-    struct tri_writes told;  /* over: their callbacks are to be called */
-    struct tri_writes late;  /* likewise, but after the error event */
-    struct tri_writes ends;  /* no bytes: over when our side has ended */
-    uint64_t buffered;       /* bytes of the queue, in memory */
-    uint64_t of_files;       /* bytes of its files that have not been sent */
-    uint64_t entries;        /* of the queue */
-    uint64_t unfinished;     /* the same, but each write counts whole until all of it has gone */
+    struct tri_writes told;  /* callbacks.c says what stands in these */
+    struct tri_writes late;
+    struct tri_writes ends;
+    uint64_t buffered;   /* bytes of the queue, in memory */
+    uint64_t of_files;   /* bytes of its files that have not been sent */
+    uint64_t entries;    /* of the queue */
+    uint64_t unfinished; /* the same, but each write counts whole until all of it has gone */
     unsigned corked;
     bool waited; /* the first of the queue waited for the connection */
 };
@@ -57,6 +57,7 @@ tri_writer_is_corked(const tr_socket *socket)
 /* queue.c */
 
 void tri_queue_append(struct tri_writes *list, struct tri_write *write);
+void tri_queue_prepend(struct tri_writes *list, struct tri_write *write);
 struct tri_write *tri_queue_take_first(struct tri_writes *list);
 
 /* The socket's writer, made if need be; NULL without memory. And its end, if nothing waits any more. */
@@ -70,8 +71,25 @@ void tri_queue_entry_free(tr_socket *socket, struct tri_write *write);
 /* Puts an entry into the queue. */
 void tri_queue_put(tr_socket *socket, struct tri_write *write);
 
-/* The first of the queue is over: its callback is due, or it goes. */
-void tri_queue_finish_first(tr_socket *socket, tr_status status);
+/* The first of the queue is over: it goes to that list, for its callback, or is freed. */
+void tri_queue_finish_first(tr_socket *socket, tr_status status, struct tri_writes *list);
+
+/* callbacks.c */
+
+/* Calls those of entries that stand in no list of the writer. */
+void tri_callbacks_call(tr_socket *socket, struct tri_writes list);
+
+/* The callback of an entry that stands in no list is to be called with this: its place is that of the moment. */
+void tri_callback_put(tr_socket *socket, struct tri_write *write, tr_status status);
+
+/* The entry waits for the end of our side. */
+void tri_callback_wait_for_end(tr_socket *socket, struct tri_write *write);
+
+/*
+ * A write has failed and destroyed the socket, and that has not been told. For Node it is destroyed when it is: what is
+ * written until then waits, and fails with the same error before it is told, and our side cannot be ended.
+ */
+bool tri_callbacks_is_failing(const tr_socket *socket);
 
 /* transmit.c */
 
@@ -141,8 +159,7 @@ tr_status tri_order_write(tr_socket *socket, const struct tri_order *order);
 /* Puts into the queue what is left of its slice after the first `taken` bytes. TR_OK, TR_ENOMEM. */
 tr_status tri_order_enqueue(tr_socket *socket, const struct tri_order *order, size_t taken);
 
-/* Its callback is called with this as soon as the call has returned, but after an error event that is due. TR_OK;
- * TR_ENOMEM: it cannot be. */
+/* Its callback is called with this after the call has returned (callbacks.c). TR_OK; TR_ENOMEM: it cannot be. */
 tr_status tri_order_tell(tr_socket *socket, const struct tri_order *order, tr_status status);
 
 /* Nothing waits, and the kernel can be asked. */

@@ -92,7 +92,7 @@ static tr_status
 end(struct endpoint *endpoint, const struct action *action)
 {
     tr_actor *self = owner(endpoint);
-    tr_slice slice = tr_slice_constant("", 0);
+    tr_slice slice = tr_slice_constant(NULL, 0);
     tr_status status = TR_OK;
     if (action->payload.given)
         status = payload_slice(action, &slice);

@@ -157,13 +157,6 @@ the_end_of_a_pipe_can_be_written(void **state)
     assert_string_equal(client.log, "close");
 }
 
-static void
-ends_pipe(void *argument)
-{
-    (void)argument;
-    stage_read(&peer);
-}
-
 /* recv() knows no pipe, so the reader is another socket of ours. */
 static struct endpoint reader;
 
@@ -194,24 +187,115 @@ a_pipe_between_two_sockets_holds_no_byte_back(void **state)
 }
 
 static void
+destroy_it(void *argument)
+{
+    (void)argument;
+    assert_string_equal(client.log, "");
+    assert_false(tr_socket_destroyed(client.socket));
+    tr_socket_destroy(client.socket, TR_OK);
+    stage_read(&peer);
+}
+
+/* The peer speaks, and our side is ended: neither is anything to this socket. */
+static void
 play_no_sides(void)
 {
     int fds[2];
     stage_pair(AF_UNIX, fds);
     peer.fd = fds[1];
     assert_int_equal(adopt(fds[0], 0), TR_OK);
-    assert_string_equal(client.log, "");
-    stage_settled(ends_pipe, NULL);
+    assert_true(tests_peer_send(peer.fd, "x", 1));
+    assert_int_equal(tr_socket_end(client.socket), TR_OK);
+    stage_settled(destroy_it, NULL);
     end_when_done();
 }
 
 static void
-without_any_side_a_socket_closes_at_once(void **state)
+without_any_side_a_socket_is_open_until_it_is_destroyed(void **state)
 {
     (void)state;
     stage_play(1, play_no_sides);
     assert_string_equal(client.log, "close");
     assert_int_equal(peer.bytes, 0);
+}
+
+static bool
+closed(void)
+{
+    return client.closed;
+}
+
+static void
+read_peer(void *argument)
+{
+    (void)argument;
+    stage_read(&peer);
+}
+
+static tr_slice last;
+
+static void
+end_with_last(void *argument)
+{
+    (void)argument;
+    assert_int_equal(tr_socket_end_then(client.socket, last, note_written, (void *)(uintptr_t) "end"), TR_OK);
+}
+
+/* What the peer sent lies unread in the descriptor, which is closed before the peer reads anything. */
+static void
+play_not_readable(void)
+{
+    int fds[2];
+    stage_pair(AF_INET, fds);
+    peer.fd = fds[1];
+    assert_int_equal(adopt(fds[0], TR_WRITABLE), TR_OK);
+    assert_int_equal(tr_socket_ready_state(client.socket), TR_STATE_WRITE_ONLY);
+    assert_true(tests_peer_send(peer.fd, "nobody reads this", 17));
+    last = pattern(50000);
+    stage_settled(end_with_last, NULL);
+    stage_when(closed, read_peer, NULL);
+    end_when_done();
+}
+
+static void
+the_end_of_a_side_that_is_not_read_is_no_reset_and_loses_nothing(void **state)
+{
+    (void)state;
+    stage_play(1, play_not_readable);
+    assert_string_equal(client.log, "end:OK close");
+    assert_int_equal(peer.error, 0);
+    assert_int_equal(peer.bytes, 50000);
+    assert_int_equal(peer.sum, pattern_sum(50000));
+}
+
+static void
+write_after_end(struct endpoint *self, const char *event)
+{
+    if (is(event, "close"))
+        tr_socket_write_then(self->socket, tr_slice_constant("x", 1), note_written, (void *)(uintptr_t) "late");
+}
+
+static void
+play_write_after_end_unread(void)
+{
+    int fds[2];
+    struct tr_socket_options options = {.events = &endpoint_events, .data = &client, .keep = true};
+    client.hook = write_after_end;
+    stage_pair(AF_INET, fds);
+    peer.fd = fds[1];
+    assert_int_equal(tr_socket_adopt(director, fds[0], TR_WRITABLE, &options, &client.socket), TR_OK);
+    assert_int_equal(tr_socket_end(client.socket), TR_OK);
+    stage_read(&peer);
+    end_when_done();
+}
+
+/* It is EPIPE only after the peer's end was told. */
+static void
+writing_after_the_end_of_a_side_that_is_not_read_is_no_broken_pipe(void **state)
+{
+    (void)state;
+    stage_play(1, play_write_after_end_unread);
+    assert_string_equal(client.log, "close late:ERR_STREAM_WRITE_AFTER_END");
 }
 
 /* Refusals: the descriptor stays the caller's. */
@@ -374,7 +458,9 @@ main(void)
         cmocka_unit_test_setup(writing_to_a_side_that_is_not_named_is_writing_after_the_end, reset),
         cmocka_unit_test_setup(the_end_of_a_pipe_can_be_written, reset),
         cmocka_unit_test_setup(a_pipe_between_two_sockets_holds_no_byte_back, reset),
-        cmocka_unit_test_setup(without_any_side_a_socket_closes_at_once, reset),
+        cmocka_unit_test_setup(without_any_side_a_socket_is_open_until_it_is_destroyed, reset),
+        cmocka_unit_test_setup(the_end_of_a_side_that_is_not_read_is_no_reset_and_loses_nothing, reset),
+        cmocka_unit_test_setup(writing_after_the_end_of_a_side_that_is_not_read_is_no_broken_pipe, reset),
         cmocka_unit_test_setup(what_cannot_be_a_socket_is_refused_and_stays_the_callers, reset),
         cmocka_unit_test_setup(the_descriptor_of_a_socket_makes_no_second_one, reset),
         cmocka_unit_test_setup(anything_that_can_be_polled_will_do, reset),

@@ -427,8 +427,8 @@ play_wrong_servers(void)
 {
     spawn(0);
     spawn(1);
-    assert_int_equal(tr_server_listen(servers[0], &(struct tr_listen_options){.server = servers[1]}), TR_ENOTLISTENING);
-    assert_int_equal(tr_server_listen(servers[0], &(struct tr_listen_options){.server = servers[0]}), TR_ENOTLISTENING);
+    assert_int_equal(tr_server_listen(servers[0], &(struct tr_listen_options){.server = servers[1]}), TR_ENOADDRESS);
+    assert_int_equal(tr_server_listen(servers[0], &(struct tr_listen_options){.server = servers[0]}), TR_ENOADDRESS);
     assert_int_equal(tr_server_listen(servers[0], &(struct tr_listen_options){.host = "127.0.0.1"}), TR_OK);
     assert_int_equal(tr_server_listen(servers[0], &(struct tr_listen_options){.server = servers[0]}),
                      TR_EALREADYLISTENING);

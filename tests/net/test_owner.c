@@ -1169,7 +1169,7 @@ asker_receive(tr_actor *self, void *state, tr_message *message)
         tr_remote_socket_info(self, client.ref, TAG_INFO, 2);
         tr_remote_write_ask(self, client.ref, tr_slice_constant("second", 6), TAG_WRITTEN, 3);
         tr_remote_write_check(self, client.ref, pattern(LONG_WRITE), TAG_ACCEPTED, 4);
-        tr_remote_end_ask(self, client.ref, tr_slice_constant("", 0), TAG_WRITTEN, 5);
+        tr_remote_end_ask(self, client.ref, tr_slice_constant(NULL, 0), TAG_WRITTEN, 5);
         tr_remote_socket_info(self, client.ref, TAG_INFO, 6);
         tr_remote_write_check(self, client.ref, tr_slice_constant("late", 4), TAG_ACCEPTED, 7);
     }

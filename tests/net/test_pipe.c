@@ -922,7 +922,7 @@ first_destroyed_at_the_end(const struct place *place)
     join(&first, &second, NULL);
     on_worker(first.worker, write_more_than_fits, &first);
     on_worker(first.worker, drain_and_end_in_one_turn, &first);
-    await_closed(&first, "close");
+    await_closed(&first, "end close"); /* what was read is told before writing goes on */
     assert_at_end(second.peer); /* all of it came through */
     close_peer(&second);
     await_closed(&second, "end close");

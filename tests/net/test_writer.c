@@ -106,6 +106,13 @@ text(const char *bytes)
     return tr_slice_constant(bytes, strlen(bytes));
 }
 
+/* In place of a last slice. */
+static tr_slice
+nothing(void)
+{
+    return tr_slice_constant(NULL, 0);
+}
+
 static bool
 peer_has_something(void)
 {
@@ -781,7 +788,7 @@ static void
 end_late(void *argument)
 {
     (void)argument;
-    assert_int_equal(tr_socket_end_then(client.socket, text(""), note_written, (void *)(uintptr_t) "late"), TR_OK);
+    assert_int_equal(tr_socket_end_then(client.socket, nothing(), note_written, (void *)(uintptr_t) "late"), TR_OK);
     stage_settled(read_late, NULL);
 }
 
@@ -790,7 +797,7 @@ play_end_twice(void)
 {
     open_pair(AF_INET);
     assert_int_equal(tr_socket_end_then(client.socket, text("x"), ended, (void *)(uintptr_t) "one"), TR_OK);
-    assert_int_equal(tr_socket_end_then(client.socket, text(""), ended, (void *)(uintptr_t) "two"), TR_OK);
+    assert_int_equal(tr_socket_end_then(client.socket, nothing(), ended, (void *)(uintptr_t) "two"), TR_OK);
     stage_settled(end_late, NULL);
     end_when_done();
 }
@@ -809,7 +816,7 @@ play_end_then_behind_a_queue(void)
     open_pair(AF_INET);
     assert_int_equal(write_told(pattern(BIG), "big"), TR_QUEUED);
     assert_int_equal(tr_socket_end_then(client.socket, text("x"), note_written, (void *)(uintptr_t) "one"), TR_QUEUED);
-    assert_int_equal(tr_socket_end_then(client.socket, text(""), note_written, (void *)(uintptr_t) "two"), TR_OK);
+    assert_int_equal(tr_socket_end_then(client.socket, nothing(), note_written, (void *)(uintptr_t) "two"), TR_OK);
     stage_settled(read_late, NULL);
     end_when_done();
 }
@@ -829,9 +836,9 @@ play_lost_end(void)
 {
     open_pair(AF_INET);
     assert_int_equal(write_told(pattern(BIG), "big"), TR_QUEUED);
-    assert_int_equal(tr_socket_end_then(client.socket, text(""), note_written, (void *)(uintptr_t) "end"), TR_OK);
+    assert_int_equal(tr_socket_end_then(client.socket, nothing(), note_written, (void *)(uintptr_t) "end"), TR_OK);
     tr_socket_destroy(client.socket, TR_EIO);
-    assert_int_equal(tr_socket_end_then(client.socket, text(""), note_written, (void *)(uintptr_t) "late"),
+    assert_int_equal(tr_socket_end_then(client.socket, nothing(), note_written, (void *)(uintptr_t) "late"),
                      TR_EDESTROYED);
     stage_read(&peer);
     end_when_done();
@@ -842,14 +849,14 @@ an_end_that_never_comes_is_called_back_with_the_error(void **state)
 {
     (void)state;
     stage_play(1, play_lost_end);
-    assert_string_equal(client.log, "EIO late:EIO big:EIO end:EIO close!");
+    assert_string_equal(client.log, "EIO late:ERR_STREAM_DESTROYED big:EIO end:EIO close!");
 }
 
 static void
 play_end_before_connect(void)
 {
     connect_to_raw((struct tr_socket_options){0}, read_late);
-    assert_int_equal(tr_socket_end_then(client.socket, text(""), note_written, (void *)(uintptr_t) "end"), TR_OK);
+    assert_int_equal(tr_socket_end_then(client.socket, nothing(), note_written, (void *)(uintptr_t) "end"), TR_OK);
     end_when_done();
 }
 
@@ -1072,6 +1079,149 @@ a_write_that_the_kernel_calls_invalid_changes_nothing(void **state)
     assert_null(strstr(client.log, "close!"));
 }
 
+/* The order of what is due, and of callbacks: net/steps.c, net/callbacks.c. Scenarios play most of it. */
+
+#define MORE_THAN_ONE_READ 120000u
+
+static void
+answers_the_first(struct endpoint *self, const char *event)
+{
+    static const char name[] = "answer";
+    if (is(event, "data") && self->bytes <= 65536)
+        assert_int_equal(write_told(text("a"), name), TR_OK);
+}
+
+static void
+play_two_reads(void)
+{
+    client.hook = answers_the_first;
+    open_pair(AF_UNIX);
+    assert_int_equal(write(peer.fd, pattern(MORE_THAN_ONE_READ).data, MORE_THAN_ONE_READ), MORE_THAN_ONE_READ);
+    shutdown(peer.fd, SHUT_WR);
+    stage_read(&peer);
+    end_when_done();
+}
+
+static void
+what_a_read_makes_due_comes_before_the_next_read(void **state)
+{
+    (void)state;
+    stage_play(1, play_two_reads);
+    assert_string_equal(client.log, "data answer:OK data end close");
+    assert_int_equal(client.bytes, MORE_THAN_ONE_READ);
+}
+
+static bool
+client_closed(void)
+{
+    return client.closed;
+}
+
+static void
+play_end_and_broken_pipe(void)
+{
+    open_pair(AF_UNIX);
+    assert_int_equal(write_told(pattern(BIG), "big"), TR_QUEUED);
+    assert_true(tests_peer_send(peer.fd, "x", 1));
+    shutdown(peer.fd, SHUT_RDWR); /* both are seen in one wake */
+    stage_when(client_closed, read_late, NULL);
+    end_when_done();
+}
+
+static void
+what_a_read_makes_due_comes_before_writing_goes_on(void **state)
+{
+    (void)state;
+    stage_play(1, play_end_and_broken_pipe);
+    assert_string_equal(client.log, "data:x end big:EPIPE EPIPE close!");
+}
+
+/* A handler that does a list of things at once: each letter is one. */
+static const char *script;
+
+static void
+do_script(void)
+{
+    static const char *const names[] = {"1", "2", "3", "4", "5"};
+    for (unsigned i = 0; script[i] != '\0'; i++) {
+        void *name = (void *)(uintptr_t)names[i];
+        switch (script[i]) {
+        case 'w': tr_socket_write_then(client.socket, text("x"), note_written, name); break;
+        case 'W': tr_socket_write(client.socket, "x", 1); break;
+        case 'e': tr_socket_end_then(client.socket, nothing(), note_written, name); break;
+        case 'x': tr_socket_end_then(client.socket, text("x"), note_written, name); break;
+        case 'E': tr_socket_end(client.socket); break;
+        case 'd': tr_socket_destroy(client.socket, TR_OK); break;
+        default: tr_socket_destroy(client.socket, TR_EIO); break;
+        }
+    }
+}
+
+static void
+play_script_on_open(void)
+{
+    open_pair(AF_UNIX);
+    do_script();
+    stage_read(&peer);
+    end_when_done();
+}
+
+static void
+play_script_on_new(void)
+{
+    struct tr_socket_options options = {.events = &endpoint_events, .data = &client};
+    peer.ended = true;
+    assert_int_equal(tr_socket_spawn(director, &options, &client.socket), TR_OK);
+    do_script();
+    end_when_done();
+}
+
+#define WAE "ERR_STREAM_WRITE_AFTER_END"
+#define GONE "ERR_STREAM_DESTROYED"
+#define CLOSED "ERR_SOCKET_CLOSED"
+
+/* As Node 20 plays them. */
+static const struct {
+    void (*play)(void);
+    const char *script, *log;
+} orders[] = {
+    {play_script_on_open, "wew", "1:OK 2:" WAE " 3:" WAE " " WAE " close!"},
+    {play_script_on_open, "Eww", "2:" WAE " " WAE " 3:" WAE " close!"},
+    {play_script_on_open, "ex", "1:" WAE " " WAE " 2:" WAE " close!"},
+    {play_script_on_open, "eD", "1:EIO EIO close!"},
+    {play_script_on_open, "ed", "1:" GONE " close"},
+    {play_script_on_open, "wDwe", "1:OK EIO 3:" GONE " 4:" GONE " close!"},
+    {play_script_on_open, "dEw", "3:" WAE " close"},
+    {play_script_on_open, "DEw", "EIO 3:" GONE " close!"},
+    {play_script_on_open, "Wew", "3:" WAE " 2:" WAE " " WAE " close!"},
+    {play_script_on_open, "wWew", "1:OK 3:" WAE " 4:" WAE " " WAE " close!"},
+    {play_script_on_open, "wdw", "1:OK 3:" GONE " close"},
+    {play_script_on_open, "EeD", "2:EIO EIO close!"},
+    {play_script_on_open, "Wed", "2:" GONE " close"},
+    {play_script_on_open, "wedw", "1:OK 2:" GONE " 4:" WAE " close"},
+    {play_script_on_new, "ww", "1:" CLOSED " 2:" CLOSED " " CLOSED " close!"},
+    {play_script_on_new, "wew", "1:" CLOSED " 3:" CLOSED " 2:" CLOSED " " CLOSED " close!"},
+    {play_script_on_new, "xw", "2:" CLOSED " 1:" CLOSED " " CLOSED " close!"},
+    {play_script_on_new, "eww", "2:" WAE " 1:" WAE " " WAE " close! 3:" WAE},
+    {play_script_on_new, "eD", "1:EIO EIO close!"},
+    {play_script_on_new, "Dw", "EIO close! 2:" GONE},
+    {play_script_on_new, "Ddw", "EIO close! 3:" GONE},
+    {play_script_on_new, "wEw", "1:" CLOSED " 3:" CLOSED " " CLOSED " close!"},
+    {play_script_on_new, "exw", "1:" WAE " " WAE " close! 2:" WAE " 3:" WAE},
+    {play_script_on_new, "dew", "close 2:" GONE " 3:" WAE}, /* Node never calls 2 */
+};
+
+static void
+callbacks_of_one_handler_come_in_nodes_order(void **state)
+{
+    for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+        reset(state);
+        script = orders[i].script;
+        stage_play(1, orders[i].play);
+        assert_string_equal(client.log, orders[i].log);
+    }
+}
+
 int
 main(void)
 {
@@ -1108,6 +1258,9 @@ main(void)
         cmocka_unit_test_setup(a_drain_that_is_due_waits_for_what_was_written_meanwhile, reset),
         cmocka_unit_test_setup(a_write_of_nothing_is_never_over_the_limit, reset),
         cmocka_unit_test_setup(a_write_that_the_kernel_calls_invalid_changes_nothing, reset),
+        cmocka_unit_test_setup(what_a_read_makes_due_comes_before_the_next_read, reset),
+        cmocka_unit_test_setup(what_a_read_makes_due_comes_before_writing_goes_on, reset),
+        cmocka_unit_test_setup(callbacks_of_one_handler_come_in_nodes_order, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,7 +118,7 @@ tr_status tr_server_spawn(tr_actor *self, const struct tr_server_options *option
  * options.keep, it may be called again.
  * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_ENOADDRESS; TR_EBADHOST; TR_EBADPATH; TR_ENAMETOOLONG; TR_EBADLIMIT
  *         (backlog); TR_EBADF, TR_EBADFD (fd: no descriptor, or no stream socket); TR_EEXIST (fd is another server's of
- *         this worker); TR_ENOTLISTENING (server); TR_ENOTSUPPORTED (abstract names here); TR_EALREADYLISTENING;
+ *         this worker); TR_ENOADDRESS (also: server does not listen); TR_ENOTSUPPORTED (abstract names here); TR_EALREADYLISTENING;
  *         TR_ENOMEM; TR_ESTOPPING (it was asked to stop).
  * Document: server.listen, server.listenFD (all eras).
  */

@@ -60,7 +60,7 @@ struct tr_socket_options {
     bool no_delay;                         /* tr_socket_set_no_delay() */
     bool keep_alive;                       /* tr_socket_set_keep_alive() */
     uint64_t keep_alive_delay_ms;
-    uint64_t timeout_ms;       /* tr_socket_set_timeout() */
+    uint64_t timeout_ms;       /* tr_socket_set_timeout(), of the first connection */
     enum tr_encoding encoding; /* tr_socket_set_encoding() */
     enum tr_socket_type type;  /* other kinds of address are refused with TR_EBADADDRESS; not for accepted ones */
 
@@ -168,8 +168,9 @@ enum tr_sides {
 /*
  * Makes a socket from a connected descriptor: of TCP, a unix socket, or anything else that can be polled, such as a
  * pipe. It begins connected, without a connect event. Of SOCK_SEQPACKET a record above 64 KiB is an error, TR_EMSGSIZE:
- * its rest would be lost. sides says what it is used for (enum tr_sides); a side that is not named is over from the
- * beginning.
+ * its rest would be lost. sides says what it is used for (enum tr_sides). Without TR_WRITABLE our side has ended from
+ * the beginning. Without TR_READABLE nothing is read, and no end event comes: the socket closes when our side ends.
+ * With neither it is open until it is destroyed.
  * Owner:   takes fd on success; on failure it is still the caller's.
  * Thread:  owner of self.
  * Returns: as tr_socket_spawn(); TR_EBADF; TR_EBADFD (a file, a socket that listens, or one of datagrams);
@@ -216,9 +217,11 @@ typedef void (*tr_write_done)(tr_socket *socket, void *argument, tr_status statu
  * TR_ENOMEM, nor when the actor is killed. The same holds for every function below that takes done.
  *
  * The callbacks of a socket's writes come in the order of the writes. As in Node, those of a write that the system
- * refuses come before error, those that destroying has lost between error and close, those that waited for a connection
- * which never came directly after close, the first of them with TR_ECLOSEDBEFORECONNECT; and a write on a socket that
- * is destroyed returns TR_EDESTROYED and tells done what Node would: TR_EWRITEAFTEREND if our side had ended before.
+ * refuses come before error, and so do those of what is written after it in the same callback; those that destroying
+ * has lost come between error and close; those that waited for a connection which never came directly after close, the
+ * first of them with TR_ECLOSEDBEFORECONNECT. A write on a socket that is destroyed returns TR_EDESTROYED and tells
+ * done what Node would: TR_EWRITEAFTEREND if our side was ended before. A write of no bytes is a write: it finds a
+ * broken connection as any other.
  */
 tr_status tr_socket_write_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *argument);
 
@@ -265,18 +268,24 @@ tr_status tr_socket_uncork(tr_socket *socket);
 /* Ending. */
 
 /*
- * Ends our side: sends FIN after what is queued. The peer may go on sending. Ending twice does no harm.
+ * Ends our side: sends FIN after what is queued. The peer may go on sending. Ending twice does no harm. Before
+ * tr_socket_connect() it is the first thing that the connection does, as in Node: what is written while it connects is
+ * taken, and fails with TR_EPIPE.
  * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_EDESTROYED. Document: socket.end (all eras).
  */
 tr_status tr_socket_end(tr_socket *socket);
 
-/* Writes a last slice, then ends. Returns as tr_socket_write_slice(). */
+/*
+ * Writes a last slice, then ends. A slice without an address ({NULL, 0}) is none; one of no bytes is a write of nothing,
+ * as Node's end(""). Returns as tr_socket_write_slice(); without a slice, as tr_socket_end().
+ */
 tr_status tr_socket_end_with(tr_socket *socket, tr_slice slice);
 
 /*
- * Writes a last slice (of no bytes: nothing), then ends; done is called when everything and the FIN has gone to the
- * kernel, or never will, as that of tr_socket_write_then(). On a side that has ended already: TR_EALREADYFINISHED,
- * given to done.
+ * As tr_socket_end_with(); done is called when everything and the FIN has gone to the kernel, or never will. On a side
+ * that has ended already done gets TR_EALREADYFINISHED; on a socket that is destroyed, TR_EDESTROYED, whatever error
+ * destroyed it; if it is destroyed while our end is on its way, that error or TR_EDESTROYED, before the error event if
+ * no write waits.
  * Returns: as tr_socket_write_then(). Document: the callback of socket.end (v10).
  */
 tr_status tr_socket_end_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *argument);
@@ -326,7 +335,9 @@ tr_status tr_socket_set_encoding(tr_socket *socket, enum tr_encoding encoding);
 /*
  * Reports a timeout event when nothing was received or sent for timeout_ms, from the call or the last movement on. What
  * the peer takes of bytes that the kernel holds for it is movement as well: a large file that a slow peer reads has no
- * timeout. For that the event may come up to timeout_ms late, never early. 0 switches it off, which is the default.
+ * timeout. For that the event may come up to timeout_ms late, never early. 0 switches it off, which is the default. A
+ * timeout belongs to one connection: it is forgotten when the socket is destroyed, so a socket that is connected again
+ * has none until it is set.
  * Thread: owner. Returns: TR_OK; TR_EBADLIMIT (above 2^31 - 1); TR_ENOMEM. Document: socket.setTimeout (all eras).
  */
 tr_status tr_socket_set_timeout(tr_socket *socket, uint64_t timeout_ms);
@@ -346,7 +357,7 @@ tr_status tr_socket_set_no_delay(tr_socket *socket, bool no_delay);
 tr_status tr_socket_set_keep_alive(tr_socket *socket, bool enable, uint64_t initial_delay_ms);
 
 /*
- * A background socket does not keep tr_runtime_wait_idle() waiting. Thread: owner.
+ * A background socket does not keep tr_runtime_wait_idle() waiting, but while it connects. Thread: owner.
  * Document: socket.unref (true), socket.ref (false) (v0.10, v10).
  */
 void tr_socket_set_background(tr_socket *socket, bool background);
@@ -365,8 +376,8 @@ void tr_socket_local_address(const tr_socket *socket, struct tr_address *out);
 /* Bytes received so far, also after the end. Thread: owner. Document: socket.bytesRead (v0.5 on). */
 uint64_t tr_socket_bytes_read(const tr_socket *socket);
 
-/* Bytes written so far, those queued included, of files those that have gone. Thread: owner. Document:
- * socket.bytesWritten (v0.5 on). */
+/* Bytes written so far, those queued included and those of a write that the system refused, of files those that have
+ * gone. Thread: owner. Document: socket.bytesWritten (v0.5 on). */
 uint64_t tr_socket_bytes_written(const tr_socket *socket);
 
 /*

@@ -289,7 +289,7 @@ tri_share_ended(struct tri_share *share)
 
 struct accepted {
     struct tri_share *share;
-    int fd;
+    const struct tri_arrival *arrival;
 };
 
 tr_status
@@ -302,12 +302,13 @@ tri_share_init_socket(tr_actor *self, void *state, const void *argument)
         return status;
     socket->share = accepted->share;
     socket->flags |= TRI_SOCKET_ACCEPTED;
-    status = tri_socket_open(socket, accepted->fd, TR_READABLE | TR_WRITABLE);
+    status = tri_socket_open(socket, accepted->arrival->fd, TR_READABLE | TR_WRITABLE);
     if (status != TR_OK) {
         tri_socket_free_extra(socket);
         return status;
     }
     tri_socket_apply_options(socket);
+    tri_socket_set_number(socket, accepted->arrival->number);
     return TR_OK;
 }
 
@@ -334,20 +335,20 @@ begin(tr_socket *socket)
 }
 
 tr_status
-tri_share_accept(struct tri_share *share, tr_actor *parent, int fd, const struct tri_limit_key *place)
+tri_share_accept(struct tri_share *share, tr_actor *parent, const struct tri_arrival *arrival)
 {
     struct tri_worker *worker = share->net->worker;
-    struct tri_share *one = place != NULL ? share_for_one(share, place) : share;
+    struct tri_share *one = arrival->place != NULL ? share_for_one(share, arrival->place) : share;
     if (one == NULL) {
-        close(fd);
+        close(arrival->fd);
         return TR_ENOMEM;
     }
-    struct accepted accepted = {.share = one, .fd = fd};
+    struct accepted accepted = {.share = one, .arrival = arrival};
     tr_actor *actor;
     one->connections++;
     tr_status status = tri_actor_spawn_here(worker, parent, &tri_socket_accepted, &accepted, &actor);
     if (status != TR_OK) {
-        close(fd);
+        close(arrival->fd);
         tri_deal_failed(share->deal, worker, status);
         tri_share_left(one);
         tri_share_ended(one);

@@ -75,12 +75,18 @@ struct tri_share *tri_share_open(struct tri_deal *deal, struct tri_net *net);
 /* Nothing more comes; it is freed with its last connection. NULL does nothing. Thread: owner. */
 void tri_share_close(struct tri_share *share);
 
+/* What a server knows of a connection that it has accepted. */
+struct tri_arrival {
+    int fd;
+    uint64_t number;                   /* tr_socket_number() */
+    const struct tri_limit_key *place; /* what it counts for where addresses are limited; NULL: nothing */
+};
+
 /*
- * Makes a socket actor of an accepted descriptor, which is taken. place is what it counts for where addresses are
- * limited, otherwise NULL. Thread: owner. Returns: TR_OK, also for one that failed and has ended already; TR_ENOMEM: it
+ * Makes a socket actor of an accepted descriptor, which is taken. Thread: owner. Returns: TR_OK, also for one that failed and has ended already; TR_ENOMEM: it
  * was closed, and nobody has counted its end.
  */
-tr_status tri_share_accept(struct tri_share *share, tr_actor *parent, int fd, const struct tri_limit_key *place);
+tr_status tri_share_accept(struct tri_share *share, tr_actor *parent, const struct tri_arrival *arrival);
 
 /* A connection's descriptor is closed. Thread: owner. */
 void tri_share_left(struct tri_share *share);
@@ -116,8 +122,7 @@ extern const struct tr_behavior tri_share_behavior;
  * A message that carries an accepted descriptor to the share of that worker. If nobody takes it there, the descriptor
  * is closed and the connection counts as ended. false: without memory, and the descriptor is still the caller's.
  */
-bool tri_share_message(struct tri_deal *deal, unsigned worker, int fd, const struct tri_limit_key *place,
-                       tr_message *out);
+bool tri_share_message(struct tri_deal *deal, unsigned worker, const struct tri_arrival *arrival, tr_message *out);
 
 /* What becomes the last message to a share: made before the share, so that it is not lost for lack of memory. */
 struct tri_dismissal;

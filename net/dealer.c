@@ -128,11 +128,11 @@ choose(tr_server *server)
 }
 
 static tr_status
-send_descriptor(tr_server *server, unsigned worker, int fd, const struct tri_limit_key *place)
+send_descriptor(tr_server *server, unsigned worker, const struct tri_arrival *arrival)
 {
     tr_message message;
-    if (!tri_share_message(server->deal, worker, fd, place, &message)) {
-        close(fd);
+    if (!tri_share_message(server->deal, worker, arrival, &message)) {
+        close(arrival->fd);
         return TR_ENOMEM;
     }
     /* If it is refused it is dropped, which closes the descriptor. */
@@ -157,11 +157,11 @@ tri_server_deal(tr_server *server, int fd, const struct sockaddr *peer)
         return;
     }
     unsigned worker = choose(server);
-    server->sequence++;
+    struct tri_arrival arrival = {.fd = fd, .number = ++server->sequence, .place = place};
     server->dealt[worker]++;
     tri_server_trace(server, TRI_TRACE_NET_server_accept, 0, worker, server->loads[worker]);
-    tr_status status = worker == server->net->worker->index ? tri_share_accept(server->share, server->actor, fd, place)
-                                                            : send_descriptor(server, worker, fd, place);
+    tr_status status = worker == server->net->worker->index ? tri_share_accept(server->share, server->actor, &arrival)
+                                                            : send_descriptor(server, worker, &arrival);
     if (status != TR_OK) {
         take_back(server, worker, place);
         fails(server, status);

@@ -239,7 +239,7 @@ tri_events_connection(tr_socket *socket)
     const struct tr_server_options *options = &socket->share->deal->options;
     tr_ref server = tri_share_server(socket->share);
     if (has_owner(socket)) {
-        struct tr_connection connection = {.server = server};
+        struct tr_connection connection = {.server = server, .number = tr_socket_number(socket)};
         tell_owner(socket, TR_EVENT_CONNECTION, tr_message_copy(0, &connection, sizeof(connection)));
     } else if (options->connection != NULL) {
         options->connection(socket);

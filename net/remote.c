@@ -737,6 +737,7 @@ answer_socket_info(tr_socket *socket, struct info_ask *ask)
         .bytes_read = tr_socket_bytes_read(socket),
         .bytes_written = tr_socket_bytes_written(socket),
         .buffered = tr_socket_buffered(socket),
+        .number = tr_socket_number(socket),
         .ready_state = tr_socket_ready_state(socket),
         .connecting = tr_socket_connecting(socket),
         .pending = tr_socket_pending(socket),

@@ -100,7 +100,7 @@ struct tr_server {
     uint32_t errors_due, errors_room;     /* there is always room for the next listening to fail */
     tr_status outcome;                    /* of the last listening that failed */
     struct tr_address address;            /* while it listens */
-    uint64_t sequence;                    /* connections dealt out */
+    uint64_t sequence;                    /* connections dealt out: the number of the last one */
     uint64_t complain_ms;                 /* when a failing accept may be an event again, of the clock */
     uint64_t failures_heard;              /* lost connections that were told */
     struct tr_server_refusals refusals;   /* those that it refused itself */

@@ -28,6 +28,7 @@ struct tri_handover {
     struct tr_runtime *runtime; /* held: the server may close before the socket is there */
     struct tri_deal *deal;      /* held by the NO_MORE that follows */
     struct tri_limit_key place;
+    uint64_t number; /* tr_socket_number() */
     unsigned worker;
     int fd;
     bool has_place;
@@ -92,16 +93,17 @@ drop_handover(void *address)
 }
 
 bool
-tri_share_message(struct tri_deal *deal, unsigned worker, int fd, const struct tri_limit_key *place, tr_message *out)
+tri_share_message(struct tri_deal *deal, unsigned worker, const struct tri_arrival *arrival, tr_message *out)
 {
     struct tri_handover *handover = malloc(sizeof(*handover));
     if (handover == NULL)
         return false;
-    *handover = (struct tri_handover){.deal = deal, .worker = worker, .fd = fd, .has_place = place != NULL};
+    *handover = (struct tri_handover){.deal = deal, .worker = worker, .fd = arrival->fd, .number = arrival->number};
+    handover->has_place = arrival->place != NULL;
     handover->runtime = runtime_of(deal);
     tri_runtime_live(handover->runtime, 1);
-    if (place != NULL)
-        handover->place = *place;
+    if (arrival->place != NULL)
+        handover->place = *arrival->place;
     *out = tr_message_pointer(TRI_TAG_DEAL_CONNECTION, handover, sizeof(*handover), drop_handover);
     return true;
 }
@@ -174,8 +176,9 @@ static void
 take(tr_actor *self, struct tri_share *share, struct tri_handover *handover)
 {
     struct tr_runtime *runtime = handover->runtime;
-    const struct tri_limit_key *place = handover->has_place ? &handover->place : NULL;
-    tr_status status = tri_share_accept(share, self, handover->fd, place);
+    struct tri_arrival arrival = {.fd = handover->fd, .number = handover->number};
+    arrival.place = handover->has_place ? &handover->place : NULL;
+    tr_status status = tri_share_accept(share, self, &arrival);
     if (status == TR_OK) {
         free(handover);
     } else {

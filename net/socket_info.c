@@ -119,6 +119,13 @@ tr_socket_destroyed(const tr_socket *socket)
     return socket == NULL || tri_socket_is(socket, TRI_SOCKET_DESTROYED);
 }
 
+uint64_t
+tr_socket_number(const tr_socket *socket)
+{
+    TRI_CHECK_SOCKET(socket);
+    return socket != NULL ? (uintptr_t)socket->poll.data : 0;
+}
+
 enum tr_ready_state
 tr_socket_ready_state(const tr_socket *socket)
 {

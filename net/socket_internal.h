@@ -158,7 +158,7 @@ struct tr_socket {
     uint8_t polled;             /* what libuv waits for: bits of enum uv_poll_event */
     int fd;                     /* -1: none */
     uint32_t moved_ms;          /* TIMED: when bytes last moved, on the clock of core/delay.h */
-    uv_poll_t poll;             /* HANDLE */
+    uv_poll_t poll;             /* HANDLE; its `data`, which libuv leaves alone, is tr_socket_number() */
 };
 
 /* What most sockets do not need. */
@@ -302,6 +302,13 @@ static inline bool
 tri_socket_is(const tr_socket *socket, uint32_t flags)
 {
     return (socket->flags & flags) != 0;
+}
+
+/* Of an accepted one. Otherwise it is 0, as all of the struct is in the beginning. */
+static inline void
+tri_socket_set_number(tr_socket *socket, uint64_t number)
+{
+    socket->poll.data = (void *)(uintptr_t)number;
 }
 
 /* The descriptor is open and connected. */

@@ -111,7 +111,7 @@ local_connection(tr_socket *socket)
     unsigned worker = tr_ref_worker(tr_socket_ref(socket));
     if (!baton_take(server->play, worker))
         return;
-    struct endpoint *connection = server_accepted(server, worker);
+    struct endpoint *connection = server_accepted(server, tr_socket_number(socket), worker);
     connection->socket = socket;
     tr_socket_set_data(socket, connection);
     server_tell_accepted(server, connection);

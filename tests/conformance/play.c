@@ -55,29 +55,30 @@ servers_are_neighbours(const struct play *play)
     return shares;
 }
 
+/* Clients live on one worker: so they connect in the order of the calls, which is that of the numbers of accepted
+ * connections. */
 static void
-add_client(struct play *play, const struct client_setup *setup, const char *name, unsigned number)
+add_client(struct play *play, const struct client_setup *setup, const char *name)
 {
-    struct endpoint *endpoint = endpoint_add(play, name, false, NULL);
+    struct endpoint *endpoint = endpoint_add(play, name, false, 0, NULL);
     endpoint->allow_half_open = setup->allow_half_open;
     endpoint->no_data = setup->no_data;
-    endpoint->worker = play->options->remote ? 0 : (number + 1) % play->workers;
-    endpoint->home = play->workers > 1 ? 1 + number % (play->workers - 1) : 0;
+    endpoint->worker = play->options->remote ? 0 : 1 % play->workers;
+    endpoint->home = 1 % play->workers;
     baton_errand(play, endpoint->worker, make, endpoint);
 }
 
 static void
 add_clients(struct play *play)
 {
-    unsigned number = 0;
     for (size_t i = 0; i < play->scenario->client_count; i++) {
         const struct client_setup *setup = &play->scenario->clients[i];
         if (!setup->has_count)
-            add_client(play, setup, setup->name, number++);
+            add_client(play, setup, setup->name);
         for (unsigned k = 1; setup->has_count && k <= setup->count; k++) {
             char name[300];
             snprintf(name, sizeof(name), "%s#%u", setup->name, k);
-            add_client(play, setup, name, number++);
+            add_client(play, setup, name);
         }
     }
 }
@@ -88,7 +89,7 @@ add_servers(struct play *play)
     bool neighbours = servers_are_neighbours(play);
     for (size_t i = 0; i < play->scenario->server_count; i++) {
         const struct server_setup *setup = &play->scenario->servers[i];
-        struct endpoint *endpoint = endpoint_add(play, setup->name, true, setup);
+        struct endpoint *endpoint = endpoint_add(play, setup->name, true, 0, setup);
         endpoint->worker = neighbours ? 0 : (unsigned)i % play->workers;
         baton_errand(play, endpoint->worker, make, endpoint);
     }
@@ -257,7 +258,7 @@ collect(struct play *play, const char *how)
     json_t *logs = json_object();
     lates_end(play);
     for (struct endpoint *endpoint = play->endpoints; endpoint != NULL; endpoint = endpoint->next)
-        json_object_set_new(logs, endpoint->name, log_take(&endpoint->log));
+        json_object_set_new(logs, endpoint->name, server_order_connections(log_take(&endpoint->log)));
     return json_pack("{s:s,s:o}", "ended", how, "logs", logs);
 }
 
@@ -358,7 +359,6 @@ play(const struct scenario *scenario, enum transport transport, const struct pla
 {
     struct play play = {.scenario = scenario, .transport = transport, .options = options, .scale = scale};
     struct played played = {0};
-    play.last_endpoint = &play.endpoints;
     play.last_late = &play.lates;
     baton_init(&play.baton);
     tr_status status;

@@ -266,7 +266,7 @@ on_connection(struct play *play, const tr_message *message)
 {
     const struct tr_connection *connection = tr_message_data(message);
     struct endpoint *server = find_server(play, connection->server);
-    struct endpoint *endpoint = server_accepted(server, 0);
+    struct endpoint *endpoint = server_accepted(server, connection->number, 0);
     endpoint->ref = message->from;
     server_tell_accepted(server, endpoint);
 }

@@ -29,8 +29,18 @@ trouble(struct play *play, const char *format, ...)
 
 /* Endpoints. */
 
+/* Patterns take connections in the order of their numbers; several workers may tell them in another one. */
+static struct endpoint **
+place_for(struct play *play, const struct endpoint *endpoint)
+{
+    struct endpoint **link = &play->endpoints;
+    while (*link != NULL && !((*link)->setup == endpoint->setup && (*link)->number > endpoint->number))
+        link = &(*link)->next;
+    return link;
+}
+
 struct endpoint *
-endpoint_add(struct play *play, const char *name, bool is_server, const struct server_setup *setup)
+endpoint_add(struct play *play, const char *name, bool is_server, uint64_t number, const struct server_setup *setup)
 {
     struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
     if (endpoint == NULL)
@@ -43,9 +53,11 @@ endpoint_add(struct play *play, const char *name, bool is_server, const struct s
         endpoint->allow_half_open = setup->allow_half_open;
         endpoint->no_data = setup->no_data;
     }
+    endpoint->number = number;
     log_init(&endpoint->log);
-    *play->last_endpoint = endpoint;
-    play->last_endpoint = &endpoint->next;
+    struct endpoint **link = place_for(play, endpoint);
+    endpoint->next = *link;
+    *link = endpoint;
     return endpoint;
 }
 

@@ -1,6 +1,8 @@
 #include "stage.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Events. */
@@ -43,11 +45,11 @@ on_close(tr_server *server)
 }
 
 struct endpoint *
-server_accepted(struct endpoint *server, unsigned worker)
+server_accepted(struct endpoint *server, uint64_t number, unsigned worker)
 {
     char name[300];
-    snprintf(name, sizeof(name), "%s#%u", server->name, ++server->accepted);
-    struct endpoint *connection = endpoint_add(server->play, name, false, server->setup);
+    snprintf(name, sizeof(name), "%s#%" PRIu64, server->name, number);
+    struct endpoint *connection = endpoint_add(server->play, name, false, number, server->setup);
     connection->worker = worker;
     connection->state = STATE_OPEN;
     connection->begun = true;
@@ -57,10 +59,45 @@ server_accepted(struct endpoint *server, unsigned worker)
 void
 server_tell_accepted(struct endpoint *server, struct endpoint *connection)
 {
+    server->counts[EVENT_CONNECTION] =
+        (unsigned)connection->number - 1; /* rules for the nth mean that with the number n */
     happen(server, EVENT_CONNECTION, json_pack("[s,s]", "connection", connection->name));
     happen(connection, EVENT_ACCEPTED, NULL);
     if (connection->no_data)
         socket_resume(connection);
+}
+
+static const char *
+connection_name(const json_t *log, size_t i)
+{
+    const json_t *entry = json_array_get(log, i);
+    bool is = strcmp(json_string_value(json_array_get(entry, 0)), event_names[EVENT_CONNECTION]) == 0;
+    return is ? json_string_value(json_array_get(entry, 1)) : NULL;
+}
+
+/* "S#9" is before "S#10". */
+static bool
+is_before(const char *a, const char *b)
+{
+    return strlen(a) != strlen(b) ? strlen(a) < strlen(b) : strcmp(a, b) < 0;
+}
+
+static void
+exchange(json_t *log, size_t i, size_t k)
+{
+    json_t *entry = json_incref(json_array_get(log, i));
+    json_array_set(log, i, json_array_get(log, k));
+    json_array_set_new(log, k, entry);
+}
+
+json_t *
+server_order_connections(json_t *log)
+{
+    for (size_t i = 0; i < json_array_size(log); i++)
+        for (size_t k = i + 1; connection_name(log, i) != NULL && k < json_array_size(log); k++)
+            if (connection_name(log, k) != NULL && is_before(connection_name(log, k), connection_name(log, i)))
+                exchange(log, i, k);
+    return log;
 }
 
 tr_status

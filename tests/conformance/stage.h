@@ -63,6 +63,8 @@ struct endpoint {
     unsigned worker;                  /* from where it is driven */
     unsigned home;                    /* remote: where it lives */
 
+    uint64_t number; /* of an accepted one: in its name */
+
     enum endpoint_state state;
     struct log log;
     unsigned counts[EVENTS];
@@ -77,7 +79,6 @@ struct endpoint {
     /* Servers. */
     tr_server *server;
     struct address *at;
-    unsigned accepted;
     unsigned closes_due; /* close events that are on their way: it was closed without connections */
     bool listening_due;  /* the listening or error event of a listen is on its way */
 
@@ -170,7 +171,7 @@ struct play {
 
     struct baton baton;
     struct address *addresses;
-    struct endpoint *endpoints, **last_endpoint;
+    struct endpoint *endpoints;
     uint64_t *seen;    /* for each rule: how many events it matched */
     unsigned sleeping; /* lists that sleep, connections that are being made */
     uint64_t last_ms;  /* when something was logged last */
@@ -229,8 +230,9 @@ void baton_pong(struct play *play);
 
 uint64_t now_ms(void);
 
-/* A new endpoint, at the end of the list. */
-struct endpoint *endpoint_add(struct play *play, const char *name, bool is_server, const struct server_setup *setup);
+/* A new endpoint: an accepted one before those of the same server that have a higher number, others at the end. */
+struct endpoint *endpoint_add(struct play *play, const char *name, bool is_server, uint64_t number,
+                              const struct server_setup *setup);
 struct endpoint *endpoint_find(struct play *play, const char *name);
 void endpoints_free(struct play *play);
 
@@ -298,8 +300,12 @@ bool machine_has_ipv6(void);
 tr_status server_make(struct endpoint *endpoint);
 tr_status server_act(struct endpoint *endpoint, const struct action *action);
 
-/* A new connection of a server as an endpoint, which is driven from that worker. */
-struct endpoint *server_accepted(struct endpoint *server, unsigned worker);
+/* The connection of a server with that number as an endpoint, which is driven from that worker. */
+struct endpoint *server_accepted(struct endpoint *server, uint64_t number, unsigned worker);
+
+/* Puts the connection entries of a log, which is taken and given, into the order of their numbers: between workers there
+ * is none. */
+json_t *server_order_connections(json_t *log);
 
 /* The events of a new connection, once it has its socket. */
 void server_tell_accepted(struct endpoint *server, struct endpoint *connection);

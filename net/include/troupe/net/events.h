@@ -122,6 +122,7 @@ tr_event_of(const tr_message *message, enum tr_event *event)
 
 struct tr_connection {
     tr_ref server;
+    uint64_t number; /* tr_socket_number() */
 };
 
 struct tr_lookup_event {

@@ -135,6 +135,7 @@ struct tr_socket_info {
     uint64_t bytes_read;
     uint64_t bytes_written;
     uint64_t buffered;
+    uint64_t number; /* tr_socket_number() */
     enum tr_ready_state ready_state;
     bool connecting;
     bool pending;

@@ -5,6 +5,9 @@
  * there, where it becomes a socket actor. `connection` is called inside that new actor, on its worker: a server
  * with four workers may be calling it four times at once, so what those calls share must be shared as actors share.
  *
+ * Connections are numbered in the order in which the server accepts them (tr_socket_number()), and each worker tells its
+ * own in that order. Between workers there is no order.
+ *
  * The order of events is that of Node's net.Server: 'listening' or 'error' after listen; 'connection' for each
  * connection; 'close' when the server was closed and the close callback of its last connection has returned, on
  * whatever worker. An 'error' is not followed by 'close' (v10). Running out of descriptors is an 'error' too, whose

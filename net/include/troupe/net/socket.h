@@ -410,6 +410,14 @@ enum tr_ready_state tr_socket_ready_state(const tr_socket *socket);
 /* The document's word: "closed", "opening", "open", "readOnly", "writeOnly". Owner: a constant. Thread: any. */
 const char *tr_ready_state_name(enum tr_ready_state state);
 
+/*
+ * Of an accepted socket: which of its server's connections it is, in the order in which the server accepted them, on
+ * whatever worker each of them is; the first is 1. What the server turned away is not counted; a connection that was
+ * lost before it came to life has a number that nobody sees. 0: it was not accepted; NULL.
+ * Thread: owner. Document: our own.
+ */
+uint64_t tr_socket_number(const tr_socket *socket);
+
 /* The user's pointer of this socket. Thread: owner. */
 void *tr_socket_data(const tr_socket *socket);
 void tr_socket_set_data(tr_socket *socket, void *data);

@@ -49,6 +49,14 @@ expect 1 '^FAIL destroyed-flag: tcp4, C, answer 1: ' --owner remote --check "$wo
 
 "$conformance" "$echo_basic" >"$work/printed" && diff "$here/expected/echo-basic.json" "$work/printed" || failed=1
 
+# A ruling says where we differ from Node: a scenario in which we do not belongs to the others.
+for ours in "$here"/ruled/expected/*.json; do
+    if cmp -s "$ours" "$here/ruled/node/$(basename "$ours")"; then
+        printf 'ruled/expected/%s is what Node did\n' "$(basename "$ours")"
+        failed=1
+    fi
+done
+
 expect 2 'nowhere.json' --check "$here/expected" "$work/nowhere.json"
 expect 2 'echo-basic.json' --check "$work/nowhere" "$echo_basic"
 expect 2 '^usage' --check

@@ -892,6 +892,49 @@ idle_case(const struct tr_socket_events *events, bool hold, bool must_wait)
     assert_int_equal(tr_runtime_stop(stage_runtime, TESTS_LIMIT_MS, NULL), TR_OK);
 }
 
+static tr_ref looking;
+
+static void
+looks_up_in_the_background(tr_socket *socket, const char *host, enum tr_family family, void *data)
+{
+    (void)host;
+    (void)family;
+    (void)data;
+    tr_socket_set_background(socket, true);
+    looking = tr_socket_ref(socket);
+    connects(socket);
+}
+
+static void
+answers_the_look_up(tr_socket *socket, tr_message *message)
+{
+    (void)message;
+    assert_int_equal(tr_socket_looked_up(socket, &(struct tr_error){.status = TR_ENOTFOUND}, NULL, 0), TR_OK);
+}
+
+/* As in Node, whose request to connect does so. */
+static void
+a_connection_that_is_being_made_keeps_the_program_alive_also_in_the_background(void **state)
+{
+    (void)state;
+    static const struct tr_socket_events events = {.message = answers_the_look_up};
+    pthread_t thread;
+    int result = -1;
+    struct tr_socket_options socket = {.events = &events};
+    struct tr_connect_options connect = {.host = "far.example", .port = 1, .lookup = looks_up_in_the_background};
+    tr_message answer = tr_message_signal(1);
+    is_connected = 0;
+    assert_int_equal(tr_runtime_start(&(struct tr_runtime_options){.workers = 1}, &stage_runtime), TR_OK);
+    assert_int_equal(tr_runtime_connect(stage_runtime, &socket, &connect, NULL), TR_OK);
+    assert_true(tests_wait_until(has_connected, NULL, TESTS_LIMIT_MS));
+    assert_int_equal(pthread_create(&thread, NULL, wait_idle, &result), 0);
+    assert_false(tests_wait_until(is_zero, &result, 50));
+    assert_int_equal(tr_runtime_send(stage_runtime, looking, &answer), TR_OK);
+    assert_true(tests_wait_until(is_zero, &result, TESTS_LIMIT_MS));
+    pthread_join(thread, NULL);
+    assert_int_equal(tr_runtime_stop(stage_runtime, TESTS_LIMIT_MS, NULL), TR_OK);
+}
+
 static void
 an_open_socket_keeps_the_program_alive_unless_it_is_in_the_background(void **state)
 {
@@ -1170,6 +1213,7 @@ main(void)
         RAW_TEST(the_exit_of_a_kept_socket_closes_it_for_good),
         RAW_TEST(the_end_of_the_runtime_leaves_nothing_of_sockets_in_any_state),
         RAW_TEST(an_open_socket_keeps_the_program_alive_unless_it_is_in_the_background),
+        RAW_TEST(a_connection_that_is_being_made_keeps_the_program_alive_also_in_the_background),
         RAW_TEST(a_hold_keeps_it_alive_without_any_socket),
         RAW_TEST(a_life_may_begin_and_end_in_the_close_callback),
         RAW_TEST(a_socket_that_exits_is_not_connected_again),

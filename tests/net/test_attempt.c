@@ -410,19 +410,39 @@ without_a_race_an_address_that_never_answers_is_waited_for(void **state)
     end_silence(&silent);
 }
 
+/* A port that nobody else has in either family. */
+static void
+reserve_in_both(struct sockaddr_storage *four, int fds[2])
+{
+    static const int one = 1;
+    for (;;) {
+        fds[0] = refuse(AF_INET, four);
+        fds[1] = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        struct sockaddr_storage six = loopback(AF_INET6, port_of(four));
+        setsockopt(fds[1], SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+        if (bind(fds[1], (struct sockaddr *)&six, sizeof(six)) == 0)
+            return;
+        assert_int_equal(errno, EADDRINUSE); /* by another program: the next port is another */
+        close(fds[0]);
+        close(fds[1]);
+    }
+}
+
 static void
 a_local_port_is_bound_in_both_families(void **state)
 {
     struct fixture *f = *state;
     struct sockaddr_storage peers[2], local;
     int refusing = refuse(AF_INET6, &peers[0]), listener = listen_there(AF_INET, &peers[1]);
-    int reserved = refuse(AF_INET, &local);
+    int reserved[2];
+    reserve_in_both(&local, reserved);
     start_with(f, &(struct tri_attempts_options){.peers = peers, .count = 2, .local_port = port_of(&local)}, note);
     expect_connected(f, &peers[1]);
     struct sockaddr_storage near = name_of(f->result.fd);
     assert_int_equal(port_of(&near), port_of(&local));
     close(refusing);
-    close(reserved);
+    close(reserved[0]);
+    close(reserved[1]);
     close(listener);
 }
 

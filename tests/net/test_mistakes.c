@@ -88,6 +88,7 @@ show(void)
     X(tr_socket_remote_address, the.socket, NULL)                                                                      \
     X(tr_socket_local_address, the.socket, NULL)                                                                       \
     X(tr_socket_bytes_read, the.socket)                                                                                \
+    X(tr_socket_number, the.socket)                                                                                    \
     X(tr_socket_bytes_written, the.socket)                                                                             \
     X(tr_socket_state, the.socket)                                                                                     \
     X(tr_socket_buffered, the.socket)                                                                                  \

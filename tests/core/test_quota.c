@@ -27,10 +27,22 @@ struct system {
     unsigned cpus;
 };
 
-static const struct file own_v2 = {"/proc/self/cgroup", "0::/a/b\n"};
-static const struct file mount_v2 = {"/proc/self/mountinfo", MOUNT_V2};
-static const struct file own_v1 = {"/proc/self/cgroup", GROUP_V1};
-static const struct file mount_v1 = {"/proc/self/mountinfo", MOUNT_V1};
+#define OWN_V2                                                                                                         \
+    {                                                                                                                  \
+        "/proc/self/cgroup", "0::/a/b\n"                                                                               \
+    }
+#define MOUNTED_V2                                                                                                     \
+    {                                                                                                                  \
+        "/proc/self/mountinfo", MOUNT_V2                                                                               \
+    }
+#define OWN_V1                                                                                                         \
+    {                                                                                                                  \
+        "/proc/self/cgroup", GROUP_V1                                                                                  \
+    }
+#define MOUNTED_V1                                                                                                     \
+    {                                                                                                                  \
+        "/proc/self/mountinfo", MOUNT_V1                                                                               \
+    }
 
 #define B_MAX "/sys/fs/cgroup/a/b/cpu.max"
 #define A_MAX "/sys/fs/cgroup/a/cpu.max"
@@ -42,34 +54,36 @@ static const struct file mount_v1 = {"/proc/self/mountinfo", MOUNT_V1};
 
 static const struct system systems[] = {
     {"nothing at all", {{0}}, 0},
-    {"no quota", {own_v2, mount_v2, {B_MAX, "max 100000\n"}}, 0},
-    {"its own quota", {own_v2, mount_v2, {B_MAX, "400000 100000\n"}}, 4},
-    {"a group above is tighter", {own_v2, mount_v2, {B_MAX, "400000 100000\n"}, {A_MAX, "30000 10000\n"}}, 3},
-    {"the group itself is tighter", {own_v2, mount_v2, {B_MAX, "200000 100000\n"}, {A_MAX, "30000 10000\n"}}, 2},
-    {"only the top has one", {own_v2, mount_v2, {B_MAX, "max 100000\n"}, {TOP_MAX, "200000 100000\n"}}, 2},
-    {"a half is rounded down", {own_v2, mount_v2, {B_MAX, "150000 100000\n"}}, 1},
-    {"nearly two", {own_v2, mount_v2, {B_MAX, "199999 100000\n"}}, 1},
-    {"a part of a CPU is one", {own_v2, mount_v2, {B_MAX, "1000 100000\n"}}, 1},
-    {"an odd period", {own_v2, mount_v2, {B_MAX, "99999 33333\n"}}, 3},
-    {"no end of the line", {own_v2, mount_v2, {B_MAX, "400000 100000"}}, 4},
-    {"more than there are CPUs", {own_v2, mount_v2, {B_MAX, "99999999999999999999999999 1\n"}}, UINT32_MAX},
-    {"a file of version 1 without its hierarchy", {own_v2, mount_v2, {"/sys/fs/cgroup/a/b/cpu.cfs_quota_us", "1"}}, 0},
+    {"no quota", {OWN_V2, MOUNTED_V2, {B_MAX, "max 100000\n"}}, 0},
+    {"its own quota", {OWN_V2, MOUNTED_V2, {B_MAX, "400000 100000\n"}}, 4},
+    {"a group above is tighter", {OWN_V2, MOUNTED_V2, {B_MAX, "400000 100000\n"}, {A_MAX, "30000 10000\n"}}, 3},
+    {"the group itself is tighter", {OWN_V2, MOUNTED_V2, {B_MAX, "200000 100000\n"}, {A_MAX, "30000 10000\n"}}, 2},
+    {"only the top has one", {OWN_V2, MOUNTED_V2, {B_MAX, "max 100000\n"}, {TOP_MAX, "200000 100000\n"}}, 2},
+    {"a half is rounded down", {OWN_V2, MOUNTED_V2, {B_MAX, "150000 100000\n"}}, 1},
+    {"nearly two", {OWN_V2, MOUNTED_V2, {B_MAX, "199999 100000\n"}}, 1},
+    {"a part of a CPU is one", {OWN_V2, MOUNTED_V2, {B_MAX, "1000 100000\n"}}, 1},
+    {"an odd period", {OWN_V2, MOUNTED_V2, {B_MAX, "99999 33333\n"}}, 3},
+    {"no end of the line", {OWN_V2, MOUNTED_V2, {B_MAX, "400000 100000"}}, 4},
+    {"more than there are CPUs", {OWN_V2, MOUNTED_V2, {B_MAX, "99999999999999999999999999 1\n"}}, UINT32_MAX},
+    {"a file of version 1 without its hierarchy",
+     {OWN_V2, MOUNTED_V2, {"/sys/fs/cgroup/a/b/cpu.cfs_quota_us", "1"}},
+     0},
 
-    {"no period", {own_v2, mount_v2, {B_MAX, "400000\n"}}, 0},
-    {"a period of nothing", {own_v2, mount_v2, {B_MAX, "400000 0\n"}}, 0},
-    {"a quota of nothing", {own_v2, mount_v2, {B_MAX, "0 100000\n"}}, 0},
-    {"a negative quota", {own_v2, mount_v2, {B_MAX, "-400000 100000\n"}}, 0},
-    {"a negative period", {own_v2, mount_v2, {B_MAX, "400000 -100000\n"}}, 0},
-    {"no numbers", {own_v2, mount_v2, {B_MAX, "many few\n"}}, 0},
-    {"an empty file", {own_v2, mount_v2, {B_MAX, ""}}, 0},
-    {"garbage beside a quota", {own_v2, mount_v2, {B_MAX, "\x01\xff 7"}, {A_MAX, "300000 100000\n"}}, 3},
+    {"no period", {OWN_V2, MOUNTED_V2, {B_MAX, "400000\n"}}, 0},
+    {"a period of nothing", {OWN_V2, MOUNTED_V2, {B_MAX, "400000 0\n"}}, 0},
+    {"a quota of nothing", {OWN_V2, MOUNTED_V2, {B_MAX, "0 100000\n"}}, 0},
+    {"a negative quota", {OWN_V2, MOUNTED_V2, {B_MAX, "-400000 100000\n"}}, 0},
+    {"a negative period", {OWN_V2, MOUNTED_V2, {B_MAX, "400000 -100000\n"}}, 0},
+    {"no numbers", {OWN_V2, MOUNTED_V2, {B_MAX, "many few\n"}}, 0},
+    {"an empty file", {OWN_V2, MOUNTED_V2, {B_MAX, ""}}, 0},
+    {"garbage beside a quota", {OWN_V2, MOUNTED_V2, {B_MAX, "\x01\xff 7"}, {A_MAX, "300000 100000\n"}}, 3},
 
-    {"version 1", {own_v1, mount_v1, {B_QUOTA, "400000\n"}, {B_PERIOD, "100000\n"}}, 4},
-    {"version 1, no quota", {own_v1, mount_v1, {B_QUOTA, "-1\n"}, {B_PERIOD, "100000\n"}}, 0},
+    {"version 1", {OWN_V1, MOUNTED_V1, {B_QUOTA, "400000\n"}, {B_PERIOD, "100000\n"}}, 4},
+    {"version 1, no quota", {OWN_V1, MOUNTED_V1, {B_QUOTA, "-1\n"}, {B_PERIOD, "100000\n"}}, 0},
     {"version 1, above",
-     {own_v1, mount_v1, {B_QUOTA, "-1\n"}, {B_PERIOD, "100000\n"}, {A_QUOTA, "200000\n"}, {A_PERIOD, "100000\n"}},
+     {OWN_V1, MOUNTED_V1, {B_QUOTA, "-1\n"}, {B_PERIOD, "100000\n"}, {A_QUOTA, "200000\n"}, {A_PERIOD, "100000\n"}},
      2},
-    {"version 1 without a period", {own_v1, mount_v1, {B_QUOTA, "400000\n"}}, 0},
+    {"version 1 without a period", {OWN_V1, MOUNTED_V1, {B_QUOTA, "400000\n"}}, 0},
     {"version 1, a hierarchy that is called alike",
      {{"/proc/self/cgroup", "3:cpuset:/a/b\n"},
       {"/proc/self/mountinfo", "31 30 0:28 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"},
@@ -98,7 +112,7 @@ static const struct system systems[] = {
       {"/mnt/def/cpu.max", "100000 100000\n"},
       {"/sys/fs/cgroup/docker/cpu.max", "500000 100000\n"}},
      5},
-    {"a name space of groups", {{"/proc/self/cgroup", "0::/\n"}, mount_v2, {TOP_MAX, "200000 100000\n"}}, 2},
+    {"a name space of groups", {{"/proc/self/cgroup", "0::/\n"}, MOUNTED_V2, {TOP_MAX, "200000 100000\n"}}, 2},
     {"a name space, and a mount from outside it",
      {{"/proc/self/cgroup", "0::/\n"},
       {"/proc/self/mountinfo", "30 23 0:26 /../.. /sys/fs/cgroup ro - cgroup2 cgroup rw\n"},
@@ -106,7 +120,7 @@ static const struct system systems[] = {
      2},
     {"a group outside the name space",
      {{"/proc/self/cgroup", "0::/../other\n"},
-      mount_v2,
+      MOUNTED_V2,
       {"/sys/fs/other/cpu.max", "100000 100000\n"},
       {TOP_MAX, "300000 100000\n"}},
      3},
@@ -125,16 +139,16 @@ static const struct system systems[] = {
      2},
 
     {"groups that cannot be understood",
-     {{"/proc/self/cgroup", "\n::\n0:\n0::\n0::relative\nx\n:::\n0::/a/b\n"}, mount_v2, {B_MAX, "200000 100000\n"}},
+     {{"/proc/self/cgroup", "\n::\n0:\n0::\n0::relative\nx\n:::\n0::/a/b\n"}, MOUNTED_V2, {B_MAX, "200000 100000\n"}},
      2},
     {"mounts that cannot be understood",
-     {own_v2,
+     {OWN_V2,
       {"/proc/self/mountinfo", "\n - \nx - cgroup2\n1 2 3 - cgroup2 a b\n1 2 3 / - cgroup2 a b\n1 2 3 4 5 6\n"
                                "1 2 3 / /sys - tmpfs tmpfs rw\n" MOUNT_V2 "30 23 0:26 /"},
       {B_MAX, "200000 100000\n"}},
      2},
-    {"no mounts", {own_v2, {"/proc/self/mountinfo", ""}, {B_MAX, "200000 100000\n"}}, 0},
-    {"no group", {{"/proc/self/cgroup", ""}, mount_v2, {TOP_MAX, "200000 100000\n"}}, 0},
+    {"no mounts", {OWN_V2, {"/proc/self/mountinfo", ""}, {B_MAX, "200000 100000\n"}}, 0},
+    {"no group", {{"/proc/self/cgroup", ""}, MOUNTED_V2, {TOP_MAX, "200000 100000\n"}}, 0},
 };
 
 static unsigned

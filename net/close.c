@@ -80,7 +80,7 @@ end_connection(tr_socket *socket)
     if (tri_socket_is(socket, TRI_SOCKET_RESETS))
         tri_descriptor_reset(socket->fd);
     else if (!tri_socket_is(socket, TRI_SOCKET_ENDED))
-        tri_descriptor_end(socket->fd);
+        tri_descriptor_end(socket->fd, socket->adopted);
 }
 
 /* First libuv forgets the descriptor, then it goes. */

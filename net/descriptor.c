@@ -66,11 +66,16 @@ tri_descriptor_reset(int fd)
     disconnect(fd);
 }
 
-/* With bytes unread close() resets a TCP connection: the peer is not to believe that they were received. */
+/*
+ * With bytes unread close() resets a connection: the peer is not to believe that they were received. A unix socket
+ * cannot be disconnected, and one that is shut down before looks like a clean end to a peer that reads in between: there
+ * close() alone says it, unless others may have the descriptor, which was given to us.
+ */
 void
-tri_descriptor_end(int fd)
+tri_descriptor_end(int fd, bool shared)
 {
     int unread = 0;
-    if (ioctl(fd, FIONREAD, &unread) != 0 || unread == 0 || !disconnect(fd))
+    bool resets = ioctl(fd, FIONREAD, &unread) == 0 && unread > 0;
+    if (!resets || (!disconnect(fd) && shared))
         shutdown(fd, SHUT_RDWR); /* of what is no socket, or not connected any more, it changes nothing */
 }

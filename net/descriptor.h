@@ -15,8 +15,9 @@ int tri_descriptor_error(int fd);
  */
 bool tri_descriptor_empty_error_queue(int fd);
 
-/* Ends both directions of a connection for everybody who has the descriptor, as closing the last one would. */
-void tri_descriptor_end(int fd);
+/* Ends both directions of a connection for everybody who has the descriptor, as closing the last one would; but not of
+ * a unix socket with bytes unread, which close() resets, unless it is shared. */
+void tri_descriptor_end(int fd, bool shared);
 
 /* Resets a TCP connection, likewise. */
 void tri_descriptor_reset(int fd);

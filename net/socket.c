@@ -238,6 +238,7 @@ tri_socket_open(tr_socket *socket, int fd, unsigned sides)
     socket->holding = TRI_HOLDING_UNKNOWN;
     socket->flags |= TRI_SOCKET_HANDLE | TRI_SOCKET_CONNECTED;
     socket->begun = 1;
+    socket->adopted = 0;
     socket->unreadable = (sides & TR_READABLE) == 0;
     socket->flags |= (sides & TR_WRITABLE) == 0 ? TRI_SOCKET_ENDING | TRI_SOCKET_ENDED : 0;
     tri_socket_count_live(socket);
@@ -308,6 +309,7 @@ tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_o
     tri_socket_trace(socket, TRI_TRACE_NET_socket_adopted, 0, 0);
     fcntl(fd, F_SETFD, fcntl(fd, F_GETFD) | FD_CLOEXEC);
     socket->records = keeps_records(fd);
+    socket->adopted = 1;
     tri_socket_apply_options(socket);
     tri_socket_due(socket, TRI_STEP(READ));
     *out = socket;

@@ -155,7 +155,8 @@ struct tr_socket {
     uint8_t holding : 2;        /* enum tri_holding */
     uint8_t records : 1;        /* SOCK_SEQPACKET: what does not fit into a read is lost */
     uint8_t turns : 2;          /* for which what is due has waited for messages */
-    uint8_t polled;             /* what libuv waits for: bits of enum uv_poll_event */
+    uint8_t polled : 7;         /* what libuv waits for: bits of enum uv_poll_event */
+    uint8_t adopted : 1;        /* the descriptor was given: others may have it, too */
     int fd;                     /* -1: none */
     uint32_t moved_ms;          /* TIMED: when bytes last moved, on the clock of core/delay.h */
     uv_poll_t poll;             /* HANDLE; its `data`, which libuv leaves alone, is tr_socket_number() */

@@ -136,7 +136,10 @@ send_descriptor(tr_server *server, unsigned worker, const struct tri_arrival *ar
         return TR_ENOMEM;
     }
     /* If it is refused it is dropped, which closes the descriptor. */
-    return tri_send_system(server->net->worker, server->actor, server->shares[worker], &message);
+    tr_status status = tri_send_system(server->net->worker, server->actor, server->shares[worker], &message);
+    if (status != TR_OK)
+        tri_deal_release(server->deal);
+    return status;
 }
 
 /* The connection does not count: it has not left this worker. */

@@ -26,7 +26,7 @@
 
 struct tri_handover {
     struct tr_runtime *runtime; /* held: the server may close before the socket is there */
-    struct tri_deal *deal;      /* held by the NO_MORE that follows */
+    struct tri_deal *deal;      /* held: a NO_MORE that follows may be dropped before this is */
     struct tri_limit_key place;
     uint64_t number; /* tr_socket_number() */
     unsigned worker;
@@ -47,14 +47,20 @@ handover_of(struct tri_owed *owed)
     return (struct tri_handover *)((char *)owed - offsetof(struct tri_handover, owed));
 }
 
+static void
+free_handover(struct tri_handover *handover)
+{
+    tri_deal_release(handover->deal);
+    free(handover);
+}
+
 static bool
 tell_place_again(struct tri_worker *worker, struct tri_owed *owed)
 {
     struct tri_handover *handover = handover_of(owed);
     if (!tri_deal_tell_place(handover->deal, worker, &handover->place))
         return false;
-    tri_deal_release(handover->deal);
-    free(handover);
+    free_handover(handover);
     return true;
 }
 
@@ -70,14 +76,14 @@ lose(struct tri_handover *handover, struct tri_worker *worker)
 {
     tri_deal_lost(handover->deal, worker);
     if (!handover->has_place || tri_deal_tell_place(handover->deal, worker, &handover->place)) {
-        free(handover);
+        free_handover(handover);
         return;
     }
-    tri_deal_hold(handover->deal);
     handover->owed = (struct tri_owed){.send = tell_place_again, .forget = forget_place, .to = handover->deal->server};
     tri_owe(worker, &handover->owed);
 }
 
+/* On the server's worker its sender gives the hold back, unless the runtime has ended, which frees every deal. */
 static void
 drop_handover(void *address)
 {
@@ -101,6 +107,7 @@ tri_share_message(struct tri_deal *deal, unsigned worker, const struct tri_arriv
     *handover = (struct tri_handover){.deal = deal, .worker = worker, .fd = arrival->fd, .number = arrival->number};
     handover->has_place = arrival->place != NULL;
     handover->runtime = runtime_of(deal);
+    tri_deal_hold(deal);
     tri_runtime_live(handover->runtime, 1);
     if (arrival->place != NULL)
         handover->place = *arrival->place;
@@ -180,7 +187,7 @@ take(tr_actor *self, struct tri_share *share, struct tri_handover *handover)
     arrival.place = handover->has_place ? &handover->place : NULL;
     tr_status status = tri_share_accept(share, self, &arrival);
     if (status == TR_OK) {
-        free(handover);
+        free_handover(handover);
     } else {
         tri_deal_failed(share->deal, share->net->worker, status);
         lose(handover, share->net->worker);

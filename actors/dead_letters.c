@@ -72,8 +72,9 @@ is_notice(uint32_t tag)
     return tag == TR_TAG_DEAD_LETTER || tag == TRI_TAG_UNDELIVERED;
 }
 
-bool
-tri_dead_letter(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason)
+/* false: as tri_dead_letter(). */
+static bool
+bury(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason)
 {
     bool notice = is_notice(message->tag);
     if (!notice && !tell_sender(home, to, message))
@@ -83,12 +84,18 @@ tri_dead_letter(struct tri_actors *home, tr_ref to, tr_message *message, enum tr
         home->worker->counters.notices_lost++;
     } else {
         home->worker->counters.dead_letters++;
-        if (message->from == TR_NOBODY)
-            tri_outside_read(home->worker, message);
         tell_subscriber(home, to, message, reason);
     }
     tr_message_drop(message);
     return true;
+}
+
+bool
+tri_dead_letter(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason)
+{
+    if (message->from == TR_NOBODY)
+        tri_outside_read(home->worker, message); /* nobody is to be told: there will be no second time */
+    return bury(home, to, message, reason);
 }
 
 void
@@ -110,10 +117,13 @@ tri_dead_user_letter(struct tri_actors *home, tr_ref to, tr_message *message, en
     (void)told; /* likewise */
 }
 
+/* It was received, and read: what dies is counted as one more message, and has no name in the trace. */
 void
 tri_actor_bounce(tr_actor *actor, tr_message *message)
 {
-    if (!tri_dead_letter(actor->home, actor->ref, message, TR_DEAD_STOPPED))
+    actor->home->worker->counters.sent++;
+    message->id = 0;
+    if (!bury(actor->home, actor->ref, message, TR_DEAD_STOPPED))
         message->kind |= TRI_MAIL_BOUNCED; /* when its handler has returned its node is free: tri_mail_release() */
 }
 

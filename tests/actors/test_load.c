@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 
 #include <cmocka.h>
+#include <troupe/actors/host.h>
 
 enum { GO = 1, HOLD, NUMBER, AGAIN };
 
@@ -346,6 +347,41 @@ what_waits_in_mailboxes_counts_as_not_read(void **state)
     assert_int_equal(report.dead_letters, LIMIT);
 }
 
+static void
+bouncer_receive(tr_actor *self, void *state, tr_message *message)
+{
+    if (message->tag == AGAIN)
+        tri_actor_bounce(self, message);
+    else
+        receiver_receive(self, state, message);
+}
+
+/* What an actor received and could not use was read once, and is one more message for the counters. */
+static void
+what_bounces_counts_as_read_once(void **state)
+{
+    (void)state;
+    enum { LIMIT = 10, BOUNCES = 7 };
+    static const struct tr_behavior bouncer = {.name = "bouncer", .receive = bouncer_receive};
+    tr_runtime *runtime = NULL;
+    struct tr_runtime_options options = {.workers = 1, .pinning = TR_PINNING_NEVER, .outside_limit = LIMIT};
+    assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
+    tr_ref to = stage_spawn(runtime, &bouncer, 0, NULL);
+    for (unsigned i = 0; i < BOUNCES; i++)
+        stage_send(runtime, to, AGAIN, NULL, 0);
+    stage_send(runtime, to, HOLD, NULL, 0);
+    tally_await(&held, 1);
+    struct tr_counters counters = counters_of(runtime);
+    assert_int_equal(counters.dead_letters, BOUNCES);
+    assert_int_equal(counters.sent + counters.outside, counters.received + counters.dead_letters);
+    unsigned taken = 0;
+    for (tr_message message = tr_message_signal(NUMBER); tr_runtime_send(runtime, to, &message) == TR_OK; taken++)
+        message = tr_message_signal(NUMBER);
+    assert_int_equal(taken, LIMIT);
+    tally_add(&release, 1);
+    stage_close(runtime);
+}
+
 /* Notices. */
 
 static void
@@ -514,7 +550,7 @@ the_counter_of_received_messages_is_exact_while_a_handler_hangs(void **state)
 
 /*
  * A random program: actors with mailboxes of all kinds that send to each other, to themselves, to nobody, by timers and
- * by offloaded functions, and end and are born again. When it has come to rest every message that began has ended.
+ * by offloaded functions, bounce what they cannot use, and end and are born again. When it has come to rest every message that began has ended.
  */
 #define CAST 24u
 
@@ -568,6 +604,8 @@ static void
 player_receive(tr_actor *self, void *state, tr_message *message)
 {
     struct player *player = state;
+    if (message->tag == AGAIN)
+        tri_actor_bounce(self, message);
     if (message->tag != NUMBER && message->tag != GO)
         return;
     if (player->seed == 0)
@@ -657,6 +695,7 @@ main(void)
         cmocka_unit_test_setup(two_workers_full_of_work_for_each_other_both_get_it_done, reset),
         cmocka_unit_test_setup(a_thread_outside_that_heeds_refusals_loses_nothing, reset),
         cmocka_unit_test_setup(what_waits_in_mailboxes_counts_as_not_read, reset),
+        cmocka_unit_test_setup(what_bounces_counts_as_read_once, reset),
         cmocka_unit_test_setup(notices_to_a_subscriber_obey_its_limits_and_each_letter_counts_once, reset),
         cmocka_unit_test_setup(a_stuck_subscriber_costs_no_more_than_a_lane_and_its_limit, reset),
         cmocka_unit_test_setup(letters_to_a_subscriber_that_is_gone_count_once, reset),

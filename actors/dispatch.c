@@ -75,8 +75,7 @@ handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     activity->tag = message->tag;
     activity->name = actor->behavior->name;
     ck_pr_fence_store(); /* the beat last, for the watchdog: pairs with W1 and W2 there */
-    activity->beat++;
-    worker->counters.received++;
+    activity->received++;
     tri_trace(worker->trace, TRI_TRACE_ACTORS_receive, 0, message->tag, actor->ref, message->id);
     actor->depth++;
     actor->behavior->receive(actor, tri_actor_state(actor), message);

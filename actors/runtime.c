@@ -270,7 +270,7 @@ tr_runtime_counters(const tr_runtime *runtime, struct tr_counters *out)
         out->spawned += spawned;
         out->actors += spawned - ended;
         out->sent += ck_pr_load_64(&counters->sent);
-        out->received += ck_pr_load_64(&counters->received);
+        out->received += ck_pr_load_64(&runtime->core->workers[i]->activity.received);
         out->refused += ck_pr_load_64(&counters->refused);
         out->dead_letters += ck_pr_load_64(&counters->dead_letters);
         out->notices_lost += ck_pr_load_64(&counters->notices_lost);

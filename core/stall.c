@@ -3,8 +3,7 @@
 static bool
 same_activity(const struct tri_worker_activity *a, const struct tri_worker_activity *b)
 {
-    return a->beat == b->beat && a->loop_beat == b->loop_beat && a->name == b->name && a->actor == b->actor &&
-           a->tag == b->tag;
+    return tri_activity_has_same_beats(a, b) && a->name == b->name && a->actor == b->actor && a->tag == b->tag;
 }
 
 static uint64_t

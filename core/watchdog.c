@@ -2,9 +2,9 @@
  * The watchdog: one thread that looks at what every worker does, and at what the system does with the worker's thread.
  *
  * Twice in the time that a callback may take it looks for one that has taken longer. A worker writes down which
- * callback it runs and counts them: the beat. It does so with plain stores and never waits; the watchdog takes a copy
- * that may be torn. So a copy counts only if the beat was the same before and after it, and a stall only if the whole
- * copy is what was seen the time before, back to when that beat was first seen. A torn copy can therefore delay a
+ * callback it runs and counts them: the beats. It does so with plain stores and never waits; the watchdog takes a copy
+ * that may be torn. So a copy counts only if the beats were the same before and after it, and a stall only if the whole
+ * copy is what was seen the time before, back to when those beats were first seen. A torn copy can therefore delay a
  * report by one look, but not put the wrong name into it.
  *
  * libuv's callbacks have no name here: an actor puts any handle on its worker's loop, and so may a library that it
@@ -54,7 +54,7 @@
 struct watched {
     struct tri_sighting sighting;
     struct tri_pinning pinning;
-    uint64_t beat, loop_beat; /* when it was last looked at */
+    struct tri_worker_activity activity; /* when it was last looked at */
 };
 
 struct tri_watchdog {
@@ -80,19 +80,27 @@ struct tri_watchdog {
 
 /* -- Stalls. -- */
 
+static void
+read_beats(const struct tri_worker_activity *activity, struct tri_worker_activity *copy)
+{
+    copy->received = ck_pr_load_64(&activity->received);
+    copy->beat = ck_pr_load_64(&activity->beat);
+    copy->loop_beat = ck_pr_load_64(&activity->loop_beat);
+}
+
 /* Gives a copy of what a worker does. false: it was changing, or no callback runs. */
 static bool
 look_at(const struct tri_worker_activity *activity, struct tri_worker_activity *copy)
 {
-    copy->beat = ck_pr_load_64(&activity->beat);
-    copy->loop_beat = ck_pr_load_64(&activity->loop_beat);
+    struct tri_worker_activity again;
+    read_beats(activity, copy);
     ck_pr_fence_load(); /* W1: the beats before the rest; pairs with the worker's stores, the beat last */
     copy->name = ck_pr_load_ptr(&activity->name);
     copy->actor = ck_pr_load_64(&activity->actor);
     copy->tag = ck_pr_load_32(&activity->tag);
     ck_pr_fence_load(); /* W2: the rest before the beats again; pairs with the same */
-    return (copy->name != NULL || tri_activity_in_loop(copy)) && ck_pr_load_64(&activity->beat) == copy->beat &&
-           ck_pr_load_64(&activity->loop_beat) == copy->loop_beat;
+    read_beats(activity, &again);
+    return (copy->name != NULL || tri_activity_in_loop(copy)) && tri_activity_has_same_beats(&again, copy);
 }
 
 static struct tri_look
@@ -252,9 +260,8 @@ seems_asleep(struct watched *watched, const struct tri_worker *worker)
 {
     struct tri_worker_activity activity;
     look_at(&worker->activity, &activity);
-    bool same = activity.beat == watched->beat && activity.loop_beat == watched->loop_beat;
-    watched->beat = activity.beat;
-    watched->loop_beat = activity.loop_beat;
+    bool same = tri_activity_has_same_beats(&activity, &watched->activity);
+    watched->activity = activity;
     return same && (dozes(worker) || (activity.name == NULL && tri_activity_in_loop(&activity)));
 }
 

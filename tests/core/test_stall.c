@@ -119,12 +119,13 @@ another_callback_or_none_begins_again(void **state)
     (void)state;
     struct play play = play_begin();
     struct tri_worker_activity first = play.look.activity;
-    struct tri_worker_activity changes[] = {first, first, first, first, first};
+    struct tri_worker_activity changes[] = {first, first, first, first, first, first};
     changes[0].beat++;
     changes[1].loop_beat++;
     changes[2].name = "other";
     changes[3].actor++;
     changes[4].tag++;
+    changes[5].received++;
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         play.look.activity = first;
         assert_int_equal(play_on(&play, PAUSE, PAUSE, 0), 0);

@@ -60,7 +60,7 @@ struct tri_layer {
 /* Counters that one worker writes and anybody reads; each is exact when read. */
 struct tri_worker_counters {
     uint64_t spawned, ended;
-    uint64_t sent, received, refused, dead_letters, notices_lost;
+    uint64_t sent, refused, dead_letters, notices_lost;
     uint64_t wakes, sleeps, stalls;
 };
 
@@ -68,10 +68,19 @@ struct tri_worker_counters {
 struct tri_worker_activity {
     const char *name; /* of the behavior whose callback runs, NULL: none does */
     uint64_t actor;
-    uint64_t beat;      /* counts callbacks: the same beat later means the same callback still runs */
-    uint64_t loop_beat; /* odd: in the loop. Two more with each poll: what runs after it is not what ran before */
     uint32_t tag;
+
+    /* The beats: if all are the same later, the same callback still runs. */
+    uint64_t received;  /* messages, each counted before it is handled; exact when read */
+    uint64_t beat;      /* callbacks of other kinds, when they begin and when they end */
+    uint64_t loop_beat; /* odd: in the loop. Two more with each poll: what runs after it is not what ran before */
 };
+
+static inline bool
+tri_activity_has_same_beats(const struct tri_worker_activity *a, const struct tri_worker_activity *b)
+{
+    return a->received == b->received && a->beat == b->beat && a->loop_beat == b->loop_beat;
+}
 
 /* Does the worker run callbacks of libuv's, or sleep in its loop's poll? name is NULL unless they belong to an
  * actor. */

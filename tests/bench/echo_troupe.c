@@ -1,11 +1,12 @@
 /*
  * echo-troupe: the echo server that is compared with others.
  *
- *   echo-troupe --port P --workers N [--pinning adaptive|always|never] [--timeout MS [--others K]]
+ *   echo-troupe --port P --workers N [--speak echo|http] [--pinning adaptive|always|never] [--timeout MS [--others K]]
  *
- * Echoes on 127.0.0.1:P, with an idle timeout on every connection if one is given, and K more sockets that wait for
- * theirs without a connection, since descriptors are few; prints "ready" when it listens, and on SIGTERM or SIGINT
- * "accepted K0 K1 ...", the connections that each worker got.
+ * Echoes on 127.0.0.1:P, or answers each HTTP request with the same page, for load generators that speak nothing else;
+ * with an idle timeout on every connection if one is given, and K more sockets that wait for theirs without a
+ * connection, since descriptors are few. Prints "ready" when it listens, and on SIGTERM or SIGINT "accepted K0 K1 ...",
+ * the connections that each worker got.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -41,6 +42,24 @@ on_data(tr_socket *socket, tr_slice data)
 {
     if (tr_socket_write_slice(socket, data) == TR_QUEUED)
         tr_socket_pause(socket); /* the peer reads slowly: read no more until it caught up */
+}
+
+/* A request ends with an empty line; how much of its "\r\n\r\n" has come is the connection's state. */
+static void
+on_request(tr_socket *socket, tr_slice data)
+{
+    static const char end[] = "\r\n\r\n";
+    static const char page[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, world!";
+    unsigned *matched = tr_socket_state(socket);
+    for (size_t i = 0; i < data.size; i++) {
+        char c = ((const char *)data.data)[i];
+        *matched = c == end[*matched] ? *matched + 1 : c == end[0];
+        if (*matched < sizeof(end) - 1)
+            continue;
+        *matched = 0;
+        if (tr_socket_write_slice(socket, tr_slice_constant(page, sizeof(page) - 1)) == TR_QUEUED)
+            tr_socket_pause(socket);
+    }
 }
 
 static void
@@ -115,8 +134,9 @@ raise_descriptor_limit(void)
 int
 main(int argc, char **argv)
 {
-    static const struct tr_socket_events events = {.data = on_data, .drain = tr_socket_resume};
-    struct tr_server_options server = {.connection = on_connection, .socket = {.events = &events, .no_delay = true}};
+    static const struct tr_socket_events echo = {.data = on_data, .drain = tr_socket_resume};
+    static const struct tr_socket_events http = {.data = on_request, .drain = tr_socket_resume};
+    struct tr_server_options server = {.connection = on_connection, .socket = {.events = &echo, .no_delay = true}};
     struct tr_listen_options listen = {.host = "127.0.0.1", .backlog = BACKLOG};
     struct tr_runtime_options options = {.workers = 1};
     struct others others = {.count = 0};
@@ -125,6 +145,8 @@ main(int argc, char **argv)
             listen.port = (uint16_t)atoi(argv[i + 1]);
         else if (i + 1 < argc && strcmp(argv[i], "--workers") == 0)
             options.workers = (unsigned)atoi(argv[i + 1]);
+        else if (i + 1 < argc && strcmp(argv[i], "--speak") == 0 && strcmp(argv[i + 1], "http") == 0)
+            server.socket.events = &http, server.socket.state_size = sizeof(unsigned);
         else if (i + 1 < argc && strcmp(argv[i], "--pinning") == 0 && read_pinning(argv[i + 1], &options.pinning))
             continue;
         else if (i + 1 < argc && strcmp(argv[i], "--timeout") == 0)

@@ -2,7 +2,7 @@
  * conformance: plays event-order scenarios against the library and prints, or compares, what every endpoint saw. The
  * format of all files is FORMAT.md's; only public headers of the library are used.
  *
- * Playing is mostly waiting, so several scenarios are played at the same time, each in a process of its own. What is
+ * Playing is mostly waiting, so several processes play at the same time, each one scenario after the other. What is
  * printed comes in the order of the files all the same.
  */
 #include "check.h"
@@ -65,9 +65,10 @@ static const char usage[] =
     "  --workers N             worker threads of each play (all CPUs)\n"
     "  --owner local|remote    sockets are driven by their callbacks, or by messages from another worker\n"
     "  --only tcp4|tcp6|unix   plays this transport alone\n"
+    "  --traces DIR            leaves the trace of each play in DIR/NAME-TRANSPORT\n"
     "  --jobs N                scenarios that are played at the same time (16)\n";
 
-/* One scenario, in its own process. */
+/* One scenario, in one of the processes. */
 
 static void
 fail(struct report *report, enum transport transport, const char *remark, const char *what)
@@ -242,11 +243,11 @@ play_all(struct house *house)
 {
     const struct options *options = house->options;
     struct crew crew = {.count = house->count, .size = options->jobs, .argument = house, .work = work, .done = done};
-    crew_run(&crew);
+    bool well = crew_run(&crew);
     if (options->check != NULL)
         printf("%zu passed, %zu failed, %zu skipped\n", house->outcomes[PASSED], house->outcomes[FAILED],
                house->outcomes[SKIPPED]);
-    return house->outcomes[FAILED] > 0 ? 1 : 0;
+    return well && house->outcomes[FAILED] == 0 ? 0 : 1;
 }
 
 static void
@@ -339,6 +340,10 @@ set_option(struct options *options, const char *name, const char *value)
 {
     if (strcmp(name, "--check") == 0) {
         options->check = value;
+        return true;
+    }
+    if (strcmp(name, "--traces") == 0) {
+        options->play.traces = value;
         return true;
     }
     if (strcmp(name, "--workers") == 0)

@@ -14,6 +14,7 @@
 #include "stage.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 #define STUCK_MS 30000u
 #define LATE_MS 15u /* gaps are 50 ms and more: what comes late three times in a row still keeps its order */
 #define STOP_MS 5000u
+#define TRACE_WAIT_MS 5000
 
 /* The scene. */
 
@@ -304,8 +306,16 @@ spawn_hands(struct play *play)
 static tr_status
 open_house(struct play *play)
 {
+    char trace[PATH_MAX];
     struct tr_runtime_options options = {
         .workers = play->options->workers, .pinning = TR_PINNING_NEVER, .spin_us = -1, .watchdog_ms = -1};
+    if (play->options->traces != NULL) {
+        snprintf(trace, sizeof(trace), "%s/%s-%s", play->options->traces, play->scenario->name,
+                 transport_names[play->transport]);
+        options.trace.mode = TR_TRACE_FILE;
+        options.trace.directory = trace;
+        options.trace.wait_ms = TRACE_WAIT_MS;
+    }
     tr_status status = tr_runtime_start(&options, &play->runtime);
     if (status != TR_OK)
         return status;

@@ -1,37 +1,32 @@
 #!/bin/bash
-# Plays each scenario with its trace switched on and lets troupe-trace judge it: trace.sh CONFORMANCE TROUPE-TRACE
-# SCENARIOS OPTION... What the scenarios give is for other tests to judge. Every runtime of a scenario leaves a trace of its own, in a numbered sub-directory.
+# Plays all scenarios with their traces and lets troupe-trace judge these: trace.sh CONFORMANCE TROUPE-TRACE SCENARIOS
+# OPTION... What the scenarios give is for other tests to judge. A play that was played again left one more trace, in a
+# numbered sub-directory.
 
-export conformance=$1 tool=$2
-scenarios=$3
+export tool=$2
+conformance=$1 scenarios=$3
 shift 3
-export options=$*
 work=$(mktemp -d)
-export work
 trap 'rm -rf "$work"' EXIT
 
-judge() { # SCENARIO
-    local name trace output result=0
-    name=$(basename "$1" .json)
-    # shellcheck disable=SC2086 # options are words
-    if ! output=$(TR_TRACE=$work/$name "$conformance" $options "$1" 2>&1); then
-        printf '%s\n' "$output"
-        result=1
-    fi
-    for trace in "$work/$name" "$work/$name"/[0-9]*; do
-        [ -e "$trace/metadata" ] || continue
-        echo x >>"$work/judged"
-        if ! output=$("$tool" check --strict "$trace" 2>&1); then
-            printf '%s: %s\n%s\n' "$name" "${trace#"$work/"}" "$output"
+"$conformance" --traces "$work" "$@" "$scenarios"/*.json >"$work/log" 2>&1 || {
+    cat "$work/log"
+    exit 1
+}
+
+judge() { # METADATA...
+    local file output result=0
+    for file; do
+        if ! output=$("$tool" check --strict "${file%/metadata}" 2>&1); then
+            printf '%s\n%s\n' "${file%/metadata}" "$output"
             result=1
         fi
     done
-    rm -rf "${work:?}/$name"
     return $result
 }
 export -f judge
 
-printf '%s\0' "$scenarios"/*.json | xargs -0 -P 4 -I{} bash -c 'judge "$1"' judge {} || exit 1
-judged=$(wc -l <"$work/judged")
+find "$work" -name metadata -print0 | xargs -0 -P 2 -n 16 bash -c 'judge "$@"' judge || exit 1
+judged=$(find "$work" -name metadata | wc -l)
 echo "$judged traces were judged"
 [ "$judged" -gt 100 ]

@@ -429,9 +429,10 @@ a_hundred_thousand_timers_due_together_fire_in_portions_and_in_order(void **stat
     struct fixture *f = *state;
     size_t count = 100000;
     struct numbered *timers = calloc(count, sizeof(*timers));
-    uv_check_t check;
+    static uv_check_t check;
     uv_check_init(&f->loop, &check);
     uv_check_start(&check, note_portion);
+    uv_unref((uv_handle_t *)&check); /* a test that fails must come to its end */
     portion = portion_most = fired_in_all = out_of_order = 0;
     for (size_t i = 0; i < count; i++) {
         timers[i] = (struct numbered){.timer.fire = count_portion, .number = i};
@@ -443,8 +444,11 @@ a_hundred_thousand_timers_due_together_fire_in_portions_and_in_order(void **stat
     assert_in_range(portion_most, 1, 1024);
     uv_run(&f->loop, UV_RUN_NOWAIT);
     struct probe last = {0}; /* afterwards it sleeps and wakes as ever */
+    start_probe(f, &last, 60000);
+    uv_update_time(&f->loop);
+    assert_in_range(uv_backend_timeout(&f->loop), 1, 60001);
+    tri_timer_stop(&f->timers, &last.timer);
     start_probe(f, &last, 3);
-    assert_in_range(uv_backend_timeout(&f->loop), 1, 4);
     run_dry(f);
     assert_int_equal(last.fired, 1);
     uv_close((uv_handle_t *)&check, NULL);

@@ -93,7 +93,8 @@ give_end(tr_socket *socket)
 void
 tri_socket_end_with_peer(tr_socket *socket)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_PEER_ENDED) && !tri_socket_is(socket, TRI_SOCKET_HALF_OPEN))
+    if (tri_socket_is(socket, TRI_SOCKET_PEER_ENDED) &&
+        !tri_socket_is(socket, TRI_SOCKET_HALF_OPEN | TRI_SOCKET_DESTROYED))
         tr_socket_end(socket);
 }
 

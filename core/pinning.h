@@ -3,14 +3,13 @@
  * own.
  *
  * A pinned thread is served by its own caches, and two workers never stand in each other's way. But it waits when
- * something else runs on its CPU, though another CPU may be free. So a worker begins free; when it has not waited for a
- * while (more than CALM of the time), it is pinned, and when it waits for more than LOST of the time it may use all CPUs
- * of the program again.
+ * something else runs on its CPU, though another CPU may be free. So a worker that waits for more than LOST of the time
+ * may use all CPUs of the program; when it has not waited for a while (more than CALM of the time), it is pinned again.
  *
  * Only waits that are longer than a wake-up takes count: also on a free CPU some microseconds pass until a thread that
  * was woken runs. Time in which it hardly ran or waited says nothing of its CPU, so it does not count as calm.
  *
- * To pin is an attempt: the other program may still be there, and not have been in the way since the system moved
+ * To pin again is an attempt: the other program may still be there, and not have been in the way since the system moved
  * the worker to where it was not. An attempt that fails before it has lasted as long as the calm that led to it doubles
  * the calm that the next needs, up to PATIENCE_MAX_NS. So the cost of attempts goes down to nothing where they are in
  * vain. One that lasts makes the next wait as short as the first.

@@ -49,8 +49,9 @@ possible_pinning(enum tr_pinning wanted)
     return wanted == TR_PINNING_ADAPTIVE && !time.known ? TR_PINNING_NEVER : wanted;
 }
 
+/* *pinned: the workers shall begin so. Adaptive, under a quota, they do not: such machines are full of others. */
 static tr_status
-fill_options(struct tr_runtime_options *options)
+fill_options(struct tr_runtime_options *options, bool *pinned)
 {
     if (options->workers > TR_WORKERS_MAX)
         return TR_ETOOMANYWORKERS;
@@ -68,6 +69,7 @@ fill_options(struct tr_runtime_options *options)
     if (options->workers > cpus || options->workers == 1 || cpus < given)
         options->spin_us = -1; /* a spinning worker would keep the one it waits for from running, or use up the quota */
     options->pinning = possible_pinning(options->pinning);
+    *pinned = options->pinning == TR_PINNING_ALWAYS || (options->pinning == TR_PINNING_ADAPTIVE && cpus == given);
     if (options->watchdog_ms == 0)
         options->watchdog_ms = DEFAULT_WATCHDOG_MS;
     if (options->lane_limit == 0)
@@ -192,7 +194,8 @@ tri_runtime_start(const struct tr_runtime_options *options, const struct tri_lay
                   struct tri_runtime **out)
 {
     struct tr_runtime_options filled = options != NULL ? *options : (struct tr_runtime_options){0};
-    tr_status status = fill_options(&filled);
+    bool pinned;
+    tr_status status = fill_options(&filled, &pinned);
     if (status != TR_OK)
         return status;
     struct tri_runtime *runtime = aligned_alloc(alignof(struct tri_runtime), sizeof(*runtime));
@@ -200,6 +203,7 @@ tri_runtime_start(const struct tr_runtime_options *options, const struct tri_lay
         return TR_ENOMEM;
     memset(runtime, 0, sizeof(*runtime));
     runtime->options = filled;
+    runtime->begins_pinned = pinned;
     runtime->count = filled.workers;
     runtime->layer = layer;
     runtime->host = host;

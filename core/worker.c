@@ -295,15 +295,11 @@ kill_all(struct tri_worker *worker)
     uv_mutex_unlock(&worker->runtime->lock);
 }
 
-/*
- * false: nothing was claimed, or the CPU was taken away since. Then the worker runs where the system lets it, as does one
- * that is pinned only while its CPU is its own: nobody knows that yet.
- */
+/* false: nothing was claimed, or the CPU was taken away since. Then the worker runs where the system lets it. */
 static bool
 pin(const struct tri_worker *worker)
 {
-    return worker->runtime->options.pinning == TR_PINNING_ALWAYS && worker->cpu >= 0 &&
-           tri_affinity_pin(0, worker->cpu) == TR_OK;
+    return worker->runtime->begins_pinned && worker->cpu >= 0 && tri_affinity_pin(0, worker->cpu) == TR_OK;
 }
 
 static void

@@ -1,6 +1,6 @@
 /*
- * A pinned worker beside something else on its CPU, as the system itself counts its waits. How it comes to be pinned is
- * in tests/core/test_pins.c: on a machine that does other things that may never come. Here it pins itself.
+ * A pinned worker beside something else on its CPU, as the system itself counts its waits. How it is pinned again is
+ * in tests/core/test_pins.c: on a machine that does other things that may never come.
  */
 #include "helpers.h"
 #include "stage.h"
@@ -15,7 +15,6 @@
 
 #include <cmocka.h>
 #include <troupe/core/thread.h>
-#include <troupe/core/worker.h>
 
 enum { GO = 1 };
 
@@ -37,7 +36,7 @@ be_neighbour(void *argument)
     return NULL;
 }
 
-/* Pinned to the CPU that is claimed for it, works in one callback until its thread may use all CPUs of the program. */
+/* Works, in one callback, until its thread may use all CPUs of the program. */
 static void
 work_receive(tr_actor *self, void *state, tr_message *message)
 {
@@ -48,9 +47,7 @@ work_receive(tr_actor *self, void *state, tr_message *message)
     (void)self;
     (void)state;
     memcpy(&all, tr_message_data(message), sizeof(all));
-    CPU_ZERO(&neighbour.cpus);
-    CPU_SET((size_t)tri_worker_current()->cpu, &neighbour.cpus);
-    assert_int_equal(sched_setaffinity(0, sizeof(neighbour.cpus), &neighbour.cpus), 0);
+    assert_int_equal(sched_getaffinity(0, sizeof(neighbour.cpus), &neighbour.cpus), 0);
     assert_int_equal(pthread_create(&thread, NULL, be_neighbour, &neighbour), 0);
     cpu_set_t own = neighbour.cpus;
     while (!CPU_EQUAL(&own, &all) && tests_now_ns() < end_ns)

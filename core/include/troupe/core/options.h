@@ -34,9 +34,8 @@ struct tr_trace_options {
 /* Whether each worker's thread is pinned to one CPU. The threads of a runtime have different ones while there are free
  * ones, also of other processes. */
 enum tr_pinning {
-    TR_PINNING_ADAPTIVE, /* while the CPU is ours: a worker may run on all CPUs of the program until it has worked for
-                            some seconds without waiting for one, and again when it waits. Never, where the system does
-                            not tell who waits */
+    TR_PINNING_ADAPTIVE, /* while the CPU is ours: a worker that waits for it may run on all CPUs of the program, until the
+                            machine has been quiet for some seconds. Never, where the system does not tell who waits */
     TR_PINNING_ALWAYS, /* for programs that have the machine, or a set of CPUs, to themselves */
     TR_PINNING_NEVER,  /* the system places the threads */
 };

@@ -1,5 +1,5 @@
 /*
- * A worker: one thread, one libuv loop, and whatever the layer above lets live on it.
+ * A worker: one pinned thread, one libuv loop, and whatever the layer above lets live on it.
  *
  * Workers share nothing but four ways in: lanes from other workers, the inbox for all other threads, the doorbell that
  * says whether the worker sleeps, and a few words that the runtime's end uses. What goes on inside a turn is told in
@@ -148,6 +148,7 @@ struct tri_runtime {
     struct tri_trace *trace; /* NULL: nothing is recorded */
     void *host;              /* the layer's own */
     struct tri_watchdog *watchdog;
+    bool begins_pinned; /* the workers do */
     uint64_t ticks_per_ms;
 
     /* Any thread. */

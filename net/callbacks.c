@@ -145,8 +145,8 @@ lose_ends(tr_socket *socket)
 /* The steps. */
 
 /* As in Node the ends of a socket that is destroyed are told with the first write that has gone, if there is one. */
-void
-tri_callbacks_told(tr_socket *socket)
+static void
+tell(tr_socket *socket, bool before_error)
 {
     if (socket->writer == NULL)
         return;
@@ -156,9 +156,15 @@ tri_callbacks_told(tr_socket *socket)
         struct tri_write *write = tri_queue_take_first(&told);
         bool has_gone = write->status == TR_OK;
         call(socket, write);
-        if (has_gone && tri_callbacks_before_error(socket))
+        if (has_gone && before_error)
             lose_ends(socket);
     }
+}
+
+void
+tri_callbacks_told(tr_socket *socket)
+{
+    tell(socket, tri_callbacks_before_error(socket));
 }
 
 void
@@ -175,7 +181,7 @@ void
 tri_callbacks_ends(tr_socket *socket)
 {
     socket->due &= ~TRI_STEP(TELL);
-    tri_callbacks_told(socket);
+    tell(socket, true);
     lose_ends(socket);
 }
 

@@ -382,12 +382,19 @@ class Generator {
   rule() {
     const accepted = this.dice.pick(['S#*', 'S#1', 'S#1']);
     const [leader, follower] = this.clientLeads ? [this.client(), accepted] : [accepted, this.client()];
-    return this.dice.weighted([
+    return this.steady(this.dice.weighted([
       [45, () => this.leaderRule(leader)],
       [30, () => this.followerRule(follower)],
       [12, () => this.againRule()],
       [13, () => this.serverRule()],
-    ])();
+    ])());
+  }
+
+  /* How bytes are cut into events is the machine's affair: nothing may begin or end between two of them that shows. */
+  steady(rule) {
+    const shows = ({ act }) => act === 'setEncoding' || (this.isFlow && act === 'pause');
+    if (rule.on !== 'data' && rule.on !== 'drain') return rule;
+    return { ...rule, do: rule.do.map((action) => (shows(action) ? { act: 'note', text: 'here' } : action)) };
   }
 
   /* Whether the program ends by itself. */

@@ -370,16 +370,19 @@ static void
 no_answer_is_sent_once_cancel_has_returned(void **state)
 {
     struct fixture *f = *state;
+    uint64_t sent = 0;
     for (unsigned i = 0; i < TOKENS - 1; i++) {
         ask(f, i, "error -2");
         if (i % 8 == 7)
-            for (unsigned k = 0; k < 8; k++) {
+            for (unsigned k = 0; k < 8; k++, sent++) {
                 uint64_t token = i - k;
                 cancel(f, token);
                 stage_send(f->runtime, f->asker, TAG_CANCELLED, &token, sizeof(token));
             }
     }
-    release_resolver(f);
+    release_resolver(f); /* all answers have been sent: they are heard before what is sent now */
+    stage_send(f->runtime, f->asker, TAG_CANCELLED, &(uint64_t){TOKENS - 1}, sizeof(uint64_t));
+    tally_await(&cancels, sent + 1);
     for (unsigned i = 0; i < TOKENS - 1; i++)
         assert_false(heard[i].late);
     tri_resolver_hold();

@@ -22,7 +22,7 @@
 #include <troupe/core/thread.h>
 
 #define TRI_PINNING_PAUSE_NS UINT64_C(100000000) /* between two looks */
-#define TRI_PINNING_WAKE_NS UINT64_C(20000)      /* a wake-up may take */
+#define TRI_PINNING_WAKE_NS UINT64_C(3000)       /* a wake-up may take */
 #define TRI_PINNING_LOST_PERCENT 5u
 #define TRI_PINNING_CALM_PERCENT 1u
 #define TRI_PINNING_BUSY_PERCENT 2u

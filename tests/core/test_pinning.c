@@ -70,8 +70,8 @@ static const struct row rows[] = {
     {"waits for longer than there was time, a wait counts at its end", true, 1, 700, 1, false, TRI_PINNING_WIDEN},
     {"does not run at all, but could", true, 0, 0, 0, true, TRI_PINNING_WIDEN},
     {"runs, and could", true, 100, 0, 0, true, TRI_PINNING_KEEP},
-    {"is woken often, on a CPU of its own", true, 50, 40, 2000, false, TRI_PINNING_KEEP},
-    {"is woken often, and waits for longer than that takes", true, 40, 46, 2000, false, TRI_PINNING_WIDEN},
+    {"is woken often, on a CPU of its own", true, 50, 6, 2000, false, TRI_PINNING_KEEP},
+    {"is woken often, and waits for longer than that takes", true, 40, 12, 2000, false, TRI_PINNING_WIDEN},
     {"waits, with all CPUs", false, 50, 50, 1, false, TRI_PINNING_KEEP},
     {"waits for nothing, with all CPUs, but not for long yet", false, 100, 0, 1, false, TRI_PINNING_KEEP},
 };

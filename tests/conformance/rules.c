@@ -301,6 +301,7 @@ static void
 drive_there(struct endpoint *endpoint, const struct action *action, const tr_slice *chunk)
 {
     struct play *play = endpoint->play;
+    bool was_closed = endpoint->state == STATE_CLOSED;
     struct driving driving = {.endpoint = endpoint, .action = action, .chunk = chunk, .status = TR_OK};
     if ((int)endpoint->worker == play->baton.holder)
         drive(play, &driving);
@@ -310,7 +311,7 @@ drive_there(struct endpoint *endpoint, const struct action *action, const tr_sli
         return;
     record(endpoint, json_pack("[s,s,s]", "throw", act_names[action->act], tr_status_code(driving.status)));
     if (endpoint->state == STATE_OPENING)
-        endpoint->state = STATE_NEW;
+        endpoint->state = was_closed ? STATE_CLOSED : STATE_NEW;
 }
 
 static void

@@ -43,9 +43,9 @@ bool tri_cpus_equal(const struct tri_cpus *a, const struct tri_cpus *b);
 bool tri_cpus_read(struct tri_cpus *cpus, int thread);
 
 /*
- * Lets a thread of this process run on these, or on one. thread is the system's number, 0: the calling one. Thread: any.
- * Returns TR_OK, TR_EINVAL (no such CPU, or the process may not use it), TR_ENOTSUPPORTED, TR_ENOMEM, or what the system
- * says.
+ * Lets a thread of this process run on these, or on one. thread is the system's number, 0: the calling one.
+ * Thread: any. Returns TR_OK, TR_EINVAL (no such CPU, or the process may not use it), TR_ENOTSUPPORTED, TR_ENOMEM, or
+ * what the system says.
  */
 tr_status tri_cpus_give(const struct tri_cpus *cpus, int thread);
 tr_status tri_affinity_pin(int thread, int cpu);

@@ -15,8 +15,8 @@ struct tri_origin {
 };
 
 /*
- * Gives the CPUs that the program was given: on a thread of ours those of its origin, else the thread's own. To be freed
- * with tri_cpus_fini(). Thread: any.
+ * Gives the CPUs that the program was given: on a thread of ours those of its origin, else the thread's own. To be
+ * freed with tri_cpus_fini(). Thread: any.
  */
 struct tri_cpus tri_origin_cpus(void);
 

@@ -273,7 +273,8 @@ tri_connect_free(tr_socket *socket)
 
 /* Attempts. */
 
-/* Which peers are tried, as an array within theirs: all, or the first that can be connected to from the local address. */
+/* Which peers are tried, as an array within theirs: all, or the first that can be connected to from the local
+ * address. */
 static const struct sockaddr_storage *
 peers_to_try(const struct tri_connect *connect, unsigned *count)
 {

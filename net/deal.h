@@ -83,8 +83,8 @@ struct tri_arrival {
 };
 
 /*
- * Makes a socket actor of an accepted descriptor, which is taken. Thread: owner. Returns: TR_OK, also for one that failed and has ended already; TR_ENOMEM: it
- * was closed, and nobody has counted its end.
+ * Makes a socket actor of an accepted descriptor, which is taken. Thread: owner. Returns: TR_OK, also for one that
+ * failed and has ended already; TR_ENOMEM: it was closed, and nobody has counted its end.
  */
 tr_status tri_share_accept(struct tri_share *share, tr_actor *parent, const struct tri_arrival *arrival);
 

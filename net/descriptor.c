@@ -68,8 +68,8 @@ tri_descriptor_reset(int fd)
 
 /*
  * With bytes unread close() resets a connection: the peer is not to believe that they were received. A unix socket
- * cannot be disconnected, and one that is shut down before looks like a clean end to a peer that reads in between: there
- * close() alone says it, unless others may have the descriptor, which was given to us.
+ * cannot be disconnected, and one that is shut down before looks like a clean end to a peer that reads in between:
+ * there close() alone says it, unless others may have the descriptor, which was given to us.
  */
 void
 tri_descriptor_end(int fd, bool shared)

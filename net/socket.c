@@ -1,11 +1,11 @@
 /*
  * Sockets: the life of one connection, and how it begins.
  *
- *   spawned --connect--> connecting --> connected --peer's FIN--> `end` ---+
- *      |                     |              |                              +--> both sides over --> destroyed --> closed
- *      |                     |              +--end(), queue empty--> FIN --+                           ^             |
- *      +------ error, tr_socket_destroy(), stop: from any state ----------------------------------------+             |
- *      ^------------------------- tr_socket_connect(), from the close event on ---------------------------------------+
+ *   spawned --connect--> connecting --> connected --peer's FIN--> `end` --+
+ *      |                     |              |                             +--> both sides over --> destroyed --> closed
+ *      |                     |              +--end(), queue empty--> FIN -+                           ^             |
+ *      +------ error, tr_socket_destroy(), stop: from any state --------------------------------------+             |
+ *      ^------------------------- tr_socket_connect(), from the close event on -------------------------------------+
  *
  * The actor's state is the socket itself, with libuv's handle inside: a uv_poll_t, since reading and writing are our
  * own. What is between the beginning and the end are steps: steps.c. The end: close.c.

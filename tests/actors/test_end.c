@@ -61,7 +61,8 @@ free_load(void *address)
     tally_add(&freed, 1);
 }
 
-/* Timers that call tr_exit(), one for each actor. Their memory outlives the runtime; they must not outlive the actor. */
+/* Timers that call tr_exit(), one for each actor. Their memory outlives the runtime; they must not outlive the
+ * actor. */
 static struct {
     uv_timer_t handle;
     tr_actor *actor;

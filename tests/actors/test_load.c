@@ -550,7 +550,8 @@ the_counter_of_received_messages_is_exact_while_a_handler_hangs(void **state)
 
 /*
  * A random program: actors with mailboxes of all kinds that send to each other, to themselves, to nobody, by timers and
- * by offloaded functions, bounce what they cannot use, and end and are born again. When it has come to rest every message that began has ended.
+ * by offloaded functions, bounce what they cannot use, and end and are born again. When it has come to rest every
+ * message that began has ended.
  */
 #define CAST 24u
 

@@ -105,7 +105,8 @@ static size_t
 a_lane(void)
 {
     tr_runtime *runtime = NULL;
-    struct tr_runtime_options options = {.workers = 2, .pinning = TR_PINNING_NEVER, .lane_limit = MESSAGES, .watchdog_ms = -1};
+    struct tr_runtime_options options = {
+        .workers = 2, .pinning = TR_PINNING_NEVER, .lane_limit = MESSAGES, .watchdog_ms = -1};
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
     tr_ref to = stage_spawn(runtime, &unlimited, 1, NULL);
     stage_send(runtime, to, HOLD, NULL, 0);

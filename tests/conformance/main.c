@@ -100,9 +100,9 @@ is_right(const struct house *house, const struct job *job, enum transport transp
 
 /*
  * What came of a play that the machine disturbed does not count if it is not what was expected, or nothing is: then the
- * times are longer the next time. From a distance one difference does not count either, nor do two. There the actions of
- * a list are messages, and those for a socket that does not stand still are set apart by whatever holds its worker up for
- * 100 us between two of them: then it may be connected, or closed, between.
+ * times are longer the next time. From a distance one difference does not count either, nor do two. There the actions
+ * of a list are messages, and those for a socket that does not stand still are set apart by whatever holds its worker
+ * up for 100 us between two of them: then it may be connected, or closed, between.
  */
 static void
 play_transport(const struct house *house, const struct job *job, enum transport transport, struct report *report)

@@ -303,8 +303,8 @@ tr_status server_act(struct endpoint *endpoint, const struct action *action);
 /* The connection of a server with that number as an endpoint, which is driven from that worker. */
 struct endpoint *server_accepted(struct endpoint *server, uint64_t number, unsigned worker);
 
-/* Puts the connection entries of a log, which is taken and given, into the order of their numbers: between workers there
- * is none. */
+/* Puts the connection entries of a log, which is taken and given, into the order of their numbers: between workers
+ * there is none. */
 json_t *server_order_connections(json_t *log);
 
 /* The events of a new connection, once it has its socket. */

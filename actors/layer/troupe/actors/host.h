@@ -155,8 +155,8 @@ tr_status tri_runtime_send_system(tr_runtime *runtime, tr_ref to, tr_message *me
 #define TRI_TAG_UNDELIVERED (TRI_TAG_NET + 0xfffu)
 
 /*
- * Is an actor gone? Then asker gets a TRI_TAG_UNDELIVERED about it; if not, nobody notices. false: there is no memory to
- * ask. Thread: owner of worker.
+ * Is an actor gone? Then asker gets a TRI_TAG_UNDELIVERED about it; if not, nobody notices. false: there is no memory
+ * to ask. Thread: owner of worker.
  */
 bool tri_actor_probe(struct tri_worker *worker, tr_ref asker, tr_ref ref);
 

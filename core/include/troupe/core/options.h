@@ -27,17 +27,18 @@ struct tr_trace_options {
     size_t segment_bytes; /* of one file; default 1 MiB */
     unsigned segments;    /* flight: files kept per worker; default 8 */
     uint64_t limit_bytes; /* file: of all files together; default 1 GiB */
-    int wait_ms; /* longest time that a thread waits for the disk when a file is full; then events are lost, and counted,
-                    until the disk has caught up. Default 20, -1: none at all */
+    int wait_ms; /* longest time that a thread waits for the disk when a file is full; then events are lost, and
+                    counted, until the disk has caught up. Default 20, -1: none at all */
 };
 
 /* Whether each worker's thread is pinned to one CPU. The threads of a runtime have different ones while there are free
  * ones, also of other processes. */
 enum tr_pinning {
-    TR_PINNING_ADAPTIVE, /* while the CPU is ours: a worker that waits for it may run on all CPUs of the program, until the
-                            machine has been quiet for some seconds. Never, where the system does not tell who waits */
-    TR_PINNING_ALWAYS, /* for programs that have the machine, or a set of CPUs, to themselves */
-    TR_PINNING_NEVER,  /* the system places the threads */
+    TR_PINNING_ADAPTIVE, /* while the CPU is ours: a worker that waits for it may run on all CPUs of the program, until
+                            the machine has been quiet for some seconds. Never, where the system does not tell who
+                            waits */
+    TR_PINNING_ALWAYS,   /* for programs that have the machine, or a set of CPUs, to themselves */
+    TR_PINNING_NEVER,    /* the system places the threads */
 };
 
 struct tr_runtime_options {

@@ -33,10 +33,10 @@ TR_DECLARATIONS_BEGIN
     X(TR_ENOADDRESS, -14, "ERR_INVALID_ARG_VALUE", "nothing to listen on was given")                                   \
     X(TR_EBADENCODING, -15, "ERR_UNKNOWN_ENCODING", "not the name of an encoding")                                     \
     X(TR_EBADTEXT, -16, "ERR_INVALID_TEXT", "the text cannot be written in that encoding")                             \
-    X(TR_EBADPATH, -17, "ERR_INVALID_PATH", "the path is empty")                                                        \
+    X(TR_EBADPATH, -17, "ERR_INVALID_PATH", "the path is empty")                                                       \
     X(TR_EBADHANDLE, -18, "ERR_INVALID_HANDLE_TYPE", "this kind of socket cannot do that")                             \
     X(TR_ENONAME, -19, "ERR_NO_NAME", "the behavior has no name")                                                      \
-    X(TR_EBADSTATE, -50, "ERR_BAD_STATE_SIZE", "the state_size is above 1 GiB")                             \
+    X(TR_EBADSTATE, -50, "ERR_BAD_STATE_SIZE", "the state_size is above 1 GiB")                                        \
     X(TR_EBADPOLICY, -51, "ERR_BAD_POLICY", "the behavior's mailbox.policy is none of enum tr_mailbox_policy")         \
     /* Facts of the actor world. */                                                                                    \
     X(TR_EGONE, -20, "ERR_ACTOR_GONE", "the actor has stopped")                                                        \
@@ -52,7 +52,8 @@ TR_DECLARATIONS_BEGIN
     X(TR_ESOCKETCLOSED, -44, "ERR_SOCKET_CLOSED", "the socket is closed")                                              \
     X(TR_ENOTSUPPORTED, -45, "ERR_NOT_SUPPORTED", "not supported here")                                                \
     X(TR_EALREADYFINISHED, -46, "ERR_STREAM_ALREADY_FINISHED", "the stream has finished already")                      \
-    X(TR_ECLOSEDBEFORECONNECT, -47, "ERR_SOCKET_CLOSED_BEFORE_CONNECTION", "the socket was closed before it connected") \
+    X(TR_ECLOSEDBEFORECONNECT, -47, "ERR_SOCKET_CLOSED_BEFORE_CONNECTION",                                             \
+      "the socket was closed before it connected")                                                                     \
     X(TR_EQUEUELIMIT, -48, "ERR_WRITE_LIMIT", "more bytes would wait to be written than the limit allows")             \
     X(TR_EUSER, -49, "ERR_USER", "an error of the program's own, see its code")                                        \
     /* Mistakes in a text that should be a number. */                                                                  \

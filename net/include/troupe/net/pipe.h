@@ -17,8 +17,8 @@
  *   - the second is closed: if it failed the first is destroyed with TR_EPIPE. If not, or if the first one's own side
  *     was ended already, the first is ended, after what it still has to write, and what it still receives is dropped:
  *     so an answer is sent to its end though nobody reads the questions any more;
- *   - there is no memory for a piece of it: both are destroyed, the first with TR_ENOMEM; likewise the second, if it has
- *     none to take part (keep_open keeps it);
+ *   - there is no memory for a piece of it: both are destroyed, the first with TR_ENOMEM; likewise the second, if it
+ *     has none to take part (keep_open keeps it);
  *   - there is no second: the first is destroyed with TR_EPIPE. A ref that names an actor of another kind is a mistake
  *     that nobody notices.
  *

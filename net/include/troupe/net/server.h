@@ -5,8 +5,8 @@
  * there, where it becomes a socket actor. `connection` is called inside that new actor, on its worker: a server
  * with four workers may be calling it four times at once, so what those calls share must be shared as actors share.
  *
- * Connections are numbered in the order in which the server accepts them (tr_socket_number()), and each worker tells its
- * own in that order. Between workers there is no order.
+ * Connections are numbered in the order in which the server accepts them (tr_socket_number()), and each worker tells
+ * its own in that order. Between workers there is no order.
  *
  * The order of events is that of Node's net.Server: 'listening' or 'error' after listen; 'connection' for each
  * connection; 'close' when the server was closed and the close callback of its last connection has returned, on
@@ -121,8 +121,8 @@ tr_status tr_server_spawn(tr_actor *self, const struct tr_server_options *option
  * options.keep, it may be called again.
  * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_ENOADDRESS; TR_EBADHOST; TR_EBADPATH; TR_ENAMETOOLONG; TR_EBADLIMIT
  *         (backlog); TR_EBADF, TR_EBADFD (fd: no descriptor, or no stream socket); TR_EEXIST (fd is another server's of
- *         this worker); TR_ENOADDRESS (also: server does not listen); TR_ENOTSUPPORTED (abstract names here); TR_EALREADYLISTENING;
- *         TR_ENOMEM; TR_ESTOPPING (it was asked to stop).
+ *         this worker); TR_ENOADDRESS (also: server does not listen); TR_ENOTSUPPORTED (abstract names here);
+ *         TR_EALREADYLISTENING; TR_ENOMEM; TR_ESTOPPING (it was asked to stop).
  * Document: server.listen, server.listenFD (all eras).
  */
 tr_status tr_server_listen(tr_server *server, const struct tr_listen_options *options);

@@ -276,8 +276,8 @@ tr_status tr_socket_uncork(tr_socket *socket);
 tr_status tr_socket_end(tr_socket *socket);
 
 /*
- * Writes a last slice, then ends. A slice without an address ({NULL, 0}) is none; one of no bytes is a write of nothing,
- * as Node's end(""). Returns as tr_socket_write_slice(); without a slice, as tr_socket_end().
+ * Writes a last slice, then ends. A slice without an address ({NULL, 0}) is none; one of no bytes is a write of
+ * nothing, as Node's end(""). Returns as tr_socket_write_slice(); without a slice, as tr_socket_end().
  */
 tr_status tr_socket_end_with(tr_socket *socket, tr_slice slice);
 

@@ -26,7 +26,7 @@ judge() { # METADATA...
 }
 export -f judge
 
-find "$work" -name metadata -print0 | xargs -0 -P 2 -n 16 bash -c 'judge "$@"' judge || exit 1
-judged=$(find "$work" -name metadata | wc -l)
-echo "$judged traces were judged"
-[ "$judged" -gt 100 ]
+mapfile -d '' traces < <(find "$work" -name metadata -print0)
+printf '%s\0' "${traces[@]}" | xargs -0 -P 2 -n 16 bash -c 'judge "$@"' judge || exit 1
+echo "${#traces[@]} traces were judged"
+[ "${#traces[@]}" -gt 100 ]

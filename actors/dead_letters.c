@@ -124,7 +124,7 @@ tri_actor_bounce(tr_actor *actor, tr_message *message)
     actor->home->worker->counters.sent++;
     message->id = 0;
     if (!bury(actor->home, actor->ref, message, TR_DEAD_STOPPED))
-        message->kind |= TRI_MAIL_BOUNCED; /* when its handler has returned its node is free: tri_mail_release() */
+        message->kind |= TRI_MAIL_BOUNCED; /* when its handler has returned its node is free: dispatch.c */
 }
 
 tr_status

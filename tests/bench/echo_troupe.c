@@ -97,6 +97,18 @@ ignore(tr_actor *self, void *state, tr_message *message)
     (void)self, (void)state, (void)message;
 }
 
+/* false: it speaks nothing of that name. */
+static bool
+read_speech(const char *word, struct tr_socket_options *out)
+{
+    static const struct tr_socket_events http = {.data = on_request, .drain = tr_socket_resume};
+    if (strcmp(word, "http") != 0)
+        return strcmp(word, "echo") == 0;
+    out->events = &http;
+    out->state_size = sizeof(unsigned);
+    return true;
+}
+
 /* false: there is no such pinning. */
 static bool
 read_pinning(const char *word, enum tr_pinning *out)
@@ -135,7 +147,6 @@ int
 main(int argc, char **argv)
 {
     static const struct tr_socket_events echo = {.data = on_data, .drain = tr_socket_resume};
-    static const struct tr_socket_events http = {.data = on_request, .drain = tr_socket_resume};
     struct tr_server_options server = {.connection = on_connection, .socket = {.events = &echo, .no_delay = true}};
     struct tr_listen_options listen = {.host = "127.0.0.1", .backlog = BACKLOG};
     struct tr_runtime_options options = {.workers = 1};
@@ -145,8 +156,8 @@ main(int argc, char **argv)
             listen.port = (uint16_t)atoi(argv[i + 1]);
         else if (i + 1 < argc && strcmp(argv[i], "--workers") == 0)
             options.workers = (unsigned)atoi(argv[i + 1]);
-        else if (i + 1 < argc && strcmp(argv[i], "--speak") == 0 && strcmp(argv[i + 1], "http") == 0)
-            server.socket.events = &http, server.socket.state_size = sizeof(unsigned);
+        else if (i + 1 < argc && strcmp(argv[i], "--speak") == 0 && read_speech(argv[i + 1], &server.socket))
+            continue;
         else if (i + 1 < argc && strcmp(argv[i], "--pinning") == 0 && read_pinning(argv[i + 1], &options.pinning))
             continue;
         else if (i + 1 < argc && strcmp(argv[i], "--timeout") == 0)

@@ -143,10 +143,7 @@ static void
 on_limit(struct tri_timer *timer)
 {
     struct tri_connect *connect = (struct tri_connect *)((char *)timer - offsetof(struct tri_connect, limit));
-    tr_socket *socket = connect->socket;
-    struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_CONNECT);
-    tri_socket_fail(socket, UV_ETIMEDOUT, TRI_CALL_CONNECT);
-    tri_socket_leave(socket, frame);
+    tri_socket_fail(connect->socket, UV_ETIMEDOUT, TRI_CALL_CONNECT);
 }
 
 /* NULL without memory. */

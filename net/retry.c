@@ -14,10 +14,7 @@ static void
 on_retry(struct tri_timer *timer)
 {
     const struct tri_extra *extra = (struct tri_extra *)((char *)timer - offsetof(struct tri_extra, retry));
-    tr_socket *socket = extra->socket;
-    struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_READ);
-    tri_writer_flush(socket);
-    tri_socket_leave(socket, frame);
+    tri_transmit_want_room(extra->socket, true);
 }
 
 bool

@@ -289,12 +289,9 @@ tri_socket_leave(tr_socket *socket, struct tri_actor_frame frame)
 /* A list of messages may be cut by the end of a turn, as when the worker is kept from running. A socket to which others
  * send all the time waits for no more than a few turns. */
 static bool
-waits_for_mail(tr_socket *socket)
+waits_for_mail(const tr_socket *socket)
 {
-    if (!tri_actor_has_mail(socket->actor) || socket->turns == TURNS_FOR_MAIL)
-        return false;
-    socket->turns++;
-    return true;
+    return tri_actor_has_mail(socket->actor) && socket->turns < TURNS_FOR_MAIL;
 }
 
 static void
@@ -308,6 +305,7 @@ run_later(struct tri_later *later)
     if (tri_socket_is(socket, TRI_SOCKET_SILENT))
         return;
     if (waits_for_mail(socket)) {
+        socket->turns++;
         tri_later_add(socket->net, &socket->later, run_later);
         return;
     }
@@ -371,10 +369,23 @@ write_on(tr_socket *socket)
         tri_writer_flush(socket);
 }
 
+/* What messages have made due waits for the last of them, and what is read comes after it. Polling tells again. */
+static void
+put_off(tr_socket *socket, int status)
+{
+    if (status < 0)
+        socket->polled = 0; /* libuv has stopped */
+    tri_socket_poll(socket);
+}
+
 static void
 on_poll(uv_poll_t *poll, int status, int events)
 {
     tr_socket *socket = (tr_socket *)((char *)poll - offsetof(tr_socket, poll));
+    if (TRI_UNLIKELY(socket->due != 0) && tri_socket_has_steps(socket) && waits_for_mail(socket)) {
+        put_off(socket, status);
+        return;
+    }
     struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_READ);
     if (TRI_UNLIKELY(socket->due != 0))
         tri_socket_do_steps(socket); /* what was due before comes before */

@@ -15,11 +15,12 @@
 #include <sys/socket.h>
 #include <troupe/net/remote.h>
 #include <unistd.h>
+#include <uv.h>
 
 #define GREETING "220 hello\n"
 #define LINE "a line\n"
 
-enum { ANSWER = 20, SINK = 21 };
+enum { ANSWER = 20, SINK = 21, LONG = 22 };
 
 /* Sockets of the library's on a descriptor, seen through their callbacks. */
 
@@ -54,7 +55,8 @@ static void
 adopt(tr_actor *self, void *argument)
 {
     struct side *side = argument;
-    side->options.events = &events;
+    if (side->options.events == NULL)
+        side->options.events = &events;
     side->options.data = side;
     assert_int_equal(tr_socket_adopt(self, side->fd, TR_READABLE | TR_WRITABLE, &side->options, &side->socket), TR_OK);
     side->ref = tr_socket_ref(side->socket);
@@ -719,6 +721,59 @@ our_side_stays_open_until_the_owner_has_answered_every_event(void **state)
     }
 }
 
+/* A turn of the loop may end between two orders. A slice that has taken too long ends at the next look at the clock,
+ * which is at most 32 messages later (actors/dispatch.c). */
+
+#define SLICE_IS_OVER_NS 2000000u
+#define LOOK_AT_LATEST 32
+
+static void
+own_and_ask(tr_actor *self, tr_message *message)
+{
+    size_t used = strlen(told.log);
+    if (message->tag == ANSWER)
+        snprintf(told.log + used, sizeof(told.log) - used, "%sasked", used > 0 ? " " : "");
+    else
+        own(self, message);
+}
+
+static void
+take_long(tr_socket *socket, tr_message *message)
+{
+    (void)socket;
+    for (uint64_t began = uv_hrtime(); message->tag == LONG && uv_hrtime() - began < SLICE_IS_OVER_NS;)
+        ;
+}
+
+static void
+end_twice(tr_actor *self, void *argument)
+{
+    struct side *side = argument;
+    tr_message takes_long = tr_message_signal(LONG);
+    assert_int_equal(tr_remote_end_ask(self, side->ref, (tr_slice){0}, ANSWER, 1), TR_OK);
+    assert_int_equal(tr_send(self, side->ref, &takes_long), TR_OK);
+    send_messages(self, side->ref, LOOK_AT_LATEST);
+    assert_int_equal(tr_remote_end_ask(self, side->ref, (tr_slice){0}, ANSWER, 2), TR_OK);
+    shutdown(side->peer, SHUT_WR);
+}
+
+static void
+the_end_of_the_peer_does_not_come_between_two_orders(void **state)
+{
+    static const struct tr_socket_events slow = {.message = take_long};
+    struct side side = {.options.events = &slow};
+    (void)state;
+    hands_open(1);
+    open_owned(&side, 0, 0);
+    told.answers = true;
+    hands_receive = own_and_ask;
+    on_worker(0, end_twice, &side);
+    await_on_worker(0, is_told_of_close, NULL);
+    assert_string_equal(told.log, "asked asked end close");
+    close(side.peer);
+    hands_close();
+}
+
 static void
 disown(tr_actor *self, void *argument)
 {
@@ -820,6 +875,7 @@ main(void)
         cmocka_unit_test(what_a_server_refuses_is_an_error_event),
         cmocka_unit_test(a_socket_that_drains_writes_what_was_sent_to_it_before),
         cmocka_unit_test(our_side_stays_open_until_the_owner_has_answered_every_event),
+        cmocka_unit_test(the_end_of_the_peer_does_not_come_between_two_orders),
         cmocka_unit_test(our_side_ends_when_the_owner_that_has_not_answered_is_dismissed),
         cmocka_unit_test(an_owner_that_ends_without_having_answered_is_noticed),
         cmocka_unit_test(a_stop_does_not_wait_for_an_owner_that_does_not_answer),

@@ -175,14 +175,16 @@ tri_socket_drain(tr_socket *socket)
     tri_socket_due(socket, TRI_STEP(FIN));
 }
 
-/* As every actor that drains, it handles first what was sent to it before. */
-static void
-drain_in_turn(tr_socket *socket)
+/* As every actor that drains, it handles first what was sent to it before. Without memory for the word it looks again in
+ * the next turn. */
+void
+tri_socket_drain_in_turn(tr_socket *socket)
 {
     tr_message message = tr_message_signal(TRI_TAG_SOCKET_DRAIN);
-    if (!tri_actor_has_mail(socket->actor) ||
-        tri_send_system(socket->net->worker, socket->actor, tr_self(socket->actor), &message) != TR_OK)
+    if (!tri_actor_has_mail(socket->actor))
         tri_socket_drain(socket);
+    else if (tri_send_system(socket->net->worker, socket->actor, tr_self(socket->actor), &message) != TR_OK)
+        tri_socket_due(socket, TRI_STEP(DRAINING));
 }
 
 /* A socket that is killed waits for nothing but libuv. */
@@ -212,7 +214,7 @@ tri_socket_stopping(tr_actor *self, void *state, enum tr_stop_mode how)
     if (is_over(socket))
         tri_socket_end_actor(socket);
     else if (how == TR_STOP_DRAIN)
-        drain_in_turn(socket);
+        tri_socket_drain_in_turn(socket);
     else
         tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
     tri_events_ask_owner(socket);

@@ -78,6 +78,7 @@ enum tri_socket_flag {
  * higher number is done waits for the next turn of the loop.
  */
 enum tri_socket_step {
+    TRI_STEP_DRAINING,    /* draining begins */
     TRI_STEP_START,       /* connecting begins */
     TRI_STEP_LOOKED_UP,   /* `lookup` */
     TRI_STEP_TRY,         /* the attempts begin */
@@ -293,8 +294,9 @@ void tri_socket_fail(tr_socket *socket, int uv_error, enum tri_socket_call call)
 /* Begins a new life: as before the first connect. */
 void tri_socket_again(tr_socket *socket);
 
-/* It was asked to stop as soon as its side has ended. */
+/* It was asked to stop as soon as its side has ended: at once, or after what was sent to it before. */
 void tri_socket_drain(tr_socket *socket);
+void tri_socket_drain_in_turn(tr_socket *socket);
 
 /* Counts it among those that keep the program alive, or no more, as its flags say. */
 void tri_socket_count_live(tr_socket *socket);

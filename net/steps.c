@@ -103,9 +103,10 @@ static void
 end_in_turn(tr_socket *socket)
 {
     tr_message message = tr_message_signal(TRI_TAG_SOCKET_PEER_ENDED);
-    if (!tri_actor_has_mail(socket->actor) ||
-        tri_send_system(socket->net->worker, socket->actor, tr_self(socket->actor), &message) != TR_OK)
+    if (!tri_actor_has_mail(socket->actor))
         tri_socket_end_with_peer(socket);
+    else if (tri_send_system(socket->net->worker, socket->actor, tr_self(socket->actor), &message) != TR_OK)
+        socket->due |= TRI_STEP(AFTER_END); /* again in the next turn, which may have memory, or no mail */
 }
 
 /* An owner that has not answered every event may still write what answers them. */
@@ -201,6 +202,7 @@ finish_life(tr_socket *socket)
 typedef void (*step_function)(tr_socket *socket);
 
 static const step_function steps[TRI_STEPS] = {
+    [TRI_STEP_DRAINING] = tri_socket_drain_in_turn,
     [TRI_STEP_START] = tri_connect_start,
     [TRI_STEP_LOOKED_UP] = tri_connect_looked_up,
     [TRI_STEP_TRY] = tri_connect_try,

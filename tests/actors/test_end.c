@@ -65,7 +65,7 @@ free_load(void *address)
  * actor. */
 static struct {
     uv_timer_t handle;
-    tr_actor *actor;
+    tr_ref actor; /* memory is used again, a ref is not */
 } exits[2 * SIZES];
 static unsigned exits_used;
 
@@ -80,10 +80,10 @@ static void
 exit_soon(tr_actor *self)
 {
     for (unsigned i = 0; i < exits_used; i++)
-        if (exits[i].actor == self)
+        if (exits[i].actor == tr_self(self))
             return;
     assert_true(exits_used < sizeof(exits) / sizeof(exits[0]));
-    exits[exits_used].actor = self;
+    exits[exits_used].actor = tr_self(self);
     uv_timer_t *handle = &exits[exits_used++].handle;
     assert_int_equal(uv_timer_init(tr_actor_loop(self), handle), 0);
     handle->data = self;
@@ -95,7 +95,7 @@ static void
 forget_exit(tr_actor *self)
 {
     for (unsigned i = 0; i < exits_used; i++)
-        if (exits[i].actor == self && !uv_is_closing((uv_handle_t *)&exits[i].handle))
+        if (exits[i].actor == tr_self(self) && !uv_is_closing((uv_handle_t *)&exits[i].handle))
             uv_close((uv_handle_t *)&exits[i].handle, NULL);
 }
 

@@ -350,6 +350,18 @@ tri_socket_count_live(tr_socket *socket)
 
 /* Messages of other actors; the actors' layer brackets them. */
 
+/* A program's own. While the socket closes nobody hears it. */
+static void
+give_message(tr_socket *socket, tr_message *message)
+{
+    if (socket->events->message == NULL)
+        return;
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) && !tri_socket_is(socket, TRI_SOCKET_CLOSED))
+        tri_actor_bounce(socket->actor, message);
+    else
+        socket->events->message(socket, message);
+}
+
 static void
 receive(tr_actor *self, void *state, tr_message *message)
 {
@@ -362,9 +374,8 @@ receive(tr_actor *self, void *state, tr_message *message)
     socket->flags |= TRI_SOCKET_INSIDE;
     if (message->tag >= TRI_TAG_NET && !tr_event_of(message, &event)) /* it may be the owner of another socket */
         tri_remote_to_socket(socket, message);
-    else if (socket->events->message != NULL &&
-             (!tri_socket_is(socket, TRI_SOCKET_DESTROYED) || tri_socket_is(socket, TRI_SOCKET_CLOSED)))
-        socket->events->message(socket, message);
+    else
+        give_message(socket, message);
     tri_socket_settle_mail(socket);
 }
 

@@ -1,5 +1,6 @@
 #include "hands.h"
 
+#include "counters.h"
 #include "helpers.h"
 
 #include <setjmp.h>
@@ -99,6 +100,7 @@ void
 hands_close(void)
 {
     struct tr_stop_report report;
+    tests_counters_add_up(hands_runtime);
     tr_runtime_stop(hands_runtime, TESTS_LIMIT_MS, &report);
     hands_receive = NULL;
     assert_int_equal(report.killed, 0);

@@ -20,7 +20,7 @@ extern void (*hands_receive)(tr_actor *self, tr_message *message);
 
 void hands_open(unsigned workers);
 
-/* Fails the test if anything had to be killed, or if a descriptor is left. */
+/* Fails the test if the counters do not add up, anything has to be killed, or a descriptor is left. */
 void hands_close(void);
 
 /* Has the hand of a worker call run(argument), and waits until it has. */

@@ -1,5 +1,6 @@
 #include "stage.h"
 
+#include "counters.h"
 #include "helpers.h"
 
 #include <errno.h>
@@ -337,6 +338,7 @@ stage_play(unsigned workers, void (*script)(void))
     struct tr_spawn_options spawn = {.placement = TR_PLACE_WORKER, .argument = &script};
     assert_int_equal(tr_runtime_spawn(stage_runtime, &behavior, &spawn, NULL), TR_OK);
     bool came_to_an_end = tests_wait_until(is_over, NULL, TESTS_LIMIT_MS);
+    tests_counters_add_up(stage_runtime);
     struct tr_stop_report report = {0};
     tr_status status = tr_runtime_stop(stage_runtime, TESTS_LIMIT_MS, &report);
     uv_sem_destroy(&over);

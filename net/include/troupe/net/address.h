@@ -30,7 +30,7 @@ struct tr_error {
     tr_status status;
     int system;       /* the errno behind it, 0 if there was none */
     const char *call; /* the step that failed: "connect", "bind", "read", "write", "getaddrinfo"... A constant */
-    const char *code; /* tr_status_code(status); the program's own if status is TR_EUSER */
+    const char *code; /* tr_status_code(status); the program's own if status is TR_EUSER. A constant */
 };
 
 /*

@@ -65,7 +65,8 @@ struct tr_socket_events {
     void (*close)(tr_socket *socket, bool had_error);
 
     /* A message of another actor, other than the operations of remote.h. The callback owns it until it returns. Without
-     * this callback such messages are dropped. Not an event: it comes to sockets with an owner, too. */
+     * this callback such messages are dropped; with it those that come between destroying and close are dead letters.
+     * Not an event: it comes to sockets with an owner, too. */
     void (*message)(tr_socket *socket, tr_message *message);
 };
 

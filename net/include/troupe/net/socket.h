@@ -80,8 +80,8 @@ struct tr_socket_options {
 };
 
 /*
- * Answers tr_connect_options.lookup: with error (its status and code are used) or with addresses, of which ports are
- * ignored. Now, or at any later time; a second answer does nothing.
+ * Answers tr_connect_options.lookup: with error (its status and code are used; the code is not copied: a constant) or
+ * with addresses, of which ports are ignored. Now, or at any later time; a second answer does nothing.
  * Thread: owner. Returns: TR_OK; TR_EINVAL (neither or both); TR_EBADADDRESS; TR_EGONE (nothing is looked up any more).
  */
 tr_status tr_socket_looked_up(tr_socket *socket, const struct tr_error *error, const struct tr_address *addresses,

@@ -242,7 +242,8 @@ tri_callback_put(tr_socket *socket, struct tri_write *write, tr_status status)
     write->status = status;
     if (!is_late(socket)) {
         tri_queue_append(&writer->told, write);
-        tri_socket_due(socket, TRI_STEP(TELL));
+        if ((socket->due & TRI_STEP(AFTER)) == 0) /* which tells it, after those that were refused before */
+            tri_socket_due(socket, TRI_STEP(TELL));
         return;
     }
     tri_queue_append(&writer->late, write);

@@ -232,9 +232,12 @@ tr_status
 tri_connect_order(tr_socket *socket, const struct tr_connect_options *options, uint64_t start)
 {
     tr_status status = take_order(socket, options);
-    if (status == TR_OK)
-        socket->connect->start = start;
-    return status;
+    if (status != TR_OK)
+        return status;
+    socket->connect->start = start;
+    if (tri_connect_is_unix(socket))
+        tri_connect_start(socket);
+    return TR_OK;
 }
 
 void
@@ -243,7 +246,10 @@ tri_connect_go(tr_socket *socket, uint64_t start)
     if (!tri_socket_is(socket, TRI_SOCKET_CONNECTING) || socket->connect == NULL || socket->connect->start != start)
         return; /* that order was refused, or the socket has been destroyed since */
     socket->connect->start = 0;
-    tri_socket_due(socket, TRI_STEP(START));
+    if (!tri_connect_is_unix(socket))
+        tri_socket_due(socket, TRI_STEP(START));
+    else if (socket->connect->attempts == NULL)
+        tri_socket_due(socket, TRI_STEP(ATTEMPTED));
 }
 
 bool
@@ -291,6 +297,8 @@ on_attempted(void *argument, const struct tri_attempts_result *result)
     connect->fd = result->fd;
     connect->system = result->error;
     connect->error.call = result->call;
+    if (connect->start != 0)
+        return; /* told when the word has come */
     tri_socket_step_now(connect->socket, TRI_STEP(ATTEMPTED), TRI_TAG_ON_CONNECT);
 }
 

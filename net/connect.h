@@ -37,8 +37,8 @@ struct tri_connect {
 bool tri_connect_is_unix(const tr_socket *socket);
 
 /*
- * tr_socket_connect() by an order from afar: connecting begins with tri_connect_go() and the same number.
- * Returns as tr_socket_connect().
+ * tr_socket_connect() by an order from afar: connecting begins with tri_connect_go() and the same number; to a path, as
+ * in Node, at once, but what has become of it is told then. Returns as tr_socket_connect().
  */
 tr_status tri_connect_order(tr_socket *socket, const struct tr_connect_options *options, uint64_t start);
 void tri_connect_go(tr_socket *socket, uint64_t start);

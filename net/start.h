@@ -5,7 +5,8 @@
  * the same callback. But the messages that an actor sends in one callback are no unit: a batch may go off in the
  * middle, a lane may be full, and the receiver takes a limited number at a time. So the order to connect only prepares
  * it. The word to start is a second message, which the sender's worker sends in its next turn, when the callback has
- * returned. It goes the same way as all that the callback sent, so it comes after that.
+ * returned. It goes the same way as all that the callback sent, so it comes after that. (To a path one connects at
+ * once, as in Node; there the word is the one to tell what has become of it.)
  *
  * A word for which there is no memory is sent as soon as there is. One that finds another order, or none, does nothing.
  */

@@ -6,7 +6,7 @@
  * through a pipe comes in the same order: bytes that are written, then piped, arrive so, on one worker as on two. The
  * functions of socket.h, called directly on a socket of the same worker, act at once, before what is still on its way.
  * Operations that are sent in one callback are no unit: others may come between them, and the last may come some time
- * after the first. But connecting begins after all that was sent in the callback that ordered it.
+ * after the first. But what comes of connecting comes after all that was sent in the callback that ordered it.
  *
  * Refusals: where the answer of the operation matters, a message brings it, with the tag that the caller chose; exactly
  * one, also if the socket is gone. Any other refusal is an error event of the socket or server, as said below, and the
@@ -47,9 +47,9 @@ tr_status tr_remote_socket(tr_actor *self, const struct tr_socket_options *optio
                            const struct tr_spawn_options *placement, tr_ref *out);
 
 /*
- * tr_socket_connect(). The arguments are checked here, and what they point to is copied (but lookup_data). Connecting,
- * and thus every event of it, begins after all that self sends to the socket in the callback in which it calls this, so
- * an owner or a pipe that is ordered there misses nothing. A socket that connects or is connected already goes on
+ * tr_socket_connect(). The arguments are checked here, and what they point to is copied (but lookup_data). Every event
+ * of connecting comes after all that self sends to the socket in the callback in which it calls this, so an owner or a
+ * pipe that is ordered there misses nothing. Connecting itself begins then, too, but to a path at once. A socket that connects or is connected already goes on
  * (TR_EALREADY, TR_EISCONN: the connect event comes, or came); one that is destroyed has its close event;
  * TR_EBADADDRESS and TR_ENOMEM are error events.
  */

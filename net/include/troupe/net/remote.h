@@ -49,9 +49,9 @@ tr_status tr_remote_socket(tr_actor *self, const struct tr_socket_options *optio
 /*
  * tr_socket_connect(). The arguments are checked here, and what they point to is copied (but lookup_data). Every event
  * of connecting comes after all that self sends to the socket in the callback in which it calls this, so an owner or a
- * pipe that is ordered there misses nothing. Connecting itself begins then, too, but to a path at once. A socket that connects or is connected already goes on
- * (TR_EALREADY, TR_EISCONN: the connect event comes, or came); one that is destroyed has its close event;
- * TR_EBADADDRESS and TR_ENOMEM are error events.
+ * pipe that is ordered there misses nothing. Connecting itself begins then, too, but to a path at once. A socket that
+ * connects or is connected already goes on (TR_EALREADY, TR_EISCONN: the connect event comes, or came); one that is
+ * destroyed has its close event; TR_EBADADDRESS and TR_ENOMEM are error events.
  */
 tr_status tr_remote_connect(tr_actor *self, tr_ref socket, const struct tr_connect_options *options);
 

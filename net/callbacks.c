@@ -25,12 +25,14 @@
  *   failing          told  that error        ends                  ends
  *   ending           told  EWRITEAFTEREND *  late  EWRITEAFTEREND  ends
  *   ended            told  EWRITEAFTEREND *  late  EWRITEAFTEREND  told  EALREADYFINISHED
- *   destroyed        late  EDESTROYED        late  EDESTROYED      late  EDESTROYED
+ *   destroyed        late  EDESTROYED        late  EDESTROYED      late  EDESTROYED **
  *     after ending   late  EWRITEAFTEREND    late  EWRITEAFTEREND  late  EDESTROYED
  *     after ended    late  EWRITEAFTEREND    late  EWRITEAFTEREND  late  EALREADYFINISHED
  *
  *   * and the socket is destroyed with this, after it was put in its place. EWRITEAFTEREND is EPIPE for write() if our
  *     side ended with the peer's, of which `end` was told.
+ *  ** or ends, if it was destroyed without an error and something is to be told before `close`: Node tells it with the
+ *     first write that has gone.
  *
  * What waits when the socket is destroyed gets:
  *
@@ -77,7 +79,7 @@ tri_callbacks_call(tr_socket *socket, struct tri_writes list)
 static tr_status
 reason(const tr_socket *socket, tr_status without_error)
 {
-    return tri_socket_is(socket, TRI_SOCKET_FAILED) ? socket->error : without_error;
+    return socket->error != TR_OK ? socket->error : without_error;
 }
 
 static void

@@ -97,17 +97,23 @@ close_descriptor(tr_socket *socket)
         tri_share_left(socket->share);
 }
 
+static void
+note_error(tr_socket *socket, tr_status status, int system, enum tri_socket_call call)
+{
+    if (status >= 0)
+        return;
+    socket->flags |= TRI_SOCKET_FAILED;
+    socket->error = status;
+    socket->error_system = (uint16_t)system & 0x0fff; /* as wide as the fields */
+    socket->error_call = (uint8_t)call & 0x07;
+}
+
 void
 tri_socket_close(tr_socket *socket, tr_status status, int system, enum tri_socket_call call)
 {
     if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
         return;
-    if (status < 0) {
-        socket->flags |= TRI_SOCKET_FAILED;
-        socket->error = status;
-        socket->error_system = (uint16_t)system & 0x0fff; /* as wide as the fields */
-        socket->error_call = (uint8_t)call & 0x07;
-    }
+    note_error(socket, status, system, call);
     socket->flags |= TRI_SOCKET_DESTROYED;
     socket->flags &= ~(uint32_t)(TRI_SOCKET_CONNECTING | TRI_SOCKET_READING | TRI_SOCKET_WRITING);
     if (tri_socket_is(socket, TRI_SOCKET_FAILED) || socket->writer != NULL)
@@ -149,6 +155,7 @@ tri_socket_again(tr_socket *socket)
                                  TRI_SOCKET_DESTROYED | TRI_SOCKET_FAILED | TRI_SOCKET_OWES_DRAIN | TRI_SOCKET_CLOSED |
                                  TRI_SOCKET_RESETS);
     socket->begun = socket->end_told = socket->ends_first = socket->unreadable = 0;
+    socket->error = TR_OK;
     socket->bytes_read = socket->bytes_written = 0;
     if (socket->extra == NULL)
         return;
@@ -221,12 +228,24 @@ tri_socket_stopping(tr_actor *self, void *state, enum tr_stop_mode how)
     return false;
 }
 
+/* A write that the system refuses destroys the socket within the call. As in Node, where it does so after the handler,
+ * whoever destroys the socket in between says what its error is. */
+static void
+replace_error(tr_socket *socket, tr_status status)
+{
+    if (!tri_callbacks_is_failing(socket))
+        return;
+    socket->flags &= ~(uint32_t)TRI_SOCKET_FAILED;
+    note_error(socket, status, 0, TRI_CALL_DESTROY);
+}
+
 void
 tr_socket_destroy(tr_socket *socket, tr_status error)
 {
     TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return;
+    replace_error(socket, error);
     tri_socket_close(socket, error, 0, TRI_CALL_DESTROY);
 }
 
@@ -236,6 +255,9 @@ tr_socket_destroy_with(tr_socket *socket, const char *code)
     TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return;
+    if (tri_callbacks_is_failing(socket) && tri_socket_extra(socket) != NULL)
+        socket->extra->code = code;
+    replace_error(socket, TR_EUSER);
     tri_socket_close_with(socket, code, TRI_CALL_DESTROY);
 }
 
@@ -250,6 +272,7 @@ tr_socket_reset(tr_socket *socket)
             return TR_EBADHANDLE;
         socket->flags |= TRI_SOCKET_RESETS;
     } else if (!tri_socket_is_open(socket)) {
+        replace_error(socket, TR_OK);
         tri_socket_close(socket, TR_ESOCKETCLOSED, 0, TRI_CALL_DESTROY);
     } else {
         if (tri_socket_is_unix(socket))

@@ -6,6 +6,7 @@
 #include "descriptor.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -17,6 +18,13 @@ tri_descriptor_error(int fd)
     int error = 0;
     socklen_t size = sizeof(error);
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : 0;
+}
+
+bool
+tri_descriptor_has_hung_up(int fd)
+{
+    struct pollfd look = {.fd = fd};
+    return poll(&look, 1, 0) > 0 && (look.revents & POLLHUP) != 0;
 }
 
 #ifdef MSG_ERRQUEUE

@@ -9,6 +9,9 @@
 /* The error that waits in a socket, which is taken out; 0: none, or it is no socket. */
 int tri_descriptor_error(int fd);
 
+/* Is it over on both sides, be it by an error? What waits in the socket stays there. */
+bool tri_descriptor_has_hung_up(int fd);
+
 /*
  * Empties the error queue of a TCP socket: what is there (time stamps, notices of zero-copy) is no error of the
  * connection, but as long as it lies there polling says so. false: it is no socket.

@@ -47,11 +47,18 @@ tr_socket_uncork(tr_socket *socket)
 
 /* Ending. */
 
-/* As in Node a socket that was destroyed without an error takes our end: what is written now is written after it. */
+/* As in Node a socket that was destroyed, and of which no write has failed, takes our end: what is written now is written
+ * after it. */
+static bool
+takes_end(const tr_socket *socket)
+{
+    return socket->error == TR_OK && !tri_socket_is(socket, TRI_SOCKET_ENDING);
+}
+
 static tr_status
 end_destroyed(tr_socket *socket)
 {
-    if (!tri_socket_is(socket, TRI_SOCKET_FAILED))
+    if (takes_end(socket))
         socket->flags |= TRI_SOCKET_ENDING;
     return TR_EDESTROYED;
 }
@@ -112,7 +119,10 @@ end_then(tr_socket *socket, struct tri_write *end, tr_status status)
         return tri_socket_is(socket, TRI_SOCKET_DESTROYED) ? TR_EDESTROYED : TR_OK;
     }
     if (tri_socket_is(socket, TRI_SOCKET_DESTROYED)) {
-        tri_callback_put(socket, end, TR_EDESTROYED);
+        if (takes_end(socket) && tri_callbacks_before_error(socket))
+            tri_callback_wait_for_end(socket, end);
+        else
+            tri_callback_put(socket, end, TR_EDESTROYED);
         return end_destroyed(socket);
     }
     tri_callback_wait_for_end(socket, end);

@@ -324,11 +324,12 @@ read_some(tr_socket *socket)
 }
 
 /* All bytes before an error were read. As in Node, a reset that comes together with the last bytes is an end, unless
- * the user wants to be told. Without an error of the connection's it goes on: something lies in the error queue. */
+ * the user wants to be told, and the next write meets it. Without an error of the connection's it goes on: something
+ * lies in the error queue. */
 static void
 meet_error(tr_socket *socket)
 {
-    if (!was_reset(socket) && tri_descriptor_error(socket->fd) != 0)
+    if (!was_reset(socket) && tri_descriptor_has_hung_up(socket->fd))
         on_end(socket);
 }
 

@@ -372,10 +372,12 @@ receive(tr_actor *self, void *state, tr_message *message)
         return;
     }
     socket->flags |= TRI_SOCKET_INSIDE;
-    if (message->tag >= TRI_TAG_NET && !tr_event_of(message, &event)) /* it may be the owner of another socket */
+    socket->obeys = message->tag >= TRI_TAG_NET && !tr_event_of(message, &event); /* else of another socket's owner */
+    if (socket->obeys)
         tri_remote_to_socket(socket, message);
     else
         give_message(socket, message);
+    socket->obeys = 0;
     tri_socket_settle_mail(socket);
 }
 

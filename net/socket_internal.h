@@ -146,18 +146,19 @@ struct tr_socket {
     uint64_t bytes_written;
     uint32_t flags;             /* enum tri_socket_flag */
     uint32_t due;               /* bits of enum tri_socket_step, TRI_DUE_PUSH */
-    tr_status error;            /* if FAILED */
+    tr_status error;            /* TR_OK: none; told if FAILED, else what a write got before it was destroyed */
     uint16_t error_system : 12; /* an errno */
     uint16_t begun : 1;         /* it connects, or has a descriptor, or had: of this life */
     uint16_t unreadable : 1;    /* it was given without its readable side */
     uint16_t end_told : 1;      /* `end` was given */
     uint16_t ends_first : 1;    /* our side was ended before tr_socket_connect() */
-    uint8_t error_call : 3;     /* enum tri_socket_call */
-    uint8_t holding : 2;        /* enum tri_holding */
-    uint8_t records : 1;        /* SOCK_SEQPACKET: what does not fit into a read is lost */
-    uint8_t turns : 2;          /* for which what is due has waited for messages */
-    uint8_t polled : 7;         /* what libuv waits for: bits of enum uv_poll_event */
-    uint8_t adopted : 1;        /* the descriptor was given: others may have it, too */
+    uint16_t error_call : 3;    /* enum tri_socket_call */
+    uint16_t holding : 2;       /* enum tri_holding */
+    uint16_t records : 1;       /* SOCK_SEQPACKET: what does not fit into a read is lost */
+    uint16_t polled : 4;        /* what libuv waits for: bits of enum uv_poll_event */
+    uint16_t obeys : 1;         /* INSIDE, and what runs is an order from afar */
+    uint16_t adopted : 1;       /* the descriptor was given: others may have it, too */
+    uint16_t turns : 4;         /* for which what is due has waited for messages */
     int fd;                     /* -1: none */
     uint32_t moved_ms;          /* TIMED: when bytes last moved, on the clock of core/delay.h */
     uv_poll_t poll;             /* HANDLE; its `data`, which libuv leaves alone, is tr_socket_number() */

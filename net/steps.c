@@ -22,7 +22,7 @@
 
 #include <sys/socket.h>
 
-#define TURNS_FOR_MAIL 3u
+#define TURNS_FOR_MAIL 15u
 
 static const char *const call_names[] = {
     [TRI_CALL_DESTROY] = "destroy", [TRI_CALL_LOOKUP] = "getaddrinfo", [TRI_CALL_BIND] = "bind",
@@ -288,8 +288,8 @@ tri_socket_leave(tr_socket *socket, struct tri_actor_frame frame)
     tri_actor_leave(actor, frame);
 }
 
-/* A list of messages may be cut by the end of a turn, as when the worker is kept from running. A socket to which others
- * send all the time waits for no more than a few turns. */
+/* A list of messages may be cut by the end of a turn, as when the worker is kept from running; but each turn handles one
+ * of them at least. A socket to which others send all the time waits for no more than these turns. */
 static bool
 waits_for_mail(const tr_socket *socket)
 {

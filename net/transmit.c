@@ -60,7 +60,8 @@ tri_transmit_can_hold(tr_socket *socket)
 bool
 tri_transmit_foresees_file(tr_socket *socket)
 {
-    return socket->net->files_foreseen > 0 && tri_socket_is(socket, TRI_SOCKET_INSIDE) && tri_transmit_can_hold(socket);
+    bool may_follow = tri_socket_is(socket, TRI_SOCKET_INSIDE) && !socket->obeys; /* nobody writes a file from afar */
+    return may_follow && socket->net->files_foreseen > 0 && tri_transmit_can_hold(socket);
 }
 
 #ifdef MSG_MORE

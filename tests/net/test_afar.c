@@ -19,7 +19,7 @@
 #define GREETING "220 hello\n"
 #define LINE "a line\n"
 
-enum { ANSWER = 20, SINK = 21, LONG = 22 };
+enum { ANSWER = 20, SINK = 21, PEER_ENDS = 22 };
 
 /* Sockets of the library's on a descriptor, seen through their callbacks. */
 
@@ -354,6 +354,22 @@ pipe_first_to_second(tr_actor *self, void *argument)
 }
 
 static void
+nothing(tr_actor *self, void *argument)
+{
+    (void)self;
+    (void)argument;
+}
+
+/* What the peer sends before the socket has heard of the pipe is for nobody. */
+static void
+pipe_and_send_line(void)
+{
+    on_worker(0, pipe_first_to_second, NULL);
+    on_worker(0, nothing, NULL); /* comes after the order, which the first call has sent on the same worker */
+    assert_true(tests_peer_send(first.peer, LINE, strlen(LINE)));
+}
+
+static void
 close_first(bool ends)
 {
     if (ends)
@@ -434,8 +450,7 @@ a_pipe_into_a_socket_that_was_never_connected_ends_with_an_error(void **state)
         hands_open(2);
         open_side(&first, 0);
         on_worker(worker, spawn_unconnected, &second);
-        on_worker(0, pipe_first_to_second, NULL);
-        assert_true(tests_peer_send(first.peer, LINE, strlen(LINE)));
+        pipe_and_send_line();
         await_closed(&first);
         await_closed(&second);
         assert_int_equal(first.error, TR_EPIPE);
@@ -755,11 +770,11 @@ our_side_stays_open_until_the_owner_has_answered_every_event(void **state)
     }
 }
 
-/* A turn of the loop may end between two orders. A slice that has taken too long ends at the next look at the clock,
- * which is at most 32 messages later (actors/dispatch.c). */
+/* A turn of the loop may end between two orders: a slice that takes too long ends at the next look at the clock. The
+ * clock is read every 32 messages at first, and after each of those that take long (actors/dispatch.c). */
 
 #define SLICE_IS_OVER_MS 2u
-#define LOOK_AT_LATEST 32
+#define UNTIL_EACH_IS_LOOKED_AT 33
 
 static void
 own_and_ask(tr_actor *self, tr_message *message)
@@ -774,21 +789,21 @@ own_and_ask(tr_actor *self, tr_message *message)
 static void
 take_long(tr_socket *socket, tr_message *message)
 {
-    (void)socket;
-    if (message->tag == LONG)
-        tests_hold(SLICE_IS_OVER_MS);
+    const struct side *side = tr_socket_data(socket);
+    if (message->tag == PEER_ENDS)
+        shutdown(side->peer, SHUT_WR);
+    tests_hold(SLICE_IS_OVER_MS);
 }
 
 static void
 end_twice(tr_actor *self, void *argument)
 {
     struct side *side = argument;
-    tr_message takes_long = tr_message_signal(LONG);
+    tr_message peer_ends = tr_message_signal(PEER_ENDS);
+    send_messages(self, side->ref, UNTIL_EACH_IS_LOOKED_AT);
     assert_int_equal(tr_remote_end_ask(self, side->ref, (tr_slice){0}, ANSWER, 1), TR_OK);
-    assert_int_equal(tr_send(self, side->ref, &takes_long), TR_OK);
-    send_messages(self, side->ref, LOOK_AT_LATEST);
+    assert_int_equal(tr_send(self, side->ref, &peer_ends), TR_OK);
     assert_int_equal(tr_remote_end_ask(self, side->ref, (tr_slice){0}, ANSWER, 2), TR_OK);
-    shutdown(side->peer, SHUT_WR);
 }
 
 static void

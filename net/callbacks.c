@@ -133,6 +133,13 @@ tri_callbacks_lose(tr_socket *socket, tr_status first, tr_status others)
     tri_callbacks_call(socket, lost);
 }
 
+void
+tri_callbacks_fail_ends(tr_socket *socket)
+{
+    if (socket->writer != NULL)
+        finish_ends(socket->writer, socket->error, &socket->writer->told);
+}
+
 /* Those who wait for the end alone. */
 static void
 lose_ends(tr_socket *socket)

@@ -26,6 +26,7 @@ static void
 free_parts(tr_socket *socket)
 {
     tri_callbacks_drop(socket);
+    tri_reader_drop(socket);
     tri_pipe_closed(socket);
     if (!tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
         tri_connect_free(socket);
@@ -120,7 +121,8 @@ tri_socket_close(tr_socket *socket, tr_status status, int system, enum tri_socke
         tri_socket_due(socket, DESTROYED_STEPS);
     tri_idle_forget(socket);
     tri_retry_end(socket);
-    tri_reader_drop(socket);
+    if (!tri_reader_is_resumed(socket))
+        tri_reader_drop(socket);
     if (tri_socket_is(socket, TRI_SOCKET_HANDLE)) {
         close_descriptor(socket);
     } else {
@@ -182,8 +184,8 @@ tri_socket_drain(tr_socket *socket)
     tri_socket_due(socket, TRI_STEP(FIN));
 }
 
-/* As every actor that drains, it handles first what was sent to it before. Without memory for the word it looks again in
- * the next turn. */
+/* As every actor that drains, it handles first what was sent to it before. Without memory for the word it looks again
+ * in the next turn. */
 void
 tri_socket_drain_in_turn(tr_socket *socket)
 {
@@ -235,6 +237,7 @@ replace_error(tr_socket *socket, tr_status status)
 {
     if (!tri_callbacks_is_failing(socket))
         return;
+    tri_callbacks_fail_ends(socket); /* with that of the write */
     socket->flags &= ~(uint32_t)TRI_SOCKET_FAILED;
     note_error(socket, status, 0, TRI_CALL_DESTROY);
 }

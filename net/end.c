@@ -47,8 +47,8 @@ tr_socket_uncork(tr_socket *socket)
 
 /* Ending. */
 
-/* As in Node a socket that was destroyed, and of which no write has failed, takes our end: what is written now is written
- * after it. */
+/* As in Node a socket that was destroyed, and of which no write has failed, takes our end: what is written now is
+ * written after it. */
 static bool
 takes_end(const tr_socket *socket)
 {

@@ -82,12 +82,12 @@ give(tr_socket *socket, tr_slice slice)
         tri_events_data(socket, slice);
 }
 
-/* What came can be given now; or, of what waits already, the first. */
+/* Of what waits, the first can be given now. */
 static bool
 can_give_held(const tr_socket *socket)
 {
     const struct tri_pipe *pipe = socket->extra->pipe;
-    return !tri_socket_is(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_DESTROYED) && !tri_events_stand_still(socket) &&
+    return !tri_socket_is(socket, TRI_SOCKET_PAUSED) && !tri_events_stand_still(socket) &&
            (pipe == NULL || !tri_pipe_is_full(pipe));
 }
 
@@ -386,13 +386,20 @@ tri_reader_begin(tr_socket *socket)
     tri_socket_poll(socket);
 }
 
+/* As in Node what a resumed socket holds has its place among the callbacks that the handler makes due. */
+static bool
+is_to_tell(const tr_socket *socket)
+{
+    return (socket->due & (TRI_STEP(DRAIN) | TRI_STEP(TELL))) != 0;
+}
+
 void
 tri_reader_start(tr_socket *socket)
 {
     if (tri_socket_is(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_DESTROYED))
         return;
     if (socket->extra != NULL && (socket->extra->held.first != NULL || socket->extra->held.ends))
-        tri_socket_due(socket, TRI_STEP(HELD));
+        tri_socket_due(socket, is_to_tell(socket) ? TRI_STEP(HELD) : TRI_STEP(RESUMED));
     else
         tri_reader_begin(socket);
 }
@@ -433,11 +440,20 @@ tri_reader_held(tr_socket *socket)
     struct tri_held *held = &socket->extra->held;
     while (held->first != NULL && can_give_held(socket))
         give_first_held(socket);
-    if (held->first == NULL && can_give_held(socket))
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) && !tri_events_stand_still(socket))
+        tri_reader_drop(socket);
+    else if (held->first == NULL && can_give_held(socket))
         on_held_given(socket);
     else if (tri_events_stand_still(socket))
         socket->due |= TRI_STEP(HELD);
     tri_reader_begin(socket);
+}
+
+bool
+tri_reader_is_resumed(const tr_socket *socket)
+{
+    return (socket->due & (TRI_STEP(RESUMED) | TRI_STEP(HELD))) != 0 && !tri_socket_is(socket, TRI_SOCKET_PAUSED) &&
+           !tri_events_stand_still(socket) && socket->extra->pipe == NULL;
 }
 
 void

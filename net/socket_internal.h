@@ -89,6 +89,7 @@ enum tri_socket_step {
     TRI_STEP_FLUSH_TELL,
     TRI_STEP_READY,     /* `ready` */
     TRI_STEP_READ,      /* reading begins */
+    TRI_STEP_RESUMED,   /* the same as HELD: resumed before anything was to be told, which comes after, as in Node */
     TRI_STEP_DRAIN,     /* `drain` */
     TRI_STEP_TELL,      /* callbacks of writes */
     TRI_STEP_HELD,      /* what came and could not be given */
@@ -425,8 +426,10 @@ void tri_reader_discard(tr_socket *socket);
 /* Gives what came and could not be given. */
 void tri_reader_held(tr_socket *socket);
 
-/* Drops it. */
+/* Drops it. That of a socket which was resumed is given all the same, as in Node, if it is destroyed in that handler:
+ * it is_resumed until then. */
 void tri_reader_drop(tr_socket *socket);
+bool tri_reader_is_resumed(const tr_socket *socket);
 
 /* It is paused and holds all that it may: is it to be polled for the peer's disappearance alone? And: that has come. */
 bool tri_reader_looks_for_peer(const tr_socket *socket);

@@ -213,6 +213,7 @@ static const step_function steps[TRI_STEPS] = {
     [TRI_STEP_FLUSH_TELL] = tri_callbacks_first,
     [TRI_STEP_READY] = give_ready,
     [TRI_STEP_READ] = tri_reader_begin,
+    [TRI_STEP_RESUMED] = tri_reader_held,
     [TRI_STEP_DRAIN] = give_drain,
     [TRI_STEP_TELL] = tri_callbacks_told,
     [TRI_STEP_HELD] = tri_reader_held,
@@ -288,8 +289,8 @@ tri_socket_leave(tr_socket *socket, struct tri_actor_frame frame)
     tri_actor_leave(actor, frame);
 }
 
-/* A list of messages may be cut by the end of a turn, as when the worker is kept from running; but each turn handles one
- * of them at least. A socket to which others send all the time waits for no more than these turns. */
+/* A list of messages may be cut by the end of a turn, as when the worker is kept from running; but each turn handles
+ * one of them at least. A socket to which others send all the time waits for no more than these turns. */
 static bool
 waits_for_mail(const tr_socket *socket)
 {

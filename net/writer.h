@@ -91,6 +91,9 @@ void tri_callback_wait_for_end(tr_socket *socket, struct tri_write *write);
  */
 bool tri_callbacks_is_failing(const tr_socket *socket);
 
+/* Those who wait for the end get the socket's error, whatever it is destroyed with after that. */
+void tri_callbacks_fail_ends(tr_socket *socket);
+
 /* transmit.c */
 
 /* What a call that writes has returned: how much the kernel took, 0 if it had no room, or an error, negative. */

@@ -228,7 +228,6 @@ class Play {
         this.asleep++;
         setTimeout(() => {
           this.asleep--;
-          this.lastMs = performance.now(); /* what is done now may take its time to show */
           this.perform(list, i + 1, self, chunk);
         }, action.ms * this.scale);
         return;

@@ -293,7 +293,8 @@ tr_status tr_socket_end_then(tr_socket *socket, tr_slice slice, tr_write_done do
 /*
  * Closes at once: nothing is read or written any more, what is queued is lost, close follows. The peer sees the end
  * even if another process has the descriptor too. With an error (below TR_OK) the error event comes before it, its call
- * being "destroy". Destroying twice does no harm.
+ * being "destroy". Destroying twice does no harm. In the callback in which a write has failed, which destroys the
+ * socket, too, it says what the error event will tell, and whether there is one.
  * Thread: owner. Document: socket.destroy (all eras).
  */
 void tr_socket_destroy(tr_socket *socket, tr_status error);
@@ -320,7 +321,11 @@ tr_status tr_socket_reset(tr_socket *socket);
  */
 void tr_socket_pause(tr_socket *socket);
 
-/* Goes on after tr_socket_pause(), or after a server's pause_on_connect. Thread: owner. Document: all eras. */
+/*
+ * Goes on after tr_socket_pause(), or after a server's pause_on_connect. What waits comes when the callback has
+ * returned, in the place of this call among the callbacks of writes, also if the same callback destroys the socket.
+ * Thread: owner. Document: socket.resume (all eras).
+ */
 void tr_socket_resume(tr_socket *socket);
 
 /*

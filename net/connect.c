@@ -212,6 +212,8 @@ take_order(tr_socket *socket, const struct tr_connect_options *options)
     return TR_OK;
 }
 
+static void begin(tr_socket *socket);
+
 tr_status
 tr_socket_connect(tr_socket *socket, const struct tr_connect_options *options)
 {
@@ -222,7 +224,7 @@ tr_socket_connect(tr_socket *socket, const struct tr_connect_options *options)
     if (status != TR_OK)
         return status;
     if (tri_connect_is_unix(socket))
-        tri_connect_start(socket);
+        begin(socket);
     else
         tri_socket_start_later(socket);
     return TR_OK;
@@ -236,7 +238,7 @@ tri_connect_order(tr_socket *socket, const struct tr_connect_options *options, u
         return status;
     socket->connect->start = start;
     if (tri_connect_is_unix(socket))
-        tri_connect_start(socket);
+        begin(socket);
     return TR_OK;
 }
 
@@ -246,10 +248,7 @@ tri_connect_go(tr_socket *socket, uint64_t start)
     if (!tri_socket_is(socket, TRI_SOCKET_CONNECTING) || socket->connect == NULL || socket->connect->start != start)
         return; /* that order was refused, or the socket has been destroyed since */
     socket->connect->start = 0;
-    if (!tri_connect_is_unix(socket))
-        tri_socket_due(socket, TRI_STEP(START));
-    else if (socket->connect->attempts == NULL)
-        tri_socket_due(socket, TRI_STEP(ATTEMPTED));
+    tri_socket_due(socket, TRI_STEP(START));
 }
 
 bool
@@ -533,13 +532,11 @@ look_up(tr_socket *socket)
         answered(socket, &(struct tr_error){status, 0, "getaddrinfo", tr_status_code(status)});
 }
 
-void
-tri_connect_start(tr_socket *socket)
+static void
+begin(tr_socket *socket)
 {
     struct tri_connect *connect = socket->connect;
     struct sockaddr_storage peer;
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
-        return;
     tri_socket_trace(socket, TRI_TRACE_NET_socket_connecting, 0, connect->options.port);
     if (tri_connect_is_unix(socket))
         attempt_one(socket, &connect->path);
@@ -547,4 +544,19 @@ tri_connect_start(tr_socket *socket)
         attempt_one(socket, &peer);
     else
         look_up(socket);
+}
+
+/* What the last life of the socket has left to tell comes before. To a path, connecting has begun with the order. */
+void
+tri_connect_start(tr_socket *socket)
+{
+    const struct tri_connect *connect = socket->connect;
+    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
+        return;
+    if ((socket->due & (TRI_STEP(AFTER) | TRI_STEP(OVER))) != 0)
+        socket->due |= TRI_STEP(START);
+    else if (connect->peers == NULL)
+        begin(socket);
+    else if (connect->attempts == NULL)
+        socket->due |= TRI_STEP(ATTEMPTED);
 }

@@ -146,7 +146,7 @@ struct tr_runtime {
     /* Under the lock. */
     uv_mutex_t lock;
     pthread_t waiter;
-    bool waiting, quit;
+    bool waiting, woken, quit; /* woken: its signal was sent */
     bool waits_for_idle;
 };
 

@@ -153,15 +153,44 @@ tr_runtime_stop(tr_runtime *runtime, unsigned deadline_ms, struct tr_stop_report
 static void
 let_go(tr_runtime *runtime)
 {
-    if (!runtime->quit && runtime->waiting)
+    if (!runtime->woken && runtime->waiting) {
         pthread_kill(runtime->waiter, SIGTERM);
-    runtime->quit = true;
+        runtime->woken = true;
+    }
 }
 
 static bool
 is_idle(const tr_runtime *runtime)
 {
     return ck_pr_load_64(&runtime->live) == 0;
+}
+
+/* Waits for a signal, the user's quit, or that nothing keeps the program alive. Returns the signal; 0: another of them,
+ * and *quit says whether it is the user's. */
+static int
+wait_once(tr_runtime *runtime, bool until_idle, const sigset_t *ends, bool *quit)
+{
+    uv_mutex_lock(&runtime->lock);
+    bool over = runtime->quit || (until_idle && is_idle(runtime));
+    runtime->waiter = pthread_self();
+    runtime->waiting = !over;
+    runtime->waits_for_idle = until_idle && !over;
+    uv_mutex_unlock(&runtime->lock);
+
+    int signal = 0;
+    if (!over)
+        sigwait(ends, &signal);
+
+    uv_mutex_lock(&runtime->lock);
+    runtime->waiting = runtime->waits_for_idle = false;
+    if (runtime->woken) { /* let_go()'s own signal may be there still, if another one came first */
+        sigtimedwait(ends, NULL, &(struct timespec){0});
+        signal = 0;
+    }
+    *quit = runtime->quit;
+    runtime->quit = runtime->woken = false;
+    uv_mutex_unlock(&runtime->lock);
+    return signal;
 }
 
 static int
@@ -176,28 +205,15 @@ wait_for_signal(tr_runtime *runtime, bool until_idle)
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
-
-    uv_mutex_lock(&runtime->lock);
-    bool over = runtime->quit || (until_idle && is_idle(runtime));
-    runtime->waiter = pthread_self();
-    runtime->waiting = !over;
-    runtime->waits_for_idle = until_idle && !over;
-    uv_mutex_unlock(&runtime->lock);
-
-    int signal = 0;
-    if (!over)
-        sigwait(&ends, &signal);
-
-    uv_mutex_lock(&runtime->lock);
-    runtime->waiting = runtime->waits_for_idle = false;
-    if (runtime->quit) { /* let_go()'s own signal may be there still, if another one came first */
-        if (!over)
-            sigtimedwait(&ends, NULL, &(struct timespec){0});
-        signal = 0;
+    for (;;) {
+        bool quit;
+        int signal = wait_once(runtime, until_idle, &ends, &quit);
+        if (signal != 0 || quit)
+            return signal;
+        tri_runtime_look(runtime->core); /* the system may hold a connection that no listener has accepted yet */
+        if (is_idle(runtime))
+            return 0;
     }
-    runtime->quit = false;
-    uv_mutex_unlock(&runtime->lock);
-    return signal;
 }
 
 int
@@ -218,6 +234,7 @@ tr_runtime_quit(tr_runtime *runtime)
     if (runtime == NULL)
         return;
     uv_mutex_lock(&runtime->lock);
+    runtime->quit = true;
     let_go(runtime);
     uv_mutex_unlock(&runtime->lock);
 }

@@ -117,14 +117,44 @@ tri_runtime_close(struct tri_runtime *runtime)
     runtime->workers = NULL;
 }
 
+/* R1: what they shall see before the nudge; pairs with R2 in worker.c. */
+static void
+nudge_all(struct tri_runtime *runtime)
+{
+    ck_pr_fence_memory();
+    for (unsigned i = 0; i < runtime->count; i++)
+        if (runtime->workers[i] != NULL && runtime->workers[i]->thread != 0)
+            tri_worker_nudge(runtime->workers[i]);
+}
+
 static void
 set_phase(struct tri_runtime *runtime, enum tri_phase phase)
 {
     ck_pr_store_uint(&runtime->phase, phase);
-    ck_pr_fence_memory(); /* R1: the phase before the nudge; pairs with R2 in worker.c */
-    for (unsigned i = 0; i < runtime->count; i++)
-        if (runtime->workers[i] != NULL && runtime->workers[i]->thread != 0)
-            tri_worker_nudge(runtime->workers[i]);
+    nudge_all(runtime);
+}
+
+void
+tri_runtime_look(struct tri_runtime *runtime)
+{
+    uv_mutex_lock(&runtime->lock);
+    runtime->looked = 0;
+    uv_mutex_unlock(&runtime->lock);
+    ck_pr_store_uint(&runtime->looks, runtime->looks + 1);
+    nudge_all(runtime);
+    uv_mutex_lock(&runtime->lock);
+    while (runtime->looked < runtime->count)
+        uv_cond_wait(&runtime->changed, &runtime->lock);
+    uv_mutex_unlock(&runtime->lock);
+}
+
+void
+tri_runtime_looked(struct tri_runtime *runtime)
+{
+    uv_mutex_lock(&runtime->lock);
+    if (++runtime->looked == runtime->count)
+        uv_cond_broadcast(&runtime->changed);
+    uv_mutex_unlock(&runtime->lock);
 }
 
 /* Only the last one wakes the others: each would wake all that wait. */

@@ -110,12 +110,18 @@ poll_loop(struct tri_worker *worker)
     worker->polled = tri_ticks();
 }
 
+static bool
+must_look(const struct tri_worker *worker)
+{
+    return ck_pr_load_uint(&worker->runtime->looks) != worker->looks;
+}
+
 /* R2, pairs with R1 in runtime.c: it is asked after the doorbell's fence, and a nudge ends the poll anyway. */
 static bool
 must_leave(const struct tri_worker *worker)
 {
     unsigned phase = tri_runtime_phase(worker->runtime);
-    return phase == TRI_KILLING || (phase == TRI_DRAINING && !worker->drained);
+    return must_look(worker) || phase == TRI_KILLING || (phase == TRI_DRAINING && !worker->drained);
 }
 
 /* Has libuv given the system every descriptor that callbacks have begun to watch? It does so when it polls. */
@@ -223,6 +229,17 @@ turn(struct tri_worker *worker)
         poll_loop(worker);
 }
 
+/* Of tri_runtime_look(): what comes of this look goes out before it is said to be done. */
+static void
+look(struct tri_worker *worker)
+{
+    unsigned looks = ck_pr_load_uint(&worker->runtime->looks);
+    poll_loop(worker);
+    tri_mail_send(worker);
+    worker->looks = looks;
+    tri_runtime_looked(worker->runtime);
+}
+
 /* Waits until all workers are here, and the thread that ends them: afterwards nobody sends or rings any more. */
 static void
 pass_gate(struct tri_runtime *runtime)
@@ -319,6 +336,8 @@ worker_main(void *argument)
             worker->layer->drain(worker);
         }
         turn(worker);
+        if (TRI_UNLIKELY(must_look(worker)))
+            look(worker);
     }
 
     kill_all(worker);

@@ -698,6 +698,90 @@ what_a_server_refuses_is_an_error_event(void **state)
     hands_close();
 }
 
+/* What keeps the program alive: the system has a connection for a listener whose worker does something else. */
+
+#define BUSY_MS 200u
+
+static struct {
+    uint16_t port;
+    bool busy, connected, accepted; /* atomic */
+} backlog;
+
+static bool
+is_set(void *flag)
+{
+    return __atomic_load_n((bool *)flag, __ATOMIC_SEQ_CST);
+}
+
+static void
+accept_and_destroy(tr_socket *socket)
+{
+    __atomic_store_n(&backlog.accepted, true, __ATOMIC_SEQ_CST);
+    tr_socket_destroy(socket, TR_OK);
+}
+
+static void
+listen_in_the_background(tr_actor *self, void *argument)
+{
+    struct tr_server_options options = {.connection = accept_and_destroy};
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    struct tr_address address;
+    tr_server *server;
+    (void)argument;
+    assert_int_equal(tr_server_spawn(self, &options, &server), TR_OK);
+    assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+    assert_int_equal(tr_server_address(server, &address), TR_OK);
+    tr_server_set_background(server, true);
+    backlog.port = address.port;
+}
+
+static void
+be_busy(tr_actor *self, tr_message *message)
+{
+    (void)self;
+    (void)message;
+    __atomic_store_n(&backlog.busy, true, __ATOMIC_SEQ_CST);
+    tests_hold(BUSY_MS);
+}
+
+static void
+note_connect(tr_socket *socket)
+{
+    (void)socket;
+    __atomic_store_n(&backlog.connected, true, __ATOMIC_SEQ_CST);
+}
+
+static void
+connect_in_the_background(tr_actor *self, void *argument)
+{
+    static const struct tr_socket_events connects = {.connect = note_connect};
+    struct tr_socket_options options = {.events = &connects};
+    struct tr_connect_options connect = {.host = "127.0.0.1", .port = backlog.port};
+    tr_socket *socket;
+    (void)argument;
+    assert_int_equal(tr_socket_spawn(self, &options, &socket), TR_OK);
+    assert_int_equal(tr_socket_connect(socket, &connect), TR_OK);
+    tr_socket_set_background(socket, true);
+}
+
+static void
+a_connection_that_is_not_accepted_yet_keeps_the_program_alive(void **state)
+{
+    tr_message work = tr_message_signal(SINK);
+    (void)state;
+    memset(&backlog, 0, sizeof(backlog));
+    hands_open(2);
+    hands_receive = be_busy;
+    on_worker(1, listen_in_the_background, NULL);
+    assert_int_equal(tr_runtime_send(hands_runtime, hands[1], &work), TR_OK);
+    assert_true(tests_wait_until(is_set, &backlog.busy, TESTS_LIMIT_MS));
+    on_worker(0, connect_in_the_background, NULL);
+    assert_true(tests_wait_until(is_set, &backlog.connected, TESTS_LIMIT_MS));
+    assert_int_equal(tr_runtime_wait_idle(hands_runtime), 0);
+    assert_true(is_set(&backlog.accepted));
+    hands_close();
+}
+
 /* Draining: what was sent before the stop. */
 
 static void
@@ -923,6 +1007,7 @@ main(void)
         cmocka_unit_test(a_question_about_a_socket_that_is_gone_is_answered),
         cmocka_unit_test(a_message_that_comes_while_the_socket_closes_is_a_dead_letter),
         cmocka_unit_test(what_a_server_refuses_is_an_error_event),
+        cmocka_unit_test(a_connection_that_is_not_accepted_yet_keeps_the_program_alive),
         cmocka_unit_test(a_socket_that_drains_writes_what_was_sent_to_it_before),
         cmocka_unit_test(our_side_stays_open_until_the_owner_has_answered_every_event),
         cmocka_unit_test(the_end_of_the_peer_does_not_come_between_two_orders),

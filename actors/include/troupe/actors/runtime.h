@@ -72,7 +72,8 @@ int tr_runtime_wait(tr_runtime *runtime);
 /*
  * As tr_runtime_wait(), and returns too, with 0, as soon as nothing keeps the program alive: no server listens, no
  * socket is open, but for those in the background (tr_socket_set_background(), tr_server_set_background()), and nobody
- * holds the runtime. Servers and sockets that were asked for before the call count even if they are still on their way.
+ * holds the runtime. Servers and sockets that were asked for before the call count even if they are still on their way,
+ * and so does a connection that a listener of the program's has not accepted yet.
  */
 int tr_runtime_wait_idle(tr_runtime *runtime);
 

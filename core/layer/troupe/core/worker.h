@@ -115,6 +115,7 @@ struct tri_worker {
     uint64_t turn_began; /* ticks, when the slice of this turn began */
     uint64_t polled;     /* ticks, when the loop last looked at its descriptors */
     int spin_paid;       /* above 0: messages lately came within the spin time */
+    unsigned looks;      /* of the runtime's, those that this worker has done */
     unsigned naps;       /* sleeps that a message ended since spinning was last tried */
     bool drained;        /* the layer was told to drain */
     bool quiet;          /* the layer said that nothing lives here any more */
@@ -154,11 +155,13 @@ struct tri_runtime {
     /* Any thread. */
     alignas(TRI_CACHE_PAIR) unsigned phase; /* enum tri_phase; only grows */
     unsigned watchdog_rests;                /* 1: who sleeps shall doze: watchdog.h. Written by the watchdog's thread */
+    unsigned looks;                         /* how often tri_runtime_look() was called */
 
     /* Under the lock, for the end. */
     uv_mutex_t lock;
     uv_cond_t changed;
     unsigned quiet;   /* workers on which nothing lives any more */
+    unsigned looked;  /* workers that have, since looks was raised */
     unsigned at_gate; /* workers that will send nothing more, and the thread that ends them when it has woken all */
     uint64_t killed;
 
@@ -177,6 +180,12 @@ enum tri_phase {
  */
 tr_status tri_runtime_start(const struct tr_runtime_options *options, const struct tri_layer *layer, void *host,
                             struct tri_runtime **out);
+
+/*
+ * Every worker looks at its descriptors once, and sends what comes of it; waits until all have. So what the system knew
+ * before the call is known to the layers after it. Thread: one at a time, no worker, before tri_runtime_end().
+ */
+void tri_runtime_look(struct tri_runtime *runtime);
 
 /*
  * Ends the workers: drains until nothing is alive or the deadline has passed, kills the rest and joins the threads. The

@@ -183,9 +183,9 @@ wait_once(tr_runtime *runtime, bool until_idle, const sigset_t *ends, bool *quit
 
     uv_mutex_lock(&runtime->lock);
     runtime->waiting = runtime->waits_for_idle = false;
-    if (runtime->woken) { /* let_go()'s own signal may be there still, if another one came first */
-        sigtimedwait(ends, NULL, &(struct timespec){0});
-        signal = 0;
+    if (runtime->woken) { /* let_go()'s own SIGTERM is one of those that are there; another is the user's */
+        int other = sigtimedwait(ends, NULL, &(struct timespec){0});
+        signal = other <= 0 ? 0 : signal == SIGTERM ? other : signal;
     }
     *quit = runtime->quit;
     runtime->quit = runtime->woken = false;
@@ -209,7 +209,7 @@ wait_for_signal(tr_runtime *runtime, bool until_idle)
         bool quit;
         int signal = wait_once(runtime, until_idle, &ends, &quit);
         if (signal != 0 || quit)
-            return signal;
+            return quit ? 0 : signal;
         tri_runtime_look(runtime->core); /* the system may hold a connection that no listener has accepted yet */
         if (is_idle(runtime))
             return 0;

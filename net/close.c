@@ -132,11 +132,19 @@ tri_socket_close(tr_socket *socket, tr_status status, int system, enum tri_socke
     }
 }
 
+/* Without memory for it the error is a plain TR_EUSER. */
+static void
+note_code(tr_socket *socket, const char *code)
+{
+    if (tri_socket_extra(socket) != NULL)
+        socket->extra->code = code;
+}
+
 void
 tri_socket_close_with(tr_socket *socket, const char *code, enum tri_socket_call call)
 {
-    if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED) && tri_socket_extra(socket) != NULL)
-        socket->extra->code = code; /* without memory for it the error is a plain TR_EUSER */
+    if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+        note_code(socket, code);
     tri_socket_close(socket, TR_EUSER, 0, call);
 }
 
@@ -258,8 +266,8 @@ tr_socket_destroy_with(tr_socket *socket, const char *code)
     TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return;
-    if (tri_callbacks_is_failing(socket) && tri_socket_extra(socket) != NULL)
-        socket->extra->code = code;
+    if (tri_callbacks_is_failing(socket))
+        note_code(socket, code);
     replace_error(socket, TR_EUSER);
     tri_socket_close_with(socket, code, TRI_CALL_DESTROY);
 }

@@ -177,6 +177,42 @@ waiting_for_idleness_ends_with_the_last_hold(void **state)
     stage_close(runtime);
 }
 
+static pthread_t waits;
+
+static void *
+interrupt_and_be_idle_for_a_moment(void *runtime)
+{
+    pthread_kill(waits, SIGINT);
+    tr_runtime_release(runtime);
+    tr_runtime_hold(runtime);
+    return NULL;
+}
+
+/* The user's signal is told, or is there still. */
+static void
+a_signal_that_comes_with_idleness_is_not_lost(void **state)
+{
+    (void)state;
+    sigset_t interrupt;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    tr_runtime *runtime = stage_open(1);
+    assert_int_equal(tr_runtime_wait_idle(runtime), 0); /* from here on it is blocked */
+    waits = pthread_self();
+    tr_runtime_hold(runtime);
+    for (int i = 0; i < 1000; i++) {
+        pthread_t other;
+        pthread_create(&other, NULL, interrupt_and_be_idle_for_a_moment, runtime);
+        int signal = tr_runtime_wait_idle(runtime);
+        pthread_join(other, NULL);
+        if (signal == 0)
+            signal = sigtimedwait(&interrupt, NULL, &(struct timespec){0});
+        assert_int_equal(signal, SIGINT);
+    }
+    tr_runtime_release(runtime);
+    stage_close(runtime);
+}
+
 static void
 sigpipe_does_not_end_the_process(void **state)
 {
@@ -362,6 +398,7 @@ main(void)
         cmocka_unit_test(calls_that_block_are_refused_on_a_worker),
         cmocka_unit_test(waiting_ends_by_a_word_or_a_signal),
         cmocka_unit_test(waiting_for_idleness_ends_with_the_last_hold),
+        cmocka_unit_test(a_signal_that_comes_with_idleness_is_not_lost),
         cmocka_unit_test(sigpipe_does_not_end_the_process),
         cmocka_unit_test(an_actor_may_put_handles_on_its_loop),
         cmocka_unit_test(an_idle_runtime_uses_no_cpu),

@@ -9,7 +9,8 @@
  * Such a machine may also change the order of what happens: what is to come before the end of a timeout comes after it
  * when a worker was kept from running between the two. So each worker has a metronome, and a play in which one came
  * late by more than a part of the smallest gap in a scenario was disturbed: what came of it says nothing of the
- * library. It is to be played again with a larger scale, by which all its times are multiplied, and that part with them.
+ * library. It is to be played again with a larger scale, by which all its times are multiplied, and that part with
+ * them.
  */
 #include "stage.h"
 

@@ -33,11 +33,20 @@ hand_sleep(struct play *play, const struct rest *rest, uint64_t ms)
     tr_runtime_hold(play->runtime);
 }
 
+/* Did data still come in the last quarter of the sleep? Then it was too short for this machine, or this build. */
+static bool
+is_hurried(const struct play *play, const struct rest *rest)
+{
+    uint64_t slept_ms = play->scale * rest->list->actions[rest->from - 1].ms;
+    return now_ms() < play->last_data_ms + slept_ms / 4;
+}
+
 static void
 wake(struct play *play, unsigned worker, struct rest *rest)
 {
     if (baton_take(play, worker)) {
         play->sleeping--;
+        play->disturbed |= is_hurried(play, rest);
         perform(play, rest->list, rest->from, rest->self, rest->chunk.data != NULL ? &rest->chunk : NULL);
         tr_runtime_release(play->runtime);
         baton_give(play);

@@ -9,7 +9,8 @@
  * Such a machine may also change the order of what happens: what is to come before the end of a timeout comes after it
  * when a worker was kept from running between the two. So each worker has a metronome, and a play in which one came
  * late by more than a part of the smallest gap in a scenario was disturbed: what came of it says nothing of the
- * library. It is to be played again with a larger scale, by which all its times are multiplied, and that part with
+ * library. Nor does a play in which data still came when the rest of a list was about due: what was to come before is
+ * not through. It is to be played again with a larger scale, by which all its times are multiplied, and that part with
  * them.
  */
 #include "stage.h"
@@ -284,7 +285,7 @@ perform_all(struct play *play)
     bool began = begin(play);
     const char *how = began && play->scenario->loop ? wait_for_idle(play) : wait_for_end(play);
     ring_off(play);
-    play->disturbed = was_disturbed(play);
+    play->disturbed |= was_disturbed(play);
     return collect(play, how);
 }
 

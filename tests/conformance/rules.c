@@ -271,7 +271,7 @@ void
 happen_data(struct endpoint *endpoint, tr_slice data)
 {
     uint64_t before = endpoint->received;
-    endpoint->play->last_ms = now_ms();
+    endpoint->play->last_ms = endpoint->play->last_data_ms = now_ms();
     log_data(&endpoint->log, endpoint->reads_text, data.data, data.size);
     endpoint->received += data.size;
     follow_rules(endpoint, EVENT_DATA, &data, before);

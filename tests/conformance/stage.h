@@ -175,6 +175,7 @@ struct play {
     uint64_t *seen;    /* for each rule: how many events it matched */
     unsigned sleeping; /* lists that sleep, connections that are being made */
     uint64_t last_ms;  /* when something was logged last */
+    uint64_t last_data_ms;
     struct late *lates, **last_late;
     struct ask *asks;
     struct stash *stashes; /* remote: see remote.c */

@@ -97,6 +97,22 @@ send_checked(tr_actor *self, tr_ref to, tr_message *message)
     return status;
 }
 
+/* The plain case of a message for another worker: there is nothing to look at before it is staged. */
+TRI_NOINLINE static tr_status
+send_plain_away(tr_actor *self, tr_ref to, tr_message *message)
+{
+    struct tri_actors *home = self->home;
+    if (TRI_UNLIKELY(to == TR_NOBODY || home->owing != 0))
+        return send_checked(self, to, message);
+    struct tri_worker *worker = home->worker;
+    tr_status status = send_away(worker, self->ref, to, message, true);
+    if (TRI_LIKELY(status == TR_OK))
+        worker->counters.sent++;
+    else
+        worker->counters.refused++;
+    return status;
+}
+
 /*
  * The plain case, a message for an actor of this worker that takes it without more ado, is the library's shortest way
  * and keeps to itself: it calls nothing, so that it saves no registers.
@@ -110,7 +126,7 @@ tr_send(tr_actor *self, tr_ref to, tr_message *message)
         return send_checked(self, to, message);
     struct tri_actors *home = self->home;
     if (TRI_UNLIKELY(tri_ref_worker(to) != home->slots.worker))
-        return send_checked(self, to, message);
+        return send_plain_away(self, to, message);
     tr_actor *actor = tri_slots_find(&home->slots, to);
     if (TRI_UNLIKELY(actor == NULL || (actor->flags & TRI_ACTOR_PARTICULAR) != 0 ||
                      actor->waiting >= TR_MAILBOX_DEFAULT_MESSAGES))

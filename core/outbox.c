@@ -50,7 +50,7 @@ tri_outbox_append(struct tri_outbox *outbox)
             outbox->last->next = last;
         outbox->last = last;
     }
-    outbox->waiting++;
+    tri_lane_expect_put(outbox->lane, outbox->waiting++);
     return &last->envelopes[last->filled++];
 }
 

@@ -161,20 +161,14 @@ tri_reader_last(tr_socket *socket)
     give_text(socket, tr_slice_constant("", 0), true);
 }
 
-/* An incomplete character is text at the end of the stream, but for one byte of UTF-16, which is dropped. */
-static bool
-has_rest(const struct tr_decoder *decoder)
-{
-    return decoder->held > (decoder->encoding == TR_ENCODING_UTF16LE ? 1 : 0);
-}
-
-/* What waits is data before the end, and so is an incomplete character, which a paused socket keeps. */
+/* What waits is data before the end, and so is what an incomplete character gives at the end, if anything: a paused
+ * socket keeps it. */
 static bool
 end_must_wait(const tr_socket *socket)
 {
     const struct tri_extra *extra = socket->extra;
     bool is_paused = tri_socket_is(socket, TRI_SOCKET_PAUSED);
-    return extra != NULL && (extra->held.first != NULL || (is_paused && has_rest(&extra->decoder)));
+    return extra != NULL && (extra->held.first != NULL || (is_paused && tr_decoder_limit(&extra->decoder, 0) > 0));
 }
 
 /* libuv stops polling at the end of the bracket: most sockets are closed by then, which stops it as well. */

@@ -305,7 +305,12 @@ connect_descriptor(void *argument)
 void
 wrapping_begin(struct play *play, unsigned worker, struct wrapping *wrapping)
 {
-    if (tr_offload(play->selves[worker], connect_descriptor, wrapping, TAG_CONNECTED, wrapping_free) != TR_OK)
+    struct tr_job job = {.work = connect_descriptor,
+                         .argument = wrapping,
+                         .tag = TAG_CONNECTED,
+                         .destroy = wrapping_free,
+                         .cancel = wrapping_free}; /* the play is over, and no thread of the pool was free */
+    if (tr_offload_job(play->selves[worker], &job) != TR_OK)
         abort();
 }
 

@@ -1,13 +1,30 @@
+#include <errno.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "affinity.h"
 #include <cmocka.h>
 #include <uv.h>
+
+/* The system refuses sets that are smaller than this, as one with so many CPUs does. */
+static size_t least_set_bytes;
+
+int __real_sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set);
+int __wrap_sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set);
+
+int
+__wrap_sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set)
+{
+    if (size >= least_set_bytes)
+        return __real_sched_getaffinity(thread, size, set);
+    errno = EINVAL;
+    return -1;
+}
 
 static unsigned
 count_own(void)
@@ -40,6 +57,53 @@ a_set_has_the_cpus_that_the_system_names_and_no_others(void **state)
     assert_false(tri_cpus_have(&own, sched_getcpu()));
     assert_true(tri_cpus_count(&own) >= 1);
     tri_cpus_fini(&copy);
+}
+
+static void
+a_kernel_with_more_cpus_than_a_set_holds_gets_a_larger_one(void **state)
+{
+    (void)state;
+    unsigned count = count_own();
+    for (size_t bytes = 256; bytes <= 128 * 1024; bytes *= 2) {
+        least_set_bytes = bytes;
+        struct tri_cpus own = tri_cpus_own();
+        least_set_bytes = 0;
+        assert_int_equal(own.size, bytes);
+        assert_int_equal(own.capacity, 8 * bytes);
+        assert_int_equal(tri_cpus_count(&own), count);
+        tri_cpus_fini(&own);
+    }
+    least_set_bytes = SIZE_MAX; /* and none, if it takes none */
+    struct tri_cpus own = tri_cpus_own();
+    least_set_bytes = 0;
+    assert_null(own.set);
+    assert_int_equal(tri_cpus_count(&own), 1);
+}
+
+/* Sets of the test's own. */
+static void
+sets_are_told_apart(void **state)
+{
+    (void)state;
+    cpu_set_t bits[3];
+    struct tri_cpus one = {&bits[0], sizeof(bits[0]), CPU_SETSIZE}, two = {&bits[1], sizeof(bits[1]), CPU_SETSIZE};
+    struct tri_cpus same = {&bits[2], sizeof(bits[2]), CPU_SETSIZE}, none = {0};
+    memset(bits, 0, sizeof(bits));
+    CPU_SET(3, &bits[0]);
+    CPU_SET(3, &bits[1]);
+    CPU_SET(4, &bits[1]);
+    CPU_SET(3, &bits[2]);
+    assert_true(tri_cpus_are(&one, 3));
+    assert_false(tri_cpus_are(&one, 4));
+    assert_false(tri_cpus_are(&two, 3));
+    assert_false(tri_cpus_are(&none, 3));
+    assert_true(tri_cpus_equal(&one, &same));
+    assert_false(tri_cpus_equal(&one, &two));
+    assert_false(tri_cpus_equal(&one, &none));
+    assert_false(tri_cpus_equal(&none, &none));
+    assert_false(tri_cpus_read(&none, 0));
+    assert_int_equal(tri_cpus_give(&none, 0), TR_ENOTSUPPORTED);
+    assert_int_equal(tri_cpus_count(&two), 2);
 }
 
 struct pinned {
@@ -105,6 +169,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_count_is_what_the_process_may_use),
         cmocka_unit_test(a_set_has_the_cpus_that_the_system_names_and_no_others),
+        cmocka_unit_test(a_kernel_with_more_cpus_than_a_set_holds_gets_a_larger_one),
+        cmocka_unit_test(sets_are_told_apart),
         cmocka_unit_test(a_pinned_thread_runs_on_its_cpu_and_may_use_no_other),
         cmocka_unit_test(a_cpu_that_there_is_not_is_refused),
     };

@@ -191,6 +191,39 @@ destructors_that_let_go_of_the_next_may_be_in_chains_of_any_length(void **state)
     assert_int_equal(elements_freed, CHAIN);
 }
 
+/* A destructor within a destructor: how deep they nest, and in which order they are left. */
+static unsigned nested, deepest;
+static void *next_of[40];
+
+static void
+let_go_of_the_next(void *address)
+{
+    void **place = address;
+    nested++;
+    deepest = nested > deepest ? nested : deepest;
+    if (place < &next_of[39]) {
+        tr_slice next;
+        assert_int_equal(tr_slice_adopt(place + 1, sizeof(*place), let_go_of_the_next, &next), TR_OK);
+        tr_slice_release(next);
+    }
+    nested--;
+    elements_freed++;
+}
+
+static void
+destructors_nest_sixteen_deep_and_no_deeper(void **state)
+{
+    (void)state;
+    for (unsigned count = 1; count <= 40; count++) {
+        tr_slice first;
+        nested = deepest = elements_freed = 0;
+        assert_int_equal(tr_slice_adopt(&next_of[40 - count], 8, let_go_of_the_next, &first), TR_OK);
+        tr_slice_release(first);
+        assert_int_equal(elements_freed, count);
+        assert_int_equal(deepest, count < 16 ? count : 16);
+    }
+}
+
 /* A tree: each element lets go of two. */
 struct node {
     tr_slice children[2];
@@ -288,6 +321,7 @@ main(void)
         cmocka_unit_test(a_part_lies_within_its_slice),
         cmocka_unit_test(threads_that_hold_one_buffer_free_it_once_and_after_all_have_read),
         cmocka_unit_test(destructors_that_let_go_of_the_next_may_be_in_chains_of_any_length),
+        cmocka_unit_test(destructors_nest_sixteen_deep_and_no_deeper),
         cmocka_unit_test(all_is_destroyed_when_the_outermost_release_returns),
         cmocka_unit_test(keeping_a_part_does_not_keep_a_buffer_that_is_twice_as_large),
         cmocka_unit_test(keeping_constant_bytes_keeps_their_place),

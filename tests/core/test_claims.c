@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -335,6 +337,39 @@ claims_that_were_given_back_leave_no_descriptor(void **state)
     kill_process(&other);
 }
 
+/* A descriptor that is this directory's in this process; -1: there is none. */
+static int
+descriptor_of(const char *root, int cpu)
+{
+    char path[TREE_ROOT_SIZE + 16], link[64], target[2 * TREE_ROOT_SIZE];
+    snprintf(path, sizeof(path), "%s/cpu%d", root, cpu);
+    for (int fd = 0; fd < 256; fd++) {
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        ssize_t size = readlink(link, target, sizeof(target) - 1);
+        target[size > 0 ? size : 0] = '\0';
+        if (strcmp(target, path) == 0)
+            return fd;
+    }
+    return -1;
+}
+
+/* As a library does that starts a child without our knowing. */
+static void
+a_claim_that_was_given_back_is_free_though_somebody_has_copied_its_descriptor(void **state)
+{
+    struct fixture *f = *state;
+    char *real = realpath(f->root, NULL);
+    assert_int_equal(take(f), 0);
+    int copy = dup(descriptor_of(real, 0));
+    free(real);
+    assert_true(copy >= 0);
+    tri_claim_return(f->taken[--f->count]);
+    struct process other = start_process(f, 1);
+    assert_int_equal(other.cpus[0], 0);
+    kill_process(&other);
+    close(copy);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
 int
@@ -355,6 +390,7 @@ main(void)
         TEST(what_a_killed_process_had_is_free_at_once),
         TEST(a_forked_child_holds_none_of_its_parents_claims),
         TEST(claims_that_were_given_back_leave_no_descriptor),
+        TEST(a_claim_that_was_given_back_is_free_though_somebody_has_copied_its_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

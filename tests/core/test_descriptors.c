@@ -51,6 +51,15 @@ ends_at_the_hard_limit(void)
     return !tri_descriptors_raise() && is(300, 300);
 }
 
+/* Whether the process may raise the hard limit, the system says. */
+static bool
+raises_the_hard_limit_if_it_may(void)
+{
+    if (!set(300, 300) || !set(300, 301))
+        return true; /* it may not: as above */
+    return set(300, 300) && tri_descriptors_raise() && is(600, 600) && tri_descriptors_raise() && is(1200, 1200);
+}
+
 static void
 the_soft_limit_doubles_up_to_the_hard_one(void **state)
 {
@@ -65,12 +74,20 @@ the_hard_limit_is_the_end_for_whom_is_not_root(void **state)
     assert_true(in_child(ends_at_the_hard_limit));
 }
 
+static void
+the_hard_limit_goes_with_the_soft_one_for_whom_may_raise_it(void **state)
+{
+    (void)state;
+    assert_true(in_child(raises_the_hard_limit_if_it_may));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_soft_limit_doubles_up_to_the_hard_one),
         cmocka_unit_test(the_hard_limit_is_the_end_for_whom_is_not_root),
+        cmocka_unit_test(the_hard_limit_goes_with_the_soft_one_for_whom_may_raise_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,6 +71,7 @@ a_sealed_inbox_is_empty_and_refuses(void **state)
     assert_int_equal(free_batch(tri_inbox_seal(inbox)), 1);
     for (unsigned i = 0; i < 5; i++) /* what is refused does not count towards the limit */
         assert_int_equal(tri_inbox_push(inbox, 1, &message, 2), TR_ESTOPPING);
+    assert_int_equal(tri_inbox_pushed(inbox), 1); /* nor is it counted */
     assert_true(tri_inbox_empty(inbox));
     tri_inbox_free(inbox);
 }

@@ -54,12 +54,12 @@ release_a_part_once_more_than_it_was_held(void)
         tr_slice_release(part);
 }
 
-/* The buffer is found although many others were freed since. */
+/* The buffer is found although many others were freed since: its head is the last of those that are kept. */
 static void
-release_again_after_a_thousand_others(void)
+release_again_after_thousands_of_others(void)
 {
     tr_slice early = released_copy();
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < 4095; i++)
         released_copy();
     tr_slice_release(early);
 }
@@ -73,7 +73,7 @@ static const struct mistake mistakes[] = {
     {"held", hold_a_released_copy, RELEASED("tr_slice_hold", "5")},
     {"adopted", release_memory_twice, RELEASED("tr_slice_release", "7")},
     {"part", release_a_part_once_more_than_it_was_held, RELEASED("tr_slice_release", "5")},
-    {"late", release_again_after_a_thousand_others, RELEASED("tr_slice_release", "5")},
+    {"late", release_again_after_thousands_of_others, RELEASED("tr_slice_release", "5")},
 };
 
 #define MISTAKES (sizeof(mistakes) / sizeof(mistakes[0]))

@@ -49,6 +49,8 @@ static _Thread_local struct played *here;
 
 /* -- What the system would say. -- */
 
+int __real_tri_claim_move(const char *root, const struct tri_cpus *cpus, int cpu, int wanted);
+int __wrap_tri_claim_move(const char *root, const struct tri_cpus *cpus, int cpu, int wanted);
 void __wrap_tri_thread_time(int number, struct tri_thread_time *out);
 struct tri_worker *__wrap_tri_worker_current(void);
 
@@ -67,6 +69,19 @@ __wrap_tri_thread_time(int number, struct tri_thread_time *out)
     played[i].time.waited_ns += mode == CALM ? 0 : passed_ns / 2;
     played[i].time.turns++;
     *out = played[i].time;
+}
+
+/* The watchdog pins a worker again where it has run: whether somebody has claimed that is not for it to say. */
+static int cpu_wanted = -1, cpu_of_worker_0 = -2; /* atomic */
+
+int
+__wrap_tri_claim_move(const char *root, const struct tri_cpus *cpus, int cpu, int wanted)
+{
+    if (wanted >= 0) {
+        ck_pr_store_int(&cpu_of_worker_0, tri_thread_cpu(ck_pr_load_int(&played[0].worker->thread_number)));
+        ck_pr_store_int(&cpu_wanted, wanted);
+    }
+    return __real_tri_claim_move(root, cpus, cpu, wanted);
 }
 
 struct tri_worker *
@@ -210,6 +225,22 @@ await(bool (*holds)(void *), unsigned worker)
     assert_true(tests_wait_until(holds, (void *)(uintptr_t)worker, TESTS_LIMIT_MS));
 }
 
+/* Lets a worker run, so that it is seen on a CPU that may be another one than its own. */
+static void
+run_elsewhere(struct played *self)
+{
+    cpu_set_t set;
+    sched_getaffinity(0, sizeof(set), &set);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        if (CPU_ISSET(cpu, &set) && cpu != self->worker->cpu)
+            sched_setaffinity(0, sizeof(one), &one);
+    }
+    sched_setaffinity(0, sizeof(set), &set);
+}
+
 /* So many times the watchdog has looked at all workers, and decided: worker 1 waits, and is let go each time. */
 static void
 let_watchdog_decide(unsigned times)
@@ -252,8 +283,11 @@ a_worker_that_waits_is_let_go_and_pinned_again_when_it_waits_no_more(void **stat
     ck_pr_store_uint(&played[0].mode, WAITS);
     await(is_free, 0);
     assert_true(is_pinned((void *)(uintptr_t)1)); /* the other does not wait */
+    begin_action(&played[0], run_elsewhere);
+    uv_sem_wait(&played[0].acted); /* from here on it sleeps */
     ck_pr_store_uint(&played[0].mode, CALM);
     await(is_pinned, 0);
+    assert_int_equal(ck_pr_load_int(&cpu_wanted), ck_pr_load_int(&cpu_of_worker_0));
     ck_pr_store_uint(&played[0].mode, WAITS); /* what was true once is true again */
     await(is_free, 0);
     ck_pr_store_uint(&played[0].mode, CALM);

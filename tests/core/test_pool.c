@@ -106,6 +106,22 @@ steady_use_needs_no_more_slabs(void **state)
 }
 
 static void
+slabs_begin_small_and_double_up_to_a_megabyte(void **state)
+{
+    (void)state;
+    static const size_t sizes_kib[] = {64, 128, 256, 512, 1024, 1024, 1024};
+    struct tri_pool pool;
+    tri_pool_init(&pool, 4096);
+    for (size_t i = 0; i < sizeof(sizes_kib) / sizeof(sizes_kib[0]); i++) {
+        const struct tri_pool_slab *before = pool.slabs;
+        while (pool.slabs == before)
+            assert_non_null(tri_pool_take(&pool));
+        assert_int_equal(pool.fresh_end - (char *)pool.slabs, sizes_kib[i] * 1024);
+    }
+    tri_pool_fini(&pool);
+}
+
+static void
 without_memory_nothing_is_taken_and_nothing_is_lost(void **state)
 {
     (void)state;
@@ -154,6 +170,7 @@ main(void)
         cmocka_unit_test(a_block_larger_than_a_slab_is_served),
         cmocka_unit_test(a_block_given_back_is_the_next_to_be_taken),
         cmocka_unit_test(steady_use_needs_no_more_slabs),
+        cmocka_unit_test(slabs_begin_small_and_double_up_to_a_megabyte),
         cmocka_unit_test(without_memory_nothing_is_taken_and_nothing_is_lost),
         cmocka_unit_test(a_closed_pool_begins_anew),
 #ifdef TRI_ASAN

@@ -1,6 +1,7 @@
 /*
  * Lines on stderr that do no harm, whatever stderr is.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -121,6 +122,35 @@ signals_that_waited_before_are_not_swallowed(void **state)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+/* A pipe that nobody reads, between two that are quiet. */
+static void
+a_write_that_fails_quietly_says_why_and_the_outer_quiet_goes_on(void **state)
+{
+    (void)state;
+    struct tri_quiet outer, inner;
+    sigset_t before, within, after;
+    int ends[2];
+    void (*handler)(int) = signal(SIGPIPE, SIG_DFL);
+    assert_int_equal(pipe(ends), 0);
+    close(ends[0]);
+    pthread_sigmask(SIG_BLOCK, NULL, &before);
+    tri_quiet_begin(&outer);
+    tri_quiet_begin(&inner);
+    assert_int_equal(write(ends[1], "x", 1), -1);
+    tri_quiet_end(&inner);
+    assert_int_equal(errno, EPIPE);
+    pthread_sigmask(SIG_BLOCK, NULL, &within);
+    assert_true(sigismember(&within, SIGPIPE) && sigismember(&within, SIGXFSZ));
+    assert_int_equal(write(ends[1], "x", 1), -1);
+    tri_quiet_end(&outer);
+    assert_int_equal(errno, EPIPE);
+    pthread_sigmask(SIG_BLOCK, NULL, &after);
+    for (int number = 1; number < SIGRTMIN; number++)
+        assert_int_equal(sigismember(&after, number), sigismember(&before, number));
+    close(ends[1]);
+    signal(SIGPIPE, handler);
+}
+
 int
 main(void)
 {
@@ -129,6 +159,7 @@ main(void)
         cmocka_unit_test(a_stderr_that_nobody_reads_is_not_waited_for),
         cmocka_unit_test(a_file_at_its_limit_ends_nobody),
         cmocka_unit_test(signals_that_waited_before_are_not_swallowed),
+        cmocka_unit_test(a_write_that_fails_quietly_says_why_and_the_outer_quiet_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,39 @@ every_status_has_a_code_and_a_sentence_of_its_own(void **state)
     }
 }
 
+/* Programs are compiled with these numbers. A new status goes behind its kind; it need not be here. */
+static const struct {
+    int status, value;
+} values[] = {
+        {TR_OK, 0}, {TR_QUEUED, 1}, {TR_EINVAL, -1}, {TR_EBADWORKER, -2}, {TR_EBADPORT, -3}, {TR_EBADHOST, -4},
+        {TR_EBADADDRESS, -5}, {TR_EMISSING, -6}, {TR_EBADFD, -7}, {TR_ETOOMANYWORKERS, -8}, {TR_EBADBEHAVIOR, -9},
+        {TR_EBADREF, -10}, {TR_EBADTAG, -11}, {TR_EWRONGTHREAD, -12}, {TR_EBADLIMIT, -13}, {TR_ENOADDRESS, -14},
+        {TR_EBADENCODING, -15}, {TR_EBADTEXT, -16}, {TR_EBADPATH, -17}, {TR_EBADHANDLE, -18}, {TR_ENONAME, -19},
+        {TR_EBADSTATE, -50}, {TR_EBADPOLICY, -51}, {TR_EGONE, -20}, {TR_EFULL, -21}, {TR_ESTOPPING, -22},
+        {TR_ETIMEDOUT_STOP, -23}, {TR_EINIT, -24}, {TR_EALREADYLISTENING, -40}, {TR_ENOTLISTENING, -41},
+        {TR_EWRITEAFTEREND, -42}, {TR_EDESTROYED, -43}, {TR_ESOCKETCLOSED, -44}, {TR_ENOTSUPPORTED, -45},
+        {TR_EALREADYFINISHED, -46}, {TR_ECLOSEDBEFORECONNECT, -47}, {TR_EQUEUELIMIT, -48}, {TR_EUSER, -49},
+        {TR_ENOTANUMBER, -60}, {TR_ETRAILING, -61}, {TR_ENOMEM, -100}, {TR_EACCES, -101}, {TR_EADDRINUSE, -102},
+        {TR_EADDRNOTAVAIL, -103}, {TR_EAFNOSUPPORT, -104}, {TR_EAGAIN, -105}, {TR_EALREADY, -106}, {TR_EBADF, -107},
+        {TR_EBUSY, -108}, {TR_ECANCELED, -109}, {TR_ECONNABORTED, -110}, {TR_ECONNREFUSED, -111},
+        {TR_ECONNRESET, -112}, {TR_EDESTADDRREQ, -113}, {TR_EEXIST, -114}, {TR_EFAULT, -115}, {TR_EHOSTDOWN, -116},
+        {TR_EHOSTUNREACH, -117}, {TR_EINTR, -118}, {TR_EIO, -119}, {TR_EISCONN, -120}, {TR_EISDIR, -121},
+        {TR_ELOOP, -122}, {TR_EMFILE, -123}, {TR_EMSGSIZE, -124}, {TR_ENAMETOOLONG, -125}, {TR_ENETDOWN, -126},
+        {TR_ENETUNREACH, -127}, {TR_ENFILE, -128}, {TR_ENOBUFS, -129}, {TR_ENODEV, -130}, {TR_ENOENT, -131},
+        {TR_ENOPROTOOPT, -132}, {TR_ENOSPC, -133}, {TR_ENOSYS, -134}, {TR_ENOTCONN, -135}, {TR_ENOTDIR, -136},
+        {TR_ENOTSOCK, -137}, {TR_ENOTSUP, -138}, {TR_EPERM, -139}, {TR_EPIPE, -140}, {TR_EPROTO, -141},
+        {TR_EPROTOTYPE, -142}, {TR_EROFS, -143}, {TR_ETIMEDOUT, -144}, {TR_ENOTFOUND, -145}, {TR_EAI_AGAIN, -146},
+        {TR_EAI_FAIL, -147}, {TR_EAI_FAMILY, -148}, {TR_EFBIG, -151}, {TR_EUNKNOWN, -199},
+};
+
+static void
+no_status_is_ever_renumbered(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+        assert_int_equal(values[i].status, values[i].value);
+}
+
 static void
 codes_are_those_of_node(void **state)
 {
@@ -84,6 +117,8 @@ look_ups_that_find_nothing_are_not_found(void **state)
     assert_int_equal(tri_status_from_uv(UV_EAI_AGAIN), TR_EAI_AGAIN);
     assert_int_equal(tri_status_from_uv(UV_EAI_MEMORY), TR_ENOMEM);
     assert_int_equal(tri_status_from_uv(UV_EAI_CANCELED), TR_ECANCELED);
+    assert_int_equal(tri_status_from_uv(UV_EAI_SERVICE), TR_ENOTFOUND);
+    assert_int_equal(tri_status_from_uv(UV_EAI_ADDRFAMILY), TR_EAI_FAMILY);
 }
 
 static void
@@ -102,6 +137,7 @@ an_errno_becomes_the_status_of_its_name(void **state)
     assert_int_equal(tri_status_from_errno(EADDRINUSE), TR_EADDRINUSE);
     assert_int_equal(tri_status_from_errno(EMFILE), TR_EMFILE);
     assert_int_equal(tri_status_from_errno(EXDEV), TR_EUNKNOWN);
+    assert_int_equal(tri_status_from_errno(EDQUOT), TR_ENOSPC);
 }
 
 int
@@ -109,6 +145,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_status_has_a_code_and_a_sentence_of_its_own),
+        cmocka_unit_test(no_status_is_ever_renumbered),
         cmocka_unit_test(codes_are_those_of_node),
         cmocka_unit_test(a_number_that_is_no_status_is_unknown),
         cmocka_unit_test(what_is_no_error_of_libuv_is_ok),

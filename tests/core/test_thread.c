@@ -110,6 +110,31 @@ pin_and_count(void *argument)
     tri_cpus_fini(&cpus);
 }
 
+/* On each CPU in turn. */
+static void
+pin_and_tell_cpu(void *argument)
+{
+    struct tri_cpus cpus = tri_origin_cpus();
+    for (int cpu = 0; cpu < cpus.capacity; cpu++)
+        if (tri_cpus_have(&cpus, cpu)) {
+            assert_int_equal(tri_affinity_pin(0, cpu), TR_OK);
+            *(unsigned *)argument += tri_thread_cpu(tri_thread_number()) == cpu;
+        }
+    tri_cpus_fini(&cpus);
+}
+
+static void
+the_cpu_on_which_a_thread_runs_is_known(void **state)
+{
+    (void)state;
+    struct found own;
+    unsigned right = 0;
+    look(&own);
+    run("outer (with) S 1", pin_and_tell_cpu, &right); /* the name stands before the numbers, as it is */
+    assert_int_equal(right, CPU_COUNT(&own.cpus));
+    assert_int_equal(tri_thread_cpu(INT32_MAX), -1);
+}
+
 static void
 the_programs_cpus_are_known_on_a_pinned_thread(void **state)
 {
@@ -197,11 +222,14 @@ a_child_of_the_programs_own_thread_is_left_alone(void **state)
 }
 
 /*
- * Programs that a thread starts. Each way writes what the program, grep, finds of itself into a file: the masks that it
- * blocks and runs on, as the system writes them.
+ * Programs that a thread starts. Each way writes what the program finds of itself into a file: the masks that it blocks
+ * and runs on, as the system writes them. The program is grep, or the shell itself: what a shell starts may have other
+ * masks than the shell.
  */
 #define MASKS "SigBlk:|Cpus_allowed_list:"
-#define SHELL "grep -E '" MASKS "' /proc/self/status"
+#define SHELL                                                                                                          \
+    "while read -r line; do case \"$line\" in SigBlk:*|Cpus_allowed_list:*) echo \"$line\";; esac; done "              \
+    "</proc/self/status"
 
 struct masks {
     char text[256];
@@ -250,7 +278,7 @@ by_posix_spawnp(int out)
 static void
 by_system(int out)
 {
-    char command[128];
+    char command[300];
     snprintf(command, sizeof(command), "%s >/proc/%d/fd/%d", SHELL, (int)getpid(), out);
     assert_int_equal(system(command), 0);
 }
@@ -407,6 +435,36 @@ signals_that_the_caller_of_posix_spawn_sets_are_those_of_the_child(void **state)
     assert_non_null(strstr(found.text, "SigBlk:\t0000000000000001\n"));
 }
 
+/* A thread that has prepared its signals for a child: by these ways it has them. */
+static void
+change_signals_and_look_from_programs(void *argument)
+{
+    struct masks *masks = argument;
+    static void (*const own_ways[])(int) = {by_posix_spawn, by_posix_spawnp, by_popen, by_fork};
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, SIGHUP);
+    pthread_sigmask(SIG_SETMASK, &one, NULL);
+    for (size_t i = 0; i < sizeof(own_ways) / sizeof(own_ways[0]); i++) {
+        FILE *file = tmpfile();
+        own_ways[i](fileno(file));
+        rewind(file);
+        masks[i].text[fread(masks[i].text, 1, sizeof(masks[i].text) - 1, file)] = '\0';
+        fclose(file);
+    }
+}
+
+static void
+a_thread_that_has_changed_its_signals_hands_them_on(void **state)
+{
+    (void)state;
+    static struct masks found[4];
+    run("worker", change_signals_and_look_from_programs, found);
+    for (size_t i = 0; i < 4; i++)
+        if (strstr(found[i].text, "SigBlk:\t0000000000000001\n") == NULL)
+            fail_msg("way %zu: %s", i, found[i].text);
+}
+
 /* -- libuv's pool. -- */
 
 #define JOBS 4u
@@ -456,12 +514,14 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_thread_has_its_name_and_takes_no_signals_but_faults),
         cmocka_unit_test(a_thread_that_a_pinned_one_starts_has_all_of_the_programs_cpus),
+        cmocka_unit_test(the_cpu_on_which_a_thread_runs_is_known),
         cmocka_unit_test(the_programs_cpus_are_known_on_a_pinned_thread),
         cmocka_unit_test(a_forked_child_has_the_programs_cpus_and_signals),
         cmocka_unit_test(who_blocks_signals_around_a_fork_finds_them_blocked_in_the_child),
         cmocka_unit_test(a_child_of_the_programs_own_thread_is_left_alone),
         cmocka_unit_test(a_program_has_the_programs_cpus_and_signals_whichever_thread_starts_it_and_how),
         cmocka_unit_test(signals_that_the_caller_of_posix_spawn_sets_are_those_of_the_child),
+        cmocka_unit_test(a_thread_that_has_changed_its_signals_hands_them_on),
         cmocka_unit_test(the_pool_that_a_pinned_thread_uses_first_runs_on_all_cpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -221,6 +221,7 @@ start_again(struct tri_timer *timer)
 {
     struct probe *probe = (struct probe *)timer;
     probe->fired++;
+    probe->fired_ms = uv_now(&probe->fixture->loop);
     if (probe->fired < 4)
         assert_int_equal(tri_timer_start_at(&probe->fixture->timers, timer, probe->due_ms), TR_OK);
 }
@@ -234,7 +235,7 @@ a_timer_that_starts_itself_anew_at_once_lets_the_loop_turn_between(void **state)
     for (unsigned before = 0; before < 4; before = probe.fired) {
         uv_run(&f->loop, UV_RUN_NOWAIT);
         assert_in_range(probe.fired, before, before + 1);
-        assert_true(f->timers.count == 0 || uv_timer_get_due_in(&f->timers.handle) <= 1);
+        assert_true(f->timers.count == 0 || f->timers.handle.timeout == probe.fired_ms + 1); /* a millisecond later */
     }
     assert_int_equal(f->timers.count, 0);
 }
@@ -325,6 +326,24 @@ an_idle_timer_without_touches_fires_once(void **state)
     start_idle(f, &probe, 5);
     run_dry(f);
     assert_int_equal(probe.fired, 1);
+}
+
+static void
+an_idle_timer_whose_time_is_beyond_the_clock_never_fires(void **state)
+{
+    struct fixture *f = *state;
+    struct idle_probe probes[3] = {0};
+    struct probe soon = {0};
+    start_idle(f, &probes[0], UINT64_MAX);
+    start_idle(f, &probes[1], UINT64_MAX - 1);
+    start_idle(f, &probes[2], UINT64_MAX / 2);
+    start_probe(f, &soon, 1);
+    uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(f->timers.count, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(probes[i].fired, 0);
+        tri_idle_stop(&f->timers, &probes[i].idle);
+    }
 }
 
 static void
@@ -521,6 +540,7 @@ main(void)
         TEST(one_that_a_callback_starts_for_a_time_long_past_waits_for_those_that_are_due),
         TEST(a_callback_stops_one_that_is_due_in_the_same_turn),
         TEST(an_idle_timer_without_touches_fires_once),
+        TEST(an_idle_timer_whose_time_is_beyond_the_clock_never_fires),
         TEST(a_touch_begins_the_duration_anew),
         TEST(one_that_was_touched_is_put_back_for_the_very_time_that_the_touch_asks_for),
         TEST(a_stopped_idle_timer_does_not_fire),

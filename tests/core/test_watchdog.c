@@ -235,6 +235,55 @@ a_callback_that_sleeps_is_a_stall(void **state)
     uv_sem_destroy(&sleeper.end);
 }
 
+/* Does any file of the directory hold these bytes? */
+static bool recorded(const char *path, const void *bytes, size_t size);
+
+static void
+be_worker_1_in_its_loop(void *argument)
+{
+    struct sleeper *sleeper = argument;
+    struct tri_worker_activity *activity = &sleeper->fixture->runtime->workers[1]->activity;
+    enter(sleeper->fixture, 1, NULL, 6); /* the actor and the tag that it had before are still there */
+    ck_pr_store_64(&activity->loop_beat, 1);
+    ck_pr_store_int(&sleeper->fixture->runtime->workers[1]->thread_number, tri_thread_number());
+    uv_sem_wait(&sleeper->end);
+}
+
+/* It sleeps in its loop and not in the poll: a callback of libuv's does, which belongs to no actor. */
+static void
+a_stall_in_the_loop_is_nobodys(void **state)
+{
+    struct fixture *f = *state;
+    struct sleeper sleeper = {.fixture = f};
+    char path[300];
+    uv_thread_t thread;
+    if (access("/proc/self/syscall", R_OK) != 0)
+        return; /* this system does not tell */
+    snprintf(path, sizeof(path), "%s/trace", f->directory);
+    struct tr_trace_options options = {.mode = TR_TRACE_FILE, .directory = path};
+    tri_watchdog_stop(f->runtime);
+    assert_int_equal(tri_trace_open(&options, WORKERS, &f->runtime->trace), TR_OK);
+    assert_int_equal(tri_watchdog_start(f->runtime, LIMIT_MS, false), TR_OK);
+    uv_sem_init(&sleeper.end, 0);
+    assert_int_equal(tri_thread_start(&thread, "sleeper", 0, be_worker_1_in_its_loop, &sleeper), 0);
+    assert_true(tests_wait_until(worker_1_stalled, f, TESTS_LIMIT_MS));
+    uv_sem_post(&sleeper.end);
+    uv_thread_join(&thread);
+    uv_sem_destroy(&sleeper.end);
+    stop_and_read_log(f);
+    tri_trace_close(f->runtime->trace);
+
+    unsigned ms = 0;
+    assert_int_equal(sscanf(f->text, "troupe: libuv callbacks have held worker 1 for %u ms\n", &ms), 1);
+    struct {
+        uint16_t id, flags;
+        uint32_t arg;
+        uint64_t actor, message;
+    } event = {TRI_TRACE_CORE_stall, 0, ms, 0, 0};
+    assert_true(recorded(path, &event, sizeof(event)));
+    tests_directory_remove(path);
+}
+
 static void
 a_thread_that_works_is_runnable_and_its_time_grows(void **state)
 {
@@ -298,7 +347,6 @@ a_thread_that_sleeps_in_a_poll_is_told_from_one_that_sleeps_elsewhere(void **sta
     close(poller.ends[1]);
 }
 
-/* Does any file of the directory hold these bytes? */
 static bool
 recorded(const char *path, const void *bytes, size_t size)
 {
@@ -385,6 +433,7 @@ main(void)
         TEST(an_idle_worker_is_no_stall),
         TEST(short_callbacks_without_a_pause_are_no_stall),
         TEST(a_callback_that_sleeps_is_a_stall),
+        TEST(a_stall_in_the_loop_is_nobodys),
         TEST(a_thread_that_works_is_runnable_and_its_time_grows),
         TEST(a_thread_that_sleeps_in_a_poll_is_told_from_one_that_sleeps_elsewhere),
         TEST(a_stall_is_recorded_in_the_trace),

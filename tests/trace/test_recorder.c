@@ -189,8 +189,8 @@ an_event_counts_as_soon_as_it_is_written(void **state)
     }
 }
 
-#define MANY 100000u     /* events in a file */
-#define LOOKS_ENOUGH 20000u /* at events that had just been counted */
+#define MANY 30000u        /* events in a file */
+#define LOOKS_ENOUGH 2000u /* at events that had just been counted */
 
 static cpu_set_t reader_cpus, writer_cpus;
 
@@ -244,7 +244,7 @@ static void
 an_event_that_counts_is_whole(void **state)
 {
     struct traces *traces = *state;
-    size_t bytes = 4u << 20;
+    size_t bytes = 1u << 20;
     struct tr_trace_options options = {.mode = TR_TRACE_FILE, .directory = traces->directory, .segment_bytes = bytes};
     char path[400];
     unsigned looks = 0, torn = 0;

@@ -22,7 +22,7 @@
 
 #include <cmocka.h>
 
-#define ENOUGH (40000u * tests_stress())
+#define ENOUGH (30000u * tests_stress())
 #define AT_MOST (2 * ENOUGH)
 #define PATIENCE 2000u /* looks at the other's counter before a thread gives up its CPU */
 
@@ -342,6 +342,48 @@ the_producer_finds_room_or_the_consumer_finds_it_starved(void **state)
     tri_lane_free(lane);
 }
 
+/* -- A batch: it is published last slot first, so who sees the first of it need not wait for another. -- */
+
+#define BATCH 64u
+
+static bool
+publish_batch(void)
+{
+    return tri_lane_put(lane, batch, BATCH) == BATCH;
+}
+
+static bool
+see_first_then_last(void)
+{
+    for (unsigned looks = 0; tri_lane_peek(lane) == NULL; looks++)
+        if (looks >= PATIENCE)
+            sched_yield();
+    lane->head += BATCH - 1;
+    bool last = tri_lane_peek(lane) != NULL;
+    lane->head -= BATCH - 1;
+    return last;
+}
+
+static void
+take_batch(void)
+{
+    while (tri_lane_peek(lane) != NULL)
+        tri_lane_drop(lane);
+}
+
+static void
+who_sees_the_first_of_a_batch_sees_all_of_it(void **state)
+{
+    (void)state;
+    lane = tri_lane_new();
+    assert_non_null(lane);
+    struct half producer = {.prepare = nothing, .look = nothing, .act = publish_batch};
+    struct half consumer = {.prepare = take_batch, .look = see_slot, .act = see_first_then_last};
+    struct tale tale = play_rounds("batch", &producer, &consumer);
+    assert_int_equal(tale.both, tale.rounds);
+    tri_lane_free(lane);
+}
+
 int
 main(void)
 {
@@ -349,6 +391,7 @@ main(void)
         cmocka_unit_test(the_receiver_finds_the_message_or_the_sender_finds_it_asleep),
         cmocka_unit_test(of_two_that_ring_one_writes_the_descriptor),
         cmocka_unit_test(the_producer_finds_room_or_the_consumer_finds_it_starved),
+        cmocka_unit_test(who_sees_the_first_of_a_batch_sees_all_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,47 +110,6 @@ what_was_given_back_is_room(void **state)
     }
 }
 
-/* A thread that publishes a batch as soon as the one before was seen. */
-#define BATCH 64u
-#define BATCHES 20000u
-
-static struct tri_lane *shared;
-static unsigned seen; /* batches; atomic */
-
-static void *
-put_batches(void *argument)
-{
-    static struct tri_envelope batch[BATCH];
-    for (unsigned i = 0; i < BATCHES; i++) {
-        while (ck_pr_load_uint(&seen) < i)
-            sched_yield();
-        tri_lane_put(shared, batch, BATCH);
-    }
-    return argument;
-}
-
-static void
-who_sees_the_first_of_a_batch_sees_all_of_it(void **state)
-{
-    (void)state;
-    pthread_t producer;
-    shared = tri_lane_new();
-    seen = 0;
-    assert_int_equal(pthread_create(&producer, NULL, put_batches, NULL), 0);
-    for (unsigned i = 0; i < BATCHES; i++) {
-        for (unsigned looks = 0; tri_lane_peek(shared) == NULL; looks++)
-            if (looks > 1000)
-                sched_yield();
-        for (unsigned k = 0; k < BATCH; k++) {
-            assert_non_null(tri_lane_peek(shared));
-            tri_lane_drop(shared);
-        }
-        ck_pr_store_uint(&seen, i + 1);
-    }
-    pthread_join(producer, NULL);
-    tri_lane_free(shared);
-}
-
 static void
 an_outbox_gives_back_what_was_not_sent_in_order_and_says_how_much_was(void **state)
 {
@@ -247,7 +206,6 @@ main(void)
         cmocka_unit_test(the_stamp_counter_wraps_without_showing_old_slots),
         cmocka_unit_test(a_full_lane_takes_no_more_and_tells_when_there_is_room),
         cmocka_unit_test(what_was_given_back_is_room),
-        cmocka_unit_test(who_sees_the_first_of_a_batch_sees_all_of_it),
         cmocka_unit_test(an_outbox_keeps_what_finds_no_room_in_order),
         cmocka_unit_test(an_outbox_gives_back_what_was_not_sent_in_order_and_says_how_much_was),
         cmocka_unit_test(two_threads_agree_on_every_envelope),

@@ -78,7 +78,8 @@ a_sealed_inbox_is_empty_and_refuses(void **state)
 
 /* Whatever the seal comes between, an entry is in a batch or was refused. */
 static struct tri_inbox *shared;
-static uint64_t pushed;
+static uint64_t pushed, late; /* atomic; late: pushes that were not refused, though the seal was there before */
+static unsigned is_sealed;    /* atomic */
 
 /* As free_batch(), by the receiver: what is read makes room. */
 static unsigned
@@ -95,11 +96,17 @@ push_until_refused(void *argument)
 {
     (void)argument;
     tr_message message = tr_message_signal(1);
-    for (tr_status status; (status = tri_inbox_push(shared, 1, &message, LIMIT)) != TR_ESTOPPING;)
+    for (bool over = false; !over;) {
+        over = ck_pr_load_uint(&is_sealed) != 0;
+        tr_status status = tri_inbox_push(shared, 1, &message, LIMIT);
+        if (status == TR_ESTOPPING)
+            return;
         if (status == TR_OK)
             ck_pr_inc_64(&pushed);
         else
             sched_yield();
+    }
+    ck_pr_inc_64(&late);
 }
 
 static void
@@ -109,7 +116,7 @@ nothing_comes_after_the_last_batch(void **state)
     for (unsigned round = 0; round < ROUNDS; round++) {
         uv_thread_t threads[THREADS];
         uint64_t taken = 0;
-        pushed = 0;
+        pushed = late = is_sealed = 0;
         shared = tri_inbox_new();
         for (unsigned i = 0; i < THREADS; i++)
             assert_int_equal(uv_thread_create(&threads[i], push_until_refused, NULL), 0);
@@ -119,8 +126,10 @@ nothing_comes_after_the_last_batch(void **state)
             else
                 taken += read_batch(tri_inbox_take(shared));
         taken += free_batch(tri_inbox_seal(shared));
+        ck_pr_store_uint(&is_sealed, 1);
         for (unsigned i = 0; i < THREADS; i++)
             uv_thread_join(&threads[i]);
+        assert_int_equal(late, 0);
         assert_int_equal(taken, pushed);
         assert_true(tri_inbox_empty(shared));
         tri_inbox_free(shared);

@@ -30,8 +30,6 @@
 #include <troupe/core/thread.h>
 #include <troupe/core/worker.h>
 
-#define WORKERS_MOST 8u
-
 enum { GO = 1, OTHER };
 
 /* -- The layer. -- */
@@ -46,7 +44,7 @@ static struct {
 } play;
 
 static struct tally delivered, drained, closed, wrong;
-static uint64_t kills[WORKERS_MOST]; /* how many each worker says that it killed */
+static uint64_t kills[TR_WORKERS_MAX]; /* how many each worker says that it killed */
 
 static tr_status
 layer_open(struct tri_worker *worker)

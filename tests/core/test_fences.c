@@ -22,7 +22,11 @@
 
 #include <cmocka.h>
 
+#ifdef NDEBUG
 #define ENOUGH (30000u * tests_stress())
+#else
+#define ENOUGH (2000u * tests_stress())
+#endif
 #define AT_MOST (2 * ENOUGH)
 #define PATIENCE 2000u /* looks at the other's counter before a thread gives up its CPU */
 

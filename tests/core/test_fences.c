@@ -388,6 +388,45 @@ who_sees_the_first_of_a_batch_sees_all_of_it(void **state)
     tri_lane_free(lane);
 }
 
+/* -- One message: its stamp is there when all of it is. -- */
+
+static uint64_t put, got; /* each half's own: how many */
+
+static bool
+publish_next(void)
+{
+    struct tri_envelope one = {.to = ++put};
+    for (unsigned i = 0; i < TR_MESSAGE_INLINE / 8; i++)
+        one.message.payload.words[i] = put;
+    return tri_lane_put(lane, &one, 1) == 1;
+}
+
+static bool
+see_whole(void)
+{
+    const struct tri_envelope *slot;
+    for (unsigned looks = 0; (slot = tri_lane_peek(lane)) == NULL; looks++)
+        if (looks >= PATIENCE)
+            sched_yield();
+    const uint64_t *words = slot->message.payload.words;
+    got++;
+    return words[3] == got && words[2] == got && words[1] == got && words[0] == got && slot->to == got;
+}
+
+static void
+who_sees_a_message_sees_all_of_it(void **state)
+{
+    (void)state;
+    lane = tri_lane_new();
+    assert_non_null(lane);
+    put = got = 0;
+    struct half producer = {.prepare = nothing, .look = nothing, .act = publish_next};
+    struct half consumer = {.prepare = take_batch, .look = see_slot, .act = see_whole};
+    struct tale tale = play_rounds("message", &producer, &consumer);
+    assert_int_equal(tale.both, tale.rounds);
+    tri_lane_free(lane);
+}
+
 int
 main(void)
 {
@@ -396,6 +435,7 @@ main(void)
         cmocka_unit_test(of_two_that_ring_one_writes_the_descriptor),
         cmocka_unit_test(the_producer_finds_room_or_the_consumer_finds_it_starved),
         cmocka_unit_test(who_sees_the_first_of_a_batch_sees_all_of_it),
+        cmocka_unit_test(who_sees_a_message_sees_all_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,22 @@ what_is_put_comes_out_in_order_over_many_laps(void **state)
     tri_lane_free(lane);
 }
 
+/* A slot is shown by its stamp alone, which is stored last: what is copied into it carries another. */
+static void
+what_is_copied_into_a_slot_does_not_show_it(void **state)
+{
+    (void)state;
+    struct tri_lane *lane = tri_lane_new();
+    for (uint64_t i = 0; i < 3 * TRI_LANE_SLOTS; i++) {
+        struct tri_envelope one = numbered(i);
+        one.message.lap = tri_lane_lap(i);
+        assert_int_equal(tri_lane_put(lane, &one, 1), 1);
+        assert_int_not_equal(one.message.lap, tri_lane_lap(i));
+        take_expecting(lane, i);
+    }
+    tri_lane_free(lane);
+}
+
 static void
 the_stamp_counter_wraps_without_showing_old_slots(void **state)
 {
@@ -203,6 +219,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_lane_shows_nothing),
         cmocka_unit_test(what_is_put_comes_out_in_order_over_many_laps),
+        cmocka_unit_test(what_is_copied_into_a_slot_does_not_show_it),
         cmocka_unit_test(the_stamp_counter_wraps_without_showing_old_slots),
         cmocka_unit_test(a_full_lane_takes_no_more_and_tells_when_there_is_room),
         cmocka_unit_test(what_was_given_back_is_room),

@@ -1072,6 +1072,8 @@ metadata_that_cannot_be_written_silences_what_it_does_not_describe(void **state)
     traces_fill(traces, 0, 5);
     traces_write(traces, 1, TRI_TRACE_CORE_wake, 0, 0, 0);
     traces_write(traces, TRI_TRACE_OUTSIDE, TRI_TRACE_CORE_wake, 0, 0, 0);
+    size_t size;
+    char *before = traces_read(traces, "metadata", &size);
     getrlimit(RLIMIT_FSIZE, &limit);
     none = limit;
     none.rlim_cur = 1000;
@@ -1083,9 +1085,12 @@ metadata_that_cannot_be_written_silences_what_it_does_not_describe(void **state)
     traces_write(traces, 1, TRI_TRACE_CORE_wake, 1, 0, 0);
     for (unsigned i = 0; i < 2; i++)
         traces_write(traces, TRI_TRACE_OUTSIDE, 0x900, i, 0, 0); /* who knows which worker's */
-    tri_trace_declare(traces->trace, 1, table, 1); /* it was not added, so it can be */
-    size_t size;
     char *text = traces_read(traces, "metadata", &size);
+    assert_string_equal(text, before); /* the old text is there, whole */
+    free(before);
+    free(text);
+    tri_trace_declare(traces->trace, 1, table, 1); /* it was not added, so it can be */
+    text = traces_read(traces, "metadata", &size);
     assert_int_equal(traces_count(text, "name = \"late\""), 1);
     free(text);
     traces_close(traces);

@@ -2,9 +2,9 @@
  * Taking mail: fair parts. The ways in, a lane from each worker and the inbox last, are gone through in two rounds, in
  * an order that begins one way further in each turn. In the first every way gives its part, which shrinks with the
  * number of lanes, so that the last sender waits behind a few messages of each other one; in the second those that had
- * more share what is left of the turn's whole. A single lane shares with nobody. So a turn files TURN_TAKES messages, or
- * PART_LEAST of each way if that is more, or TURN_TAKES of one lane and as many of the inbox, and then runs its actors
- * and looks at its sockets, however much has come.
+ * more share what is left of the turn's whole. A single lane shares with nobody. So a turn files TURN_TAKES messages,
+ * or PART_LEAST of each way if that is more, or TURN_TAKES of one lane and as many of the inbox, and then runs its
+ * actors and looks at its sockets, however much has come.
  *
  * Sending mail: limits. What may be on its way to one worker is divided among the others: WAY_TOTAL messages, each its
  * part, and who has reached that sees a backlog. What finds no room in a lane counts for its receiver, in `held`, which

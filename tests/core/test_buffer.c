@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 #include <troupe/core/buffer.h>
-#include <troupe/core/message.h>
 #include <troupe/core/buffer_holds.h>
+#include <troupe/core/message.h>
 #include <uv.h>
 
 #define THREADS 4

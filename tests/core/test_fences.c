@@ -49,7 +49,7 @@ struct half {
     alignas(TRI_CACHE_PAIR) uint64_t steps;
 };
 
-/* Comes to the next step and waits until the other is there. Returns whether it could wait without giving up its CPU. */
+/* Comes to the next step and waits until the other is there. false: it gave up its CPU meanwhile. */
 static bool
 step(struct half *self, struct half *other)
 {
@@ -164,8 +164,9 @@ play_rounds(const char *what, const struct half *first, const struct half *secon
     }
     pthread_join(thread, NULL);
     pthread_setaffinity_np(pthread_self(), sizeof(before), &before);
-    print_message("%s: %u rounds, both at once in %u; the first alone saw the other in %u, the second in %u, both in %u\n",
-                  what, tale.rounds, tale.met, tale.only_first, tale.only_second, tale.both);
+    print_message(
+        "%s: %u rounds, both at once in %u; the first alone saw the other in %u, the second in %u, both in %u\n", what,
+        tale.rounds, tale.met, tale.only_first, tale.only_second, tale.both);
     assert_int_equal(tale.neither, 0);
     return tale;
 }

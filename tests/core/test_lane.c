@@ -99,7 +99,8 @@ a_full_lane_takes_no_more_and_tells_when_there_is_room(void **state)
         one = numbered(++sent);
     assert_int_equal(sent, TRI_LANE_SLOTS);
     assert_false(tri_lane_starve(lane));
-    for (uint64_t i = 1; i <= TRI_LANE_SLOTS; i++) { /* an eighth of the lane is given back at a time: that rings, once */
+    for (uint64_t i = 1; i <= TRI_LANE_SLOTS;
+         i++) { /* an eighth of the lane is given back at a time: that rings, once */
         assert_non_null(tri_lane_peek(lane));
         assert_int_equal(tri_lane_drop(lane), i == TRI_LANE_SLOTS / 8);
     }

@@ -14,7 +14,8 @@
 
 #include <cmocka.h>
 
-#define LONGEST (sizeof(((struct tri_lines *)NULL)->text) - 1) /* bytes of a line that still fits, its end not counted */
+#define LONGEST                                                                                                        \
+    (sizeof(((struct tri_lines *)NULL)->text) - 1) /* bytes of a line that still fits, its end not counted */
 
 struct fixture {
     char root[TREE_ROOT_SIZE];

@@ -604,8 +604,10 @@ static struct tally gate_held, gate_left;
 
 int __real_uv_async_send(uv_async_t *handle);
 int __wrap_uv_async_send(uv_async_t *handle);
-int __real_uv_thread_create_ex(uv_thread_t *thread, const uv_thread_options_t *options, uv_thread_cb main, void *argument);
-int __wrap_uv_thread_create_ex(uv_thread_t *thread, const uv_thread_options_t *options, uv_thread_cb main, void *argument);
+int __real_uv_thread_create_ex(uv_thread_t *thread, const uv_thread_options_t *options, uv_thread_cb main,
+                               void *argument);
+int __wrap_uv_thread_create_ex(uv_thread_t *thread, const uv_thread_options_t *options, uv_thread_cb main,
+                               void *argument);
 void __real_tri_thread_time(int number, struct tri_thread_time *out);
 void __wrap_tri_thread_time(int number, struct tri_thread_time *out);
 

@@ -218,7 +218,7 @@ write_many(void *stream)
     return NULL;
 }
 
-/* Looks at the newest event whenever another one counts. Returns how often it did; *torn: how often it was not whole. */
+/* Looks at the newest event whenever another one counts. Returns how often; *torn: how often it was not whole. */
 static unsigned
 look_at_newest(const struct tri_trace_packet *packet, unsigned *torn)
 {

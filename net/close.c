@@ -286,7 +286,7 @@ tr_socket_reset(tr_socket *socket)
         replace_error(socket, TR_OK);
         tri_socket_close(socket, TR_ESOCKETCLOSED, 0, TRI_CALL_DESTROY);
     } else {
-        if (tri_socket_is_unix(socket))
+        if (!tri_socket_is_tcp(socket))
             return TR_EBADHANDLE;
         socket->flags |= TRI_SOCKET_RESETS;
         tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);

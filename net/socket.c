@@ -325,12 +325,26 @@ tri_socket_reach(struct tri_net *net, tr_ref ref)
     return actor != NULL ? tr_state(actor) : NULL;
 }
 
-bool
-tri_socket_is_unix(const tr_socket *socket)
+/* Of what is no socket: AF_UNSPEC. */
+static sa_family_t
+family_of(const tr_socket *socket)
 {
     struct sockaddr_storage own = {0};
     socklen_t size = sizeof(own);
-    return getsockname(socket->fd, (struct sockaddr *)&own, &size) == 0 && own.ss_family == AF_UNIX;
+    return getsockname(socket->fd, (struct sockaddr *)&own, &size) == 0 ? own.ss_family : AF_UNSPEC;
+}
+
+bool
+tri_socket_is_unix(const tr_socket *socket)
+{
+    return family_of(socket) == AF_UNIX;
+}
+
+bool
+tri_socket_is_tcp(const tr_socket *socket)
+{
+    sa_family_t family = family_of(socket);
+    return family == AF_INET || family == AF_INET6;
 }
 
 /* What keeps the program alive. */

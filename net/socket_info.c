@@ -222,7 +222,7 @@ tr_socket_set_no_delay(tr_socket *socket, bool no_delay)
         return TR_EDESTROYED;
     socket->flags &= ~(uint32_t)TRI_SOCKET_NO_DELAY;
     socket->flags |= no_delay ? TRI_SOCKET_NO_DELAY : 0;
-    if (!tri_socket_is_open(socket) || tri_socket_is_unix(socket))
+    if (!tri_socket_is_open(socket) || !tri_socket_is_tcp(socket))
         return TR_OK;
     return tri_status_from_uv(tri_tune_no_delay(socket->fd, no_delay));
 }
@@ -243,7 +243,7 @@ tr_socket_set_keep_alive(tr_socket *socket, bool enable, uint64_t initial_delay_
     socket->flags |= enable ? TRI_SOCKET_KEEP_ALIVE : 0;
     if (socket->extra != NULL)
         socket->extra->keep_alive_delay_ms = initial_delay_ms;
-    if (!tri_socket_is_open(socket) || tri_socket_is_unix(socket))
+    if (!tri_socket_is_open(socket) || !tri_socket_is_tcp(socket))
         return TR_OK;
     return tri_status_from_uv(tri_tune_keep_alive(socket->fd, enable, initial_delay_ms));
 }

@@ -359,8 +359,9 @@ void tri_socket_mark(tr_socket *socket);
 /* The socket of that name, if it may be acted on by a call (host.h, the rule of calls and messages); else NULL. */
 tr_socket *tri_socket_reach(struct tri_net *net, tr_ref ref);
 
-/* Is it a unix socket? */
+/* What is an open one? */
 bool tri_socket_is_unix(const tr_socket *socket);
+bool tri_socket_is_tcp(const tr_socket *socket);
 
 /* events.c */
 

@@ -310,6 +310,30 @@ each_kind_that_can_be_read_is_paused_and_resumed(void **state)
     }
 }
 
+static void
+play_options_of_tcp(void)
+{
+    adopt((struct tr_socket_options){.no_delay = true, .keep_alive = true});
+    assert_int_equal(tr_socket_set_no_delay(client.socket, true), TR_OK);
+    assert_int_equal(tr_socket_set_keep_alive(client.socket, true, 1000), TR_OK);
+    assert_int_equal(tr_socket_reset(client.socket), TR_EBADHANDLE);
+    assert_false(tr_socket_destroyed(client.socket));
+    tr_socket_destroy(client.socket, TR_OK);
+    close(theirs);
+    end_when_closed();
+}
+
+static void
+on_what_is_not_tcp_its_options_do_nothing_and_a_reset_is_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KINDS; i++)
+        if (!kinds[i].resets) {
+            play(&kinds[i], play_options_of_tcp);
+            assert_string_equal(client.log, "close");
+        }
+}
+
 /* Records: what is offered to a read is 64 KiB. */
 
 static const struct kind *
@@ -708,6 +732,7 @@ main(void)
         cmocka_unit_test(each_kind_that_can_be_written_is),
         cmocka_unit_test(each_kind_says_that_nobody_reads),
         cmocka_unit_test(each_kind_that_can_be_read_is_paused_and_resumed),
+        cmocka_unit_test(on_what_is_not_tcp_its_options_do_nothing_and_a_reset_is_refused),
         cmocka_unit_test(a_record_comes_whole_or_is_an_error),
         cmocka_unit_test(what_is_no_connection_is_refused),
         cmocka_unit_test(a_reset_that_waits_in_the_descriptor_is_an_error),

@@ -105,7 +105,7 @@ tr_status tr_remote_end_ask(tr_actor *self, tr_ref socket, tr_slice slice, uint3
 tr_status tr_remote_destroy(tr_actor *self, tr_ref socket, tr_status error);
 tr_status tr_remote_destroy_with(tr_actor *self, tr_ref socket, const char *code); /* a constant */
 
-/* tr_socket_reset(). What cannot be reset, a unix socket, is destroyed with TR_EBADHANDLE. */
+/* tr_socket_reset(). What cannot be reset, since it is not TCP, is destroyed with TR_EBADHANDLE. */
 tr_status tr_remote_reset(tr_actor *self, tr_ref socket);
 
 tr_status tr_remote_pause(tr_actor *self, tr_ref socket);

@@ -305,7 +305,7 @@ void tr_socket_destroy_with(tr_socket *socket, const char *code);
 /*
  * Closes a TCP connection with a reset (RST) in place of a FIN: the peer gets ECONNRESET. While it connects: as soon as
  * it is connected. On a socket that is not open: destroys it with TR_ESOCKETCLOSED.
- * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_EBADHANDLE (a unix socket; nothing happens).
+ * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_EBADHANDLE (what is not TCP; nothing happens).
  */
 tr_status tr_socket_reset(tr_socket *socket);
 
@@ -348,14 +348,14 @@ tr_status tr_socket_set_encoding(tr_socket *socket, enum tr_encoding encoding);
 tr_status tr_socket_set_timeout(tr_socket *socket, uint64_t timeout_ms);
 
 /*
- * Switches Nagle's algorithm off (true) or on. Before connect it is remembered; on a unix socket it does nothing.
+ * Switches Nagle's algorithm off (true) or on. Before connect it is remembered; on what is not TCP it does nothing.
  * Thread: owner. Returns: TR_OK; TR_EDESTROYED; what the system answers. Document: socket.setNoDelay (all eras).
  */
 tr_status tr_socket_set_no_delay(tr_socket *socket, bool no_delay);
 
 /*
  * Switches keep-alive probes on or off. initial_delay_ms is the quiet time before the first probe, rounded up to
- * seconds; 0 leaves the system's value. Before connect it is remembered; on a unix socket it does nothing.
+ * seconds; 0 leaves the system's value. Before connect it is remembered; on what is not TCP it does nothing.
  * Thread: owner. Returns: TR_OK; TR_EDESTROYED; TR_EBADLIMIT; what the system answers. Document: socket.setKeepAlive
  * (all eras).
  */

@@ -564,6 +564,55 @@ every_question_about_a_write_is_answered(void **state)
     }
 }
 
+static char much[8u << 20]; /* more than the kernel takes */
+
+static void
+ask_about_much(tr_actor *self, void *argument)
+{
+    tr_slice all = tr_slice_constant(much, sizeof(much));
+    assert_int_equal(tr_remote_write_ask(self, ((struct side *)argument)->ref, all, ANSWER, 1), TR_OK);
+}
+
+static bool
+has_queue(void *argument)
+{
+    return tr_socket_buffered(((struct side *)argument)->socket) > 0;
+}
+
+static void
+kill_it(tr_actor *self, void *argument)
+{
+    assert_int_equal(tr_stop(self, ((struct side *)argument)->ref, TR_STOP_KILL), TR_OK);
+}
+
+static bool
+has_an_answer(void *argument)
+{
+    (void)argument;
+    return answers.count > 0;
+}
+
+static void
+a_question_about_a_write_is_answered_by_a_socket_that_is_killed(void **state)
+{
+    (void)state;
+    for (unsigned worker = 0; worker < 2; worker++) {
+        struct side side = {0};
+        memset(&answers, 0, sizeof(answers));
+        hands_open(2);
+        hands_receive = note_answer;
+        open_side(&side, worker);
+        on_worker(0, ask_about_much, &side);
+        await_on_worker(worker, has_queue, &side);
+        on_worker(0, kill_it, &side);
+        await_on_worker(0, has_an_answer, NULL);
+        assert_int_equal(answers.tokens, 1);
+        assert_int_equal(answers.status, TR_EDESTROYED);
+        close(side.peer);
+        hands_close();
+    }
+}
+
 static void
 note_gone(tr_actor *self, tr_message *message)
 {
@@ -992,6 +1041,65 @@ last_words_of_an_owner_are_written(void **state)
     }
 }
 
+/* Sockets from outside live where the fewest actors do. */
+
+static void
+is_idle(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self;
+    (void)state;
+    (void)message;
+}
+
+static void
+crowd(unsigned worker, unsigned count)
+{
+    static const struct tr_behavior idle = {.name = "idle", .receive = is_idle};
+    struct tr_spawn_options place = {.placement = TR_PLACE_WORKER, .worker = worker};
+    for (tr_ref ref; count > 0; count--)
+        assert_int_equal(tr_runtime_spawn(hands_runtime, &idle, &place, &ref), TR_OK);
+}
+
+static void
+never_answers(tr_socket *socket, const char *host, enum tr_family family, void *lookup_data)
+{
+    (void)socket;
+    (void)host;
+    (void)family;
+    (void)lookup_data;
+}
+
+static void
+expect_socket_on(unsigned worker)
+{
+    struct tr_connect_options nowhere = {.host = "far.example", .port = 1, .lookup = never_answers};
+    tr_ref ref;
+    assert_int_equal(tr_runtime_connect(hands_runtime, NULL, &nowhere, &ref), TR_OK);
+    assert_int_equal(tr_ref_worker(ref), worker);
+}
+
+static void
+connect_from_inside(tr_actor *self, void *argument)
+{
+    struct tr_connect_options nowhere = {.host = "far.example", .port = 1, .lookup = never_answers};
+    (void)self;
+    (void)argument;
+    assert_int_equal(tr_runtime_connect(hands_runtime, NULL, &nowhere, NULL), TR_EWRONGTHREAD);
+}
+
+static void
+a_connection_from_outside_lives_where_the_fewest_actors_do(void **state)
+{
+    (void)state;
+    hands_open(2);
+    crowd(0, 3);
+    expect_socket_on(1);
+    crowd(1, 6);
+    expect_socket_on(0);
+    on_worker(0, connect_from_inside, NULL);
+    hands_close();
+}
+
 int
 main(void)
 {
@@ -1004,6 +1112,7 @@ main(void)
         cmocka_unit_test(a_pipe_into_a_server_ends_with_an_error),
         cmocka_unit_test(a_reset_that_cannot_be_done_destroys_the_socket_with_an_error),
         cmocka_unit_test(every_question_about_a_write_is_answered),
+        cmocka_unit_test(a_question_about_a_write_is_answered_by_a_socket_that_is_killed),
         cmocka_unit_test(a_question_about_a_socket_that_is_gone_is_answered),
         cmocka_unit_test(a_message_that_comes_while_the_socket_closes_is_a_dead_letter),
         cmocka_unit_test(what_a_server_refuses_is_an_error_event),
@@ -1015,6 +1124,7 @@ main(void)
         cmocka_unit_test(an_owner_that_ends_without_having_answered_is_noticed),
         cmocka_unit_test(a_stop_does_not_wait_for_an_owner_that_does_not_answer),
         cmocka_unit_test(last_words_of_an_owner_are_written),
+        cmocka_unit_test(a_connection_from_outside_lives_where_the_fewest_actors_do),
     };
     return cmocka_run_group_tests(tests, hands_warm_up, NULL);
 }

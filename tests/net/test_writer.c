@@ -380,6 +380,59 @@ what_was_corked_before_connect_waits_for_uncork(void **state)
     assert_string_equal(peer.text, "ab");
 }
 
+/* Who connects, writes before and does something in the connect event. */
+
+static void
+end_both(void *argument)
+{
+    (void)argument;
+    shutdown(peer.fd, SHUT_WR);
+    end_and_read();
+}
+
+static void
+uncorks_in_connect(struct endpoint *self, const char *event)
+{
+    if (is(event, "connect"))
+        assert_int_equal(tr_socket_uncork(self->socket), TR_OK);
+    accepts_raw(self, event);
+}
+
+static void
+play_uncork_in_connect(void)
+{
+    connect_to_raw((struct tr_socket_options){0}, end_both);
+    client.hook = uncorks_in_connect;
+    tr_socket_cork(client.socket);
+    assert_int_equal(write_told(text("a"), "a"), TR_OK);
+}
+
+static void
+what_is_uncorked_in_the_connect_event_is_told_before_ready(void **state)
+{
+    (void)state;
+    stage_play(1, play_uncork_in_connect);
+    assert_string_equal(client.log, "connect a:OK ready end close");
+    assert_string_equal(peer.text, "a");
+}
+
+static void
+play_nodes_mark_before_connect(void)
+{
+    connect_to_raw((struct tr_socket_options){0}, end_both);
+    assert_int_equal(tr_socket_write_slice(client.socket, pattern(NODES_MARK - 1)), TR_OK);
+    assert_int_equal(say(client.socket, "x"), TR_QUEUED);
+}
+
+static void
+before_connect_a_write_is_queued_from_16_kib_on(void **state)
+{
+    (void)state;
+    stage_play(1, play_nodes_mark_before_connect);
+    assert_string_equal(client.log, "connect drain ready end close");
+    assert_int_equal(peer.bytes, NODES_MARK);
+}
+
 /* The kernel tells how many segments with data came. */
 static unsigned
 segments_received(int fd)
@@ -600,6 +653,38 @@ the_limit_itself_may_wait(void **state)
     assert_int_equal(peer.bytes, 101);
 }
 
+/* Of small writes their number is limited, and of what has gone none counts. */
+
+#define SMALL 100u
+#define SMALL_LIMIT 160000u
+
+static void
+write_small(uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++)
+        assert_true(tr_socket_write_slice(client.socket, tr_slice_part(pattern(SMALL), 0, SMALL)) >= TR_OK);
+}
+
+static void
+play_limit_of_small_writes(void)
+{
+    open_narrow_as((struct tr_socket_options){.write_limit = SMALL_LIMIT});
+    tr_socket_cork(client.socket);
+    write_small(SMALL_LIMIT / TR_WRITE_COST_BYTES + TR_WRITES_ABOVE_LIMIT);
+    assert_int_equal(say(client.socket, "x"), TR_EQUEUELIMIT);
+    assert_int_equal(tr_socket_uncork(client.socket), TR_QUEUED);
+    assert_int_equal(say(client.socket, "x"), TR_QUEUED);
+    let_peer_end();
+}
+
+static void
+so_many_small_writes_may_wait_and_those_that_have_gone_do_not(void **state)
+{
+    (void)state;
+    stage_play(1, play_limit_of_small_writes);
+    assert_int_equal(peer.bytes, (SMALL_LIMIT / TR_WRITE_COST_BYTES + TR_WRITES_ABOVE_LIMIT) * SMALL + 1);
+}
+
 static void
 play_limit_from_a_distance(void)
 {
@@ -678,6 +763,28 @@ a_write_that_is_not_finished_counts_whole(void **state)
     (void)state;
     stage_play(1, play_high_water_of_a_partial_write);
     assert_string_equal(client.log, "drain x:OK end close");
+}
+
+/* Some of what was written has gone, the rest waits. */
+static void
+play_high_water_over_a_queue(void)
+{
+    uint32_t count = 2 * (uint32_t)room_of_narrow() / SMALL;
+    open_narrow_as((struct tr_socket_options){.high_water = count * SMALL});
+    tr_socket_cork(client.socket);
+    write_small(count);
+    tr_socket_uncork(client.socket);
+    assert_in_range(tr_socket_buffered(client.socket), 1, count * SMALL - SMALL);
+    assert_int_equal(say(client.socket, "x"), TR_OK);
+    let_peer_end();
+}
+
+static void
+a_write_that_is_finished_counts_no_more(void **state)
+{
+    (void)state;
+    stage_play(1, play_high_water_over_a_queue);
+    assert_non_null(strstr(client.log, "end close"));
 }
 
 static void
@@ -908,6 +1015,34 @@ a_write_before_connect_was_asked_for_destroys_the_socket(void **state)
     assert_string_equal(client.call, "write");
 }
 
+/* It is EPIPE only where our side ended because the peer's did. */
+static void
+ends_then_writes(struct endpoint *self, const char *event)
+{
+    if (!is(event, "end"))
+        return;
+    assert_int_equal(tr_socket_end(self->socket), TR_OK);
+    assert_int_equal(write_told(text("x"), "x"), TR_EWRITEAFTEREND);
+}
+
+static void
+play_half_open_end(void)
+{
+    client.hook = ends_then_writes;
+    open_pair_as(AF_UNIX, (struct tr_socket_options){.allow_half_open = true});
+    shutdown(peer.fd, SHUT_WR);
+    stage_read(&peer);
+    end_when_done();
+}
+
+static void
+a_half_open_socket_that_ended_its_side_has_written_after_the_end(void **state)
+{
+    (void)state;
+    stage_play(1, play_half_open_end);
+    assert_string_equal(client.log, "end x:ERR_STREAM_WRITE_AFTER_END ERR_STREAM_WRITE_AFTER_END close!");
+}
+
 static void
 write_to_nobody(void *argument)
 {
@@ -1025,6 +1160,92 @@ a_drain_that_is_due_waits_for_what_was_written_meanwhile(void **state)
 }
 
 static void
+end_client(void *argument)
+{
+    (void)argument;
+    tr_socket_end(client.socket);
+}
+
+static void
+write_under_a_cork(void *argument)
+{
+    (void)argument;
+    tr_socket_cork(client.socket);
+    assert_int_equal(write_told(text("0123456789"), "small"), TR_OK);
+    assert_int_equal(tr_socket_uncork(client.socket), TR_OK);
+    stage_settled(end_client, NULL);
+}
+
+static bool
+peer_has_read_big(void)
+{
+    return strstr(client.log, "big:OK") != NULL && peer.bytes == 200000;
+}
+
+static void
+play_one_drain(void)
+{
+    open_narrow_as((struct tr_socket_options){0});
+    assert_int_equal(write_told(pattern(200000), "big"), TR_QUEUED);
+    stage_read(&peer);
+    stage_when(peer_has_read_big, write_under_a_cork, NULL);
+    end_when_done();
+}
+
+static void
+a_drain_is_told_once(void **state)
+{
+    (void)state;
+    stage_play(1, play_one_drain);
+    assert_string_equal(client.log, "drain big:OK small:OK end close");
+    assert_int_equal(peer.bytes, 200010);
+}
+
+static void
+play_cork_after_end(void)
+{
+    open_pair(AF_UNIX);
+    assert_int_equal(write_told(pattern(BIG), "big"), TR_QUEUED);
+    assert_int_equal(tr_socket_end(client.socket), TR_OK);
+    tr_socket_cork(client.socket);
+    stage_settled(read_late, NULL);
+    end_when_done();
+}
+
+static void
+a_cork_after_the_end_holds_nothing_back(void **state)
+{
+    (void)state;
+    stage_play(1, play_cork_after_end);
+    assert_string_equal(client.log, "big:OK end close");
+    assert_int_equal(peer.bytes, BIG);
+}
+
+/* As a record it would be an end. */
+static void
+play_nothing_as_a_record(void)
+{
+    open_records();
+    assert_int_equal(write_told(text(""), "nothing"), TR_OK);
+    assert_int_equal(say(client.socket, "a"), TR_OK);
+    tr_socket_cork(client.socket);
+    assert_int_equal(say(client.socket, ""), TR_OK);
+    assert_int_equal(tr_socket_uncork(client.socket), TR_OK);
+    assert_int_equal(say(client.socket, "b"), TR_OK);
+    shutdown(peer.fd, SHUT_WR);
+    end_and_read();
+}
+
+static void
+a_write_of_nothing_is_no_record(void **state)
+{
+    (void)state;
+    stage_play(1, play_nothing_as_a_record);
+    assert_string_equal(client.log, "nothing:OK end close");
+    assert_string_equal(peer.text, "ab");
+}
+
+static void
 play_nothing_over_the_limit(void)
 {
     open_narrow_as((struct tr_socket_options){.write_limit = 1000});
@@ -1136,6 +1357,62 @@ what_a_read_makes_due_comes_before_writing_goes_on(void **state)
     assert_string_equal(client.log, "data:x end big:EPIPE EPIPE close!");
 }
 
+/* A socket to which others send all the time does not wait for ever with what is due. */
+
+#define MESSAGES_AT_MOST 5000000u
+
+static unsigned messages;
+static bool is_told;
+
+static void
+tells(tr_socket *socket, void *argument, tr_status status)
+{
+    note_written(socket, argument, status);
+    is_told = true;
+}
+
+static void
+send_to_itself(tr_socket *socket)
+{
+    tr_message next = tr_message_signal(1);
+    assert_int_equal(tr_send(tr_socket_actor(socket), tr_socket_ref(socket), &next), TR_OK);
+}
+
+static void
+goes_on_sending(tr_socket *socket, tr_message *message)
+{
+    (void)message;
+    if (messages++ == 0)
+        assert_int_equal(tr_socket_write_then(socket, text("a"), tells, "a"), TR_OK);
+    if (!is_told && messages < MESSAGES_AT_MOST)
+        send_to_itself(socket);
+    else
+        tr_socket_end(socket);
+}
+
+static void
+play_busy_mailbox(void)
+{
+    static struct tr_socket_events events;
+    events = endpoint_events;
+    events.message = goes_on_sending;
+    messages = 0;
+    is_told = false;
+    open_pair_as(AF_UNIX, (struct tr_socket_options){.events = &events});
+    send_to_itself(client.socket);
+    stage_read(&peer);
+    end_when_done();
+}
+
+static void
+what_is_due_waits_for_messages_but_not_without_an_end(void **state)
+{
+    (void)state;
+    stage_play(1, play_busy_mailbox);
+    assert_string_equal(client.log, "a:OK end close");
+    assert_in_range(messages, 2, MESSAGES_AT_MOST - 1);
+}
+
 /* A handler that does a list of things at once: each letter is one. */
 static const char *script;
 
@@ -1150,6 +1427,7 @@ do_script(void)
         case 'W': tr_socket_write(client.socket, "x", 1); break;
         case 'e': tr_socket_end_then(client.socket, nothing(), note_written, name); break;
         case 'x': tr_socket_end_then(client.socket, text("x"), note_written, name); break;
+        case 'n': tr_socket_end_then(client.socket, text(""), note_written, name); break;
         case 'E': tr_socket_end(client.socket); break;
         case 'd': tr_socket_destroy(client.socket, TR_OK); break;
         default: tr_socket_destroy(client.socket, TR_EIO); break;
@@ -1163,6 +1441,17 @@ play_script_on_open(void)
     open_pair(AF_UNIX);
     do_script();
     stage_read(&peer);
+    end_when_done();
+}
+
+static void
+play_script_on_broken(void)
+{
+    open_pair(AF_UNIX);
+    close(peer.fd);
+    peer.ended = true;
+    do_script();
+    assert_int_equal(tr_socket_bytes_written(client.socket), 1); /* the first was offered, others are not */
     end_when_done();
 }
 
@@ -1199,6 +1488,12 @@ static const struct {
     {play_script_on_open, "EeD", "2:EIO EIO close!"},
     {play_script_on_open, "Wed", "2:" GONE " close"},
     {play_script_on_open, "wedw", "1:OK 2:" GONE " 4:" WAE " close"},
+    {play_script_on_open, "En", WAE " 2:" WAE " close!"},
+    {play_script_on_broken, "w", "1:EPIPE EPIPE close!"},
+    {play_script_on_broken, "ww", "1:EPIPE 2:EPIPE EPIPE close!"},
+    {play_script_on_broken, "wd", "1:EPIPE close"},
+    {play_script_on_broken, "wD", "1:EPIPE EIO close!"},
+    {play_script_on_broken, "weD", "1:EPIPE 2:EPIPE EIO close!"},
     {play_script_on_new, "ww", "1:" CLOSED " 2:" CLOSED " " CLOSED " close!"},
     {play_script_on_new, "wew", "1:" CLOSED " 3:" CLOSED " 2:" CLOSED " " CLOSED " close!"},
     {play_script_on_new, "xw", "2:" CLOSED " 1:" CLOSED " " CLOSED " close!"},
@@ -1234,6 +1529,8 @@ main(void)
         cmocka_unit_test_setup(an_end_that_comes_of_the_peers_uncorks_too, reset),
         cmocka_unit_test_setup(corked_writes_are_lost_with_their_socket, reset),
         cmocka_unit_test_setup(what_was_corked_before_connect_waits_for_uncork, reset),
+        cmocka_unit_test_setup(what_is_uncorked_in_the_connect_event_is_told_before_ready, reset),
+        cmocka_unit_test_setup(before_connect_a_write_is_queued_from_16_kib_on, reset),
         cmocka_unit_test_setup(a_hundred_corked_writes_are_one_segment, reset),
         cmocka_unit_test_setup(several_slices_are_one_write_without_a_drain_if_the_kernel_takes_it, reset),
         cmocka_unit_test_setup(two_thousand_slices_are_two_system_calls, reset),
@@ -1241,9 +1538,11 @@ main(void)
         cmocka_unit_test_setup(a_kernel_that_takes_little_gets_everything_in_order, reset),
         cmocka_unit_test_setup(a_write_over_the_limit_is_refused_whole_and_changes_nothing, reset),
         cmocka_unit_test_setup(the_limit_itself_may_wait, reset),
+        cmocka_unit_test_setup(so_many_small_writes_may_wait_and_those_that_have_gone_do_not, reset),
         cmocka_unit_test_setup(a_write_from_a_distance_over_the_limit_destroys_the_socket, reset),
         cmocka_unit_test_setup(what_the_kernel_takes_at_once_is_under_any_mark, reset),
         cmocka_unit_test_setup(a_write_that_is_not_finished_counts_whole, reset),
+        cmocka_unit_test_setup(a_write_that_is_finished_counts_no_more, reset),
         cmocka_unit_test_setup(a_mark_holds_before_connect_too, reset),
         cmocka_unit_test_setup(a_text_is_written_in_any_encoding_and_a_malformed_one_not_at_all, reset),
         cmocka_unit_test_setup(the_callback_of_an_end_comes_when_the_fin_has_gone, reset),
@@ -1253,13 +1552,18 @@ main(void)
         cmocka_unit_test_setup(an_end_before_connect_ends_the_connection_when_it_is_there, reset),
         cmocka_unit_test_setup(a_plain_end_before_connect_does_so_too, reset),
         cmocka_unit_test_setup(a_write_before_connect_was_asked_for_destroys_the_socket, reset),
+        cmocka_unit_test_setup(a_half_open_socket_that_ended_its_side_has_written_after_the_end, reset),
         cmocka_unit_test_setup(writing_to_a_peer_that_is_gone_is_a_broken_pipe, reset),
         cmocka_unit_test_setup(a_cork_over_a_queue_lets_the_worker_sleep, reset),
         cmocka_unit_test_setup(a_drain_that_is_due_waits_for_what_was_written_meanwhile, reset),
+        cmocka_unit_test_setup(a_drain_is_told_once, reset),
+        cmocka_unit_test_setup(a_cork_after_the_end_holds_nothing_back, reset),
+        cmocka_unit_test_setup(a_write_of_nothing_is_no_record, reset),
         cmocka_unit_test_setup(a_write_of_nothing_is_never_over_the_limit, reset),
         cmocka_unit_test_setup(a_write_that_the_kernel_calls_invalid_changes_nothing, reset),
         cmocka_unit_test_setup(what_a_read_makes_due_comes_before_the_next_read, reset),
         cmocka_unit_test_setup(what_a_read_makes_due_comes_before_writing_goes_on, reset),
+        cmocka_unit_test_setup(what_is_due_waits_for_messages_but_not_without_an_end, reset),
         cmocka_unit_test_setup(callbacks_of_one_handler_come_in_nodes_order, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

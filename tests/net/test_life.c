@@ -400,6 +400,166 @@ a_life_that_failed_leaves_nothing_to_the_next(void **state)
                         "close!");
 }
 
+/* What a socket has done in one life, or was, is nothing to the next. */
+
+struct first_life {
+    const char *name;
+    void (*begin)(void); /* in its ready event; it ends of itself then */
+    unsigned wait_ms;    /* how long nothing moves in the next */
+};
+
+static const struct first_life *first_life;
+
+static void
+destroy_kept(void *argument)
+{
+    (void)argument;
+    tr_socket_destroy(kept, TR_OK);
+}
+
+static void
+is_corked(void)
+{
+    tr_socket_cork(kept);
+    assert_int_equal(say(kept, "x"), TR_OK);
+    destroy_kept(NULL);
+}
+
+static void
+is_reset(void)
+{
+    assert_int_equal(tr_socket_reset(kept), TR_OK);
+}
+
+static bool
+has_read_one(void)
+{
+    return tr_socket_bytes_read(kept) == 1;
+}
+
+static void
+has_half_a_character(void)
+{
+    assert_true(tests_peer_send(peer.fd, "\xe2", 1));
+    stage_when(has_read_one, destroy_kept, NULL);
+}
+
+static void
+is_ended_by_its_peer(void)
+{
+    shutdown(peer.fd, SHUT_WR);
+}
+
+static void
+has_a_timeout(void)
+{
+    assert_int_equal(tr_socket_set_timeout(kept, 20), TR_OK);
+    destroy_kept(NULL);
+}
+
+static void
+send_hello(void *argument)
+{
+    (void)argument;
+    assert_true(tests_peer_send(peer.fd, "hello", 5));
+    shutdown(peer.fd, SHUT_WR);
+}
+
+static void
+live_anew(void)
+{
+    assert_int_equal(tr_socket_bytes_written(kept), 0);
+    assert_int_equal(say(kept, "hi"), TR_OK);
+    assert_int_equal(tr_socket_buffered(kept), 0);
+    if (first_life->wait_ms > 0)
+        stage_after(first_life->wait_ms, send_hello, NULL);
+    else
+        send_hello(NULL);
+}
+
+static void
+writes_after_its_own_end(struct endpoint *self)
+{
+    assert_int_equal(tr_socket_end(self->socket), TR_OK);
+    assert_int_equal(say(self->socket, "x"), TR_EWRITEAFTEREND);
+}
+
+static void
+lives_once_more(struct endpoint *self, const char *event)
+{
+    if (is(event, "ready")) {
+        peer.fd = tests_peer_accept(listener);
+        if (lives == 0)
+            first_life->begin();
+        else if (lives == 1)
+            live_anew();
+        else
+            writes_after_its_own_end(self);
+    }
+    if (!is(event, "close"))
+        return;
+    if (peer.fd >= 0)
+        close(peer.fd);
+    if (++lives == 3)
+        return;
+    note(self, "|");
+    self->closed = false;
+    self->bytes = 0;
+    assert_int_equal(connect_client(), TR_OK);
+}
+
+static void
+play_first_life(void)
+{
+    lives = 0;
+    client.hook = lives_once_more;
+    spawn_client((struct tr_socket_options){.encoding = TR_ENCODING_UTF8});
+    assert_int_equal(connect_client(), TR_OK);
+    end_when_closed();
+}
+
+/* A descriptor that is not read; our end closes the socket. */
+static void
+play_unread_life(void)
+{
+    int fds[2];
+    lives = 0;
+    client.hook = lives_once_more;
+    stage_pair(AF_UNIX, fds);
+    peer.fd = fds[1];
+    struct tr_socket_options options = {.events = &endpoint_events, .data = &client};
+    assert_int_equal(tr_socket_adopt(director, fds[0], TR_WRITABLE, &options, &client.socket), TR_OK);
+    kept = client.socket;
+    assert_int_equal(tr_socket_end(kept), TR_OK);
+    end_when_closed();
+}
+
+#define NEXT_LIVES " | connect ready data:hello end close | connect ready ERR_STREAM_WRITE_AFTER_END close!"
+
+static void
+a_new_life_has_nothing_of_the_last(void **state)
+{
+    static const struct first_life rows[] = {
+        {"a cork", is_corked, 0},
+        {"a reset", is_reset, 0},
+        {"half a character", has_half_a_character, 0},
+        {"an end of the peer's", is_ended_by_its_peer, 0},
+        {"a timeout", has_a_timeout, 60},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        reset(state);
+        first_life = &rows[i];
+        stage_play(1, play_first_life);
+        const char *first = rows[i].begin == is_ended_by_its_peer ? "connect ready end close" : "connect ready close";
+        if (strncmp(client.log, first, strlen(first)) != 0 || strcmp(client.log + strlen(first), NEXT_LIVES) != 0)
+            fail_msg("%s: %s", rows[i].name, client.log);
+    }
+    reset(state);
+    first_life = &rows[0];
+    stage_play(1, play_unread_life);
+    assert_string_equal(client.log, "close" NEXT_LIVES);
+}
+
 static void
 connects_accepted(struct endpoint *self, const char *event)
 {
@@ -1202,6 +1362,7 @@ main(void)
         RAW_TEST(a_closed_socket_connects_again_from_its_close_callback_a_hundred_times),
         RAW_TEST(a_kept_socket_connects_again_at_any_time),
         RAW_TEST(a_life_that_failed_leaves_nothing_to_the_next),
+        RAW_TEST(a_new_life_has_nothing_of_the_last),
         cmocka_unit_test_setup(an_accepted_socket_may_connect_when_it_is_closed, reset),
         cmocka_unit_test_setup(an_accepted_socket_tells_connect_if_asked_to, reset),
         RAW_TEST(the_type_of_a_socket_decides_which_family_it_looks_for),

@@ -1,6 +1,7 @@
 /*
- * A socket handles what was sent to it before it goes on to its end, also when there is no memory for the message by
- * which it waits for its turn.
+ * Without memory: a socket handles what was sent to it before it goes on to its end, also when there is none for the
+ * message by which it waits for its turn. A call that is refused has changed nothing, unless the kernel has a part of
+ * what was to be one; and nobody keeps what it had taken by then.
  */
 #include "fault.h"
 #include "hands.h"
@@ -24,7 +25,9 @@ static struct {
     tr_socket *socket;
     tr_ref ref;
     int fds[2]; /* the socket's, its peer's */
-    bool closed;
+    bool receives;
+    tr_status error;
+    bool heard, closed; /* atomic */
 } side;
 
 /* The hand holds nothing back, so the messages are all that takes memory; they are read when it is free again. */
@@ -55,17 +58,32 @@ static void
 on_close(tr_socket *socket, bool had_error)
 {
     (void)socket;
-    assert_false(had_error);
-    side.closed = true;
+    assert_true(had_error == (side.error != TR_OK));
+    __atomic_store_n(&side.closed, true, __ATOMIC_SEQ_CST);
+}
+
+static void
+on_error(tr_socket *socket, const struct tr_error *error)
+{
+    (void)socket;
+    side.error = error->status;
 }
 
 static const struct tr_socket_events writes_at_end = {.end = write_to_itself, .close = on_close};
-static const struct tr_socket_events plain = {.close = on_close};
+static void
+on_data(tr_socket *socket, tr_slice data)
+{
+    (void)socket;
+    (void)data;
+    __atomic_store_n(&side.heard, true, __ATOMIC_SEQ_CST);
+}
+
+static const struct tr_socket_events plain = {.data = on_data, .error = on_error, .close = on_close};
 
 static void
 adopt(tr_actor *self, void *argument)
 {
-    struct tr_socket_options options = {.events = argument};
+    struct tr_socket_options options = {.events = argument, .receive_fds = side.receives};
     assert_int_equal(tr_socket_adopt(self, side.fds[0], TR_READABLE | TR_WRITABLE, &options, &side.socket), TR_OK);
     side.ref = tr_socket_ref(side.socket);
 }
@@ -74,7 +92,8 @@ static void
 open_side(const struct tr_socket_events *events)
 {
     hands_open(1);
-    side.closed = false;
+    side.heard = side.closed = false;
+    side.error = TR_OK;
     hands_pair(side.fds);
     on_worker(0, adopt, (void *)events);
 }
@@ -83,7 +102,15 @@ static bool
 is_closed(void *argument)
 {
     (void)argument;
-    return side.closed;
+    return __atomic_load_n(&side.closed, __ATOMIC_SEQ_CST);
+}
+
+static void
+close_side(void)
+{
+    close(side.fds[1]);
+    assert_true(tests_wait_until(is_closed, NULL, TESTS_LIMIT_MS));
+    hands_close();
 }
 
 static void
@@ -127,12 +154,206 @@ a_drain_begins_after_what_was_written(void **state)
     assert_line_and_end();
 }
 
+/* Calls. The worker is new, so it has no memory set aside. */
+
+static char much[8u << 20]; /* more than the kernel takes */
+static unsigned told;
+
+static void
+counts(tr_socket *socket, void *argument, tr_status status)
+{
+    (void)socket;
+    (void)argument;
+    (void)status;
+    told++;
+}
+
+static void
+let_memory_fail(void)
+{
+    fault_plan(FAULT_MEMORY, 1, UINT_MAX, ENOMEM);
+}
+
+static void
+write_in_vain(tr_actor *self, void *argument)
+{
+    (void)self;
+    (void)argument;
+    tr_slice line = tr_slice_constant(LINE, strlen(LINE));
+    let_memory_fail();
+    assert_int_equal(tr_socket_write_then(side.socket, line, counts, NULL), TR_ENOMEM);
+    assert_int_equal(tr_socket_write_fd(side.socket, line, STDERR_FILENO, counts, NULL), TR_ENOMEM);
+    assert_int_equal(tr_socket_end_then(side.socket, line, counts, NULL), TR_ENOMEM);
+    fault_clear();
+    assert_int_equal(tr_socket_bytes_written(side.socket), 0);
+    assert_int_equal(tr_socket_ready_state(side.socket), TR_STATE_OPEN);
+    assert_int_equal(tr_socket_end(side.socket), TR_OK);
+}
+
+static void
+a_write_that_finds_no_memory_changes_nothing(void **state)
+{
+    (void)state;
+    told = 0;
+    open_side(&plain);
+    on_worker(0, write_in_vain, NULL);
+    assert_true(tests_peer_at_end(side.fds[1]));
+    close_side();
+    assert_int_equal(side.error, TR_OK);
+    assert_int_equal(told, 0);
+}
+
+static void
+write_half(tr_actor *self, void *argument)
+{
+    (void)self;
+    (void)argument;
+    let_memory_fail();
+    assert_int_equal(tr_socket_write(side.socket, much, sizeof(much)), TR_ENOMEM);
+    fault_clear();
+    assert_true(tr_socket_destroyed(side.socket));
+}
+
+/* The first waits as it is. The second is a small part of its buffer, and would wait as a copy. */
+static void
+write_slices_in_part(tr_actor *self, void *argument)
+{
+    tr_slice whole, slices[2];
+    (void)self;
+    (void)argument;
+    assert_int_equal(tr_slice_copy(much, 1000, &whole), TR_OK);
+    slices[0] = tr_slice_constant(LINE, strlen(LINE));
+    slices[1] = tr_slice_part(whole, 0, 10);
+    tr_socket_cork(side.socket);
+    assert_int_equal(tr_socket_write_slices(side.socket, slices, 1), TR_OK); /* from here on entries have memory */
+    assert_int_equal(tr_socket_uncork(side.socket), TR_OK);
+    let_memory_fail();
+    assert_int_equal(tr_socket_write_slices(side.socket, &slices[1], 1), TR_ENOMEM);
+    assert_false(tr_socket_destroyed(side.socket));
+    assert_int_equal(tr_socket_buffered(side.socket), 0);
+    assert_int_equal(tr_socket_write_slices(side.socket, slices, 2), TR_ENOMEM);
+    fault_clear();
+    assert_true(tr_socket_destroyed(side.socket));
+    tr_slice_release(whole);
+}
+
+static void
+half_a_message_is_worse_than_none(void **state)
+{
+    static void (*const writes[])(tr_actor * self, void *argument) = {write_half, write_slices_in_part};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        open_side(&plain);
+        on_worker(0, writes[i], NULL);
+        close_side();
+        assert_int_equal(side.error, TR_ENOMEM);
+    }
+}
+
+/* Descriptors. */
+
+static bool
+has_heard(void *argument)
+{
+    (void)argument;
+    return __atomic_load_n(&side.heard, __ATOMIC_SEQ_CST);
+}
+
+static void
+pause_without_memory(tr_actor *self, void *argument)
+{
+    (void)self;
+    (void)argument;
+    tr_socket_pause(side.socket);
+    let_memory_fail();
+}
+
+static void
+send_descriptor(int to)
+{
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
+    struct iovec part = {.iov_base = "x", .iov_len = 1};
+    struct msghdr header = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(rights), &to, sizeof(to));
+    assert_int_equal(sendmsg(to, &header, 0), 1);
+}
+
+static void
+a_descriptor_that_would_wait_and_finds_no_memory_is_closed(void **state)
+{
+    (void)state;
+    side.receives = true;
+    open_side(&plain);
+    side.receives = false;
+    assert_true(tests_peer_send(side.fds[1], "x", 1)); /* from then on reading has memory */
+    assert_true(tests_wait_until(has_heard, NULL, TESTS_LIMIT_MS));
+    on_worker(0, pause_without_memory, NULL);
+    send_descriptor(side.fds[1]);
+    assert_true(tests_wait_until(is_closed, NULL, TESTS_LIMIT_MS));
+    fault_clear();
+    assert_int_equal(side.error, TR_ENOMEM);
+    close_side(); /* which counts descriptors */
+}
+
+/* Others. */
+
+static void
+spawn_with_much_state(tr_actor *self, void *argument)
+{
+    struct tr_socket_options most = {.state_size = (size_t)1 << 30};
+    tr_socket *socket;
+    (void)argument;
+    let_memory_fail();
+    assert_int_equal(tr_socket_spawn(self, &most, &socket), TR_ENOMEM);
+    fault_clear();
+    most.state_size++;
+    assert_int_equal(tr_socket_spawn(self, &most, &socket), TR_EBADSTATE);
+}
+
+static void
+a_gigabyte_of_state_is_refused_for_lack_of_memory_alone(void **state)
+{
+    (void)state;
+    hands_open(1);
+    on_worker(0, spawn_with_much_state, NULL);
+    hands_close();
+}
+
+/* The leak checker looks at what is left. */
+static void
+a_text_that_finds_no_memory_is_not_written_and_leaves_nothing(void **state)
+{
+    (void)state;
+    tr_slice bytes = {0};
+    unsigned nth = 0;
+    tr_status status;
+    do {
+        fault_plan(FAULT_MEMORY, ++nth, 1, ENOMEM);
+        status = tr_encode(TR_ENCODING_HEX, "6869", 4, &bytes);
+        fault_clear();
+        assert_true(status == TR_OK || (status == TR_ENOMEM && bytes.buffer == NULL));
+    } while (status != TR_OK);
+    assert_int_equal(nth, 3); /* the bytes and their buffer were missing once each */
+    assert_memory_equal(bytes.data, "hi", 2);
+    tr_slice_release(bytes);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(our_side_ends_with_the_peers_after_what_was_written),
         cmocka_unit_test(a_drain_begins_after_what_was_written),
+        cmocka_unit_test(a_write_that_finds_no_memory_changes_nothing),
+        cmocka_unit_test(half_a_message_is_worse_than_none),
+        cmocka_unit_test(a_descriptor_that_would_wait_and_finds_no_memory_is_closed),
+        cmocka_unit_test(a_gigabyte_of_state_is_refused_for_lack_of_memory_alone),
+        cmocka_unit_test(a_text_that_finds_no_memory_is_not_written_and_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, hands_warm_up, NULL);
 }

@@ -305,6 +305,24 @@ an_end_with_nothing_before_it_comes_in_a_pause_too(void **state)
     assert_string_equal(client.log, "data:a [a] end close");
 }
 
+/* Half of a unit of UTF-16 is no text. */
+static void
+play_odd_byte_in_a_pause(void)
+{
+    static const char *const texts[] = {"abc", NULL};
+    client.hook = brackets;
+    open_pair((struct tr_socket_options){.encoding = TR_ENCODING_UTF16LE});
+    begin(texts, pause_before_second);
+}
+
+static void
+a_single_byte_of_utf16_does_not_keep_the_end_waiting(void **state)
+{
+    (void)state;
+    stage_play(1, play_odd_byte_in_a_pause);
+    assert_string_equal(client.log, "data [\xe6\x89\xa1] end close");
+}
+
 static void
 pause_and_change(unsigned i)
 {
@@ -1098,6 +1116,7 @@ main(void)
         cmocka_unit_test_setup(a_pause_in_the_middle_of_a_character_loses_nothing, reset),
         cmocka_unit_test_setup(what_is_incomplete_waits_for_resume_and_the_end_with_it, reset),
         cmocka_unit_test_setup(an_end_with_nothing_before_it_comes_in_a_pause_too, reset),
+        cmocka_unit_test_setup(a_single_byte_of_utf16_does_not_keep_the_end_waiting, reset),
         cmocka_unit_test_setup(what_was_held_back_is_given_in_the_encoding_of_the_moment, reset),
         cmocka_unit_test_setup(a_pause_right_after_resume_goes_on_holding_back, reset),
         cmocka_unit_test_setup(what_is_held_back_is_lost_with_its_socket, reset),

@@ -933,6 +933,69 @@ options_can_be_set_at_any_time(void **state)
     assert_int_equal(idle_seconds, 1);
 }
 
+/* What is asked for before there is a connection holds when there is one. */
+
+static int
+option_of(const tr_socket *socket, int level, int name)
+{
+    int value = -1;
+    socklen_t size = sizeof(value);
+    assert_int_equal(getsockopt(socket->fd, level, name, &value, &size), 0);
+    return value;
+}
+
+static void
+expect_delay(tr_socket *socket, uint64_t delay_ms, int seconds)
+{
+    assert_int_equal(tr_socket_set_keep_alive(socket, true, delay_ms), TR_OK);
+    assert_int_not_equal(option_of(socket, SOL_SOCKET, SO_KEEPALIVE), 0);
+    assert_int_equal(option_of(socket, IPPROTO_TCP, TCP_KEEPIDLE), seconds);
+}
+
+static void
+finds_what_was_asked_for(struct endpoint *self, const char *event)
+{
+    if (!is(event, "connect"))
+        return;
+    assert_int_equal(option_of(self->socket, IPPROTO_TCP, TCP_NODELAY), 0);
+    assert_int_not_equal(option_of(self->socket, SOL_SOCKET, SO_KEEPALIVE), 0);
+    assert_int_equal(option_of(self->socket, IPPROTO_TCP, TCP_KEEPIDLE), 5);
+    expect_delay(self->socket, 1001, 2);
+    expect_delay(self->socket, 0, 2); /* as it was */
+    expect_delay(self->socket, 32767000, 32767);
+    assert_int_equal(tr_socket_set_keep_alive(self->socket, true, 32767001), TR_EBADLIMIT);
+    assert_int_equal(tr_socket_set_keep_alive(self->socket, false, 0), TR_OK);
+    assert_int_equal(option_of(self->socket, SOL_SOCKET, SO_KEEPALIVE), 0);
+    assert_int_equal(tr_socket_set_no_delay(self->socket, true), TR_OK);
+    assert_int_not_equal(option_of(self->socket, IPPROTO_TCP, TCP_NODELAY), 0);
+    tr_socket_destroy(self->socket, TR_OK);
+    assert_true(tr_socket_pending(self->socket)); /* as in Node */
+    assert_int_equal(tr_socket_set_keep_alive(self->socket, true, 0), TR_EDESTROYED);
+    assert_int_equal(tr_socket_set_no_delay(self->socket, true), TR_EDESTROYED);
+}
+
+static void
+play_asked_before(void)
+{
+    client.hook = finds_what_was_asked_for;
+    stage_serve((struct tr_server_options){0});
+    stage_connect_as(&client, (struct tr_socket_options){.timeout_ms = INT32_MAX}, (struct tr_connect_options){0});
+    assert_int_equal(tr_socket_set_no_delay(client.socket, true), TR_OK);
+    assert_int_equal(tr_socket_set_no_delay(client.socket, false), TR_OK);
+    assert_int_equal(tr_socket_set_keep_alive(client.socket, true, 4001), TR_OK); /* rounded up */
+    assert_int_equal(tr_socket_set_timeout(client.socket, INT32_MAX), TR_OK);
+    assert_int_equal(tr_socket_set_timeout(client.socket, (uint64_t)INT32_MAX + 1), TR_EBADLIMIT);
+    end_when_both_are_closed();
+}
+
+static void
+what_is_asked_for_before_connect_holds_then(void **state)
+{
+    (void)state;
+    stage_play(1, play_asked_before);
+    assert_string_equal(client.log, "connect ready close");
+}
+
 /* Misuse. */
 
 static void
@@ -1157,6 +1220,7 @@ main(void)
         cmocka_unit_test_setup(the_timeout_option_covers_connecting, reset),
         cmocka_unit_test_setup(both_addresses_are_known_while_connected, reset),
         cmocka_unit_test_setup(options_can_be_set_at_any_time, reset),
+        cmocka_unit_test_setup(what_is_asked_for_before_connect_holds_then, reset),
         cmocka_unit_test_setup(wrong_arguments_are_refused_by_name, reset),
         cmocka_unit_test_setup(nothing_harms_in_the_close_callback, reset),
         cmocka_unit_test_setup(a_socket_may_be_destroyed_in_any_event_and_closes_once, reset),

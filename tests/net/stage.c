@@ -141,6 +141,7 @@ on_error(tr_socket *socket, const struct tr_error *error)
 {
     struct endpoint *endpoint = tr_socket_data(socket);
     endpoint->error = error->status;
+    endpoint->system = error->system;
     endpoint->call = error->call;
     endpoint->code = error->code;
     note(endpoint, "%s", error->code);

@@ -25,6 +25,7 @@ struct endpoint {
     uint64_t sum; /* of all bytes received, weighted with their place */
     bool closed;
     tr_status error; /* of the last error or lookup event */
+    int system;
     const char *call;
     const char *code;
     tr_slice last; /* what the data event brings, valid in its hook */

@@ -413,6 +413,9 @@ a_limit_that_cannot_be_counted_is_the_largest_number(void **state)
     tr_decoder_push(&decoder, "\xc3", 1, out);
     assert_int_equal(tr_decoder_limit(&decoder, 10), 33);
     assert_true(tr_decoder_limit(&decoder, SIZE_MAX) == SIZE_MAX);
+    tr_decoder_init(&decoder, TR_ENCODING_HEX);
+    assert_true(tr_decoder_limit(&decoder, SIZE_MAX / 2) == SIZE_MAX - 1);
+    assert_true(tr_decoder_limit(&decoder, SIZE_MAX / 2 + 1) == SIZE_MAX);
 }
 
 /* Writing. */

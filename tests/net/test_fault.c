@@ -3,6 +3,7 @@
  */
 #include "fault.h"
 #include "helpers.h"
+#include "socket_internal.h"
 #include "stage.h"
 
 #include <errno.h>
@@ -137,6 +138,21 @@ a_lost_descriptor_fails_the_stream_before_its_bytes(void **state)
 
 /* Writing: a first piece at once, a second when the first has gone, both with a word when they have. */
 
+static bool
+was_met_twice(void)
+{
+    return fault_met(row->call) == 2;
+}
+
+/* The descriptor is writable all the time. */
+static void
+look_whether_quiet(void *argument)
+{
+    (void)argument;
+    if (client.socket != NULL && tri_retry_is_due(client.socket))
+        assert_int_equal(client.socket->polled & UV_WRITABLE, 0);
+}
+
 static void
 play_writing(void)
 {
@@ -152,6 +168,8 @@ play_writing(void)
         tr_socket_write_then(client.socket, tr_slice_constant("two", 3), note_written, "2");
     if (row->call == FAULT_WRITEV)
         tr_socket_uncork(client.socket);
+    if (row->times == 2)
+        stage_when(was_met_twice, look_whether_quiet, NULL);
     tr_socket_end(client.socket);
     stage_read(&peer); /* to the end, then it closes */
     end_when_done();

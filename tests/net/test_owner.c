@@ -6,6 +6,8 @@
  * credit take place inside the event.
  */
 #include "helpers.h"
+#include "slab.h"
+#include "socket_internal.h"
 #include "stage.h"
 
 #include <setjmp.h>
@@ -933,6 +935,132 @@ a_timeout_that_waits_for_credit_can_still_be_switched_off(void **state)
     assert_int_equal(timer.timeouts, 0);
 }
 
+/* Owners that do not answer, and what the director does with their sockets in the end. */
+
+static void
+does_not_answer(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self;
+    (void)state;
+    (void)message;
+}
+
+static const struct tr_behavior deaf = {.name = "deaf", .receive = does_not_answer};
+static struct endpoint still;
+
+static void
+adopt_for_the_deaf(struct tr_socket_options options, uint32_t credit)
+{
+    memset(&still, 0, sizeof(still));
+    options.owner = (struct tr_owner){.actor = spawn_on(0, &deaf, NULL), .credit = credit};
+    options.events = &endpoint_events;
+    options.data = &still;
+    still.socket = adopt_one_of_a_pair(&options);
+}
+
+static void
+take_from_the_deaf(void *argument)
+{
+    (void)argument;
+    assert_int_equal(tr_socket_set_owner(still.socket, NULL), TR_OK);
+    stage_end_when_closed(&(struct endpoint *){&still}, 1);
+}
+
+static bool
+has_read(void)
+{
+    return tr_socket_bytes_read(still.socket) > 0;
+}
+
+static void
+look_at_still_socket(void *argument)
+{
+    assert_int_equal(tr_socket_bytes_read(still.socket), TRI_READ_BYTES);
+    assert_int_equal(still.socket->polled, 0); /* else the loop would turn and turn */
+    take_from_the_deaf(argument);
+    close(far_end);
+}
+
+static void
+give_credit_of_a_stranger(void *argument)
+{
+    (void)argument;
+    assert_int_equal(tr_remote_credit(director, tr_socket_ref(still.socket), 1), TR_OK);
+    stage_settled(look_at_still_socket, NULL);
+}
+
+static void
+still_script(void)
+{
+    adopt_for_the_deaf((struct tr_socket_options){0}, 1);
+    assert_true(tests_peer_send(far_end, pattern(100000).data, 100000));
+    stage_settled_when(has_read, give_credit_of_a_stranger, NULL);
+}
+
+static void
+without_credit_nothing_is_read_nor_polled_and_only_the_owners_counts(void **state)
+{
+    (void)state;
+    stage_play(1, still_script);
+    assert_string_equal(still.log, "data end close");
+    assert_int_equal(still.bytes, 100000 - TRI_READ_BYTES);
+}
+
+static bool
+timeout_is_due(void)
+{
+    return (still.socket->due & TRI_STEP(TIMEOUT)) != 0;
+}
+
+static void
+destroy_still_socket(void *argument)
+{
+    tr_socket_destroy(still.socket, TR_OK);
+    take_from_the_deaf(argument);
+}
+
+static void
+due_timeout_script(void)
+{
+    adopt_for_the_deaf((struct tr_socket_options){.timeout_ms = 20}, 1);
+    assert_true(tests_peer_send(far_end, "x", 1));
+    close(far_end);
+    stage_when(timeout_is_due, destroy_still_socket, NULL);
+}
+
+static void
+a_timeout_that_was_due_is_not_told_of_a_socket_that_is_destroyed(void **state)
+{
+    (void)state;
+    stage_play(1, due_timeout_script);
+    assert_string_equal(still.log, "close");
+}
+
+/* What is no event. */
+
+static void
+only_an_event_is_taken_for_one(void **state)
+{
+    (void)state;
+    enum tr_event event;
+    for (uint32_t i = 0; i < TR_EVENTS; i++) {
+        tr_message is_one = tr_message_signal(TR_TAG_SOCKET_EVENT + i);
+        assert_true(tr_event_of(&is_one, &event));
+        assert_int_equal(event, i);
+    }
+    tr_message before = tr_message_signal(TR_TAG_SOCKET_EVENT - 1);
+    tr_message after = tr_message_signal(TR_TAG_SOCKET_EVENT + TR_EVENTS);
+    assert_false(tr_event_of(&before, &event));
+    assert_false(tr_event_of(&after, &event));
+
+    tr_message pointer = tr_message_pointer(1, malloc(1), 1, free);
+    assert_int_equal(tr_event_take_fd(&pointer), -1);
+    assert_non_null(tr_message_data(&pointer));
+    assert_int_equal(tr_event_take_fd(&before), -1);
+    assert_int_equal(tr_event_take_fd(NULL), -1);
+    tr_message_drop(&pointer);
+}
+
 /* A socket's actor as the owner of another one: its message callback gets the events. */
 
 static struct endpoint front;
@@ -1429,6 +1557,9 @@ main(void)
         cmocka_unit_test(descriptors_of_one_message_come_together_and_their_bytes_wait),
         cmocka_unit_test(sockets_of_owners_that_die_are_destroyed),
         cmocka_unit_test(a_timeout_that_waits_for_credit_can_still_be_switched_off),
+        cmocka_unit_test(without_credit_nothing_is_read_nor_polled_and_only_the_owners_counts),
+        cmocka_unit_test(a_timeout_that_was_due_is_not_told_of_a_socket_that_is_destroyed),
+        cmocka_unit_test(only_an_event_is_taken_for_one),
         cmocka_unit_test(a_socket_can_own_another_one),
         cmocka_unit_test(a_socket_goes_from_owner_to_owner_without_losing_a_byte),
         cmocka_unit_test(a_socket_that_stands_still_goes_on_when_it_is_taken_from_its_owner),

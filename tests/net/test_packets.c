@@ -463,6 +463,7 @@ static const struct row all_rows[] = {
     ROW(head_and_too_much, "h", .segments = 1),
     ROW(much_and_file, "Bf", .kind = NARROW),
     ROW(head_and_file, "hf", .kind = NARROW),
+    ROW(head, "h", .kind = OF_USERS_CORK),
     ROW(head_and_file, "hf", .kind = OF_USERS_CORK),
     ROW(corked_head_and_file, "hf", .kind = OF_USERS_CORK),
     ROW(head, "h", .kind = OF_UNIX),

@@ -162,6 +162,37 @@ what_the_peer_takes_is_progress_and_nothing_else_is(void **state)
     }
 }
 
+/* TCP tells when it last heard of the peer, so the time of a movement is right whenever it is looked at. */
+
+#define LATE_MS 60u
+#define TICKS_MS 20u /* of the kernel's clock and of ours */
+
+static bool
+has_gone(void *argument)
+{
+    int left = 0;
+    return ioctl(*(const int *)argument, SIOCOUTQ, &left) == 0 && left == 0;
+}
+
+static void
+what_the_peer_took_was_taken_when_tcp_heard_of_it(void **state)
+{
+    (void)state;
+    int fds[2];
+    char bytes[1000] = {0};
+    stage_pair(AF_INET, fds);
+    struct tri_progress progress = {0};
+    uint64_t moved = 0;
+    assert_int_equal(send(fds[0], bytes, sizeof(bytes), MSG_DONTWAIT), sizeof(bytes));
+    assert_true(tests_wait_until(has_gone, &fds[0], TESTS_LIMIT_MS));
+    uint64_t acknowledged_ms = now_ms();
+    tests_let_pass(LATE_MS * NS_PER_MS);
+    assert_true(has_moved(&progress, fds[0], &moved));
+    assert_in_range(moved, 1, acknowledged_ms + TICKS_MS);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static void
 the_first_look_at_a_unix_socket_after_a_movement_gives_it_the_time_again(void **state)
 {
@@ -195,6 +226,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_timeout_waits_while_the_peer_takes_what_the_kernel_holds),
         cmocka_unit_test(what_the_peer_takes_is_progress_and_nothing_else_is),
+        cmocka_unit_test(what_the_peer_took_was_taken_when_tcp_heard_of_it),
         cmocka_unit_test(the_first_look_at_a_unix_socket_after_a_movement_gives_it_the_time_again),
         cmocka_unit_test(what_is_no_connection_makes_no_progress),
     };

@@ -3,6 +3,7 @@
  * deadline is killed without a word.
  */
 #include "helpers.h"
+#include "socket_internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -139,6 +140,43 @@ what_has_not_gone_by_the_deadline_is_lost_without_an_event(void **state)
     free(reader.bytes);
 }
 
+/* What the peer has sent and we have not read would make closing a reset, which drops what the kernel has not sent: all
+ * that the peer's kernel has no room for. */
+
+#define FOR_THE_KERNEL 180000u
+
+static void
+writes_and_reads_nothing(tr_socket *socket)
+{
+    int room = 1 << 20;
+    assert_int_equal(setsockopt(socket->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
+    assert_int_equal(tr_socket_write(socket, big, FOR_THE_KERNEL), TR_OK);
+    __atomic_store_n(&seen.begun, 1, __ATOMIC_SEQ_CST);
+}
+
+static void
+the_peer_of_a_socket_that_has_not_read_all_gets_what_was_written_and_an_end(void **state)
+{
+    static const struct tr_socket_events events = {.close = on_close};
+    struct tr_server_options server = {
+        .connection = writes_and_reads_nothing, .socket = {.events = &events}, .pause_on_connect = true};
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    struct tr_address bound;
+    char *heard = malloc(FOR_THE_KERNEL + 1);
+    (void)state;
+    memset(&seen, 0, sizeof(seen));
+    assert_int_equal(tr_runtime_start(&(struct tr_runtime_options){.workers = 1}, &runtime), TR_OK);
+    assert_int_equal(tr_runtime_listen(runtime, &server, &listen, NULL, &bound), TR_OK);
+    int fd = tests_peer_connect(bound.port);
+    assert_true(tests_wait_until(has_begun, NULL, TESTS_LIMIT_MS));
+    assert_true(tests_peer_send(fd, "not read", 8));
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
+    assert_int_equal(tests_peer_receive(fd, heard, FOR_THE_KERNEL + 1), FOR_THE_KERNEL);
+    assert_int_equal(seen.closed, 1);
+    close(fd);
+    free(heard);
+}
+
 /* Not connected. */
 
 static void
@@ -174,6 +212,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_waits_is_sent_then_our_side_ends_and_the_socket_closes),
+        cmocka_unit_test(the_peer_of_a_socket_that_has_not_read_all_gets_what_was_written_and_an_end),
         cmocka_unit_test(what_has_not_gone_by_the_deadline_is_lost_without_an_event),
         cmocka_unit_test(a_socket_that_connects_is_closed_at_once_without_an_error),
     };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <troupe/core/buffer_holds.h>
 
 #include "slab.h"
 
@@ -83,6 +84,23 @@ keep_some(struct tri_slabs *slabs, size_t n)
     tr_slice_hold(slice);
     tri_slabs_take_back(slabs, slice);
     return slice;
+}
+
+/* A part of a read that has to wait somewhere is copied if it is less than half of it. */
+static void
+a_small_part_of_a_read_that_waits_does_not_keep_the_read(void **state)
+{
+    (void)state;
+    struct tri_slabs slabs = {0};
+    tr_slice read = read_some(&slabs, 1000), few, many;
+    assert_int_equal(tri_slice_keep(tr_slice_part(read, 0, 499), &few), TR_OK);
+    assert_ptr_not_equal(few.buffer, read.buffer);
+    assert_int_equal(tri_slice_keep(tr_slice_part(read, 0, 500), &many), TR_OK);
+    assert_ptr_equal(many.buffer, read.buffer);
+    tr_slice_release(few);
+    tr_slice_release(many);
+    tri_slabs_take_back(&slabs, read);
+    tri_slabs_fini(&slabs);
 }
 
 /* What is passed by uses nothing up, whatever else is held. */
@@ -235,6 +253,7 @@ main(void)
         cmocka_unit_test(what_nobody_holds_is_offered_again),
         cmocka_unit_test(what_is_held_stays_and_the_next_read_comes_behind_it),
         cmocka_unit_test(a_slab_that_is_let_go_is_read_into_again),
+        cmocka_unit_test(a_small_part_of_a_read_that_waits_does_not_keep_the_read),
         cmocka_unit_test(reads_that_nobody_keeps_use_nothing_up_beside_one_that_is_held),
         cmocka_unit_test(few_bytes_that_are_held_lie_side_by_side),
         cmocka_unit_test(memory_stays_within_twice_what_is_held_and_the_slabs),

@@ -2,6 +2,7 @@
 #include "socket_internal.h"
 #include "stage.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <setjmp.h>
@@ -267,6 +268,7 @@ destroying_with_an_error_tells_it_before_close(void **state)
     stage_play(1, play_destroy_with_error);
     assert_string_equal(accepted[0].log, "accepted data:hello EIO close!");
     assert_string_equal(accepted[0].call, "destroy");
+    assert_int_equal(accepted[0].system, 0); /* the system has said nothing */
     assert_string_equal(client.log, "connect ready end close");
 }
 
@@ -330,6 +332,7 @@ a_reset_by_the_peer_is_an_error(void **state)
     stage_play(1, play_reset);
     assert_string_equal(accepted[0].log, "accepted data:x ECONNRESET close!");
     assert_string_equal(accepted[0].call, "read");
+    assert_int_equal(accepted[0].system, ECONNRESET);
 }
 
 /* Writing. */

@@ -242,6 +242,53 @@ two_hundred_descriptors_arrive_each_once(void **state)
     assert_int_equal(receiver.bytes, MANY);
 }
 
+/* A duplicate that waits is not for a program that somebody executes meanwhile. */
+static void
+play_duplicate(void)
+{
+    open_raw(AF_UNIX);
+    int copy = dup(STDERR_FILENO); /* the lowest number that is free: the next to be given */
+    close(copy);
+    tr_socket_cork(sender.socket);
+    assert_true(write_fd("x", STDERR_FILENO, "fd") >= TR_OK);
+    assert_int_equal(fcntl(copy, F_GETFD), FD_CLOEXEC);
+    tr_socket_end(sender.socket);
+    assert_int_equal(fcntl(copy, F_GETFD), -1);
+    stage_read(&peer);
+    end_when_sender_is_done();
+}
+
+static void
+the_duplicate_that_waits_is_closed_on_exec_and_when_it_has_gone(void **state)
+{
+    (void)state;
+    stage_play(1, play_duplicate);
+    assert_string_equal(sender.log, "fd:OK end close");
+}
+
+/* Each is a system call of its own; after some of them other sockets have their turn. */
+static void
+play_many_in_turns(void)
+{
+    open_raw(AF_UNIX);
+    tr_socket_cork(sender.socket);
+    write_many();
+    assert_int_equal(tr_socket_uncork(sender.socket), TR_QUEUED);
+    assert_in_range(tr_socket_buffered(sender.socket), MANY / 2, MANY - 1);
+    tr_socket_end(sender.socket);
+    stage_read(&peer);
+    end_when_sender_is_done();
+}
+
+static void
+many_descriptors_go_in_several_turns_of_the_loop(void **state)
+{
+    (void)state;
+    stage_play(1, play_many_in_turns);
+    assert_int_equal(told_ok, MANY);
+    assert_int_equal(peer.bytes, MANY);
+}
+
 /* Behind more bytes than the kernel takes: the descriptor and its bytes leave piece by piece. */
 static void
 play_big_slices(void)
@@ -607,6 +654,8 @@ main(void)
         cmocka_unit_test_setup(what_arrives_is_the_same_open_file_and_nobody_keeps_another, reset),
         cmocka_unit_test_setup(recvmsg_gets_a_descriptor_with_the_first_of_its_bytes, reset),
         cmocka_unit_test_setup(two_hundred_descriptors_arrive_each_once, reset),
+        cmocka_unit_test_setup(the_duplicate_that_waits_is_closed_on_exec_and_when_it_has_gone, reset),
+        cmocka_unit_test_setup(many_descriptors_go_in_several_turns_of_the_loop, reset),
         cmocka_unit_test_setup(a_descriptor_goes_once_though_its_bytes_go_in_pieces, reset),
         cmocka_unit_test_setup(descriptors_that_come_in_a_pause_keep_their_place, reset),
         cmocka_unit_test_setup(descriptors_that_wait_are_closed_with_their_socket, reset),

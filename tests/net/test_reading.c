@@ -631,8 +631,8 @@ a_reset_is_noticed_in_a_pause_however_much_waits(void **state)
 
 /* An end is data's: it waits for what came before it. */
 
-/* Its end was noticed, and nothing more is looked for; but one that stands behind bytes for which the kernel has no room
- * has not come yet. */
+/* Its end was noticed, and nothing more is looked for; but one that stands behind bytes for which the kernel has no
+ * room has not come yet. */
 static void
 resume_in_the_quiet(void *argument)
 {

@@ -9,9 +9,9 @@
  * neither an assignment nor an end costs an atomic read-modify-write, and the number never falls below the truth.
  *
  * When is the last connection over? The server sets `closing`, then reads all ends[w].ended; a worker raises ended,
- * then reads `closing`. Between the two steps both have a full fence (D1, D2), so at least one sees what the other
- * wrote: either the server finds all ended, or the worker finds `closing` and sends a message, on which the server
- * looks again. A message too many does no harm, and one that cannot be sent for lack of memory is owed: the memory of
+ * then reads `closing`. Between the two steps both have a full fence (D1, D2 in deal.h), so at least one sees what the
+ * other wrote: either the server finds all ended, or the worker finds `closing` and sends a message, on which the
+ * server looks again. A message too many does no harm, and one that cannot be sent for lack of memory is owed: the memory of
  * what it is about, a worker's part in the deal or a connection's share, is kept until it has been sent.
  *
  * Where addresses are limited a connection has a share of its own, which remembers the place that it takes and tells
@@ -167,11 +167,7 @@ static void
 count_ended(struct tri_deal *deal, struct tri_worker *worker)
 {
     struct tri_deal_ends *ends = &deal->ends[worker->index];
-    TRI_RELEASE(&ends->ended);
-    ck_pr_fence_release(); /* E1: the connection's last event is over; pairs with E2 in tri_server_is_drained() */
-    ck_pr_store_64(&ends->ended, ends->ended + 1);
-    ck_pr_fence_memory(); /* D1: ended before closing; pairs with D2 in server.c */
-    if (TRI_UNLIKELY(ck_pr_load_uint(&deal->closing) != 0))
+    if (TRI_UNLIKELY(tri_deal_count_ended(deal, ends)))
         tell_server(deal, worker, TRI_DEAL_SAYS_ENDED);
 }
 

@@ -11,8 +11,10 @@
 #include "address_limits.h"
 #include "worker_net.h"
 
+#include <ck_pr.h>
 #include <stdalign.h>
 #include <troupe/actors/host.h>
+#include <troupe/core/order.h>
 #include <troupe/net/server.h>
 
 /* How many connections a worker has seen the end of. It alone writes, the server reads. */
@@ -47,6 +49,29 @@ struct tri_deal {
     unsigned closing;                       /* the server waits for the last connection: it wants to be told of ends */
     struct tri_deal_ends ends[];            /* one for each worker */
 };
+
+/*
+ * The two halves of the last connection's end (deal.c): each writes first and looks second, with a full fence between.
+ */
+
+/* A worker has seen an end. true: the server waits for it. */
+static inline bool
+tri_deal_count_ended(const struct tri_deal *deal, struct tri_deal_ends *ends)
+{
+    TRI_RELEASE(&ends->ended);
+    ck_pr_fence_release(); /* E1: the connection's last event is over; pairs with E2 in tri_server_is_drained() */
+    ck_pr_store_64(&ends->ended, ends->ended + 1);
+    ck_pr_fence_memory(); /* D1: ended before closing; pairs with D2 */
+    return ck_pr_load_uint(&deal->closing) != 0;
+}
+
+/* The server waits, and looks at all `ended` next. */
+static inline void
+tri_deal_await_ends(struct tri_deal *deal)
+{
+    ck_pr_store_uint(&deal->closing, 1);
+    ck_pr_fence_memory(); /* D2: closing before ended; pairs with D1 */
+}
 
 struct tri_share {
     struct tri_deal *deal;

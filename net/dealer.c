@@ -37,7 +37,7 @@ tri_server_is_drained(const tr_server *server)
         struct tri_deal_ends *ends = &server->deal->ends[worker];
         if (ck_pr_load_64(&ends->ended) != server->dealt[worker])
             return false;
-        ck_pr_fence_acquire(); /* E2: what it did came before; pairs with E1 in deal.c */
+        ck_pr_fence_acquire(); /* E2: what it did came before; pairs with E1 in deal.h */
         TRI_ACQUIRE(&ends->ended);
     }
     return true;

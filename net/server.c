@@ -180,8 +180,7 @@ check_drained(tr_server *server)
 {
     if ((server->flags & TRI_SERVER_CLOSING) == 0)
         return;
-    ck_pr_store_uint(&server->deal->closing, 1);
-    ck_pr_fence_memory(); /* D2: closing before ended; pairs with D1 in deal.c */
+    tri_deal_await_ends(server->deal);
     if (!tri_server_is_drained(server))
         return;
     server->flags &= ~(uint32_t)TRI_SERVER_CLOSING;

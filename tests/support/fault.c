@@ -21,6 +21,7 @@ static struct plan {
     unsigned seen, met;
     unsigned first, last; /* which calls fail; 0: none */
     int error, flags;
+    void (*hook)(void); /* NULL: the call fails */
 } plans[FAULT_CALLS];
 
 static _Thread_local bool spared;
@@ -34,6 +35,7 @@ fault_plan(enum fault_call call, unsigned nth, unsigned times, int error)
     __atomic_store_n(&plan->met, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&plan->error, error, __ATOMIC_SEQ_CST);
     __atomic_store_n(&plan->flags, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&plan->hook, NULL, __ATOMIC_SEQ_CST);
     __atomic_store_n(&plan->last, times > ~0u - nth ? ~0u : nth + times - 1, __ATOMIC_SEQ_CST);
     __atomic_store_n(&plan->first, nth, __ATOMIC_SEQ_CST);
 }
@@ -43,6 +45,16 @@ fault_plan_flags(unsigned nth, int flags)
 {
     fault_plan(FAULT_RECVMSG, nth, 1, 0);
     __atomic_store_n(&plans[FAULT_RECVMSG].flags, flags, __ATOMIC_SEQ_CST);
+}
+
+void
+fault_plan_hook(enum fault_call call, unsigned nth, void (*hook)(void))
+{
+    struct plan *plan = &plans[call];
+    fault_plan(call, ~0u, 1, 0);
+    __atomic_store_n(&plan->hook, hook, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&plan->last, nth, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&plan->first, nth, __ATOMIC_SEQ_CST);
 }
 
 void
@@ -82,7 +94,10 @@ is_meant(enum fault_call call)
     if (now < first || now > __atomic_load_n(&plan->last, __ATOMIC_SEQ_CST))
         return false;
     __atomic_add_fetch(&plan->met, 1, __ATOMIC_SEQ_CST);
-    return true;
+    void (*hook)(void) = __atomic_load_n(&plan->hook, __ATOMIC_SEQ_CST);
+    if (hook != NULL)
+        hook();
+    return hook == NULL;
 }
 
 static bool
@@ -123,6 +138,8 @@ WRAP(int, getpeername, FAULT_GETPEERNAME, (int fd, struct sockaddr *address, soc
 WRAP(int, fstat, FAULT_FSTAT, (int fd, struct stat *status), (fd, status))
 WRAP(int, shutdown, FAULT_SHUTDOWN, (int fd, int how), (fd, how))
 #if defined(__linux__)
+WRAP(int, renameat2, FAULT_RENAME, (int from, const char *old, int to, const char *new, unsigned flags),
+     (from, old, to, new, flags))
 WRAP(int, epoll_ctl, FAULT_EPOLL_CTL, (int epoll, int operation, int fd, struct epoll_event *event),
      (epoll, operation, fd, event))
 #endif

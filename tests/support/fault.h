@@ -32,6 +32,7 @@ enum fault_call {
     FAULT_FCNTL,
     FAULT_FSTAT,
     FAULT_SHUTDOWN,
+    FAULT_RENAME,    /* renameat2 */
     FAULT_EPOLL_CTL, /* the library's own; libuv's are not led through here */
     FAULT_CALLS,
 };
@@ -42,6 +43,10 @@ void fault_plan(enum fault_call call, unsigned nth, unsigned times, int error);
 
 /* Of recvmsg: these flags are added to what the nth one answers, and what came as control data is lost. */
 void fault_plan_flags(unsigned nth, int flags);
+
+/* The nth call of this kind does not fail, but hook() is called before, on the thread that makes the call: what happens
+ * between two looks at one thing. The calls that it makes are seen, too. */
+void fault_plan_hook(enum fault_call call, unsigned nth, void (*hook)(void));
 
 /* Forgets every plan. */
 void fault_clear(void);

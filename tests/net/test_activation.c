@@ -276,6 +276,9 @@ a_descriptor_is_found_by_its_name(void **state)
     assert_string_equal(run(&handing), "4");
     handing.argument = "web";
     assert_string_equal(run(&handing), "3");
+    handing.names = "web:web";
+    assert_string_equal(run(&handing), "3"); /* the first of that name */
+    handing.names = "web:admin";
     handing.argument = "adm";
     assert_string_equal(run(&handing), "ENOENT");
     handing.argument = "";

@@ -93,6 +93,19 @@ counts_are_those_of_a_plain_array(void **state)
     assert_int_equal(tri_limits_count(&limits, &any), 0);
 }
 
+/* Whoever knew where an address lands could make all of his land in one place. */
+static void
+each_table_has_places_of_its_own(void **state)
+{
+    (void)state;
+    struct tri_limits tables[3] = {{0}};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tri_limits_take(&tables[i], &(struct tri_limit_key){{1, 2}}, 1), TR_OK);
+    assert_true(tables[0].seed != tables[1].seed || tables[0].seed != tables[2].seed);
+    for (int i = 0; i < 3; i++)
+        tri_limits_fini(&tables[i]);
+}
+
 /* Servers: connections say "hi" at once and stay until their peer ends. */
 
 static tr_runtime *runtime;
@@ -558,6 +571,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_told_apart_by_what_counts),
         cmocka_unit_test(counts_are_those_of_a_plain_array),
+        cmocka_unit_test(each_table_has_places_of_its_own),
         cmocka_unit_test(blocked_addresses_are_closed_before_connection),
         cmocka_unit_test(another_list_holds_for_connections_from_then_on),
         cmocka_unit_test(a_server_freezes_the_list_that_it_is_given),

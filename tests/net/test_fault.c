@@ -3,6 +3,7 @@
  */
 #include "fault.h"
 #include "helpers.h"
+#include "server_internal.h"
 #include "socket_internal.h"
 #include "stage.h"
 
@@ -17,6 +18,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <troupe/core/delay.h>
+#include <troupe/ipaddr/block_list.h>
 
 static struct endpoint client;
 static struct raw_peer peer;
@@ -199,6 +202,60 @@ writing_waits_for_what_passes_and_fails_with_what_does_not(void **state)
     CHECK(rows, play_writing);
 }
 
+/* The descriptor is writable all the while, and is left alone until it is time. */
+static uint64_t wrote_ns, took_ns;
+
+static void
+note_time_written(tr_socket *socket, void *name, tr_status status)
+{
+    took_ns = tests_now_ns() - wrote_ns;
+    note_written(socket, name, status);
+}
+
+static bool
+waits_for_memory(void)
+{
+    return took_ns != 0 || tri_retry_is_due(client.socket);
+}
+
+/* Polling would tell at once, again and again, that there is room. */
+static void
+check_that_nothing_is_polled(void *argument)
+{
+    (void)argument;
+    assert_true(took_ns != 0 || !tri_socket_is(client.socket, TRI_SOCKET_WRITING));
+    end_when_done();
+}
+
+static void
+play_lack(void)
+{
+    int fds[2];
+    stage_pair(AF_UNIX, fds);
+    stage_adopt(&client, fds[0]);
+    peer.fd = fds[1];
+    fault_plan(FAULT_WRITE, 1, 1, EAGAIN); /* so it is polled for room */
+    fault_plan(FAULT_WRITEV, 1, 1, ENOBUFS);
+    wrote_ns = tests_now_ns();
+    tr_socket_write_then(client.socket, tr_slice_constant("one", 3), note_time_written, "1");
+    tr_socket_end(client.socket);
+    stage_read(&peer);
+    stage_when(waits_for_memory, check_that_nothing_is_polled, NULL);
+}
+
+static void
+what_the_system_has_no_room_for_is_written_after_a_while_and_not_at_once(void **state)
+{
+    (void)state;
+    set_up();
+    took_ns = 0;
+    stage_play(1, play_lack);
+    assert_string_equal(client.log, "1:OK end close");
+    assert_int_equal(fault_met(FAULT_WRITEV), 1);
+    assert_true(took_ns >= UINT64_C(50) * 1000000);
+    fault_clear();
+}
+
 static void
 play_passing(void)
 {
@@ -367,6 +424,116 @@ a_connection_that_cannot_begin_is_told_and_counted(void **state)
     assert_int_equal(lost, 1);
 }
 
+/* The place that its address had taken is free again. */
+
+static void
+connects_after_error(tr_server *self, const struct tr_error *error)
+{
+    on_server_error(self, error);
+    client.hook = ends_when_ready;
+    stage_connect(&client);
+    peer.ended = true;
+    end_when_done();
+}
+
+static void
+play_lost_place(void)
+{
+    static const struct tr_server_events events = {.error = connects_after_error};
+    server_log[0] = '\0';
+    stage_serve((struct tr_server_options){.events = &events, .max_per_address = 1});
+    fault_plan(FAULT_MEMORY, 2, 1, ENOMEM); /* not that of the place, but of what remembers it */
+    close(tests_peer_connect(stage_port));
+}
+
+static void
+a_connection_that_was_lost_takes_no_place_of_its_address(void **state)
+{
+    (void)state;
+    set_up();
+    memset(accepted, 0, sizeof(accepted));
+    stage_play(1, play_lost_place);
+    fault_clear();
+    assert_string_equal(server_log, "ENOMEM");
+    assert_string_equal(accepted[0].log, "accepted end close");
+}
+
+/* A server that has run out of descriptors: its error is told once in a second, and it can be closed meanwhile. */
+
+static uint64_t before_ms;
+
+static void
+listens_again(tr_server *self, const struct tr_error *error)
+{
+    const struct tri_timers *timers = &self->net->worker->timers;
+    size_t waiting = timers->count;
+    struct tr_listen_options listen = {.host = "127.0.0.1", .port = stage_port};
+    on_server_error(self, error);
+    assert_true(self->complain_ms >= before_ms + 1000);
+    assert_true(self->listener.starved);
+    assert_int_equal(tr_server_close(self), TR_OK);
+    assert_int_equal(timers->count, waiting - 1); /* nothing waits to accept again */
+    assert_int_equal(tr_server_listen(self, &listen), TR_OK);
+    stage_connect(&client);
+    stage_end_when_closed(&(struct endpoint *){&client}, 1);
+}
+
+static void
+play_starved(void)
+{
+    static const struct tr_server_events events = {.error = listens_again};
+    server_log[0] = '\0';
+    before_ms = tri_clock_ms();
+    stage_serve((struct tr_server_options){.events = &events});
+    client.hook = ends_when_ready;
+    fault_plan(FAULT_ACCEPT, 1, 1, EMFILE);
+    close(tests_peer_connect(stage_port)); /* it is lost with the listening */
+}
+
+static void
+a_server_that_waits_for_descriptors_can_be_closed_and_listen_again(void **state)
+{
+    (void)state;
+    set_up();
+    memset(accepted, 0, sizeof(accepted));
+    stage_play(1, play_starved);
+    assert_int_equal(fault_met(FAULT_ACCEPT), 1);
+    fault_clear();
+    assert_string_equal(server_log, "EMFILE");
+    assert_string_equal(client.log, "connect ready end close");
+}
+
+/* Without memory for another block list the one before stays. */
+
+static void
+play_block_list(void)
+{
+    tr_block_list *before, *next;
+    assert_int_equal(tr_block_list_new(&before), TR_OK);
+    assert_int_equal(tr_block_list_add_text(before, "127.0.0.1"), TR_OK);
+    assert_int_equal(tr_block_list_new(&next), TR_OK);
+    assert_int_equal(tr_block_list_add_text(next, "127.0.0.2"), TR_OK);
+    tr_server *server = stage_serve((struct tr_server_options){.block_list = before});
+    tr_block_list_release(before);
+    fault_plan(FAULT_MEMORY, 1, 1, ENOMEM);
+    assert_int_equal(tr_server_set_block_list(server, next), TR_ENOMEM);
+    fault_clear();
+    tr_block_list_release(next);
+    stage_connect(&client);
+    peer.ended = true;
+    end_when_done();
+}
+
+static void
+a_block_list_for_which_there_is_no_memory_changes_nothing(void **state)
+{
+    (void)state;
+    set_up();
+    stage_play(1, play_block_list);
+    assert_string_equal(client.log, "connect ready end close");
+    assert_int_equal(accepted_count, 0);
+}
+
 static void
 ends_with_server(tr_server *self)
 {
@@ -438,32 +605,80 @@ connecting_tells_what_failed(void **state)
 }
 
 static void
+names_the_step(tr_server *self, const struct tr_error *error)
+{
+    (void)self;
+    assert_int_equal(error->status, TR_ENOBUFS);
+    assert_int_equal(error->system, ENOBUFS);
+    strncat(server_log, error->call, sizeof(server_log) - 1);
+    stage_end();
+}
+
+static void
 play_listening(void)
 {
-    struct tr_server_options options = {0};
+    static const struct tr_server_events events = {.error = names_the_step};
+    struct tr_server_options options = {.events = &events};
     tr_server *one;
     struct tr_listen_options listen = {.host = "127.0.0.1"};
+    server_log[0] = '\0';
     fault_plan(row->call, 1, row->times, row->error);
     assert_int_equal(tr_server_spawn(director, &options, &one), TR_OK);
     tr_status status = tr_server_listen(one, &listen);
     assert_int_equal(status, TR_OK); /* the rest is an event */
     assert_false(tr_server_listening(one));
+}
+
+static void
+listening_fails_with_the_name_of_the_step_and_leaves_nothing(void **state)
+{
+    static const struct row rows[] = {ROW(SOCKET, ENOBUFS, 1, "socket", ""),
+                                      ROW(SETSOCKOPT, ENOBUFS, 1, "setsockopt", ""), ROW(BIND, ENOBUFS, 1, "bind", ""),
+                                      ROW(LISTEN, ENOBUFS, 1, "listen", "")};
+    (void)state;
+    for (row = rows; row < rows + sizeof(rows) / sizeof(rows[0]); row++) {
+        set_up();
+        stage_play(1, play_listening); /* which counts descriptors */
+        assert_int_equal(fault_met(row->call), 1);
+        fault_clear();
+        assert_string_equal(server_log, row->log);
+    }
+}
+
+/* Where there is no IPv6: the system says so in one of these ways. */
+
+static bool wants_ipv6;
+
+static void
+play_without_ipv6(void)
+{
+    struct tr_server_options options = {.keep = true};
+    struct tr_listen_options listen = {.any_port = true, .ipv6_only = wants_ipv6};
+    struct tr_address address = {0};
+    tr_server *one;
+    assert_int_equal(tr_server_spawn(director, &options, &one), TR_OK);
+    fault_plan(row->call, 1, 1, row->error);
+    assert_int_equal(tr_server_listen(one, &listen), TR_OK);
+    assert_int_equal(fault_met(row->call), 1);
+    fault_clear();
+    assert_int_equal(tr_server_listening(one), !wants_ipv6);
+    tr_server_address(one, &address);
+    assert_string_equal(address.text, wants_ipv6 ? "" : "0.0.0.0");
     stage_end();
 }
 
 static void
-listening_fails_without_leaving_anything(void **state)
+without_ipv6_all_addresses_are_those_of_ipv4(void **state)
 {
-    static const enum fault_call calls[] = {FAULT_SOCKET, FAULT_SETSOCKOPT, FAULT_BIND, FAULT_LISTEN};
-    struct row one = {.times = 1, .error = ENOBUFS, .name = "listening"};
+    static const struct row rows[] = {ROW(SOCKET, EAFNOSUPPORT, 1, "", ""), ROW(BIND, EADDRNOTAVAIL, 1, "", ""),
+                                      ROW(SETSOCKOPT, EINVAL, 1, "", "")};
     (void)state;
-    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-        set_up();
-        one.call = calls[i];
-        row = &one;
-        stage_play(1, play_listening); /* which counts descriptors */
-        assert_int_equal(fault_met(calls[i]), 1);
-        fault_clear();
+    for (row = rows; row < rows + sizeof(rows) / sizeof(rows[0]); row++) {
+        for (int round = 0; round < 2; round++) {
+            wants_ipv6 = round == 1;
+            set_up();
+            stage_play(1, play_without_ipv6);
+        }
     }
 }
 
@@ -517,13 +732,18 @@ main(void)
         cmocka_unit_test(reading_goes_on_after_what_passes_and_fails_with_what_does_not),
         cmocka_unit_test(a_lost_descriptor_fails_the_stream_before_its_bytes),
         cmocka_unit_test(writing_waits_for_what_passes_and_fails_with_what_does_not),
+        cmocka_unit_test(what_the_system_has_no_room_for_is_written_after_a_while_and_not_at_once),
         cmocka_unit_test(descriptors_wait_while_too_many_are_on_their_way),
         cmocka_unit_test(a_file_goes_another_way_or_later_or_not_at_all),
         cmocka_unit_test(accepting_goes_on_or_pauses_with_a_word),
         cmocka_unit_test(a_connection_that_cannot_begin_is_told_and_counted),
+        cmocka_unit_test(a_connection_that_was_lost_takes_no_place_of_its_address),
+        cmocka_unit_test(a_server_that_waits_for_descriptors_can_be_closed_and_listen_again),
+        cmocka_unit_test(a_block_list_for_which_there_is_no_memory_changes_nothing),
         cmocka_unit_test(a_descriptor_that_listens_no_more_closes_its_server),
         cmocka_unit_test(connecting_tells_what_failed),
-        cmocka_unit_test(listening_fails_without_leaving_anything),
+        cmocka_unit_test(listening_fails_with_the_name_of_the_step_and_leaves_nothing),
+        cmocka_unit_test(without_ipv6_all_addresses_are_those_of_ipv4),
         cmocka_unit_test(a_connection_costs_no_more_calls_than_it_must),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -263,6 +263,9 @@ play_wrong_descriptors(void)
     assert_int_equal(listen_on(listener), TR_OK); /* it is as good as new */
     assert_int_equal(tr_server_listen(spawn(1), &(struct tr_listen_options){.from_fd = true, .fd = listener}),
                      TR_EEXIST);
+    assert_int_equal(tr_server_pause(servers[0], 0), TR_OK);
+    assert_int_equal(tr_server_listen(servers[1], &(struct tr_listen_options){.from_fd = true, .fd = listener}),
+                     TR_EEXIST); /* though nobody looks at it */
     stage_end();
 }
 
@@ -305,6 +308,7 @@ from_outside_a_descriptor_is_taken_on_success_only(void **state)
     listen_options.fd = clash;
     assert_int_equal(tr_runtime_listen(runtime, &options, &listen_options, NULL, NULL), TR_EADDRINUSE);
     assert_true(is_open(clash));
+    assert_false(fcntl(clash, F_GETFL) & O_NONBLOCK); /* it is as it was */
     close(clash);
     close(other);
     assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);

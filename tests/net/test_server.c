@@ -3,6 +3,7 @@
 #include "stage.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,7 +14,9 @@
 
 #include <ck_pr.h>
 #include <cmocka.h>
+#include <troupe/ipaddr/block_list.h>
 
+static const struct tr_socket_events silent; /* of connections that a play does not look at */
 static struct endpoint clients[4];
 static char server_log[1024];
 static tr_server *server;
@@ -218,6 +221,168 @@ a_server_can_listen_again_after_close(void **state)
     assert_string_equal(server_log, "listening close listening close");
 }
 
+/* A close that waits for a connection is void when the server listens again. */
+
+static void
+closes_and_listens(struct endpoint *self, const char *event)
+{
+    (void)self;
+    if (!is(event, "accepted"))
+        return;
+    assert_int_equal(tr_server_close(server), TR_OK);
+    assert_int_equal(tr_server_listen(server, &(struct tr_listen_options){.host = "127.0.0.1"}), TR_OK);
+    tr_socket_end(clients[0].socket);
+}
+
+static bool
+is_over(void)
+{
+    return accepted[0].closed && clients[0].closed;
+}
+
+static void
+end_with_a_word(void *argument)
+{
+    write_down(argument);
+    stage_end();
+}
+
+static void
+play_listen_before_close(void)
+{
+    accepted[0].hook = closes_and_listens;
+    server = stage_serve((struct tr_server_options){.events = &events});
+    stage_connect(&clients[0]);
+    stage_settled_when(is_over, end_with_a_word, "over");
+}
+
+/* The word of the last end is on its way to the server when that listens: another's message comes before it. */
+
+static void
+listens_for_server(tr_server *other, tr_message *message)
+{
+    (void)other;
+    (void)message;
+    assert_int_equal(tr_server_listen(server, &(struct tr_listen_options){.host = "127.0.0.1"}), TR_OK);
+}
+
+static tr_server *helper;
+
+static void
+closes_at_the_end(struct endpoint *self, const char *event)
+{
+    (void)self;
+    if (is(event, "accepted"))
+        tr_socket_end(clients[0].socket);
+    if (!is(event, "close"))
+        return;
+    assert_int_equal(tr_server_close(server), TR_OK);
+    assert_int_equal(tr_tell(director, tr_server_ref(helper), 1, NULL, 0), TR_OK);
+}
+
+static void
+play_listen_before_word(void)
+{
+    static const struct tr_server_events helping = {.message = listens_for_server};
+    accepted[0].hook = closes_at_the_end;
+    server = stage_serve((struct tr_server_options){.events = &events});
+    assert_int_equal(tr_server_spawn(director, &(struct tr_server_options){.events = &helping}, &helper), TR_OK);
+    stage_connect(&clients[0]);
+    stage_settled_when(is_over, end_with_a_word, "over");
+}
+
+static void
+a_server_that_listens_again_before_its_last_connection_has_ended_gives_no_close(void **state)
+{
+    stage_play(2, play_listen_before_close);
+    assert_string_equal(server_log, "listening listening over close");
+    reset(state);
+    stage_play(1, play_listen_before_word);
+    assert_string_equal(server_log, "listening listening over close");
+}
+
+/* Stopped at once. */
+
+static void
+closes_with_a_connection(tr_server *self)
+{
+    assert_int_equal(tr_server_connections(self), 1);
+    assert_false(accepted[0].closed);
+    write_down("close");
+    tr_socket_end(clients[0].socket);
+}
+
+static void
+stops_server_now(struct endpoint *self, const char *event)
+{
+    (void)self;
+    if (is(event, "accepted"))
+        assert_int_equal(tr_stop(director, tr_server_ref(server), TR_STOP_NOW), TR_OK);
+}
+
+static void
+play_stop_now(void)
+{
+    static const struct tr_server_events impatient = {.close = closes_with_a_connection};
+    accepted[0].hook = stops_server_now;
+    server = stage_serve((struct tr_server_options){.events = &impatient});
+    stage_connect(&clients[0]);
+    end_when_all_are_closed(1);
+}
+
+static void
+a_server_that_is_to_stop_now_does_not_wait_for_its_connections(void **state)
+{
+    (void)state;
+    stage_play(1, play_stop_now);
+    assert_string_equal(server_log, "close");
+    assert_string_equal(accepted[0].log, "accepted end close");
+}
+
+/* The server's side ends first, so it is the one whose port the system remembers. */
+
+static void
+ends_itself_first(struct endpoint *self, const char *event)
+{
+    if (is(event, "accepted"))
+        tr_socket_end(self->socket);
+}
+
+static void
+close_when_over(void *argument)
+{
+    (void)argument;
+    tr_server_close(server);
+}
+
+static void
+listens_there_again(const char *event)
+{
+    struct tr_listen_options listen = {.host = "127.0.0.1", .port = stage_port};
+    if (is(server_log, "listening close"))
+        assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+    else if (is(event, "listening") && !is(server_log, "listening"))
+        stage_end();
+}
+
+static void
+play_listen_there_again(void)
+{
+    server_hook = listens_there_again;
+    accepted[0].hook = ends_itself_first;
+    server = stage_serve((struct tr_server_options){.events = &events, .keep = true});
+    stage_connect(&clients[0]);
+    stage_settled_when(is_over, close_when_over, NULL);
+}
+
+static void
+a_port_can_be_listened_on_again_at_once(void **state)
+{
+    (void)state;
+    stage_play(1, play_listen_there_again);
+    assert_string_equal(server_log, "listening close listening close");
+}
+
 static tr_server *first;
 
 static void
@@ -283,6 +448,41 @@ a_name_can_be_listened_on(void **state)
 {
     (void)state;
     stage_play(1, play_names);
+    assert_string_equal(server_log, "listening close");
+}
+
+static int kept; /* has the port, so that nobody else gets it, and does not listen */
+
+static void
+checks_its_port(const char *event)
+{
+    struct tr_address address;
+    if (!is(event, "listening"))
+        return;
+    close(kept);
+    assert_int_equal(tr_server_address(server, &address), TR_OK);
+    assert_int_equal(address.port, stage_port);
+    stage_end();
+}
+
+static void
+play_name_and_port(void)
+{
+    int one = 1;
+    kept = tests_peer_refuse(&stage_port);
+    assert_int_equal(setsockopt(kept, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+    struct tr_server_options options = {.events = &events};
+    struct tr_listen_options listen = {.host = "localhost", .port = stage_port};
+    server_hook = checks_its_port;
+    assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
+    assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+}
+
+static void
+a_name_is_listened_on_with_its_port(void **state)
+{
+    (void)state;
+    stage_play(1, play_name_and_port);
     assert_string_equal(server_log, "listening close");
 }
 
@@ -372,6 +572,102 @@ without_a_host_it_listens_on_all_addresses_ipv4_too(void **state)
     assert_string_equal(server_log, "listening close");
 }
 
+static void
+play_ipv6_only(void)
+{
+    struct tr_server_options options = {.events = &events, .keep = true};
+    struct tr_listen_options listen = {.any_port = true, .ipv6_only = true};
+    struct tr_address address;
+    assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
+    assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+    if (tr_server_address(server, &address) == TR_OK) /* there is IPv6 here */
+        assert_int_equal(tests_peer_connect(address.port), -1);
+    stage_end();
+}
+
+static void
+ipv6_only_takes_no_ipv4(void **state)
+{
+    (void)state;
+    stage_play(1, play_ipv6_only);
+}
+
+static void
+play_port_and_path(void)
+{
+    struct tr_server_options options = {.events = &events, .keep = true};
+    stage_serve((struct tr_server_options){0});
+    struct tr_listen_options listen = {.host = "127.0.0.1", .port = stage_port, .path = "@not-this"};
+    assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
+    assert_int_equal(tr_server_listen(server, &listen), TR_OK);
+    assert_false(tr_server_listening(server));
+    stage_settled(end_the_play, NULL);
+}
+
+static void
+of_a_path_and_a_port_the_port_is_taken(void **state)
+{
+    (void)state;
+    stage_play(1, play_port_and_path);
+    assert_string_equal(server_log, "EADDRINUSE"); /* which is the port's */
+}
+
+/* The backlog, as the system has it: at most its own limit. */
+
+static unsigned
+backlog_of(const tr_server *self)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof(info);
+    assert_int_equal(getsockopt(self->listener.endpoint->fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+    return info.tcpi_sacked; /* of a socket that listens */
+}
+
+static unsigned
+most_that_the_system_allows(void)
+{
+    unsigned most = 0;
+    FILE *file = fopen("/proc/sys/net/core/somaxconn", "r");
+    if (file == NULL || fscanf(file, "%u", &most) != 1)
+        most = 0;
+    if (file != NULL)
+        fclose(file);
+    return most;
+}
+
+static unsigned
+shortened(unsigned backlog)
+{
+    return backlog < most_that_the_system_allows() ? backlog : most_that_the_system_allows();
+}
+
+static void
+play_backlogs(void)
+{
+    struct tr_server_options options = {.keep = true};
+    struct tr_listen_options own = {.host = "127.0.0.1", .backlog = 5};
+    tr_server *other, *third;
+    server = stage_serve((struct tr_server_options){0});
+    assert_int_equal(server->deal->options.prefix_ipv6, 64);
+    assert_int_equal(backlog_of(server), shortened(511));
+    assert_int_equal(tr_server_spawn(director, &options, &other), TR_OK);
+    assert_int_equal(tr_server_listen(other, &own), TR_OK);
+    assert_int_equal(backlog_of(other), shortened(5));
+    assert_int_equal(tr_server_spawn(director, &options, &third), TR_OK);
+    assert_int_equal(tr_server_listen(third, &(struct tr_listen_options){.server = other, .backlog = 7}), TR_OK);
+    assert_int_equal(backlog_of(other), shortened(7));
+    stage_end();
+}
+
+static void
+the_defaults_of_a_server_are_those_of_the_header(void **state)
+{
+    (void)state;
+    if (most_that_the_system_allows() == 0)
+        skip(); /* no Linux */
+    stage_play(1, play_backlogs);
+}
+
 /* Failing, more than once. */
 
 static bool closes_between;
@@ -427,13 +723,22 @@ a_server_that_is_asked_to_stop_still_tells_its_errors(void **state)
 /* Pausing. */
 
 static int waiting_peer;
+static bool resumed;
 
 static void
 resume_server(void *argument)
 {
     (void)argument;
     assert_false(peer_was_accepted());
+    resumed = true;
     assert_int_equal(tr_server_resume(server), TR_OK);
+}
+
+/* Later than all that could end a pause by now. */
+static void
+resume_when_settled(void *argument)
+{
+    stage_settled(resume_server, argument);
 }
 
 static void
@@ -453,13 +758,13 @@ play_pause(void)
 {
     accepted[0].hook = closes_peer;
     server = stage_serve((struct tr_server_options){.events = &events});
-    assert_int_equal(tr_server_pause(server, 50000), TR_OK);
+    assert_int_equal(tr_server_pause(server, pause_ms == 0 ? 1 : 50000), TR_OK);
     assert_int_equal(tr_server_pause(server, pause_ms), TR_OK); /* in place of that */
     assert_true(tr_server_listening(server));
     waiting_peer = tests_peer_connect(stage_port);
     assert_true(waiting_peer >= 0);
     if (pause_ms == 0)
-        stage_settled(resume_server, NULL);
+        stage_after(3, resume_when_settled, NULL);
 }
 
 static void
@@ -467,7 +772,9 @@ a_paused_server_lets_connections_wait_until_it_is_resumed(void **state)
 {
     (void)state;
     pause_ms = 0;
+    resumed = false;
     stage_play(1, play_pause);
+    assert_true(resumed);
     assert_int_equal(accepted_count, 1);
 }
 
@@ -548,6 +855,89 @@ a_connection_may_pause_its_server_and_is_the_last(void **state)
     stage_play(1, play_pause_in_connection);
 }
 
+/* Many wait: some are accepted, then it is the others' turn. */
+
+#define MANY 40
+
+static unsigned accepted_in_turn;
+static uv_check_t turn; /* runs when the descriptors of a turn have been looked at */
+
+static void
+end_of_turn(uv_check_t *check)
+{
+    if (accepted_in_turn == 0)
+        return;
+    assert_in_range(accepted_in_turn, 1, 16);
+    uv_close((uv_handle_t *)check, NULL);
+    stage_end();
+}
+
+static void
+count_and_destroy(tr_socket *socket)
+{
+    accepted_in_turn++;
+    tr_socket_destroy(socket, TR_OK);
+}
+
+static void
+play_storm(void)
+{
+    accepted_in_turn = 0;
+    server = stage_serve((struct tr_server_options){.connection = count_and_destroy, .socket.events = &silent});
+    for (int i = 0; i < MANY; i++)
+        close(tests_peer_connect(stage_port));
+    assert_int_equal(uv_check_init(&server->net->worker->loop, &turn), 0);
+    assert_int_equal(uv_check_start(&turn, end_of_turn), 0);
+}
+
+static void
+a_storm_of_connections_is_not_accepted_in_one_turn(void **state)
+{
+    (void)state;
+    stage_play(1, play_storm);
+}
+
+/* Data. */
+
+static const char *data_met[2];
+static unsigned data_count;
+
+static void
+look_at_data(tr_socket *socket)
+{
+    data_met[data_count++] = tr_socket_data(socket);
+    tr_socket_destroy(socket, TR_OK);
+}
+
+static bool
+both_have_data(void)
+{
+    return data_count == 2;
+}
+
+static void
+play_data(void)
+{
+    struct tr_server_options options = {.connection = look_at_data, .data = "the server's", .socket.events = &silent};
+    data_count = 0;
+    server = stage_serve(options);
+    close(tests_peer_connect(stage_port));
+    options.socket.data = "its own";
+    stage_serve(options);
+    close(tests_peer_connect(stage_port));
+    stage_when(both_have_data, end_the_play, NULL);
+}
+
+static void
+the_data_of_a_connection_is_its_own_or_the_servers(void **state)
+{
+    (void)state;
+    stage_play(1, play_data);
+    bool in_order = is(data_met[0], "the server's");
+    assert_string_equal(data_met[in_order ? 0 : 1], "the server's");
+    assert_string_equal(data_met[in_order ? 1 : 0], "its own");
+}
+
 /* Shares. */
 
 static unsigned
@@ -557,8 +947,7 @@ always_second(const struct tr_balance_view *view)
     return 1;
 }
 
-static uint32_t seen_on[2];
-static const struct tr_socket_events silent; /* connections of these tests live on another worker than the play */
+static uint32_t seen_on[3];
 
 static void
 count_and_end(tr_socket *socket)
@@ -652,9 +1041,9 @@ a_share_that_somebody_stops_or_kills_gets_a_successor_and_no_connection_is_misco
 
 /* As the runtime does when the share's init found no memory; the share that is there gets its dismissal. */
 static void
-share_is_not_born(void)
+share_is_not_born(unsigned worker)
 {
-    struct tr_spawn_failed failed = {.actor = server->shares[1], .status = TR_ENOMEM};
+    struct tr_spawn_failed failed = {.actor = server->shares[worker], .status = TR_ENOMEM};
     tr_message message = tr_message_copy(TR_TAG_SPAWN_FAILED, &failed, sizeof(failed));
     tri_send_system(server->net->worker, director, tr_server_ref(server), &message);
 }
@@ -675,7 +1064,7 @@ play_unborn_share(void)
     server_hook = ends_after_close;
     server = stage_serve((struct tr_server_options){
         .events = &events, .balance = always_second, .connection = count_and_end, .socket = {.events = &silent}});
-    share_is_not_born();
+    share_is_not_born(1);
     stage_settled(connect_three, NULL);
 }
 
@@ -687,6 +1076,44 @@ a_worker_whose_share_was_not_born_gets_no_connections(void **state)
     assert_string_equal(server_log, "listening close");
     assert_int_equal(seen_on[0], 3);
     assert_int_equal(seen_on[1], 0);
+}
+
+/* The worker that the policy names can take none: of the others the one with fewer. */
+
+static unsigned
+always_third(const struct tr_balance_view *view)
+{
+    assert_int_equal(view->loads[2], UINT32_MAX);
+    return 2;
+}
+
+static void
+connect_two(void *argument)
+{
+    (void)argument;
+    for (int i = 0; i < 2; i++)
+        close(tests_peer_connect(stage_port));
+    close_when_served(2);
+}
+
+static void
+play_third_unborn(void)
+{
+    memset(seen_on, 0, sizeof(seen_on));
+    server_hook = ends_after_close;
+    server = stage_serve((struct tr_server_options){
+        .events = &events, .balance = always_third, .connection = count_and_end, .socket = {.events = &silent}});
+    share_is_not_born(2);
+    stage_settled(connect_two, NULL);
+}
+
+static void
+a_policy_that_names_a_worker_without_a_share_means_the_next_best(void **state)
+{
+    (void)state;
+    stage_play(3, play_third_unborn);
+    assert_int_equal(seen_on[0], 1);
+    assert_int_equal(seen_on[1], 1);
 }
 
 /* Connections. */
@@ -736,6 +1163,7 @@ static uint32_t seen_loads[3];
 static unsigned
 out_of_range(const struct tr_balance_view *view)
 {
+    assert_int_equal(view->sequence, asked);
     asked++;
     memcpy(seen_loads, view->loads, sizeof(seen_loads));
     assert_int_equal(view->workers, 3);
@@ -750,10 +1178,24 @@ ends_itself(struct endpoint *self, const char *event)
         tr_socket_end(self->socket);
 }
 
+static uint64_t dealt_to[3];
+
+static void
+looks_at_dealt(struct endpoint *self, const char *event)
+{
+    (void)self;
+    if (!is(event, "close"))
+        return;
+    memset(dealt_to, 0, sizeof(dealt_to));
+    dealt_to[1] = 7;
+    assert_int_equal(tr_server_dealt(server, dealt_to, 1), 3);
+}
+
 static void
 play_own_policy(void)
 {
     asked = 0;
+    accepted[0].hook = accepted[1].hook = looks_at_dealt;
     clients[0].hook = clients[1].hook = ends_itself;
     server = stage_serve((struct tr_server_options){.balance = out_of_range});
     stage_connect(&clients[0]);
@@ -767,6 +1209,8 @@ a_policy_of_the_users_is_asked_and_nonsense_means_home(void **state)
     (void)state;
     stage_play(3, play_own_policy);
     assert_int_equal(asked, 2);
+    assert_int_equal(dealt_to[0], 2);
+    assert_int_equal(dealt_to[1], 7); /* nothing is written behind what there is room for */
     assert_int_equal(accepted_count, 2);
 }
 
@@ -930,6 +1374,11 @@ listening_from_outside_answers_what_is_wrong(void **state)
     options.socket.keep_alive_delay_ms = UINT64_MAX;
     assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, NULL), TR_EBADLIMIT);
     options.socket.keep_alive_delay_ms = 0;
+    assert_int_equal(tr_block_list_new(&options.block_list), TR_OK);
+    assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, NULL), TR_EINVAL); /* it is not frozen */
+    assert_false(tr_block_list_is_frozen(options.block_list));
+    tr_block_list_release(options.block_list);
+    options.block_list = NULL;
     assert_int_equal(tr_runtime_listen(runtime, &options, &listen, &ref, &address), TR_OK);
     listen.port = address.port;
     assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, NULL), TR_EADDRINUSE);
@@ -983,6 +1432,66 @@ a_server_keeps_the_program_alive_until_it_closes_or_goes_to_the_background(void 
         assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
         assert_int_equal(ended_closes, 1);
     }
+}
+
+/* Again and again one goes to the background and another comes out of it in one callback: one keeps it alive always. */
+
+#define CHANGES 20
+#define MOMENT_MS 5u /* who waits may look now */
+
+enum { TAG_CHANGE = 1 };
+
+static struct {
+    tr_server *servers[2];
+    unsigned changes, over;
+} relay;
+
+static void
+change_places(tr_actor *self, void *state, tr_message *message)
+{
+    tr_message next = tr_message_signal(TAG_CHANGE);
+    (void)state;
+    (void)message;
+    unsigned goes = relay.changes++ % 2;
+    if (relay.changes == CHANGES) {
+        ck_pr_store_uint(&relay.over, 1);
+        for (int i = 0; i < 2; i++)
+            tr_server_close(relay.servers[i]);
+        return;
+    }
+    tr_server_set_background(relay.servers[goes], true);
+    tests_hold(MOMENT_MS);
+    tr_server_set_background(relay.servers[1 - goes], false);
+    assert_int_equal(tr_send_after(self, tr_self(self), 1, &next, NULL), TR_OK);
+}
+
+static tr_status
+begin_relay(tr_actor *self, void *state, const void *argument)
+{
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    tr_message first_change = tr_message_signal(TAG_CHANGE);
+    (void)state;
+    (void)argument;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(tr_server_spawn(self, &(struct tr_server_options){0}, &relay.servers[i]), TR_OK);
+        assert_int_equal(tr_server_listen(relay.servers[i], &listen), TR_OK);
+    }
+    tr_server_set_background(relay.servers[1], true);
+    return tr_send_after(self, tr_self(self), 1, &first_change, NULL);
+}
+
+static void
+one_after_the_other_keeps_the_program_alive(void **state)
+{
+    (void)state;
+    static const struct tr_behavior runner = {.name = "runner", .init = begin_relay, .receive = change_places};
+    tr_runtime *runtime;
+    memset(&relay, 0, sizeof(relay));
+    assert_int_equal(tr_runtime_start(&(struct tr_runtime_options){.workers = 1}, &runtime), TR_OK);
+    assert_int_equal(tr_runtime_spawn(runtime, &runner, NULL, NULL), TR_OK);
+    assert_int_equal(tr_runtime_wait_idle(runtime), 0);
+    assert_int_equal(ck_pr_load_uint(&relay.over), 1);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
 }
 
 /* Out of descriptors. */
@@ -1249,21 +1758,31 @@ main(void)
         cmocka_unit_test_setup(closing_twice_gives_two_closes_as_in_node, reset),
         cmocka_unit_test_setup(close_comes_after_the_close_of_the_last_connection, reset),
         cmocka_unit_test_setup(a_server_can_listen_again_after_close, reset),
+        cmocka_unit_test_setup(a_server_that_listens_again_before_its_last_connection_has_ended_gives_no_close, reset),
+        cmocka_unit_test_setup(a_server_that_is_to_stop_now_does_not_wait_for_its_connections, reset),
+        cmocka_unit_test_setup(a_port_can_be_listened_on_again_at_once, reset),
         cmocka_unit_test_setup(an_address_in_use_is_an_error_without_close_and_can_be_tried_again, reset),
         cmocka_unit_test_setup(a_name_can_be_listened_on, reset),
+        cmocka_unit_test_setup(a_name_is_listened_on_with_its_port, reset),
         cmocka_unit_test_setup(closing_during_a_lookup_forgets_it, reset),
         cmocka_unit_test_setup(the_answer_of_a_forgotten_lookup_is_not_taken_for_a_later_one, reset),
         cmocka_unit_test_setup(a_name_that_nobody_knows_is_an_error_event, reset),
         cmocka_unit_test_setup(without_a_host_it_listens_on_all_addresses_ipv4_too, reset),
+        cmocka_unit_test_setup(ipv6_only_takes_no_ipv4, reset),
+        cmocka_unit_test_setup(of_a_path_and_a_port_the_port_is_taken, reset),
+        cmocka_unit_test_setup(the_defaults_of_a_server_are_those_of_the_header, reset),
         cmocka_unit_test_setup(every_failure_and_every_close_is_told_in_its_order, reset),
         cmocka_unit_test_setup(a_server_that_is_asked_to_stop_still_tells_its_errors, reset),
         cmocka_unit_test_setup(a_paused_server_lets_connections_wait_until_it_is_resumed, reset),
         cmocka_unit_test_setup(a_pause_ends_by_itself_after_its_time, reset),
         cmocka_unit_test_setup(a_pause_ends_with_the_listening, reset),
         cmocka_unit_test_setup(a_connection_may_pause_its_server_and_is_the_last, reset),
+        cmocka_unit_test_setup(a_storm_of_connections_is_not_accepted_in_one_turn, reset),
+        cmocka_unit_test_setup(the_data_of_a_connection_is_its_own_or_the_servers, reset),
         cmocka_unit_test_setup(a_share_that_somebody_stops_or_kills_gets_a_successor_and_no_connection_is_miscounted,
                                reset),
         cmocka_unit_test_setup(a_worker_whose_share_was_not_born_gets_no_connections, reset),
+        cmocka_unit_test_setup(a_policy_that_names_a_worker_without_a_share_means_the_next_best, reset),
         cmocka_unit_test_setup(connections_above_the_limit_are_closed_at_once, reset),
         cmocka_unit_test_setup(a_policy_of_the_users_is_asked_and_nonsense_means_home, reset),
         cmocka_unit_test(a_thousand_open_connections_are_split_evenly_over_two_workers),
@@ -1271,6 +1790,7 @@ main(void)
         cmocka_unit_test(killing_at_once_leaves_no_descriptor),
         cmocka_unit_test(listening_from_outside_answers_what_is_wrong),
         cmocka_unit_test(a_server_keeps_the_program_alive_until_it_closes_or_goes_to_the_background),
+        cmocka_unit_test(one_after_the_other_keeps_the_program_alive),
         cmocka_unit_test(out_of_descriptors_accepting_pauses_and_established_connections_go_on),
         cmocka_unit_test_setup(a_server_may_be_killed_in_any_of_its_events, reset),
         cmocka_unit_test_setup(a_connection_may_kill_its_server_and_lives_on, reset),

@@ -144,6 +144,49 @@ what_the_system_says_is_written_as_ipaddr_writes_it_and_read_again(void **state)
     }
 }
 
+/* Hosts, and names of unix sockets. */
+
+static void
+a_host_has_neither_spaces_nor_control_characters_and_255_bytes_at_most(void **state)
+{
+    (void)state;
+    static const char *const unsound[] = {"", " ", "a b", "a\x7f", "\037a", "a\n"};
+    char longest[257];
+    assert_false(tri_host_is_sound(NULL));
+    for (size_t i = 0; i < sizeof(unsound) / sizeof(unsound[0]); i++)
+        assert_false(tri_host_is_sound(unsound[i]));
+    assert_true(tri_host_is_sound("a~b\x80"));
+    memset(longest, 'a', sizeof(longest));
+    longest[256] = '\0';
+    assert_false(tri_host_is_sound(longest));
+    longest[255] = '\0';
+    assert_true(tri_host_is_sound(longest));
+}
+
+static void
+an_abstract_name_fills_its_room_and_a_path_leaves_a_nul(void **state)
+{
+    (void)state;
+    enum { ROOM = sizeof(((struct sockaddr_un *)0)->sun_path) };
+    struct sockaddr_un address;
+    socklen_t size;
+    char name[ROOM + 2];
+    for (unsigned kind = 0; kind < 2; kind++) { /* a path, an abstract name */
+        size_t most = kind == 0 ? ROOM - 1 : ROOM;
+        memset(name, 'x', sizeof(name));
+        name[0] = kind == 0 ? '/' : '@';
+        name[most + 1] = '\0';
+        assert_int_equal(tri_address_of_path(name, false, &address, &size), TR_ENAMETOOLONG);
+        for (unsigned cut = 0; cut < 2; cut++) {
+            assert_int_equal(tri_address_of_path(name, cut == 0, &address, &size), TR_OK);
+            assert_int_equal(size, sizeof(address));
+            assert_int_equal(address.sun_path[0], kind == 0 ? '/' : '\0');
+            assert_memory_equal(address.sun_path + 1, name + 1, most - 1);
+            name[most] = '\0';
+        }
+    }
+}
+
 /* The public ways. */
 
 static struct endpoint client;
@@ -364,6 +407,8 @@ main(void)
         cmocka_unit_test(the_network_takes_the_texts_that_ipaddr_takes_with_the_same_meaning),
         cmocka_unit_test(long_texts_are_read_to_their_end),
         cmocka_unit_test(what_the_system_says_is_written_as_ipaddr_writes_it_and_read_again),
+        cmocka_unit_test(a_host_has_neither_spaces_nor_control_characters_and_255_bytes_at_most),
+        cmocka_unit_test(an_abstract_name_fills_its_room_and_a_path_leaves_a_nul),
         cmocka_unit_test(every_public_way_takes_an_address_exactly_if_ipaddr_does),
         cmocka_unit_test(a_server_listens_on_the_whole_of_a_long_address),
         cmocka_unit_test(a_connection_that_the_peer_has_reset_has_its_address_until_it_is_closed),

@@ -531,6 +531,41 @@ a_local_port_is_bound(void **state)
 }
 
 static void
+a_local_port_is_bound_for_a_peer_of_ipv6_too(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_storage peer, local;
+    int listener = listen_there(AF_INET6, &peer), reserved = refuse(AF_INET6, &local);
+    start_with(f, &(struct tri_attempts_options){.peers = &peer, .count = 1, .local_port = port_of(&local)}, note);
+    expect_connected(f, &peer);
+    struct sockaddr_storage near = name_of(f->result.fd);
+    assert_int_equal(port_of(&near), port_of(&local));
+    close(reserved);
+    close(listener);
+}
+
+/* Our side has ended first: the system remembers the connection, and its port, for a minute. */
+static void
+a_local_port_is_not_refused_after_its_last_connection(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_storage peers[2], local = loopback(AF_INET, 0);
+    int listeners[2] = {listen_there(AF_INET, &peers[0]), listen_there(AF_INET, &peers[1])};
+    start_from(f, &local, &peers[0], 1, 0);
+    expect_connected(f, &peers[0]);
+    local = name_of(f->result.fd);
+    int accepted = tests_peer_accept(listeners[0]);
+    close(f->result.fd);
+    assert_true(tests_peer_at_end(accepted));
+    close(accepted);
+    f->calls = 0;
+    start_from(f, &local, &peers[1], 1, 0);
+    expect_connected(f, &peers[1]);
+    close(listeners[0]);
+    close(listeners[1]);
+}
+
+static void
 local_port_in_use(struct fixture *f, int family)
 {
     struct sockaddr_storage peer, local;
@@ -643,6 +678,23 @@ an_abstract_name_is_connected(void **state)
     char name[64] = "";
     int size = 1 + snprintf(name + 1, sizeof(name) - 1, "troupe-test-attempt-%ld", (long)getpid());
     int listener = listen_unix(name, (size_t)size, 8, &peer);
+    start(f, &peer, 1, 0);
+    expect_connected(f, &peer);
+    close(listener);
+}
+
+/* One that fills its room. */
+static void
+the_longest_abstract_name_is_connected(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_storage peer;
+    char name[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    memset(name, 'n', sizeof(name));
+    name[0] = '\0';
+    int used = snprintf(name + 1, sizeof(name) - 1, "troupe-test-attempt-%ld", (long)getpid());
+    name[1 + used] = '-';
+    int listener = listen_unix(name, sizeof(name), 8, &peer);
     start(f, &peer, 1, 0);
     expect_connected(f, &peer);
     close(listener);
@@ -838,6 +890,8 @@ main(void)
         TEST(a_refusal_after_the_delay_begins_the_next_at_once),
         TEST(if_all_fail_the_error_is_that_of_the_first),
         TEST(a_local_port_is_bound),
+        TEST(a_local_port_is_bound_for_a_peer_of_ipv6_too),
+        TEST(a_local_port_is_not_refused_after_its_last_connection),
         TEST(a_local_port_on_which_somebody_listens_is_in_use),
         TEST(a_local_port_on_which_somebody_listens_is_in_use_with_ipv6),
         TEST(with_a_local_address_only_its_family_is_tried),
@@ -845,6 +899,7 @@ main(void)
         TEST(a_connection_with_itself_is_a_refusal_with_ipv6),
         TEST(a_unix_socket_is_connected_later_too),
         TEST(an_abstract_name_is_connected),
+        TEST(the_longest_abstract_name_is_connected),
         TEST(a_path_where_nobody_listens_fails_later),
         TEST(a_unix_listener_with_a_full_queue_is_eagain),
         TEST(done_may_give_the_descriptor_to_the_same_loop),

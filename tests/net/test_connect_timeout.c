@@ -177,6 +177,59 @@ all_attempts_share_the_time_one_after_the_other_or_in_a_race(void **state)
     }
 }
 
+/* Without a delay of one's own the next of a race begins after 250 ms. */
+
+static int second_listener;
+static uint64_t asked_ns, took_ns;
+
+static void
+finds_silence_first(tr_socket *socket, const char *host, enum tr_family family, void *lookup_data)
+{
+    static const struct tr_address two[] = {{.family = TR_FAMILY_IPV4, .text = "127.0.0.1"},
+                                            {.family = TR_FAMILY_IPV4, .text = "127.0.0.2"}};
+    (void)host;
+    (void)family;
+    (void)lookup_data;
+    asked_ns = tests_now_ns();
+    assert_int_equal(tr_socket_looked_up(socket, NULL, two, 2), TR_OK);
+}
+
+static void
+destroys_in_ready(struct endpoint *self, const char *event)
+{
+    if (is(event, "connect"))
+        took_ns = tests_now_ns() - asked_ns;
+    if (is(event, "ready"))
+        tr_socket_destroy(self->socket, TR_OK);
+    if (is(event, "close"))
+        close(second_listener);
+    ends_silence(self, event);
+}
+
+static void
+play_default_delay(void)
+{
+    struct sockaddr_in there = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1)};
+    open_silence();
+    there.sin_port = htons(stage_port);
+    second_listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(second_listener, (struct sockaddr *)&there, sizeof(there)), 0);
+    assert_int_equal(listen(second_listener, 1), 0);
+    client.hook = destroys_in_ready;
+    stage_connect_with(&client,
+                       (struct tr_connect_options){.host = "some.where", .lookup = finds_silence_first, .race = true});
+    end_when_closed();
+}
+
+static void
+the_next_of_a_race_begins_after_250_ms_by_default(void **state)
+{
+    (void)state;
+    stage_play(1, play_default_delay);
+    assert_string_equal(client.log, "lookup:some.where:127.0.0.1 lookup:some.where:127.0.0.2 connect ready close");
+    assert_true(took_ns >= UINT64_C(250) * 1000000);
+}
+
 /* In time. */
 
 static tr_socket *watched;
@@ -327,8 +380,10 @@ static void
 play_too_long(void)
 {
     struct tr_connect_options connect = {.port = 1, .connect_timeout_ms = (uint64_t)INT32_MAX + 1};
+    struct tr_connect_options slow = {.port = 1, .race_delay_ms = (unsigned)INT32_MAX + 1};
     tr_socket *socket;
     tr_ref ref;
+    assert_int_equal(tr_connect(director, NULL, &slow, &socket), TR_EBADLIMIT);
     assert_int_equal(tr_connect(director, NULL, &connect, &socket), TR_EBADLIMIT);
     assert_int_equal(tr_remote_socket(director, NULL, NULL, &ref), TR_OK);
     assert_int_equal(tr_remote_connect(director, ref, &connect), TR_EBADLIMIT);
@@ -350,6 +405,7 @@ main(void)
         cmocka_unit_test_setup(a_peer_that_does_not_answer_in_time_is_given_up, reset),
         cmocka_unit_test_setup(a_lookup_that_does_not_answer_in_time_is_given_up, reset),
         cmocka_unit_test_setup(all_attempts_share_the_time_one_after_the_other_or_in_a_race, reset),
+        cmocka_unit_test_setup(the_next_of_a_race_begins_after_250_ms_by_default, reset),
         cmocka_unit_test_setup(a_connection_that_is_made_in_time_has_no_limit_any_more, reset),
         cmocka_unit_test_setup(the_idle_timeout_is_another_and_may_come_before, reset),
         cmocka_unit_test_setup(a_socket_that_was_given_up_may_connect_again_without_the_limit, reset),

@@ -18,8 +18,11 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <time.h>
 #include <troupe/actors/host.h>
 #include <troupe/core/status_from.h>
+#include <troupe/core/worker.h>
+#include <troupe/net/server.h>
 #include <troupe/net/socket.h>
 
 #include "../support/stage.h" /* the actors' stage, not the sockets' */
@@ -37,12 +40,14 @@ static struct {
     uv_mutex_t lock;
     uv_cond_t changed;
     bool open;
+    unsigned tickets;            /* so many may pass though it is not open */
     unsigned inside, most, slow; /* now, at most at once, ever */
     char name[16];               /* of the last thread that came */
+    char host[32];               /* for which */
 } gate;
 
 static void
-wait_at_the_gate(void)
+wait_at_the_gate(const char *host)
 {
     uv_mutex_lock(&gate.lock);
     pthread_getname_np(pthread_self(), gate.name, sizeof(gate.name));
@@ -50,8 +55,10 @@ wait_at_the_gate(void)
     gate.inside++;
     if (gate.inside > gate.most)
         gate.most = gate.inside;
-    while (!gate.open)
+    snprintf(gate.host, sizeof(gate.host), "%s", host);
+    while (!gate.open && gate.tickets == 0)
         uv_cond_wait(&gate.changed, &gate.lock);
+    gate.tickets -= gate.open ? 0 : 1;
     gate.inside--;
     uv_mutex_unlock(&gate.lock);
 }
@@ -71,10 +78,19 @@ getaddrinfo(const char *restrict host, const char *restrict service, const struc
     if (strcmp(host, "nothing") == 0)
         return 0;
     if (strncmp(host, "slow", 4) == 0) {
-        wait_at_the_gate();
+        wait_at_the_gate(host);
         host = "127.0.0.1";
     }
     return real.call(host, service, hints, out);
+}
+
+static void
+let_one_pass(void)
+{
+    uv_mutex_lock(&gate.lock);
+    gate.tickets++;
+    uv_cond_signal(&gate.changed);
+    uv_mutex_unlock(&gate.lock);
 }
 
 static void
@@ -99,6 +115,22 @@ static void
 await_inside(unsigned n)
 {
     assert_true(tests_wait_until(holds_inside, &n, TESTS_LIMIT_MS));
+}
+
+/* The clock, which stands still for a thread that wishes it. */
+
+static _Thread_local bool clock_stands;
+static unsigned looks; /* of such threads */
+
+uint64_t
+uv_hrtime(void)
+{
+    struct timespec now = {0};
+    if (clock_stands)
+        __atomic_fetch_add(&looks, 1, __ATOMIC_SEQ_CST);
+    else
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 /* The asker: an actor that writes down what it hears. */
@@ -292,6 +324,36 @@ no_more_than_the_limit_are_asked_at_once_and_the_rest_waits(void **state)
         assert_int_equal(heard[i].times, 1);
 }
 
+static bool
+came_to_the_gate(void *argument)
+{
+    uv_mutex_lock(&gate.lock);
+    bool came = gate.slow == *(unsigned *)argument;
+    uv_mutex_unlock(&gate.lock);
+    return came;
+}
+
+static void
+those_that_wait_are_asked_in_their_order(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < TRI_RESOLVER_THREADS; i++)
+        ask(f, i, "slow");
+    await_inside(TRI_RESOLVER_THREADS);
+    for (unsigned i = 0; i < 4; i++) {
+        char host[] = {'s', 'l', 'o', 'w', (char)('0' + i), '\0'};
+        ask(f, TRI_RESOLVER_THREADS + i, host);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned came = TRI_RESOLVER_THREADS + i + 1;
+        let_one_pass(); /* whose thread takes the next */
+        assert_true(tests_wait_until(came_to_the_gate, &came, TESTS_LIMIT_MS));
+        assert_int_equal(gate.host[4], '0' + (int)i);
+    }
+    set_gate(true);
+    tally_await(&answers, TRI_RESOLVER_THREADS + 4);
+}
+
 static void
 one_thread_serves_one_question_after_the_other_and_leaves_when_idle(void **state)
 {
@@ -400,6 +462,7 @@ errors_have_libuvs_numbers_and_nodes_names(void **state)
         {EAI_NONAME, UV_EAI_NONAME, TR_ENOTFOUND},    {EAI_AGAIN, UV_EAI_AGAIN, TR_EAI_AGAIN},
         {EAI_FAIL, UV_EAI_FAIL, TR_EAI_FAIL},         {EAI_FAMILY, UV_EAI_FAMILY, TR_EAI_FAMILY},
         {EAI_MEMORY, UV_EAI_MEMORY, TR_ENOMEM},       {EAI_SYSTEM, UV_EIO, TR_EIO},
+        {EAI_NODATA, UV_EAI_NODATA, TR_ENOTFOUND},    {EAI_OVERFLOW, UV_EAI_OVERFLOW, TR_EUNKNOWN},
         {EAI_SERVICE, UV_EAI_SERVICE, TR_ENOTFOUND},  {EAI_BADFLAGS, UV_EAI_BADFLAGS, TR_EUNKNOWN},
         {EAI_SOCKTYPE, UV_EAI_SOCKTYPE, TR_EUNKNOWN}, {-4711, UV_UNKNOWN, TR_EUNKNOWN},
     };
@@ -584,6 +647,236 @@ forgetting_one_runtime_spares_the_others(void **state)
     tri_resolver_hold();
 }
 
+/* Who forgets waits for a moment for threads whose answer is about to come: here for as long as it takes, since the
+ * clock stands. */
+
+struct forgetting {
+    tr_runtime *runtime;
+    unsigned abandoned, over;
+};
+
+static void
+forget(void *argument)
+{
+    struct forgetting *forgetting = argument;
+    clock_stands = true;
+    forgetting->abandoned = tri_resolver_forget(forgetting->runtime);
+    clock_stands = false;
+    __atomic_store_n(&forgetting->over, 1, __ATOMIC_SEQ_CST);
+}
+
+static bool
+waits_or_is_over(void *argument)
+{
+    struct forgetting *forgetting = argument;
+    return __atomic_load_n(&looks, __ATOMIC_SEQ_CST) >= 2 || __atomic_load_n(&forgetting->over, __ATOMIC_SEQ_CST) != 0;
+}
+
+static void
+threads_that_are_about_to_answer_are_not_abandoned(void **state)
+{
+    struct fixture *f = *state;
+    struct forgetting forgetting = {.runtime = stage_open(1)};
+    tr_ref its_asker = stage_spawn(forgetting.runtime, &asker, 0, NULL);
+    tri_lookup *lookup;
+    uv_thread_t thread;
+    looks = 0;
+    assert_int_equal(tri_resolve(forgetting.runtime, its_asker, TAG_ANSWER, 0, "slow", 0, 0, &lookup), TR_OK);
+    await_inside(1);
+    assert_int_equal(uv_thread_create(&thread, forget, &forgetting), 0);
+    assert_true(tests_wait_until(waits_or_is_over, &forgetting, TESTS_LIMIT_MS));
+    set_gate(true);
+    uv_thread_join(&thread);
+    assert_int_equal(forgetting.abandoned, 0);
+    stage_close(forgetting.runtime);
+    release_resolver(f);
+    assert_int_equal(tally_read(&answers), 0);
+    tri_resolver_hold();
+}
+
+/* Answers that have been sent when their question is cancelled, and come to somebody who has asked anew. */
+
+bool tri_inbox_empty(const struct tri_inbox *inbox); /* core/inbox.h */
+
+static bool
+answer_is_here(void *argument)
+{
+    const struct tri_worker *worker = argument;
+    return !tri_inbox_empty(worker->inbox);
+}
+
+/* Within a callback, so that it stays there. */
+static void
+await_answer_of(tr_actor *self)
+{
+    set_gate(true);
+    assert_true(tests_wait_until(answer_is_here, tri_actor_worker(self), TESTS_LIMIT_MS));
+}
+
+static char told[64];
+static struct tally endings;
+
+static void
+tell(const char *word)
+{
+    strncat(told, word, sizeof(told) - 1 - strlen(told));
+}
+
+static void
+leave_and_ask_anew(tr_socket *socket, tr_message *message)
+{
+    (void)message;
+    await_answer_of(tr_socket_actor(socket));
+    tr_socket_destroy(socket, TR_OK);
+}
+
+static void
+on_socket_error(tr_socket *socket, const struct tr_error *error)
+{
+    (void)socket;
+    tell(error->code);
+}
+
+static void
+on_socket_connect(tr_socket *socket)
+{
+    (void)socket;
+    tell("connect");
+}
+
+static void
+on_socket_close(tr_socket *socket, bool had_error)
+{
+    static const struct tr_connect_options again = {.host = "nothing", .port = 1};
+    if (tally_read(&endings) == 0 && !had_error)
+        assert_int_equal(tr_socket_connect(socket, &again), TR_OK);
+    tell(" close ");
+    tally_add(&endings, 1);
+}
+
+static tr_ref begun; /* atomic: the socket, or the server */
+
+static tr_status
+begin_socket(tr_actor *self, void *state, const void *argument)
+{
+    static const struct tr_socket_events events = {.message = leave_and_ask_anew,
+                                                   .error = on_socket_error,
+                                                   .connect = on_socket_connect,
+                                                   .close = on_socket_close};
+    static const struct tr_connect_options connect = {.host = "slow", .port = 1};
+    struct tr_socket_options options = {.events = &events};
+    tr_socket *socket;
+    (void)state;
+    (void)argument;
+    assert_int_equal(tr_connect(self, &options, &connect, &socket), TR_OK);
+    __atomic_store_n(&begun, tr_socket_ref(socket), __ATOMIC_SEQ_CST);
+    return TR_OK;
+}
+
+static void
+close_and_listen_anew(tr_server *server, tr_message *message)
+{
+    (void)message;
+    await_answer_of(tr_server_actor(server));
+    assert_int_equal(tr_server_close(server), TR_OK);
+    assert_int_equal(tr_server_listen(server, &(struct tr_listen_options){.host = "nothing"}), TR_OK);
+}
+
+static void
+on_server_error(tr_server *server, const struct tr_error *error)
+{
+    (void)server;
+    tell(error->code);
+    tally_add(&endings, 1);
+}
+
+static void
+on_server_close(tr_server *server)
+{
+    (void)server;
+    tell(" close ");
+    tally_add(&endings, 1);
+}
+
+static void
+on_listening(tr_server *server)
+{
+    (void)server;
+    tell("listening");
+}
+
+static tr_status
+begin_server(tr_actor *self, void *state, const void *argument)
+{
+    static const struct tr_server_events events = {.message = close_and_listen_anew,
+                                                   .error = on_server_error,
+                                                   .close = on_server_close,
+                                                   .listening = on_listening};
+    struct tr_server_options options = {.events = &events, .keep = true};
+    tr_server *server;
+    (void)state;
+    (void)argument;
+    assert_int_equal(tr_server_spawn(self, &options, &server), TR_OK);
+    assert_int_equal(tr_server_listen(server, &(struct tr_listen_options){.host = "slow"}), TR_OK);
+    __atomic_store_n(&begun, tr_server_ref(server), __ATOMIC_SEQ_CST);
+    return TR_OK;
+}
+
+/* Begins with a name that is slow to be found, and asks for another one when its answer is already there. */
+static void
+ask_twice(const struct tr_behavior *parent)
+{
+    tr_runtime *runtime = stage_open(1);
+    memset(told, 0, sizeof(told));
+    endings.count = 0;
+    set_gate(false);
+    stage_spawn(runtime, parent, 0, NULL);
+    await_inside(1);
+    stage_send(runtime, __atomic_load_n(&begun, __ATOMIC_SEQ_CST), 1, NULL, 0);
+    tally_await(&endings, 2);
+    stage_close(runtime);
+}
+
+static void
+the_answer_to_another_name_is_not_taken(void **state)
+{
+    static const struct tr_behavior with_socket = {.name = "client", .init = begin_socket, .receive = receive};
+    static const struct tr_behavior with_server = {.name = "host", .init = begin_server, .receive = receive};
+    (void)state;
+    ask_twice(&with_socket);
+    assert_string_equal(told, " close ENOTFOUND close ");
+    ask_twice(&with_server);
+    assert_string_equal(told, " close ENOTFOUND");
+}
+
+/* A thread outside that waits for a server to listen goes on when the runtime ends. */
+
+static void
+listen_from_outside(void *argument)
+{
+    struct tr_server_options options = {.connection = NULL};
+    struct tr_listen_options listen = {.host = "slow"};
+    tr_status status = tr_runtime_listen(*(tr_runtime **)argument, &options, &listen, NULL, NULL);
+    assert_int_equal(status, TR_ESTOPPING);
+}
+
+static void
+who_waits_outside_is_told_when_the_runtime_ends(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned deadline_ms = 0; deadline_ms <= TESTS_LIMIT_MS; deadline_ms += TESTS_LIMIT_MS) {
+        tr_runtime *mortal = stage_open(1);
+        uv_thread_t thread;
+        set_gate(false);
+        assert_int_equal(uv_thread_create(&thread, listen_from_outside, &mortal), 0);
+        await_inside(1);
+        tr_runtime_stop(mortal, deadline_ms, NULL);
+        uv_thread_join(&thread);
+        set_gate(true);
+        assert_true(tests_wait_until(threads_are, &f->threads, TESTS_LIMIT_MS)); /* the one that was abandoned, too */
+    }
+}
+
 /* Hanging threads do not take the places of those that a later runtime needs. */
 static void
 abandoned_threads_make_room_for_others(void **state)
@@ -647,6 +940,7 @@ main(void)
         TEST(two_hundred_questions_of_two_workers_are_each_answered_once),
         TEST(slow_questions_do_not_delay_others),
         TEST(no_more_than_the_limit_are_asked_at_once_and_the_rest_waits),
+        TEST(those_that_wait_are_asked_in_their_order),
         TEST(one_thread_serves_one_question_after_the_other_and_leaves_when_idle),
         TEST(a_thread_that_asks_says_so_by_its_name),
         TEST(a_question_that_is_cancelled_while_it_waits_is_never_asked),
@@ -661,6 +955,9 @@ main(void)
         TEST(a_runtime_may_end_while_its_killed_actors_questions_are_asked),
         TEST(what_killed_actors_did_not_cancel_can_be_forgotten),
         TEST(forgetting_one_runtime_spares_the_others),
+        TEST(threads_that_are_about_to_answer_are_not_abandoned),
+        TEST(the_answer_to_another_name_is_not_taken),
+        TEST(who_waits_outside_is_told_when_the_runtime_ends),
         TEST(abandoned_threads_make_room_for_others),
         TEST(look_ups_that_hang_are_left_behind_and_counted),
     };

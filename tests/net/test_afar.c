@@ -2,8 +2,10 @@
  * Sockets that are driven from afar (remote.h): what is ordered in one callback, what becomes of orders that are
  * refused or find nobody, and when our side ends while an owner has events to answer.
  */
+#include "connect.h"
 #include "hands.h"
 #include "helpers.h"
+#include "server_internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,15 +13,17 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <troupe/net/remote.h>
 #include <unistd.h>
 
 #define GREETING "220 hello\n"
 #define LINE "a line\n"
 
-enum { ANSWER = 20, SINK = 21, PEER_ENDS = 22 };
+enum { ANSWER = 20, SINK = 21, PEER_ENDS = 22, HOLD = 23 };
 
 /* Sockets of the library's on a descriptor, seen through their callbacks. */
 
@@ -147,6 +151,7 @@ struct orders {
     enum listener listener;
     uint16_t port;
     int listening;
+    uint32_t from; /* the address that connects; 0: any */
     tr_ref up, down;
 };
 
@@ -171,12 +176,14 @@ static void
 give_orders(tr_actor *self, void *argument)
 {
     struct orders *orders = argument;
+    char local_address[] = "127.0.0.2";
     struct tr_spawn_options place = {.placement = TR_PLACE_WORKER, .worker = orders->worker};
-    struct tr_connect_options connect = {.host = "127.0.0.1", .port = orders->port};
+    struct tr_connect_options connect = {.host = "127.0.0.1", .port = orders->port, .local_address = local_address};
     struct tr_owner owner = {.actor = tr_self(self)};
     send_messages(self, hands[orders->worker], orders->messages);
     assert_int_equal(tr_remote_socket(self, NULL, &place, &orders->up), TR_OK);
     assert_int_equal(tr_remote_connect(self, orders->up, &connect), TR_OK);
+    memset(local_address, 'x', sizeof(local_address) - 1); /* it was copied */
     assert_not_begun(orders->listening);
     send_messages(self, hands[orders->worker], orders->messages);
     if (orders->listener == AN_OWNER)
@@ -187,10 +194,21 @@ give_orders(tr_actor *self, void *argument)
 }
 
 static void
+assert_comes_from(int fd, uint32_t address)
+{
+    struct sockaddr_in from;
+    socklen_t size = sizeof(from);
+    assert_int_equal(getpeername(fd, (struct sockaddr *)&from, &size), 0);
+    assert_int_equal(ntohl(from.sin_addr.s_addr), address);
+}
+
+static void
 greet(struct orders *orders)
 {
     int fd = tests_peer_accept(orders->listening);
     assert_true(fd >= 0);
+    if (orders->from != 0)
+        assert_comes_from(fd, orders->from);
     assert_true(tests_peer_send(fd, GREETING, strlen(GREETING)));
     close(fd);
 }
@@ -229,6 +247,7 @@ connecting_begins_after_all_that_was_ordered_in_the_same_callback(void **state)
     for (unsigned i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
         for (unsigned kind = 0; kind < 4; kind++) {
             struct orders orders = {.worker = kind % 2, .listener = kind / 2, .messages = messages[i]};
+            orders.from = INADDR_LOOPBACK + 1;
             hands_open(2);
             orders.listening = tests_peer_listen(&orders.port);
             if (orders.listener == AN_OWNER)
@@ -239,6 +258,63 @@ connecting_begins_after_all_that_was_ordered_in_the_same_callback(void **state)
             hands_close();
         }
     }
+}
+
+/* To a path one connects at once; the word to tell of it comes when the callback is over. The connection may be there
+ * already, and is not the socket's yet, when that is destroyed. */
+
+static uv_sem_t go_on;
+static struct side early;
+static struct sockaddr_un place_to_connect;
+
+static void
+connect_and_hold(tr_actor *self, tr_message *message)
+{
+    struct tr_connect_options connect = {.path = place_to_connect.sun_path};
+    if (message->tag != HOLD)
+        return;
+    assert_int_equal(tr_remote_connect(self, early.ref, &connect), TR_OK);
+    send_messages(self, hands[1], 200); /* so that the order goes off */
+    uv_sem_wait(&go_on);
+}
+
+static bool
+has_its_descriptor(void *argument)
+{
+    const struct side *side = argument;
+    return side->socket->connect != NULL && side->socket->connect->fd >= 0;
+}
+
+static void spawn_unconnected(tr_actor *self, void *argument);
+static void destroy_it(tr_actor *self, void *argument);
+
+static void
+a_connection_that_comes_too_late_for_its_socket_is_closed(void **state)
+{
+    char directory[80];
+    tr_message hold = tr_message_signal(HOLD);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    (void)state;
+    assert_true(tests_directory_make(directory, sizeof(directory)));
+    place_to_connect = (struct sockaddr_un){.sun_family = AF_UNIX};
+    snprintf(place_to_connect.sun_path, sizeof(place_to_connect.sun_path), "%s/s", directory);
+    assert_int_equal(bind(listener, (struct sockaddr *)&place_to_connect, sizeof(place_to_connect)), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(uv_sem_init(&go_on, 0), 0);
+    early = (struct side){.worker = 1};
+    hands_open(2);
+    hands_receive = connect_and_hold;
+    on_worker(1, spawn_unconnected, &early);
+    assert_int_equal(tr_runtime_send(hands_runtime, hands[0], &hold), TR_OK);
+    await_on_worker(1, has_its_descriptor, &early);
+    on_worker(1, destroy_it, &early);
+    uv_sem_post(&go_on);
+    await_closed(&early);
+    assert_int_equal(early.error, TR_OK);
+    hands_close();
+    uv_sem_destroy(&go_on);
+    close(listener);
+    tests_directory_remove(directory);
 }
 
 /* A socket to which nobody listens. */
@@ -747,6 +823,147 @@ what_a_server_refuses_is_an_error_event(void **state)
     hands_close();
 }
 
+/* Everything that a server is asked for from afar. */
+
+static struct {
+    tr_server *server;
+    tr_ref ref;
+    struct tr_server_info info;
+    unsigned answers, errors;
+    struct tr_error error;
+} distant;
+
+static void
+note_distant_error(tr_server *server, const struct tr_error *error)
+{
+    (void)server;
+    distant.error = *error;
+    distant.errors++;
+}
+
+static void
+spawn_distant(tr_actor *self, void *argument)
+{
+    static const struct tr_server_events server_events = {.error = note_distant_error};
+    struct tr_server_options options = {.events = &server_events, .keep = true};
+    (void)argument;
+    assert_int_equal(tr_server_spawn(self, &options, &distant.server), TR_OK);
+    distant.ref = tr_server_ref(distant.server);
+}
+
+static void
+note_server_info(tr_actor *self, tr_message *message)
+{
+    (void)self;
+    if (message->tag != ANSWER)
+        return;
+    memcpy(&distant.info, tr_message_data(message), sizeof(distant.info));
+    distant.answers++;
+}
+
+static void
+order_listen(tr_actor *self, void *argument)
+{
+    char host[] = "127.0.0.1";
+    struct tr_listen_options listen = {.host = host};
+    (void)argument;
+    assert_int_equal(tr_remote_server_listen(self, distant.ref, &listen), TR_OK);
+    memset(host, 'x', sizeof(host) - 1); /* it was copied */
+}
+
+static void
+order_limit_and_close(tr_actor *self, void *argument)
+{
+    (void)argument;
+    assert_int_equal(tr_remote_server_set_max_connections(self, distant.ref, 3), TR_OK);
+    assert_int_equal(tr_remote_server_close(self, distant.ref), TR_OK);
+}
+
+static void
+stop_distant(tr_actor *self, void *argument)
+{
+    (void)argument;
+    assert_int_equal(tr_stop(self, distant.ref, TR_STOP_NOW), TR_OK);
+}
+
+static void
+order_info(tr_actor *self, void *argument)
+{
+    (void)argument;
+    assert_int_equal(tr_remote_server_info(self, distant.ref, ANSWER), TR_OK);
+}
+
+static bool
+has_answers(void *argument)
+{
+    return distant.answers == *(unsigned *)argument;
+}
+
+static void
+look_at_limit(tr_actor *self, void *argument)
+{
+    (void)self;
+    *(uint32_t *)argument = distant.server->max_connections;
+}
+
+/* What a server says of itself after an order of worker 0. */
+static void
+assert_says(void (*order)(tr_actor *self, void *argument), bool listening)
+{
+    unsigned wanted = distant.answers + 1;
+    on_worker(0, order, NULL);
+    memset(&distant.info, 0xff, sizeof(distant.info));
+    on_worker(0, order_info, NULL);
+    await_on_worker(0, has_answers, &wanted);
+    assert_int_equal(distant.info.server, distant.ref);
+    assert_int_equal(distant.info.listening, listening);
+    assert_int_equal(distant.info.address.family, listening ? TR_FAMILY_IPV4 : TR_FAMILY_NONE);
+    assert_int_equal(distant.info.connections, 0);
+}
+
+static void
+a_server_does_from_afar_what_it_is_told_and_says_how_it_is(void **state)
+{
+    uint32_t limit = 0;
+    (void)state;
+    memset(&distant, 0, sizeof(distant));
+    hands_open(2);
+    hands_receive = note_server_info;
+    on_worker(1, spawn_distant, NULL);
+    assert_says(nothing, false);
+    assert_says(order_listen, true);
+    assert_says(order_listen, true);
+    assert_says(order_limit_and_close, false);
+    on_worker(1, look_at_limit, &limit);
+    assert_int_equal(limit, 3);
+    assert_int_equal(distant.errors, 1); /* by the time that the answer came */
+    assert_int_equal(distant.error.status, TR_EALREADYLISTENING);
+    assert_string_equal(distant.error.call, "listen");
+    assert_says(stop_distant, false);
+    hands_close();
+}
+
+static void
+go_to_the_background(tr_actor *self, void *argument)
+{
+    assert_int_equal(tr_remote_set_background(self, ((struct side *)argument)->ref, true), TR_OK);
+}
+
+static void
+a_socket_goes_to_the_background_from_afar(void **state)
+{
+    struct side side = {0};
+    (void)state;
+    hands_open(2);
+    open_side(&side, 1);
+    on_worker(0, go_to_the_background, &side);
+    assert_int_equal(tr_runtime_wait_idle(hands_runtime), 0); /* or the test never ends */
+    assert_false(is_closed(&side));
+    close(side.peer);
+    await_closed(&side);
+    hands_close();
+}
+
 /* What keeps the program alive: the system has a connection for a listener whose worker does something else. */
 
 #define BUSY_MS 200u
@@ -1105,6 +1322,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connecting_begins_after_all_that_was_ordered_in_the_same_callback),
+        cmocka_unit_test(a_connection_that_comes_too_late_for_its_socket_is_closed),
         cmocka_unit_test(a_socket_to_which_nobody_listens_yet_loses_no_bytes),
         cmocka_unit_test(the_second_socket_of_a_pipe_that_never_opens_does_not_stay_open),
         cmocka_unit_test(a_pipe_that_is_to_keep_its_second_open_does_so_though_it_never_opens),
@@ -1116,6 +1334,8 @@ main(void)
         cmocka_unit_test(a_question_about_a_socket_that_is_gone_is_answered),
         cmocka_unit_test(a_message_that_comes_while_the_socket_closes_is_a_dead_letter),
         cmocka_unit_test(what_a_server_refuses_is_an_error_event),
+        cmocka_unit_test(a_server_does_from_afar_what_it_is_told_and_says_how_it_is),
+        cmocka_unit_test(a_socket_goes_to_the_background_from_afar),
         cmocka_unit_test(a_connection_that_is_not_accepted_yet_keeps_the_program_alive),
         cmocka_unit_test(a_socket_that_drains_writes_what_was_sent_to_it_before),
         cmocka_unit_test(our_side_stays_open_until_the_owner_has_answered_every_event),

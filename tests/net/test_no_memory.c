@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <troupe/net/remote.h>
 #include <unistd.h>
+#include <uv.h>
 
 #define LINE "a line\n"
 #define FILL 20 /* a tag */
@@ -343,6 +344,116 @@ a_text_that_finds_no_memory_is_not_written_and_leaves_nothing(void **state)
     tr_slice_release(bytes);
 }
 
+/* A piece of a pipe: the lane to the second's worker is full, since that is held, and there is no memory for more. */
+
+static struct {
+    tr_socket *socket;
+    tr_ref ref;
+    int fds[2];
+    struct tr_error error;
+    bool closed; /* atomic */
+} ends[2];
+
+static uv_sem_t held, go_on;
+
+static void
+note_end_error(tr_socket *socket, const struct tr_error *error)
+{
+    ends[tr_ref_worker(tr_socket_ref(socket))].error = *error;
+}
+
+static void
+note_end_close(tr_socket *socket, bool had_error)
+{
+    (void)had_error;
+    __atomic_store_n(&ends[tr_ref_worker(tr_socket_ref(socket))].closed, true, __ATOMIC_SEQ_CST);
+}
+
+static void
+adopt_end(tr_actor *self, void *argument)
+{
+    static const struct tr_socket_events end_events = {.error = note_end_error, .close = note_end_close};
+    struct tr_socket_options options = {.events = &end_events};
+    unsigned i = *(unsigned *)argument;
+    assert_int_equal(tr_socket_adopt(self, ends[i].fds[0], TR_READABLE | TR_WRITABLE, &options, &ends[i].socket),
+                     TR_OK);
+    ends[i].ref = tr_socket_ref(ends[i].socket);
+}
+
+static void
+join_ends(tr_actor *self, void *argument)
+{
+    (void)self;
+    (void)argument;
+    assert_int_equal(tr_socket_pipe(ends[0].socket, ends[1].ref, NULL), TR_OK);
+}
+
+static void
+hold_here(tr_actor *self, tr_message *message)
+{
+    (void)self;
+    if (message->tag != FILL + 1)
+        return;
+    uv_sem_post(&held);
+    uv_sem_wait(&go_on);
+}
+
+/* There is memory again to read into, and none from then on. */
+static void
+fill_the_way(tr_actor *self, void *argument)
+{
+    (void)argument;
+    tr_message message = tr_message_signal(FILL);
+    let_memory_fail();
+    while (tr_send(self, hands[1], &message) == TR_OK)
+        message = tr_message_signal(FILL);
+    fault_clear();
+    fault_plan_hook(FAULT_READ, 1, let_memory_fail);
+}
+
+static bool
+is_end_closed(void *argument)
+{
+    return __atomic_load_n(&ends[*(unsigned *)argument].closed, __ATOMIC_SEQ_CST);
+}
+
+static void
+a_pipe_without_memory_for_a_piece_destroys_both_its_sockets(void **state)
+{
+    char received[sizeof(LINE)] = {0};
+    tr_message hold = tr_message_signal(FILL + 1);
+    (void)state;
+    memset(ends, 0, sizeof(ends));
+    assert_int_equal(uv_sem_init(&held, 0), 0);
+    assert_int_equal(uv_sem_init(&go_on, 0), 0);
+    hands_open(2);
+    hands_receive = hold_here;
+    for (unsigned i = 0; i < 2; i++) {
+        hands_pair(ends[i].fds);
+        on_worker(i, adopt_end, &i);
+    }
+    on_worker(0, join_ends, NULL);
+    assert_true(tests_peer_send(ends[0].fds[1], LINE, strlen(LINE)));
+    assert_int_equal(tests_peer_receive(ends[1].fds[1], received, strlen(LINE)), strlen(LINE));
+
+    assert_int_equal(tr_runtime_send(hands_runtime, hands[1], &hold), TR_OK);
+    uv_sem_wait(&held);
+    on_worker(0, fill_the_way, NULL);
+    assert_true(tests_peer_send(ends[0].fds[1], LINE, strlen(LINE)));
+    assert_true(tests_wait_until(is_end_closed, &(unsigned){0}, TESTS_LIMIT_MS));
+    fault_clear();
+    uv_sem_post(&go_on);
+    assert_true(tests_wait_until(is_end_closed, &(unsigned){1}, TESTS_LIMIT_MS));
+    assert_int_equal(ends[0].error.status, TR_ENOMEM);
+    assert_string_equal(ends[0].error.call, "write");
+    assert_int_equal(ends[1].error.status, TR_EPIPE);
+    for (unsigned i = 0; i < 2; i++)
+        close(ends[i].fds[1]);
+    hands_close();
+    uv_sem_destroy(&held);
+    uv_sem_destroy(&go_on);
+}
+
 int
 main(void)
 {
@@ -354,6 +465,7 @@ main(void)
         cmocka_unit_test(a_descriptor_that_would_wait_and_finds_no_memory_is_closed),
         cmocka_unit_test(a_gigabyte_of_state_is_refused_for_lack_of_memory_alone),
         cmocka_unit_test(a_text_that_finds_no_memory_is_not_written_and_leaves_nothing),
+        cmocka_unit_test(a_pipe_without_memory_for_a_piece_destroys_both_its_sockets),
     };
     return cmocka_run_group_tests(tests, hands_warm_up, NULL);
 }

@@ -751,7 +751,9 @@ hoard_script(void)
 {
     hoarder_ref = spawn_on(1, &hoarder, NULL);
     struct tr_owner to = {.actor = hoarder_ref, .credit = hoard.credit};
-    adopt_one_of_a_pair(&(struct tr_socket_options){.owner = to, .receive_fds = true, .allow_half_open = true});
+    struct tr_socket_options options = {.owner = to, .receive_fds = true, .allow_half_open = true};
+    tr_ref socket = tr_socket_ref(adopt_one_of_a_pair(&options));
+    assert_int_equal(tr_remote_credit(director, socket, 100), TR_OK); /* it is not the owner: that changes nothing */
     if (hoard.fds == 0) {
         send_descriptors(far_end, 2, "abc");
         close(far_end);
@@ -806,10 +808,53 @@ descriptors_of_one_message_come_together_and_their_bytes_wait(void **state)
     assert_int_equal(hoard.bytes, 3);
 }
 
+/* Each record is an event. */
+static void
+record_script(void)
+{
+    int pair[2];
+    tr_socket *socket;
+    hoarder_ref = spawn_on(1, &hoarder, NULL);
+    struct tr_socket_options options = {.owner = {.actor = hoarder_ref}, .allow_half_open = true};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(write(pair[1], "r", 1), 1);
+    close(pair[1]);
+    assert_int_equal(tr_socket_adopt(director, pair[0], TR_READABLE, &options, &socket), TR_OK);
+    await_step();
+}
+
+static void
+the_credit_is_16_unless_it_is_said(void **state)
+{
+    (void)state;
+    memset(&hoard, 0, sizeof(hoard));
+    memset(expected_at_step, 0, sizeof(expected_at_step));
+    expected_at_step[0] = 16;
+    expected_at_step[1] = 17;
+    steps_done = 0;
+    stage_play(2, record_script);
+}
+
+static void
+no_descriptor_is_taken_out_of_another_message(void **state)
+{
+    char *text = strdup("no descriptor");
+    tr_message message = tr_message_pointer(TR_TAG_SOCKET_EVENT + TR_EVENT_FD, text, 14, free);
+    (void)state;
+    assert_int_equal(tr_event_take_fd(NULL), -1);
+    assert_int_equal(tr_event_take_fd(&message), -1);
+    assert_ptr_equal(tr_message_data(&message), text);
+    tr_message_drop(&message);
+    message = tr_message_signal(TR_TAG_SOCKET_EVENT + TR_EVENT_FD);
+    assert_int_equal(tr_event_take_fd(&message), -1);
+}
+
 /* Owners that die. */
 
 static enum { DIE_AT_ONCE, DIE_IN_CONNECTION, DIE_KILLED } death;
 static unsigned connections_told;
+static tr_ref mortals_socket; /* atomic; TR_NOBODY: it was told of none */
 
 static void
 mortal_receive(tr_actor *self, void *state, tr_message *message)
@@ -821,6 +866,7 @@ mortal_receive(tr_actor *self, void *state, tr_message *message)
     if (event == TR_EVENT_CONNECTION) {
         const struct tr_connection *connection = tr_message_data(message);
         assert_true(connection->server != TR_NOBODY);
+        __atomic_store_n(&mortals_socket, message->from, __ATOMIC_SEQ_CST);
         __atomic_fetch_add(&connections_told, 1, __ATOMIC_SEQ_CST);
     }
     if (death == DIE_IN_CONNECTION)
@@ -840,6 +886,14 @@ say_and_wait(struct endpoint *self, const char *event)
         say(self->socket, "hello");
 }
 
+/* On the director's worker, so it is known at once whether there is such an actor. */
+static bool
+is_over_and_gone(void)
+{
+    tr_ref socket = __atomic_load_n(&mortals_socket, __ATOMIC_SEQ_CST);
+    return visitor.closed && (socket == TR_NOBODY || tr_tell(director, socket, TAG_MORE, NULL, 0) == TR_EGONE);
+}
+
 static void
 owned_connection_script(void)
 {
@@ -852,7 +906,7 @@ owned_connection_script(void)
     stage_serve(options);
     visitor.hook = say_and_wait;
     stage_connect(&visitor);
-    stage_end_when_closed(&(struct endpoint *){&visitor}, 1);
+    stage_settled_when(is_over_and_gone, end_play, NULL);
 }
 
 static void
@@ -863,6 +917,7 @@ sockets_of_owners_that_die_are_destroyed(void **state)
         death = i % 3;
         mortal_worker = i < 3 ? 0 : 1;
         connections_told = 0;
+        mortals_socket = TR_NOBODY;
         memset(&visitor, 0, sizeof(visitor));
         stage_play(2, owned_connection_script);
         assert_true(visitor.closed);
@@ -1555,6 +1610,8 @@ main(void)
         cmocka_unit_test(without_credit_nothing_more_comes),
         cmocka_unit_test(a_larger_credit_lets_so_many_come),
         cmocka_unit_test(descriptors_of_one_message_come_together_and_their_bytes_wait),
+        cmocka_unit_test(the_credit_is_16_unless_it_is_said),
+        cmocka_unit_test(no_descriptor_is_taken_out_of_another_message),
         cmocka_unit_test(sockets_of_owners_that_die_are_destroyed),
         cmocka_unit_test(a_timeout_that_waits_for_credit_can_still_be_switched_off),
         cmocka_unit_test(without_credit_nothing_is_read_nor_polled_and_only_the_owners_counts),

@@ -541,17 +541,16 @@ send_until_stuck(struct flow *flow, struct side *side)
 /* Back-pressure. */
 
 static void
-slow_reader(const struct place *place)
+slow_reader_of(const struct place *place, const struct tr_pipe_options *options, uint64_t window_bytes)
 {
-    struct tr_pipe_options options = {.window_bytes = 100000};
     struct side fast = {.peer = -1}, slow = {.peer = -1};
     open_two(place, &fast, &slow);
-    join(&fast, &slow, &options);
+    join(&fast, &slow, options);
     struct flow flow = {.from = fast.peer, .to = slow.peer, .stream = 3, .size = 256u << 20};
     send_until_stuck(&flow, &slow);
     uint64_t buffered = look_at(&slow).buffered;
     assert_true(buffered > 0);
-    assert_true(buffered <= options.window_bytes + READ_BYTES);
+    assert_true(buffered <= window_bytes + READ_BYTES);
     flow.size = flow.sent; /* enough */
     carry(&flow, 1);
     assert_int_equal(look_at(&slow).buffered, 0);
@@ -565,10 +564,23 @@ slow_reader(const struct place *place)
 }
 
 static void
+slow_reader(const struct place *place)
+{
+    slow_reader_of(place, &(struct tr_pipe_options){.window_bytes = 100000}, 100000);
+}
+
+static void
+slow_reader_by_default(const struct place *place)
+{
+    slow_reader_of(place, NULL, 262144);
+}
+
+static void
 no_more_than_the_window_and_a_read_waits_for_a_slow_reader(void **state)
 {
     (void)state;
     everywhere(slow_reader);
+    everywhere(slow_reader_by_default);
 }
 
 /* Small parts that wait: each would bind a slab, if it were not copied. Its worker is busy with other reads
@@ -638,11 +650,29 @@ keep_open(const struct place *place)
     close_peer(&second);
 }
 
+/* Its first is destroyed in the middle. */
+static void
+keep_open_after_a_broken_first(const struct place *place)
+{
+    struct side first = {.peer = -1}, second = {.peer = -1};
+    open_two(place, &first, &second);
+    join(&first, &second, &(struct tr_pipe_options){.keep_open = true});
+    struct flow flow = {.from = first.peer, .to = second.peer, .stream = 1, .size = 100000};
+    carry(&flow, 1);
+    on_worker(first.worker, fail_here, &first);
+    await_closed(&first, "EIO close!");
+    assert_open(second.peer);
+    close_peer(&first);
+    close_peer(&second);
+    await_closed(&second, "end close");
+}
+
 static void
 a_second_that_is_kept_open_takes_from_one_after_the_other(void **state)
 {
     (void)state;
     everywhere(keep_open);
+    everywhere(keep_open_after_a_broken_first);
 }
 
 /* Unpiping. */

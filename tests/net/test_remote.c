@@ -1,6 +1,12 @@
 #include "helpers.h"
+#include "server_internal.h"
+#include "socket_internal.h"
 #include "stage.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,6 +30,7 @@ struct targets {
 static struct endpoint client;
 static tr_server *server;
 static tr_ref control;
+static void (*at_timeout)(void); /* of the client, on its worker */
 static void (*act)(tr_actor *self, const struct targets *targets);
 static void (*react)(tr_actor *self, const struct targets *targets, tr_message *message);
 static struct targets targets;
@@ -62,12 +69,15 @@ reset(void **state)
     memset(written, 0, sizeof(written));
     written_count = 0;
     react = NULL;
+    at_timeout = NULL;
     return 0;
 }
 
 static void
 hand_over(struct endpoint *self, const char *event)
 {
+    if (strcmp(event, "timeout") == 0 && at_timeout != NULL)
+        at_timeout();
     if (strcmp(event, "ready") != 0)
         return;
     struct targets message = {tr_socket_ref(self->socket), tr_server_ref(server)};
@@ -184,14 +194,62 @@ destroy_later(tr_actor *self, const struct targets *to, tr_message *message)
         assert_int_equal(tr_remote_destroy(self, to->socket, TR_OK), TR_OK);
 }
 
+static int
+tcp_option(int option)
+{
+    int value = -1;
+    socklen_t size = sizeof(value);
+    assert_int_equal(getsockopt(client.socket->fd, IPPROTO_TCP, option, &value, &size), 0);
+    return value;
+}
+
+static void
+look_at_every_knob(void)
+{
+    assert_true(tcp_option(TCP_NODELAY));
+    assert_int_equal(tcp_option(TCP_KEEPIDLE), 3);
+    assert_int_equal(server->max_connections, 1);
+}
+
 static void
 every_operation_works_from_a_distance(void **state)
 {
     (void)state;
     act = turn_every_knob;
+    at_timeout = look_at_every_knob;
     react = destroy_later;
     stage_play(2, play);
     assert_string_equal(client.log, "connect ready timeout close");
+}
+
+/* Corked, nothing is sent. */
+
+static void
+cork_and_write(tr_actor *self, const struct targets *to)
+{
+    assert_int_equal(tr_remote_cork(self, to->socket), TR_OK);
+    assert_int_equal(tr_remote_write(self, to->socket, tr_slice_constant("12345", 5)), TR_OK);
+    assert_int_equal(tr_remote_socket_info(self, to->socket, TAG_SOCKET, 0), TR_OK);
+}
+
+static void
+uncork_and_end(tr_actor *self, const struct targets *to, tr_message *message)
+{
+    if (message->tag != TAG_SOCKET)
+        return;
+    assert_int_equal(socket_info.buffered, 5);
+    assert_int_equal(tr_remote_uncork(self, to->socket), TR_OK);
+    assert_int_equal(tr_remote_end(self, to->socket), TR_OK);
+}
+
+static void
+a_socket_that_is_corked_from_a_distance_sends_when_it_is_uncorked(void **state)
+{
+    (void)state;
+    act = cork_and_write;
+    react = uncork_and_end;
+    stage_play(2, play);
+    assert_string_equal(accepted[0].log, "accepted data:12345 end close");
 }
 
 /* Misuse. */
@@ -274,6 +332,45 @@ a_descriptor_that_could_not_be_sent_is_still_the_callers(void **state)
     stage_play(1, play_listen_at_nobody);
 }
 
+/* With one that was sent it is the server's. */
+
+static void
+end_the_play(void *argument)
+{
+    (void)argument;
+    stage_end();
+}
+
+static void
+check_that_it_listens(void *port)
+{
+    int peer = tests_peer_connect(*(const uint16_t *)port);
+    assert_true(tr_server_listening(server));
+    assert_true(peer >= 0);
+    close(peer);
+    stage_settled(end_the_play, NULL);
+}
+
+static void
+play_listen_by_order(void)
+{
+    static uint16_t port;
+    int fd = tests_peer_listen(&port);
+    struct tr_listen_options options = {.from_fd = true, .fd = fd};
+    assert_int_equal(tr_server_spawn(director, &(struct tr_server_options){0}, &server), TR_OK);
+    assert_int_equal(tr_remote_server_listen(director, tr_server_ref(server), &options), TR_OK);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    assert_int_equal(errno, EBADF);
+    stage_settled(check_that_it_listens, &port);
+}
+
+static void
+a_descriptor_that_was_sent_is_taken(void **state)
+{
+    (void)state;
+    stage_play(1, play_listen_by_order);
+}
+
 /* An eventfd takes 8 bytes and no others. */
 
 static void
@@ -329,9 +426,11 @@ main(void)
         cmocka_unit_test_setup(writes_of_others_go_in_order_and_are_answered, reset),
         cmocka_unit_test_setup(sockets_and_servers_tell_about_themselves, reset),
         cmocka_unit_test_setup(every_operation_works_from_a_distance, reset),
+        cmocka_unit_test_setup(a_socket_that_is_corked_from_a_distance_sends_when_it_is_uncorked, reset),
         cmocka_unit_test_setup(wrong_arguments_are_refused_by_name, reset),
         cmocka_unit_test_setup(a_write_of_an_impossible_size_is_answered_once, reset),
         cmocka_unit_test_setup(a_descriptor_that_could_not_be_sent_is_still_the_callers, reset),
+        cmocka_unit_test_setup(a_descriptor_that_was_sent_is_taken, reset),
         cmocka_unit_test_setup(a_write_that_the_kernel_calls_invalid_is_answered_once, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,12 +87,10 @@ send_checked(tr_actor *self, tr_ref to, tr_message *message)
 {
     if (self == NULL || message == NULL)
         return TR_EINVAL;
-    if (to == TR_NOBODY)
-        return TR_EBADREF;
-    if (message->tag >= TR_TAG_RESERVED)
-        return TR_EBADTAG;
     struct tri_worker *worker = self->home->worker;
-    tr_status status = send_from(worker, self->ref, to, message, true);
+    tr_status status = to == TR_NOBODY                   ? TR_EBADREF
+                       : message->tag >= TR_TAG_RESERVED ? TR_EBADTAG
+                                                         : send_from(worker, self->ref, to, message, true);
     worker->counters.refused += status != TR_OK;
     return status;
 }

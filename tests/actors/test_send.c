@@ -167,7 +167,9 @@ prober_receive(tr_actor *self, void *state, tr_message *message)
     assert_int_equal(tr_send(self, tr_self(self), &probe), TR_EBADTAG);
     assert_int_equal(tr_message_size(&probe), 1); /* still ours after every refusal */
     assert_int_equal(tr_stop(self, ~(tr_ref)0, TR_STOP_NOW), TR_EBADREF);
+    assert_int_equal(tr_tell(self, gone, TEXT, (char[100]){0}, 100), TR_EGONE); /* and nothing is left to us */
     assert_int_equal(tr_stop(self, gone, TR_STOP_NOW), TR_OK);
+    assert_int_equal(tr_stop(self, gone, (enum tr_stop_mode)(TR_STOP_KILL + 1)), TR_EINVAL);
     assert_int_equal(tr_backlog(self, ~(tr_ref)0), 0);
     tally_add(&checked, 1);
 }
@@ -189,7 +191,42 @@ a_refused_send_leaves_the_message_to_the_caller(void **state)
     assert_int_equal(tr_runtime_send(runtime, ~(tr_ref)0, &message), TR_EBADREF);
     message.tag = UINT32_MAX;
     assert_int_equal(tr_runtime_send(runtime, self, &message), TR_EBADTAG);
+    assert_int_equal(tr_runtime_stop_actor(runtime, self, (enum tr_stop_mode)(TR_STOP_KILL + 1)), TR_EINVAL);
+    assert_int_equal(tr_runtime_stop_actor(NULL, self, TR_STOP_NOW), TR_EINVAL);
+    struct tr_counters counters;
+    tr_runtime_counters(runtime, &counters);
+    assert_int_equal(counters.refused, 5);
+    assert_int_equal(counters.dead_letters, 0);
     stage_close(runtime);
+}
+
+static tr_ref said_from;
+
+static void
+origin_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self;
+    (void)state;
+    said_from = message->from;
+    tally_add(&got, 1);
+}
+
+static void
+a_message_from_outside_is_from_nobody_and_the_callers_is_empty_then(void **state)
+{
+    static const struct tr_behavior origin = {.name = "origin", .receive = origin_receive};
+    (void)state;
+    tr_runtime *runtime = stage_open(1);
+    tr_ref to = stage_spawn(runtime, &origin, 0, NULL);
+    tr_message message = tr_message_pointer(TEXT, malloc(10), 10, destroy_counted);
+    message.from = to;
+    assert_int_equal(tr_runtime_send(runtime, to, &message), TR_OK);
+    assert_int_equal(tr_message_size(&message), 0);
+    tr_message_drop(&message);
+    tally_await(&got, 1);
+    stage_close(runtime);
+    assert_int_equal(said_from, TR_NOBODY);
+    assert_int_equal(tally_read(&destroyed), 1);
 }
 
 /* Dead letters. */
@@ -214,7 +251,7 @@ a_message_that_finds_nobody_becomes_a_dead_letter(void **state)
     tr_ref gone = stage_spawn(runtime, &reader, 1, NULL);
     assert_int_equal(tr_dead_letters_subscribe(runtime, ~(tr_ref)0), TR_EBADREF);
     assert_int_equal(tr_dead_letters_subscribe(NULL, gone), TR_EINVAL);
-    assert_int_equal(tr_dead_letters_subscribe(runtime, stage_spawn(runtime, &undertaker, 0, NULL)), TR_OK);
+    assert_int_equal(tr_dead_letters_subscribe(runtime, stage_spawn(runtime, &undertaker, 1, NULL)), TR_OK);
     assert_int_equal(tr_runtime_stop_actor(runtime, gone, TR_STOP_NOW), TR_OK);
     for (unsigned i = 0; i < 10; i++) {
         tr_message message = tr_message_pointer(TEXT, malloc(10), 10, destroy_counted);
@@ -223,10 +260,13 @@ a_message_that_finds_nobody_becomes_a_dead_letter(void **state)
     tally_await(&dead, 10);
     tally_await(&destroyed, 10);
     assert_int_equal(tr_dead_letters_subscribe(runtime, TR_NOBODY), TR_OK);
+    stage_send(runtime, gone, TEXT, NULL, 0);
     struct tr_counters counters;
-    tr_runtime_counters(runtime, &counters);
-    assert_int_equal(counters.dead_letters, 10);
-    stage_close(runtime);
+    do
+        tr_runtime_counters(runtime, &counters);
+    while (counters.dead_letters < 11);
+    stage_close(runtime); /* a notice would be in the mailbox by now */
+    assert_int_equal(tally_read(&dead), 10);
 }
 
 /* A full way out: the other worker is held in one handler, the lane and then the limit fill. */
@@ -286,6 +326,7 @@ main(void)
         cmocka_unit_test_setup(messages_of_each_sender_arrive_in_order_from_everywhere, reset),
         cmocka_unit_test_setup(payloads_of_every_kind_move_and_are_freed_once, reset),
         cmocka_unit_test_setup(a_refused_send_leaves_the_message_to_the_caller, reset),
+        cmocka_unit_test_setup(a_message_from_outside_is_from_nobody_and_the_callers_is_empty_then, reset),
         cmocka_unit_test_setup(a_message_that_finds_nobody_becomes_a_dead_letter, reset),
         cmocka_unit_test_setup(a_worker_that_takes_nothing_makes_senders_feel_it, reset),
     };

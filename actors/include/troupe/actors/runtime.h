@@ -122,7 +122,7 @@ struct tr_counters {
     uint64_t sent;         /* messages that actors, their timers, or the library for them, sent */
     uint64_t outside;      /* messages that tr_runtime_send() took */
     uint64_t received;     /* messages that a receive callback was given, counted before it is called */
-    uint64_t refused;      /* sends that failed and left the message with the caller: not sent, and no dead letters */
+    uint64_t refused;      /* an actor's sends that failed and left it the message: not sent, and no dead letters */
     uint64_t dead_letters; /* messages that nobody received */
     uint64_t notices_lost; /* notices of dead letters that nobody received: the subscriber was gone, or at its limit */
     uint64_t wakes;        /* times a worker that slept was woken by another thread */

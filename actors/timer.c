@@ -66,7 +66,9 @@ take_number(struct tri_actors *home, struct tri_actor_timer *timer)
     if (home->timer_free == 0 && !grow_table(home))
         return false;
     timer->number = home->timer_free - 1;
-    timer->count = ++home->timers_started;
+    if (++home->timers_started == 0) /* it has come round: the name 0 is nobody's */
+        home->timers_started = 1;
+    timer->count = home->timers_started;
     home->timer_free = (uint32_t)((uintptr_t)home->timers[timer->number] >> 1);
     home->timers[timer->number] = timer;
     return true;

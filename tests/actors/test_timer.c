@@ -1,3 +1,4 @@
+#include "actor_internal.h"
 #include "helpers.h"
 #include "stage.h"
 
@@ -147,6 +148,138 @@ a_periodic_message_keeps_its_rhythm_after_a_stall(void **state)
     /* The stall lasts from 30 to 65 ms: one tick makes up for 40, none for 50 and 60, and the rhythm goes on at 70. */
     assert_true(fired_ns[11] - began_ns >= 140000000);
     assert_int_equal(tally_read(&ticks), 12);
+}
+
+/* -- Rhythm. -- */
+
+#define PERIOD_MS 11u
+#define LATE_TICKS 9u
+
+static uint64_t first_due_ms;
+static unsigned off_beat;
+
+static uint64_t
+due_of(const tr_actor *self, tr_timer timer)
+{
+    return ((const struct tri_timer *)self->home->timers[(uint32_t)timer])->due_ms; /* its first field */
+}
+
+/* Each tick is in time, but its handler takes longer than a period: the next is late. */
+static void
+late_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    if (message->tag == GO) {
+        tr_message every = tr_message_signal(TICK);
+        assert_int_equal(tr_send_every(self, tr_self(self), PERIOD_MS, &every, &periodic), TR_OK);
+        first_due_ms = due_of(self, periodic);
+        return;
+    }
+    uint64_t due_ms = due_of(self, periodic), now_ms = tr_now(self);
+    off_beat += (due_ms - first_due_ms) % PERIOD_MS != 0;
+    off_beat += due_ms > now_ms + PERIOD_MS;
+    tests_hold(PERIOD_MS + 1 + (unsigned)tally_read(&ticks));
+    tally_add(&ticks, 1);
+}
+
+static void
+however_late_a_tick_is_the_next_is_due_on_the_beat(void **state)
+{
+    static const struct tr_behavior late = {.name = "late", .receive = late_receive};
+    (void)state;
+    off_beat = 0;
+    tr_runtime *runtime = stage_open(1);
+    stage_send(runtime, stage_spawn(runtime, &late, 0, NULL), GO, NULL, 0);
+    tally_await(&ticks, LATE_TICKS);
+    stage_close(runtime);
+    assert_int_equal(off_beat, 0);
+}
+
+/* -- Names of timers. -- */
+
+static tr_timer first, second;
+
+/* The second has the number of the first, which is over. */
+static void
+stale_receive(tr_actor *self, void *state, tr_message *message)
+{
+    tr_message tick = tr_message_signal(TICK);
+    (void)state;
+    if (message->tag == GO) {
+        assert_int_equal(tr_send_after(self, tr_self(self), 0, &tick, &first), TR_OK);
+    } else if (tally_read(&ticks) == 0) {
+        assert_int_equal(tr_send_after(self, tr_self(self), 1, &tick, &second), TR_OK);
+        assert_int_equal((uint32_t)first, (uint32_t)second);
+        assert_int_equal(tr_timer_cancel(self, first), TR_EGONE);
+    }
+    tally_add(&ticks, message->tag == TICK);
+}
+
+/* As if 2^32 timers less one had been started. */
+static void
+come_round_receive(tr_actor *self, void *state, tr_message *message)
+{
+    tr_message tick = tr_message_signal(TICK);
+    (void)state;
+    if (message->tag == GO) {
+        self->home->timers_started = UINT32_MAX;
+        assert_int_equal(tr_send_after(self, tr_self(self), 1, &tick, &first), TR_OK);
+        assert_int_not_equal(first, 0);
+        assert_int_equal(tr_timer_cancel(self, 0), TR_EGONE);
+    }
+    tally_add(&ticks, message->tag == TICK);
+}
+
+static void
+however_many_timers_were_started_none_is_called_0(void **state)
+{
+    static const struct tr_behavior comes_round = {.name = "comes round", .receive = come_round_receive};
+    (void)state;
+    tr_runtime *runtime = stage_open(1);
+    stage_send(runtime, stage_spawn(runtime, &comes_round, 0, NULL), GO, NULL, 0);
+    tally_await(&ticks, 1);
+    stage_close(runtime);
+}
+
+/* Cancels what is another's. */
+static void
+meddler_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    (void)message;
+    assert_int_equal(tr_timer_cancel(self, second), TR_EGONE);
+    tally_add(&checks, 1);
+}
+
+static void
+an_owner_receive(tr_actor *self, void *state, tr_message *message)
+{
+    tr_ref meddler = message->payload.words[0];
+    tr_message tick = tr_message_signal(TICK);
+    (void)state;
+    if (message->tag == TICK) {
+        tally_add(&ticks, 1);
+        return;
+    }
+    assert_int_equal(tr_send_after(self, tr_self(self), 5, &tick, &second), TR_OK);
+    assert_int_equal(tr_tell(self, meddler, GO, NULL, 0), TR_OK);
+}
+
+static void
+a_name_of_a_timer_that_is_over_or_anothers_cancels_nothing(void **state)
+{
+    static const struct tr_behavior stale = {.name = "stale", .receive = stale_receive};
+    static const struct tr_behavior owner = {.name = "owner", .receive = an_owner_receive};
+    static const struct tr_behavior meddler = {.name = "meddler", .receive = meddler_receive};
+    (void)state;
+    tr_runtime *runtime = stage_open(1);
+    stage_send(runtime, stage_spawn(runtime, &stale, 0, NULL), GO, NULL, 0);
+    tally_await(&ticks, 2);
+    tr_ref other = stage_spawn(runtime, &meddler, 0, NULL);
+    stage_send(runtime, stage_spawn(runtime, &owner, 0, NULL), GO, &other, sizeof(other));
+    tally_await(&ticks, 3);
+    stage_close(runtime);
+    assert_int_equal(tally_read(&checks), 1);
 }
 
 static void
@@ -306,6 +439,9 @@ main(void)
         cmocka_unit_test_setup(a_delayed_message_comes_once_and_not_early, reset),
         cmocka_unit_test_setup(the_clock_goes_on_in_a_callback_and_no_delay_is_shorter_by_it, reset),
         cmocka_unit_test_setup(a_periodic_message_keeps_its_rhythm_after_a_stall, reset),
+        cmocka_unit_test_setup(however_late_a_tick_is_the_next_is_due_on_the_beat, reset),
+        cmocka_unit_test_setup(however_many_timers_were_started_none_is_called_0, reset),
+        cmocka_unit_test_setup(a_name_of_a_timer_that_is_over_or_anothers_cancels_nothing, reset),
         cmocka_unit_test_setup(timers_end_with_their_actor, reset),
         cmocka_unit_test_setup(wrong_arguments_are_refused_and_any_delay_is_taken, reset),
         cmocka_unit_test_setup(of_four_thousand_delays_none_is_cut_short, reset),

@@ -149,6 +149,74 @@ dump_puts_a_send_before_its_receive_whatever_the_clock_says(void **state)
     free(dump.text);
 }
 
+/* Two streams wait for one message; when it is sent both go on, before what comes later. */
+static void
+dump_goes_by_time_where_no_message_decides(void **state)
+{
+    struct traces *traces = *state;
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    traces_declare_layers(traces->trace);
+    for (unsigned i = 0; i < 6; i++)
+        traces_write(traces, 1 - i % 2, TRI_TRACE_CORE_wake, i, 0, 0);
+    traces_write(traces, 1, TRI_TRACE_ACTORS_receive, 6, B, TRI_TRACE_MESSAGE(0, 1));
+    traces_write(traces, TRI_TRACE_OUTSIDE, TRI_TRACE_ACTORS_receive, 7, B, TRI_TRACE_MESSAGE(0, 1));
+    traces_write(traces, 0, TRI_TRACE_ACTORS_send, 8, A, TRI_TRACE_MESSAGE(0, 1));
+    traces_write(traces, 0, TRI_TRACE_CORE_wake, 9, 0, 0);
+    traces_close(traces);
+    static const char *const order[] = {"\"arg\":0,", "\"arg\":1,", "\"arg\":2,", "\"arg\":3,", "\"arg\":4,",
+                                        "\"arg\":5,", "\"tag\":8,", "\"tag\":6,", "\"tag\":7,", "\"arg\":9,"};
+    struct outcome dump = traces_tool(traces, "dump", "--json", NULL, NULL, NULL);
+    assert_int_equal(dump.status, 0);
+    const char *at = dump.text;
+    for (unsigned i = 0; i < 10; i++)
+        if ((at = strstr(at, order[i])) == NULL)
+            fail_msg("%s comes too early:\n%s", order[i], dump.text);
+    free(dump.text);
+}
+
+/* Names as they are written for people, and as JSON. */
+static void
+what_turns_writing_round_or_is_no_utf8_is_escaped(void **state)
+{
+    static const struct {
+        const char *name, *text, *json;
+    } cases[] = {
+        {"\xe2\x80\xae", "\\xe2\\x80\\xae", "\\u202e"},                               /* right to left */
+        {"\xef\xbb\xbf", "\\xef\\xbb\\xbf", "\\ufeff"},                               /* a mark of the byte order */
+        {"\xc1\xbf", "\\xc1\\xbf", "\\ufffd\\ufffd"},                                 /* DEL, in two bytes */
+        {"\xed\xa0\x80", "\\xed\\xa0\\x80", "\\ufffd\\ufffd\\ufffd"},                 /* half a pair */
+        {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80", "\\ufffd\\ufffd\\ufffd\\ufffd"}, /* beyond U+10FFFF */
+        {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80", "\\ud83d\\ude00"},                   /* a face */
+    };
+    struct traces *traces = *state;
+    char text[80], json[80];
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    traces_declare_layers(traces->trace);
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        traces_write(traces, 0, TRI_TRACE_ACTORS_spawn, tri_trace_name(traces->trace, cases[i].name), A + i, 0);
+    traces_close(traces);
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        snprintf(text, sizeof(text), " (%s)", cases[i].text);
+        snprintf(json, sizeof(json), "\"behavior\":\"%s\"", cases[i].json);
+        traces_expect(traces, "dump", 0, text);
+        expect_dump(traces, "--json", NULL, sizeof(cases) / sizeof(cases[0]), json);
+    }
+}
+
+static void
+a_name_of_1000_bytes_is_shown_whole(void **state)
+{
+    struct traces *traces = *state;
+    char name[1001] = {0}, shown[1010];
+    memset(name, 'n', 1000);
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    traces_declare_layers(traces->trace);
+    traces_write(traces, 0, TRI_TRACE_ACTORS_spawn, tri_trace_name(traces->trace, name), A, 0);
+    traces_close(traces);
+    snprintf(shown, sizeof(shown), " (%s)", name);
+    traces_expect(traces, "dump", 0, shown);
+}
+
 static void
 info_counts_streams_events_and_losses(void **state)
 {
@@ -172,6 +240,19 @@ an_empty_trace_is_a_trace(void **state)
     traces_expect(traces, "info", 0, "ended       properly");
     traces_expect(traces, "dump", 0, NULL);
     traces_expect(traces, "check", 0, "0 events");
+}
+
+static void
+help_is_printed(void **state)
+{
+    static const char *const ways[][4] = {{TROUPE_TRACE, "--help"}, {TROUPE_TRACE, "dump", "--help"}};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct outcome outcome = traces_run(ways[i]);
+        assert_int_equal(outcome.status, 0);
+        assert_non_null(strstr(outcome.text, "usage: troupe-trace"));
+        free(outcome.text);
+    }
 }
 
 /* -- Wrong arguments. -- */
@@ -296,6 +377,72 @@ files_that_are_cut_short_are_refused(void **state)
     expect_refusal(traces, "worker-0.00000000: offset 50: the file ends within its header");
     assert_int_equal(truncate(path, 0), 0);
     expect_refusal(traces, "worker-0.00000000: offset 0: the file ends within its header");
+}
+
+/* A clock of three ticks a second that began 1000 and two thirds of a second after 1970. */
+static void
+times_are_exact_at_any_frequency(void **state)
+{
+    static const char metadata[] = "/* CTF 1.8 */\n    troupe_format = 1;\n    closed = 1;\n    freq = 3;\n"
+                                   "    offset_s = 1000;\n    offset = 2;\n"
+                                   "event { name = \"wake\"; id = 1; stream_id = 0;\n";
+    struct traces *traces = *state;
+    struct {
+        struct tri_trace_packet packet;
+        struct tri_trace_record records[2];
+    } file = {.records = {{.timestamp = 5, .id = 1, .arg = 7}, {.timestamp = 9, .id = 1}}};
+    file.packet = (struct tri_trace_packet){.magic = TRI_TRACE_MAGIC,
+                                            .timestamp_begin = 5,
+                                            .content_size = sizeof(file) * 8,
+                                            .packet_size = sizeof(file) * 8};
+    assert_int_equal(mkdir(traces->directory, 0777), 0);
+    write_file(traces, "metadata", metadata, sizeof(metadata) - 1);
+    write_file(traces, "worker-0.00000000", (const char *)&file, sizeof(file));
+    traces_expect(traces, "info", 0, "begins      1970-01-01T00:16:42.333333333Z\n");
+    traces_expect(traces, "info", 0, "ends        1970-01-01T00:16:43.666666666Z\n");
+    traces_expect(traces, "info", 0, "lasts       1.333333333 s\n");
+    expect_dump(traces, NULL, NULL, 2, "1970-01-01T00:16:42.333333333Z        0  wake               arg 7\n");
+    expect_dump(traces, "--json", NULL, 2, "\"actor\":null,\"message\":0,\"arg\":7,\"flags\":0}\n");
+}
+
+static void
+a_file_that_is_missing_is_a_loss_and_losses_that_are_taken_back_are_refused(void **state)
+{
+    struct traces *traces = *state;
+    char path[600], line[100];
+    static const uint64_t seven = 7;
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    traces_fill(traces, 0, 4 * FULL);
+    traces_close(traces);
+    in_directory(traces, "worker-0.00000001", path);
+    assert_int_equal(unlink(path), 0);
+    snprintf(line, sizeof(line), "0                 3              %u                0              %u\n",
+             (unsigned)(3 * FULL), (unsigned)FULL);
+    traces_expect(traces, "info", 0, line);
+    traces_patch(traces, "worker-0.00000000", AT(events_discarded), &seven, sizeof(seven));
+    expect_refusal(traces, "offset 64: events_discarded goes back");
+}
+
+static void
+sub_directories_with_traces_are_named_in_order_and_others_refused(void **state)
+{
+    static const char *const names[] = {"12", "3"};
+    struct traces *traces = *state;
+    char path[600];
+    write_small(traces);
+    for (size_t i = 0; i < 2; i++) {
+        in_directory(traces, names[i], path);
+        assert_int_equal(mkdir(path, 0777), 0);
+    }
+    traces_expect(traces, "info", 0, "has sub-directories with traces of their own: 3, 12\n");
+    in_directory(traces, "03", path);
+    assert_int_equal(mkdir(path, 0777), 0);
+    expect_refusal(traces, "03: offset 0: is not a regular file");
+    rmdir(path);
+    for (size_t i = 0; i < 2; i++) {
+        in_directory(traces, names[i], path);
+        rmdir(path);
+    }
 }
 
 static void
@@ -468,12 +615,19 @@ main(void)
         TEST(dump_filters_by_actor_worker_and_event),
         TEST(a_name_that_a_program_writes_is_that_which_the_tool_prints_and_takes),
         TEST(dump_puts_a_send_before_its_receive_whatever_the_clock_says),
+        TEST(dump_goes_by_time_where_no_message_decides),
+        TEST(what_turns_writing_round_or_is_no_utf8_is_escaped),
+        TEST(a_name_of_1000_bytes_is_shown_whole),
         TEST(info_counts_streams_events_and_losses),
         TEST(an_empty_trace_is_a_trace),
+        TEST(help_is_printed),
         TEST(wrong_arguments_are_refused_with_the_usage),
         TEST(a_directory_that_is_no_trace_is_refused),
         TEST(damaged_headers_and_events_are_refused_with_file_and_offset),
         TEST(files_that_are_cut_short_are_refused),
+        TEST(times_are_exact_at_any_frequency),
+        TEST(a_file_that_is_missing_is_a_loss_and_losses_that_are_taken_back_are_refused),
+        TEST(sub_directories_with_traces_are_named_in_order_and_others_refused),
         TEST(two_files_with_one_sequence_number_are_refused),
         TEST(a_name_that_is_told_twice_is_refused),
         TEST(a_name_without_an_end_is_refused),

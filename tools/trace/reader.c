@@ -261,6 +261,7 @@ check_event(struct trace *trace, struct stream *stream, const struct cursor *cur
         stream->first_time = record->timestamp;
     stream->last_time = record->timestamp;
     stream->events++;
+    stream->segments[cursor->segment].tail = metadata->roles[record->id] == ROLE_lost ? record->arg : 0;
     trace->counts[record->id]++;
     uint64_t count = TRI_TRACE_MESSAGE_COUNT(record->message);
     bool sent = metadata->roles[record->id] == ROLE_send;
@@ -347,6 +348,13 @@ trace_lost(const struct trace *trace)
 
 /* -- Cursors. -- */
 
+/* Were events discarded before the first of this file, and after those of the one before? `until` were by then. */
+static bool
+has_loss_before(const struct segment *segment, uint64_t until)
+{
+    return plus(until, segment->tail) < segment->discarded;
+}
+
 void
 cursor_init(struct cursor *cursor, const struct trace *trace, const struct stream *stream)
 {
@@ -354,7 +362,7 @@ cursor_init(struct cursor *cursor, const struct trace *trace, const struct strea
     cursor->trace = trace;
     cursor->stream = stream;
     cursor->offset = HEADER;
-    cursor->gap = stream->overwritten > 0;
+    cursor->gap = stream->overwritten > 0 || has_loss_before(&stream->segments[0], 0);
 }
 
 void
@@ -372,7 +380,7 @@ next_segment(struct cursor *cursor)
     if (cursor->segment == cursor->stream->segment_count)
         return;
     const struct segment *now = &cursor->stream->segments[cursor->segment];
-    cursor->gap |= now->sequence != before->sequence + 1 || now->discarded != before->discarded;
+    cursor->gap |= now->sequence != before->sequence + 1 || has_loss_before(now, before->discarded);
 }
 
 static void

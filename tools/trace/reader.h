@@ -24,6 +24,7 @@ struct segment {
     uint64_t begin;     /* timestamp */
     uint64_t end;       /* offset in bytes behind the last event */
     uint64_t discarded; /* events of the stream, up to the end of this file */
+    uint64_t tail;      /* those of them that came after its events: its last event, `lost`, says how many */
 };
 
 struct stream {

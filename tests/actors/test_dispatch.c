@@ -200,6 +200,79 @@ a_slow_actor_has_one_message_in_a_round(void **state)
     assert_int_equal(disorder, 0);
 }
 
+/* Messages enough that the clock is read seldom. */
+static void
+run_quick_ones(void)
+{
+    tr_actor *first = actor_of(&quick);
+    for (unsigned i = 0; i < 500; i++)
+        put_new(first, 0, 0);
+    run_dry();
+    assert_int_equal(stage->home.stride, 32);
+}
+
+static void
+run_numbered(tr_actor *actor, uint64_t from, uint64_t count, uint64_t ticks)
+{
+    for (uint64_t i = 0; i < count; i++)
+        put_new(actor, from + i, ticks);
+    run_dry();
+}
+
+static bool
+is_slow(const tr_actor *actor)
+{
+    return (actor->flags & TRI_ACTOR_SLOW) != 0;
+}
+
+static void
+an_actor_is_slow_from_100_us_on_and_until_a_message_takes_less(void **state)
+{
+    (void)state;
+    tr_actor *actor = actor_of(&numbered);
+    run_quick_ones();
+    run_numbered(actor, 0, 100, TICKS_PER_MS / 11); /* 91 us */
+    assert_false(is_slow(actor));
+    run_quick_ones();
+    run_numbered(actor, 100, 100, TICKS_PER_MS / 9); /* 111 us */
+    assert_true(is_slow(actor));
+    run_numbered(actor, 200, 1, 0);
+    assert_false(is_slow(actor));
+    assert_int_equal(disorder, 0);
+}
+
+/* Together they take long between two looks at the clock, none of them does. */
+static void
+nobody_is_slow_for_what_others_did(void **state)
+{
+    enum { ACTORS = 32 };
+    tr_actor *actors[ACTORS];
+    (void)state;
+    run_quick_ones();
+    for (unsigned i = 0; i < ACTORS; i++)
+        actors[i] = actor_of(&numbered);
+    for (unsigned k = 0; k < 10; k++)
+        for (unsigned i = 0; i < ACTORS; i++)
+            put_new(actors[i], k, TICKS_PER_MS / 50); /* 20 us */
+    run_dry();
+    for (unsigned i = 0; i < ACTORS; i++)
+        assert_false(is_slow(actors[i]));
+}
+
+static void
+a_slice_is_512_messages_and_afterwards_nobody_runs(void **state)
+{
+    (void)state;
+    tr_actor *actor = actor_of(&quick);
+    for (unsigned i = 0; i < 600; i++)
+        put_new(actor, 0, 0);
+    assert_true(tri_dispatch_run(&stage->worker));
+    assert_int_equal(handled, 512);
+    assert_null(stage->worker.activity.name);
+    assert_false(tri_dispatch_run(&stage->worker));
+    assert_int_equal(handled, 600);
+}
+
 /* Actors that are slow and quick in turn, more mail while they are: the order of each holds, and nothing is lost. */
 static void
 however_slow_and_quick_change_each_actor_keeps_its_order(void **state)
@@ -240,6 +313,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(becoming_slow_looks_at_nothing_that_waits, open_stage, close_stage),
         cmocka_unit_test_setup_teardown(a_slow_actor_has_one_message_in_a_round, open_stage, close_stage),
+        cmocka_unit_test_setup_teardown(an_actor_is_slow_from_100_us_on_and_until_a_message_takes_less, open_stage,
+                                        close_stage),
+        cmocka_unit_test_setup_teardown(nobody_is_slow_for_what_others_did, open_stage, close_stage),
+        cmocka_unit_test_setup_teardown(a_slice_is_512_messages_and_afterwards_nobody_runs, open_stage, close_stage),
         cmocka_unit_test_setup_teardown(however_slow_and_quick_change_each_actor_keeps_its_order, open_stage,
                                         close_stage),
     };

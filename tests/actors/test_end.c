@@ -268,7 +268,7 @@ linger(tr_actor *self, void *state, enum tr_stop_mode how)
 static void
 releaser_receive(tr_actor *self, void *state, tr_message *message)
 {
-    static const unsigned order[] = {2, 4, 0}; /* the middle, the last, the first; two stay */
+    static const unsigned order[] = {2, 1, 4}; /* the middle, the one beside it, the last; two stay */
     (void)self;
     (void)state;
     (void)message;
@@ -297,6 +297,65 @@ those_that_linger_are_freed_by_their_exit_or_by_the_runtimes_end(void **state)
     stage_close(runtime);
 }
 
+/* Memory of one that is killed is kept as long as its answer says. */
+#define LARGE (1u << 20)
+
+static tr_actor *large;
+
+static bool
+large_stopping(tr_actor *self, void *state, enum tr_stop_mode how)
+{
+    (void)state;
+    large = self;
+    if (how == TR_STOP_KILL && answer == EXITS_INSIDE)
+        tr_exit(self);
+    tally_add(&began, 1);
+    return answer == AGREES;
+}
+
+static void
+exit_large_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self;
+    (void)state;
+    (void)message;
+    tr_exit(large);
+    tally_add(&began, 1);
+}
+
+static bool
+is_within(void *most)
+{
+    return tests_allocated() < *(const size_t *)most;
+}
+
+static void
+the_memory_of_a_killed_actor_is_kept_if_it_says_so_and_until_its_exit(void **state)
+{
+    static const struct tr_behavior behavior = {
+        .name = "large", .state_size = LARGE, .receive = subject_receive, .stopping = large_stopping};
+    static const struct tr_behavior exits_large = {.name = "exits large", .receive = exit_large_receive};
+    static const enum answer answers[] = {AGREES, EXITS_INSIDE, LATER};
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        answer = answers[i];
+        began = (struct tally){0};
+        tr_runtime *runtime = stage_open(1);
+        tr_ref last = stage_spawn(runtime, &exits_large, 0, NULL);
+        size_t most = tests_allocated() + LARGE / 2;
+        tr_ref ref = stage_spawn(runtime, &behavior, 0, NULL);
+        assert_false(is_within(&most));
+        assert_int_equal(tr_runtime_stop_actor(runtime, ref, TR_STOP_KILL), TR_OK);
+        tally_await(&began, 1);
+        if (answer == LATER) {
+            assert_false(is_within(&most));
+            stage_send(runtime, last, GO, NULL, 0);
+        }
+        assert_true(tests_wait_until(is_within, &most, TESTS_LIMIT_MS));
+        stage_close(runtime);
+    }
+}
+
 /* Chains. */
 
 #define CHAIN 100000u
@@ -307,13 +366,23 @@ struct link {
 
 static bool in_stopping;
 static struct tally linked, ended;
+static unsigned depth, deepest; /* the worker's */
+
+static void
+stop_next(tr_actor *self, const struct link *link)
+{
+    depth++;
+    deepest = depth > deepest ? depth : deepest;
+    assert_int_equal(tr_stop(self, link->next, mode), TR_OK);
+    depth--;
+}
 
 static bool
 link_stopping(tr_actor *self, void *state, enum tr_stop_mode how)
 {
     const struct link *link = state;
     if ((in_stopping || how == TR_STOP_KILL) && link->next != TR_NOBODY)
-        assert_int_equal(tr_stop(self, link->next, mode), TR_OK);
+        stop_next(self, link);
     tally_add(&ended, how == TR_STOP_KILL);
     return true;
 }
@@ -323,7 +392,7 @@ link_stopped(tr_actor *self, void *state)
 {
     const struct link *link = state;
     if (!in_stopping && link->next != TR_NOBODY)
-        assert_int_equal(tr_stop(self, link->next, mode), TR_OK);
+        stop_next(self, link);
     tally_add(&ended, 1);
 }
 
@@ -376,11 +445,13 @@ actors_that_stop_the_next_may_be_in_chains_of_any_length(void **state)
         in_stopping = i % 2 == 1;
         mode = (enum tr_stop_mode)(i / 2);
         linked = ended = (struct tally){0};
+        deepest = 0;
         tr_runtime *runtime = stage_open(1);
         stage_send(runtime, stage_spawn(runtime, &chain, 0, NULL), GO, NULL, 0);
         tally_await(&ended, CHAIN);
         stage_close(runtime);
         assert_int_equal(tally_read(&ended), CHAIN);
+        assert_int_equal(deepest, 16);
     }
 }
 
@@ -400,6 +471,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_way_to_end_gives_everything_back_whatever_the_actor_answers),
         cmocka_unit_test(those_that_linger_are_freed_by_their_exit_or_by_the_runtimes_end),
+        cmocka_unit_test(the_memory_of_a_killed_actor_is_kept_if_it_says_so_and_until_its_exit),
         cmocka_unit_test(actors_that_stop_the_next_may_be_in_chains_of_any_length),
     };
     make_stacks_small();

@@ -156,7 +156,7 @@ struct flood {
 
 static struct tally flooded, failures;
 static uint64_t orders, flood;
-static tr_status full_status, stop_over_full_lane;
+static tr_status full_status, stop_over_full_lane, spawn_over_full_lane;
 
 static tr_status
 flooder_init(tr_actor *self, void *state, const void *argument)
@@ -167,6 +167,8 @@ flooder_init(tr_actor *self, void *state, const void *argument)
     for (flood = 0; flood < FLOOD_AT_MOST; flood++)
         if ((full_status = tr_tell(self, whom->parent, NUMBER, NULL, 0)) != TR_OK)
             break;
+    struct tr_spawn_options back = {.placement = TR_PLACE_WORKER, .worker = tr_ref_worker(whom->parent)};
+    spawn_over_full_lane = tr_spawn(self, &counts, &back, NULL);
     stop_over_full_lane = tr_stop(self, whom->victim, TR_STOP_DRAIN);
     tr_exit(self);
     tally_add(&flooded, 1);
@@ -224,6 +226,7 @@ stops_and_ends_pass_a_lane_that_is_full(void **state)
     tally_await(&stopped, 1); /* the victim */
     assert_int_equal(stop_over_full_lane, TR_OK);
     assert_int_equal(full_status, TR_EFULL);
+    assert_int_equal(spawn_over_full_lane, TR_EFULL);
     tally_await(&failures, orders);
     tally_await(&received, flood);
     stage_close(runtime); /* the parent stops: it has heard of every child's end */
@@ -305,6 +308,26 @@ a_message_that_is_dropped_as_the_newest_keeps_its_sender(void **state)
 {
     (void)state;
     expect_sender_of_three(&keeps_oldest, 1, TR_DEAD_MAILBOX_FULL);
+}
+
+/* Who is told of dead letters is not told of those that its own mailbox made. */
+static void
+what_dies_of_the_subscribers_own_mailbox_is_counted_only(void **state)
+{
+    struct tr_counters counters;
+    (void)state;
+    tr_runtime *runtime = stage_open(1);
+    tr_ref to = stage_spawn(runtime, &keeps_newest, 0, NULL), from = stage_spawn(runtime, &sends_three, 0, NULL);
+    assert_int_equal(tr_dead_letters_subscribe(runtime, to), TR_OK);
+    stage_send(runtime, from, GO, &to, sizeof(to));
+    tally_await(&done, 1);
+    tally_await(&handled, 1);
+    tr_runtime_counters(runtime, &counters);
+    stage_close(runtime);
+    assert_int_equal(tally_read(&handled), 1);
+    assert_int_equal(kept_tag, 3);
+    assert_int_equal(counters.dead_letters, 2);
+    assert_int_equal(counters.notices_lost, 0);
 }
 
 /* Keeps its own mailbox full until somebody's message has died of that. */
@@ -451,6 +474,7 @@ main(void)
         cmocka_unit_test_setup(more_messages_than_the_lane_limit_pass_while_the_lane_has_room, reset),
         cmocka_unit_test_setup(stops_and_ends_pass_a_lane_that_is_full, reset),
         cmocka_unit_test_setup(a_message_that_replaces_the_oldest_keeps_its_sender, reset),
+        cmocka_unit_test_setup(what_dies_of_the_subscribers_own_mailbox_is_counted_only, reset),
         cmocka_unit_test_setup(a_message_that_is_dropped_as_the_newest_keeps_its_sender, reset),
         cmocka_unit_test_setup(a_delayed_message_that_finds_a_full_mailbox_becomes_a_dead_letter_of_its_sender, reset),
         cmocka_unit_test_setup(a_message_to_a_name_that_was_never_given_is_freed, reset),

@@ -1,4 +1,5 @@
 #include "helpers.h"
+#include "mailbox.h"
 #include "stage.h"
 
 #include <setjmp.h>
@@ -10,13 +11,22 @@
 
 #include <cmocka.h>
 
-enum { FILL = 1, NUMBER, DONE };
+enum { FILL = 1, NUMBER, DONE, HOLD };
 
 #define LIMIT 5u
 #define TRIED 12u
 
 static struct tally done, lost;
 static uint64_t seen[TRIED + 1], seen_count;
+static uint32_t reasons[TRIED];
+
+static void
+note_letter(const tr_message *message)
+{
+    const struct tr_dead_letter *letter = tr_message_data(message);
+    reasons[tally_read(&lost) % TRIED] = letter->reason;
+    tally_add(&lost, 1);
+}
 
 static void
 note_receive(tr_actor *self, void *state, tr_message *message)
@@ -24,9 +34,9 @@ note_receive(tr_actor *self, void *state, tr_message *message)
     (void)self;
     (void)state;
     if (message->tag == TR_TAG_DEAD_LETTER)
-        tally_add(&lost, 1);
+        note_letter(message);
     else if (message->tag == NUMBER)
-        seen[seen_count++] = message->payload.words[0];
+        seen[seen_count++] = *(const uint64_t *)tr_message_data(message);
 }
 
 static const struct tr_behavior by_policy[] = {
@@ -38,8 +48,6 @@ static const struct tr_behavior by_policy[] = {
                                 .receive = note_receive,
                                 .mailbox = {LIMIT, 0, TR_MAILBOX_DROP_OLDEST}},
 };
-static const struct tr_behavior in_bytes = {
-    .name = "bytes", .receive = note_receive, .mailbox = {.bytes = 5 * 64, .policy = TR_MAILBOX_REFUSE}};
 static const struct tr_behavior of_one = {
     .name = "one", .receive = note_receive, .mailbox = {1, 0, TR_MAILBOX_DROP_OLDEST}};
 
@@ -58,7 +66,8 @@ filler_receive(tr_actor *self, void *state, tr_message *message)
                 assert_int_equal(status, TR_EFULL);
             refused += status != TR_OK;
         }
-        tr_tell(self, tr_self(self), DONE, NULL, 0);
+        tr_message later = tr_message_signal(DONE); /* in a turn when what was sent is under way */
+        assert_int_equal(tr_send_after(self, tr_self(self), 1, &later, NULL), TR_OK);
     } else {
         tally_add(&done, 1);
     }
@@ -66,21 +75,31 @@ filler_receive(tr_actor *self, void *state, tr_message *message)
 
 static const struct tr_behavior filler = {.name = "filler", .receive = filler_receive};
 
-/* Stops when the numbers have been sent and `arrived` of them, received or lost, have been counted. */
-static void
-fill(const struct tr_behavior *behavior, unsigned from_worker, bool (*arrived)(void *))
+static tr_runtime *
+open_with_undertaker(void)
 {
+    static const struct tr_behavior undertaker = {.name = "undertaker", .receive = note_receive};
     tr_runtime *runtime = stage_open(2);
-    tr_ref to = stage_spawn(runtime, behavior, 0, NULL), from = stage_spawn(runtime, &filler, from_worker, NULL);
-    tr_ref undertaker =
-        stage_spawn(runtime, &(const struct tr_behavior){.name = "undertaker", .receive = note_receive}, 1, NULL);
-    tr_dead_letters_subscribe(runtime, undertaker);
+    tr_dead_letters_subscribe(runtime, stage_spawn(runtime, &undertaker, 1, NULL));
     done = lost = (struct tally){0};
     refused = seen_count = 0;
+    return runtime;
+}
+
+static void
+fill_by(const struct tr_behavior *filled, const struct tr_behavior *filling)
+{
+    tr_runtime *runtime = open_with_undertaker();
+    tr_ref to = stage_spawn(runtime, filled, 0, NULL), from = stage_spawn(runtime, filling, 0, NULL);
     stage_send(runtime, from, FILL, &to, sizeof(to));
     tally_await(&done, 1);
-    assert_true(arrived == NULL || tests_wait_until(arrived, NULL, TESTS_LIMIT_MS));
     stage_close(runtime);
+}
+
+static void
+fill(const struct tr_behavior *filled)
+{
+    fill_by(filled, &filler);
 }
 
 static void
@@ -95,7 +114,7 @@ static void
 a_full_mailbox_refuses_and_tells_the_sender(void **state)
 {
     (void)state;
-    fill(&by_policy[TR_MAILBOX_REFUSE], 0, NULL);
+    fill(&by_policy[TR_MAILBOX_REFUSE]);
     assert_seen(0, LIMIT);
     assert_int_equal(refused, TRIED - LIMIT);
 }
@@ -104,7 +123,7 @@ static void
 a_full_mailbox_drops_the_newest(void **state)
 {
     (void)state;
-    fill(&by_policy[TR_MAILBOX_DROP_NEWEST], 0, NULL);
+    fill(&by_policy[TR_MAILBOX_DROP_NEWEST]);
     assert_seen(0, LIMIT);
     assert_int_equal(refused, 0);
 }
@@ -113,7 +132,7 @@ static void
 a_full_mailbox_drops_the_oldest(void **state)
 {
     (void)state;
-    fill(&by_policy[TR_MAILBOX_DROP_OLDEST], 0, NULL);
+    fill(&by_policy[TR_MAILBOX_DROP_OLDEST]);
     assert_seen(TRIED - LIMIT, LIMIT);
     assert_int_equal(refused, 0);
 }
@@ -122,20 +141,50 @@ static void
 a_mailbox_of_one_keeps_the_last(void **state)
 {
     (void)state;
-    fill(&of_one, 0, NULL);
+    fill(&of_one);
     assert_seen(TRIED - 1, 1);
 }
 
 static void
 a_limit_in_bytes_counts_message_and_payload(void **state)
 {
+    static struct tr_behavior in_bytes = {.name = "bytes", .receive = note_receive};
+    /* Each weighs a line for itself and one for its payload; one that is too large still fits into an empty mailbox. */
+    static const unsigned lines[] = {1, 3, 4, 5, 6}, fit[] = {1, 1, 2, 2, 3};
     (void)state;
-    fill(&in_bytes, 0, NULL);
-    assert_seen(0, 2); /* each weighs a line for itself and one for its payload */
-    assert_int_equal(refused, TRIED - 2);
+    for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        in_bytes.mailbox.bytes = lines[i] * UINT64_C(64);
+        fill(&in_bytes);
+        assert_seen(0, fit[i]);
+        assert_int_equal(refused, TRIED - fit[i]);
+    }
 }
 
-static struct tally received;
+/* Twelve of two lines, then one of six. */
+static void
+heap_receive(tr_actor *self, void *state, tr_message *message)
+{
+    tr_ref to = message->payload.words[0];
+    uint64_t large[5 * 64 / sizeof(uint64_t)] = {TRIED};
+    (void)state;
+    for (uint64_t i = 0; i < TRIED; i++)
+        assert_int_equal(tr_tell(self, to, NUMBER, &i, sizeof(i)), TR_OK);
+    assert_int_equal(tr_tell(self, to, NUMBER, large, sizeof(large)), TR_OK);
+    tally_add(&done, 1);
+}
+
+static void
+a_message_takes_the_place_of_as_many_of_the_oldest_as_it_needs(void **state)
+{
+    static const struct tr_behavior heaps = {.name = "heaps", .receive = heap_receive};
+    static const struct tr_behavior oldest_in_bytes = {
+        .name = "oldest", .receive = note_receive, .mailbox = {0, UINT64_C(10) * 64, TR_MAILBOX_DROP_OLDEST}};
+    (void)state;
+    fill_by(&oldest_in_bytes, &heaps);
+    assert_seen(TRIED - 2, 3);
+}
+
+static struct tally received, held, let_go;
 
 static void
 count_receive(tr_actor *self, void *state, tr_message *message)
@@ -146,23 +195,133 @@ count_receive(tr_actor *self, void *state, tr_message *message)
     tally_add(&received, 1);
 }
 
-static bool
-all_arrived(void *argument)
+static void
+narrow_receive(tr_actor *self, void *state, tr_message *message)
 {
-    (void)argument;
-    return tally_read(&received) + tally_read(&lost) == TRIED;
+    if (message->tag != HOLD) {
+        count_receive(self, state, message);
+        return;
+    }
+    tally_add(&held, 1);
+    tally_await(&let_go, 1);
+}
+
+/* Its worker stands still until all of them are on their way. */
+static void
+fill_from_afar(const struct tr_behavior *narrow)
+{
+    tr_runtime *runtime = open_with_undertaker();
+    tr_ref to = stage_spawn(runtime, narrow, 0, NULL), from = stage_spawn(runtime, &filler, 1, NULL);
+    received = held = let_go = (struct tally){0};
+    stage_send(runtime, to, HOLD, NULL, 0);
+    tally_await(&held, 1);
+    stage_send(runtime, from, FILL, &to, sizeof(to));
+    tally_await(&done, 1);
+    tally_add(&let_go, 1);
+    tally_await(&lost, TRIED - 1);
+    tally_await(&received, 1);
+    stage_close(runtime);
 }
 
 static void
-what_is_refused_from_afar_becomes_a_dead_letter(void **state)
+what_is_too_much_from_afar_becomes_a_dead_letter_that_says_why(void **state)
+{
+    static const struct tr_behavior narrow[] = {
+        {.name = "refuses", .receive = narrow_receive, .mailbox = {1, 0, TR_MAILBOX_REFUSE}},
+        {.name = "newest", .receive = narrow_receive, .mailbox = {1, 0, TR_MAILBOX_DROP_NEWEST}},
+        {.name = "oldest", .receive = narrow_receive, .mailbox = {1, 0, TR_MAILBOX_DROP_OLDEST}},
+    };
+    static const uint32_t expected[] = {TR_DEAD_MAILBOX_FULL, TR_DEAD_MAILBOX_FULL, TR_DEAD_DROPPED};
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        fill_from_afar(&narrow[i]);
+        assert_int_equal(refused, 0);
+        assert_int_equal(tally_read(&received), 1);
+        for (unsigned k = 0; k < TRIED - 1; k++)
+            assert_int_equal(reasons[k], expected[i]);
+    }
+}
+
+/* A receiver that looks at its own backlog with each message. */
+#define CROWD 4096u
+#define RELIEF 2048u
+
+static uint64_t looks, wrong;
+
+static void
+crowded_receive(tr_actor *self, void *state, tr_message *message)
 {
     (void)state;
-    static const struct tr_behavior narrow = {
-        .name = "narrow", .receive = count_receive, .mailbox = {1, 0, TR_MAILBOX_REFUSE}};
-    received = (struct tally){0};
-    fill(&narrow, 1, all_arrived);
-    assert_int_equal(refused, 0);
-    assert_true(tally_read(&received) >= 1);
+    (void)message;
+    uint64_t left = CROWD - ++looks;
+    wrong += (tr_backlog(self, tr_self(self)) != 0) != (left > RELIEF);
+    if (left == 0)
+        tally_add(&done, 1);
+}
+
+static void
+crowd_receive(tr_actor *self, void *state, tr_message *message)
+{
+    tr_ref to = message->payload.words[0];
+    (void)state;
+    for (unsigned i = 0; i < CROWD; i++) {
+        wrong += tr_backlog(self, to) != 0;
+        tr_tell(self, to, NUMBER, NULL, 0);
+    }
+    wrong += tr_backlog(self, to) == 0;
+}
+
+static void
+a_receiver_is_crowded_from_4096_messages_on_until_2048_are_left(void **state)
+{
+    static const struct tr_behavior crowded = {.name = "crowded", .receive = crowded_receive};
+    static const struct tr_behavior crowds = {.name = "crowds", .receive = crowd_receive};
+    (void)state;
+    tr_runtime *runtime = stage_open(1);
+    done = (struct tally){0};
+    looks = wrong = 0;
+    tr_ref to = stage_spawn(runtime, &crowded, 0, NULL);
+    stage_send(runtime, stage_spawn(runtime, &crowds, 0, NULL), FILL, &to, sizeof(to));
+    tally_await(&done, 1);
+    stage_close(runtime);
+    assert_int_equal(wrong, 0);
+}
+
+/* As if all but one of the messages that fit waited for it already. */
+static void
+brimful_receive(tr_actor *self, void *state, tr_message *message)
+{
+    struct tri_actors *home = self->home;
+    (void)state;
+    if (message->tag != FILL)
+        return;
+    tr_message from_afar = tr_message_signal(NUMBER);
+    self->waiting = 1048576 - 1;
+    assert_int_equal(tr_tell(self, tr_self(self), NUMBER, NULL, 0), TR_OK);
+    assert_int_equal(tr_tell(self, tr_self(self), NUMBER, NULL, 0), TR_EFULL);
+    assert_true(tri_actors_deliver(home->worker, tr_self(self), &from_afar)); /* and dies */
+    assert_int_equal(self->waiting, 1048576);
+    struct tri_mail *mail = tri_mail_list_take(&self->overflow);
+    assert_true(tri_mail_list_empty(&self->overflow));
+    self->waiting = 0;
+    tri_mailbox_put(home, self, mail);
+    tally_add(&done, 1);
+}
+
+static void
+by_default_a_mailbox_holds_1048576_messages(void **state)
+{
+    static const struct tr_behavior brimful = {.name = "brimful", .receive = brimful_receive};
+    struct tr_counters counters;
+    (void)state;
+    tr_runtime *runtime = stage_open(1);
+    done = (struct tally){0};
+    stage_send(runtime, stage_spawn(runtime, &brimful, 0, NULL), FILL, NULL, 0);
+    tally_await(&done, 1);
+    tr_runtime_counters(runtime, &counters);
+    stage_close(runtime);
+    assert_int_equal(counters.dead_letters, 1);
+    assert_int_equal(counters.refused, 1);
 }
 
 /* Fairness: an actor that sends itself message after message, and one that takes long, share with their neighbour. */
@@ -257,7 +416,10 @@ main(void)
         cmocka_unit_test(a_full_mailbox_drops_the_oldest),
         cmocka_unit_test(a_mailbox_of_one_keeps_the_last),
         cmocka_unit_test(a_limit_in_bytes_counts_message_and_payload),
-        cmocka_unit_test(what_is_refused_from_afar_becomes_a_dead_letter),
+        cmocka_unit_test(a_message_takes_the_place_of_as_many_of_the_oldest_as_it_needs),
+        cmocka_unit_test(what_is_too_much_from_afar_becomes_a_dead_letter_that_says_why),
+        cmocka_unit_test(a_receiver_is_crowded_from_4096_messages_on_until_2048_are_left),
+        cmocka_unit_test(by_default_a_mailbox_holds_1048576_messages),
         cmocka_unit_test(an_actor_that_never_runs_dry_starves_nobody),
         cmocka_unit_test(a_slow_actor_lets_its_neighbour_in_after_one_message),
     };

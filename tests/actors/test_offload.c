@@ -100,6 +100,34 @@ a_result_that_nobody_waits_for_is_destroyed(void **state)
     stage_close(runtime);
 }
 
+/* Its mailbox is full of what it sends itself, whenever the result comes. */
+static void
+full_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    if (message->tag == RESULT) {
+        tally_add(&results, 1);
+        return;
+    }
+    if (tally_read(&checks) == 0)
+        assert_int_equal(tr_offload(self, square, (void *)1, RESULT, destroy), TR_OK);
+    tally_add(&checks, 1);
+    if (tally_read(&destroyed) == 0)
+        tr_tell(self, tr_self(self), GO, NULL, 0);
+}
+
+static void
+a_result_comes_although_the_mailbox_is_full(void **state)
+{
+    static const struct tr_behavior full = {.name = "full", .receive = full_receive, .mailbox = {1, 0, 0}};
+    (void)state;
+    tr_runtime *runtime = stage_open(1);
+    stage_send(runtime, stage_spawn(runtime, &full, 0, NULL), GO, NULL, 0);
+    tally_await(&destroyed, 1);
+    stage_close(runtime);
+    assert_int_equal(tally_read(&results), 1);
+}
+
 static void *
 open_gate(void *argument)
 {
@@ -249,6 +277,7 @@ main(void)
         cmocka_unit_test_setup(functions_that_have_not_begun_by_the_deadline_are_cancelled_once, reset),
         cmocka_unit_test_setup(functions_of_actors_that_are_gone_are_cancelled_without_waiting_for_the_deadline, reset),
         cmocka_unit_test_setup(every_result_comes_home_once, reset),
+        cmocka_unit_test_setup(a_result_comes_although_the_mailbox_is_full, reset),
         cmocka_unit_test_setup(a_result_that_nobody_waits_for_is_destroyed, reset),
         cmocka_unit_test_setup(the_end_waits_for_a_function_that_runs, reset),
     };

@@ -87,6 +87,33 @@ a_reserved_slot_is_expected_until_its_actor_comes(void **state)
     assert_false(tri_slots_expected(slots, ref));
 }
 
+/* A slot that a guest had comes back to the owner's chain; from there it goes to guests again by the pile alone. */
+static void
+a_name_of_a_reserved_slots_past_is_not_expected(void **state)
+{
+    struct tri_slots *slots = *state;
+    tr_ref past, now;
+    assert_int_equal(tri_slots_reserve(slots, &past), TR_OK);
+    tri_slots_give(slots, past);
+    slots->guests_free = slots->free; /* as if it had gone that way */
+    slots->free = slots->free_count = 0;
+    assert_int_equal(tri_slots_reserve(slots, &now), TR_OK);
+    assert_int_equal(tri_ref_slot(now), tri_ref_slot(past));
+    assert_true(tri_slots_expected(slots, now));
+    assert_false(tri_slots_expected(slots, past));
+}
+
+static void
+no_name_is_that_of_nobody(void **state)
+{
+    struct tri_slots *slots = *state;
+    tr_ref reserved;
+    slots->worker = 0;
+    assert_int_not_equal(take(slots, (struct tr_actor *)state), TR_NOBODY);
+    assert_int_equal(tri_slots_reserve(slots, &reserved), TR_OK);
+    assert_int_not_equal(reserved, TR_NOBODY);
+}
+
 static void
 a_slot_whose_generations_are_used_up_is_retired(void **state)
 {
@@ -190,6 +217,8 @@ main(void)
         cmocka_unit_test_setup_teardown(a_ref_finds_its_actor_until_the_slot_is_given_back, open_slots, close_slots),
         cmocka_unit_test_setup_teardown(no_two_refs_are_ever_the_same, open_slots, close_slots),
         cmocka_unit_test_setup_teardown(a_reserved_slot_is_expected_until_its_actor_comes, open_slots, close_slots),
+        cmocka_unit_test_setup_teardown(a_name_of_a_reserved_slots_past_is_not_expected, open_slots, close_slots),
+        cmocka_unit_test_setup_teardown(no_name_is_that_of_nobody, open_slots, close_slots),
         cmocka_unit_test_setup_teardown(a_slot_whose_generations_are_used_up_is_retired, open_slots, close_slots),
         cmocka_unit_test_setup_teardown(any_64_bits_may_be_looked_up, open_slots, close_slots),
         cmocka_unit_test_setup_teardown(slots_that_the_owner_used_up_and_gave_back_are_there_for_guests, open_slots,

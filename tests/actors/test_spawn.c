@@ -1,3 +1,4 @@
+#include "actor_internal.h"
 #include "helpers.h"
 #include "stage.h"
 
@@ -12,7 +13,7 @@
 enum { SPAWN = 1, HELLO, REPORT };
 
 static struct tally born, greeted, ended, failures;
-static tr_ref newest;
+static tr_ref newest, spawner;
 
 static tr_status
 born_init(tr_actor *self, void *state, const void *argument)
@@ -22,6 +23,7 @@ born_init(tr_actor *self, void *state, const void *argument)
         assert_int_equal(((const char *)state)[i], 0);
     if (argument != NULL && strcmp(argument, "fail") == 0)
         return TR_EACCES;
+    spawner = tr_parent(self);
     tally_add(&born, 1);
     return TR_OK;
 }
@@ -63,12 +65,14 @@ parent_receive(tr_actor *self, void *state, tr_message *message)
         tally_add(&failures, 1);
         return;
     }
-    const struct order *order = tr_message_data(message);
+    struct order order;
+    memcpy(&order, tr_message_data(message), sizeof(order));
     struct tr_spawn_options options = {.placement = TR_PLACE_WORKER,
-                                       .worker = order->worker,
-                                       .argument = order->argument,
-                                       .argument_size = sizeof(order->argument)};
+                                       .worker = order.worker,
+                                       .argument = order.argument,
+                                       .argument_size = sizeof(order.argument)};
     tr_status status = tr_spawn(self, &child, &options, &newest);
+    memset(&order, 'x', sizeof(order)); /* nobody needs it any more */
     if (status == TR_OK)
         tr_tell(self, newest, HELLO, NULL, 0);
     else if (status == TR_EACCES)
@@ -105,6 +109,7 @@ spawn_by_order(unsigned target, const char *argument)
     assert_int_equal(tr_ref_worker(newest), target);
     stage_close(runtime);
     assert_int_equal(tally_read(&ended), 1);
+    assert_int_equal(spawner, ref);
 }
 
 static void
@@ -146,6 +151,7 @@ spawning_from_outside_waits_for_init_and_tells_its_status(void **state)
     assert_int_equal(ref, TR_NOBODY);
     assert_int_equal(tr_runtime_spawn(runtime, &child, NULL, &ref), TR_OK);
     assert_int_equal(tally_read(&born), 1);
+    assert_int_equal(spawner, TR_NOBODY);
     stage_close(runtime);
 }
 
@@ -162,6 +168,40 @@ the_least_loaded_worker_takes_its_turn(void **state)
     }
     for (unsigned i = 0; i < 3; i++)
         assert_in_range(on_worker[i], 99, 101);
+    stage_close(runtime);
+}
+
+/* A hundred within one callback: nobody has arrived on the other worker by its end. */
+#define BURST 100u
+
+static unsigned burst_on[2];
+
+static void
+burst_receive(tr_actor *self, void *state, tr_message *message)
+{
+    struct tr_spawn_options options = {.placement = TR_PLACE_LEAST_LOADED};
+    (void)state;
+    (void)message;
+    for (unsigned i = 0; i < BURST; i++) {
+        tr_ref ref;
+        assert_int_equal(tr_spawn(self, &child, &options, &ref), TR_OK);
+        burst_on[tr_ref_worker(ref)]++;
+    }
+}
+
+static void
+those_on_their_way_count_as_load_and_once(void **state)
+{
+    static const struct tr_behavior bursts = {.name = "bursts", .receive = burst_receive};
+    (void)state;
+    tr_runtime *runtime = stage_open(2);
+    tr_ref from = stage_spawn(runtime, &bursts, 0, NULL);
+    for (unsigned round = 1; round <= 3; round++) {
+        burst_on[0] = burst_on[1] = 0;
+        stage_send(runtime, from, SPAWN, NULL, 0);
+        tally_await(&born, round * BURST);
+        assert_in_range(burst_on[0], BURST / 2 - 1, BURST / 2 + 1);
+    }
     stage_close(runtime);
 }
 
@@ -204,6 +244,28 @@ wrong_arguments_are_refused_by_name(void **state)
     assert_int_equal(tr_runtime_spawn(runtime, &child, &options, &ref), TR_EBADWORKER);
     options = (struct tr_spawn_options){.argument_size = 1};
     assert_int_equal(tr_runtime_spawn(runtime, &child, &options, &ref), TR_EINVAL);
+    options = (struct tr_spawn_options){.placement = (enum tr_placement)(TR_PLACE_LEAST_LOADED + 1)};
+    assert_int_equal(tr_runtime_spawn(runtime, &child, &options, &ref), TR_EINVAL);
+    static const struct tr_behavior odd = {.name = "odd",
+                                           .receive = child_receive,
+                                           .mailbox.policy = (enum tr_mailbox_policy)(TR_MAILBOX_DROP_OLDEST + 1)};
+    assert_int_equal(tr_runtime_spawn(runtime, &odd, NULL, &ref), TR_EBADPOLICY);
+    stage_close(runtime);
+}
+
+/* Asked of what a spawn asks, so that nobody gets a state of that size. */
+static void
+a_state_and_an_argument_may_have_a_gigabyte_and_no_byte_more(void **state)
+{
+    enum { GIGABYTE = 1 << 30 };
+    (void)state;
+    tr_runtime *runtime = stage_open(1);
+    for (size_t more = 0; more < 2; more++) {
+        struct tr_behavior tall = {.name = "tall", .receive = child_receive, .state_size = GIGABYTE + more};
+        struct tr_spawn_options options = {.argument = &tall, .argument_size = GIGABYTE + more};
+        assert_int_equal(tri_spawn_check(runtime->core, &tall, NULL), more == 0 ? TR_OK : TR_EBADSTATE);
+        assert_int_equal(tri_spawn_check(runtime->core, &child, &options), more == 0 ? TR_OK : TR_EBADLIMIT);
+    }
     stage_close(runtime);
 }
 
@@ -277,8 +339,10 @@ main(void)
         cmocka_unit_test_setup(an_init_that_fails_there_is_told_by_a_message, reset),
         cmocka_unit_test_setup(spawning_from_outside_waits_for_init_and_tells_its_status, reset),
         cmocka_unit_test_setup(the_least_loaded_worker_takes_its_turn, reset),
+        cmocka_unit_test_setup(those_on_their_way_count_as_load_and_once, reset),
         cmocka_unit_test_setup(an_argument_that_is_copied_is_aligned_for_any_type, reset),
         cmocka_unit_test_setup(wrong_arguments_are_refused_by_name, reset),
+        cmocka_unit_test_setup(a_state_and_an_argument_may_have_a_gigabyte_and_no_byte_more, reset),
         cmocka_unit_test_setup(an_actor_may_end_within_its_init, reset),
         cmocka_unit_test_setup(mail_that_overtakes_the_birth_is_held, reset),
     };

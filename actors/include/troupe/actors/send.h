@@ -88,7 +88,7 @@ enum tr_dead_reason {
     TR_DEAD_MAILBOX_FULL, /* its mailbox was full: refused or newest dropped */
     TR_DEAD_DROPPED,      /* it waited longest in a full mailbox */
     TR_DEAD_STOPPED,      /* it was in the mailbox when its actor ended */
-    TR_DEAD_INIT_FAILED,  /* the actor was never born */
+    TR_DEAD_INIT_FAILED,  /* it waited for an actor whose init failed */
 };
 
 /* The tag of dead letters as a subscriber gets them. */

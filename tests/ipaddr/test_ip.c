@@ -303,6 +303,34 @@ a_socket_address_has_the_same_bytes_and_no_port(void **state)
     assert_memory_equal(&again, &ip, sizeof(ip));
 }
 
+static bool
+is_zero(const void *memory, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (((const unsigned char *)memory)[i] != 0)
+            return false;
+    return true;
+}
+
+static void
+of_a_socket_address_all_that_is_not_the_address_is_zero(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"192.0.2.1", "2001:db8::1"};
+    for (size_t i = 0; i < 2; i++) {
+        struct sockaddr_storage storage;
+        struct tr_ip ip = ip_of(texts[i]);
+        memset(&storage, 0x55, sizeof(storage));
+        assert_int_equal(tr_ip_to_sockaddr(&ip, &storage), TR_OK);
+        storage.ss_family = 0;
+        if (i == 0)
+            ((struct sockaddr_in *)&storage)->sin_addr.s_addr = 0;
+        else
+            memset(&((struct sockaddr_in6 *)&storage)->sin6_addr, 0, 16);
+        assert_true(is_zero(&storage, sizeof(storage)));
+    }
+}
+
 static void
 a_zone_is_the_scope_of_a_socket_address(void **state)
 {
@@ -333,7 +361,7 @@ what_is_no_socket_address_is_refused(void **state)
 {
     (void)state;
     struct sockaddr_storage storage, untouched;
-    struct tr_ip ip = ip_of("::1"), none = {0};
+    struct tr_ip ip = ip_of("::1"), none = {0}, odd = {.family = 5};
     struct sockaddr_un local = {.sun_family = AF_UNIX};
     memset(&storage, 0x55, sizeof(storage));
     untouched = storage;
@@ -344,6 +372,7 @@ what_is_no_socket_address_is_refused(void **state)
     assert_int_equal(tr_ip_to_sockaddr(NULL, &storage), TR_EINVAL);
     assert_int_equal(tr_ip_to_sockaddr(&ip, NULL), TR_EINVAL);
     assert_int_equal(tr_ip_to_sockaddr(&none, &storage), TR_EAFNOSUPPORT);
+    assert_int_equal(tr_ip_to_sockaddr(&odd, &storage), TR_EAFNOSUPPORT);
     ip = ip_of("fe80::1%4294967296");
     assert_int_equal(tr_ip_to_sockaddr(&ip, &storage), TR_ENODEV);
     ip = ip_of("fe80::1%99999999999999"); /* more than fits, not a number that wrapped */
@@ -371,6 +400,7 @@ main(void)
         cmocka_unit_test(bytes_that_ipv4_has_no_use_for_make_no_difference),
         cmocka_unit_test(a_mapped_address_is_the_ipv4_address_when_unmapped),
         cmocka_unit_test(a_socket_address_has_the_same_bytes_and_no_port),
+        cmocka_unit_test(of_a_socket_address_all_that_is_not_the_address_is_zero),
         cmocka_unit_test(a_zone_is_the_scope_of_a_socket_address),
         cmocka_unit_test(what_is_no_socket_address_is_refused),
     };

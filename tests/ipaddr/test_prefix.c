@@ -114,6 +114,16 @@ a_length_beyond_the_address_is_refused(void **state)
 }
 
 static void
+a_prefix_that_is_made_of_an_address_has_no_zone(void **state)
+{
+    (void)state;
+    struct tr_prefix prefix, plain = prefix_of("fe80::1/64");
+    struct tr_ip ip = ip_of("fe80::1%eth0");
+    assert_int_equal(tr_prefix_make(&ip, 64, &prefix), TR_OK);
+    assert_memory_equal(&prefix, &plain, sizeof(prefix));
+}
+
+static void
 a_prefix_contains_its_first_and_its_last_and_not_their_neighbours(void **state)
 {
     (void)state;
@@ -213,6 +223,7 @@ main(void)
         cmocka_unit_test(a_prefix_is_written_as_it_was_read_and_its_mask_cuts_it),
         cmocka_unit_test(a_text_that_is_no_prefix_is_refused),
         cmocka_unit_test(a_length_beyond_the_address_is_refused),
+        cmocka_unit_test(a_prefix_that_is_made_of_an_address_has_no_zone),
         cmocka_unit_test(a_prefix_contains_its_first_and_its_last_and_not_their_neighbours),
         cmocka_unit_test(families_do_not_mix_until_an_address_is_unmapped),
         cmocka_unit_test(a_prefix_is_given_whole_or_not_at_all),

@@ -178,7 +178,8 @@ a_receive_waits_for_its_send_whatever_was_sent_before(void **state)
 {
     struct traces *traces = *state;
     begin(traces);
-    receive(traces, B, TRI_TRACE_MESSAGE(0, 3), 1);
+    for (unsigned id = 4; id >= 3; id--)
+        receive(traces, B, TRI_TRACE_MESSAGE(0, id), 1);
     for (unsigned id = 5; id >= 3; id--)
         send(traces, A, TRI_TRACE_MESSAGE(0, id), 1);
     expect(traces, 0, "passed   sent_before");

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <uv.h>
 
 enum { GO = 1, SPAWN, HOLD, NUMBER, LATER, ASK };
 
@@ -255,6 +256,46 @@ what_is_owed_comes_in_its_order_and_before_what_is_sent_afterwards(void **state)
     assert_int_equal(tally_read(&said), WORDS);
 }
 
+/* Libuv runs what is due before it waits for descriptors: here for nothing, unless the worker knows that it owes. */
+static uv_timer_t handle;
+
+static void
+on_due(uv_timer_t *due)
+{
+    tr_actor *self = due->data;
+    uint64_t number = 0;
+    uv_close((uv_handle_t *)due, NULL);
+    take_memory_away(self, never);
+    words[0] = (struct tri_word){.done = note_said};
+    tri_word_send(tri_actor_worker(self), &words[0], tr_self(self), tr_self(self),
+                  tr_message_copy(LATER, &number, sizeof(number)));
+    tally_add(&ready, 1);
+}
+
+static tr_status
+due_init(tr_actor *self, void *state, const void *argument)
+{
+    (void)state;
+    (void)argument;
+    handle.data = self;
+    assert_int_equal(uv_timer_init(tr_actor_loop(self), &handle), 0);
+    return uv_timer_start(&handle, on_due, 5, 0) == 0 ? TR_OK : TR_EINIT;
+}
+
+static void
+a_worker_that_owes_a_word_does_not_sleep(void **state)
+{
+    static const struct tr_behavior due = {.name = "due", .init = due_init, .receive = speaker_receive};
+    (void)state;
+    said = (struct tally){0};
+    tr_runtime *runtime = start(&due);
+    tally_await(&ready, 1);
+    let_it_try();
+    tally_await(&received, 1);
+    stage_close(runtime);
+    assert_int_equal(tally_read(&said), 1);
+}
+
 /* -- Timers. -- */
 
 #define PERIOD_MS 47u
@@ -380,6 +421,7 @@ main(void)
         cmocka_unit_test_setup(the_end_of_a_child_is_told, reset),
         cmocka_unit_test_setup(that_a_child_was_not_born_and_that_a_message_found_nobody_is_told, reset),
         cmocka_unit_test_setup(what_is_owed_comes_in_its_order_and_before_what_is_sent_afterwards, reset),
+        cmocka_unit_test_setup(a_worker_that_owes_a_word_does_not_sleep, reset),
         cmocka_unit_test_setup(a_delayed_message_is_sent_when_there_is_memory, reset),
         cmocka_unit_test_setup(a_periodic_message_that_is_late_for_lack_of_memory_keeps_its_beat, reset),
         cmocka_unit_test_setup(the_result_of_an_offloaded_function_comes, reset),

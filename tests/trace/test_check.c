@@ -79,6 +79,20 @@ a_trace_in_which_all_is_well_passes(void **state)
     traces_expect(traces, "check", 0, "0 messages were still on their way");
 }
 
+/* In whatever order they come, each is known until it does. */
+static void
+of_many_messages_under_way_each_finds_its_send(void **state)
+{
+    enum { MANY = 181 }; /* a prime, and nearly as many as are kept before there is more room */
+    struct traces *traces = *state;
+    begin(traces);
+    for (uint64_t i = 1; i <= MANY; i++)
+        send(traces, 0, TRI_TRACE_MESSAGE(OUTSIDE, i * 977), 1);
+    for (uint64_t i = 1; i <= MANY; i++)
+        receive(traces, B, TRI_TRACE_MESSAGE(OUTSIDE, (1 + i * 37 % MANY) * 977), 1);
+    expect(traces, 0, "passed   sent_before             181 times");
+}
+
 static void
 a_message_that_was_never_sent_fails(void **state)
 {
@@ -727,6 +741,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, traces_setup, traces_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_trace_in_which_all_is_well_passes),
+        TEST(of_many_messages_under_way_each_finds_its_send),
         TEST(a_message_that_was_never_sent_fails),
         TEST(a_dead_letter_that_was_never_sent_fails),
         TEST(a_message_that_was_left_out_of_an_open_trace_fails),

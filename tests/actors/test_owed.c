@@ -296,6 +296,32 @@ a_worker_that_owes_a_word_does_not_sleep(void **state)
     assert_int_equal(tally_read(&said), 1);
 }
 
+static tr_status
+mute_init(tr_actor *self, void *state, const void *argument)
+{
+    (void)state;
+    (void)argument;
+    take_memory_away(self, never);
+    for (unsigned i = 0; i < WORDS; i++) {
+        words[i] = (struct tri_word){.done = note_said};
+        tri_word_send(tri_actor_worker(self), &words[i], tr_self(self), tr_self(self), tr_message_signal(LATER));
+    }
+    return TR_OK;
+}
+
+static void
+what_is_owed_when_the_runtime_ends_is_given_back(void **state)
+{
+    static const struct tr_behavior mute = {.name = "mute", .init = mute_init, .receive = speaker_receive};
+    (void)state;
+    said = (struct tally){0};
+    tr_runtime *runtime = start(&mute);
+    assert_int_equal(tally_read(&said), 0);
+    tr_runtime_stop(runtime, 0, NULL);
+    fault_clear();
+    assert_int_equal(tally_read(&said), WORDS);
+}
+
 /* -- Timers. -- */
 
 #define PERIOD_MS 47u
@@ -422,6 +448,7 @@ main(void)
         cmocka_unit_test_setup(that_a_child_was_not_born_and_that_a_message_found_nobody_is_told, reset),
         cmocka_unit_test_setup(what_is_owed_comes_in_its_order_and_before_what_is_sent_afterwards, reset),
         cmocka_unit_test_setup(a_worker_that_owes_a_word_does_not_sleep, reset),
+        cmocka_unit_test_setup(what_is_owed_when_the_runtime_ends_is_given_back, reset),
         cmocka_unit_test_setup(a_delayed_message_is_sent_when_there_is_memory, reset),
         cmocka_unit_test_setup(a_periodic_message_that_is_late_for_lack_of_memory_keeps_its_beat, reset),
         cmocka_unit_test_setup(the_result_of_an_offloaded_function_comes, reset),

@@ -242,6 +242,64 @@ what_is_too_much_from_afar_becomes_a_dead_letter_that_says_why(void **state)
     }
 }
 
+/* A subscriber that stands still, and letters that die on the other worker meanwhile. */
+static void
+pauser_receive(tr_actor *self, void *state, tr_message *message)
+{
+    tr_message later = tr_message_signal(DONE);
+    (void)state;
+    if (message->tag == DONE)
+        tally_add(&done, 1);
+    else
+        assert_int_equal(tr_send_after(self, tr_self(self), 1, &later, NULL), TR_OK); /* in another turn */
+}
+
+static void
+subscriber_receive(tr_actor *self, void *state, tr_message *message)
+{
+    if (message->tag == TR_TAG_DEAD_LETTER)
+        note_letter(message);
+    else
+        narrow_receive(self, state, message);
+}
+
+static bool
+have_died(void *runtime)
+{
+    struct tr_counters counters;
+    tr_runtime_counters(runtime, &counters);
+    return counters.dead_letters == TRIED;
+}
+
+static void
+notices_from_afar_obey_the_subscribers_limits(void **state)
+{
+    static const struct tr_behavior subscriber = {
+        .name = "subscriber", .receive = subscriber_receive, .mailbox = {1, 0, TR_MAILBOX_REFUSE}};
+    static const struct tr_behavior pauser = {.name = "pauser", .receive = pauser_receive};
+    struct tr_counters counters;
+    (void)state;
+    tr_runtime *runtime = stage_open(2);
+    done = lost = held = let_go = received = (struct tally){0};
+    tr_ref told = stage_spawn(runtime, &subscriber, 0, NULL), other = stage_spawn(runtime, &pauser, 1, NULL);
+    assert_int_equal(tr_dead_letters_subscribe(runtime, told), TR_OK);
+    stage_send(runtime, told, HOLD, NULL, 0);
+    tally_await(&held, 1);
+    for (unsigned i = 0; i < TRIED; i++)
+        stage_send(runtime, other + 7, NUMBER, NULL, 0); /* nobody */
+    assert_true(tests_wait_until(have_died, runtime, TESTS_LIMIT_MS));
+    stage_send(runtime, other, FILL, NULL, 0);
+    tally_await(&done, 1);
+    tally_add(&let_go, 1);
+    tally_await(&lost, 1);
+    stage_send(runtime, told, FILL, NULL, 0); /* handled after all that came before */
+    tally_await(&received, 1);
+    tr_runtime_counters(runtime, &counters);
+    stage_close(runtime);
+    assert_int_equal(tally_read(&lost), 1);
+    assert_int_equal(counters.notices_lost, TRIED - 1);
+}
+
 /* A receiver that looks at its own backlog with each message. */
 #define CROWD 4096u
 #define RELIEF 2048u
@@ -418,6 +476,7 @@ main(void)
         cmocka_unit_test(a_limit_in_bytes_counts_message_and_payload),
         cmocka_unit_test(a_message_takes_the_place_of_as_many_of_the_oldest_as_it_needs),
         cmocka_unit_test(what_is_too_much_from_afar_becomes_a_dead_letter_that_says_why),
+        cmocka_unit_test(notices_from_afar_obey_the_subscribers_limits),
         cmocka_unit_test(a_receiver_is_crowded_from_4096_messages_on_until_2048_are_left),
         cmocka_unit_test(by_default_a_mailbox_holds_1048576_messages),
         cmocka_unit_test(an_actor_that_never_runs_dry_starves_nobody),

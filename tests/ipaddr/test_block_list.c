@@ -414,8 +414,11 @@ the_text_of_a_rule_is_given_whole_or_not_at_all(void **state)
         assert_int_equal(text[size], '#');
     }
     rule.kind = (enum tr_block_kind)3;
-    assert_int_equal(tr_block_rule_format(&rule, text, sizeof(text)), 0);
-    assert_string_equal(text, "");
+    for (size_t size = 1; size <= sizeof(text); size += sizeof(text) - 1) {
+        text[0] = '#';
+        assert_int_equal(tr_block_rule_format(&rule, text, size), 0);
+        assert_string_equal(text, "");
+    }
 }
 
 /*

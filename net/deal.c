@@ -11,8 +11,8 @@
  * When is the last connection over? The server sets `closing`, then reads all ends[w].ended; a worker raises ended,
  * then reads `closing`. Between the two steps both have a full fence (D1, D2 in deal.h), so at least one sees what the
  * other wrote: either the server finds all ended, or the worker finds `closing` and sends a message, on which the
- * server looks again. A message too many does no harm, and one that cannot be sent for lack of memory is owed: the memory of
- * what it is about, a worker's part in the deal or a connection's share, is kept until it has been sent.
+ * server looks again. A message too many does no harm, and one that cannot be sent for lack of memory is owed: the
+ * memory of what it is about, a worker's part in the deal or a connection's share, is kept until it has been sent.
  *
  * Where addresses are limited a connection has a share of its own, which remembers the place that it takes and tells
  * the server when it is free again. So only those servers pay for it, and no socket is larger for their sake.

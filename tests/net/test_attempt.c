@@ -535,12 +535,14 @@ a_local_port_is_bound_for_a_peer_of_ipv6_too(void **state)
 {
     struct fixture *f = *state;
     struct sockaddr_storage peer, local;
-    int listener = listen_there(AF_INET6, &peer), reserved = refuse(AF_INET6, &local);
+    int listener = listen_there(AF_INET6, &peer), reserved[2];
+    reserve_in_both(&local, reserved);
     start_with(f, &(struct tri_attempts_options){.peers = &peer, .count = 1, .local_port = port_of(&local)}, note);
     expect_connected(f, &peer);
     struct sockaddr_storage near = name_of(f->result.fd);
     assert_int_equal(port_of(&near), port_of(&local));
-    close(reserved);
+    close(reserved[0]);
+    close(reserved[1]);
     close(listener);
 }
 

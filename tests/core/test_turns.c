@@ -611,19 +611,6 @@ int __wrap_uv_thread_create_ex(uv_thread_t *thread, const uv_thread_options_t *o
 void __real_tri_thread_time(int number, struct tri_thread_time *out);
 void __wrap_tri_thread_time(int number, struct tri_thread_time *out);
 
-static bool
-thread_sleeps(int number)
-{
-    char path[64], text[512] = "";
-    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", number);
-    FILE *stat = fopen(path, "r");
-    if (stat == NULL)
-        return false;
-    const char *name_end = fgets(text, sizeof(text), stat) != NULL ? strrchr(text, ')') : NULL;
-    fclose(stat);
-    return name_end != NULL && strncmp(name_end, ") S", 3) == 0;
-}
-
 /* A worker that has left the gate closes its loop, and is about to end. */
 static bool
 one_has_left(const struct tri_runtime *runtime)
@@ -644,7 +631,7 @@ all_stand_or_one_has_left(void *argument)
         return true;
     bool all = ck_pr_load_uint(&runtime->at_gate) == runtime->count;
     for (unsigned i = 0; i < runtime->count; i++)
-        all = all && thread_sleeps(ck_pr_load_int(&runtime->workers[i]->thread_number));
+        all = all && tests_thread_sleeps(ck_pr_load_int(&runtime->workers[i]->thread_number));
     quiet_looks = all ? quiet_looks + 1 : 0;
     return quiet_looks == 10;
 }

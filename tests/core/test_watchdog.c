@@ -381,19 +381,6 @@ a_stall_is_recorded_in_the_trace(void **state)
 }
 
 static bool
-sleeps(const char *task)
-{
-    char path[300], text[256] = "";
-    snprintf(path, sizeof(path), "/proc/self/task/%s/stat", task);
-    FILE *stat = fopen(path, "r");
-    if (stat == NULL)
-        return false;
-    const char *name_end = fgets(text, sizeof(text), stat) != NULL ? strrchr(text, ')') : NULL;
-    fclose(stat);
-    return name_end != NULL && strncmp(name_end, ") S", 3) == 0;
-}
-
-static bool
 all_other_threads_sleep(void *argument)
 {
     (void)argument;
@@ -402,7 +389,7 @@ all_other_threads_sleep(void *argument)
     assert_non_null(tasks);
     for (struct dirent *task; (task = readdir(tasks)) != NULL;)
         if (task->d_name[0] != '.' && atoi(task->d_name) != getpid())
-            all = all && sleeps(task->d_name);
+            all = all && tests_thread_sleeps(atoi(task->d_name));
     closedir(tasks);
     return all;
 }

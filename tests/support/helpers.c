@@ -133,6 +133,19 @@ tests_has_thread(void *name)
     return has;
 }
 
+bool
+tests_thread_sleeps(int number)
+{
+    char path[64], text[512] = "";
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", number);
+    FILE *stat = fopen(path, "r");
+    if (stat == NULL)
+        return false;
+    const char *name_end = fgets(text, sizeof(text), stat) != NULL ? strrchr(text, ')') : NULL;
+    fclose(stat);
+    return name_end != NULL && strncmp(name_end, ") S", 3) == 0;
+}
+
 static void *
 run_act(void *argument)
 {

@@ -38,6 +38,9 @@ int tests_threads(void);
 /* Has this process a thread of that name? A const char *, for tests_wait_until(): threads name themselves. */
 bool tests_has_thread(void *name);
 
+/* Does the thread of that number, one of this process, sleep? */
+bool tests_thread_sleeps(int number);
+
 /* Runs act() on a thread with a stack of 256 KiB and waits for it. false: there is no such thread. */
 bool tests_run_on_small_stack(void (*act)(void));
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static ck_stack_entry_t sealed; /* the top of a sealed inbox */
+ck_stack_entry_t tri_inbox_sealed; /* the top of a sealed inbox */
 
 struct tri_inbox *
 tri_inbox_new(void)
@@ -32,7 +32,7 @@ push(ck_stack_t *stack, ck_stack_entry_t *entry)
 {
     ck_stack_entry_t *top = ck_pr_load_ptr(&stack->head);
     do {
-        if (top == &sealed)
+        if (top == &tri_inbox_sealed)
             return false;
         entry->next = top;
         TRI_RELEASE(stack);
@@ -44,7 +44,7 @@ push(ck_stack_t *stack, ck_stack_entry_t *entry)
 static bool
 is_sealed(const struct tri_inbox *inbox)
 {
-    return ck_pr_load_ptr(&inbox->stack.head) == &sealed;
+    return ck_pr_load_ptr(&inbox->stack.head) == &tri_inbox_sealed;
 }
 
 /* Counts one more, unless the limit is reached. Exact, since the count is shown to users too. */
@@ -137,7 +137,7 @@ tri_inbox_take(struct tri_inbox *inbox)
 struct tri_inbox_entry *
 tri_inbox_seal(struct tri_inbox *inbox)
 {
-    ck_stack_entry_t *newest = ck_pr_fas_ptr(&inbox->stack.head, &sealed);
+    ck_stack_entry_t *newest = ck_pr_fas_ptr(&inbox->stack.head, &tri_inbox_sealed);
     ck_pr_fence_load(); /* I2, pairs with I1 */
     TRI_ACQUIRE(&inbox->stack);
     return oldest_first(newest);
@@ -147,11 +147,4 @@ struct tri_inbox_entry *
 tri_inbox_next(struct tri_inbox_entry *entry)
 {
     return (struct tri_inbox_entry *)entry->link.next;
-}
-
-bool
-tri_inbox_empty(const struct tri_inbox *inbox)
-{
-    const ck_stack_entry_t *top = ck_pr_load_ptr(&inbox->stack.head);
-    return top == NULL || top == &sealed;
 }

@@ -63,7 +63,15 @@ struct tri_inbox_entry *tri_inbox_seal(struct tri_inbox *inbox);
 
 struct tri_inbox_entry *tri_inbox_next(struct tri_inbox_entry *entry);
 
+/* What lies on a sealed stack instead of entries. */
+extern ck_stack_entry_t tri_inbox_sealed;
+
 /* Thread: owner. */
-bool tri_inbox_empty(const struct tri_inbox *inbox);
+static inline bool
+tri_inbox_empty(const struct tri_inbox *inbox)
+{
+    const ck_stack_entry_t *top = ck_pr_load_ptr(&inbox->stack.head);
+    return top == NULL || top == &tri_inbox_sealed;
+}
 
 #endif

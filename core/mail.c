@@ -85,11 +85,18 @@ lane_from(struct tri_worker *worker, unsigned source)
     return lane;
 }
 
+static bool
+inbox_waits(const struct tri_worker *worker)
+{
+    return worker->inbox_rest != NULL || !tri_inbox_empty(worker->inbox);
+}
+
+/* There is something: inbox_waits(). */
 static unsigned
 take_inbox(struct tri_worker *worker, unsigned most)
 {
     unsigned taken = 0;
-    if (worker->inbox_rest == NULL && !tri_inbox_empty(worker->inbox))
+    if (worker->inbox_rest == NULL)
         worker->inbox_rest = tri_inbox_take(worker->inbox);
     for (struct tri_inbox_entry *entry; taken < most && (entry = worker->inbox_rest) != NULL; taken++) {
         if (!worker->layer->deliver(worker, entry->to, &entry->message))
@@ -100,11 +107,24 @@ take_inbox(struct tri_worker *worker, unsigned most)
     return taken;
 }
 
+/* Without two lanes to be fair to, each way gives a turn's whole. */
+static unsigned
+take_all(struct tri_worker *worker)
+{
+    unsigned taken = 0;
+    for (unsigned source = 0; source < worker->runtime->count; source++) {
+        struct tri_lane *lane = lane_from(worker, source);
+        if (lane != NULL)
+            taken += take_lane(worker, lane, source, TURN_TAKES);
+    }
+    return inbox_waits(worker) ? taken + take_inbox(worker, TURN_TAKES) : taken;
+}
+
 static unsigned
 take_way(struct tri_worker *worker, unsigned way, unsigned most)
 {
     if (way == worker->runtime->count)
-        return take_inbox(worker, most);
+        return inbox_waits(worker) ? take_inbox(worker, most) : 0;
     struct tri_lane *lane = lane_from(worker, way);
     return lane != NULL ? take_lane(worker, lane, way, most) : 0;
 }
@@ -124,26 +144,30 @@ take_round(struct tri_worker *worker, unsigned first, unsigned part, unsigned *r
     return taken;
 }
 
-/* What each way may give in the first round. A single lane has nobody to be fair to but the inbox. */
+/* What each of several lanes, and the inbox, may give in the first round. */
 static unsigned
-fair_part(const struct tri_worker *worker)
+fair_part(unsigned lanes)
 {
-    unsigned lanes = ck_pr_load_uint(&worker->lanes_open);
-    if (lanes <= 1)
-        return TURN_TAKES;
     unsigned part = TURN_TAKES / lanes;
     return part > PART_MOST ? PART_MOST : part < PART_LEAST ? PART_LEAST : part;
+}
+
+TRI_NOINLINE static unsigned
+take_fairly(struct tri_worker *worker, unsigned lanes)
+{
+    unsigned first = worker->first_way, rich;
+    worker->first_way = first < worker->runtime->count ? first + 1 : 0;
+    unsigned taken = take_round(worker, first, fair_part(lanes), &rich);
+    if (rich > 0 && taken + rich <= TURN_TAKES)
+        taken += take_round(worker, first, (TURN_TAKES - taken) / rich, &rich);
+    return taken;
 }
 
 unsigned
 tri_mail_take(struct tri_worker *worker)
 {
-    unsigned first = worker->first_way, rich;
-    worker->first_way = first < worker->runtime->count ? first + 1 : 0;
-    unsigned taken = take_round(worker, first, fair_part(worker), &rich);
-    if (rich > 0 && taken + rich <= TURN_TAKES)
-        taken += take_round(worker, first, (TURN_TAKES - taken) / rich, &rich);
-    return taken;
+    unsigned lanes = ck_pr_load_uint(&worker->lanes_open);
+    return lanes > 1 ? take_fairly(worker, lanes) : take_all(worker);
 }
 
 bool
@@ -154,7 +178,7 @@ tri_mail_waits(struct tri_worker *worker)
         if (lane != NULL && tri_lane_peek(lane) != NULL)
             return true;
     }
-    return worker->inbox_rest != NULL || !tri_inbox_empty(worker->inbox);
+    return inbox_waits(worker);
 }
 
 /* Out. */
@@ -313,7 +337,7 @@ tri_mail_starve(struct tri_worker *worker)
 static void
 bury_inbox(struct tri_worker *worker)
 {
-    while (take_inbox(worker, TURN_TAKES) > 0) {
+    while (inbox_waits(worker) && take_inbox(worker, TURN_TAKES) > 0) {
     }
 }
 

@@ -696,13 +696,12 @@ threads_that_are_about_to_answer_are_not_abandoned(void **state)
 
 /* Answers that have been sent when their question is cancelled, and come to somebody who has asked anew. */
 
-bool tri_inbox_empty(const struct tri_inbox *inbox); /* core/inbox.h */
+bool tri_mail_waits(struct tri_worker *worker); /* core/mail.h */
 
 static bool
 answer_is_here(void *argument)
 {
-    const struct tri_worker *worker = argument;
-    return !tri_inbox_empty(worker->inbox);
+    return tri_mail_waits(argument);
 }
 
 /* Within a callback, so that it stays there. */

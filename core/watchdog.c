@@ -19,13 +19,7 @@
  * neither those nor the one that we chose has been given them by somebody else, and keeps them. It is pinned again to
  * the CPU on which it has run, if nobody has claimed that: there it did not wait.
  *
- * When nothing has happened for a while the watchdog sleeps too, without looking again:
- *   watchdog  says that it rests; full fence S1; nudges the workers that do not doze. When it sees all of them doze it
- *             sleeps until one rings.
- *   worker    dozes if the watchdog rests: marks it, and sleeps. When it wakes it takes the mark away; full fence S2;
- *             rings if the watchdog rests.
- * Each side stores first and loads second. So if the watchdog has seen the mark of a worker that is awake, that worker
- * sees it rest, and rings. A worker in a callback does not doze, however long it sleeps there.
+ * When nothing has happened for a while the watchdog sleeps too, without looking again: rest.h.
  */
 #include "watchdog.h"
 
@@ -33,6 +27,7 @@
 #include "mask.h"
 #include "origin.h"
 #include "pinning.h"
+#include "rest.h"
 #include "stall.h"
 #include "worker_internal.h"
 
@@ -248,12 +243,6 @@ begin_pauses(struct tri_watchdog *watchdog)
 
 /* -- Rest. -- */
 
-static bool
-dozes(const struct tri_worker *worker)
-{
-    return ck_pr_load_uint(&worker->dozes) == 1;
-}
-
 /* Has the worker slept since it was last looked at, or seems to? */
 static bool
 seems_asleep(struct watched *watched, const struct tri_worker *worker)
@@ -262,7 +251,7 @@ seems_asleep(struct watched *watched, const struct tri_worker *worker)
     look_at(&worker->activity, &activity);
     bool same = tri_activity_has_same_beats(&activity, &watched->activity);
     watched->activity = activity;
-    return same && (dozes(worker) || (activity.name == NULL && tri_activity_in_loop(&activity)));
+    return same && (tri_rest_dozes(worker) || (activity.name == NULL && tri_activity_in_loop(&activity)));
 }
 
 static bool
@@ -278,15 +267,9 @@ static bool
 all_doze(const struct tri_runtime *runtime)
 {
     unsigned count = 0;
-    while (count < runtime->count && dozes(runtime->workers[count]))
+    while (count < runtime->count && tri_rest_dozes(runtime->workers[count]))
         count++;
     return count == runtime->count;
-}
-
-static bool
-is_resting(const struct tri_runtime *runtime)
-{
-    return ck_pr_load_uint(&runtime->watchdog_rests) == 1;
 }
 
 static void
@@ -296,12 +279,9 @@ announce_rest(struct tri_watchdog *watchdog)
     uv_mutex_lock(&watchdog->lock);
     watchdog->rung = false;
     uv_mutex_unlock(&watchdog->lock);
-    ck_pr_fence_release(); /* S3: all of the watchdog before it rests; pairs with S4 */
-    TRI_RELEASE(&runtime->watchdog_rests);
-    ck_pr_store_uint(&runtime->watchdog_rests, 1);
-    ck_pr_fence_memory(); /* S1: before the workers' marks are read; pairs with S2 */
+    tri_rest_begin(runtime);
     for (unsigned i = 0; i < runtime->count; i++)
-        if (!dozes(runtime->workers[i]))
+        if (!tri_rest_dozes(runtime->workers[i]))
             tri_worker_nudge(runtime->workers[i]);
 }
 
@@ -309,7 +289,7 @@ announce_rest(struct tri_watchdog *watchdog)
 static void
 end_rest(struct tri_watchdog *watchdog)
 {
-    ck_pr_store_uint(&watchdog->runtime->watchdog_rests, 0);
+    tri_rest_end(watchdog->runtime);
     begin_pauses(watchdog);
     for (unsigned i = 0; i < watchdog->runtime->count; i++)
         tri_pinning_rested(&watchdog->watched[i].pinning, watchdog->active_ns);
@@ -366,7 +346,7 @@ look_around(struct tri_watchdog *watchdog)
     bool asleep = all_seem_asleep(watchdog);
     look_for_stalls(watchdog, now_ns);
     look_at_pinning(watchdog, now_ns);
-    if (is_resting(watchdog->runtime))
+    if (tri_rest_is_on(watchdog->runtime))
         try_to_rest(watchdog, now_ns);
     else if (!asleep)
         watchdog->active_ns = now_ns;
@@ -384,32 +364,14 @@ watchdog_main(void *argument)
     while (wait_for_next(watchdog));
 }
 
-bool
-tri_watchdog_rests(const struct tri_worker *worker)
-{
-    return is_resting(worker->runtime);
-}
-
 void
-tri_watchdog_doze(struct tri_worker *worker)
+tri_watchdog_ring(struct tri_runtime *runtime)
 {
-    ck_pr_store_uint(&worker->dozes, 1);
-}
-
-void
-tri_watchdog_rise(struct tri_worker *worker)
-{
-    struct tri_runtime *runtime = worker->runtime;
-    ck_pr_store_uint(&worker->dozes, 0);
-    ck_pr_fence_memory(); /* S2: before it is asked whether the watchdog rests; pairs with S1 */
-    if (!is_resting(runtime))
-        return;
-    ck_pr_fence_acquire(); /* S4: it rests, so it is there; pairs with S3 */
-    TRI_ACQUIRE(&runtime->watchdog_rests);
-    uv_mutex_lock(&runtime->watchdog->lock);
-    runtime->watchdog->rung = true;
-    uv_cond_signal(&runtime->watchdog->changed);
-    uv_mutex_unlock(&runtime->watchdog->lock);
+    struct tri_watchdog *watchdog = runtime->watchdog;
+    uv_mutex_lock(&watchdog->lock);
+    watchdog->rung = true;
+    uv_cond_signal(&watchdog->changed);
+    uv_mutex_unlock(&watchdog->lock);
 }
 
 /* -- Life. -- */

@@ -24,13 +24,9 @@ tr_status tri_watchdog_start(struct tri_runtime *runtime, unsigned limit_ms, boo
 void tri_watchdog_stop(struct tri_runtime *runtime);
 
 /*
- * While all workers sleep the watchdog does too, without looking again. It announces that, and wakes the workers that
- * sleep. While it does (tri_watchdog_rests()), a worker that is about to sleep calls tri_watchdog_doze(), sleeps, and
- * calls tri_watchdog_rise() before anything else, so the first that is woken, by whatever, wakes the watchdog.
- * Thread: owner.
+ * Ends its rest. While it rests, a worker that is about to sleep calls tri_rest_doze(), sleeps, and calls
+ * tri_rest_rise() before anything else, so the first that is woken, by whatever, wakes the watchdog. Thread: any.
  */
-bool tri_watchdog_rests(const struct tri_worker *worker);
-void tri_watchdog_doze(struct tri_worker *worker);
-void tri_watchdog_rise(struct tri_worker *worker);
+void tri_watchdog_ring(struct tri_runtime *runtime);
 
 #endif

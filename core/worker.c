@@ -37,6 +37,7 @@
 #include "mail.h"
 #include "mask.h"
 #include "origin.h"
+#include "rest.h"
 #include "watchdog.h"
 
 #include <ck_pr.h>
@@ -151,9 +152,10 @@ sleep_while_watchdog_rests(struct tri_worker *worker)
     if (has_work(worker) || tri_mail_waits(worker) || must_leave(worker) || !knows_descriptors(&worker->loop))
         return;
     uv_update_time(&worker->loop);
-    tri_watchdog_doze(worker);
+    tri_rest_doze(worker);
     poll(&loop, 1, uv_backend_timeout(&worker->loop));
-    tri_watchdog_rise(worker);
+    if (tri_rest_rise(worker))
+        tri_watchdog_ring(worker->runtime);
 }
 
 static void
@@ -163,7 +165,7 @@ sleep_in_loop(struct tri_worker *worker)
     if (!tri_mail_waits(worker) && tri_mail_starve(worker) && !must_leave(worker)) {
         worker->counters.sleeps++;
         tri_trace(worker->trace, TRI_TRACE_CORE_sleep, 0, 0, 0, 0);
-        if (TRI_UNLIKELY(tri_watchdog_rests(worker)))
+        if (TRI_UNLIKELY(tri_rest_is_on(worker->runtime)))
             sleep_while_watchdog_rests(worker);
         else
             run_loop(worker, UV_RUN_ONCE);

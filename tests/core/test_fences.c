@@ -10,6 +10,7 @@
 #include "doorbell.h"
 #include "helpers.h"
 #include "lane.h"
+#include "rest.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -347,6 +348,65 @@ the_producer_finds_room_or_the_consumer_finds_it_starved(void **state)
     tri_lane_free(lane);
 }
 
+/* -- The watchdog's rest: it looks at a worker's mark while the worker takes that away. -- */
+
+static struct tri_runtime *runtime;
+
+static void
+end_rest(void)
+{
+    tri_rest_end(runtime);
+}
+
+static void
+see_mark(void)
+{
+    assert_true(tri_rest_dozes(worker));
+}
+
+/* Has it seen that the worker is awake? */
+static bool
+rest_and_look(void)
+{
+    tri_rest_begin(runtime);
+    return !tri_rest_dozes(worker);
+}
+
+static void
+doze_beside_the_watchdog(void)
+{
+    tri_rest_doze(worker);
+}
+
+static void
+see_no_rest(void)
+{
+    assert_false(tri_rest_is_on(runtime));
+}
+
+static bool
+rise(void)
+{
+    return tri_rest_rise(worker);
+}
+
+static void
+the_watchdog_sees_a_worker_awake_or_the_worker_rings(void **state)
+{
+    (void)state;
+    worker = aligned_alloc(alignof(struct tri_worker), sizeof(*worker));
+    runtime = aligned_alloc(alignof(struct tri_runtime), sizeof(*runtime));
+    assert_true(worker != NULL && runtime != NULL);
+    memset(worker, 0, sizeof(*worker));
+    memset(runtime, 0, sizeof(*runtime));
+    worker->runtime = runtime;
+    struct half watchdog = {.prepare = end_rest, .look = see_mark, .act = rest_and_look};
+    struct half sleeper = {.prepare = doze_beside_the_watchdog, .look = see_no_rest, .act = rise};
+    play_rounds("rest", &watchdog, &sleeper);
+    free(runtime);
+    free(worker);
+}
+
 /* -- A batch: it is published last slot first, so who sees the first of it need not wait for another. -- */
 
 #define BATCH 64u
@@ -435,6 +495,7 @@ main(void)
         cmocka_unit_test(the_receiver_finds_the_message_or_the_sender_finds_it_asleep),
         cmocka_unit_test(of_two_that_ring_one_writes_the_descriptor),
         cmocka_unit_test(the_producer_finds_room_or_the_consumer_finds_it_starved),
+        cmocka_unit_test(the_watchdog_sees_a_worker_awake_or_the_worker_rings),
         cmocka_unit_test(who_sees_the_first_of_a_batch_sees_all_of_it),
         cmocka_unit_test(who_sees_a_message_sees_all_of_it),
     };

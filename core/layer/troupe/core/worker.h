@@ -137,7 +137,7 @@ struct tri_worker {
     alignas(TRI_CACHE_PAIR) uint32_t coming; /* actors that others are spawning here: see actors/spawn.c */
     uint32_t held;                           /* messages that other workers hold for this one beyond its full lanes */
     unsigned mask_held;                      /* mask.h */
-    unsigned dozes;                          /* 1: it sleeps, and will ring the watchdog first thing: watchdog.h */
+    unsigned dozes;                          /* 1: it sleeps, and will ring the watchdog first thing: rest.h */
 };
 
 /* All workers of one runtime. */
@@ -154,7 +154,7 @@ struct tri_runtime {
 
     /* Any thread. */
     alignas(TRI_CACHE_PAIR) unsigned phase; /* enum tri_phase; only grows */
-    unsigned watchdog_rests;                /* 1: who sleeps shall doze: watchdog.h. Written by the watchdog's thread */
+    unsigned watchdog_rests;                /* 1: who sleeps shall doze: rest.h. Written by the watchdog's thread */
     unsigned looks;                         /* how often tri_runtime_look() was called */
 
     /* Under the lock, for the end. */

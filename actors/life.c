@@ -189,7 +189,6 @@ finish(tr_actor *actor)
     struct tri_actors *home = actor->home;
     const struct tr_behavior *behavior = actor->behavior;
     if (behavior->stopped != NULL && (actor->flags & TRI_ACTOR_KILLED) == 0) {
-        actor->flags |= TRI_ACTOR_CLOSED;
         struct tri_actor_frame frame = tri_actor_enter(actor, 0); /* whatever it calls, it ends once */
         behavior->stopped(actor, tri_actor_state(actor));
         actor->depth--;

@@ -282,8 +282,7 @@ tr_stop(tr_actor *self, tr_ref actor, enum tr_stop_mode how)
     if (self == NULL || how > TR_STOP_KILL)
         return TR_EINVAL;
     tr_message message = tr_message_copy(TRI_TAG_STOP, &(uint64_t){how}, sizeof(uint64_t));
-    tr_status status = tri_send_system(self->home->worker, self, actor, &message);
-    return status == TR_EGONE ? TR_OK : status;
+    return tri_send_system(self->home->worker, self, actor, &message);
 }
 
 tr_status

@@ -1,3 +1,4 @@
+#include "counters.h"
 #include "helpers.h"
 #include "mailbox.h"
 #include "stage.h"
@@ -263,14 +264,6 @@ subscriber_receive(tr_actor *self, void *state, tr_message *message)
         narrow_receive(self, state, message);
 }
 
-static bool
-have_died(void *runtime)
-{
-    struct tr_counters counters;
-    tr_runtime_counters(runtime, &counters);
-    return counters.dead_letters == TRIED;
-}
-
 static void
 notices_from_afar_obey_the_subscribers_limits(void **state)
 {
@@ -287,7 +280,7 @@ notices_from_afar_obey_the_subscribers_limits(void **state)
     tally_await(&held, 1);
     for (unsigned i = 0; i < TRIED; i++)
         stage_send(runtime, other + 7, NUMBER, NULL, 0); /* nobody */
-    assert_true(tests_wait_until(have_died, runtime, TESTS_LIMIT_MS));
+    tests_counters_await_dead(runtime, TRIED);
     stage_send(runtime, other, FILL, NULL, 0);
     tally_await(&done, 1);
     tally_add(&let_go, 1);

@@ -1,3 +1,4 @@
+#include "counters.h"
 #include "helpers.h"
 #include "stage.h"
 
@@ -385,10 +386,7 @@ stopping_and_killing_in_a_handler_waits_for_it_to_return(void **state)
     stage_send(runtime, ref, FINISH, NULL, 0);
     stage_send(runtime, ref, WORK, NULL, 0);
     tally_await(&stopped, 1);
-    struct tr_counters counters;
-    do
-        tr_runtime_counters(runtime, &counters);
-    while (counters.dead_letters < 1);
+    tests_counters_await_dead(runtime, 1);
     stage_close(runtime);
     assert_int_equal(tally_read(&worked), 0);
 }

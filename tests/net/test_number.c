@@ -130,6 +130,23 @@ each_server_counts_its_own(void **state)
     expect_numbers(serve((struct tr_server_options){.connection = say_number}));
 }
 
+struct entry {
+    uint16_t port;
+    char word[WORD + 1];
+};
+
+/* A place is free: the server tells its number. */
+static bool
+lets_in(void *argument)
+{
+    struct entry *entry = argument;
+    int peer = tests_peer_connect(entry->port);
+    assert_true(peer >= 0);
+    bool told = tests_peer_receive(peer, entry->word, WORD) == WORD;
+    close(peer);
+    return told;
+}
+
 /* Two are let in at a time; the others leave no gap. */
 static void
 who_is_turned_away_is_not_counted(void **state)
@@ -147,15 +164,9 @@ who_is_turned_away_is_not_counted(void **state)
     assert_true(tests_peer_receive(peers[2], word, WORD) <= 0);
     for (unsigned i = 0; i < 3; i++)
         close(peers[i]);
-    do {
-        peers[0] = tests_peer_connect(port); /* until a place is free */
-        assert_true(peers[0] >= 0);
-        if (tests_peer_receive(peers[0], word, WORD) == WORD)
-            break;
-        close(peers[0]);
-    } while (true);
-    assert_int_equal(atoi(word), 3);
-    close(peers[0]);
+    struct entry entry = {.port = port};
+    assert_true(tests_wait_until(lets_in, &entry, TESTS_LIMIT_MS));
+    assert_int_equal(atoi(entry.word), 3);
 }
 
 static void

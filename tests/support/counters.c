@@ -37,3 +37,25 @@ tests_counters_add_up(tr_runtime *runtime)
     fail_msg("%" PRIu64 " sent, %" PRIu64 " from outside, but %" PRIu64 " received, %" PRIu64 " dead, %" PRIu64 " lost",
              c.sent, c.outside, c.received, c.dead_letters, c.notices_lost);
 }
+
+struct graves {
+    tr_runtime *runtime;
+    uint64_t count;
+};
+
+static bool
+are_filled(void *argument)
+{
+    const struct graves *graves = argument;
+    struct tr_counters counters;
+    tr_runtime_counters(graves->runtime, &counters);
+    return counters.dead_letters >= graves->count;
+}
+
+void
+tests_counters_await_dead(tr_runtime *runtime, uint64_t count)
+{
+    struct graves graves = {runtime, count};
+    if (!tests_wait_until(are_filled, &graves, TESTS_LIMIT_MS))
+        fail_msg("there are less than %" PRIu64 " dead letters", count);
+}

@@ -66,7 +66,7 @@ result_of(const struct tri_offload *offload)
 static struct tri_offload *
 offload_of(struct tri_owed *owed)
 {
-    return (struct tri_offload *)((char *)owed - offsetof(struct tri_offload, owed));
+    return TRI_CONTAINER_OF(owed, struct tri_offload, owed);
 }
 
 static bool

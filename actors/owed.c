@@ -61,7 +61,7 @@ tell_failure(struct tri_actors *home, struct tri_spawn_order *order)
 static struct tri_spawn_order *
 order_of(struct tri_owed *owed)
 {
-    return (struct tri_spawn_order *)((char *)owed - offsetof(struct tri_spawn_order, owed));
+    return TRI_CONTAINER_OF(owed, struct tri_spawn_order, owed);
 }
 
 static bool

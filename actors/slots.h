@@ -21,7 +21,7 @@
 #include <ck_pr.h>
 #include <stdalign.h>
 #include <stdbool.h>
-#include <troupe/core/order.h>
+#include <troupe/core/compiler.h>
 #include <troupe/core/status.h>
 #include <uv.h>
 

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <troupe/core/buffer.h>
 #include <troupe/core/buffer_holds.h>
-#include <troupe/core/order.h>
+#include <troupe/core/compiler.h>
 
 struct tr_buffer {
     /* Any thread. */

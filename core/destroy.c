@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <troupe/core/order.h>
+#include <troupe/core/compiler.h>
 
 #define LEVELS 16u /* of nested destructors */
 

@@ -18,8 +18,8 @@
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <troupe/core/compiler.h>
 #include <troupe/core/message.h>
-#include <troupe/core/order.h>
 #include <troupe/core/status.h>
 
 struct tri_inbox_entry {

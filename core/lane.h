@@ -21,7 +21,7 @@
 
 #include <ck_pr.h>
 #include <stdalign.h>
-#include <troupe/core/order.h>
+#include <troupe/core/compiler.h>
 #include <troupe/core/worker.h>
 
 #define TRI_LANE_SLOTS 1024u

@@ -13,7 +13,7 @@
 #define TROUPE_CORE_REST_H
 
 #include <ck_pr.h>
-#include <troupe/core/order.h>
+#include <troupe/core/compiler.h>
 #include <troupe/core/worker.h>
 
 /* Thread: any. */

@@ -39,6 +39,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include <troupe/core/compiler.h>
 #include <unistd.h>
 
 #define CALL_BIND "bind"
@@ -382,7 +383,7 @@ go_on(struct tri_attempts *all)
 static void
 on_time(struct tri_timer *timer)
 {
-    struct tri_attempts *all = (struct tri_attempts *)((char *)timer - offsetof(struct tri_attempts, timer));
+    struct tri_attempts *all = TRI_CONTAINER_OF(timer, struct tri_attempts, timer);
     if (is_decided(all))
         report(all);
     else

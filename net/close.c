@@ -65,7 +65,7 @@ end_silently(tr_socket *socket)
 static void
 on_closed(uv_handle_t *handle)
 {
-    tr_socket *socket = (tr_socket *)((char *)handle - offsetof(tr_socket, poll));
+    tr_socket *socket = TRI_CONTAINER_OF(handle, tr_socket, poll);
     socket->flags &= ~(uint32_t)TRI_SOCKET_HANDLE;
     if (tri_socket_is(socket, TRI_SOCKET_SILENT))
         end_silently(socket);

@@ -142,7 +142,7 @@ check_state(const tr_socket *socket)
 static void
 on_limit(struct tri_timer *timer)
 {
-    struct tri_connect *connect = (struct tri_connect *)((char *)timer - offsetof(struct tri_connect, limit));
+    struct tri_connect *connect = TRI_CONTAINER_OF(timer, struct tri_connect, limit);
     tri_socket_fail(connect->socket, UV_ETIMEDOUT, TRI_CALL_CONNECT);
 }
 

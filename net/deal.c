@@ -134,7 +134,7 @@ send_words(struct tri_deal_ends *ends, struct tri_worker *worker)
 static bool
 send_again(struct tri_worker *worker, struct tri_owed *owed)
 {
-    struct tri_deal_ends *ends = (struct tri_deal_ends *)((char *)owed - offsetof(struct tri_deal_ends, owed));
+    struct tri_deal_ends *ends = TRI_CONTAINER_OF(owed, struct tri_deal_ends, owed);
     if (!send_words(ends, worker))
         return false;
     ends->waits = false;
@@ -234,7 +234,7 @@ tri_share_server(const struct tri_share *share)
 static struct tri_share *
 share_of(struct tri_owed *owed)
 {
-    return (struct tri_share *)((char *)owed - offsetof(struct tri_share, owed));
+    return TRI_CONTAINER_OF(owed, struct tri_share, owed);
 }
 
 static bool

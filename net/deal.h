@@ -14,7 +14,7 @@
 #include <ck_pr.h>
 #include <stdalign.h>
 #include <troupe/actors/host.h>
-#include <troupe/core/order.h>
+#include <troupe/core/compiler.h>
 #include <troupe/net/server.h>
 
 /* How many connections a worker has seen the end of. It alone writes, the server reads. */

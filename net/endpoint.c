@@ -18,7 +18,7 @@
 static struct tri_endpoint *
 endpoint_of(void *poll)
 {
-    return (struct tri_endpoint *)((char *)poll - offsetof(struct tri_endpoint, poll));
+    return TRI_CONTAINER_OF(poll, struct tri_endpoint, poll);
 }
 
 static void

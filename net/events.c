@@ -157,7 +157,7 @@ name_if_too_long(tr_socket *socket)
 static void
 on_watch(struct tri_idle *watch)
 {
-    struct tri_extra *extra = (struct tri_extra *)((char *)watch - offsetof(struct tri_extra, watch));
+    struct tri_extra *extra = TRI_CONTAINER_OF(watch, struct tri_extra, watch);
     if (!waits_for_owner(extra->socket))
         return; /* it begins anew when the credit is used up */
     name_if_too_long(extra->socket);

@@ -61,7 +61,7 @@ next_due(tr_socket *socket)
 static void
 on_due(struct tri_timer *timer)
 {
-    struct tri_extra *extra = (struct tri_extra *)((char *)timer - offsetof(struct tri_extra, idle));
+    struct tri_extra *extra = TRI_CONTAINER_OF(timer, struct tri_extra, idle);
     tr_socket *socket = extra->socket;
     socket->flags &= ~(uint32_t)TRI_SOCKET_IDLE;
     uint64_t due_ms = next_due(socket);

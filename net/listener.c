@@ -30,7 +30,7 @@
 static tr_server *
 server_of(struct tri_listener *listener)
 {
-    return (tr_server *)((char *)listener - offsetof(tr_server, listener));
+    return TRI_CONTAINER_OF(listener, tr_server, listener);
 }
 
 /* Accepting. */
@@ -151,7 +151,7 @@ tri_listener_readable(struct tri_listener *listener)
 static void
 on_retry(struct tri_timer *timer)
 {
-    struct tri_listener *listener = (struct tri_listener *)((char *)timer - offsetof(struct tri_listener, retry));
+    struct tri_listener *listener = TRI_CONTAINER_OF(timer, struct tri_listener, retry);
     tr_server *server = server_of(listener);
     struct tri_actor_frame frame = tri_server_enter(server, TRI_TAG_ON_ACCEPT);
     listener->starved = false;
@@ -169,7 +169,7 @@ on_retry(struct tri_timer *timer)
 static void
 on_pause_over(struct tri_timer *timer)
 {
-    struct tri_listener *listener = (struct tri_listener *)((char *)timer - offsetof(struct tri_listener, pause));
+    struct tri_listener *listener = TRI_CONTAINER_OF(timer, struct tri_listener, pause);
     listener->paused = false;
     go_on(server_of(listener));
 }

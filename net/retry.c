@@ -13,7 +13,7 @@
 static void
 on_retry(struct tri_timer *timer)
 {
-    const struct tri_extra *extra = (struct tri_extra *)((char *)timer - offsetof(struct tri_extra, retry));
+    const struct tri_extra *extra = TRI_CONTAINER_OF(timer, struct tri_extra, retry);
     tri_transmit_want_room(extra->socket, true);
 }
 

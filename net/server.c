@@ -238,7 +238,7 @@ tri_server_leave(tr_server *server, struct tri_actor_frame frame)
 static void
 run_later(struct tri_later *later)
 {
-    tr_server *server = (tr_server *)((char *)later - offsetof(tr_server, later));
+    tr_server *server = TRI_CONTAINER_OF(later, tr_server, later);
     struct tri_actor_frame frame = tri_server_enter(server, TRI_TAG_ON_LATER);
     tri_server_leave(server, frame);
 }

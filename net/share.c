@@ -44,7 +44,7 @@ runtime_of(const struct tri_deal *deal)
 static struct tri_handover *
 handover_of(struct tri_owed *owed)
 {
-    return (struct tri_handover *)((char *)owed - offsetof(struct tri_handover, owed));
+    return TRI_CONTAINER_OF(owed, struct tri_handover, owed);
 }
 
 static void

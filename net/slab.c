@@ -16,7 +16,7 @@
 
 #include <stdlib.h>
 #include <troupe/core/buffer_holds.h>
-#include <troupe/core/order.h>
+#include <troupe/core/compiler.h>
 
 #define PART_ALIGNMENT 64u
 #define LONE_BYTES (TRI_READ_BYTES + TRI_SLAB_ALIGNMENT)

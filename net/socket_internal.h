@@ -32,7 +32,7 @@
 #include <stdalign.h>
 #include <stddef.h>
 #include <troupe/actors/host.h>
-#include <troupe/core/order.h>
+#include <troupe/core/compiler.h>
 #include <troupe/core/status_from.h>
 #include <troupe/net/socket.h>
 #include <uv.h>

@@ -37,7 +37,7 @@ send_one(struct tri_net *net, struct tri_start *start)
 static void
 send_all(struct tri_later *later)
 {
-    struct tri_net *net = (struct tri_net *)((char *)later - offsetof(struct tri_net, start));
+    struct tri_net *net = TRI_CONTAINER_OF(later, struct tri_net, start);
     struct tri_start *start = net->starts;
     net->starts = NULL;
     while (start != NULL) {

@@ -300,7 +300,7 @@ waits_for_mail(const tr_socket *socket)
 static void
 run_later(struct tri_later *later)
 {
-    tr_socket *socket = (tr_socket *)((char *)later - offsetof(tr_socket, later));
+    tr_socket *socket = TRI_CONTAINER_OF(later, tr_socket, later);
     if (tri_socket_is(socket, TRI_SOCKET_GONE)) {
         tri_socket_end_actor(socket);
         return;
@@ -384,7 +384,7 @@ put_off(tr_socket *socket, int status)
 static void
 on_poll(uv_poll_t *poll, int status, int events)
 {
-    tr_socket *socket = (tr_socket *)((char *)poll - offsetof(tr_socket, poll));
+    tr_socket *socket = TRI_CONTAINER_OF(poll, tr_socket, poll);
     if (TRI_UNLIKELY(socket->due != 0) && tri_socket_has_steps(socket) && waits_for_mail(socket)) {
         put_off(socket, status);
         return;

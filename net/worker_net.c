@@ -106,7 +106,7 @@ remove_from(struct tri_later_list *list, struct tri_later *later)
 static void
 run_due(uv_idle_t *idle)
 {
-    struct tri_net *net = (struct tri_net *)((char *)idle - offsetof(struct tri_net, idle));
+    struct tri_net *net = TRI_CONTAINER_OF(idle, struct tri_net, idle);
     uv_idle_stop(idle);
     net->running = net->due;
     net->due.first = NULL;
@@ -148,7 +148,7 @@ tri_later_remove(struct tri_net *net, struct tri_later *later)
 static void
 tell_over(struct tri_later *later)
 {
-    struct tri_net *net = (struct tri_net *)((char *)later - offsetof(struct tri_net, over));
+    struct tri_net *net = TRI_CONTAINER_OF(later, struct tri_net, over);
     if (net->live > 0 || !net->is_live)
         return;
     net->is_live = false;

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
-#include <troupe/core/order.h>
+#include <troupe/core/compiler.h>
 
 #define TRI_CLOCK_NS 1000000000u /* in a second */
 

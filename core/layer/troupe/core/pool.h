@@ -9,7 +9,7 @@
 #define TROUPE_CORE_POOL_H
 
 #include <stddef.h>
-#include <troupe/core/order.h>
+#include <troupe/core/compiler.h>
 
 struct tri_pool_block {
     struct tri_pool_block *next;

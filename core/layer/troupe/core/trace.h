@@ -10,8 +10,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <troupe/core/compiler.h>
 #include <troupe/core/options.h>
-#include <troupe/core/order.h>
 #include <troupe/core/status.h>
 
 struct tri_trace;        /* a runtime's recorder */

@@ -12,9 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <troupe/core/clock.h>
+#include <troupe/core/compiler.h>
 #include <troupe/core/message.h>
 #include <troupe/core/options.h>
-#include <troupe/core/order.h>
 #include <troupe/core/pool.h>
 #include <troupe/core/status.h>
 #include <troupe/core/timers.h>

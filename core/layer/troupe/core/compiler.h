@@ -1,12 +1,14 @@
 /*
- * What Concurrency Kit leaves to say: annotations, so that the thread and address sanitizers see what ck_pr does.
+ * What the compiler and its sanitizers are told, and what C has no word for.
  *
  * ck_pr's loads and stores are inline assembly, invisible to ThreadSanitizer: a correct hand-over would be reported as
  * a race. Each release/acquire pair in this library is therefore announced by TRI_RELEASE(x) before the publishing
  * store and TRI_ACQUIRE(x) after the load that saw it; x is the published word's address on both sides.
  */
-#ifndef TROUPE_CORE_ORDER_H
-#define TROUPE_CORE_ORDER_H
+#ifndef TROUPE_CORE_COMPILER_H
+#define TROUPE_CORE_COMPILER_H
+
+#include <stddef.h>
 
 #if defined(__SANITIZE_THREAD__)
 #define TRI_TSAN 1
@@ -42,6 +44,9 @@ void __tsan_release(void *address);
 #define TRI_POISON(address, size) ((void)0)
 #define TRI_UNPOISON(address, size) ((void)0)
 #endif
+
+/* The struct of that type whose member the pointer points to. */
+#define TRI_CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #define TRI_LIKELY(x) __builtin_expect(!!(x), 1)
 #define TRI_UNLIKELY(x) __builtin_expect(!!(x), 0)

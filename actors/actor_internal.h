@@ -7,6 +7,7 @@
 #ifndef TROUPE_ACTORS_ACTOR_INTERNAL_H
 #define TROUPE_ACTORS_ACTOR_INTERNAL_H
 
+#include "attachment.h"
 #include "slots.h"
 
 #include <pthread.h>
@@ -19,7 +20,7 @@
 #include <troupe/actors/trace_events.h>
 #include <troupe/core/worker.h>
 
-/* The layer's own tags: handled when they arrive, never seen by a behavior. */
+/* The layer's own tags: handled when they arrive, by the functions of struct tri_actors, and never seen by a behavior. */
 enum {
     TRI_TAG_SPAWN = TR_TAG_RESERVED + 0x100, /* a pointer to a struct tri_spawn_order */
     TRI_TAG_STOP,                            /* words[0] is the enum tr_stop_mode */
@@ -27,6 +28,11 @@ enum {
     TRI_TAG_PROBE,                           /* words[0] wants to know if the actor is gone */
     TRI_TAG_OWN_END,
 };
+
+struct tri_actors;
+
+/* Does what a message to `to` says. It may take the payload. false: without memory, and nothing has happened. */
+typedef bool (*tri_system_function)(struct tri_actors *home, tr_ref to, tr_message *message);
 
 enum tri_actor_flag {
     TRI_ACTOR_ASKED = 1 << 0,    /* somebody asked it to stop with DRAIN */
@@ -79,9 +85,9 @@ struct tr_actor {
         struct tri_mail *head;       /* of a limited mailbox: the one that stands in the queue */
         struct tri_mail **put_aside; /* of a slow actor: where the next that is put aside goes in the overflow */
     };
-    struct tri_actor_timer *timers; /* those it started: timer.c */
-    uint32_t waiting;               /* messages in the mailbox */
-    uint32_t waiting_lines;         /* their weight in lines of 64 bytes, if the behavior limits it */
+    struct tri_attachment *attachments; /* what ends with it */
+    uint32_t waiting;                   /* messages in the mailbox */
+    uint32_t waiting_lines;             /* their weight in lines of 64 bytes, if the behavior limits it */
     uint32_t children;
     uint16_t flags;
     uint8_t depth;   /* callbacks of it on the stack */
@@ -101,6 +107,7 @@ tri_actor_state(tr_actor *actor)
 /* The actors of one worker. Everything is the owner's but what spawn.c says. */
 struct tri_actors {
     struct tri_worker *worker;
+    const tri_system_function *system; /* by tag - TRI_TAG_SPAWN */
     struct tri_slots slots;
     struct tri_pool pools[TRI_POOLED_BYTES / TRI_ACTOR_ALIGN + 1]; /* by size */
     struct tri_pool mail;
@@ -174,7 +181,7 @@ struct tri_spawn_order {
 tr_status tri_spawn_check(const struct tri_runtime *runtime, const struct tr_behavior *behavior,
                           const struct tr_spawn_options *options);
 unsigned tri_spawn_place(const struct tri_runtime *runtime, const struct tr_spawn_options *options, unsigned here);
-void tri_spawn_arrived(struct tri_actors *home, tr_ref ref, tr_message *message);
+bool tri_spawn_arrived(struct tri_actors *home, tr_ref ref, tr_message *message);
 
 /* owed.c */
 
@@ -230,7 +237,7 @@ tr_status tri_actor_begin(tr_actor *actor, tr_ref ref, const void *argument);
 void tri_actor_stop(tr_actor *actor, enum tr_stop_mode how);
 
 /* A stop has arrived for whom `to` names. false: it is on its way, and there is no memory to note that. */
-bool tri_stop_arrived(struct tri_actors *home, tr_ref to, enum tr_stop_mode how);
+bool tri_stop_arrived(struct tri_actors *home, tr_ref to, tr_message *message);
 
 /* A callback has returned: ends the actor if it is time. Afterwards it may be gone. */
 void tri_actor_settle_now(tr_actor *actor);
@@ -243,7 +250,7 @@ tri_actor_settle(tr_actor *actor)
 }
 
 /* A child of another worker, or of this one, has ended. */
-void tri_actor_child_gone(struct tri_actors *home, tr_ref parent);
+bool tri_child_gone_arrived(struct tri_actors *home, tr_ref parent, tr_message *message);
 
 void tri_actors_drain(struct tri_worker *worker);
 uint64_t tri_actors_kill(struct tri_worker *worker);
@@ -256,6 +263,9 @@ bool tri_actors_deliver(struct tri_worker *worker, tr_ref to, tr_message *messag
 void tri_actors_bury(struct tri_worker *worker, tr_ref to, tr_message *message);
 /* false: without memory, and nothing has happened. */
 bool tri_system_here(struct tri_worker *worker, tr_ref to, tr_message *message);
+
+/* Somebody asks whether an actor is gone. */
+bool tri_probe_arrived(struct tri_actors *home, tr_ref to, tr_message *message);
 
 /* Will an actor of that name be born here? */
 bool tri_actor_is_coming(struct tri_actors *home, tr_ref ref);
@@ -317,7 +327,6 @@ extern _Thread_local bool tri_inside_offload;
 void tri_offloads_cancel(struct tri_actors *home);
 
 /* timer.c */
-void tri_actor_timers_end(tr_actor *actor);
 void tri_actors_timers_fini(struct tri_actors *home);
 
 /* The actors of a worker. */

@@ -29,14 +29,14 @@ tri_actor_unborn(struct tri_actors *home, tr_ref to)
     return actor;
 }
 
-/* Only bad news is told. false: without memory. */
-static bool
-probe(struct tri_actors *home, tr_ref to, tr_ref asker)
+/* There is an answer only if the actor is gone. */
+bool
+tri_probe_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
 {
     if (tri_slots_find(&home->slots, to) != NULL || tri_actor_is_coming(home, to))
         return true;
     tr_message notice = tr_message_copy(TRI_TAG_UNDELIVERED, &to, sizeof(to));
-    return tri_send_word(home->worker, TR_NOBODY, asker, &notice);
+    return tri_send_word(home->worker, TR_NOBODY, message->payload.words[0], &notice);
 }
 
 bool
@@ -46,18 +46,11 @@ tri_actor_probe(struct tri_worker *worker, tr_ref asker, tr_ref ref)
     return tri_send_system(worker, NULL, ref, &message) != TR_ENOMEM;
 }
 
-/* Does what a message of the layer's own says. false: without memory, and nothing has happened. */
+/* false: without memory, and nothing has happened. */
 static bool
 act(struct tri_actors *home, tr_ref to, tr_message *message)
 {
-    bool done = true;
-    switch (message->tag) {
-    case TRI_TAG_STOP: done = tri_stop_arrived(home, to, (enum tr_stop_mode)message->payload.words[0]); break;
-    case TRI_TAG_CHILD_GONE: tri_actor_child_gone(home, to); break;
-    case TRI_TAG_SPAWN: tri_spawn_arrived(home, to, message); break;
-    case TRI_TAG_PROBE: done = probe(home, to, message->payload.words[0]); break;
-    default: break;
-    }
+    bool done = home->system[message->tag - TRI_TAG_SPAWN](home, to, message);
     if (done)
         tr_message_drop(message);
     return done;

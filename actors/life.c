@@ -115,12 +115,14 @@ lose_child(struct tri_actors *home, tr_ref parent)
     return TRI_UNLIKELY(home->draining && !home->killing) && actor->children == 0 ? actor : NULL;
 }
 
-void
-tri_actor_child_gone(struct tri_actors *home, tr_ref parent)
+bool
+tri_child_gone_arrived(struct tri_actors *home, tr_ref parent, tr_message *message)
 {
+    (void)message;
     tr_actor *actor = lose_child(home, parent);
     if (actor != NULL)
         tri_actor_stop(actor, TR_STOP_DRAIN);
+    return true;
 }
 
 /* Gives the parent if it lives here and is to be asked now. */
@@ -194,7 +196,7 @@ finish(tr_actor *actor)
         actor->depth--;
         tri_actor_restore(&home->worker->activity, frame);
     }
-    tri_actor_timers_end(actor);
+    tri_attachments_end(&actor->attachments);
     tri_mailbox_bury(home, actor);
     tri_slots_give(&home->slots, actor->ref);
     tri_trace(home->worker->trace, TRI_TRACE_ACTORS_stopped, 0, 0, actor->ref, 0);
@@ -326,8 +328,9 @@ do_late_stops(struct tri_actors *home)
 }
 
 bool
-tri_stop_arrived(struct tri_actors *home, tr_ref to, enum tr_stop_mode how)
+tri_stop_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
 {
+    enum tr_stop_mode how = (enum tr_stop_mode)message->payload.words[0];
     if (TRI_UNLIKELY(home->stops >= STOPS_NESTED))
         return put_stop_off(home, to, how);
     home->stops++;

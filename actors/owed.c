@@ -15,11 +15,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-/* An actor that is gone has no timers: the field is the link. */
+/* An actor that is gone has no attachments: the field is the link. */
 static tr_actor **
 link_of(tr_actor *actor)
 {
-    return (tr_actor **)(void *)&actor->timers;
+    return (tr_actor **)(void *)&actor->attachments;
 }
 
 static bool

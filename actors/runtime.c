@@ -29,6 +29,16 @@ close_actors(struct tri_worker *worker)
     free(home);
 }
 
+/* Who does what the layer's own messages say. */
+static const tri_system_function system_functions[] = {
+    [TRI_TAG_SPAWN - TRI_TAG_SPAWN] = tri_spawn_arrived,
+    [TRI_TAG_STOP - TRI_TAG_SPAWN] = tri_stop_arrived,
+    [TRI_TAG_CHILD_GONE - TRI_TAG_SPAWN] = tri_child_gone_arrived,
+    [TRI_TAG_PROBE - TRI_TAG_SPAWN] = tri_probe_arrived,
+};
+_Static_assert(sizeof(system_functions) / sizeof(system_functions[0]) == TRI_TAG_OWN_END - TRI_TAG_SPAWN,
+               "every tag of the layer's own has a function");
+
 static tr_status
 open_actors(struct tri_worker *worker)
 {
@@ -42,6 +52,7 @@ open_actors(struct tri_worker *worker)
         return TR_ENOMEM;
     memset(home, 0, sizeof(*home));
     home->worker = worker;
+    home->system = system_functions;
     home->stride = home->until_look = 1;
     tri_mail_list_init(&home->queue);
     tri_mail_list_init(&home->late_stops);

@@ -212,7 +212,7 @@ bring_to_life(struct tri_actors *home, tr_ref ref, struct tri_spawn_order *order
     return home->draining ? TR_ESTOPPING : TR_ENOMEM;
 }
 
-void
+bool
 tri_spawn_arrived(struct tri_actors *home, tr_ref ref, tr_message *message)
 {
     struct tri_spawn_order *order = tr_message_take_pointer(message);
@@ -225,11 +225,12 @@ tri_spawn_arrived(struct tri_actors *home, tr_ref ref, tr_message *message)
         answer(order->waiter, status);
     if (status == TR_OK) {
         free(order);
-        return;
+        return true;
     }
     order->ref = ref;
     order->failure = status;
     tri_owed_failure(home, order);
+    return true;
 }
 
 /* The public ways. */

@@ -1,9 +1,9 @@
 /*
  * Delayed and periodic sends: messages that wait for their time.
  *
- * Each stands in the worker's timers, in the list of the actor that started it, which ends with it, and in a table by
- * number, where tr_timer_cancel() finds it. A tr_timer is that number and the timer's own count, so a stale one finds
- * nothing.
+ * Each stands in the worker's timers, is attached to the actor that started it, so that it ends with it, and is in a
+ * table by number, where tr_timer_cancel() finds it. A tr_timer is that number and the timer's own count, so a stale
+ * one finds nothing.
  */
 #include "actor_internal.h"
 
@@ -15,7 +15,7 @@
 struct tri_actor_timer {
     struct tri_timer base; /* first: fire() gets its address */
     tr_actor *owner;
-    struct tri_actor_timer *next, *prev; /* of the owner */
+    struct tri_attachment attachment; /* to the owner */
     tr_ref to;
     uint64_t period_ms; /* 0: once */
     uint64_t rhythm_ms; /* of a periodic one: when it is due; without memory it comes again a moment later */
@@ -77,42 +77,20 @@ take_number(struct tri_actors *home, struct tri_actor_timer *timer)
 /* Life. */
 
 static void
-link_to_owner(struct tri_actor_timer *timer)
-{
-    timer->prev = NULL;
-    timer->next = timer->owner->timers;
-    if (timer->next != NULL)
-        timer->next->prev = timer;
-    timer->owner->timers = timer;
-}
-
-static void
-unlink_from_owner(struct tri_actor_timer *timer)
-{
-    if (timer->prev != NULL)
-        timer->prev->next = timer->next;
-    else
-        timer->owner->timers = timer->next;
-    if (timer->next != NULL)
-        timer->next->prev = timer->prev;
-}
-
-static void
 end_timer(struct tri_actor_timer *timer)
 {
     struct tri_actors *home = timer->owner->home;
     tri_timer_let_go(&home->worker->timers, &timer->base);
-    unlink_from_owner(timer);
+    tri_detach(&timer->attachment);
     give_number(home, timer->number);
     tr_message_drop(&timer->message);
     free(timer);
 }
 
-void
-tri_actor_timers_end(tr_actor *actor)
+static void
+end_attached(struct tri_attachment *attachment)
 {
-    while (actor->timers != NULL)
-        end_timer(actor->timers);
+    end_timer(TRI_CONTAINER_OF(attachment, struct tri_actor_timer, attachment));
 }
 
 void
@@ -200,7 +178,8 @@ start(tr_actor *self, tr_ref to, uint64_t delay_ms, uint64_t period_ms, tr_messa
     start_kept(timer, timer->rhythm_ms);
     timer->message = *message;
     *message = tr_message_signal(message->tag);
-    link_to_owner(timer);
+    timer->attachment.end = end_attached;
+    tri_attach(&self->attachments, &timer->attachment);
     if (out != NULL)
         *out = (tr_timer)timer->count << 32 | timer->number;
     return TR_OK;

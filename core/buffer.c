@@ -3,19 +3,17 @@
  *
  * A copy is one allocation, head and bytes together; memory that is adopted keeps its place and its own destructor. The
  * bytes are written before anybody else knows the buffer and never after, so readers need no order but the one that
- * brought them the slice. Only the end needs one: whoever frees must see that all others have finished reading (B1,
- * B2).
+ * brought them the slice. Only the end needs one, which refcount.h has.
  */
 #include "buffer_life.h"
 #include "destroy.h"
 
-#include <ck_pr.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <troupe/core/buffer.h>
 #include <troupe/core/buffer_holds.h>
-#include <troupe/core/compiler.h>
+#include <troupe/core/refcount.h>
 
 struct tr_buffer {
     /* Any thread. */
@@ -107,7 +105,7 @@ tr_slice_hold(tr_slice slice)
     if (slice.buffer == NULL)
         return;
     TRI_BUFFER_CHECK(slice.buffer, __func__);
-    ck_pr_inc_uint(&slice.buffer->holds); /* no order: the caller's own hold keeps the buffer alive */
+    tri_refcount_hold(&slice.buffer->holds);
 }
 
 static void
@@ -125,24 +123,14 @@ tr_slice_release(tr_slice slice)
     if (buffer == NULL)
         return;
     TRI_BUFFER_CHECK(buffer, __func__);
-    TRI_RELEASE(&buffer->holds);
-    ck_pr_fence_release(); /* B1: this holder has finished reading; pairs with B2, below */
-    if (!ck_pr_dec_uint_is_zero(&buffer->holds))
-        return;
-    ck_pr_fence_acquire(); /* B2: so has everybody else; pairs with B1, above */
-    TRI_ACQUIRE(&buffer->holds);
-    buffer_free(buffer);
+    if (tri_refcount_release(&buffer->holds))
+        buffer_free(buffer);
 }
 
 bool
 tri_slice_is_sole(tr_slice slice)
 {
-    tr_buffer *buffer = slice.buffer;
-    if (ck_pr_load_uint(&buffer->holds) != 1)
-        return false;
-    ck_pr_fence_acquire(); /* B3: whoever held it has finished reading; pairs with B1, above */
-    TRI_ACQUIRE(&buffer->holds);
-    return true;
+    return tri_refcount_is_sole(&slice.buffer->holds);
 }
 
 size_t

@@ -8,6 +8,7 @@
 #ifndef TROUPE_CORE_BUFFER_LIFE_H
 #define TROUPE_CORE_BUFFER_LIFE_H
 
+#include <ck_pr.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
  *
  * Nothing of a frozen list is written any more but the count of holds, which has a cache line of its own: threads that
  * look up do not disturb each other, and not those that hold and release. They need no order but the one that brought
- * them the list. Only the end needs one: whoever frees must see that all others have finished looking (H1, H2).
+ * them the list. Only the end needs one, which refcount.h has.
  */
 #include "lookup.h"
 
@@ -15,6 +15,7 @@
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
+#include <troupe/core/refcount.h>
 #include <troupe/ipaddr/block_list.h>
 
 #define CACHE_LINE 64u
@@ -53,19 +54,13 @@ void
 tr_block_list_hold(tr_block_list *list)
 {
     if (list != NULL)
-        __atomic_fetch_add(&list->holds, 1, __ATOMIC_RELAXED); /* the caller's own hold keeps the list alive */
+        tri_refcount_hold(&list->holds);
 }
 
 void
 tr_block_list_release(tr_block_list *list)
 {
-    if (list == NULL)
-        return;
-    /*
-     * Release: H1, this holder has finished looking. Acquire: H2, of the last one, so have all others; pairs with their
-     * H1.
-     */
-    if (__atomic_sub_fetch(&list->holds, 1, __ATOMIC_ACQ_REL) > 0)
+    if (list == NULL || !tri_refcount_release(&list->holds))
         return;
     tri_lookup_fini(&list->table);
     free(list->rules);

@@ -28,6 +28,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <troupe/core/refcount.h>
 #include <unistd.h>
 
 /* Deals. */
@@ -79,19 +80,14 @@ deal_free(struct tri_deal *deal)
 void
 tri_deal_hold(struct tri_deal *deal)
 {
-    ck_pr_inc_uint(&deal->holds); /* no order: the caller's own hold keeps it alive */
+    tri_refcount_hold(&deal->holds);
 }
 
 void
 tri_deal_release(struct tri_deal *deal)
 {
-    TRI_RELEASE(&deal->holds);
-    ck_pr_fence_release(); /* H1: this holder is done with it; pairs with H2, below */
-    if (!ck_pr_dec_uint_is_zero(&deal->holds))
-        return;
-    ck_pr_fence_acquire(); /* H2: so is everybody else; pairs with H1, above */
-    TRI_ACQUIRE(&deal->holds);
-    deal_free(deal);
+    if (tri_refcount_release(&deal->holds))
+        deal_free(deal);
 }
 
 void

@@ -1,5 +1,5 @@
-// The sample programs of Node's net documents, written in C, and page: docs/examples against clients and servers of
-// Node's net.
+// The sample programs of Node's net documents, written in C, page and counter: docs/examples against clients and servers
+// of Node's net.
 import test from 'node:test';
 import assert from 'node:assert';
 import crypto from 'node:crypto';
@@ -179,4 +179,10 @@ test('page: counts whom it refuses, and sends what waits when it is told to end'
   const [code] = await server.exited;
   assert.strictEqual(code, 0, server.words);
   assert.match(server.words, /page: 1 refused, 0 lost\n$/);
+});
+
+test('counter: adds up what main() sends, in the order of the sends, and ends', limit, async () => {
+  const { code, out, words } = await run('example-counter');
+  assert.strictEqual(out, '1\n3\n6\n10\n15\n21\n28\n36\n45\n55\n');
+  assert.strictEqual(code, 0, words);
 });

@@ -26,14 +26,16 @@ blocks() { # DOCUMENT
 while IFS= read -r document; do
     blocks "$document"
     while IFS= read -r link; do
-        [ -e "$(dirname "$document")/${link%%#*}" ] || complain "$document: no file behind the link $link"
+        [ -e "$(dirname "$document")/${link%%#*}" ] || complain "$document: the link $link leads to no file"
     done < <(grep -oE '\]\([^)#]+[^)]*\)' "$document" | sed 's/^](//; s/)$//' | grep -v '^[a-z]*:')
 done < <(find README.md docs -name '*.md')
 
 compiled=0
+uv_flags=$(pkg-config --cflags libuv)
 for block in "$work"/*.c; do
+    # shellcheck disable=SC2086 # the flags are words
     "$CC" -std=c11 -Wall -Wextra -Werror -Wno-unused -fsyntax-only -Icore/include -Iactors/include \
-        -Iipaddr/include -Inet/include "$block" || complain "does not compile: ${block##*/}"
+        -Iipaddr/include -Inet/include $uv_flags "$block" || complain "does not compile: ${block##*/}"
     compiled=$((compiled + 1))
 done
 

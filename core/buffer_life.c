@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <troupe/core/activity.h>
 #include <troupe/core/mistake.h>
 #include <troupe/core/trace_format.h>
 #include <uv.h>
@@ -18,10 +19,9 @@ static unsigned next;           /* under the lock: the oldest of them */
 struct tri_buffer_origin
 tri_buffer_origin_here(size_t size)
 {
-    const struct tri_worker *worker = tri_worker_current();
-    if (worker == NULL || worker->activity.name == NULL)
+    const struct tri_worker_activity *now = tri_activity_current();
+    if (now == NULL || now->name == NULL)
         return (struct tri_buffer_origin){.size = size};
-    const struct tri_worker_activity *now = &worker->activity;
     return (struct tri_buffer_origin){.name = now->name, .actor = now->actor, .tag = now->tag, .size = size};
 }
 

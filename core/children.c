@@ -76,7 +76,7 @@ find_all(void)
 
 /* To be put back. */
 struct own {
-    struct tri_worker *worker; /* whose thread it is, NULL: no worker's */
+    unsigned *mask; /* mask.h; NULL: nobody else changes its CPUs */
     struct tri_cpus cpus;
     sigset_t signals;
     bool unblocked;
@@ -86,9 +86,9 @@ struct own {
 static void
 use_programs_cpus(const struct tri_origin *origin, struct own *own)
 {
-    own->worker = tri_worker_current();
-    if (own->worker != NULL)
-        tri_mask_take(own->worker);
+    own->mask = tri_thread_mask();
+    if (own->mask != NULL)
+        tri_mask_take(own->mask);
     own->cpus = tri_cpus_own();
     if (own->cpus.set != NULL) /* else they could not be put back */
         tri_cpus_use(&origin->cpus);
@@ -110,8 +110,8 @@ use_own(struct own *own)
         pthread_sigmask(SIG_SETMASK, &own->signals, NULL);
     tri_cpus_use(&own->cpus);
     tri_cpus_fini(&own->cpus);
-    if (own->worker != NULL)
-        tri_mask_release(own->worker);
+    if (own->mask != NULL)
+        tri_mask_release(own->mask);
     errno = error;
 }
 

@@ -22,7 +22,7 @@
 #include <ck_pr.h>
 #include <stdalign.h>
 #include <troupe/core/compiler.h>
-#include <troupe/core/worker.h>
+#include <troupe/core/envelope.h>
 
 #define TRI_LANE_SLOTS 1024u
 

@@ -17,18 +17,3 @@ tri_mistake(const char *format, ...)
     fprintf(stderr, "troupe: mistake: %s\n", text); /* one write: several threads may be wrong at once */
     abort();
 }
-
-void
-tri_mistake_unless_owner(const struct tri_worker *worker, const char *function)
-{
-    const struct tri_worker *here = tri_worker_current();
-    if (here == worker)
-        return;
-    char place[64] = "a thread that is no worker";
-    if (here != NULL)
-        snprintf(place, sizeof(place), "worker %u%s", here->index,
-                 here->runtime == worker->runtime ? "" : " of another runtime");
-    tri_mistake("%s() was called on %s, but what it was called for lives on worker %u; from another thread, send a "
-                "message",
-                function, place, worker->index);
-}

@@ -26,6 +26,10 @@ struct tri_cpus tri_origin_cpus(void);
  */
 bool tri_thread_blocks_as_started(void);
 
+/* What mask.h says of the calling thread's CPUs; NULL: nobody else changes them. Thread: any. */
+unsigned *tri_thread_mask(void);
+void tri_thread_set_mask(unsigned *held);
+
 /* Brings children.c into every program, also one that itself starts no child: see there. Thread: any. */
 void tri_children_link(void);
 

@@ -10,7 +10,7 @@
 #include "lane.h"
 
 #include <stddef.h>
-#include <troupe/core/worker.h>
+#include <troupe/core/envelope.h>
 
 #define TRI_OUTBOX_CHUNK 64u
 

@@ -28,6 +28,7 @@ struct start {
 };
 
 static _Thread_local const struct tri_origin *here;
+static _Thread_local unsigned *mask;
 static uv_once_t prepared = UV_ONCE_INIT;
 static sigset_t blocked; /* in our threads */
 
@@ -49,8 +50,8 @@ tri_thread_blocks_as_started(void)
 static void
 restore_origin(void)
 {
-    if (tri_worker_current() != NULL)
-        tri_mask_release(tri_worker_current());
+    if (mask != NULL)
+        tri_mask_release(mask);
     if (here == NULL)
         return;
     tri_cpus_use(&here->cpus);
@@ -154,6 +155,18 @@ tri_thread_set_origin(const struct tri_origin *origin)
     const struct tri_origin *before = here;
     here = origin;
     return before;
+}
+
+unsigned *
+tri_thread_mask(void)
+{
+    return mask;
+}
+
+void
+tri_thread_set_mask(unsigned *held)
+{
+    mask = held;
 }
 
 /* -- The time of threads. -- */

@@ -185,7 +185,7 @@ static void
 watch_pinning(struct tri_watchdog *watchdog, struct tri_worker *worker)
 {
     int thread = ck_pr_load_int(&worker->thread_number);
-    if (thread == 0 || !tri_mask_try(worker))
+    if (thread == 0 || !tri_mask_try(&worker->mask_held))
         return;
     struct tri_pinning_look look = look_at_thread(watchdog, worker, thread);
     enum tri_pinning_verdict verdict = tri_pinning_see(&watchdog->watched[worker->index].pinning, &look);
@@ -193,7 +193,7 @@ watch_pinning(struct tri_watchdog *watchdog, struct tri_worker *worker)
         widen(watchdog, worker, thread);
     else if (verdict == TRI_PINNING_NARROW)
         narrow(watchdog, worker, thread);
-    tri_mask_release(worker);
+    tri_mask_release(&worker->mask_held);
 }
 
 /* -- All workers. -- */

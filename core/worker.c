@@ -54,14 +54,6 @@
 #define SPIN_PAID_AT_MOST 16
 #define GENERATIONS 1000u /* of handles that callbacks open while the loop is emptied */
 
-static _Thread_local struct tri_worker *current;
-
-struct tri_worker *
-tri_worker_current(void)
-{
-    return current;
-}
-
 /* Waiting. */
 
 static bool
@@ -326,7 +318,7 @@ worker_main(void *argument)
 {
     struct tri_worker *worker = argument;
     struct tri_runtime *runtime = worker->runtime;
-    current = worker;
+    tri_worker_set_current(worker);
     uint32_t cpu = pin(worker) ? (uint32_t)worker->cpu : UINT32_MAX;
     ck_pr_store_int(&worker->thread_number, tri_thread_number()); /* from here on the watchdog may change its CPUs */
     worker->polled = tri_ticks();
@@ -347,8 +339,8 @@ worker_main(void *argument)
     tri_mail_bury(worker);
     tri_trace(worker->trace, TRI_TRACE_CORE_worker_stop, 0, 0, 0, 0);
     close_own_handles(worker);
-    tri_mask_take(worker); /* for good: the thread's number is about to be free */
-    current = NULL;
+    tri_mask_take(&worker->mask_held); /* for good: the thread's number is about to be free */
+    tri_worker_set_current(NULL);
 }
 
 void

@@ -15,6 +15,9 @@ tr_status tri_worker_start(struct tri_worker *worker);
 /* Frees a worker that never ran, or whose thread was joined. NULL does nothing. Thread: setup. */
 void tri_worker_free(struct tri_worker *worker);
 
+/* From now on the calling thread is this worker; NULL: none any more. Thread: owner. */
+void tri_worker_set_current(struct tri_worker *worker);
+
 /* Makes it look at the runtime's phase. Thread: any, while the worker's thread runs. */
 void tri_worker_nudge(struct tri_worker *worker);
 

@@ -17,6 +17,7 @@
 #include "claims.h"
 #include "helpers.h"
 #include "mask.h"
+#include "origin.h"
 #include "watchdog.h"
 #include <cmocka.h>
 #include <troupe/core/thread.h>
@@ -45,14 +46,12 @@ struct fixture {
 };
 
 static struct played played[WORKERS];
-static _Thread_local struct played *here;
 
 /* -- What the system would say. -- */
 
 int __real_tri_claim_move(const char *root, const struct tri_cpus *cpus, int cpu, int wanted);
 int __wrap_tri_claim_move(const char *root, const struct tri_cpus *cpus, int cpu, int wanted);
 void __wrap_tri_thread_time(int number, struct tri_thread_time *out);
-struct tri_worker *__wrap_tri_worker_current(void);
 
 void
 __wrap_tri_thread_time(int number, struct tri_thread_time *out)
@@ -84,19 +83,13 @@ __wrap_tri_claim_move(const char *root, const struct tri_cpus *cpus, int cpu, in
     return __real_tri_claim_move(root, cpus, cpu, wanted);
 }
 
-struct tri_worker *
-__wrap_tri_worker_current(void)
-{
-    return here != NULL ? here->worker : NULL;
-}
-
 /* -- The workers. -- */
 
 static void
 be_worker(void *argument)
 {
     struct played *self = argument;
-    here = self;
+    tri_thread_set_mask(&self->worker->mask_held);
     assert_int_equal(tri_affinity_pin(0, self->worker->cpu), TR_OK);
     ck_pr_store_int(&self->worker->thread_number, tri_thread_number());
     uv_sem_post(&self->started);
@@ -107,7 +100,7 @@ be_worker(void *argument)
         self->action(self);
         uv_sem_post(&self->acted);
     }
-    tri_mask_take(self->worker);
+    tri_mask_take(&self->worker->mask_held);
 }
 
 static void
@@ -332,11 +325,11 @@ static void
 cpus_that_are_lent_to_a_child_are_not_changed(void **state)
 {
     (void)state;
-    tri_mask_take(played[0].worker);
+    tri_mask_take(&played[0].worker->mask_held);
     ck_pr_store_uint(&played[0].mode, WAITS);
     let_watchdog_decide(3);
     assert_true(is_pinned(0));
-    tri_mask_release(played[0].worker);
+    tri_mask_release(&played[0].worker->mask_held);
     await(is_free, 0);
 }
 
@@ -351,14 +344,14 @@ static void
 a_child_is_not_started_while_the_cpus_change(void **state)
 {
     (void)state;
-    tri_mask_take(played[0].worker);
+    tri_mask_take(&played[0].worker->mask_held);
     begin_action(&played[0], run_a_program);
     let_watchdog_decide(2);
     assert_int_not_equal(uv_sem_trywait(&played[0].acted), 0);
-    tri_mask_release(played[0].worker);
+    tri_mask_release(&played[0].worker->mask_held);
     uv_sem_wait(&played[0].acted);
-    assert_true(tri_mask_try(played[0].worker)); /* and afterwards they may change */
-    tri_mask_release(played[0].worker);
+    assert_true(tri_mask_try(&played[0].worker->mask_held)); /* and afterwards they may change */
+    tri_mask_release(&played[0].worker->mask_held);
     assert_true(is_pinned(0));
 }
 
@@ -368,7 +361,7 @@ fork_and_try(struct played *self)
     int status;
     pid_t child = fork();
     if (child == 0)
-        _exit(!tri_mask_try(self->worker));
+        _exit(!tri_mask_try(&self->worker->mask_held));
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(WEXITSTATUS(status), 0);
 }
@@ -377,10 +370,10 @@ static void
 in_a_forked_child_nobody_changes_them(void **state)
 {
     (void)state;
-    tri_mask_take(played[0].worker);
+    tri_mask_take(&played[0].worker->mask_held);
     begin_action(&played[0], fork_and_try);
     uv_sem_wait(&played[0].acted);
-    tri_mask_release(played[0].worker);
+    tri_mask_release(&played[0].worker->mask_held);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)

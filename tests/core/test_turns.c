@@ -700,7 +700,7 @@ say_quiet_twice(struct tri_worker *worker)
 static void
 look_at_what_is_left(struct tri_worker *worker)
 {
-    tally_add(&wrong, tri_mask_try(worker));
+    tally_add(&wrong, tri_mask_try(&worker->mask_held));
     tally_add(&wrong, uv_backend_fd(&worker->loop) >= 0);
     tally_add(&wrong, worker->runtime->quiet != worker->runtime->count);
     tally_add(&quiet_in_all, 1);

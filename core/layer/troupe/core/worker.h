@@ -11,8 +11,10 @@
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <troupe/core/activity.h>
 #include <troupe/core/clock.h>
 #include <troupe/core/compiler.h>
+#include <troupe/core/envelope.h>
 #include <troupe/core/message.h>
 #include <troupe/core/options.h>
 #include <troupe/core/pool.h>
@@ -20,13 +22,6 @@
 #include <troupe/core/timers.h>
 #include <troupe/core/trace.h>
 #include <uv.h>
-
-/* A message on its way between two workers: one cache line. */
-struct tri_envelope {
-    tr_ref to;
-    tr_message message;
-};
-_Static_assert(sizeof(struct tri_envelope) == TRI_CACHE_LINE, "an envelope is one cache line");
 
 struct tri_worker;
 struct tri_outbox;
@@ -63,32 +58,6 @@ struct tri_worker_counters {
     uint64_t sent, refused, dead_letters, notices_lost;
     uint64_t wakes, sleeps, stalls;
 };
-
-/* What the worker is doing, for the watchdog: written by the owner, read by the watchdog at any moment. */
-struct tri_worker_activity {
-    const char *name; /* of the behavior whose callback runs, NULL: none does */
-    uint64_t actor;
-    uint32_t tag;
-
-    /* The beats: if all are the same later, the same callback still runs. */
-    uint64_t received;  /* messages, each counted before it is handled; exact when read */
-    uint64_t beat;      /* callbacks of other kinds, when they begin and when they end */
-    uint64_t loop_beat; /* odd: in the loop. Two more with each poll: what runs after it is not what ran before */
-};
-
-static inline bool
-tri_activity_has_same_beats(const struct tri_worker_activity *a, const struct tri_worker_activity *b)
-{
-    return a->received == b->received && a->beat == b->beat && a->loop_beat == b->loop_beat;
-}
-
-/* Does the worker run callbacks of libuv's, or sleep in its loop's poll? name is NULL unless they belong to an
- * actor. */
-static inline bool
-tri_activity_in_loop(const struct tri_worker_activity *activity)
-{
-    return activity->loop_beat % 2 == 1;
-}
 
 struct tri_worker {
     /* Constant once the thread runs. */
@@ -243,27 +212,8 @@ uint64_t tri_worker_posted(const struct tri_worker *worker);
 /* The worker that the calling thread is, NULL if it is none. Thread: any. */
 struct tri_worker *tri_worker_current(void);
 
-/*
- * Copies what a message says, without who sends it and its id, a word at a time. Its fields have usually just been
- * stored one by one, and a load that spans two stores which are still on their way to the cache waits for both: a copy
- * by 16 bytes costs three times this one. (The library is compiled without vectorizing straight code for the same
- * reason.)
- */
-static inline void
-tri_message_move(tr_message *to, const tr_message *from)
-{
-    typedef uint64_t word __attribute__((may_alias));
-    word *out = (word *)to;
-    const word *in = (const word *)from;
-    out[2] = in[2]; /* tag, kind, size, lap */
-    out[3] = in[3];
-    if (from->kind == TR_PAYLOAD_BYTES && from->size <= sizeof(word))
-        return;
-    out[4] = in[4];
-    out[5] = in[5];
-    out[6] = in[6];
-}
-_Static_assert(offsetof(tr_message, tag) == 16 && sizeof(tr_message) == 56,
-               "tri_message_move() copies five words of seven");
+/* Ends the process, by tri_mistake(), unless the calling thread is this worker. `function` is what the program called.
+ * Thread: any. */
+void tri_mistake_unless_owner(const struct tri_worker *worker, const char *function);
 
 #endif

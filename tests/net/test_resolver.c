@@ -696,7 +696,7 @@ threads_that_are_about_to_answer_are_not_abandoned(void **state)
 
 /* Answers that have been sent when their question is cancelled, and come to somebody who has asked anew. */
 
-bool tri_mail_waits(struct tri_worker *worker); /* core/mail.h */
+bool tri_mail_waits(struct tri_worker *worker); /* core/loop/mail.h */
 
 static bool
 answer_is_here(void *argument)

@@ -19,7 +19,8 @@ grep -vE 'static inline|typedef' "$work/statements" | grep -oE '\btr_[a-z0-9_]+ 
     sort -u | comm -23 - "$work/inline" >"$work/declared"
 nm -D --defined-only "$library" | awk '{ print $NF }' | sed 's/@.*//' | sort -u >"$work/shown"
 
-# Functions of libc that the library stands before, so that children do not inherit what its threads have: core/children.c.
+# Functions of libc that the library stands before, so that children do not inherit what its threads have:
+# core/system/children.c.
 printf '%s\n' popen posix_spawn posix_spawnp system >"$work/interposed"
 comm -23 "$work/interposed" "$work/shown" | grep . && echo "not shown, but the library must stand before them" && exit 1
 

@@ -1,5 +1,6 @@
-# How the parts of Troupe are put together. A layer is a folder: an object library that shows its include/ to everybody
-# and its layer/ to the folders above. troupe_library() makes one static and one shared library of all layers.
+# How the parts of Troupe are put together. A layer is a folder that shows its include/ to everybody and its layer/ to
+# the layers above; a large one has rooms, folders that see only those below them. troupe_library() makes one static and
+# one shared library of all.
 
 option(TROUPE_TESTS "Build the tests, examples and benchmarks" ${PROJECT_IS_TOP_LEVEL})
 option(TROUPE_INSTALL "Make install targets" ${PROJECT_IS_TOP_LEVEL})
@@ -35,36 +36,85 @@ if(TROUPE_SANITIZE)
     target_link_options(troupe_flags INTERFACE -fsanitize=${TROUPE_SANITIZE})
 endif()
 
-# troupe_layer(NAME BELOW <layers> SOURCES <files>): every header in the layer's include/ is public.
-function(troupe_layer name)
-    cmake_parse_arguments(LAYER "" "" "BELOW;SOURCES" ${ARGN})
-    add_library(troupe_${name} OBJECT ${LAYER_SOURCES})
-    target_include_directories(troupe_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}
-        ${CMAKE_CURRENT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR}/layer)
-    foreach(below ${LAYER_BELOW})
-        target_include_directories(troupe_${name} PRIVATE ${PROJECT_SOURCE_DIR}/${below}/include
-            ${PROJECT_SOURCE_DIR}/${below}/layer)
+# Objects of the library: what all files of a layer see, and how they are compiled.
+function(troupe_objects target layer)
+    add_library(${target} OBJECT ${ARGN})
+    get_property(below GLOBAL PROPERTY TROUPE_BELOW_${layer})
+    foreach(seen ${layer} ${below})
+        target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/${seen}/include
+            ${PROJECT_SOURCE_DIR}/${seen}/layer)
     endforeach()
     # gcc takes every exported function of a shared library for one that may be replaced, and then inlines none of them.
     # Vectorized copies of fields that were just stored one by one stall: see tri_message_move(). Where functions begin on
     # lines of their own a change does not move others: otherwise that alone made a message 5 % dearer or cheaper.
-    target_compile_options(troupe_${name} PRIVATE
+    target_compile_options(${target} PRIVATE
         -fno-semantic-interposition -fno-tree-slp-vectorize -falign-functions=64)
-    target_link_libraries(troupe_${name} PRIVATE troupe_flags PkgConfig::UV PkgConfig::CK)
+    target_link_libraries(${target} PRIVATE troupe_flags PkgConfig::UV PkgConfig::CK)
+    set_property(GLOBAL APPEND PROPERTY TROUPE_OBJECTS ${target})
+    set_property(GLOBAL APPEND PROPERTY TROUPE_OBJECTS_${layer} ${target})
+endfunction()
+
+# troupe_layer(NAME [BELOW <layers>] [SOURCES <files>]): every header in the layer's include/ is public. Its files lie in
+# its folder, or in rooms.
+function(troupe_layer name)
+    cmake_parse_arguments(LAYER "" "" "BELOW;SOURCES" ${ARGN})
     set_property(GLOBAL APPEND PROPERTY TROUPE_LAYERS ${name})
+    set_property(GLOBAL PROPERTY TROUPE_BELOW_${name} ${LAYER_BELOW})
     set_property(GLOBAL APPEND PROPERTY TROUPE_INCLUDES ${CMAKE_CURRENT_SOURCE_DIR}/include)
+    if(LAYER_SOURCES)
+        troupe_objects(troupe_${name} ${name} ${LAYER_SOURCES})
+        target_include_directories(troupe_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    endif()
+endfunction()
+
+# troupe_room(LAYER NAME [BELOW <rooms>] SOURCES <files>): a folder of a layer. Of the layer's private headers it sees its
+# own and those of the rooms below it.
+function(troupe_room layer name)
+    cmake_parse_arguments(ROOM "" "" "BELOW;SOURCES" ${ARGN})
+    list(TRANSFORM ROOM_SOURCES PREPEND ${name}/)
+    troupe_objects(troupe_${layer}_${name} ${layer} ${ROOM_SOURCES})
+    foreach(seen ${name} ${ROOM_BELOW})
+        target_include_directories(troupe_${layer}_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${seen})
+    endforeach()
+    set_property(GLOBAL APPEND PROPERTY TROUPE_ROOMS_${layer} ${name})
+    list(TRANSFORM ROOM_BELOW PREPEND troupe_${layer}_)
+    set_property(GLOBAL PROPERTY TROUPE_BELOW_troupe_${layer}_${name} ${ROOM_BELOW})
+endfunction()
+
+# What each part of the library must link with, in a list of part=object:object...: itself, the rooms below it and all of
+# the layers below its own.
+function(troupe_parts out)
+    set(parts "")
+    get_property(layers GLOBAL PROPERTY TROUPE_LAYERS)
+    foreach(layer ${layers})
+        get_property(own GLOBAL PROPERTY TROUPE_OBJECTS_${layer})
+        get_property(below GLOBAL PROPERTY TROUPE_BELOW_${layer})
+        foreach(target ${own})
+            get_property(with GLOBAL PROPERTY TROUPE_BELOW_${target})
+            foreach(other ${below})
+                get_property(objects GLOBAL PROPERTY TROUPE_OBJECTS_${other})
+                list(APPEND with ${objects})
+            endforeach()
+            set(part "${target}=$<JOIN:$<TARGET_OBJECTS:${target}>,:>")
+            foreach(other ${with})
+                string(APPEND part ":$<JOIN:$<TARGET_OBJECTS:${other}>,:>")
+            endforeach()
+            list(APPEND parts ${part})
+        endforeach()
+    endforeach()
+    set(${out} ${parts} PARENT_SCOPE)
 endfunction()
 
 # The libraries that users link, libtroupe.a and libtroupe.so: troupe::troupe_static, which is also troupe::troupe,
 # and troupe::troupe_shared. Until 1.0 every minor version may change the binary interface, so it is in the soname.
 function(troupe_library)
-    get_property(layers GLOBAL PROPERTY TROUPE_LAYERS)
+    get_property(objects GLOBAL PROPERTY TROUPE_OBJECTS)
     get_property(includes GLOBAL PROPERTY TROUPE_INCLUDES)
     foreach(kind STATIC SHARED)
         string(TOLOWER troupe_${kind} library)
         add_library(${library} ${kind})
-        foreach(layer ${layers})
-            target_sources(${library} PRIVATE $<TARGET_OBJECTS:troupe_${layer}>)
+        foreach(part ${objects})
+            target_sources(${library} PRIVATE $<TARGET_OBJECTS:${part}>)
         endforeach()
         set_target_properties(${library} PROPERTIES OUTPUT_NAME troupe LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
             SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})

@@ -1,0 +1,20 @@
+#!/bin/bash
+# Each layer, and each room of one, links with what is below it and nothing else.
+# Arguments: the sources, the build, and for each part its name, '=' and its objects with those below, between colons.
+
+build=$2
+shift 2
+failed=0
+libraries=$(pkg-config --libs libuv ck)
+
+cd "$build" || exit 1
+for part; do
+    IFS=: read -ra objects <<<"${part#*=}"
+    # shellcheck disable=SC2086 # the libraries are words
+    if ! "$CC" -shared -o /dev/null -Wl,--no-undefined "${objects[@]}" $libraries -lpthread -ldl; then
+        echo "${part%%=*} calls something that is not below it"
+        failed=1
+    fi
+done
+
+exit "$failed"

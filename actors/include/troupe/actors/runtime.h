@@ -1,7 +1,11 @@
 /*
- * The runtime: all of Troupe in one process. Workers, one thread and one libuv loop each, and the actors on them.
+ * The runtime: all of Troupe in one process. It has workers, each with one thread and one libuv loop, and the actors on
+ * them.
  *
- * The functions here are for threads that are no workers, such as main(). A process may hold several runtimes.
+ * The functions here are for threads that are no workers, such as main(). A process may have several runtimes.
+ *
+ * Thread: "owner" is the worker on which the object lives, "any" is every thread, "setup" is one thread before the
+ * workers start or after they have ended.
  */
 #ifndef TROUPE_ACTORS_RUNTIME_H
 #define TROUPE_ACTORS_RUNTIME_H
@@ -17,96 +21,148 @@ TR_DECLARATIONS_BEGIN
 typedef struct tr_runtime tr_runtime; /* opaque */
 
 /*
- * Starts the workers. options may be NULL for the defaults. The process ignores SIGPIPE from then on; the workers'
- * threads take no signals. A worker takes four descriptors, and one more unless it is never pinned: where they do not
- * suffice, the process's soft limit of them is raised, for root the hard one too. Threads have names that debuggers,
- * top -H and ps -L show: troupe/0, troupe/1... (the workers), troupe/pool, troupe/lookup, troupe/watchdog and
- * troupe/trace. Owner: the caller's until tr_runtime_stop().
+ * Starts the workers. options may be NULL for the defaults.
+ *
+ *   - Signals: the process ignores SIGPIPE from then on, and the workers' threads take no signals.
+ *   - Descriptors: a worker takes four, and one more unless it is never pinned. Where the process's soft limit is too
+ *     low for them it is raised, for root the hard limit too.
+ *   - Names of threads, in debuggers, top -H and ps -L: troupe/0, troupe/1... (the workers), troupe/pool,
+ *     troupe/lookup, troupe/watchdog and troupe/trace.
+ *
+ * Memory:  *out is the caller's until tr_runtime_stop(). The options are copied.
  * Thread:  setup.
- * Returns: TR_OK; TR_EINVAL (out is NULL, no such pinning); TR_ETOOMANYWORKERS; TR_EBADLIMIT (a number out of range);
- *          TR_ENOMEM; TR_EAGAIN (no more threads); TR_EMFILE (no more descriptors, and the limit cannot be raised);
- *          what the trace directory answers, such as TR_EACCES or TR_EEXIST.
+ * Returns: TR_OK
+ *          TR_EINVAL           out is NULL, no such pinning or trace mode, or a trace without a directory
+ *          TR_ETOOMANYWORKERS  above TR_WORKERS_MAX
+ *          TR_EBADLIMIT        a number is out of range
+ *          TR_ENOMEM
+ *          TR_EAGAIN           no more threads
+ *          TR_EMFILE           no more descriptors, and the limit cannot be raised
+ *          what the system answers for the trace directory, such as TR_EACCES or TR_EEXIST
  */
 tr_status tr_runtime_start(const struct tr_runtime_options *options, tr_runtime **out);
 
 /* What was left when a runtime ended. */
 struct tr_stop_report {
     uint64_t killed;       /* actors that had not stopped by the deadline */
-    uint64_t dead_letters; /* messages that nobody received, over the runtime's whole life */
+    uint64_t dead_letters; /* messages that nobody received, since the runtime's start */
     uint64_t cancelled;    /* offloaded functions that had not begun: see struct tr_job */
 
-    /* Threads that still ask the system for the address of a name: each goes on alone, with memory of its own, and ends
+    /* Threads that still wait for the system to look up a name. Each runs on alone, with memory of its own, and ends
      * when the system answers. */
     unsigned left_behind;
 };
 
 /*
- * Stops everything and frees the runtime. Listeners stop accepting; every actor is asked to stop, children before
- * their parents; what is queued is handled until the deadline; what is then left is killed and counted, and offloaded
- * functions that have not begun are cancelled. What that means to a socket, socket.h says: it sends what waits, ends
- * its side and closes. Blocks up to deadline_ms, and as long as handlers and offloaded functions that run then take;
- * look-ups of names that the system does not answer hold it up for 50 ms at the most.
+ * Stops everything and frees the runtime:
  *
- * Afterwards no thread, descriptor or byte of the runtime is left, but for look-ups that hang: the report counts them.
- * Their threads touch nothing of the runtime any more; a process may start another one or exit, which ends them. Leak
+ *   1. listeners stop accepting, and every actor is asked to stop, children before their parents;
+ *   2. what is queued is handled until the deadline. socket.h says what a socket does: it sends what waits, ends its
+ *      side and closes;
+ *   3. what is left at the deadline is killed and counted, and offloaded functions that have not begun are cancelled.
+ *
+ * It blocks for deadline_ms at most, plus the time that running handlers and offloaded functions take. Name look-ups
+ * that the system does not answer delay it by 50 ms at most.
+ *
+ * Afterwards no thread, descriptor or byte of the runtime is left, except for look-ups that hang: the report counts
+ * them. Their threads no longer touch the runtime. The process may start another one, or exit, which ends them. Leak
  * checkers see them and their few bytes as in use.
  *
- * No other thread may be inside a call on this runtime, or begin one: join them first. Offloaded functions may, since
+ * No other thread may be inside a call on this runtime, or begin one: join them first. Offloaded functions may, because
  * the end waits for them: calls that wait for the runtime are answered, with TR_ESTOPPING at the latest.
  *
- * report may be NULL; runtime may be NULL (TR_OK).
- * Thread:  any thread that is no worker, once.
- * Returns: TR_OK; TR_ETIMEDOUT_STOP if any actor had to be killed (everything is freed all the same);
- *          TR_EWRONGTHREAD on a worker or in an offloaded function (nothing happens).
+ * Memory:  report may be NULL; runtime may be NULL (TR_OK).
+ * Thread:  any that is no worker, once; not in an offloaded function.
+ * Returns: TR_OK
+ *          TR_ETIMEDOUT_STOP  an actor had to be killed (everything is freed all the same)
+ *          TR_EWRONGTHREAD    on a worker or in an offloaded function (nothing happens)
  */
 tr_status tr_runtime_stop(tr_runtime *runtime, unsigned deadline_ms, struct tr_stop_report *report);
 
 /*
- * Blocks until SIGINT or SIGTERM comes or somebody calls tr_runtime_quit(). Does not stop anything itself. A signal
- * that comes before this call has its ordinary effect: a program that must not miss one blocks both before it starts.
- * Thread:  one at a time, no worker, not in an offloaded function; the two signals are blocked in it afterwards.
- * Returns: the signal's number; 0 after tr_runtime_quit(); TR_EINVAL; TR_EWRONGTHREAD.
+ * Blocks until SIGINT or SIGTERM comes or tr_runtime_quit() is called. It stops nothing itself. A signal that comes
+ * before this call has its ordinary effect: a program that must not miss one blocks both signals before it starts.
+ *
+ * Thread:  any that is no worker, one at a time; not in an offloaded function. Both signals are blocked in it
+ *          afterwards.
+ * Returns: above 0: the signal's number
+ *          0: after tr_runtime_quit()
+ *          below 0: a status, TR_EINVAL (NULL) or TR_EWRONGTHREAD (on a worker or in an offloaded function)
  */
 int tr_runtime_wait(tr_runtime *runtime);
 
 /*
- * As tr_runtime_wait(), and returns too, with 0, as soon as nothing keeps the program alive: no server listens, no
- * socket is open, but for those in the background (tr_socket_set_background(), tr_server_set_background()), and nobody
- * holds the runtime. Servers and sockets that were asked for before the call count even if they are still on their way,
- * and so does a connection that a listener of the program's has not accepted yet.
+ * As tr_runtime_wait(), but also returns when nothing keeps the program running:
+ *
+ *   - no server listens and no socket is open, except for those in the background (tr_socket_set_background(),
+ *     tr_server_set_background());
+ *   - nobody holds the runtime (tr_runtime_hold()).
+ *
+ * Servers and sockets that were asked for before the call count even if they are still on their way, and so does a
+ * connection that a listener of the program has not accepted yet.
+ *
+ * Thread:  as tr_runtime_wait().
+ * Returns: above 0: the signal's number
+ *          0: after tr_runtime_quit(), or when nothing keeps the program running
+ *          below 0: a status, TR_EINVAL (NULL) or TR_EWRONGTHREAD (on a worker or in an offloaded function)
  */
 int tr_runtime_wait_idle(tr_runtime *runtime);
 
-/* Holds the runtime: tr_runtime_wait_idle() goes on waiting until it is released as often. Thread: any. */
+/* Holds the runtime: tr_runtime_wait_idle() keeps waiting until every hold is released. Thread: any. */
 void tr_runtime_hold(tr_runtime *runtime);
 void tr_runtime_release(tr_runtime *runtime);
 
-/* Lets tr_runtime_wait() return, now or when it is called. Thread: any; not in a signal handler. */
+/* Makes tr_runtime_wait() return, now or when it is called. Thread: any; not in a signal handler. */
 void tr_runtime_quit(tr_runtime *runtime);
 
 /*
  * Spawns an actor from outside, by default on the least loaded worker, and waits until its init callback has run.
- * Thread:  any thread that is no worker.
- * Returns: as tr_spawn(), and what init returned; TR_EWRONGTHREAD on a worker.
+ *
+ * Memory:  options and out may be NULL.
+ * Thread:  any that is no worker.
+ * Returns: TR_OK
+ *          TR_EINVAL        runtime or behavior is NULL, no such placement, or no argument but a size
+ *          TR_ENONAME, TR_EBADBEHAVIOR, TR_EBADSTATE, TR_EBADPOLICY, TR_EBADWORKER, TR_EBADLIMIT: see tr_spawn()
+ *          TR_EWRONGTHREAD  on a worker
+ *          TR_ENOMEM
+ *          TR_ESTOPPING     the runtime is stopping
+ *          what init returned
  */
 tr_status tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavior,
                            const struct tr_spawn_options *options, tr_ref *out);
 
 /*
- * Sends a message from a thread that is no worker. Messages of one thread to one actor arrive as they were sent.
- * Owner:   the message moves on success and is empty then; on failure it is still the caller's.
+ * Sends a message from a thread that is no worker. Messages from one thread to one actor arrive in the order in which
+ * they were sent. Whether the actor is still there is found out on its worker: if it is gone the message becomes a dead
+ * letter.
+ *
+ * A thread that slows down when it gets TR_EFULL loses nothing, unless the actor limits its own mailbox to less than
+ * options.outside_limit.
+ *
+ * Memory:  on success the message moves and is empty then; on failure it is still the caller's.
  * Thread:  any. Never blocks.
- * Returns: TR_OK; TR_EINVAL; TR_EBADREF; TR_EBADTAG; TR_EFULL (options.outside_limit); TR_ESTOPPING; TR_ENOMEM. Whether
- *          the actor still lives shows on its worker: a message that finds nobody becomes a dead letter.
- * Limits:  a thread that slows down when it gets TR_EFULL loses nothing, unless the actor limits its own mailbox to
- * less.
+ * Returns: TR_OK
+ *          TR_EINVAL     runtime or message is NULL
+ *          TR_EBADREF    not the name of an actor of this runtime
+ *          TR_EBADTAG    the tag is TR_TAG_RESERVED or above
+ *          TR_EFULL      options.outside_limit
+ *          TR_ESTOPPING  the runtime is stopping
+ *          TR_ENOMEM
  */
 tr_status tr_runtime_send(tr_runtime *runtime, tr_ref to, tr_message *message);
 
-/* Asks an actor to stop, from outside: see tr_stop(). Thread: any. */
+/*
+ * Asks an actor to stop, from outside: as tr_stop().
+ * Thread:  any. Never blocks.
+ * Returns: TR_OK
+ *          TR_EINVAL     runtime is NULL, or no such mode
+ *          TR_EBADREF    not the name of an actor of this runtime
+ *          TR_ESTOPPING  the actor's worker has ended
+ *          TR_ENOMEM
+ */
 tr_status tr_runtime_stop_actor(tr_runtime *runtime, tr_ref actor, enum tr_stop_mode how);
 
-/* The number of workers. Thread: any. */
+/* The number of workers; 0 for NULL. Thread: any. */
 unsigned tr_runtime_workers(const tr_runtime *runtime);
 
 /*
@@ -114,7 +170,8 @@ unsigned tr_runtime_workers(const tr_runtime *runtime);
  *
  *     sent + outside = received + dead_letters + notices_lost + those that wait or are on their way
  *
- * A dead letter is one message, whoever hears of it. Orders to spawn, to stop and the like are no messages.
+ * A dead letter is one message, no matter who is notified of it. Requests to spawn, to stop and the like are no
+ * messages.
  */
 struct tr_counters {
     uint64_t actors;       /* alive now */
@@ -130,7 +187,7 @@ struct tr_counters {
     uint64_t stalls;       /* callbacks that the watchdog reported */
 };
 
-/* Reads the counters; each is exact, the set is not one instant's. Thread: any. */
+/* Reads the counters. Each is exact, but they are not read at one instant. Zeroes for NULL. Thread: any. */
 void tr_runtime_counters(const tr_runtime *runtime, struct tr_counters *out);
 
 TR_DECLARATIONS_END

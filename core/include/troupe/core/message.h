@@ -1,12 +1,16 @@
 /*
  * Messages, the only thing that two actors share.
  *
- * A message has a tag, which says what it means, and a payload, which is one of three things: up to 32 bytes inside
- * the message itself; a slice of a counted buffer, which many may hold; a pointer that moves with the message, with
- * the function that destroys what it points to. A message has one owner at any time. A send that succeeds moves the
- * message into the runtime and leaves the caller's empty. A receiver owns what it is given until it returns.
+ * A message has a tag, which says what it means, and a payload, which is one of three things:
  *
- * The fields are visible so that a message costs no allocation; read them through the functions below.
+ *   bytes     up to 32, inside the message itself
+ *   a slice   of a counted buffer, which many may hold
+ *   a pointer that moves with the message, and the function that destroys what it points to
+ *
+ * Memory:  a message is in one place at any time. A send that succeeds moves it into the runtime and leaves the
+ *          caller's empty. A receiver has the message that it is given until it returns. Do not copy the struct: two
+ *          messages would release one payload.
+ * Thread:  any, for the functions that make a message. The others are for the thread that has the message.
  */
 #ifndef TROUPE_CORE_MESSAGE_H
 #define TROUPE_CORE_MESSAGE_H
@@ -21,31 +25,36 @@ TR_DECLARATIONS_BEGIN
 
 /*
  * The name of an actor: worker, slot and generation in 64 bits. Never a pointer. No two actors of one runtime ever
- * have the same name, so a name outlives its actor harmlessly.
+ * have the same name, so it is harmless to keep a name after its actor has ended.
  */
 typedef uint64_t tr_ref;
 
 #define TR_NOBODY ((tr_ref)0)
 
-/* Tags from here on are the runtime's own: sending one is TR_EBADTAG. */
+/* Tags from here on are the library's own: sending one is refused with TR_EBADTAG. */
 #define TR_TAG_RESERVED 0xffff0000u
 
 #define TR_MESSAGE_INLINE 32u /* bytes of payload that fit into the message itself */
 
 enum tr_payload_kind {
-    TR_PAYLOAD_BYTES,   /* in the message itself */
+    TR_PAYLOAD_BYTES,   /* inside the message */
     TR_PAYLOAD_SLICE,   /* a held slice */
     TR_PAYLOAD_POINTER, /* a pointer that moves */
     TR_PAYLOAD_INVALID, /* the payload could not be made: sending it is refused with TR_ENOMEM */
 };
 
+/*
+ * The fields are visible so that a message costs no allocation. Do not set them: the functions below set tag, kind,
+ * size and payload, and sending sets from, id and lap. Read from and tag directly, and the payload with the functions
+ * below.
+ */
 typedef struct tr_message {
-    tr_ref from;  /* the sender; TR_NOBODY when a thread outside the runtime sent it */
-    uint64_t id;  /* the runtime's: names this message in a trace */
+    tr_ref from;  /* the sender; TR_NOBODY if a thread outside the runtime sent it */
+    uint64_t id;  /* names this message in a trace */
     uint32_t tag; /* what it means: the receiver's own numbering */
     uint8_t kind; /* enum tr_payload_kind */
-    uint8_t size; /* bytes of the payload when it lies in the message */
-    uint16_t lap; /* the runtime's: a lane's stamp */
+    uint8_t size; /* bytes of a payload inside the message */
+    uint16_t lap; /* a lane's stamp */
     union {
         unsigned char bytes[TR_MESSAGE_INLINE];
         uint64_t words[TR_MESSAGE_INLINE / 8];
@@ -59,8 +68,8 @@ typedef struct tr_message {
 } tr_message;
 
 /*
- * The library's: tag, kind, size and lap as the word that they are in memory. They are stored as one, because a send
- * loads them as one, and a load that spans several fresh stores has to wait for them.
+ * For the library only: sets tag, kind, size and lap as the one word that they are in memory. A send loads them as one
+ * word, and a load that spans several recent stores has to wait for them.
  */
 static inline void
 tr_message_set_head(tr_message *message, uint32_t tag, uint8_t kind, uint8_t size)
@@ -84,12 +93,14 @@ tr_message_signal(uint32_t tag)
     return message;
 }
 
-/* See tr_message_copy(); for payloads that do not fit into the message. */
+/* For the library only: tr_message_copy() of a payload that does not fit into the message. */
 tr_message tr_message_copy_large(uint32_t tag, const void *data, size_t size);
 
 /*
- * A message with a copy of size bytes: inside the message up to TR_MESSAGE_INLINE, in memory of its own beyond.
- * Owner: the caller's until it is sent or dropped. Thread: any. Without memory: a message that tr_send() refuses.
+ * A message with a copy of size bytes: inside the message up to TR_MESSAGE_INLINE, beyond that in memory of its own.
+ * Memory:  the message is the caller's until it is sent or dropped.
+ * Thread:  any.
+ * Returns: the message. Without memory, or if data is NULL with a size: one that tr_send() refuses with TR_ENOMEM.
  */
 static inline tr_message
 tr_message_copy(uint32_t tag, const void *data, size_t size)
@@ -105,7 +116,7 @@ tr_message_copy(uint32_t tag, const void *data, size_t size)
     return message;
 }
 
-/* A message with a slice. Takes one hold of the caller's. Thread: any. */
+/* A message with a slice. Memory: takes one hold of the caller's. Thread: any. */
 static inline tr_message
 tr_message_slice(uint32_t tag, tr_slice slice)
 {
@@ -116,9 +127,11 @@ tr_message_slice(uint32_t tag, tr_slice slice)
 }
 
 /*
- * A message that carries a pointer. Takes what address points to; destroy(address) is called, on any worker, if
- * nobody takes it from the message; it may drop other messages (see tr_slice_adopt()). destroy may be NULL. size is for
- * the receiver and for byte limits. Thread: any.
+ * A message with a pointer.
+ * Memory:  takes what address points to. If nobody takes the pointer out of the message, destroy(address) is called, on
+ *          any thread. destroy may be NULL. It may drop other messages: see tr_slice_adopt().
+ * Units:   size is in bytes. It is for the receiver and for limits in bytes.
+ * Thread:  any.
  */
 static inline tr_message
 tr_message_pointer(uint32_t tag, void *address, size_t size, void (*destroy)(void *address))
@@ -131,7 +144,10 @@ tr_message_pointer(uint32_t tag, void *address, size_t size, void (*destroy)(voi
     return message;
 }
 
-/* The payload's first byte, wherever it lies; borrowed from the message. NULL if there is none. Thread: owner. */
+/*
+ * The payload's first byte, wherever it is; NULL if there is none. Memory: borrowed from the message.
+ * Thread: the one that has the message.
+ */
 static inline const void *
 tr_message_data(const tr_message *message)
 {
@@ -143,7 +159,7 @@ tr_message_data(const tr_message *message)
     }
 }
 
-/* The payload's size in bytes. Thread: owner. */
+/* The payload's size in bytes. Thread: the one that has the message. */
 static inline size_t
 tr_message_size(const tr_message *message)
 {
@@ -155,13 +171,22 @@ tr_message_size(const tr_message *message)
     }
 }
 
-/* Takes the slice out of a message: the caller owns its hold, the message is empty. Thread: owner. */
+/*
+ * Takes the slice out of a message, which is empty then. Without a slice: one of no buffer and no bytes.
+ * Memory: the slice's hold is the caller's. Thread: the one that has the message.
+ */
 tr_slice tr_message_take_slice(tr_message *message);
 
-/* Takes the pointer out of a message: the caller owns what it points to, the message is empty. Thread: owner. */
+/*
+ * Takes the pointer out of a message, which is empty then. Without a pointer: NULL.
+ * Memory: what it points to is the caller's. Thread: the one that has the message.
+ */
 void *tr_message_take_pointer(tr_message *message);
 
-/* Releases what the payload holds and empties the message. On an empty message it does nothing. Thread: owner. */
+/*
+ * Releases what the payload holds, and empties the message. With an empty message it does nothing.
+ * Thread: the one that has the message.
+ */
 void tr_message_drop(tr_message *message);
 
 TR_DECLARATIONS_END

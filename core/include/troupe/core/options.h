@@ -1,5 +1,10 @@
 /*
- * What a runtime is made of. A field that is zero means its default, so {0} is a complete set of options.
+ * The options of a runtime. A field that is zero means its default, so {0} is a complete set.
+ *
+ * Memory:  tr_runtime_start() copies them, with what they point to.
+ * Thread:  setup: they are read by tr_runtime_start().
+ * Errors:  a number out of range is TR_EBADLIMIT, too many workers are TR_ETOOMANYWORKERS, a pinning or a trace mode
+ *          that is not in its enum is TR_EINVAL, and so is a trace without a directory.
  */
 #ifndef TROUPE_CORE_OPTIONS_H
 #define TROUPE_CORE_OPTIONS_H
@@ -15,57 +20,71 @@ TR_DECLARATIONS_BEGIN
 
 enum tr_trace_mode {
     TR_TRACE_OFF,    /* nothing is recorded: one load and one branch per event */
-    TR_TRACE_FLIGHT, /* the newest segments are kept, whole oldest ones are overwritten */
-    TR_TRACE_FILE,   /* everything is kept up to trace.limit_bytes, what comes after is counted as lost */
+    TR_TRACE_FLIGHT, /* the newest segments are kept; the oldest one is overwritten as a whole */
+    TR_TRACE_FILE,   /* everything is kept up to trace.limit_bytes; what comes after is counted as lost */
 };
 
 struct tr_trace_options {
     enum tr_trace_mode mode;
-    const char
-        *directory; /* made if it does not exist, but not its parents; if it holds a trace already, the first of its
-                              sub-directories 2, 3, ... that holds none is taken instead. Copied */
-    size_t segment_bytes; /* of one file; default 1 MiB */
-    unsigned segments;    /* flight: files kept per worker; default 8 */
+
+    /* Created if it does not exist, but not its parents. If it has a trace already, the first of its sub-directories 2,
+     * 3, ... that has none is taken instead. */
+    const char *directory;
+
+    size_t segment_bytes; /* of one file, 4 KiB to 1 GiB; default 1 MiB, in files less if limit_bytes asks for it */
+    unsigned segments;    /* flight: files kept per worker, 2 to 65,536; default 8 */
     uint64_t limit_bytes; /* file: of all files together; default 1 GiB */
-    int wait_ms; /* longest time that a thread waits for the disk when a file is full; then events are lost, and
-                    counted, until the disk has caught up. Default 20, -1: none at all */
+
+    /* The longest time that a thread waits for the disk when a file is full. After it events are lost, and counted,
+     * until the disk has caught up. Default 20, -1: none at all. */
+    int wait_ms;
 };
 
-/* Whether each worker's thread is pinned to one CPU. The threads of a runtime have different ones while there are free
- * ones, also of other processes. */
+/* Whether each worker's thread is pinned to one CPU. The threads of a runtime have different CPUs while there are free
+ * ones, also free of other processes. */
 enum tr_pinning {
-    TR_PINNING_ADAPTIVE, /* while the CPU is ours: a worker that waits for it may run on all CPUs of the program, until
-                            the machine has been quiet for some seconds. Never, where the system does not tell who
-                            waits */
-    TR_PINNING_ALWAYS,   /* for programs that have the machine, or a set of CPUs, to themselves */
-    TR_PINNING_NEVER,    /* the system places the threads */
+    /* Pinned while the CPU is the worker's own: a worker that waits for it may run on all CPUs of the program until the
+     * machine has been quiet for some seconds. Never, where the system does not report how long a thread waits. */
+    TR_PINNING_ADAPTIVE,
+
+    TR_PINNING_ALWAYS, /* for programs that have the machine, or a set of CPUs, to themselves */
+    TR_PINNING_NEVER,  /* the system places the threads */
 };
 
 struct tr_runtime_options {
-    unsigned workers; /* default: the CPUs that this process may use, or the whole CPUs of its control group's quota if
-                         those are fewer; at most TR_WORKERS_MAX */
+    /* At most TR_WORKERS_MAX. Default: the CPUs that this process may use, or the whole CPUs of its control group's
+     * quota if those are fewer. */
+    unsigned workers;
+
     enum tr_pinning pinning; /* default: adaptive */
-    int spin_us;     /* longest wait by polling before a worker sleeps, at most 1000; default 20, -1: sleep at once, as
-                         do workers that are more than the CPUs, and all under a quota of fewer CPUs than there are */
+
+    /* The longest time that a worker polls before it sleeps, at most 1000. Default 20, -1: sleep at once. In any case
+     * these sleep at once: a single worker, more workers than CPUs, all under a quota of fewer CPUs than there are. */
+    int spin_us;
+
     int watchdog_ms; /* a callback that holds its worker longer is reported; default 1000, -1: never */
-    unsigned
-        pool_size; /* threads that tr_offload() has in this process, at most 1024; default: libuv's 4. Only the first
-                           runtime of a process can set it */
+
+    /* Threads that tr_offload() has in this process, at most 1024; default: libuv's 4. Only the first runtime of a
+     * process can set it. */
+    unsigned pool_size;
+
     /*
-     * Limits of what one worker is sent, each by all its senders together. They count messages, of 64 bytes in a lane
-     * and 80 where they wait for their actor; payloads beyond TR_MESSAGE_INLINE bytes are not counted. Memory follows
-     * within a factor of 2, and 70 KiB for each pair of workers of which one sends to the other.
+     * Limits of what one worker is sent, each for all its senders together. They count messages, of 64 bytes in a lane
+     * and 80 where they wait for their actor; payloads beyond TR_MESSAGE_INLINE bytes do not count. The memory is
+     * within a factor of 2 of that, plus 70 KiB for each pair of workers of which one sends to the other.
      */
-    uint32_t lane_limit; /* messages of other workers that wait on their side, since the lanes are full, which hold
-                               1,024 each; the workers may exceed it by 64 each. Default 1,048,576 */
-    uint32_t
-        outside_limit; /* messages of other threads that their receivers on the worker have not read; exact. Default
-                               1,048,576 */
+
+    /* Messages from other workers that wait on the senders' side because the lanes, of 1,024 messages each, are full.
+     * The workers may exceed it by 64 each. Default 1,048,576. */
+    uint32_t lane_limit;
+
+    /* Messages from other threads that their receivers on the worker have not read; exact. Default 1,048,576. */
+    uint32_t outside_limit;
 
     /*
      * The environment variable TR_TRACE=dir switches file tracing on if this leaves it off; TR_TRACE=dir,flight the
-     * flight recorder. What is set here and cannot be done makes the start fail. A variable that cannot be obeyed never
-     * does: it is a line on stderr, and the program runs without a trace.
+     * flight recorder. If what is set here cannot be done, the start fails. If what the variable asks for cannot be
+     * done, a line on stderr says so and the program runs without a trace.
      */
     struct tr_trace_options trace;
 };

@@ -1,9 +1,19 @@
 /*
  * One status type for the whole library.
  *
- * Zero is success. TR_QUEUED is success too: the call did its work, but part of the data waits in
- * this process. Everything negative is a refusal or a failure and has a name, which is the code
- * that Node.js uses for the same thing where Node has one ("ECONNREFUSED"), and a sentence.
+ * Zero is success. TR_QUEUED is success too: the call did its work, but part of the data waits in this process.
+ * Everything negative is a refusal or a failure. Each has a code, the one that Node.js uses for the same thing if Node
+ * has one ("ECONNREFUSED"), and a sentence.
+ *
+ * Easily confused:
+ *
+ *   TR_EBADF            not an open descriptor                TR_EBADFD           open, but of the wrong kind
+ *   TR_EBADHANDLE       a socket of the wrong kind            TR_ENOTSOCK         from the system
+ *   TR_ENOTSUPPORTED    the library cannot do it here         TR_ENOTSUP          from the system
+ *   TR_EMISSING         nothing to connect to was given       TR_ENOADDRESS       nothing to listen on was given
+ *   TR_ETIMEDOUT        a connection took too long            TR_ETIMEDOUT_STOP   a stop took too long
+ *
+ * Thread:  any, for all functions.
  */
 #ifndef TROUPE_CORE_STATUS_H
 #define TROUPE_CORE_STATUS_H
@@ -119,12 +129,12 @@ typedef enum tr_status {
 } tr_status;
 
 /*
- * The code of a status: "ECONNREFUSED", "ERR_SERVER_NOT_RUNNING"; "UNKNOWN" for a number that is none.
- * Owner: a constant. Thread: any.
+ * The code of a status: "ECONNREFUSED", "ERR_SERVER_NOT_RUNNING"; "UNKNOWN" for a number that is no status.
+ * Memory: a constant. Thread: any.
  */
 const char *tr_status_code(tr_status status);
 
-/* The sentence of a status, for people. Owner: a constant. Thread: any. */
+/* The sentence of a status, for people. Memory: a constant. Thread: any. */
 const char *tr_status_text(tr_status status);
 
 TR_DECLARATIONS_END

@@ -1,22 +1,29 @@
 /*
  * Sockets: one connection over TCP or a unix socket, one actor.
  *
- * A socket reports what happens through the callbacks of events.h, which run inside the socket's own actor, on its
- * worker. There, and from any other callback on that worker, the functions below act at once. From anywhere else use
+ * A socket reports what happens through the callbacks of events.h. They run inside the socket's own actor, on its
+ * worker. There, and in any other callback on that worker, the functions below act at once. From anywhere else use
  * <troupe/net/remote.h>: the same operations as messages to the socket's ref.
  *
- * A tr_socket is valid until its close callback has returned; then it is gone, and so is its actor. It stays if that
- * callback connects it anew, and with options.keep in any case. tr_exit() on its actor is tr_socket_destroy(), after
- * which it is not kept.
+ * A tr_socket is valid until its close callback has returned; then it is gone, and so is its actor. It stays
+ *   - if that callback connects it again;
+ *   - with options.keep, until its actor is stopped.
+ * tr_exit() on its actor does what tr_socket_destroy() does, and then the socket is not kept.
  *
- * tr_runtime_stop(), and tr_stop() with TR_STOP_DRAIN: the socket handles what it was sent before, then it ends its
- * side as by tr_socket_end(), and closes, without an error, as soon as all that waits and the FIN have gone to the
- * kernel; it does not wait for the peer's end. Until then its events go on, but a write is one after the end: refused,
- * with TR_EWRITEAFTEREND, and the socket is destroyed. One that is not connected is closed at once. One that has not
- * closed by the deadline is killed: what waits is lost, the peer sees an end after what the kernel had, and no event
- * and no callback of a write comes any more.
+ * tr_runtime_stop(), and tr_stop() with TR_STOP_DRAIN:
+ *   - The socket handles what it was sent before. Then it ends its side as tr_socket_end() does, and closes without an
+ *     error as soon as all that waits and the FIN have gone to the kernel. It does not wait for the peer's end.
+ *   - Until then its events continue, but a write is a write after the end: it is refused with TR_EWRITEAFTEREND, and
+ *     the socket is destroyed.
+ *   - A socket that is not connected is closed at once.
+ *   - A socket that has not closed by the deadline is killed: what waits is lost, the peer sees an end after what the
+ *     kernel had, and no event and no callback of a write comes any more.
  *
- * "Document" in the comments names the Node documentation by era: v0.2, v0.4, v0.5, v0.10, v10.
+ * Memory:  a pointer is borrowed for the call, unless its function says otherwise.
+ * NULL:    functions that return a status return TR_EINVAL for a NULL that they need; the others do nothing, or return
+ *          zero.
+ * Thread:  "owner" is the worker on which the object lives, "any" is every thread, "setup" is one thread before the
+ *          workers start or after they have ended.
  */
 #ifndef TROUPE_NET_SOCKET_H
 #define TROUPE_NET_SOCKET_H
@@ -35,7 +42,7 @@ TR_DECLARATIONS_BEGIN
 
 struct tr_runtime;
 
-/* What a socket may connect to (document v0.4, v0.5: the option type). */
+/* What a socket may connect to. */
 enum tr_socket_type {
     TR_SOCKET_ANY,
     TR_SOCKET_TCP4,
@@ -43,8 +50,8 @@ enum tr_socket_type {
     TR_SOCKET_UNIX,
 };
 
-#define TR_WRITE_COST_BYTES 160u  /* what a write that waits takes beside its bytes, at most */
-#define TR_WRITES_ABOVE_LIMIT 16u /* that many small writes may wait under any write_limit */
+#define TR_WRITE_COST_BYTES 160u  /* what a waiting write takes in addition to its bytes, at most */
+#define TR_WRITES_ABOVE_LIMIT 16u /* this many small writes may wait under any write_limit */
 
 /* What a socket is, whether it connects, is accepted or made from a descriptor. {0} is a complete set. */
 struct tr_socket_options {
@@ -52,110 +59,146 @@ struct tr_socket_options {
     void *data;                            /* tr_socket_data() */
     size_t state_size;                     /* bytes of tr_socket_state(), at most 1 GiB; 0: none, which costs none */
     struct tr_owner owner;                 /* gets the events in place of the callbacks */
-    bool allow_half_open;                  /* the peer's FIN does not end our side (v0.4 on) */
+    bool allow_half_open;                  /* the peer's FIN does not end our side */
     bool keep;                             /* the socket outlives its close event, to be asked, or connected again */
-    bool emit_connect;                     /* an accepted socket tells connect and ready, as in v0.2 */
+    bool emit_connect;                     /* an accepted socket gives connect and ready, too */
     bool receive_fds;                      /* a unix socket takes descriptors that its peer sends: the fd event */
     bool report_resets;                    /* a reset is always an error: see the end event */
     bool no_delay;                         /* tr_socket_set_no_delay() */
     bool keep_alive;                       /* tr_socket_set_keep_alive() */
-    uint64_t keep_alive_delay_ms;
-    uint64_t timeout_ms;       /* tr_socket_set_timeout(), of the first connection */
-    enum tr_encoding encoding; /* tr_socket_set_encoding() */
-    enum tr_socket_type type;  /* other kinds of address are refused with TR_EBADADDRESS; not for accepted ones */
+    uint64_t keep_alive_delay_ms;          /* up to 32,767,000; 0: the system's value */
+    uint64_t timeout_ms;                   /* tr_socket_set_timeout(), of the first connection; up to 2^31 - 1 */
+    enum tr_encoding encoding;             /* tr_socket_set_encoding() */
+    enum tr_socket_type type; /* other kinds of address are refused with TR_EBADADDRESS; not for accepted ones */
 
-    /* How many bytes may wait in this process's memory. A write that comes while bytes wait and would make them more is
-     * refused with TR_EQUEUELIMIT, all of it; one that comes from a distance without asking destroys the socket with
-     * that error. What waits is thus never more than this and one write. Files count nothing, since their bytes wait on
-     * the disk; tr_socket_buffered() counts them. 0: no limit.
+    /* How many bytes may wait in this process's memory; 0: no limit. A write that comes while bytes wait, and would
+     * exceed the limit, is refused as a whole with TR_EQUEUELIMIT. If another actor wrote it without asking for an
+     * answer (remote.h), the socket is destroyed with that error. So what waits is never more than the limit and one
+     * write. Files count nothing, because their bytes wait on the disk; tr_socket_buffered() counts them.
      *
-     * Of small writes the memory is the limit: no more than write_limit / TR_WRITE_COST_BYTES + TR_WRITES_ABOVE_LIMIT
-     * may wait. So the process holds for a socket's writes at most twice write_limit, the last write, and 4 KiB. A
-     * slice that is less than half of its buffer waits as a copy; one of more than 32 KiB keeps the whole buffer. */
+     * For small writes the limit is one of memory: no more than write_limit / TR_WRITE_COST_BYTES +
+     * TR_WRITES_ABOVE_LIMIT of them may wait. So the process holds for a socket's writes at most twice write_limit, the
+     * last write, and 4 KiB. A slice that is less than half of its buffer waits as a copy; one of more than 32 KiB
+     * keeps the whole buffer. */
     uint64_t write_limit;
 
-    /* 0: a write says TR_QUEUED when part of it waits. Otherwise, as Node's streams with their 16,384: when the writes
-     * that are not finished, each counted whole, are this many bytes or more. */
+    /* In bytes. 0: a write returns TR_QUEUED when part of it waits. Otherwise, as in Node's streams with their 16,384:
+     * when the writes that are not finished, each counted as a whole, are this many bytes or more. */
     uint32_t high_water;
 };
 
 /*
- * Answers tr_connect_options.lookup: with error (its status and code are used; the code is not copied: a constant) or
- * with addresses, of which ports are ignored. Now, or at any later time; a second answer does nothing.
- * Thread: owner. Returns: TR_OK; TR_EINVAL (neither or both); TR_EBADADDRESS; TR_EGONE (nothing is looked up any more).
+ * Answers tr_connect_options.lookup, in the callback or at any later time: with an error, or with addresses, whose
+ * ports are ignored. A second answer does nothing. Of the error its status and code are used.
+ *
+ * Memory:  the addresses are copied. error->code is not: a constant.
+ * Thread:  owner.
+ * Returns: TR_OK
+ *          TR_EINVAL       neither or both, more than 64 addresses, or an error with a status that is none
+ *          TR_EBADADDRESS  the text of one is no address; it may be answered again
+ *          TR_EGONE        nothing is being looked up any more
  */
 tr_status tr_socket_looked_up(tr_socket *socket, const struct tr_error *error, const struct tr_address *addresses,
                               unsigned count);
 
 struct tr_connect_options {
     /* TCP. */
-    const char *host;          /* name, in UTF-8, or address; default "localhost" (document v10) */
+    const char *host;          /* name, in UTF-8, or address; default "localhost" */
     uint16_t port;             /* 1 to 65535 */
     const char *local_address; /* an address to connect from; default: the system's choice */
     uint16_t local_port;       /* default: the system's choice */
     enum tr_family family;     /* of look-ups: TR_FAMILY_IPV4, TR_FAMILY_IPV6; default: either */
     int hints;                 /* of look-ups: getaddrinfo's AI_ADDRCONFIG, AI_V4MAPPED... */
 
-    /* Called in place of the system's look-up, inside the socket's actor; answers with tr_socket_looked_up(). */
+    /* Called in place of the system's look-up, inside the socket's actor; it answers with tr_socket_looked_up(). */
     void (*lookup)(tr_socket *socket, const char *host, enum tr_family family, void *lookup_data);
     void *lookup_data;
 
-    /* A name may have many addresses. Where no family is asked for (by `family`, local_address or the socket's type)
-     * all are tried, IPv6 and IPv4 in turns, each as soon as the one before has failed: so "localhost" is reached
-     * whichever of the two its server listens on. Where one is asked for, its first address alone is tried. Both are as
-     * in Node 20, and so is that the lookup event comes for each address that may be tried. If all fail, the error is
-     * that of the first.
+    /* A name may have many addresses.
+     *   - If no family is asked for (by `family`, local_address or the socket's type) all are tried, IPv6 and IPv4
+     *     alternating, each as soon as the one before has failed. So "localhost" is reached no matter on which of the
+     *     two its server listens.
+     *   - If a family is asked for, only its first address is tried.
+     *   - The lookup event comes for each address that may be tried. If all fail, the error is that of the first.
+     * All this is as in Node 20.
      *
-     * With race an attempt begins also race_delay_ms after the one before, which goes on, and all addresses are tried
-     * in any case; the first connection wins (RFC 8305). */
+     * With race, all addresses are tried in any case, and an attempt begins also race_delay_ms after the one before,
+     * which continues; the first connection wins (RFC 8305). */
     bool race;
-    unsigned race_delay_ms; /* default 250 (RFC 8305, section 5) */
+    unsigned race_delay_ms; /* up to 2^31 - 1; default 250 (RFC 8305, section 5) */
 
-    /* Unix: takes the place of host and port (v10). "@name" is an abstract name (Linux). */
+    /* Unix: used instead of host and port. "@name" is an abstract name (Linux). */
     const char *path;
-    bool truncate_path; /* a path that is too long is cut, as the v10 document says, in place of TR_ENAMETOOLONG */
+    bool truncate_path; /* a path that is too long is cut, instead of refused with TR_ENAMETOOLONG */
 
-    uint64_t timeout_ms; /* tr_socket_set_timeout() before connecting, so it covers that too (v10) */
+    uint64_t timeout_ms; /* tr_socket_set_timeout() before connecting, so it covers that too; up to 2^31 - 1 */
 
-    /* The longest that connecting may take, from the call to the connect event, with the look-up and all attempts; what
-     * is under way then is given up, with an error event: TR_ETIMEDOUT, its call "connect". An owner's time for its
-     * answers to lookup events counts. 0: as long as the system tries, which may be minutes. */
+    /* The longest time from the call to the connect event, including the look-up, all attempts, and an owner's time for
+     * its answers to lookup events; up to 2^31 - 1. When it has passed, everything under way is given up and an error
+     * event comes: TR_ETIMEDOUT, its call "connect". 0: as long as the system tries, which may be minutes. */
     uint64_t connect_timeout_ms;
 };
 
 /*
  * Makes a socket on the worker of self, as its child. It is not connected. options may be NULL.
- * Owner:   the runtime's. The options are copied, what they point to is not.
+ *
+ * Memory:  the socket is the runtime's. The options are copied, what they point to is not.
  * Thread:  owner of self.
- * Returns: TR_OK; TR_EINVAL; TR_EBADLIMIT (a time that is too long); TR_EBADREF (owner); TR_EBADENCODING;
- *          TR_EBADSTATE (state_size); TR_ENOMEM; TR_ESTOPPING.
- * Document: new net.Socket (v0.4 on).
+ * Returns: TR_OK
+ *          TR_EINVAL       self or out is NULL, or no such options.type
+ *          TR_EBADLIMIT    a time is too long
+ *          TR_EBADREF      options.owner is not the name of an actor of this runtime
+ *          TR_EBADENCODING
+ *          TR_EBADSTATE    options.state_size is above 1 GiB
+ *          TR_ENOMEM
+ *          TR_ESTOPPING    the runtime is stopping
  */
 tr_status tr_socket_spawn(tr_actor *self, const struct tr_socket_options *options, tr_socket **out);
 
 /*
  * Connects. The events come after the call has returned. A socket that was closed may be connected again, from its
- * close callback on. The options are copied.
+ * close callback on.
+ *
+ * Memory:  the options are copied, with their texts.
  * Thread:  owner.
- * Returns: TR_OK; TR_EINVAL (NULL, or a family that is none); TR_EMISSING (neither port nor path); TR_EBADHOST;
- *          TR_EBADPATH; TR_ENAMETOOLONG; TR_EBADADDRESS (local_address, or not of options.type); TR_EBADLIMIT (a time
- *          above 2^31 - 1); TR_EALREADY (it is connecting); TR_EISCONN; TR_EDESTROYED (it is closing: wait for close);
- *          TR_ENOMEM; TR_ESTOPPING. All else comes as an error event: no such name, refused, unreachable.
- * Document: socket.connect (all eras).
+ * Returns: TR_OK
+ *          TR_EINVAL         NULL, or `family` is no family of addresses
+ *          TR_EMISSING       neither port nor path
+ *          TR_EBADHOST       the host is empty, longer than 255 bytes, or has a blank or control character
+ *          TR_EBADPATH       the path is empty, or "@" alone
+ *          TR_ENAMETOOLONG   the path is too long
+ *          TR_ENOTSUPPORTED  an abstract name, which this system does not have
+ *          TR_EBADADDRESS    local_address is no address, or the address is not of options.type
+ *          TR_EBADLIMIT      a time above 2^31 - 1
+ *          TR_EALREADY       it is connecting
+ *          TR_EISCONN        it is connected
+ *          TR_EDESTROYED     it is closing: wait for close
+ *          TR_ENOMEM
+ *          TR_ESTOPPING      it was asked to stop
+ *          All else comes as an error event: no such name, connection refused, host unreachable...
  */
 tr_status tr_socket_connect(tr_socket *socket, const struct tr_connect_options *options);
 
 /*
- * tr_socket_spawn() and tr_socket_connect() in one. socket and out may be NULL.
- * Thread: owner of self. Returns: as both. Document: net.createConnection, net.connect (all eras).
+ * tr_socket_spawn() and tr_socket_connect() in one. If the second fails, nothing is left of the first. socket and out
+ * may be NULL.
+ *
+ * Memory:  as tr_socket_spawn() and tr_socket_connect().
+ * Thread:  owner of self.
+ * Returns: TR_OK, TR_EINVAL, TR_EBADLIMIT, TR_EBADREF, TR_EBADENCODING, TR_EBADSTATE, TR_EMISSING, TR_EBADHOST,
+ *          TR_EBADPATH, TR_ENAMETOOLONG, TR_ENOTSUPPORTED, TR_EBADADDRESS, TR_ENOMEM, TR_ESTOPPING: see there.
  */
 tr_status tr_connect(tr_actor *self, const struct tr_socket_options *socket, const struct tr_connect_options *connect,
                      tr_socket **out);
 
 /*
- * The same from a thread outside the runtime; the socket lives on the least loaded worker. out gets its name, may be
- * NULL.
- * Returns: as tr_connect(); TR_EWRONGTHREAD on a worker.
+ * As tr_connect(), from a thread outside the runtime. The socket lives on the least loaded worker. The call waits until
+ * the socket is there, not until it is connected. out gets its name. socket and out may be NULL.
+ *
+ * Memory:  as tr_connect().
+ * Thread:  any that is no worker.
+ * Returns: TR_OK, and the statuses of tr_connect()
+ *          TR_EWRONGTHREAD  on a worker
  */
 tr_status tr_runtime_connect(struct tr_runtime *runtime, const struct tr_socket_options *socket,
                              const struct tr_connect_options *connect, tr_ref *out);
@@ -167,15 +210,23 @@ enum tr_sides {
 
 /*
  * Makes a socket from a connected descriptor: of TCP, a unix socket, or anything else that can be polled, such as a
- * pipe. It begins connected, without a connect event. Of SOCK_SEQPACKET a record above 64 KiB is an error, TR_EMSGSIZE:
- * its rest would be lost. sides says what it is used for (enum tr_sides). Without TR_WRITABLE our side has ended from
- * the beginning. Without TR_READABLE nothing is read, and no end event comes: the socket closes when our side ends.
- * With neither it is open until it is destroyed.
- * Owner:   takes fd on success; on failure it is still the caller's.
+ * pipe. It begins connected, without a connect event. `sides` is what it is used for, of enum tr_sides:
+ *
+ *   - without TR_WRITABLE our side has ended from the beginning;
+ *   - without TR_READABLE nothing is read, and no end event comes: the socket closes when our side ends;
+ *   - with neither it is open until it is destroyed.
+ *
+ * Of SOCK_SEQPACKET a record above 64 KiB is an error event, TR_EMSGSIZE: the rest of it would be lost.
+ *
+ * Memory:  takes fd on success, and makes it non-blocking and closed on exec; on failure it is still the caller's.
  * Thread:  owner of self.
- * Returns: as tr_socket_spawn(); TR_EBADF; TR_EBADFD (a file, a socket that listens, or one of datagrams);
- *          TR_ENOTCONN; TR_EEXIST (it is a socket's of this worker already).
- * Document: the option fd (v0.4 on).
+ * Returns: TR_OK
+ *          TR_EINVAL   self or out is NULL, or no such sides
+ *          TR_EBADF    no open descriptor
+ *          TR_EBADFD   a file, a socket that listens, or one of datagrams
+ *          TR_ENOTCONN
+ *          TR_EEXIST   a socket of this worker has it already
+ *          TR_EBADLIMIT, TR_EBADREF, TR_EBADENCODING, TR_EBADSTATE, TR_ENOMEM, TR_ESTOPPING: see tr_socket_spawn()
  */
 tr_status tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_options *options,
                           tr_socket **out);
@@ -186,221 +237,342 @@ tr_status tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct t
  * Writes a copy of size bytes. What the kernel does not take at once is queued.
  *
  * Thread:  owner.
- * Returns: TR_OK: the kernel has all of it. TR_QUEUED: part of it waits in this process, and drain will come.
- *          Before connect everything waits: there the answer is TR_QUEUED from 16 KiB on, as Node's, and TR_OK (without
- *          a drain) below. options.high_water changes both.
- *          Refusals that change nothing: TR_EINVAL; TR_EDESTROYED, the socket was destroyed; TR_EQUEUELIMIT,
- *          options.write_limit; TR_ENOMEM.
- *          Refusals that destroy the socket, with an error event, as in Node: TR_EWRITEAFTEREND, after tr_socket_end();
- *          TR_EPIPE, after our side was ended because the peer's was; TR_ESOCKETCLOSED, nobody has connected it; what
- *          the system answers.
- * Document: socket.write (all eras).
+ * Returns: TR_OK      the kernel has all of it
+ *          TR_QUEUED  part of it waits in this process, and drain will come
+ *          Before connect, and under a cork, everything waits: there it is TR_QUEUED from 16 KiB on, as in Node, and
+ *          TR_OK (without a drain) below. options.high_water changes both.
+ *
+ *          Refusals that change nothing:
+ *          TR_EINVAL       NULL with a size
+ *          TR_EDESTROYED   the socket was destroyed
+ *          TR_EQUEUELIMIT  options.write_limit
+ *          TR_ENOMEM       if the kernel has taken a part by then, the socket is destroyed with this error
+ *
+ *          Refusals that destroy the socket, with an error event, as in Node:
+ *          TR_EWRITEAFTEREND  after tr_socket_end()
+ *          TR_EPIPE           after our side was ended because the peer's was
+ *          TR_ESOCKETCLOSED   nobody has connected it
+ *          what the system answers
  */
 tr_status tr_socket_write(tr_socket *socket, const void *data, size_t size);
 
-/* As tr_socket_write(), without copying: the socket holds the slice as long as it needs it. */
+/*
+ * Writes a slice without copying it.
+ * Memory:  the socket holds the slice as long as it needs it.
+ * Thread:  owner.
+ * Returns: TR_OK, TR_QUEUED, TR_EINVAL, TR_EDESTROYED, TR_EQUEUELIMIT, TR_ENOMEM, TR_EWRITEAFTEREND, TR_EPIPE,
+ *          TR_ESOCKETCLOSED, what the system answers: see tr_socket_write().
+ */
 tr_status tr_socket_write_slice(tr_socket *socket, tr_slice slice);
 
-/* As tr_socket_write_slice() for many slices: one write, gathered into as few system calls as can be. */
+/*
+ * Writes many slices as one write, gathered into as few system calls as possible.
+ * Memory:  the socket holds the slices as long as it needs them.
+ * Thread:  owner.
+ * Returns: TR_OK, TR_QUEUED, TR_EINVAL, TR_EDESTROYED, TR_EQUEUELIMIT, TR_ENOMEM, TR_EWRITEAFTEREND, TR_EPIPE,
+ *          TR_ESOCKETCLOSED, what the system answers: see tr_socket_write().
+ */
 tr_status tr_socket_write_slices(tr_socket *socket, const tr_slice *slices, unsigned count);
 
-/* Writes a text of UTF-8 in an encoding. Returns also TR_EBADENCODING, TR_EBADTEXT: nothing is written. */
+/*
+ * Writes a text of UTF-8, which ends with NUL, in an encoding.
+ * Memory:  the text is copied.
+ * Thread:  owner.
+ * Returns: TR_EBADENCODING  no such encoding; nothing is written
+ *          TR_EBADTEXT      the text cannot be written in that encoding; nothing is written
+ *          TR_OK, TR_QUEUED, TR_EINVAL, TR_EDESTROYED, TR_EQUEUELIMIT, TR_ENOMEM, TR_EWRITEAFTEREND, TR_EPIPE,
+ *          TR_ESOCKETCLOSED, what the system answers: see tr_socket_write().
+ */
 tr_status tr_socket_write_text(tr_socket *socket, const char *text, enum tr_encoding encoding);
 
 /* Called when a write is over: see tr_socket_write_then(). */
 typedef void (*tr_write_done)(tr_socket *socket, void *argument, tr_status status);
 
 /*
- * As tr_socket_write_slice(); done is called exactly once, after the call has returned: with TR_OK when the bytes have
- * gone to the kernel, with an error when they never will: the one that destroyed the socket, or TR_EDESTROYED, or what
- * the call returned if it was refused. It is not called at all when the call returned TR_EINVAL, TR_EQUEUELIMIT or
- * TR_ENOMEM, nor when the actor is killed. The same holds for every function below that takes done.
+ * As tr_socket_write_slice(), with a callback. done is called exactly once, after the call has returned:
  *
- * The callbacks of a socket's writes come in the order of the writes. As in Node, those of a write that the system
- * refuses come before error, and so do those of what is written after it in the same callback; those that destroying
- * has lost come between error and close; those that waited for a connection which never came directly after close, the
- * first of them with TR_ECLOSEDBEFORECONNECT. A write on a socket that is destroyed returns TR_EDESTROYED and tells
- * done what Node would: TR_EWRITEAFTEREND if our side was ended before. A write of no bytes is a write: it finds a
- * broken connection as any other.
+ *   - with TR_OK when the bytes have gone to the kernel;
+ *   - with an error when they never will: the one that destroyed the socket, or TR_EDESTROYED, or what the call
+ *     returned if it was refused.
+ *
+ * It is not called at all when the call returned TR_EINVAL, TR_EQUEUELIMIT or TR_ENOMEM, nor when the actor is killed.
+ * The same holds for every function below that takes done.
+ *
+ * The callbacks of a socket's writes come in the order of the writes. As in Node:
+ *
+ *   - those of a write that the system refuses come before error, and so do those of what is written after it in the
+ *     same callback;
+ *   - those of writes that were lost by destroying come between error and close;
+ *   - those that waited for a connection which never came are called directly after close, the first of them with
+ *     TR_ECLOSEDBEFORECONNECT;
+ *   - a write on a socket that is destroyed returns TR_EDESTROYED, and done gets what it would get in Node:
+ *     TR_EWRITEAFTEREND if our side was ended before.
+ *
+ * A write of no bytes is a write: it finds a broken connection like any other.
+ *
+ * Memory:  the socket holds the slice as long as it needs it.
+ * Thread:  owner.
+ * Returns: TR_OK, TR_QUEUED, TR_EINVAL, TR_EDESTROYED, TR_EQUEUELIMIT, TR_ENOMEM, TR_EWRITEAFTEREND, TR_EPIPE,
+ *          TR_ESOCKETCLOSED, what the system answers: see tr_socket_write().
  */
 tr_status tr_socket_write_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *argument);
 
 /*
  * Writes length bytes of a file from offset on, in its turn, with sendfile where the system has it; length 0: up to its
- * end. The file is read while it is sent, on this worker: a slow disk holds the worker up. A file that is shorter than
- * it was said to be destroys the socket with TR_EIO. done may be NULL.
+ * end. done may be NULL.
  *
- * Over TCP, bytes and the file after them leave in one packet as far as they fit: when both were corked or queued, and
- * when both are written in one callback of the socket's own. For that, where a worker's sockets write files, the bytes
- * of a write leave when the callback returns, at the latest.
- * Owner: fd is the caller's; a duplicate is kept until the write is over.
- * Thread: owner. Returns: as tr_socket_write_then(); TR_EBADF; TR_EBADFD (it is no regular file); TR_EMFILE.
+ *   - The file is read while it is sent, on this worker: a slow disk blocks the worker.
+ *   - A file that turns out shorter than length destroys the socket with TR_EIO.
+ *   - Over TCP, bytes and the file after them leave in one packet as far as they fit: when both were corked or queued,
+ *     and when both are written in one callback of the socket's own. For that, where a worker's sockets write files,
+ *     the bytes of a write leave when the callback returns, at the latest.
+ *
+ * Memory:  fd is the caller's; a duplicate is kept until the write is over.
+ * Thread:  owner.
+ * Returns: TR_EINVAL  NULL, or offset + length is above 2^63 - 1
+ *          TR_EBADF   no open descriptor
+ *          TR_EBADFD  no regular file
+ *          TR_EMFILE  no more descriptors
+ *          TR_OK, TR_QUEUED, TR_EDESTROYED, TR_EQUEUELIMIT, TR_ENOMEM, TR_EWRITEAFTEREND, TR_EPIPE, TR_ESOCKETCLOSED,
+ *          what the system answers: see tr_socket_write().
  */
 tr_status tr_socket_write_file(tr_socket *socket, int fd, uint64_t offset, uint64_t length, tr_write_done done,
                                void *argument);
 
 /*
- * Sends a descriptor over a unix socket, together with a slice of at least one byte; the peer gets its fd event (or its
+ * Sends a descriptor over a unix socket, together with a slice of at least one byte. The peer gets its fd event (or its
  * recvmsg) with the first of these bytes. done may be NULL.
- * Owner: fd is the caller's; a duplicate is kept until the write is over.
- * Thread: owner. Returns: as tr_socket_write_then(); TR_EBADF; TR_EBADHANDLE (no unix socket); TR_EMFILE; TR_EINVAL (no
- *         bytes).
- * Document: stream.write with fileDescriptor (v0.4, v0.5).
+ *
+ * Memory:  fd is the caller's; a duplicate is kept until the write is over. The socket holds the slice as long as it
+ *          needs it.
+ * Thread:  owner.
+ * Returns: TR_EINVAL      NULL, or no bytes
+ *          TR_EBADF       no open descriptor
+ *          TR_EBADHANDLE  no unix socket
+ *          TR_EMFILE      no more descriptors
+ *          TR_OK, TR_QUEUED, TR_EDESTROYED, TR_EQUEUELIMIT, TR_ENOMEM, TR_EWRITEAFTEREND, TR_EPIPE, TR_ESOCKETCLOSED,
+ *          what the system answers: see tr_socket_write().
  */
 tr_status tr_socket_write_fd(tr_socket *socket, tr_slice slice, int fd, tr_write_done done, void *argument);
 
 /*
- * Holds writes back until tr_socket_uncork(), to be gathered into one system call. They nest. tr_socket_end() uncorks.
- * Thread: owner.
+ * Holds writes back until tr_socket_uncork(), to gather them into one system call. Corks nest. tr_socket_end() uncorks.
+ * Thread:  owner.
  */
 void tr_socket_cork(tr_socket *socket);
 
 /*
- * Sends what was held back, if it is the outermost; one uncork too many does nothing.
+ * Sends what was held back, if this is the outermost cork; one uncork too many does nothing.
+ *
  * Thread:  owner.
- * Returns: what a write of all of it returns: TR_OK, the kernel has it, or nothing was to be sent; TR_QUEUED, part of
- *          it waits, and drain will come; the error of the system's for which the socket is destroyed, with an error
- *          event. TR_EINVAL; TR_EDESTROYED. Inside another cork and before connect it sends nothing, and answers TR_OK,
- *          before connect from 16 KiB on TR_QUEUED.
+ * Returns: TR_OK          the kernel has all of it, or there was nothing to send
+ *          TR_QUEUED      part of it waits, and drain will come
+ *          TR_EINVAL      NULL
+ *          TR_EDESTROYED  the socket was destroyed
+ *          the system's error for which the socket is destroyed, with an error event
+ *          Inside another cork, and before connect, it sends nothing and returns TR_OK; before connect TR_QUEUED from
+ *          16 KiB on.
  */
 tr_status tr_socket_uncork(tr_socket *socket);
 
 /* Ending. */
 
 /*
- * Ends our side: sends FIN after what is queued. The peer may go on sending. Ending twice does no harm. Before
- * tr_socket_connect() it is the first thing that the connection does, as in Node: what is written while it connects is
- * taken, and fails with TR_EPIPE.
- * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_EDESTROYED. Document: socket.end (all eras).
+ * Ends our side: sends FIN after what is queued. The peer may continue to send. Ending twice does no harm. An end
+ * before tr_socket_connect() is the first thing that the connection does, as in Node: what is written while it connects
+ * is accepted, and fails with TR_EPIPE.
+ *
+ * Thread:  owner.
+ * Returns: TR_OK
+ *          TR_EINVAL      NULL
+ *          TR_EDESTROYED  the socket was destroyed
  */
 tr_status tr_socket_end(tr_socket *socket);
 
 /*
- * Writes a last slice, then ends. A slice without an address ({NULL, 0}) is none; one of no bytes is a write of
- * nothing, as Node's end(""). Returns as tr_socket_write_slice(); without a slice, as tr_socket_end().
+ * Writes a last slice, then ends. If the write is refused, nothing is ended. A slice without an address ({NULL, 0}) is
+ * none; one of no bytes is a write of nothing, as Node's end("").
+ *
+ * Memory:  the socket holds the slice as long as it needs it.
+ * Thread:  owner.
+ * Returns: TR_OK, TR_QUEUED, TR_EINVAL, TR_EDESTROYED, TR_EQUEUELIMIT, TR_ENOMEM, TR_EWRITEAFTEREND, TR_EPIPE,
+ *          TR_ESOCKETCLOSED, what the system answers: see tr_socket_write(); without a slice as tr_socket_end().
  */
 tr_status tr_socket_end_with(tr_socket *socket, tr_slice slice);
 
 /*
- * As tr_socket_end_with(); done is called when everything and the FIN has gone to the kernel, or never will. On a side
- * that has ended already done gets TR_EALREADYFINISHED; on a socket that is destroyed, TR_EDESTROYED, whatever error
- * destroyed it; if it is destroyed while our end is on its way, that error or TR_EDESTROYED, before the error event if
- * no write waits.
- * Returns: as tr_socket_write_then(). Document: the callback of socket.end (v10).
+ * As tr_socket_end_with(), with a callback: done is called when all bytes and the FIN have gone to the kernel, or never
+ * will. It gets
+ *
+ *   - TR_EALREADYFINISHED on a side that has ended already;
+ *   - TR_EDESTROYED on a socket that is destroyed, whatever error destroyed it;
+ *   - that error or TR_EDESTROYED if the socket is destroyed while our end is on its way; before the error event if no
+ *     write waits.
+ *
+ * Memory:  the socket holds the slice as long as it needs it.
+ * Thread:  owner.
+ * Returns: TR_OK, TR_QUEUED, TR_EINVAL, TR_EDESTROYED, TR_EQUEUELIMIT, TR_ENOMEM, TR_EWRITEAFTEREND, TR_EPIPE,
+ *          TR_ESOCKETCLOSED, what the system answers: see tr_socket_write_then().
  */
 tr_status tr_socket_end_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *argument);
 
 /*
- * Closes at once: nothing is read or written any more, what is queued is lost, close follows. The peer sees the end
- * even if another process has the descriptor too. With an error (below TR_OK) the error event comes before it, its call
- * being "destroy". Destroying twice does no harm. In the callback in which a write has failed, which destroys the
- * socket, too, it says what the error event will tell, and whether there is one.
- * Thread: owner. Document: socket.destroy (all eras).
+ * Closes at once: nothing is read or written any more, what is queued is lost, and close follows. The peer sees the end
+ * even if another process has the descriptor too. With an error (below TR_OK) the error event comes before close, its
+ * call being "destroy". Destroying twice does no harm.
+ *
+ * A write that fails destroys the socket, too. In the callback in which that happened, this call decides which error
+ * the error event has, and whether there is one.
+ *
+ * Thread:  owner.
  */
 void tr_socket_destroy(tr_socket *socket, tr_status error);
 
-/* The same with an error of the program's own: TR_EUSER, whose code is this text. It is not copied: a constant. */
+/*
+ * As tr_socket_destroy(), with an error of the program's own: TR_EUSER, whose code is this text.
+ * Memory:  code is not copied: a constant.
+ * Thread:  owner.
+ */
 void tr_socket_destroy_with(tr_socket *socket, const char *code);
 
 /*
- * Closes a TCP connection with a reset (RST) in place of a FIN: the peer gets ECONNRESET. While it connects: as soon as
- * it is connected. On a socket that is not open: destroys it with TR_ESOCKETCLOSED.
- * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_EBADHANDLE (what is not TCP; nothing happens).
+ * Closes a TCP connection with a reset (RST, RFC 9293) instead of a FIN: the peer gets ECONNRESET. While it connects:
+ * as soon as it is connected. A socket that is not open is destroyed with TR_ESOCKETCLOSED.
+ *
+ * Thread:  owner.
+ * Returns: TR_OK
+ *          TR_EINVAL      NULL
+ *          TR_EBADHANDLE  not TCP; nothing happens
  */
 tr_status tr_socket_reset(tr_socket *socket);
 
 /* Reading. */
 
 /*
- * No data events until tr_socket_resume(); the peer feels it by TCP's flow control. As in Node the socket reads on
- * until 16 KiB (or 256 reads) wait; the read that passes this mark may bring up to 64 KiB. So it notices an error or a
- * reset, which closes it and drops what waits, and an end, which is reported at once if nothing waits before it. When
- * it may hold no more it notices a reset all the same. Descriptors wait in their place. All paused sockets of a worker
- * together hold at most 16 KiB each, and 1 MiB.
- * Thread: owner. Document: socket.pause (all eras).
+ * Gives no data events until tr_socket_resume(); TCP's flow control slows the peer down.
+ *
+ *   - As in Node the socket continues to read until 16 KiB (or 256 reads) wait; the read that passes this mark may
+ *     bring up to 64 KiB.
+ *   - So it notices an error or a reset, which closes it and drops what waits, and an end, which is reported at once if
+ *     nothing waits before it. When it may hold no more it still notices a reset.
+ *   - Descriptors wait in their place.
+ *   - All paused sockets of a worker together hold at most 16 KiB each, and 1 MiB.
+ *
+ * Thread:  owner.
  */
 void tr_socket_pause(tr_socket *socket);
 
 /*
- * Goes on after tr_socket_pause(), or after a server's pause_on_connect. What waits comes when the callback has
- * returned, in the place of this call among the callbacks of writes, also if the same callback destroys the socket.
- * Thread: owner. Document: socket.resume (all eras).
+ * Reads again after tr_socket_pause(), or after a server's pause_on_connect. What waits comes when the callback has
+ * returned, in the place of this call among the callbacks of writes, even if the same callback destroys the socket.
+ * Thread:  owner.
  */
 void tr_socket_resume(tr_socket *socket);
 
 /*
- * From now on data is text: decoded, no character cut, given as UTF-8. What is incomplete at the end comes as a last
- * data event before end. TR_ENCODING_NONE: bytes again.
- * Thread: owner. Returns: TR_OK; TR_EINVAL; TR_EBADENCODING; TR_ENOMEM. Document: socket.setEncoding (all eras).
+ * From now on data is text: decoded, with no character cut, given as UTF-8. What is incomplete at the end comes as a
+ * last data event before end. TR_ENCODING_NONE: bytes again.
+ *
+ * Thread:  owner.
+ * Returns: TR_OK
+ *          TR_EINVAL        NULL
+ *          TR_EBADENCODING  no such encoding
+ *          TR_ENOMEM
  */
 tr_status tr_socket_set_encoding(tr_socket *socket, enum tr_encoding encoding);
 
 /* Tuning. */
 
 /*
- * Reports a timeout event when nothing was received or sent for timeout_ms, from the call or the last movement on. What
- * the peer takes of bytes that the kernel holds for it is movement as well: a large file that a slow peer reads has no
- * timeout. For that the event may come up to timeout_ms late, never early. 0 switches it off, which is the default. A
- * timeout belongs to one connection: it is forgotten when the socket is destroyed, so a socket that is connected again
- * has none until it is set.
- * Thread: owner. Returns: TR_OK; TR_EBADLIMIT (above 2^31 - 1); TR_ENOMEM. Document: socket.setTimeout (all eras).
+ * Gives a timeout event when nothing was received or sent for timeout_ms, counted from the call or from the last
+ * movement. The connection stays.
+ *
+ *   - What the peer takes of bytes that the kernel holds for it is movement too: a large file that a slow peer reads
+ *     has no timeout. For that the event may come up to timeout_ms late, never early.
+ *   - 0 switches it off, which is the default.
+ *   - A timeout belongs to one connection: it is forgotten when the socket is destroyed, so a socket that is connected
+ *     again has none until it is set.
+ *
+ * Thread:  owner.
+ * Returns: TR_OK
+ *          TR_EINVAL     NULL
+ *          TR_EBADLIMIT  above 2^31 - 1
+ *          TR_ENOMEM
  */
 tr_status tr_socket_set_timeout(tr_socket *socket, uint64_t timeout_ms);
 
 /*
- * Switches Nagle's algorithm off (true) or on. Before connect it is remembered; on what is not TCP it does nothing.
- * Thread: owner. Returns: TR_OK; TR_EDESTROYED; what the system answers. Document: socket.setNoDelay (all eras).
+ * Switches Nagle's algorithm off (true) or on (false). Before connect it is remembered; for what is not TCP it does
+ * nothing.
+ *
+ * Thread:  owner.
+ * Returns: TR_OK
+ *          TR_EINVAL      NULL
+ *          TR_EDESTROYED  the socket was destroyed
+ *          what the system answers
  */
 tr_status tr_socket_set_no_delay(tr_socket *socket, bool no_delay);
 
 /*
- * Switches keep-alive probes on or off. initial_delay_ms is the quiet time before the first probe, rounded up to
- * seconds; 0 leaves the system's value. Before connect it is remembered; on what is not TCP it does nothing.
- * Thread: owner. Returns: TR_OK; TR_EDESTROYED; TR_EBADLIMIT; what the system answers. Document: socket.setKeepAlive
- * (all eras).
+ * Switches keep-alive probes on or off (RFC 9293, section 3.8.4). initial_delay_ms is the quiet time before the first
+ * probe, rounded up to seconds, up to 32,767,000; 0 leaves the system's value. Before connect it is remembered; for
+ * what is not TCP it does nothing.
+ *
+ * Thread:  owner.
+ * Returns: TR_OK
+ *          TR_EINVAL      NULL
+ *          TR_EBADLIMIT   the delay is too long
+ *          TR_EDESTROYED  the socket was destroyed
+ *          TR_ENOMEM
+ *          what the system answers
  */
 tr_status tr_socket_set_keep_alive(tr_socket *socket, bool enable, uint64_t initial_delay_ms);
 
 /*
- * A background socket does not keep tr_runtime_wait_idle() waiting, but while it connects. Thread: owner.
- * Document: socket.unref (true), socket.ref (false) (v0.10, v10).
+ * A background socket does not keep tr_runtime_wait_idle() waiting, except while it connects.
+ * Thread:  owner.
  */
 void tr_socket_set_background(tr_socket *socket, bool background);
 
 /* Looking. */
 
 /*
- * The peer's address; family TR_FAMILY_NONE before connect and after the socket is destroyed. A peer that has reset the
- * connection, be it before it was accepted, keeps its address until then. Thread: owner.
+ * The peer's address; family TR_FAMILY_NONE before connect and after the socket is destroyed. If the peer has reset the
+ * connection, even before it was accepted, its address is known until then.
+ * Thread:  owner.
  */
 void tr_socket_remote_address(const tr_socket *socket, struct tr_address *out);
 
-/* Our own address, likewise. Thread: owner. Document: socket.address (v0.5 on), socket.localAddress (v0.10, v10). */
+/* Our own address; family TR_FAMILY_NONE before connect and after the socket is destroyed. Thread: owner. */
 void tr_socket_local_address(const tr_socket *socket, struct tr_address *out);
 
-/* Bytes received so far, also after the end. Thread: owner. Document: socket.bytesRead (v0.5 on). */
+/* Bytes received so far, also after the end. Thread: owner. */
 uint64_t tr_socket_bytes_read(const tr_socket *socket);
 
-/* Bytes written so far, those queued included and those of a write that the system refused, of files those that have
- * gone. Thread: owner. Document: socket.bytesWritten (v0.5 on). */
+/*
+ * Bytes written so far: including those that are queued and those of a write that the system refused; of files those
+ * that have gone.
+ * Thread:  owner.
+ */
 uint64_t tr_socket_bytes_written(const tr_socket *socket);
 
 /*
- * Bytes that were written and wait to be sent: those in memory, and of files what has not gone. To write_limit only
- * those in memory count. Thread: owner. Document: socket.bufferSize (v0.4 on).
+ * Bytes that were written and wait to be sent: those in memory, and of files what has not gone. For write_limit only
+ * those in memory count.
+ * Thread:  owner.
  */
 uint64_t tr_socket_buffered(const tr_socket *socket);
 
-/* Connection in progress, from tr_socket_connect() to connect. Thread: owner. Document: socket.connecting (v10). */
+/* A connection is in progress, from tr_socket_connect() to connect. Thread: owner. */
 bool tr_socket_connecting(const tr_socket *socket);
 
-/* Not connected yet: connecting, or not even that. Thread: owner. Document: socket.pending (v10). */
+/* Not connected yet: connecting, or not even that. Thread: owner. */
 bool tr_socket_pending(const tr_socket *socket);
 
-/* No more data can be transferred. Thread: owner. Document: socket.destroyed (v10). */
+/* No more data can be transferred; true for NULL. Thread: owner. */
 bool tr_socket_destroyed(const tr_socket *socket);
 
-/* What can be done with a socket. As in Node, one that was not connected yet is "open". */
+/* What can be done with a socket. As in Node, one that has not been connected yet is "open". */
 enum tr_ready_state {
     TR_STATE_CLOSED,
     TR_STATE_OPENING,
@@ -409,17 +581,17 @@ enum tr_ready_state {
     TR_STATE_WRITE_ONLY, /* the peer's side has ended */
 };
 
-/* Thread: owner. Document: stream.readyState (v0.2). */
+/* The state of a socket; TR_STATE_CLOSED for NULL. Thread: owner. */
 enum tr_ready_state tr_socket_ready_state(const tr_socket *socket);
 
-/* The document's word: "closed", "opening", "open", "readOnly", "writeOnly". Owner: a constant. Thread: any. */
+/* Node's word for a state: "closed", "opening", "open", "readOnly", "writeOnly". Memory: a constant. Thread: any. */
 const char *tr_ready_state_name(enum tr_ready_state state);
 
 /*
- * Of an accepted socket: which of its server's connections it is, in the order in which the server accepted them, on
- * whatever worker each of them is; the first is 1. What the server turned away is not counted; a connection that was
- * lost before it came to life has a number that nobody sees. 0: it was not accepted; NULL.
- * Thread: owner. Document: our own.
+ * The number of an accepted socket among its server's connections, in the order in which the server accepted them, on
+ * all workers together; the first is 1. Connections that the server turned away are not counted; one that was lost
+ * before its socket existed has a number that nobody sees. 0: it was not accepted; NULL.
+ * Thread:  owner.
  */
 uint64_t tr_socket_number(const tr_socket *socket);
 
@@ -429,25 +601,37 @@ void tr_socket_set_data(tr_socket *socket, void *data);
 
 /*
  * The socket's own memory: options.state_size bytes, zero at its beginning, aligned for any type; NULL if that is 0.
- * Owner:   the socket's: it is valid as long as the socket is, and keeps what is in it when that is connected again.
+ * Memory:  the socket's: it is valid as long as the socket is, and keeps its content when that is connected again.
  * Thread:  owner.
  */
 void *tr_socket_state(tr_socket *socket);
 
-/* Other callbacks from now on. events must outlive the socket; NULL: none. Thread: owner. */
+/*
+ * Other callbacks from now on; NULL: none.
+ * Memory:  events must outlive the socket.
+ * Thread:  owner.
+ */
 void tr_socket_set_events(tr_socket *socket, const struct tr_socket_events *events);
 
-/* Another owner from now on, or callbacks again (NULL). What the old one was told and did not answer is not waited for.
- * It is how one actor hands a socket on to another. Thread: owner. Returns: TR_OK; TR_EINVAL; TR_EBADREF; TR_ENOMEM. */
+/*
+ * Another owner from now on, or callbacks again (NULL): so one actor passes a socket on to another. Events that the old
+ * owner got and did not answer are not waited for.
+ *
+ * Thread:  owner of socket.
+ * Returns: TR_OK
+ *          TR_EINVAL   socket is NULL
+ *          TR_EBADREF  owner->actor is not the name of an actor of this runtime
+ *          TR_ENOMEM
+ */
 tr_status tr_socket_set_owner(tr_socket *socket, const struct tr_owner *owner);
 
-/* The socket's actor, for tr_send() and its kin. Thread: owner. */
+/* The socket's actor, for tr_send() and the like. Thread: owner. */
 tr_actor *tr_socket_actor(tr_socket *socket);
 
 /* The socket's name, for others. Thread: owner. */
 tr_ref tr_socket_ref(const tr_socket *socket);
 
-/* The server that accepted it, TR_NOBODY for any other socket. Thread: owner. */
+/* The server that accepted it; TR_NOBODY for any other socket. Thread: owner. */
 tr_ref tr_socket_server(const tr_socket *socket);
 
 TR_DECLARATIONS_END

@@ -1,7 +1,10 @@
 /*
  * Balancing: which worker gets a new connection.
  *
- * A policy is a pure function of what it is given, so it can be tested and replaced like one.
+ * A policy is a pure function of what it is given, so it is easy to test and to replace.
+ *
+ * Memory:  the view is borrowed for the call.
+ * Thread:  a policy is called on the listener's worker and must not block. Those below: any.
  */
 #ifndef TROUPE_NET_BALANCE_H
 #define TROUPE_NET_BALANCE_H
@@ -13,21 +16,26 @@ TR_DECLARATIONS_BEGIN
 
 struct tr_address;
 
+/* What a policy may base its choice on. */
 struct tr_balance_view {
-    unsigned workers; /* how many may be chosen: 1 or more */
-    const uint32_t
-        *loads;    /* connections that each holds or was assigned, UINT32_MAX if it can take none; `workers` of them */
-    unsigned home; /* the one on which the listener runs: the cheapest to reach */
-    uint64_t sequence; /* how many connections this server dealt out before */
+    unsigned workers;      /* how many may be chosen: 1 or more */
+    const uint32_t *loads; /* of each worker: its connections, assigned ones included; UINT32_MAX: it can take none */
+    unsigned home;         /* the worker on which the listener runs: the cheapest to reach */
+    uint64_t sequence;     /* how many connections this server dealt out before */
 };
 
-/* Chooses a number below view->workers; another one means home. Called on the listener's worker, must not block. */
+/*
+ * Chooses a worker.
+ * Thread:  the listener's worker; must not block.
+ * Returns: a number below view->workers; any other one means home. If the worker can take no connection, the least
+ *          loaded one gets it.
+ */
 typedef unsigned (*tr_balance_policy)(const struct tr_balance_view *view);
 
-/* The fewest connections; of equals, each in its turn. The default. Thread: any. */
+/* The worker with the fewest connections; equal ones take turns. The default. Thread: any. */
 unsigned tr_balance_least_loaded(const struct tr_balance_view *view);
 
-/* Each in its turn. Thread: any. */
+/* All workers take turns. Thread: any. */
 unsigned tr_balance_round_robin(const struct tr_balance_view *view);
 
 TR_DECLARATIONS_END

@@ -94,7 +94,7 @@ struct tr_socket_options {
  * Memory:  the addresses are copied. error->code is not: a constant.
  * Thread:  owner.
  * Returns: TR_OK
- *          TR_EINVAL       neither or both, more than 64 addresses, or an error with a status that is none
+ *          TR_EINVAL       neither or both, more than 64 addresses, or an error whose status is not below TR_OK
  *          TR_EBADADDRESS  the text of one is no address; it may be answered again
  *          TR_EGONE        nothing is being looked up any more
  */

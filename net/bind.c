@@ -1,14 +1,13 @@
 /*
- * From an internet address to a listening descriptor.
- *
  * We bind and listen ourselves: libuv keeps EADDRINUSE back until later.
  */
-#include "server_internal.h"
+#include "bind.h"
 
 #include "tune.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <troupe/core/status_from.h>
 #include <unistd.h>
 
 static tr_status

@@ -17,6 +17,7 @@
 
 #include "address_internal.h"
 #include "address_limits.h"
+#include "bind.h"
 #include "deal.h"
 #include "resolver.h"
 #include "tags.h"
@@ -228,18 +229,6 @@ void tri_listen_looked_up(tr_server *server, tr_message *message);
 
 /* Forgets a look-up that may be running. */
 void tri_listen_forget(tr_server *server);
-
-/* bind.c */
-
-struct tri_bind_options {
-    int backlog;
-    bool ipv6_only;
-    bool no_delay; /* the connections take it over from the descriptor, where the system works so */
-};
-
-/* A listening descriptor, non-blocking and closed on exec. error tells what failed. */
-tr_status tri_bind(const struct sockaddr_storage *address, const struct tri_bind_options *options, int *fd,
-                   struct tr_error *error);
 
 /* endpoint.c */
 

@@ -1,5 +1,5 @@
 /*
- * What the system's errors lead to, each by injection: the rows of net/verdict.c as a user meets them.
+ * What the system's errors lead to, each by injection: the rows of net/descriptor/verdict.c as a user meets them.
  */
 #include "fault.h"
 #include "helpers.h"

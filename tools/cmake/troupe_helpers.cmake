@@ -54,16 +54,21 @@ function(troupe_objects target layer)
     set_property(GLOBAL APPEND PROPERTY TROUPE_OBJECTS_${layer} ${target})
 endfunction()
 
-# troupe_layer(NAME [BELOW <layers>] [SOURCES <files>]): every header in the layer's include/ is public. Its files lie in
-# its folder, or in rooms.
+# troupe_layer(NAME [BELOW <layers>] [ROOMS <rooms>] [SOURCES <files>]): every header in the layer's include/ is public.
+# Its files lie in rooms, or in its own folder, which is above the rooms.
 function(troupe_layer name)
-    cmake_parse_arguments(LAYER "" "" "BELOW;SOURCES" ${ARGN})
+    cmake_parse_arguments(LAYER "" "" "BELOW;ROOMS;SOURCES" ${ARGN})
     set_property(GLOBAL APPEND PROPERTY TROUPE_LAYERS ${name})
     set_property(GLOBAL PROPERTY TROUPE_BELOW_${name} ${LAYER_BELOW})
     set_property(GLOBAL APPEND PROPERTY TROUPE_INCLUDES ${CMAKE_CURRENT_SOURCE_DIR}/include)
     if(LAYER_SOURCES)
         troupe_objects(troupe_${name} ${name} ${LAYER_SOURCES})
         target_include_directories(troupe_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+        foreach(room ${LAYER_ROOMS})
+            target_include_directories(troupe_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${room})
+        endforeach()
+        list(TRANSFORM LAYER_ROOMS PREPEND troupe_${name}_)
+        set_property(GLOBAL PROPERTY TROUPE_BELOW_troupe_${name} ${LAYER_ROOMS})
     endif()
 endfunction()
 

@@ -410,39 +410,51 @@ without_a_race_an_address_that_never_answers_is_waited_for(void **state)
     end_silence(&silent);
 }
 
-/* A port that nobody else has in either family. */
-static void
+/* Ports belong to the machine: another program may have one, or take it between two calls. */
+#define PORTS_TRIED 16
+
+/* Keeps a port of both loopback addresses. false: another program has it in one of them. */
+static bool
 reserve_in_both(struct sockaddr_storage *four, int fds[2])
 {
     static const int one = 1;
-    for (;;) {
-        fds[0] = refuse(AF_INET, four);
-        fds[1] = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        struct sockaddr_storage six = loopback(AF_INET6, port_of(four));
-        setsockopt(fds[1], SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-        if (bind(fds[1], (struct sockaddr *)&six, sizeof(six)) == 0)
-            return;
-        assert_int_equal(errno, EADDRINUSE); /* by another program: the next port is another */
-        close(fds[0]);
-        close(fds[1]);
+    fds[0] = refuse(AF_INET, four);
+    fds[1] = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_storage six = loopback(AF_INET6, port_of(four));
+    setsockopt(fds[1], SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    return bind(fds[1], (struct sockaddr *)&six, sizeof(six)) == 0;
+}
+
+/* Of these peers the last is reached, from a port that was asked for. */
+static void
+expect_connected_from_port(struct fixture *f, const struct sockaddr_storage *peers, unsigned count)
+{
+    struct sockaddr_storage local;
+    f->result.error = UV_EADDRINUSE;
+    for (unsigned i = 0; i < PORTS_TRIED && f->result.error == UV_EADDRINUSE; i++) {
+        int reserved[2];
+        f->calls = 0;
+        if (reserve_in_both(&local, reserved)) {
+            start_with(f, &(struct tri_attempts_options){.peers = peers, .count = count, .local_port = port_of(&local)},
+                       note);
+            await_done(f);
+        }
+        close(reserved[0]);
+        close(reserved[1]);
     }
+    expect_connected(f, &peers[count - 1]);
+    struct sockaddr_storage near = name_of(f->result.fd);
+    assert_int_equal(port_of(&near), port_of(&local));
 }
 
 static void
 a_local_port_is_bound_in_both_families(void **state)
 {
     struct fixture *f = *state;
-    struct sockaddr_storage peers[2], local;
+    struct sockaddr_storage peers[2];
     int refusing = refuse(AF_INET6, &peers[0]), listener = listen_there(AF_INET, &peers[1]);
-    int reserved[2];
-    reserve_in_both(&local, reserved);
-    start_with(f, &(struct tri_attempts_options){.peers = peers, .count = 2, .local_port = port_of(&local)}, note);
-    expect_connected(f, &peers[1]);
-    struct sockaddr_storage near = name_of(f->result.fd);
-    assert_int_equal(port_of(&near), port_of(&local));
+    expect_connected_from_port(f, peers, 2);
     close(refusing);
-    close(reserved[0]);
-    close(reserved[1]);
     close(listener);
 }
 
@@ -534,15 +546,9 @@ static void
 a_local_port_is_bound_for_a_peer_of_ipv6_too(void **state)
 {
     struct fixture *f = *state;
-    struct sockaddr_storage peer, local;
-    int listener = listen_there(AF_INET6, &peer), reserved[2];
-    reserve_in_both(&local, reserved);
-    start_with(f, &(struct tri_attempts_options){.peers = &peer, .count = 1, .local_port = port_of(&local)}, note);
-    expect_connected(f, &peer);
-    struct sockaddr_storage near = name_of(f->result.fd);
-    assert_int_equal(port_of(&near), port_of(&local));
-    close(reserved[0]);
-    close(reserved[1]);
+    struct sockaddr_storage peer;
+    int listener = listen_there(AF_INET6, &peer);
+    expect_connected_from_port(f, &peer, 1);
     close(listener);
 }
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "text.h"
+#include "escape.h"
 
 _Noreturn void
 leave(int status)

@@ -5,6 +5,7 @@
 #include "bad_input.h"
 #include "command.h"
 #include "text.h"
+#include "text_of_time.h"
 
 #define SHOWN 10u /* failures of each rule that are printed one by one */
 

@@ -2,8 +2,10 @@
 #include <stdio.h>
 
 #include "command.h"
+#include "escape.h"
 #include "order.h"
 #include "text.h"
+#include "text_of_time.h"
 
 /* What an event's numbers are. */
 enum meaning {

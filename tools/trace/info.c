@@ -3,6 +3,7 @@
 
 #include "command.h"
 #include "text.h"
+#include "text_of_time.h"
 
 static void
 print_span(const struct trace *trace)

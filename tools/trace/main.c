@@ -7,6 +7,7 @@
 
 #include "bad_input.h"
 #include "command.h"
+#include "escape.h"
 #include "text.h"
 
 static const char usage[] =

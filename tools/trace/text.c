@@ -2,83 +2,10 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <troupe/core/trace_format.h>
-
-/* Bytes of the UTF-8 character at text; 0: it is none. */
-static size_t
-utf8_size(const unsigned char *text, uint32_t *code)
-{
-    size_t size = text[0] < 0x80 ? 1 : text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    static const unsigned char mask[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    if (text[0] >= 0xf8 || (text[0] >= 0x80 && text[0] < 0xc0))
-        return 0;
-    *code = text[0] & mask[size];
-    for (size_t i = 1; i < size; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0; /* also at the end of the text */
-        *code = *code << 6 | (text[i] & 0x3f);
-    }
-    bool surrogate = *code >= 0xd800 && *code < 0xe000;
-    return *code >= least[size] && *code <= 0x10ffff && !surrogate ? size : 0;
-}
-
-/* Does it change more than the place where it stands? */
-static bool
-is_command(uint32_t code)
-{
-    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x61c || (code >= 0x200b && code <= 0x200f) ||
-           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2060 && code <= 0x206f) || code == 0xfeff;
-}
-
-void
-print_escaped(FILE *out, const char *text)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    while (*at != '\0') {
-        uint32_t code = 0;
-        size_t size = utf8_size(at, &code);
-        if (size > 0 && !is_command(code) && code != '\\') {
-            fwrite(at, 1, size, out);
-            at += size;
-        } else if (*at == '\\') {
-            fputs("\\\\", out);
-            at++;
-        } else {
-            fprintf(out, "\\x%02x", *at++); /* what follows is looked at anew */
-        }
-    }
-}
-
-static void
-print_json_code(FILE *out, uint32_t code)
-{
-    if (code >= 0x10000) {
-        code -= 0x10000;
-        fprintf(out, "\\u%04x\\u%04x", 0xd800 + (code >> 10), 0xdc00 + (code & 0x3ff));
-    } else if (code == '"' || code == '\\' || is_command(code) || code >= 0x7f) {
-        fprintf(out, "\\u%04x", code);
-    } else {
-        fputc((int)code, out);
-    }
-}
-
-void
-print_json_string(FILE *out, const char *text)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    fputc('"', out);
-    while (*at != '\0') {
-        uint32_t code = 0;
-        size_t size = utf8_size(at, &code);
-        print_json_code(out, size > 0 ? code : 0xfffd);
-        at += size > 0 ? size : 1;
-    }
-    fputc('"', out);
-}
 
 const char *
 text_of_ref(uint64_t ref, char text[TEXT_SIZE])
@@ -118,19 +45,6 @@ text_of_count(uint64_t count, char text[TEXT_SIZE])
         *to++ = digits[i];
     }
     *to = '\0';
-    return text;
-}
-
-const char *
-text_of_time(const struct metadata *metadata, uint64_t ticks, char text[TEXT_SIZE])
-{
-    uint64_t ns = metadata_ns(metadata, ticks);
-    time_t seconds = (time_t)(ns / 1000000000u);
-    struct tm utc;
-    if (gmtime_r(&seconds, &utc) == NULL || strftime(text, TEXT_SIZE, "%Y-%m-%dT%H:%M:%S", &utc) == 0)
-        text[0] = '\0';
-    size_t length = strlen(text);
-    snprintf(text + length, TEXT_SIZE - length, ".%09" PRIu64 "Z", ns % 1000000000u);
     return text;
 }
 

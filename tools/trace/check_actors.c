@@ -4,7 +4,7 @@
  * They apply to what an actor does itself. That it is asked to stop, that the watchdog names it and that a message
  * finds it gone can be recorded anywhere, and after its end.
  */
-#include "check.h"
+#include "rules.h"
 
 struct actor {
     bool seen;   /* its spawn, or another event of it if that is missing */

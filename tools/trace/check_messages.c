@@ -4,7 +4,7 @@
  * A pair of actors has two orders: that of the messages that they send each other, and that of the library's own, whose
  * tags are the reserved ones. Threads outside are not told apart in a trace, so no order is asked of what they send.
  */
-#include "check.h"
+#include "rules.h"
 
 #define FIRST_RESERVED_TAG 0xffff0000u
 

@@ -9,7 +9,7 @@
  * Beside the table: an error is followed by close and nothing else; the peer ends once, and no data comes after that; a
  * drain answers a write that was queued.
  */
-#include "check.h"
+#include "rules.h"
 
 enum life {
     NONE,       /* not there; of the table: not allowed */

@@ -1,12 +1,11 @@
 /*
- * The rules, and what was found about each. The rules look at one event after the other, in causal order, and keep what
- * they must remember in tables of their own.
+ * The list of the rules, and what was found about each.
  *
  * What contradicts a rule is a failure. What only misses something that may have stood among lost events is unknown.
  * And when anything at all was lost, no rule passes: what was lost may have broken it.
  */
-#ifndef TROUPE_TRACE_CHECK_H
-#define TROUPE_TRACE_CHECK_H
+#ifndef TROUPE_TRACE_FINDING_H
+#define TROUPE_TRACE_FINDING_H
 
 #include "order.h"
 
@@ -26,12 +25,15 @@ enum rule {
         RULE_COUNT,
 };
 
+extern const char *const rule_names[];
+
 struct finding {
     uint64_t looked; /* how often the rule applied */
     uint64_t failed;
     uint64_t unknown;
 };
 
+/* What the rules share while they look at a trace. */
 struct check {
     const struct trace *trace;
     struct finding findings[RULE_COUNT];
@@ -45,15 +47,5 @@ void check_failed(struct check *check, enum rule rule, const struct step *step, 
 
 /* The same, but if events are missing before this one in its stream it is only unknown. */
 void check_missing(struct check *check, enum rule rule, const struct step *step, const char *what);
-
-/* Each looks at one event. */
-void check_messages(struct check *check, const struct step *step);
-void check_actors(struct check *check, const struct step *step);
-void check_sockets(struct check *check, const struct step *step);
-
-/* Make and free the tables. */
-void check_messages_init(struct check *check);
-void check_actors_init(struct check *check);
-void check_sockets_init(struct check *check);
 
 #endif

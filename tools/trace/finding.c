@@ -1,0 +1,36 @@
+#include "finding.h"
+#include <stdio.h>
+
+#include "text.h"
+#include "text_of_time.h"
+
+#define SHOWN 10u /* failures of each rule that are printed one by one */
+
+const char *const rule_names[] = {
+#define NAME(name, text) #name,
+    RULES(NAME)
+#undef NAME
+};
+
+void
+check_failed(struct check *check, enum rule rule, const struct step *step, const char *what)
+{
+    char time[TEXT_SIZE], stream[TEXT_SIZE], actor[TEXT_SIZE], message[TEXT_SIZE];
+    if (check->findings[rule].failed++ >= SHOWN)
+        return;
+    const struct tri_trace_record *record = step->record;
+    bool of_message = step->role == ROLE_send || step->role == ROLE_receive || step->role == ROLE_dead_letter;
+    printf("%s: %s: %s  worker %s  %s  actor %s%s%s\n", rule_names[rule], what,
+           text_of_time(check->trace->metadata, record->timestamp, time), text_of_stream(step->stream->number, stream),
+           check->trace->metadata->names[record->id], text_of_ref(record->actor, actor), of_message ? "  message " : "",
+           of_message ? text_of_message(record->message, message) : "");
+}
+
+void
+check_missing(struct check *check, enum rule rule, const struct step *step, const char *what)
+{
+    if (step->gap)
+        check->findings[rule].unknown++;
+    else
+        check_failed(check, rule, step, what);
+}

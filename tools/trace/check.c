@@ -1,8 +1,12 @@
+/*
+ * The command that lets the rules look at a trace, and its report.
+ */
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "bad_input.h"
-#include "command.h"
+#include "prove.h"
 #include "rules.h"
 #include "text.h"
 
@@ -65,8 +69,8 @@ report(const struct check *check, const struct order *order, bool strict)
     return failed ? EXIT_RULE_FAILED : strict && trace_lost(check->trace) > 0 ? EXIT_EVENTS_LOST : EXIT_SUCCESS;
 }
 
-int
-command_check(const struct trace *trace, bool strict)
+static int
+check_trace(const struct trace *trace, bool strict)
 {
     struct check check = {.trace = trace};
     struct order order;
@@ -87,3 +91,38 @@ command_check(const struct trace *trace, bool strict)
     table_fini(&check.sockets);
     return status;
 }
+
+#define OPTION_STRICT 's'
+
+static const struct option options[] = {
+    {"strict", no_argument, NULL, OPTION_STRICT},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static int
+run(int count, char **words)
+{
+    bool strict = false;
+    int option;
+    while ((option = getopt_long(count, words, "", options, NULL)) != -1) {
+        if (option != OPTION_STRICT)
+            return refuse_option(option);
+        strict = true;
+    }
+    const char *directory = one_directory(count, words);
+    if (directory == NULL)
+        return RUN_REFUSED;
+    struct trace *trace = trace_open(directory);
+    int status = check_trace(trace, strict);
+    trace_close(trace);
+    return status;
+}
+
+const struct command command_check = {
+    .name = "check",
+    .usage = "[--strict] DIRECTORY",
+    .summary = "whether messages, actors and sockets kept the rules",
+    .options = options,
+    .run = run,
+};

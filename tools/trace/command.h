@@ -1,29 +1,37 @@
 /*
- * What troupe-trace can do with a trace. Each function prints to standard output and returns the exit status.
+ * What a command of troupe-trace is: a row in the table of main.c. It parses its own options, reads a trace and prints
+ * to standard output.
  */
 #ifndef TROUPE_TRACE_COMMAND_H
 #define TROUPE_TRACE_COMMAND_H
 
-#include <stdbool.h>
-#include <stdint.h>
+struct option; /* of <getopt.h> */
 
-#include "reader.h"
+struct command {
+    const char *name;
+    const char *usage;            /* its arguments */
+    const char *summary;          /* what it does; each further line begins with seven spaces */
+    const struct option *options; /* for getopt_long(); a row of zeros is the last */
 
-/* What is in it, by stream and by event. */
-int command_info(const struct trace *trace);
-
-struct dump_options {
-    bool json;
-    bool by_actor, by_stream, by_event; /* show only events of the following */
-    uint64_t actor;
-    uint32_t stream;
-    int event; /* id */
+    /* Gets the command's name and its arguments. Returns the exit status, or one of the values below. */
+    int (*run)(int count, char **words);
 };
 
-/* All events in causal order. */
-int command_dump(const struct trace *trace, const struct dump_options *options);
+enum {
+    RUN_HELP = -1,           /* the usage is asked for */
+    RUN_UNKNOWN_OPTION = -2, /* an option that is none of `options`, or lacks its argument; nothing is printed yet */
+    RUN_REFUSED = -3,        /* wrong arguments; refuse() has printed what is wrong */
+};
 
-/* Whether the rules were kept. strict: lost events are a failure. */
-int command_check(const struct trace *trace, bool strict);
+#define OPTION_HELP 'h' /* what getopt_long() must return for --help, a row of each command's options */
+
+/* What run() returns for a result of getopt_long() that is not one of its own options. */
+int refuse_option(int option);
+
+/* Prints what is wrong with the arguments. `what` is the argument, or an empty text. Returns RUN_REFUSED. */
+int refuse(const char *why, const char *what);
+
+/* The one argument that is left after the options. NULL: there is none, or more than one, and refuse() has said so. */
+const char *one_directory(int count, char **words);
 
 #endif

@@ -1,9 +1,13 @@
+/*
+ * All events in causal order.
+ */
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "command.h"
 #include "escape.h"
 #include "order.h"
+#include "show.h"
 #include "text.h"
 #include "text_of_time.h"
 
@@ -186,16 +190,27 @@ print_json(const struct dump *dump, const struct step *step)
     printf(",\"flags\":%u}\n", record->flags);
 }
 
+/* -- The command. -- */
+
+struct dump_options {
+    bool json;
+    bool by_actor, by_stream; /* show only events of the following */
+    uint64_t actor;
+    uint32_t stream;
+    const char *event; /* show only events of this name; NULL: all */
+    int event_id;
+};
+
 static bool
 is_wanted(const struct dump_options *options, const struct step *step)
 {
     return (!options->by_actor || step->record->actor == options->actor) &&
            (!options->by_stream || step->stream->number == options->stream) &&
-           (!options->by_event || step->record->id == options->event);
+           (options->event == NULL || step->record->id == options->event_id);
 }
 
-int
-command_dump(const struct trace *trace, const struct dump_options *options)
+static void
+print_events(const struct trace *trace, const struct dump_options *options)
 {
     struct dump dump = {.trace = trace};
     struct order order;
@@ -213,5 +228,71 @@ command_dump(const struct trace *trace, const struct dump_options *options)
     }
     order_fini(&order);
     table_fini(&dump.behaviors);
+}
+
+enum {
+    OPTION_JSON = 'j',
+    OPTION_ACTOR = 'a',
+    OPTION_WORKER = 'w',
+    OPTION_EVENT = 'e',
+};
+
+static const struct option options[] = {
+    {"json", no_argument, NULL, OPTION_JSON},           {"actor", required_argument, NULL, OPTION_ACTOR},
+    {"worker", required_argument, NULL, OPTION_WORKER}, {"event", required_argument, NULL, OPTION_EVENT},
+    {"help", no_argument, NULL, OPTION_HELP},           {NULL, 0, NULL, 0},
+};
+
+/* Returns 0, or what run() returns. */
+static int
+take_option(struct dump_options *dump, int option)
+{
+    switch (option) {
+    case OPTION_JSON: dump->json = true; return 0;
+    case OPTION_EVENT: dump->event = optarg; return 0;
+    case OPTION_ACTOR:
+        dump->by_actor = true;
+        return parse_ref(optarg, &dump->actor) ? 0 : refuse("not the name of an actor", optarg);
+    case OPTION_WORKER:
+        dump->by_stream = true;
+        return parse_stream(optarg, &dump->stream) ? 0 : refuse("not the number of a worker", optarg);
+    default: return refuse_option(option);
+    }
+}
+
+static int
+dump_trace(const struct trace *trace, struct dump_options *dump)
+{
+    dump->event_id = dump->event != NULL ? metadata_find(trace->metadata, dump->event) : 0;
+    if (dump->event_id < 0)
+        return refuse("the trace knows no such event", dump->event);
+    print_events(trace, dump);
     return 0;
 }
+
+static int
+run(int count, char **words)
+{
+    struct dump_options dump = {0};
+    int option, status = 0;
+    while (status == 0 && (option = getopt_long(count, words, "", options, NULL)) != -1)
+        status = take_option(&dump, option);
+    if (status != 0)
+        return status;
+    const char *directory = one_directory(count, words);
+    if (directory == NULL)
+        return RUN_REFUSED;
+    struct trace *trace = trace_open(directory);
+    status = dump_trace(trace, &dump);
+    trace_close(trace);
+    return status;
+}
+
+const struct command command_dump = {
+    .name = "dump",
+    .usage = "[--json] [--actor REF] [--worker N] [--event NAME] DIRECTORY",
+    .summary = "its events in causal order, as text or as JSON lines\n"
+               "       REF is worker:slot.generation as dump prints it, N a worker's number or \"outside\"",
+    .options = options,
+    .run = run,
+};

@@ -1,7 +1,9 @@
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "command.h"
+#include "reader.h"
+#include "show.h"
 #include "text.h"
 #include "text_of_time.h"
 
@@ -46,8 +48,8 @@ print_counts(const struct trace *trace)
     }
 }
 
-int
-command_info(const struct trace *trace)
+static void
+print_trace(const struct trace *trace)
 {
     const struct metadata *metadata = trace->metadata;
     printf("trace       %s\n", trace->path);
@@ -57,5 +59,32 @@ command_info(const struct trace *trace)
     print_span(trace);
     print_streams(trace);
     print_counts(trace);
+}
+
+static const struct option options[] = {
+    {"help", no_argument, NULL, OPTION_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static int
+run(int count, char **words)
+{
+    int option = getopt_long(count, words, "", options, NULL);
+    if (option != -1)
+        return refuse_option(option);
+    const char *directory = one_directory(count, words);
+    if (directory == NULL)
+        return RUN_REFUSED;
+    struct trace *trace = trace_open(directory);
+    print_trace(trace);
+    trace_close(trace);
     return 0;
 }
+
+const struct command command_info = {
+    .name = "info",
+    .usage = "DIRECTORY",
+    .summary = "what the trace holds: streams, times, events, losses",
+    .options = options,
+    .run = run,
+};

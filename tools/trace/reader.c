@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "bad_input.h"
+#include "escape.h"
 
 #define HEADER sizeof(struct tri_trace_packet)
 #define PIECE 1024u /* events that a cursor reads at once */
@@ -284,6 +286,20 @@ check_stream(struct trace *trace, struct stream *stream)
 
 /* -- A trace. -- */
 
+/* On stderr, so that it disturbs no reader of what is printed. */
+static void
+mention_others(const struct trace *trace)
+{
+    if (trace->other_count == 0)
+        return;
+    fputs("troupe-trace: ", stderr);
+    print_escaped(stderr, trace->path);
+    fputs(" has sub-directories with traces of their own:", stderr);
+    for (size_t i = 0; i < trace->other_count; i++)
+        fprintf(stderr, "%s %u", i > 0 ? "," : "", trace->others[i]);
+    fputc('\n', stderr);
+}
+
 struct trace *
 trace_open(const char *path)
 {
@@ -302,6 +318,7 @@ trace_open(const char *path)
         qsort(trace->streams, trace->stream_count, sizeof(*trace->streams), by_number);
     for (size_t i = 0; i < trace->stream_count; i++)
         check_stream(trace, &trace->streams[i]);
+    mention_others(trace);
     return trace;
 }
 

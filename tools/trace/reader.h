@@ -53,6 +53,10 @@ struct trace {
     size_t other_count;
 };
 
+/*
+ * Opens the trace in a directory. Ends the program if it cannot be read. Sub-directories with traces of their own are
+ * named on stderr.
+ */
 struct trace *trace_open(const char *path);
 void trace_close(struct trace *trace);
 

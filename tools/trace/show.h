@@ -1,0 +1,12 @@
+/*
+ * The commands that show what a trace holds.
+ */
+#ifndef TROUPE_TRACE_SHOW_H
+#define TROUPE_TRACE_SHOW_H
+
+#include "command.h"
+
+extern const struct command command_info;
+extern const struct command command_dump;
+
+#endif

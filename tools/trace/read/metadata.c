@@ -86,7 +86,7 @@ static enum role
 role_of(const char *name)
 {
     static const char *const names[] = {"",
-#define NAME(name) #name,
+#define NAME(name, ...) #name,
                                         ROLES(NAME)
 #undef NAME
     };

@@ -10,49 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "roles.h"
+
 #define EVENT_IDS 65536u
-
-/* Events that the commands know more of than the name. */
-#define ROLES(X)                                                                                                       \
-    X(lost)                                                                                                            \
-    X(spawn)                                                                                                           \
-    X(init_failed)                                                                                                     \
-    X(send)                                                                                                            \
-    X(receive)                                                                                                         \
-    X(dead_letter)                                                                                                     \
-    X(stop)                                                                                                            \
-    X(stopped)                                                                                                         \
-    X(server_listening)                                                                                                \
-    X(server_accept)                                                                                                   \
-    X(server_reject)                                                                                                   \
-    X(server_paused)                                                                                                   \
-    X(server_resumed)                                                                                                  \
-    X(server_error)                                                                                                    \
-    X(server_close)                                                                                                    \
-    X(socket_spawned)                                                                                                  \
-    X(socket_accepted)                                                                                                 \
-    X(socket_adopted)                                                                                                  \
-    X(socket_connecting)                                                                                               \
-    X(socket_lookup)                                                                                                   \
-    X(socket_connect)                                                                                                  \
-    X(socket_data)                                                                                                     \
-    X(socket_write)                                                                                                    \
-    X(socket_drain)                                                                                                    \
-    X(socket_end)                                                                                                      \
-    X(socket_shutdown)                                                                                                 \
-    X(socket_timeout)                                                                                                  \
-    X(socket_error)                                                                                                    \
-    X(socket_close)                                                                                                    \
-    X(socket_again)                                                                                                    \
-    X(unpinned)                                                                                                        \
-    X(pinned)
-
-enum role {
-    ROLE_none,
-#define ROLE(name) ROLE_##name,
-    ROLES(ROLE)
-#undef ROLE
-};
 
 struct metadata {
     uint8_t uuid[16];

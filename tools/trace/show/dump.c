@@ -11,60 +11,17 @@
 #include "text.h"
 #include "text_of_time.h"
 
-/* What an event's numbers are. */
-enum meaning {
-    NOTHING,
-    NUMBER,
-    STATUS,  /* a tr_status: 0 or below */
-    NAME,    /* a number of the names */
-    REF,     /* an actor, 0: none */
-    MESSAGE, /* a message's id */
-};
-
+/* What is printed of an event's numbers. */
 struct shape {
-    bool known;
     const char *arg_label;
     enum meaning arg;
     const char *message_label;
     enum meaning message;
 };
 
-static const struct shape shapes[] = {
-    [ROLE_unpinned] = {true, "worker", NUMBER, "waited_us", NUMBER},
-    [ROLE_pinned] = {true, "worker", NUMBER, "cpu", NUMBER},
-    [ROLE_spawn] = {true, "behavior", NAME, "parent", REF},
-    [ROLE_init_failed] = {true, "status", STATUS, NULL, NOTHING},
-    [ROLE_send] = {true, "tag", NUMBER, "message", MESSAGE},
-    [ROLE_receive] = {true, "tag", NUMBER, "message", MESSAGE},
-    [ROLE_dead_letter] = {true, "reason", NUMBER, "message", MESSAGE},
-    [ROLE_stop] = {true, "how", NUMBER, NULL, NOTHING},
-    [ROLE_stopped] = {true, NULL, NOTHING, NULL, NOTHING},
-    [ROLE_server_listening] = {true, "port", NUMBER, NULL, NOTHING},
-    [ROLE_server_accept] = {true, "to_worker", NUMBER, "load", NUMBER},
-    [ROLE_server_paused] = {true, "status", STATUS, NULL, NOTHING},
-    [ROLE_server_error] = {true, "status", STATUS, NULL, NOTHING},
-    [ROLE_socket_accepted] = {true, NULL, NOTHING, "server", REF},
-    [ROLE_socket_spawned] = {true, NULL, NOTHING, NULL, NOTHING},
-    [ROLE_socket_adopted] = {true, NULL, NOTHING, NULL, NOTHING},
-    [ROLE_socket_again] = {true, NULL, NOTHING, NULL, NOTHING},
-    [ROLE_socket_connecting] = {true, "port", NUMBER, NULL, NOTHING},
-    [ROLE_socket_lookup] = {true, "status", STATUS, NULL, NOTHING},
-    [ROLE_socket_data] = {true, "bytes", NUMBER, NULL, NOTHING},
-    [ROLE_socket_write] = {true, "bytes", NUMBER, NULL, NOTHING},
-    [ROLE_socket_timeout] = {true, "ms", NUMBER, NULL, NOTHING},
-    [ROLE_socket_error] = {true, "status", STATUS, NULL, NOTHING},
-    [ROLE_socket_close] = {true, "error", NUMBER, NULL, NOTHING},
-};
-
-/* Of all the others. */
-static const struct shape plain = {true, "arg", NUMBER, "message", NUMBER};
-
-static const struct shape *
-shape_of(enum role role)
-{
-    bool listed = (size_t)role < sizeof(shapes) / sizeof(shapes[0]);
-    return listed && shapes[role].known ? &shapes[role] : &plain;
-}
+#define SHAPE(name, ...) [ROLE_##name] = {__VA_ARGS__},
+static const struct shape shapes[] = {[ROLE_none] = {"arg", OTHER, "message", OTHER}, ROLES(SHAPE)};
+#undef SHAPE
 
 /* The names of the actors' behaviors, as far as their spawns were seen. */
 struct dump {
@@ -100,7 +57,7 @@ print_value(const struct dump *dump, const char *label, enum meaning meaning, ui
 {
     char text[TEXT_SIZE];
     const char *name = meaning == NAME ? names_find(dump->trace->names, (uint32_t)value) : NULL;
-    if (meaning == NOTHING)
+    if (meaning == NOTHING || (meaning == OTHER && value == 0))
         return;
     printf("  %s ", label);
     if (name != NULL)
@@ -134,15 +91,13 @@ static void
 print_text(const struct dump *dump, const struct step *step)
 {
     const struct tri_trace_record *record = step->record;
-    const struct shape *shape = shape_of(step->role);
+    const struct shape *shape = &shapes[step->role];
     char time[TEXT_SIZE], stream[TEXT_SIZE];
     printf("%s  %7s  %-17s", text_of_time(dump->trace->metadata, record->timestamp, time),
            text_of_stream(step->stream->number, stream), event_name(dump, step));
     print_actor(dump, record->actor);
-    if (shape != &plain || record->message != 0)
-        print_value(dump, shape->message_label, shape->message, record->message);
-    if (shape != &plain || record->arg != 0)
-        print_value(dump, shape->arg_label, shape->arg, record->arg);
+    print_value(dump, shape->message_label, shape->message, record->message);
+    print_value(dump, shape->arg_label, shape->arg, record->arg);
     if (record->flags != 0)
         printf("  flags %u", record->flags);
     if (step->contradicts)
@@ -178,7 +133,7 @@ static void
 print_json(const struct dump *dump, const struct step *step)
 {
     const struct tri_trace_record *record = step->record;
-    const struct shape *shape = shape_of(step->role);
+    const struct shape *shape = &shapes[step->role];
     char time[TEXT_SIZE], stream[TEXT_SIZE];
     const char *quote = step->stream->number == TRI_TRACE_OUTSIDE ? "\"" : "";
     printf("{\"time\":\"%s\",\"ticks\":%" PRIu64 ",\"worker\":%s%s%s,\"event\":\"%s\"",

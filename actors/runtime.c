@@ -39,14 +39,32 @@ static const tri_system_function system_functions[] = {
 _Static_assert(sizeof(system_functions) / sizeof(system_functions[0]) == TRI_TAG_OWN_END - TRI_TAG_SPAWN,
                "every tag of the layer's own has a function");
 
+static const struct tri_trace_event events[] = {
+#define TRI_TRACE_ROW(id, name, doc) {id, #name, doc},
+    TRI_TRACE_ACTORS_EVENTS(TRI_TRACE_ROW)
+#undef TRI_TRACE_ROW
+};
+
+static const struct tri_trace_tag tags[] = {
+    {TR_TAG_SPAWN_FAILED, "SPAWN_FAILED"},
+    {TR_TAG_DEAD_LETTER, "DEAD_LETTER"},
+    {TRI_TAG_UNDELIVERED, "UNDELIVERED"},
+    {TRI_TAG_SPAWN, "SPAWN"},
+    {TRI_TAG_STOP, "STOP"},
+    {TRI_TAG_CHILD_GONE, "CHILD_GONE"},
+    {TRI_TAG_PROBE, "PROBE"},
+};
+
+static const struct tri_trace_table table = {
+    .events = events,
+    .event_count = sizeof(events) / sizeof(events[0]),
+    .tags = tags,
+    .tag_count = sizeof(tags) / sizeof(tags[0]),
+};
+
 static tr_status
 open_actors(struct tri_worker *worker)
 {
-    static const struct tri_trace_event events[] = {
-#define TRI_TRACE_ROW(id, name, doc) {id, #name, doc},
-        TRI_TRACE_ACTORS_EVENTS(TRI_TRACE_ROW)
-#undef TRI_TRACE_ROW
-    };
     struct tri_actors *home = aligned_alloc(alignof(struct tri_actors), sizeof(*home));
     if (home == NULL)
         return TR_ENOMEM;
@@ -64,7 +82,7 @@ open_actors(struct tri_worker *worker)
         return status;
     }
     worker->host = home;
-    tri_trace_declare(worker->runtime->trace, worker->index, events, sizeof(events) / sizeof(events[0]));
+    tri_trace_declare(worker->runtime->trace, worker->index, &table);
     return TR_OK;
 }
 

@@ -12,6 +12,7 @@
 #include "resolver.h"
 #include "socket_internal.h"
 #include "start.h"
+#include "tags.h"
 #include "trace_events.h"
 #include "writer.h"
 
@@ -22,6 +23,30 @@ static const struct tri_trace_event events[] = {
 #define EVENT(id, name, doc) {id, #name, doc},
     TRI_TRACE_NET_EVENTS(EVENT)
 #undef EVENT
+};
+
+#define TAG(name) {TRI_TAG_##name, #name},
+static const struct tri_trace_tag tags[] = {
+    TRI_NET_TAGS(TAG) TRI_PIPE_TAGS(TAG) /* and the events that an owner gets: */
+    {TR_TAG_SOCKET_EVENT + TR_EVENT_CONNECTION, "EVENT_CONNECTION"},
+    {TR_TAG_SOCKET_EVENT + TR_EVENT_LOOKUP, "EVENT_LOOKUP"},
+    {TR_TAG_SOCKET_EVENT + TR_EVENT_CONNECT, "EVENT_CONNECT"},
+    {TR_TAG_SOCKET_EVENT + TR_EVENT_READY, "EVENT_READY"},
+    {TR_TAG_SOCKET_EVENT + TR_EVENT_DATA, "EVENT_DATA"},
+    {TR_TAG_SOCKET_EVENT + TR_EVENT_FD, "EVENT_FD"},
+    {TR_TAG_SOCKET_EVENT + TR_EVENT_END, "EVENT_END"},
+    {TR_TAG_SOCKET_EVENT + TR_EVENT_DRAIN, "EVENT_DRAIN"},
+    {TR_TAG_SOCKET_EVENT + TR_EVENT_TIMEOUT, "EVENT_TIMEOUT"},
+    {TR_TAG_SOCKET_EVENT + TR_EVENT_ERROR, "EVENT_ERROR"},
+    {TR_TAG_SOCKET_EVENT + TR_EVENT_CLOSE, "EVENT_CLOSE"},
+};
+#undef TAG
+
+static const struct tri_trace_table table = {
+    .events = events,
+    .event_count = sizeof(events) / sizeof(events[0]),
+    .tags = tags,
+    .tag_count = sizeof(tags) / sizeof(tags[0]),
 };
 
 static void
@@ -63,7 +88,7 @@ open_net(struct tri_worker *worker)
     uv_idle_init(&worker->loop, &net->idle); /* the worker's end closes it */
     worker->guest = net;
     worker->guest_close = close_net;
-    tri_trace_declare(worker->runtime->trace, worker->index, events, sizeof(events) / sizeof(events[0]));
+    tri_trace_declare(worker->runtime->trace, worker->index, &table);
     return net;
 }
 

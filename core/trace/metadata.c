@@ -147,10 +147,20 @@ write_stream(FILE *file, unsigned class)
             class, TRI_TRACE_STEP * 8);
 }
 
+/* As enumerations of one value, which no event refers to: CTF has no other place for such names. */
 static void
-write_table(FILE *file, const struct tri_trace_table *table)
+write_tags(FILE *file, const struct tri_trace_table *table)
 {
-    for (size_t i = 0; i < table->count; i++) {
+    for (size_t i = 0; i < table->tag_count; i++) {
+        const struct tri_trace_tag *tag = &table->tags[i];
+        fprintf(file, "enum tag_%" PRIu32 " : uint32_t { %s = %" PRIu32 " };\n", tag->tag, tag->name, tag->tag);
+    }
+}
+
+static void
+write_events(FILE *file, const struct tri_trace_table *table)
+{
+    for (size_t i = 0; i < table->event_count; i++) {
         const struct tri_trace_event *event = &table->events[i];
         fprintf(file, "event { name = \"%s\"; id = %u; stream_id = %u; fields := struct record; }; /* %s */\n",
                 event->name, event->id, TRI_TRACE_CLASS_EVENTS, event->doc);
@@ -169,8 +179,10 @@ write_text(FILE *file, const struct tri_metadata *metadata)
             "struct record { uint16_t flags; uint32_t arg; name_t actor; name_t message; };\n\n"
             "event { name = \"name\"; id = 0; stream_id = %u; fields := struct { uint32_t number; string text; }; };\n",
             TRI_TRACE_CLASS_NAMES);
-    for (size_t i = 0; i < metadata->table_count; i++)
-        write_table(file, &metadata->tables[i]);
+    for (size_t i = 0; i < metadata->table_count; i++) {
+        write_events(file, metadata->tables[i]);
+        write_tags(file, metadata->tables[i]);
+    }
 }
 
 static int
@@ -229,25 +241,25 @@ tri_metadata_open(struct tri_metadata *metadata, int directory, const char *mode
 }
 
 static bool
-is_known(const struct tri_metadata *metadata, const struct tri_trace_event *events)
+is_known(const struct tri_metadata *metadata, const struct tri_trace_table *table)
 {
     for (size_t i = 0; i < metadata->table_count; i++) {
-        if (metadata->tables[i].events == events)
+        if (metadata->tables[i] == table)
             return true;
     }
     return false;
 }
 
 tr_status
-tri_metadata_add(struct tri_metadata *metadata, const struct tri_trace_event *events, size_t count)
+tri_metadata_add(struct tri_metadata *metadata, const struct tri_trace_table *table)
 {
-    if (is_known(metadata, events))
+    if (is_known(metadata, table))
         return TR_OK;
-    struct tri_trace_table *tables = realloc(metadata->tables, (metadata->table_count + 1) * sizeof(*tables));
+    const struct tri_trace_table **tables = realloc(metadata->tables, (metadata->table_count + 1) * sizeof(*tables));
     if (tables == NULL)
         return TR_ENOMEM;
     metadata->tables = tables;
-    tables[metadata->table_count++] = (struct tri_trace_table){events, count};
+    tables[metadata->table_count++] = table;
     tr_status status = replace(metadata);
     if (status != TR_OK)
         metadata->table_count--;

@@ -1,9 +1,8 @@
 /*
- * The text that describes a trace, in CTF 1.8's language: its clock, its streams, its events.
+ * The text that describes a trace, in CTF 1.8's language: its clock, its streams, its events, the names of tags.
  *
- * It is written anew, beside the old one and then in its place, whenever a table of events is added and at the end;
- * so whatever moment the process dies in, a whole text lies in the directory. Making the first also claims the
- * directory.
+ * It is written again, beside the old one and then in its place, whenever a table is added and at the end; so whatever
+ * moment the process dies in, a whole text lies in the directory. Making the first also claims the directory.
  */
 #ifndef TROUPE_CORE_TRACE_METADATA_H
 #define TROUPE_CORE_TRACE_METADATA_H
@@ -21,11 +20,6 @@ struct tri_trace_moment {
     uint64_t real_ns;
 };
 
-struct tri_trace_table {
-    const struct tri_trace_event *events;
-    size_t count;
-};
-
 struct tri_metadata {
     int directory;
     const char *mode; /* "flight", "file" */
@@ -33,7 +27,7 @@ struct tri_metadata {
     uint8_t uuid[16];
     struct tri_trace_moment opened;
     uint64_t frequency; /* ticks in a second */
-    struct tri_trace_table *tables;
+    const struct tri_trace_table **tables;
     size_t table_count;
     bool closed; /* the trace is whole */
 };
@@ -45,7 +39,7 @@ struct tri_metadata {
 tr_status tri_metadata_open(struct tri_metadata *metadata, int directory, const char *mode, unsigned workers);
 
 /* Adds a table, unless it is there. Returns TR_OK; TR_ENOMEM; what the system answers, and then it is not added. */
-tr_status tri_metadata_add(struct tri_metadata *metadata, const struct tri_trace_event *events, size_t count);
+tr_status tri_metadata_add(struct tri_metadata *metadata, const struct tri_trace_table *table);
 
 /* Writes the last text, which says that the trace is whole. */
 void tri_metadata_close(struct tri_metadata *metadata);

@@ -377,18 +377,18 @@ silence(struct tri_trace_stream *stream)
 }
 
 static tr_status
-declare(struct tri_trace *trace, const struct tri_trace_event *table, size_t count)
+declare(struct tri_trace *trace, const struct tri_trace_table *table)
 {
     uv_mutex_lock(&trace->book_lock);
-    tr_status status = tri_metadata_add(&trace->metadata, table, count);
+    tr_status status = tri_metadata_add(&trace->metadata, table);
     uv_mutex_unlock(&trace->book_lock);
     return status;
 }
 
 void
-tri_trace_declare(struct tri_trace *trace, unsigned worker, const struct tri_trace_event *table, size_t count)
+tri_trace_declare(struct tri_trace *trace, unsigned worker, const struct tri_trace_table *table)
 {
-    tr_status status = trace != NULL ? declare(trace, table, count) : TR_OK;
+    tr_status status = trace != NULL ? declare(trace, table) : TR_OK;
     if (status == TR_OK)
         return;
     tri_say("the trace in %s records nothing more of worker %u, since it cannot describe what comes: %s", trace->path,
@@ -405,6 +405,11 @@ static const struct tri_trace_event core_events[] = {
 #define ENTRY(id, name, doc) {id, #name, doc},
     TRI_TRACE_CORE_EVENTS(ENTRY)
 #undef ENTRY
+};
+
+static const struct tri_trace_table core_table = {
+    .events = core_events,
+    .event_count = sizeof(core_events) / sizeof(core_events[0]),
 };
 
 /* "dir", "dir,file" or "dir,flight". copy is where the directory goes. */
@@ -536,7 +541,7 @@ open_files(struct tri_trace *trace, const struct tr_trace_options *options)
         tri_metadata_open(&trace->metadata, trace->directory, flight ? "flight" : "file", trace->workers);
     if (status != TR_OK)
         return status;
-    status = tri_metadata_add(&trace->metadata, core_events, sizeof(core_events) / sizeof(core_events[0]));
+    status = tri_metadata_add(&trace->metadata, &core_table);
     if (status == TR_OK)
         status = tri_maker_start(&trace->maker, trace->path);
     if (status == TR_OK)

@@ -635,7 +635,7 @@ a_flight_recorder_killed_while_it_writes_leaves_a_readable_trace(void **state)
 /* -- Names, tables and ids. -- */
 
 static void
-every_layers_events_are_described_once(void **state)
+every_layers_events_and_tags_are_described_once(void **state)
 {
     struct traces *traces = *state;
     traces_open(traces, TR_TRACE_FILE, 0, 0);
@@ -647,6 +647,7 @@ every_layers_events_are_described_once(void **state)
     assert_int_equal(traces_count(text, "event { name = \"lost\"; id = 1; stream_id = 0;"), 1);
     assert_int_equal(traces_count(text, "event { name = \"receive\"; id = 259; stream_id = 0;"), 1);
     assert_int_equal(traces_count(text, "event { name = \"socket_close\"; id = 539; stream_id = 0;"), 1);
+    assert_int_equal(traces_count(text, "enum tag_4294905856 : uint32_t { SOCKET_CREDIT = 4294905856 };\n"), 1);
     assert_int_equal(traces_count(text, "closed = 1;"), 1);
     free(text);
 }
@@ -1065,7 +1066,8 @@ a_disk_that_is_full_from_the_beginning_is_reported_and_nothing_is_left(void **st
 static void
 metadata_that_cannot_be_written_silences_what_it_does_not_describe(void **state)
 {
-    static const struct tri_trace_event table[] = {{0x900, "late", "an event that is told of too late"}};
+    static const struct tri_trace_event event = {0x900, "late", "an event that is declared too late"};
+    static const struct tri_trace_table table = {.events = &event, .event_count = 1};
     struct traces *traces = *state;
     struct rlimit limit, none;
     traces_open(traces, TR_TRACE_FILE, 0, 0);
@@ -1078,7 +1080,7 @@ metadata_that_cannot_be_written_silences_what_it_does_not_describe(void **state)
     none = limit;
     none.rlim_cur = 1000;
     setrlimit(RLIMIT_FSIZE, &none);
-    tri_trace_declare(traces->trace, 0, table, 1);
+    tri_trace_declare(traces->trace, 0, &table);
     setrlimit(RLIMIT_FSIZE, &limit);
     for (unsigned i = 0; i < 3; i++)
         traces_write(traces, 0, 0x900, i, 0, 0);
@@ -1089,7 +1091,7 @@ metadata_that_cannot_be_written_silences_what_it_does_not_describe(void **state)
     assert_string_equal(text, before); /* the old text is there, whole */
     free(before);
     free(text);
-    tri_trace_declare(traces->trace, 1, table, 1); /* it was not added, so it can be */
+    tri_trace_declare(traces->trace, 1, &table); /* it was not added, so it can be */
     text = traces_read(traces, "metadata", &size);
     assert_int_equal(traces_count(text, "name = \"late\""), 1);
     free(text);
@@ -1223,7 +1225,7 @@ main(void)
         TEST(flight_mode_makes_do_with_the_files_it_got),
         TEST(a_process_killed_while_it_writes_leaves_a_readable_trace),
         TEST(a_flight_recorder_killed_while_it_writes_leaves_a_readable_trace),
-        TEST(every_layers_events_are_described_once),
+        TEST(every_layers_events_and_tags_are_described_once),
         TEST(a_trace_says_that_it_is_open_until_it_is_closed),
         TEST(equal_names_have_equal_numbers),
         TEST(a_long_name_is_cut_in_the_file),

@@ -14,8 +14,11 @@
 
 #include <cmocka.h>
 #include <troupe/actors/actor.h>
+#include <troupe/actors/runtime.h>
 #include <troupe/actors/trace_events.h>
+#include <troupe/net/socket.h>
 
+#include "../../net/tags.h"
 #include "helpers.h"
 #include "traces.h"
 
@@ -87,6 +90,46 @@ dump_prints_json_lines(void **state)
         traces, "--json", NULL, 7,
         ",\"worker\":\"outside\",\"event\":\"send\",\"actor\":null,\"message\":\"outside:1\",\"tag\":6,\"flags\":0}\n");
     expect_dump(traces, "--json", NULL, 7, "\"status\":-111,");
+}
+
+/* JSON has the number: programs compare it. */
+static void
+dump_prints_the_librarys_own_tags_by_name(void **state)
+{
+    struct traces *traces = *state;
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    traces_declare_layers(traces->trace);
+    traces_write(traces, 0, TRI_TRACE_ACTORS_send, TRI_TAG_SOCKET_WRITE, A, TRI_TRACE_MESSAGE(0, 1));
+    traces_write(traces, 1, TRI_TRACE_ACTORS_receive, TRI_TAG_PIPE_NEVER, B, TRI_TRACE_MESSAGE(0, 1));
+    traces_write(traces, 0, TRI_TRACE_ACTORS_send, UINT32_MAX, A, TRI_TRACE_MESSAGE(0, 2));
+    traces_close(traces);
+    expect_dump(traces, NULL, NULL, 3, "send               0:7.3  message 0:1  tag SOCKET_WRITE\n");
+    expect_dump(traces, NULL, NULL, 3, "receive            1:8.4  message 0:1  tag PIPE_NEVER\n");
+    expect_dump(traces, NULL, NULL, 3, "send               0:7.3  message 0:2  tag 4294967295\n");
+    expect_dump(traces, "--json", NULL, 3, "\"message\":\"0:1\",\"tag\":4294905860,");
+}
+
+static void
+a_runtime_writes_the_names_of_its_tags(void **state)
+{
+    static const char *const names[] = {"DEAD_LETTER", "SPAWN", "SOCKET_WRITE", "PIPE_DATA", "EVENT_DATA"};
+    struct traces *traces = *state;
+    struct tr_runtime_options options = {.workers = 1};
+    options.trace = (struct tr_trace_options){.mode = TR_TRACE_FILE, .directory = traces->directory};
+    tr_runtime *runtime;
+    tr_ref socket;
+    assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
+    struct tr_connect_options connect = {.path = "/nobody/listens/here"};
+    assert_int_equal(tr_runtime_connect(runtime, NULL, &connect, &socket), TR_OK);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
+    size_t size;
+    char *text = traces_read(traces, "metadata", &size);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char part[40];
+        snprintf(part, sizeof(part), " : uint32_t { %s = ", names[i]);
+        assert_int_equal(traces_count(text, part), 1);
+    }
+    free(text);
 }
 
 static void
@@ -533,6 +576,12 @@ hostile_metadata_is_refused(void **state)
          "offset 57: event id 1 is taken"},
         {"/* CTF 1.8 */\nevent { name = \"a\"; id = 1; stream_id = 0;\nevent { name = \"a\"; id = 2; stream_id = 0;\n",
          "offset 57: event name a is taken"},
+        {"/* CTF 1.8 */\nenum tag_", "offset 14: a number is missing or too large"},
+        {"/* CTF 1.8 */\nenum tag_1 : uint32_t { \x1b[31m = 1 };\n", "offset 14: a tag's name is not one"},
+        {"/* CTF 1.8 */\nenum tag_1 : uint32_t { A", "offset 14: a tag's name is not one"},
+        {"/* CTF 1.8 */\nenum tag_4294967296 : uint32_t { A = 1 };\n", "offset 14: tag 4294967296"},
+        {"/* CTF 1.8 */\nenum tag_1 : uint32_t { A = 1 };\nenum tag_1 : uint32_t { B = 1 };\n",
+         "offset 47: tag 1 is taken"},
     };
     const struct traces *traces = *state;
     char path[600];
@@ -612,6 +661,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(dump_shows_events_with_their_names_and_escapes_what_is_hostile),
         TEST(dump_prints_json_lines),
+        TEST(dump_prints_the_librarys_own_tags_by_name),
+        TEST(a_runtime_writes_the_names_of_its_tags),
         TEST(dump_filters_by_actor_worker_and_event),
         TEST(a_name_that_a_program_writes_is_that_which_the_tool_prints_and_takes),
         TEST(dump_puts_a_send_before_its_receive_whatever_the_clock_says),

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #include <troupe/actors/trace_events.h>
 
+#include "../../net/tags.h"
 #include "../../net/trace_events.h"
 #include "helpers.h"
 
@@ -24,6 +25,22 @@ extern char **environ;
 static const struct tri_trace_event actors_events[] = {TRI_TRACE_ACTORS_EVENTS(ENTRY)};
 static const struct tri_trace_event net_events[] = {TRI_TRACE_NET_EVENTS(ENTRY)};
 #undef ENTRY
+
+#define TAG(name) {TRI_TAG_##name, #name},
+static const struct tri_trace_tag net_tags[] = {TRI_NET_TAGS(TAG) TRI_PIPE_TAGS(TAG)};
+#undef TAG
+
+static const struct tri_trace_table actors_table = {
+    .events = actors_events,
+    .event_count = sizeof(actors_events) / sizeof(actors_events[0]),
+};
+
+static const struct tri_trace_table net_table = {
+    .events = net_events,
+    .event_count = sizeof(net_events) / sizeof(net_events[0]),
+    .tags = net_tags,
+    .tag_count = sizeof(net_tags) / sizeof(net_tags[0]),
+};
 
 int
 traces_setup(void **state)
@@ -67,8 +84,8 @@ traces_open(struct traces *traces, enum tr_trace_mode mode, unsigned segments, u
 void
 traces_declare_layers(struct tri_trace *trace)
 {
-    tri_trace_declare(trace, 0, actors_events, sizeof(actors_events) / sizeof(actors_events[0]));
-    tri_trace_declare(trace, 0, net_events, sizeof(net_events) / sizeof(net_events[0]));
+    tri_trace_declare(trace, 0, &actors_table);
+    tri_trace_declare(trace, 0, &net_table);
 }
 
 void

@@ -28,7 +28,7 @@ int traces_teardown(void **state);
 /* Opens the recorder with two workers and segments of 4096 bytes. */
 void traces_open(struct traces *traces, enum tr_trace_mode mode, unsigned segments, uint64_t limit_bytes);
 
-/* Tells it of the events of the layers above. */
+/* Declares the events and the tags of the layers above. */
 void traces_declare_layers(struct tri_trace *trace);
 
 void traces_close(struct traces *traces);

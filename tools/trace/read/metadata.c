@@ -97,6 +97,14 @@ role_of(const char *name)
     return ROLE_none;
 }
 
+static char *
+copy_name(const char *name, size_t length)
+{
+    char *copy = must_calloc(length + 1, 1);
+    memcpy(copy, name, length);
+    return copy;
+}
+
 /* `rest` is what follows `event { name = "`. */
 static void
 read_event(struct metadata *metadata, const char *rest, uint64_t offset)
@@ -111,11 +119,23 @@ read_event(struct metadata *metadata, const char *rest, uint64_t offset)
         return;
     if (id >= EVENT_IDS || metadata->names[id] != NULL)
         bad_input("metadata", offset, "event id %" PRIu64 " is taken or too large", id);
-    char *name = must_calloc(length + 1, 1);
-    memcpy(name, rest, length);
-    metadata->names[id] = name;
-    metadata->roles[id] = (uint8_t)role_of(name);
+    metadata->names[id] = copy_name(rest, length);
+    metadata->roles[id] = (uint8_t)role_of(metadata->names[id]);
     metadata->offsets[id] = (uint32_t)offset;
+}
+
+/* `rest` is what follows `enum tag_`. */
+static void
+read_tag(struct metadata *metadata, const char *rest, uint64_t offset)
+{
+    uint64_t tag = number_before(rest, " : uint32_t { ", offset);
+    const char *name = strstr(rest, "{ ") + strlen("{ ");
+    size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+    if (length == 0 || length > 63 || after(name + length, " = ") == NULL)
+        bad_input("metadata", offset, "a tag's name is not one");
+    if (tag > UINT32_MAX || table_get(&metadata->tags, tag, 0) != NULL)
+        bad_input("metadata", offset, "tag %" PRIu64 " is taken or too large", tag);
+    *(char **)table_put(&metadata->tags, tag, 0) = copy_name(name, length);
 }
 
 /* Two ids whose names are equal stand side by side when all are sorted, the one that comes first in the file before. */
@@ -169,6 +189,8 @@ read_line(struct metadata *metadata, const char *line, uint64_t offset)
     const char *rest;
     if ((rest = after(line, "event { name = \"")) != NULL)
         read_event(metadata, rest, offset);
+    else if ((rest = after(line, "enum tag_")) != NULL)
+        read_tag(metadata, rest, offset);
     else if ((rest = after(line, "    uuid = \"")) != NULL)
         read_uuid(metadata, rest, offset);
     else if ((rest = after(line, "    byte_order = ")) != NULL)
@@ -210,6 +232,7 @@ metadata_read(int directory, const char *path)
     if (after(text.bytes, "/* CTF 1.8 */\n") == NULL)
         bad_input("metadata", 0, "does not begin with `/* CTF 1.8 */`");
     struct metadata *metadata = must_calloc(1, sizeof(*metadata));
+    table_init(&metadata->tags, sizeof(char *));
     read_lines(metadata, text);
     check_names(metadata);
     if (metadata->format != TRI_TRACE_VERSION)
@@ -226,6 +249,11 @@ metadata_free(struct metadata *metadata)
 {
     for (size_t i = 0; i < EVENT_IDS; i++)
         free(metadata->names[i]);
+    for (size_t i = 0; i < metadata->tags.room; i++) {
+        if (metadata->tags.used[i])
+            free(((char **)metadata->tags.values)[i]);
+    }
+    table_fini(&metadata->tags);
     free(metadata);
 }
 
@@ -249,4 +277,11 @@ metadata_find(const struct metadata *metadata, const char *name)
             return (int)i;
     }
     return -1;
+}
+
+const char *
+metadata_tag(const struct metadata *metadata, uint32_t tag)
+{
+    char *const *name = table_get(&metadata->tags, tag, 0);
+    return name != NULL ? *name : NULL;
 }

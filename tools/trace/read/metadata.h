@@ -1,5 +1,5 @@
 /*
- * What the file `metadata` tells: the clock, and the names of the events.
+ * What the file `metadata` says: the clock, and the names of the events and of the library's tags.
  *
  * The recorder writes the text, one thing to a line, and those lines are understood here; whatever else stands in it is
  * for readers that know CTF 1.8's whole language.
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "roles.h"
+#include "table.h"
 
 #define EVENT_IDS 65536u
 
@@ -23,6 +24,7 @@ struct metadata {
     char *names[EVENT_IDS];               /* by id; NULL: there is no such event */
     uint8_t roles[EVENT_IDS];             /* by id: enum role */
     uint32_t offsets[EVENT_IDS];          /* by id: of the line that names it */
+    struct table tags;                    /* char *, by number: names of the library's own */
 };
 
 /* Reads the text in an open directory. path is the directory's, for what is wrong. */
@@ -38,5 +40,8 @@ uint64_t metadata_duration_ns(const struct metadata *metadata, uint64_t ticks);
 
 /* The id of a name; -1: there is no such event. */
 int metadata_find(const struct metadata *metadata, const char *name);
+
+/* The name of a tag; NULL: it has none. */
+const char *metadata_tag(const struct metadata *metadata, uint32_t tag);
 
 #endif

@@ -11,6 +11,7 @@ enum meaning {
     NUMBER,
     STATUS,  /* a tr_status: 0 or below */
     NAME,    /* a number of the names */
+    TAG,     /* the library's own are printed by name, for people */
     REF,     /* an actor, 0: none */
     MESSAGE, /* a message's id */
 };
@@ -23,8 +24,8 @@ enum meaning {
     X(lost, "arg", OTHER, "message", OTHER)                                                                            \
     X(spawn, "behavior", NAME, "parent", REF)                                                                          \
     X(init_failed, "status", STATUS, NULL, NOTHING)                                                                    \
-    X(send, "tag", NUMBER, "message", MESSAGE)                                                                         \
-    X(receive, "tag", NUMBER, "message", MESSAGE)                                                                      \
+    X(send, "tag", TAG, "message", MESSAGE)                                                                            \
+    X(receive, "tag", TAG, "message", MESSAGE)                                                                         \
     X(dead_letter, "reason", NUMBER, "message", MESSAGE)                                                               \
     X(stop, "how", NUMBER, NULL, NOTHING)                                                                              \
     X(stopped, NULL, NOTHING, NULL, NOTHING)                                                                           \

@@ -52,11 +52,20 @@ event_name(const struct dump *dump, const struct step *step)
 
 /* -- For people. -- */
 
+/* The name of a value; NULL: it has none. */
+static const char *
+name_of(const struct dump *dump, enum meaning meaning, uint64_t value)
+{
+    if (meaning == NAME)
+        return names_find(dump->trace->names, (uint32_t)value);
+    return meaning == TAG ? metadata_tag(dump->trace->metadata, (uint32_t)value) : NULL;
+}
+
 static void
 print_value(const struct dump *dump, const char *label, enum meaning meaning, uint64_t value)
 {
     char text[TEXT_SIZE];
-    const char *name = meaning == NAME ? names_find(dump->trace->names, (uint32_t)value) : NULL;
+    const char *name = name_of(dump, meaning, value);
     if (meaning == NOTHING || (meaning == OTHER && value == 0))
         return;
     printf("  %s ", label);

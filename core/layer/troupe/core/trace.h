@@ -1,7 +1,7 @@
 /*
  * The recorder's face to the layers: what an event is, and how it is written.
  *
- * A layer declares its events in one table of struct tri_trace_event, numbered from its own base, and writes them with
+ * A layer declares its events in a struct tri_trace_table, numbered from its own base, and writes them with
  * tri_trace() to the stream of the worker it runs on. Off, that is one load and one branch. The files on disk describe
  * themselves: see docs/trace-format.md.
  */
@@ -29,6 +29,20 @@ struct tri_trace_event {
     uint16_t id;
     const char *name; /* lower case and underscores */
     const char *doc;  /* one sentence that says what the fields mean */
+};
+
+/* A tag of a layer's own messages, by the name that readers of a trace show. */
+struct tri_trace_tag {
+    uint32_t tag;
+    const char *name; /* letters, digits and underscores */
+};
+
+/* What a layer declares. */
+struct tri_trace_table {
+    const struct tri_trace_event *events;
+    size_t event_count;
+    const struct tri_trace_tag *tags;
+    size_t tag_count;
 };
 
 /* X(id, name, doc): the core's own. */
@@ -69,13 +83,13 @@ void tri_trace_close(struct tri_trace *trace);
 struct tri_trace_stream *tri_trace_stream_of(struct tri_trace *trace, unsigned worker);
 
 /*
- * Tells the recorder of a table of events, before a worker writes the first of them: an event that the files do not
+ * Adds a table to the metadata, before a worker writes the first of its events: an event that the files do not
  * describe makes them unreadable. If it cannot be written down, a line on stderr says so, and what this worker and the
- * threads outside write from then on is lost, and counted. Telling it again does no harm; NULL for trace does nothing.
- * The table must outlive the recorder.
+ * threads outside write from then on is lost, and counted. To declare it again does no harm; NULL for trace does
+ * nothing. The table must outlive the recorder.
  * Thread: the worker's own; setup.
  */
-void tri_trace_declare(struct tri_trace *trace, unsigned worker, const struct tri_trace_event *table, size_t count);
+void tri_trace_declare(struct tri_trace *trace, unsigned worker, const struct tri_trace_table *table);
 
 /* The number under which the trace knows a name, which is recorded when it is first asked for; 0 if trace or name is
  * NULL or memory is short. Equal texts have equal numbers. Thread: any. */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <troupe/net/remote.h>
 
 #define MANY 200u
 
@@ -647,6 +648,57 @@ tcp_takes_none_while_it_connects_either(void **state)
     assert_string_equal(sender.log, "w:ERR_INVALID_HANDLE_TYPE close");
 }
 
+/* From afar. */
+
+static void
+play_from_afar(void)
+{
+    assert_int_equal(pipe(ends), 0);
+    receiver.hook = reads_the_pipe;
+    open_sockets((struct tr_socket_options){.receive_fds = true});
+    tr_ref ref = tr_socket_ref(sender.socket);
+    assert_int_equal(tr_remote_write_fd(NULL, ref, text("x"), ends[1]), TR_EINVAL);
+    assert_int_equal(tr_remote_write_fd(director, ref, text(""), ends[1]), TR_EINVAL);
+    assert_int_equal(tr_remote_write_fd(director, ref, tr_slice_constant(NULL, 1), ends[1]), TR_EINVAL);
+    assert_int_equal(tr_remote_write_fd(director, ref, text("x"), -1), TR_EBADF);
+    assert_int_equal(tr_remote_write_fd(director, TR_NOBODY, text("x"), ends[1]), TR_EBADREF);
+    assert_int_equal(tr_remote_write_fd(director, ref, text("abc"), ends[1]), TR_OK);
+    close(ends[1]); /* a duplicate is on its way, and none of those that were refused */
+    assert_int_equal(tr_remote_end(director, ref), TR_OK);
+    end_when_both_are_closed();
+}
+
+static void
+another_actor_sends_a_duplicate_that_nobody_keeps(void **state)
+{
+    (void)state;
+    memset(through, 0, sizeof(through));
+    stage_play(1, play_from_afar);
+    assert_memory_equal(through, "through", 7);
+    assert_string_equal(sender.log, "end close");
+    assert_string_equal(receiver.log, "fd data:abc end close");
+}
+
+static void
+play_from_afar_to_tcp(void)
+{
+    open_raw(AF_INET);
+    assert_int_equal(pipe(ends), 0);
+    close(ends[0]);
+    assert_int_equal(tr_remote_write_fd(director, tr_socket_ref(sender.socket), text("x"), ends[1]), TR_OK);
+    close(ends[1]);
+    stage_read(&peer);
+    end_when_sender_is_done();
+}
+
+static void
+what_another_actor_cannot_send_destroys_the_socket(void **state)
+{
+    (void)state;
+    stage_play(1, play_from_afar_to_tcp);
+    assert_string_equal(sender.log, "ERR_INVALID_HANDLE_TYPE close!");
+}
+
 int
 main(void)
 {
@@ -668,6 +720,8 @@ main(void)
         cmocka_unit_test_setup(a_descriptor_that_is_none_is_refused_and_leaves_the_socket_as_it_was, reset),
         cmocka_unit_test_setup(tcp_takes_no_descriptor, reset),
         cmocka_unit_test_setup(tcp_takes_none_while_it_connects_either, reset),
+        cmocka_unit_test_setup(another_actor_sends_a_duplicate_that_nobody_keeps, reset),
+        cmocka_unit_test_setup(what_another_actor_cannot_send_destroys_the_socket, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@
 #include <troupe/actors/trace_events.h>
 #include <troupe/core/worker.h>
 
-/* The layer's own tags: handled when they arrive, by the functions of struct tri_actors, and never seen by a behavior. */
+/* The layer's own tags: the functions of struct tri_actors handle them when they arrive, and no behavior sees them. */
 enum {
     TRI_TAG_SPAWN = TR_TAG_RESERVED + 0x100, /* a pointer to a struct tri_spawn_order */
     TRI_TAG_STOP,                            /* words[0] is the enum tr_stop_mode */

@@ -80,8 +80,8 @@ tri_lane_peek(struct tri_lane *lane)
 }
 
 /* One more envelope will be put soon, behind `waiting` others: its slot is fetched from the consumer's core meanwhile.
- * Not the first, which a consumer without mail looks at all the time and would take back. Measured: a message among many
- * costs 27 ns instead of 32. Thread: producer. */
+ * Not the first, which a consumer without mail looks at all the time and would take back. Measured: a message among
+ * many costs 27 ns instead of 32. Thread: producer. */
 static inline void
 tri_lane_expect_put(struct tri_lane *lane, size_t waiting)
 {

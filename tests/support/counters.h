@@ -1,6 +1,6 @@
 /*
- * Waiting for what counters say, above all for their promise: every message that was sent has been received, or become a dead letter, or was a notice of one
- * that is lost.
+ * Waiting for what counters say, above all for their promise: every message that was sent has been received, or become
+ * a dead letter, or was a notice of one that is lost.
  */
 #ifndef TESTS_SUPPORT_COUNTERS_H
 #define TESTS_SUPPORT_COUNTERS_H

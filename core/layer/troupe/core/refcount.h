@@ -27,7 +27,7 @@ tri_refcount_release(unsigned *holds)
     return __atomic_sub_fetch(holds, 1, __ATOMIC_ACQ_REL) == 0;
 }
 
-/* Has nobody else a hold any more? H3: then all others have finished; pairs with their H1. Thread: any that has a hold. */
+/* Has nobody else a hold? H3: then all others have finished; pairs with their H1. Thread: any that has a hold. */
 static inline bool
 tri_refcount_is_sole(const unsigned *holds)
 {

@@ -12,10 +12,12 @@ typedef int (*name_function)(int fd, struct sockaddr *name, socklen_t *size);
 static void
 address_by(name_function name_of, const tr_socket *socket, struct tr_address *out)
 {
-    *out = (struct tr_address){0};
     struct sockaddr_storage storage = {0};
     socklen_t size = sizeof(storage);
-    if (tri_socket_is_open(socket) && name_of(socket->fd, (struct sockaddr *)&storage, &size) == 0)
+    if (out == NULL)
+        return;
+    *out = (struct tr_address){0};
+    if (socket != NULL && tri_socket_is_open(socket) && name_of(socket->fd, (struct sockaddr *)&storage, &size) == 0)
         tri_address_from((const struct sockaddr *)&storage, out);
 }
 
@@ -70,16 +72,14 @@ void
 tr_socket_remote_address(const tr_socket *socket, struct tr_address *out)
 {
     TRI_CHECK_SOCKET(socket);
-    if (socket != NULL && out != NULL)
-        address_by(peer_name, socket, out);
+    address_by(peer_name, socket, out);
 }
 
 void
 tr_socket_local_address(const tr_socket *socket, struct tr_address *out)
 {
     TRI_CHECK_SOCKET(socket);
-    if (socket != NULL && out != NULL)
-        address_by(own_name, socket, out);
+    address_by(own_name, socket, out);
 }
 
 /* Counters and states. */

@@ -537,13 +537,16 @@ void tr_socket_set_background(tr_socket *socket, bool background);
 /* Looking. */
 
 /*
- * The peer's address; family TR_FAMILY_NONE before connect and after the socket is destroyed. If the peer has reset the
- * connection, even before it was accepted, its address is known until then.
+ * The peer's address; family TR_FAMILY_NONE before connect, after the socket is destroyed, and for NULL. If the peer has
+ * reset the connection, even before it was accepted, its address is known until it is destroyed.
  * Thread:  owner.
  */
 void tr_socket_remote_address(const tr_socket *socket, struct tr_address *out);
 
-/* Our own address; family TR_FAMILY_NONE before connect and after the socket is destroyed. Thread: owner. */
+/*
+ * Our own address; family TR_FAMILY_NONE before connect, after the socket is destroyed, and for NULL.
+ * Thread:  owner.
+ */
 void tr_socket_local_address(const tr_socket *socket, struct tr_address *out);
 
 /* Bytes received so far, also after the end. Thread: owner. */

@@ -69,6 +69,7 @@ on_lookup(tr_socket *socket, const struct tr_error *error, const struct tr_addre
 {
     struct endpoint *endpoint = tr_socket_data(socket);
     note(endpoint, "lookup:%s:%s", host, error != NULL ? tr_status_code(error->status) : address->text);
+    endpoint->code = error != NULL ? error->code : NULL;
     happened(socket, "lookup");
 }
 

@@ -27,7 +27,7 @@ struct endpoint {
     tr_status error; /* of the last error or lookup event */
     int system;
     const char *call;
-    const char *code;
+    const char *code; /* of the last error or lookup event */
     tr_slice last; /* what the data event brings, valid in its hook */
     int fd;        /* what the fd event brings: closed after its hook, unless that sets it to -1 */
 };

@@ -439,6 +439,58 @@ play_wrong_servers(void)
     stage_end();
 }
 
+/* A server of worker 1, for the director on worker 0. */
+
+static tr_server *elsewhere;
+
+static tr_status
+listen_elsewhere(tr_actor *self, void *state, const void *argument)
+{
+    (void)state, (void)argument;
+    tr_server *server;
+    assert_int_equal(tr_server_spawn(self, &(struct tr_server_options){0}, &server), TR_OK);
+    assert_int_equal(tr_server_listen(server, &(struct tr_listen_options){.host = "127.0.0.1"}), TR_OK);
+    __atomic_store_n(&elsewhere, server, __ATOMIC_SEQ_CST);
+    return TR_OK;
+}
+
+static void
+ignore(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self, (void)state, (void)message;
+}
+
+static bool
+is_there(void)
+{
+    return __atomic_load_n(&elsewhere, __ATOMIC_SEQ_CST) != NULL;
+}
+
+static void
+listen_on_what_is_elsewhere(void *argument)
+{
+    (void)argument;
+    assert_int_equal(tr_server_listen(servers[0], &(struct tr_listen_options){.server = elsewhere}), TR_EINVAL);
+    stage_end();
+}
+
+static void
+play_elsewhere(void)
+{
+    static const struct tr_behavior neighbour = {.name = "neighbour", .init = listen_elsewhere, .receive = ignore};
+    struct tr_spawn_options there = {.placement = TR_PLACE_WORKER, .worker = 1};
+    spawn(0);
+    assert_int_equal(tr_spawn(director, &neighbour, &there, NULL), TR_OK);
+    stage_when(is_there, listen_on_what_is_elsewhere, NULL);
+}
+
+static void
+a_server_of_another_worker_cannot_be_listened_on(void **state)
+{
+    (void)state;
+    stage_play(2, play_elsewhere);
+}
+
 static void
 only_a_server_that_listens_can_be_listened_on(void **state)
 {
@@ -618,6 +670,7 @@ main(void)
         cmocka_unit_test_setup(the_newest_server_gets_the_connections_until_it_closes, reset),
         cmocka_unit_test_setup(a_shared_path_is_there_until_the_last_server_closes, reset),
         cmocka_unit_test_setup(only_a_server_that_listens_can_be_listened_on, reset),
+        cmocka_unit_test(a_server_of_another_worker_cannot_be_listened_on),
         cmocka_unit_test_setup(a_server_that_comes_while_another_accepts_gets_the_next_connection, reset),
         cmocka_unit_test_setup(what_waited_while_the_newest_was_paused_goes_to_the_next, reset),
         cmocka_unit_test(each_connection_has_the_delay_that_its_own_server_wants),

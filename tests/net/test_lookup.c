@@ -4,6 +4,7 @@
 #include "helpers.h"
 #include "stage.h"
 
+#include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,9 +32,13 @@ is(const char *event, const char *name)
     return strcmp(event, name) == 0;
 }
 
+static const char *code_of_lookup; /* as the lookup event has it */
+
 static void
 ends(struct endpoint *self, const char *event)
 {
+    if (is(event, "lookup"))
+        code_of_lookup = self->code;
     if (is(event, "ready"))
         tr_socket_end(self->socket);
 }
@@ -249,6 +254,7 @@ a_failed_lookup_is_told_and_then_the_error(void **state)
     stage_play(1, play_failure);
     assert_string_equal(client.log, "lookup:some.where:EAI_AGAIN EAI_AGAIN close!");
     assert_string_equal(client.call, "getaddrinfo");
+    assert_string_equal(code_of_lookup, "EAI_AGAIN"); /* a code is taken with TR_EUSER only */
 }
 
 static void
@@ -298,6 +304,44 @@ an_address_is_not_looked_up(void **state)
     stage_play(1, play_address);
     assert_string_equal(client.log, "connect ready end close");
     assert_int_equal(asked, 0);
+}
+
+static void
+play_hints(void)
+{
+    client.hook = ends;
+    stage_connect_with(&client, (struct tr_connect_options){.host = "localhost", .port = 1, .hints = AI_NUMERICHOST});
+    end_when_closed();
+}
+
+static void
+hints_go_to_the_systems_lookup(void **state)
+{
+    (void)state;
+    stage_play(1, play_hints);
+    assert_string_equal(client.log, "lookup:localhost:ENOTFOUND ENOTFOUND close!"); /* it is no address */
+}
+
+static void
+play_timeout_from_before(void)
+{
+    client.hook = gives_up;
+    assert_int_equal(tr_socket_spawn(director, &(struct tr_socket_options){.events = &endpoint_events, .data = &client},
+                                     &client.socket),
+                     TR_OK);
+    assert_int_equal(tr_socket_set_timeout(client.socket, 30), TR_OK);
+    struct tr_connect_options options = {.host = "some.where", .port = 1, .lookup = waits_for_timeout};
+    options.lookup_data = &asked;
+    assert_int_equal(tr_socket_connect(client.socket, &options), TR_OK);
+    end_when_closed();
+}
+
+static void
+without_a_timeout_of_its_own_connecting_has_the_sockets(void **state)
+{
+    (void)state;
+    stage_play(1, play_timeout_from_before);
+    assert_string_equal(client.log, "timeout ETIMEDOUT close!");
 }
 
 /* Several addresses. */
@@ -568,6 +612,8 @@ main(void)
         cmocka_unit_test_setup(a_failed_lookup_is_told_and_then_the_error, reset),
         cmocka_unit_test_setup(a_lookup_may_fail_with_a_code_of_its_own, reset),
         cmocka_unit_test_setup(an_address_is_not_looked_up, reset),
+        cmocka_unit_test_setup(hints_go_to_the_systems_lookup, reset),
+        cmocka_unit_test_setup(without_a_timeout_of_its_own_connecting_has_the_sockets, reset),
         cmocka_unit_test_setup(a_race_goes_on_after_an_address_where_nobody_is, reset),
         cmocka_unit_test_setup(where_the_first_address_refuses_the_next_is_tried, reset),
         cmocka_unit_test_setup(where_all_addresses_refuse_there_is_one_error, reset),

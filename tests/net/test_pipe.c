@@ -1039,6 +1039,7 @@ questions_that_are_too_late(const struct place *place)
     await_closed(&server, "end close");
     shutdown(client.peer, SHUT_WR);
     await_closed(&client, "end close");
+    assert_int_equal(client.received, 0); /* nor does it become an event */
     close_peer(&client);
     close_peer(&server);
 }

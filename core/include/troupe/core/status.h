@@ -134,7 +134,8 @@ typedef enum tr_status {
  */
 const char *tr_status_code(tr_status status);
 
-/* The sentence of a status, for people. Memory: a constant. Thread: any. */
+/* The sentence of a status, for people; that of TR_EUNKNOWN for a number that is no status. Memory: a constant. Thread:
+ * any. */
 const char *tr_status_text(tr_status status);
 
 TR_DECLARATIONS_END

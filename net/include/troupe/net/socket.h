@@ -89,7 +89,7 @@ struct tr_socket_options {
 
 /*
  * Answers tr_connect_options.lookup, in the callback or at any later time: with an error, or with addresses, whose
- * ports are ignored. A second answer does nothing. Of the error its status and code are used.
+ * ports are ignored. A second answer does nothing. Of the error its status is used, and its code if that is TR_EUSER.
  *
  * Memory:  the addresses are copied. error->code is not: a constant.
  * Thread:  owner.

@@ -3,12 +3,16 @@
 
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
+#include <uv.h>
 
 enum { GO = 1, RESULT };
 
@@ -269,6 +273,85 @@ functions_of_actors_that_are_gone_are_cancelled_without_waiting_for_the_deadline
     stop_with_queued_jobs(true, TESTS_LIMIT_MS);
 }
 
+/* What a function starts, and what the pool runs after it. */
+
+extern char **environ;
+
+static int child_status;
+
+/* A pool thread takes no signals; what is started on it does. */
+static void *
+start_program(void *argument)
+{
+    char *words[] = {"sh", "-c", "kill -TERM $$; exit 0", NULL};
+    pid_t child;
+    if (posix_spawnp(&child, "sh", NULL, NULL, words, environ) == 0)
+        waitpid(child, &child_status, 0);
+    tally_add(&checks, 1);
+    return argument;
+}
+
+static uv_work_t own_request;
+static tr_runtime *asked;
+
+/* Work that the program gives to the pool itself may wait for the runtime. */
+static void
+wait_on_pool(uv_work_t *request)
+{
+    (void)request;
+    tr_runtime_quit(asked);
+    assert_int_equal(tr_runtime_wait(asked), 0);
+    tally_add(&checks, 1);
+}
+
+static void *
+wait_inside(void *argument)
+{
+    assert_int_equal(tr_runtime_wait(asked), TR_EWRONGTHREAD);
+    tally_add(&checks, 1);
+    return argument;
+}
+
+static void
+starter_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    if (message->tag == RESULT)
+        assert_int_equal(uv_queue_work(tr_actor_loop(self), &own_request, wait_on_pool, NULL), 0);
+    else
+        assert_int_equal(
+            tr_offload(self, message->payload.words[0] != 0 ? wait_inside : start_program, NULL, RESULT, NULL), TR_OK);
+}
+
+static void
+what_a_function_starts_takes_signals(void **state)
+{
+    (void)state;
+    static const struct tr_behavior starter = {.name = "starter", .receive = starter_receive};
+    tr_runtime *runtime = asked = stage_open(1);
+    uint64_t inside = 0;
+    stage_send(runtime, stage_spawn(runtime, &starter, 0, NULL), GO, &inside, sizeof(inside));
+    tally_await(&checks, 2);
+    stage_close(runtime);
+    assert_true(WIFSIGNALED(child_status));
+    assert_int_equal(WTERMSIG(child_status), SIGTERM);
+}
+
+static void
+only_in_an_offloaded_function_nobody_waits_for_the_runtime(void **state)
+{
+    (void)state;
+    static const struct tr_behavior starter = {.name = "starter", .receive = starter_receive};
+    tr_runtime *runtime = asked = stage_open(1);
+    tr_ref ref = stage_spawn(runtime, &starter, 0, NULL);
+    uint64_t inside = 1;
+    for (unsigned i = 1; i <= 2 * POOL; i++) { /* so that a thread which ran a function runs the other work, too */
+        stage_send(runtime, ref, GO, &inside, sizeof(inside));
+        tally_await(&checks, 2 * i);
+    }
+    stage_close(runtime);
+}
+
 int
 main(void)
 {
@@ -280,6 +363,8 @@ main(void)
         cmocka_unit_test_setup(a_result_comes_although_the_mailbox_is_full, reset),
         cmocka_unit_test_setup(a_result_that_nobody_waits_for_is_destroyed, reset),
         cmocka_unit_test_setup(the_end_waits_for_a_function_that_runs, reset),
+        cmocka_unit_test_setup(what_a_function_starts_takes_signals, reset),
+        cmocka_unit_test_setup(only_in_an_offloaded_function_nobody_waits_for_the_runtime, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

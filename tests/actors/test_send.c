@@ -192,6 +192,8 @@ a_refused_send_leaves_the_message_to_the_caller(void **state)
     assert_int_equal(tr_runtime_send(runtime, ~(tr_ref)0, &message), TR_EBADREF);
     message.tag = UINT32_MAX;
     assert_int_equal(tr_runtime_send(runtime, self, &message), TR_EBADTAG);
+    tr_message nothing = tr_message_copy(TEXT, NULL, 8); /* its payload could not be made */
+    assert_int_equal(tr_runtime_send(runtime, self, &nothing), TR_ENOMEM);
     assert_int_equal(tr_runtime_stop_actor(runtime, self, (enum tr_stop_mode)(TR_STOP_KILL + 1)), TR_EINVAL);
     assert_int_equal(tr_runtime_stop_actor(NULL, self, TR_STOP_NOW), TR_EINVAL);
     struct tr_counters counters;

@@ -230,6 +230,7 @@ wrong_arguments_are_refused_by_name(void **state)
     (void)state;
     static const struct tr_behavior deaf = {.name = "deaf"};
     static const struct tr_behavior nameless = {.receive = child_receive};
+    static const struct tr_behavior unnamed = {.name = "", .receive = child_receive};
     static const struct tr_behavior huge = {.name = "huge", .receive = child_receive, .state_size = SIZE_MAX - 8};
     tr_runtime *runtime = stage_open(1);
     tr_ref ref;
@@ -237,6 +238,7 @@ wrong_arguments_are_refused_by_name(void **state)
     assert_int_equal(tr_runtime_spawn(runtime, NULL, NULL, &ref), TR_EINVAL);
     assert_int_equal(tr_runtime_spawn(runtime, &deaf, NULL, &ref), TR_EBADBEHAVIOR);
     assert_int_equal(tr_runtime_spawn(runtime, &nameless, NULL, &ref), TR_ENONAME);
+    assert_int_equal(tr_runtime_spawn(runtime, &unnamed, NULL, &ref), TR_ENONAME);
     assert_int_equal(tr_runtime_spawn(runtime, &huge, NULL, &ref), TR_EBADSTATE);
     struct tr_spawn_options options = {.placement = TR_PLACE_WORKER, .worker = 1};
     assert_int_equal(tr_runtime_spawn(runtime, &child, &options, &ref), TR_EBADWORKER);

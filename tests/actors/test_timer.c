@@ -320,6 +320,9 @@ misuser_receive(tr_actor *self, void *state, tr_message *message)
     assert_int_equal(tr_send_after(self, ~(tr_ref)0, 1, &signal, &timer), TR_EBADREF);
     assert_int_equal(tr_send_every(self, me, 0, &signal, &timer), TR_EBADLIMIT);
     assert_int_equal(tr_send_every(self, me, 1, &pointer, &timer), TR_EINVAL);
+    tr_message nothing = tr_message_copy(TICK, NULL, 8); /* its payload could not be made */
+    assert_int_equal(tr_send_after(self, me, 1, &nothing, &timer), TR_ENOMEM);
+    assert_int_equal(tr_send_every(self, me, 1, &nothing, &timer), TR_ENOMEM);
     signal.tag = TR_TAG_RESERVED + 7;
     assert_int_equal(tr_send_after(self, me, 1, &signal, &timer), TR_EBADTAG);
     assert_int_equal(tr_timer_cancel(self, 0), TR_EGONE);

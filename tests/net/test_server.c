@@ -110,6 +110,9 @@ play_close_at_once(void)
     assert_int_equal(tr_server_listen(server, &listen), TR_EALREADYLISTENING);
     assert_int_equal(tr_server_close(server), TR_OK);
     assert_false(tr_server_listening(server));
+    struct tr_address address = {.family = TR_FAMILY_IPV4};
+    assert_int_equal(tr_server_address(server, &address), TR_ENOTLISTENING);
+    assert_int_equal(address.family, TR_FAMILY_NONE);
     assert_string_equal(server_log, "");
     stage_settled(end_the_play, NULL);
 }

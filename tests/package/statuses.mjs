@@ -50,8 +50,10 @@ function sourcesBelow(folder) {
 
 const texts = new Map(headers.map((header) => [header, read(header)]));
 const comments = new Map([...texts.values()].flatMap((text) => [...functionsOf(text)]));
-const general = [...texts].filter(([header]) => header.endsWith('/remote.h')).map(([, text]) => text.split('#ifndef')[0]);
-const code = LAYERS.flatMap((layer) => sourcesBelow(path.join(sources, layer))).filter((file) => !headers.includes(file));
+const general = [...texts].filter(([header]) => header.endsWith('/remote.h'))
+    .map(([, text]) => text.split('#ifndef')[0]);
+const code = LAYERS.flatMap((layer) => sourcesBelow(path.join(sources, layer)))
+    .filter((file) => !headers.includes(file));
 const known = statusesOf(texts.get(headers.find((header) => header.endsWith('/status.h'))));
 
 /* What a function's comment names, with the functions to which it refers. */
@@ -74,8 +76,8 @@ for (const [header, text] of texts) {
         continue;
     const inHeader = statusesOf(text), onPage = statusesOf(read(page));
     const listed = statusesOf(read(page).match(/\*\*Errors\.\*\*[\s\S]*?\n\n/)?.[0] ?? '');
-    without(inHeader, onPage).forEach((status) => complain(`docs/api/${name}.md does not name ${status}, as ${name}.h does`));
-    without(listed, inHeader).forEach((status) => complain(`${name}.h does not name ${status}, as docs/api/${name}.md does`));
+    without(inHeader, onPage).forEach((status) => complain(`docs/api/${name}.md lacks ${status}, which ${name}.h names`));
+    without(listed, inHeader).forEach((status) => complain(`${name}.h lacks ${status}, an error in docs/api/${name}.md`));
     without(inHeader, known).forEach((status) => complain(`${name}.h names ${status}, which is no status`));
 }
 

@@ -537,8 +537,8 @@ void tr_socket_set_background(tr_socket *socket, bool background);
 /* Looking. */
 
 /*
- * The peer's address; family TR_FAMILY_NONE before connect, after the socket is destroyed, and for NULL. If the peer has
- * reset the connection, even before it was accepted, its address is known until it is destroyed.
+ * The peer's address; family TR_FAMILY_NONE before connect, after the socket is destroyed, and for NULL. If the peer
+ * has reset the connection, even before it was accepted, its address is known until the socket is destroyed.
  * Thread:  owner.
  */
 void tr_socket_remote_address(const tr_socket *socket, struct tr_address *out);

@@ -598,6 +598,7 @@ static struct {
     unsigned threads_left;    /* starts of threads that succeed; then they fail, if `fails` */
     bool fails;
     bool time_unknown;
+    unsigned quota; /* CPUs; 0: that of the machine */
 } fault;
 
 static struct tally gate_held, gate_left;
@@ -610,6 +611,8 @@ int __wrap_uv_thread_create_ex(uv_thread_t *thread, const uv_thread_options_t *o
                                void *argument);
 void __real_tri_thread_time(int number, struct tri_thread_time *out);
 void __wrap_tri_thread_time(int number, struct tri_thread_time *out);
+unsigned __real_tri_quota_cpus(const char *root);
+unsigned __wrap_tri_quota_cpus(const char *root);
 
 /* A worker that has left the gate closes its loop, and is about to end. */
 static bool
@@ -663,6 +666,12 @@ __wrap_tri_thread_time(int number, struct tri_thread_time *out)
 {
     __real_tri_thread_time(number, out);
     out->known = out->known && !fault.time_unknown;
+}
+
+unsigned
+__wrap_tri_quota_cpus(const char *root)
+{
+    return fault.quota != 0 ? fault.quota : __real_tri_quota_cpus(root);
 }
 
 static bool
@@ -868,6 +877,33 @@ what_the_system_does_not_tell_is_no_reason_to_pin(void **state)
     assert_int_equal(always, TR_PINNING_ALWAYS);
 }
 
+static bool
+begins_pinned(enum tr_pinning pinning, unsigned quota)
+{
+    struct tr_runtime_options options = {.workers = 1, .pinning = pinning};
+    struct tri_runtime *runtime = NULL;
+    fault.quota = quota;
+    assert_int_equal(tri_runtime_start(&options, &layer, NULL, &runtime), TR_OK);
+    fault.quota = 0;
+    bool pinned = runtime->begins_pinned;
+    closed = (struct tally){0};
+    end(runtime);
+    return pinned;
+}
+
+static void
+under_a_quota_of_fewer_cpus_adaptive_workers_begin_unpinned(void **state)
+{
+    (void)state;
+    unsigned cpus = given_cpus();
+    if (cpus == 1)
+        skip();
+    assert_true(begins_pinned(TR_PINNING_ADAPTIVE, cpus));
+    assert_false(begins_pinned(TR_PINNING_ADAPTIVE, cpus - 1));
+    assert_true(begins_pinned(TR_PINNING_ALWAYS, cpus - 1));
+    assert_false(begins_pinned(TR_PINNING_NEVER, cpus));
+}
+
 static tr_status
 note_claim(struct tri_worker *worker)
 {
@@ -926,6 +962,7 @@ main(void)
         TEST(a_runtime_raises_the_limit_of_descriptors_as_far_as_it_needs),
         TEST(options_that_are_zero_mean_their_defaults),
         TEST(a_pool_may_have_a_thousand_and_twenty_four_threads),
+        TEST(under_a_quota_of_fewer_cpus_adaptive_workers_begin_unpinned),
         TEST(what_the_system_does_not_tell_is_no_reason_to_pin),
         TEST(a_worker_that_is_never_pinned_claims_no_cpu),
         TEST(no_thread_of_the_runtime_takes_a_signal_for_the_process),

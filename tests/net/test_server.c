@@ -1753,6 +1753,83 @@ wrong_arguments_are_refused_by_name(void **state)
     stage_play(1, play_bad_arguments);
 }
 
+/* A server whose home is not the first worker. */
+
+static unsigned port_of_other, home_of_connection; /* atomic; the second plus one */
+
+static void
+note_home(tr_socket *socket)
+{
+    __atomic_store_n(&home_of_connection, tr_ref_worker(tr_socket_ref(socket)) + 1, __ATOMIC_SEQ_CST);
+    tr_socket_destroy(socket, TR_OK);
+}
+
+static unsigned
+nonsense(const struct tr_balance_view *view)
+{
+    return view->workers;
+}
+
+static tr_status
+serve_elsewhere(tr_actor *self, void *state, const void *argument)
+{
+    (void)state, (void)argument;
+    static const struct tr_server_options options = {.balance = nonsense, .connection = note_home};
+    tr_server *other;
+    struct tr_address address;
+    assert_int_equal(tr_server_spawn(self, &options, &other), TR_OK);
+    assert_int_equal(tr_server_listen(other, &(struct tr_listen_options){.host = "127.0.0.1"}), TR_OK);
+    assert_int_equal(tr_server_address(other, &address), TR_OK);
+    __atomic_store_n(&port_of_other, address.port, __ATOMIC_SEQ_CST);
+    return TR_OK;
+}
+
+static void
+ignore(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self, (void)state, (void)message;
+}
+
+static bool
+serves_elsewhere(void)
+{
+    return __atomic_load_n(&port_of_other, __ATOMIC_SEQ_CST) != 0;
+}
+
+static bool
+has_connection(void)
+{
+    return __atomic_load_n(&home_of_connection, __ATOMIC_SEQ_CST) != 0;
+}
+
+static void
+connect_elsewhere(void *argument)
+{
+    (void)argument;
+    int fd = tests_peer_connect((uint16_t)port_of_other);
+    assert_true(fd >= 0);
+    stage_when(has_connection, end_the_play, NULL);
+    close(fd);
+}
+
+static void
+play_home(void)
+{
+    static const struct tr_behavior neighbour = {.name = "neighbour", .init = serve_elsewhere, .receive = ignore};
+    struct tr_spawn_options there = {.placement = TR_PLACE_WORKER, .worker = 1};
+    port_of_other = home_of_connection = 0;
+    assert_int_equal(tr_spawn(director, &neighbour, &there, NULL), TR_OK);
+    stage_when(serves_elsewhere, connect_elsewhere, NULL);
+}
+
+static void
+nonsense_means_home_wherever_that_is(void **state)
+{
+    (void)state;
+    stage_play(2, play_home);
+    assert_int_equal(home_of_connection, 1 + 1);
+}
+
 int
 main(void)
 {
@@ -1800,6 +1877,7 @@ main(void)
         cmocka_unit_test_setup(listening_again_in_vain_is_told_after_close, reset),
         cmocka_unit_test_setup(a_server_that_stops_does_not_listen_again, reset),
         cmocka_unit_test_setup(wrong_arguments_are_refused_by_name, reset),
+        cmocka_unit_test_setup(nonsense_means_home_wherever_that_is, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

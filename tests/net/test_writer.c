@@ -1430,6 +1430,7 @@ do_script(void)
         case 'n': tr_socket_end_then(client.socket, text(""), note_written, name); break;
         case 'E': tr_socket_end(client.socket); break;
         case 'd': tr_socket_destroy(client.socket, TR_OK); break;
+        case 'r': tr_socket_reset(client.socket); break;
         default: tr_socket_destroy(client.socket, TR_EIO); break;
         }
     }
@@ -1494,6 +1495,7 @@ static const struct {
     {play_script_on_broken, "wd", "1:EPIPE close"},
     {play_script_on_broken, "wD", "1:EPIPE EIO close!"},
     {play_script_on_broken, "weD", "1:EPIPE 2:EPIPE EIO close!"},
+    {play_script_on_broken, "wr", "1:EPIPE close"},
     {play_script_on_new, "ww", "1:" CLOSED " 2:" CLOSED " " CLOSED " close!"},
     {play_script_on_new, "wew", "1:" CLOSED " 3:" CLOSED " 2:" CLOSED " " CLOSED " close!"},
     {play_script_on_new, "xw", "2:" CLOSED " 1:" CLOSED " " CLOSED " close!"},

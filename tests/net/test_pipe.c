@@ -861,9 +861,9 @@ a_second_that_failed_or_is_not_there_destroys_the_first(void **state)
 /* The first goes before the end. */
 
 static void
-first_destroyed(const struct place *place)
+destroy_first(const struct place *place, bool kept)
 {
-    struct side first = {.peer = -1}, second = {.peer = -1};
+    struct side first = {.options.keep = kept}, second = {.peer = -1};
     open_two(place, &first, &second);
     join(&first, &second, NULL);
     struct flow flow = {.from = first.peer, .to = second.peer, .stream = 1, .size = 100000};
@@ -873,6 +873,19 @@ first_destroyed(const struct place *place)
     await_closed(&second, "EPIPE close!");
     close_peer(&first);
     close_peer(&second);
+}
+
+static void
+first_destroyed(const struct place *place)
+{
+    destroy_first(place, false);
+}
+
+/* Its actor stays, and has nothing more to say. */
+static void
+kept_first_destroyed(const struct place *place)
+{
+    destroy_first(place, true);
 }
 
 /* On the first one's own worker, so that it finds both at once. */
@@ -906,6 +919,7 @@ a_first_that_is_destroyed_before_the_end_destroys_the_second(void **state)
 {
     (void)state;
     everywhere(first_destroyed);
+    everywhere(kept_first_destroyed);
     everywhere(first_reset_with_its_last_bytes);
 }
 

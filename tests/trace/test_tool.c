@@ -15,11 +15,13 @@
 #include <cmocka.h>
 #include <troupe/actors/actor.h>
 #include <troupe/actors/runtime.h>
+#include <troupe/actors/send.h>
 #include <troupe/actors/trace_events.h>
 #include <troupe/net/socket.h>
 
 #include "../../net/tags.h"
 #include "helpers.h"
+#include "stage.h"
 #include "traces.h"
 
 #define A TRI_TRACE_REF(0, 7, 3)
@@ -63,6 +65,17 @@ expect_dump(const struct traces *traces, const char *option, const char *value, 
     free(outcome.text);
 }
 
+/* Of the threads outside. */
+static void
+expect_outside(const struct traces *traces, unsigned lines, const char *part)
+{
+    struct outcome outcome = traces_tool(traces, "dump", "--json", "--worker", "outside", NULL);
+    if (outcome.status != 0 || count_lines(outcome.text) != lines || strstr(outcome.text, part) == NULL)
+        fail_msg("dump ended with %d or printed something else than %u lines and %s:\n%s", outcome.status, lines, part,
+                 outcome.text);
+    free(outcome.text);
+}
+
 static void
 dump_shows_events_with_their_names_and_escapes_what_is_hostile(void **state)
 {
@@ -90,6 +103,45 @@ dump_prints_json_lines(void **state)
         traces, "--json", NULL, 7,
         ",\"worker\":\"outside\",\"event\":\"send\",\"actor\":null,\"message\":\"outside:1\",\"tag\":6,\"flags\":0}\n");
     expect_dump(traces, "--json", NULL, 7, "\"status\":-111,");
+}
+
+/* From outside: a message that is refused is one that was sent and died. */
+
+static struct tally held, let_go;
+
+static void
+hold(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self, (void)state, (void)message;
+    tally_add(&held, 1);
+    tally_await(&let_go, 1);
+}
+
+static void
+what_is_refused_from_outside_died_of_a_full_mailbox(void **state)
+{
+    static const struct tr_behavior holder = {.name = "holder", .receive = hold};
+    struct traces *traces = *state;
+    struct tr_runtime_options options = {.workers = 1, .outside_limit = 1};
+    options.trace = (struct tr_trace_options){.mode = TR_TRACE_FILE, .directory = traces->directory};
+    tr_runtime *runtime;
+    held = let_go = (struct tally){0};
+    assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
+    tr_ref to = stage_spawn(runtime, &holder, 0, NULL);
+    stage_send(runtime, to, 1, NULL, 0);
+    tally_await(&held, 1);
+    stage_send(runtime, to, 2, NULL, 0);
+    tr_message message = tr_message_signal(3);
+    assert_int_equal(tr_runtime_send(runtime, to, &message), TR_EFULL);
+    tally_add(&let_go, 1);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
+    char part[160];
+    snprintf(part, sizeof(part),
+             "\"event\":\"dead_letter\",\"actor\":\"0:%" PRIu32 ".%" PRIu32 "\",\"message\":"
+             "\"outside:3\",\"reason\":%d,",
+             TRI_TRACE_REF_SLOT(to), TRI_TRACE_REF_GENERATION(to), TR_DEAD_MAILBOX_FULL);
+    expect_outside(traces, 4, part); /* three are sent */
+    traces_expect(traces, "check", 0, NULL);
 }
 
 /* JSON has the number: programs compare it. */
@@ -663,6 +715,7 @@ main(void)
         TEST(dump_prints_json_lines),
         TEST(dump_prints_the_librarys_own_tags_by_name),
         TEST(a_runtime_writes_the_names_of_its_tags),
+        TEST(what_is_refused_from_outside_died_of_a_full_mailbox),
         TEST(dump_filters_by_actor_worker_and_event),
         TEST(a_name_that_a_program_writes_is_that_which_the_tool_prints_and_takes),
         TEST(dump_puts_a_send_before_its_receive_whatever_the_clock_says),

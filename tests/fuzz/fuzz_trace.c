@@ -1,0 +1,182 @@
+/*
+ * The reader of traces: any files are a trace or are refused in order, and the events of one that is not refused can be
+ * gone through in order. The input is files, each a byte that chooses its name, its size in two bytes, low byte first,
+ * and its content.
+ *
+ * A refusal ends the program; here it jumps back instead, and gives back what the reader had taken by then: descriptors,
+ * and memory, all of which comes from must_calloc() and must_realloc(). The reader's free() is free_of_reader() here.
+ */
+#undef free
+#include "fuzz.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bad_input.h"
+#include "order.h"
+#include "reader.h"
+
+static const char *const names[] = {"metadata",         "worker-0.00000000", "worker-0.00000001",  "worker-1.00000000",
+                                    "outside.00000000", "names.00000000",    "worker-x.000000001", "other"};
+
+#define NAMES (sizeof(names) / sizeof(names[0]))
+
+#define BLOCKS 4096u
+
+static char directory[] = "/tmp/troupe-fuzz-XXXXXX";
+static jmp_buf refused;
+static void *blocks[BLOCKS]; /* of the reader's memory; NULL: a place without one */
+static size_t block_count;
+
+/* In place of bad_input.c. */
+
+_Noreturn void
+leave(int status)
+{
+    MUST(status == EXIT_BAD_INPUT);
+    longjmp(refused, 1);
+}
+
+_Noreturn void
+bad_input(const char *file, uint64_t offset, const char *format, ...)
+{
+    MUST(file != NULL && format != NULL);
+    (void)offset;
+    leave(EXIT_BAD_INPUT);
+}
+
+_Noreturn void
+give_up(const char *format, ...)
+{
+    MUST(format != NULL);
+    leave(EXIT_BAD_INPUT);
+}
+
+/* Notes a block in the place of the one before; NULL: in one that is free. */
+static void *
+note(void *block, const void *before)
+{
+    size_t place = 0;
+    while (place < block_count && blocks[place] != before)
+        place++;
+    MUST(place < BLOCKS);
+    block_count += place == block_count;
+    blocks[place] = block;
+    return block;
+}
+
+void free_of_reader(void *block);
+
+void
+free_of_reader(void *block)
+{
+    if (block != NULL)
+        note(NULL, block);
+    free(block);
+}
+
+static void
+free_blocks(void)
+{
+    for (size_t i = 0; i < block_count; i++)
+        free(blocks[i]);
+    block_count = 0;
+}
+
+void *
+must_realloc(void *memory, size_t count, size_t size)
+{
+    void *larger = reallocarray(memory, count, size);
+    if (larger == NULL && count > 0)
+        give_up("not enough memory");
+    return note(larger, memory);
+}
+
+void *
+must_calloc(size_t count, size_t size)
+{
+    void *memory = calloc(count, size);
+    if (memory == NULL && count > 0)
+        give_up("not enough memory");
+    return note(memory, NULL);
+}
+
+/* LeakSanitizer asks this: a refusal loses what the C library has for an open directory. */
+int __lsan_is_turned_off(void);
+
+int
+__lsan_is_turned_off(void)
+{
+    return 1;
+}
+
+static void
+remove_directory(void)
+{
+    rmdir(directory);
+}
+
+static void
+write_file(int at, const char *name, const uint8_t *data, size_t size)
+{
+    int fd = openat(at, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    MUST(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+    close(fd);
+}
+
+static void
+write_files(int at, const uint8_t *data, size_t size)
+{
+    while (size >= 3) {
+        size_t length = data[1] | (size_t)data[2] << 8;
+        const char *name = names[data[0] % NAMES];
+        data += 3;
+        size -= 3;
+        if (length > size)
+            length = size;
+        write_file(at, name, data, length);
+        data += length;
+        size -= length;
+    }
+}
+
+static void
+read_trace(void)
+{
+    struct trace *trace = trace_open(directory);
+    struct order order;
+    struct step step;
+    uint64_t events = 0, found = 0;
+    for (size_t i = 0; i < trace->stream_count; i++)
+        events += trace->streams[i].events;
+    order_init(&order, trace);
+    while (order_next(&order, &step))
+        found++;
+    MUST(found == events);
+    order_fini(&order);
+    trace_close(trace);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static bool made;
+    if (!made) {
+        made = mkdtemp(directory) != NULL;
+        MUST(made);
+        atexit(remove_directory);
+    }
+    int at = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    write_files(at, data, size);
+    int first = dup(at); /* what is opened from here on is closed after a refusal */
+    if (setjmp(refused) == 0)
+        read_trace();
+    free_blocks();
+    close_range((unsigned)first, ~0u, 0);
+    for (size_t i = 0; i < NAMES; i++)
+        unlinkat(at, names[i], 0);
+    close(at);
+    return 0;
+}

@@ -31,6 +31,14 @@ tri_doorbell_ring(struct tri_worker *worker)
     return true;
 }
 
+/* Ends its sleep without a message, so that it looks at what it was not sent, such as the runtime's phase. Thread: any,
+ * while the worker's thread runs. */
+static inline void
+tri_doorbell_nudge(struct tri_worker *worker)
+{
+    uv_async_send(&worker->wakeup);
+}
+
 /* From here on senders ring. The caller looks at all ways in before it blocks. Thread: owner. */
 static inline void
 tri_doorbell_doze(struct tri_worker *worker)

@@ -5,6 +5,8 @@
  * asks what lives there to end and reports each worker that has become quiet. When all are, or the deadline has
  * passed, the phase becomes killing: each worker leaves its turns, kills what is left, and ends (worker.c).
  */
+#include "doorbell.h"
+#include "gate.h"
 #include "origin.h"
 #include "quota.h"
 #include "watchdog.h"
@@ -24,12 +26,6 @@
 #define POOL_AT_MOST 1024u   /* libuv's own bound */
 #define SPIN_AT_MOST_US 1000 /* a spinning worker looks at no descriptor */
 #define CALIBRATE_NS 2000000u
-
-unsigned
-tri_runtime_phase(const struct tri_runtime *runtime)
-{
-    return ck_pr_load_uint(&runtime->phase);
-}
 
 static unsigned
 count_cpus(void)
@@ -124,7 +120,7 @@ nudge_all(struct tri_runtime *runtime)
     ck_pr_fence_memory();
     for (unsigned i = 0; i < runtime->count; i++)
         if (runtime->workers[i] != NULL && runtime->workers[i]->thread != 0)
-            tri_worker_nudge(runtime->workers[i]);
+            tri_doorbell_nudge(runtime->workers[i]);
 }
 
 static void
@@ -137,41 +133,17 @@ set_phase(struct tri_runtime *runtime, enum tri_phase phase)
 void
 tri_runtime_look(struct tri_runtime *runtime)
 {
-    uv_mutex_lock(&runtime->lock);
-    runtime->looked = 0;
-    uv_mutex_unlock(&runtime->lock);
+    tri_gate_begin_look(runtime);
     ck_pr_store_uint(&runtime->looks, runtime->looks + 1);
     nudge_all(runtime);
-    uv_mutex_lock(&runtime->lock);
-    while (runtime->looked < runtime->count)
-        uv_cond_wait(&runtime->changed, &runtime->lock);
-    uv_mutex_unlock(&runtime->lock);
-}
-
-void
-tri_runtime_looked(struct tri_runtime *runtime)
-{
-    uv_mutex_lock(&runtime->lock);
-    if (++runtime->looked == runtime->count)
-        uv_cond_broadcast(&runtime->changed);
-    uv_mutex_unlock(&runtime->lock);
-}
-
-/* Only the last one wakes the others: each would wake all that wait. */
-void
-tri_runtime_at_gate(struct tri_runtime *runtime)
-{
-    uv_mutex_lock(&runtime->lock);
-    if (++runtime->at_gate > runtime->count)
-        uv_cond_broadcast(&runtime->changed);
-    uv_mutex_unlock(&runtime->lock);
+    tri_gate_await_looks(runtime);
 }
 
 /* Lets the workers through their gate once all have been woken, and waits for their threads. */
 static void
 join_workers(struct tri_runtime *runtime)
 {
-    tri_runtime_at_gate(runtime);
+    tri_gate_arrive(runtime);
     for (unsigned i = 0; i < runtime->count; i++)
         if (runtime->workers[i] != NULL && runtime->workers[i]->thread != 0)
             uv_thread_join(&runtime->workers[i]->thread);
@@ -195,18 +167,6 @@ start_workers(struct tri_runtime *runtime)
     set_phase(runtime, TRI_KILLING);
     join_workers(runtime);
     return status;
-}
-
-static tr_status
-open_lock(struct tri_runtime *runtime)
-{
-    int err = uv_mutex_init(&runtime->lock);
-    if (err != 0)
-        return tri_status_from_uv(err);
-    err = uv_cond_init(&runtime->changed);
-    if (err != 0)
-        uv_mutex_destroy(&runtime->lock);
-    return tri_status_from_uv(err);
 }
 
 static tr_status
@@ -239,7 +199,7 @@ tri_runtime_start(const struct tr_runtime_options *options, const struct tri_lay
     runtime->host = host;
     tri_clock_init();
     runtime->ticks_per_ms = calibrate_ticks();
-    status = open_lock(runtime);
+    status = tri_gate_open(runtime);
     if (status != TR_OK) {
         free(runtime);
         return status;
@@ -270,22 +230,11 @@ free_runtime:
     return status;
 }
 
-/* Waits until every worker is quiet or the time is over. */
-static void
-await_quiet(struct tri_runtime *runtime, uint64_t deadline_ms)
-{
-    uint64_t end = uv_hrtime() + deadline_ms * 1000000u, now;
-    uv_mutex_lock(&runtime->lock);
-    while (runtime->quiet < runtime->count && (now = uv_hrtime()) < end)
-        uv_cond_timedwait(&runtime->changed, &runtime->lock, end - now);
-    uv_mutex_unlock(&runtime->lock);
-}
-
 uint64_t
 tri_runtime_end(struct tri_runtime *runtime, uint64_t deadline_ms)
 {
     set_phase(runtime, TRI_DRAINING);
-    await_quiet(runtime, deadline_ms);
+    tri_gate_await_quiet(runtime, deadline_ms);
     set_phase(runtime, TRI_KILLING);
     join_workers(runtime);
     tri_watchdog_stop(runtime);
@@ -299,7 +248,6 @@ tri_runtime_free(struct tri_runtime *runtime)
         return;
     tri_runtime_close(runtime);
     tri_trace_close(runtime->trace);
-    uv_cond_destroy(&runtime->changed);
-    uv_mutex_destroy(&runtime->lock);
+    tri_gate_close(runtime);
     free(runtime);
 }

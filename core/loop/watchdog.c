@@ -24,12 +24,12 @@
 #include "watchdog.h"
 
 #include "claims.h"
+#include "doorbell.h"
 #include "mask.h"
 #include "origin.h"
 #include "pinning.h"
 #include "rest.h"
 #include "stall.h"
-#include "worker_internal.h"
 
 #include <ck_pr.h>
 #include <inttypes.h>
@@ -282,7 +282,7 @@ announce_rest(struct tri_watchdog *watchdog)
     tri_rest_begin(runtime);
     for (unsigned i = 0; i < runtime->count; i++)
         if (!tri_rest_dozes(runtime->workers[i]))
-            tri_worker_nudge(runtime->workers[i]);
+            tri_doorbell_nudge(runtime->workers[i]);
 }
 
 /* Nothing happened before now: what happens from here on is seen as if there had been no rest. */

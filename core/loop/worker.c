@@ -34,6 +34,7 @@
 #include "claims.h"
 #include "descriptors.h"
 #include "doorbell.h"
+#include "gate.h"
 #include "mail.h"
 #include "mask.h"
 #include "origin.h"
@@ -231,18 +232,7 @@ look(struct tri_worker *worker)
     poll_loop(worker);
     tri_mail_send(worker);
     worker->looks = looks;
-    tri_runtime_looked(worker->runtime);
-}
-
-/* Waits until all workers are here, and the thread that ends them: afterwards nobody sends or rings any more. */
-static void
-pass_gate(struct tri_runtime *runtime)
-{
-    tri_runtime_at_gate(runtime);
-    uv_mutex_lock(&runtime->lock);
-    while (runtime->at_gate <= runtime->count)
-        uv_cond_wait(&runtime->changed, &runtime->lock);
-    uv_mutex_unlock(&runtime->lock);
+    tri_gate_looked(worker->runtime);
 }
 
 /* A look at all handles of a loop but the worker's own. */
@@ -300,10 +290,7 @@ kill_all(struct tri_worker *worker)
     tri_mail_seal(worker);
     tri_timers_close(&worker->timers);
     empty_loop(worker);
-
-    uv_mutex_lock(&worker->runtime->lock);
-    worker->runtime->killed += killed;
-    uv_mutex_unlock(&worker->runtime->lock);
+    tri_gate_add_killed(worker->runtime, killed);
 }
 
 /* false: nothing was claimed, or the CPU was taken away since. Then the worker runs where the system lets it. */
@@ -335,7 +322,7 @@ worker_main(void *argument)
     }
 
     kill_all(worker);
-    pass_gate(runtime);
+    tri_gate_pass(runtime);
     tri_mail_bury(worker);
     tri_trace(worker->trace, TRI_TRACE_CORE_worker_stop, 0, 0, 0, 0);
     close_own_handles(worker);
@@ -346,14 +333,10 @@ worker_main(void *argument)
 void
 tri_worker_quiet(struct tri_worker *worker)
 {
-    struct tri_runtime *runtime = worker->runtime;
     if (worker->quiet)
         return;
     worker->quiet = true;
-    uv_mutex_lock(&runtime->lock);
-    if (++runtime->quiet == runtime->count)
-        uv_cond_signal(&runtime->changed); /* nobody but the thread that ends them waits yet */
-    uv_mutex_unlock(&runtime->lock);
+    tri_gate_quiet(worker->runtime);
 }
 
 /* Life. */
@@ -455,12 +438,6 @@ tri_worker_start(struct tri_worker *worker)
     if (err != 0)
         worker->thread = 0;
     return tri_status_from_uv(err);
-}
-
-void
-tri_worker_nudge(struct tri_worker *worker)
-{
-    uv_async_send(&worker->wakeup);
 }
 
 void

@@ -18,13 +18,4 @@ void tri_worker_free(struct tri_worker *worker);
 /* From now on the calling thread is this worker; NULL: none any more. Thread: owner. */
 void tri_worker_set_current(struct tri_worker *worker);
 
-/* Makes it look at the runtime's phase. Thread: any, while the worker's thread runs. */
-void tri_worker_nudge(struct tri_worker *worker);
-
-/* One more has looked. Thread: any. */
-void tri_runtime_looked(struct tri_runtime *runtime);
-
-/* One more has come to the gate, which opens for all workers and the thread that ends them. Thread: any. */
-void tri_runtime_at_gate(struct tri_runtime *runtime);
-
 #endif

@@ -1,9 +1,9 @@
 /*
- * A worker: one pinned thread, one libuv loop, and whatever the layer above lets live on it.
+ * A worker: one thread, one libuv loop, and what the layer above lets live on it.
  *
  * Workers share nothing but four ways in: lanes from other workers, the inbox for all other threads, the doorbell that
- * says whether the worker sleeps, and a few words that the runtime's end uses. What goes on inside a turn is told in
- * worker.c. This header is what the layers above may see of it.
+ * says whether the worker sleeps, and a few words that the runtime's end uses. worker.c says what happens in a turn.
+ * This header is what the layers above may see of it.
  */
 #ifndef TROUPE_CORE_WORKER_H
 #define TROUPE_CORE_WORKER_H
@@ -15,9 +15,11 @@
 #include <troupe/core/clock.h>
 #include <troupe/core/compiler.h>
 #include <troupe/core/envelope.h>
+#include <troupe/core/layer.h>
 #include <troupe/core/message.h>
 #include <troupe/core/options.h>
 #include <troupe/core/pool.h>
+#include <troupe/core/runtime.h>
 #include <troupe/core/status.h>
 #include <troupe/core/timers.h>
 #include <troupe/core/trace.h>
@@ -27,30 +29,6 @@ struct tri_worker;
 struct tri_outbox;
 struct tri_inbox;
 struct tri_lane;
-
-/*
- * The layer above, installed when the runtime starts. All but open are called on the worker's thread.
- */
-struct tri_layer {
-    /* Before any worker runs. */
-    tr_status (*open)(struct tri_worker *worker);
-    /* A message has come in; it moves. false: without memory, it shall come again later. After kill it is buried, and
-     * needs none. */
-    bool (*deliver)(struct tri_worker *worker, tr_ref to, tr_message *message);
-    /* A message that an actor of this worker sent to another worker is not sent any more; it moves. */
-    void (*bury)(struct tri_worker *worker, tr_ref to, tr_message *message);
-    /* Runs what is ready, for a slice of the worker's time. true: more is ready. */
-    bool (*run)(struct tri_worker *worker);
-    /* Is anything ready to run? The loop asks before it blocks, since its own callbacks send messages too. */
-    bool (*ready)(struct tri_worker *worker);
-    /* The runtime begins to stop: what lives here shall end by itself. Called once. */
-    void (*drain)(struct tri_worker *worker);
-    /* The end: what still lives dies now; returns how many that were. The loop runs afterwards, so handles can
-     * close. */
-    uint64_t (*kill)(struct tri_worker *worker);
-    /* After the loop has been closed, for all workers one after the other: frees what open made. Thread: setup. */
-    void (*close)(struct tri_worker *worker);
-};
 
 /* Counters that one worker writes and anybody reads; each is exact when read. */
 struct tri_worker_counters {
@@ -64,7 +42,7 @@ struct tri_worker {
     struct tri_runtime *runtime;
     const struct tri_layer *layer;
     void *host;  /* the layer's own */
-    void *guest; /* of whoever lives above the layer, NULL until it comes; guest_close frees it when the layer closes */
+    void *guest; /* of the layer above that one; NULL until it is first used. guest_close frees it after layer->close */
     void (*guest_close)(struct tri_worker *worker);
     struct tri_trace_stream *trace; /* NULL: nothing is recorded */
     unsigned index;
@@ -109,72 +87,9 @@ struct tri_worker {
     unsigned dozes;                          /* 1: it sleeps, and will ring the watchdog first thing: rest.h */
 };
 
-/* All workers of one runtime. */
-struct tri_runtime {
-    struct tri_worker **workers;
-    unsigned count;
-    struct tr_runtime_options options; /* with the defaults filled in */
-    const struct tri_layer *layer;
-    struct tri_trace *trace; /* NULL: nothing is recorded */
-    void *host;              /* the layer's own */
-    struct tri_watchdog *watchdog;
-    bool begins_pinned; /* the workers do */
-    uint64_t ticks_per_ms;
-
-    /* Any thread. */
-    alignas(TRI_CACHE_PAIR) unsigned phase; /* enum tri_phase; only grows */
-    unsigned watchdog_rests;                /* 1: who sleeps shall doze: rest.h. Written by the watchdog's thread */
-    unsigned looks;                         /* how often tri_runtime_look() was called */
-
-    /* Under the lock, for the end. */
-    uv_mutex_t lock;
-    uv_cond_t changed;
-    unsigned quiet;   /* workers on which nothing lives any more */
-    unsigned looked;  /* workers that have, since looks was raised */
-    unsigned at_gate; /* workers that will send nothing more, and the thread that ends them when it has woken all */
-    uint64_t killed;
-
-    /* Setup. */
-    unsigned left_behind; /* threads that the layers could not end */
-};
-
-enum tri_phase {
-    TRI_RUNNING,
-    TRI_DRAINING, /* everything is asked to end */
-    TRI_KILLING,  /* what is left dies, and the workers with it */
-};
-
-/*
- * Starts the workers with a layer on each. host is handed to runtime->host before layer->open is called. Thread: setup.
- */
-tr_status tri_runtime_start(const struct tr_runtime_options *options, const struct tri_layer *layer, void *host,
-                            struct tri_runtime **out);
-
-/*
- * Every worker looks at its descriptors once, and sends what comes of it; waits until all have. So what the system knew
- * before the call is known to the layers after it. Thread: one at a time, no worker, before tri_runtime_end().
- */
-void tri_runtime_look(struct tri_runtime *runtime);
-
-/*
- * Ends the workers: drains until nothing is alive or the deadline has passed, kills the rest and joins the threads. The
- * workers themselves are freed by tri_runtime_close(), so that their counters can be read in between.
- * Returns how many had to be killed. Thread: any that is no worker.
- */
-uint64_t tri_runtime_end(struct tri_runtime *runtime, uint64_t deadline_ms);
-
-/* Closes the layers and frees the workers. Then runtime->left_behind is known. Thread: setup. */
-void tri_runtime_close(struct tri_runtime *runtime);
-
-/* Closes it if need be, and frees it. NULL does nothing. Thread: setup. */
-void tri_runtime_free(struct tri_runtime *runtime);
-
 /* The layer was told to drain and nothing lives on this worker any more. Saying it again does no harm. Thread:
  * owner. */
 void tri_worker_quiet(struct tri_worker *worker);
-
-/* Where the runtime stands in its life: enum tri_phase. Thread: any. */
-unsigned tri_runtime_phase(const struct tri_runtime *runtime);
 
 /*
  * Stages a message for an actor on another worker; it goes out with the turn, or with the 64th. In two steps: begin

@@ -110,7 +110,7 @@ note_error(tr_socket *socket, tr_status status, int system, enum tri_socket_call
 }
 
 void
-tri_socket_close(tr_socket *socket, tr_status status, int system, enum tri_socket_call call)
+tri_socket_destroy(tr_socket *socket, tr_status status, int system, enum tri_socket_call call)
 {
     if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
         return;
@@ -141,11 +141,11 @@ note_code(tr_socket *socket, const char *code)
 }
 
 void
-tri_socket_close_with(tr_socket *socket, const char *code, enum tri_socket_call call)
+tri_socket_destroy_with(tr_socket *socket, const char *code, enum tri_socket_call call)
 {
     if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED))
         note_code(socket, code);
-    tri_socket_close(socket, TR_EUSER, 0, call);
+    tri_socket_destroy(socket, TR_EUSER, 0, call);
 }
 
 void
@@ -153,7 +153,7 @@ tri_socket_fail(tr_socket *socket, int uv_error, enum tri_socket_call call)
 {
     /* Look-ups have numbers of their own, which are no errno. */
     int system = call == TRI_CALL_LOOKUP ? 0 : -uv_error;
-    tri_socket_close(socket, tri_status_from_uv(uv_error), system, call);
+    tri_socket_destroy(socket, tri_status_from_uv(uv_error), system, call);
 }
 
 void
@@ -188,7 +188,7 @@ tri_socket_drain(tr_socket *socket)
     if (tri_socket_is(socket, TRI_SOCKET_CONNECTED))
         tr_socket_end(socket);
     else
-        tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
+        tri_socket_destroy(socket, TR_OK, 0, TRI_CALL_DESTROY);
     tri_socket_due(socket, TRI_STEP(FIN));
 }
 
@@ -211,7 +211,7 @@ kill_socket(tr_socket *socket)
     if (tri_socket_is(socket, TRI_SOCKET_SILENT | TRI_SOCKET_GONE))
         return;
     socket->flags |= TRI_SOCKET_SILENT;
-    tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
+    tri_socket_destroy(socket, TR_OK, 0, TRI_CALL_DESTROY);
     socket->due = 0;
     if (!tri_socket_is(socket, TRI_SOCKET_HANDLE))
         end_silently(socket);
@@ -233,7 +233,7 @@ tri_socket_stopping(tr_actor *self, void *state, enum tr_stop_mode how)
     else if (how == TR_STOP_DRAIN)
         tri_socket_drain_in_turn(socket);
     else
-        tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
+        tri_socket_destroy(socket, TR_OK, 0, TRI_CALL_DESTROY);
     tri_events_ask_owner(socket);
     return false;
 }
@@ -257,7 +257,7 @@ tr_socket_destroy(tr_socket *socket, tr_status error)
     if (socket == NULL)
         return;
     replace_error(socket, error);
-    tri_socket_close(socket, error, 0, TRI_CALL_DESTROY);
+    tri_socket_destroy(socket, error, 0, TRI_CALL_DESTROY);
 }
 
 void
@@ -269,7 +269,7 @@ tr_socket_destroy_with(tr_socket *socket, const char *code)
     if (tri_callbacks_is_failing(socket))
         note_code(socket, code);
     replace_error(socket, TR_EUSER);
-    tri_socket_close_with(socket, code, TRI_CALL_DESTROY);
+    tri_socket_destroy_with(socket, code, TRI_CALL_DESTROY);
 }
 
 tr_status
@@ -284,12 +284,12 @@ tr_socket_reset(tr_socket *socket)
         socket->flags |= TRI_SOCKET_RESETS;
     } else if (!tri_socket_is_open(socket)) {
         replace_error(socket, TR_OK);
-        tri_socket_close(socket, TR_ESOCKETCLOSED, 0, TRI_CALL_DESTROY);
+        tri_socket_destroy(socket, TR_ESOCKETCLOSED, 0, TRI_CALL_DESTROY);
     } else {
         if (!tri_socket_is_tcp(socket))
             return TR_EBADHANDLE;
         socket->flags |= TRI_SOCKET_RESETS;
-        tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
+        tri_socket_destroy(socket, TR_OK, 0, TRI_CALL_DESTROY);
     }
     return TR_OK;
 }

@@ -316,7 +316,7 @@ attempt(tr_socket *socket)
     tr_status status =
         tri_attempts_start(&worker->loop, &worker->timers, &options, on_attempted, connect, &connect->attempts);
     if (status != TR_OK)
-        tri_socket_close(socket, status, 0, TRI_CALL_CONNECT);
+        tri_socket_destroy(socket, status, 0, TRI_CALL_CONNECT);
 }
 
 static void
@@ -364,7 +364,7 @@ tri_connect_attempted(tr_socket *socket)
     }
     tr_status status = tri_socket_open(socket, connect->fd, TR_READABLE | TR_WRITABLE);
     if (status != TR_OK) {
-        tri_socket_close(socket, status, 0, TRI_CALL_OPEN);
+        tri_socket_destroy(socket, status, 0, TRI_CALL_OPEN);
         return;
     }
     connect->fd = -1;
@@ -501,9 +501,9 @@ tri_connect_try(tr_socket *socket)
     if (connect->error.status == TR_OK)
         attempt(socket);
     else if (connect->error.status == TR_EUSER)
-        tri_socket_close_with(socket, connect->error.code, TRI_CALL_LOOKUP);
+        tri_socket_destroy_with(socket, connect->error.code, TRI_CALL_LOOKUP);
     else
-        tri_socket_close(socket, connect->error.status, 0, TRI_CALL_LOOKUP);
+        tri_socket_destroy(socket, connect->error.status, 0, TRI_CALL_LOOKUP);
 }
 
 static int

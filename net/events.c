@@ -190,7 +190,7 @@ tri_events_owner_gone(tr_socket *socket, tr_ref owner)
         return;
     socket->extra->credit = OWNER_IS_GONE;
     socket->flags &= ~(uint32_t)TRI_SOCKET_KEEP;
-    tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
+    tri_socket_destroy(socket, TR_OK, 0, TRI_CALL_DESTROY);
     if (tri_socket_is(socket, TRI_SOCKET_CLOSED))
         tri_socket_due(socket, TRI_STEP(OVER));
 }
@@ -210,7 +210,7 @@ lose_event(tr_socket *socket, enum tr_event event, tr_message message)
         word->done = tri_word_free;
         tri_word_send(worker, word, tr_self(socket->actor), extra->owner, message);
     } else {
-        tri_socket_close(socket, TR_ENOMEM, 0, TRI_CALL_READ);
+        tri_socket_destroy(socket, TR_ENOMEM, 0, TRI_CALL_READ);
     }
 }
 

@@ -119,7 +119,7 @@ on_other_closed(tr_socket *first, uint64_t number, bool failed)
     if (tri_socket_is_read_out(first) || tri_socket_is(first, TRI_SOCKET_DESTROYED))
         return;
     if (failed && !tri_socket_is(first, TRI_SOCKET_ENDING)) {
-        tri_socket_close(first, TR_EPIPE, 0, TRI_CALL_WRITE);
+        tri_socket_destroy(first, TR_EPIPE, 0, TRI_CALL_WRITE);
         return;
     }
     first->extra->drops = true;
@@ -216,7 +216,7 @@ on_open(tr_socket *second, struct tri_pipe_end *end)
         bool waits = !gone && !end->keep_open;
         tell_closed(second, end, true);
         if (waits)
-            tri_socket_close(second, TR_ENOMEM, 0, TRI_CALL_READ); /* as if the first had been destroyed */
+            tri_socket_destroy(second, TR_ENOMEM, 0, TRI_CALL_READ); /* as if the first had been destroyed */
         return;
     }
     struct tri_pipe_end *before = find_end(second, end->from);
@@ -250,7 +250,7 @@ on_data(tr_socket *second, tr_ref from, tr_slice data)
     tr_status status = tr_socket_write_slice(second, data);
     if (status < TR_OK) {
         /* Our side has ended, or bytes cannot be kept: what comes has no place to go. */
-        tri_socket_close(second, status, 0, TRI_CALL_WRITE);
+        tri_socket_destroy(second, status, 0, TRI_CALL_WRITE);
     } else if (tri_writer_is_empty(second)) {
         tell_taken(second, end, cost_of(data));
     } else {
@@ -292,7 +292,7 @@ on_cut(tr_socket *second, tr_ref from, bool incomplete)
     take_end(second, end);
     let_go(end);
     if (incomplete && !keep_open)
-        tri_socket_close(second, TR_EPIPE, 0, TRI_CALL_READ);
+        tri_socket_destroy(second, TR_EPIPE, 0, TRI_CALL_READ);
 }
 
 /* From the first to the second. */
@@ -330,7 +330,7 @@ on_lost(tr_socket *first, uint64_t number, tr_status why)
         return;
     }
     cut(first, take_pipe(first), true);
-    tri_socket_close(first, why, 0, TRI_CALL_WRITE);
+    tri_socket_destroy(first, why, 0, TRI_CALL_WRITE);
 }
 
 void
@@ -413,7 +413,7 @@ on_never(tr_socket *second, enum tri_pipe_never why)
     if (why == TRI_PIPE_OVER)
         tr_socket_end(second);
     else
-        tri_socket_close(second, TR_EPIPE, 0, TRI_CALL_READ);
+        tri_socket_destroy(second, TR_EPIPE, 0, TRI_CALL_READ);
 }
 
 void

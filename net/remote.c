@@ -815,7 +815,7 @@ static void
 settle_refusal(tr_socket *socket, const struct refusal_of *of, tr_status status)
 {
     if (of->refusal == FAILS || (of->refusal == CHANGES && tri_write_is_untold(status)))
-        tri_socket_close(socket, status, 0, of->call);
+        tri_socket_destroy(socket, status, 0, of->call);
 }
 
 /* The operations that return nothing, and what is no operation of remote.h. */

@@ -285,10 +285,10 @@ void tri_socket_leave_share(tr_socket *socket);
 void tri_socket_end_actor(tr_socket *socket);
 
 /* Closes the descriptor; close follows. TR_OK for status: without an error event. Again: nothing. */
-void tri_socket_close(tr_socket *socket, tr_status status, int system, enum tri_socket_call call);
+void tri_socket_destroy(tr_socket *socket, tr_status status, int system, enum tri_socket_call call);
 
 /* The same with an error of the user's own, TR_EUSER. */
-void tri_socket_close_with(tr_socket *socket, const char *code, enum tri_socket_call call);
+void tri_socket_destroy_with(tr_socket *socket, const char *code, enum tri_socket_call call);
 
 /* The same with an error of libuv's or, negative, of the system's. */
 void tri_socket_fail(tr_socket *socket, int uv_error, enum tri_socket_call call);

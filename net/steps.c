@@ -53,7 +53,7 @@ static void
 flush_first(tr_socket *socket)
 {
     if (tri_socket_is(socket, TRI_SOCKET_RESETS))
-        tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
+        tri_socket_destroy(socket, TR_OK, 0, TRI_CALL_DESTROY);
     if (socket->ends_first && tri_socket_is_open(socket))
         send_fin(socket);
     tri_writer_begin(socket);
@@ -136,7 +136,7 @@ settle_end(tr_socket *socket)
     if (closes_unread)
         tri_reader_discard(socket);
     if (closes_unread || tri_socket_is(socket, TRI_SOCKET_PEER_ENDED))
-        tri_socket_close(socket, TR_OK, 0, TRI_CALL_DESTROY);
+        tri_socket_destroy(socket, TR_OK, 0, TRI_CALL_DESTROY);
 }
 
 static void

@@ -51,7 +51,7 @@ static tr_status
 refuse(tr_socket *socket, const struct tri_order *order, tr_status status, int system)
 {
     tr_status outcome = order->done != NULL ? tri_order_tell(socket, order, status) : TR_OK;
-    tri_socket_close(socket, status, system, TRI_CALL_WRITE);
+    tri_socket_destroy(socket, status, system, TRI_CALL_WRITE);
     return outcome == TR_OK ? status : outcome;
 }
 

@@ -56,7 +56,7 @@ end_silently(tr_socket *socket)
     tri_socket_count_live(socket);
     tri_socket_end_actor(socket);
     if (share != NULL)
-        tri_share_ended(share);
+        tri_share_count_ended(share);
 }
 
 #define DESTROYED_STEPS (TRI_STEP(ENDS) | TRI_STEP(ERROR))
@@ -95,7 +95,7 @@ close_descriptor(tr_socket *socket)
     socket->fd = -1;
     socket->polled = 0;
     if (tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
-        tri_share_left(socket->share);
+        tri_share_count_closed(socket->share);
 }
 
 static void

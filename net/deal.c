@@ -5,7 +5,7 @@
  *         |                                                                  |
  *         +---- dealt[w], its own                 ends[w], the worker's own -+
  *
- * The number of connections on a worker is dealt[w] - ends[w].left: each of the two is written by one thread, so
+ * The number of connections on a worker is dealt[w] - ends[w].closed: each of the two is written by one thread, so
  * neither an assignment nor an end costs an atomic read-modify-write, and the number never falls below the truth.
  *
  * When is the last connection over? The server sets `closing`, then reads all ends[w].ended; a worker raises ended,
@@ -153,10 +153,10 @@ tell_server(struct tri_deal *deal, struct tri_worker *worker, enum tri_deal_word
 }
 
 static void
-count_left(struct tri_deal *deal, const struct tri_worker *worker)
+count_closed(struct tri_deal *deal, const struct tri_worker *worker)
 {
     struct tri_deal_ends *ends = &deal->ends[worker->index];
-    ck_pr_store_64(&ends->left, ends->left + 1); /* no order: it only counts */
+    ck_pr_store_64(&ends->closed, ends->closed + 1); /* no order: it only counts */
 }
 
 static void
@@ -170,7 +170,7 @@ count_ended(struct tri_deal *deal, struct tri_worker *worker)
 void
 tri_deal_lost(struct tri_deal *deal, struct tri_worker *worker)
 {
-    count_left(deal, worker);
+    count_closed(deal, worker);
     count_ended(deal, worker);
 }
 
@@ -262,15 +262,15 @@ free_place(struct tri_share *share)
 }
 
 void
-tri_share_left(struct tri_share *share)
+tri_share_count_closed(struct tri_share *share)
 {
-    count_left(share->deal, share->net->worker);
+    count_closed(share->deal, share->net->worker);
     if (share->has_place)
         free_place(share);
 }
 
 void
-tri_share_ended(struct tri_share *share)
+tri_share_count_ended(struct tri_share *share)
 {
     count_ended(share->deal, share->net->worker);
     share->connections--;
@@ -342,8 +342,8 @@ tri_share_accept(struct tri_share *share, tr_actor *parent, const struct tri_arr
     if (status != TR_OK) {
         close(arrival->fd);
         tri_deal_failed(share->deal, worker, status);
-        tri_share_left(one);
-        tri_share_ended(one);
+        tri_share_count_closed(one);
+        tri_share_count_ended(one);
         return TR_OK;
     }
     begin(tr_state(actor));

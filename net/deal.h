@@ -19,10 +19,10 @@
 
 /* How many connections a worker has seen the end of. It alone writes, the server reads. */
 struct tri_deal_ends {
-    alignas(TRI_CACHE_PAIR) uint64_t left; /* their descriptor is closed */
-    uint64_t ended;                        /* their close event is over as well */
-    uint64_t failed;                       /* they never came to life */
-    int why;                               /* the status of the last that failed */
+    alignas(TRI_CACHE_PAIR) uint64_t closed; /* connections whose descriptor is closed */
+    uint64_t ended;                          /* their close event is over as well */
+    uint64_t failed;                         /* they never came to life */
+    int why;                                 /* the status of the last that failed */
 
     /* The worker's alone. */
     struct tri_deal *deal;
@@ -114,10 +114,10 @@ struct tri_arrival {
 tr_status tri_share_accept(struct tri_share *share, tr_actor *parent, const struct tri_arrival *arrival);
 
 /* A connection's descriptor is closed. Thread: owner. */
-void tri_share_left(struct tri_share *share);
+void tri_share_count_closed(struct tri_share *share);
 
 /* A connection has had its last event. The share may be gone afterwards. Thread: owner. */
-void tri_share_ended(struct tri_share *share);
+void tri_share_count_ended(struct tri_share *share);
 
 /* A connection that was assigned to this worker never came to life; its place is the caller's matter. Thread: that
  * worker's. */

@@ -18,7 +18,7 @@
 static uint32_t
 load_of(const tr_server *server, unsigned worker)
 {
-    return (uint32_t)(server->dealt[worker] - ck_pr_load_64(&server->deal->ends[worker].left));
+    return (uint32_t)(server->dealt[worker] - ck_pr_load_64(&server->deal->ends[worker].closed));
 }
 
 uint32_t

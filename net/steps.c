@@ -187,7 +187,7 @@ tri_socket_leave_share(tr_socket *socket)
     struct tri_share *share = socket->share;
     socket->flags &= ~(uint32_t)TRI_SOCKET_ACCEPTED;
     socket->share = NULL;
-    tri_share_ended(share);
+    tri_share_count_ended(share);
 }
 
 static void

@@ -119,7 +119,7 @@ tri_socket_destroy(tr_socket *socket, tr_status status, int system, enum tri_soc
     socket->flags &= ~(uint32_t)(TRI_SOCKET_CONNECTING | TRI_SOCKET_READING | TRI_SOCKET_WRITING);
     if (tri_socket_is(socket, TRI_SOCKET_FAILED) || socket->writer != NULL)
         tri_socket_due(socket, DESTROYED_STEPS);
-    tri_idle_forget(socket);
+    tri_socket_idle_forget(socket);
     tri_retry_end(socket);
     if (!tri_reader_is_resumed(socket))
         tri_reader_drop(socket);

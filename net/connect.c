@@ -167,7 +167,7 @@ set_timeout(tr_socket *socket, uint64_t timeout_ms)
 {
     if (timeout_ms == 0)
         return TR_OK;
-    return tri_socket_extra(socket) != NULL ? tri_idle_set(socket, timeout_ms) : TR_ENOMEM;
+    return tri_socket_extra(socket) != NULL ? tri_socket_idle_set(socket, timeout_ms) : TR_ENOMEM;
 }
 
 static tr_status
@@ -208,7 +208,7 @@ take_order(tr_socket *socket, const struct tr_connect_options *options)
     socket->ends_first = tri_socket_is(socket, TRI_SOCKET_ENDING);
     socket->flags &= ~(uint32_t)TRI_SOCKET_ENDING;
     tri_socket_count_live(socket);
-    tri_idle_moved(socket);
+    tri_socket_idle_moved(socket);
     return TR_OK;
 }
 

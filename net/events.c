@@ -67,7 +67,7 @@ prepare_for_owner(tr_socket *socket)
     struct tri_extra *extra = socket->extra;
     if (extra->last_word == NULL)
         extra->last_word = malloc(sizeof(*extra->last_word));
-    return extra->last_word != NULL ? tri_timer_keep(timers_of(socket), &extra->watch.timer) : TR_ENOMEM;
+    return extra->last_word != NULL ? tri_timer_keep(timers_of(socket), &extra->owner_watch.timer) : TR_ENOMEM;
 }
 
 tr_status
@@ -119,7 +119,7 @@ ask_after_ms(const tr_socket *socket)
 static void
 watch_owner(tr_socket *socket)
 {
-    struct tri_idle *watch = &socket->extra->watch;
+    struct tri_idle *watch = &socket->extra->owner_watch;
     watch->fire = on_watch;
     if (watch->timer.place > 0) {
         tri_idle_touch(watch);
@@ -157,7 +157,7 @@ name_if_too_long(tr_socket *socket)
 static void
 on_watch(struct tri_idle *watch)
 {
-    struct tri_extra *extra = TRI_CONTAINER_OF(watch, struct tri_extra, watch);
+    struct tri_extra *extra = TRI_CONTAINER_OF(watch, struct tri_extra, owner_watch);
     if (!waits_for_owner(extra->socket))
         return; /* it begins anew when the credit is used up */
     name_if_too_long(extra->socket);
@@ -169,7 +169,7 @@ on_watch(struct tri_idle *watch)
 void
 tri_events_end(tr_socket *socket)
 {
-    tri_timer_let_go(timers_of(socket), &socket->extra->watch.timer);
+    tri_timer_let_go(timers_of(socket), &socket->extra->owner_watch.timer);
     free(socket->extra->last_word);
     socket->extra->last_word = NULL;
 }
@@ -179,8 +179,8 @@ tri_events_ask_owner(tr_socket *socket)
 {
     if (!waits_for_owner(socket))
         return;
-    tri_idle_stop(timers_of(socket), &socket->extra->watch); /* from now on it is asked more often */
-    on_watch(&socket->extra->watch);
+    tri_idle_stop(timers_of(socket), &socket->extra->owner_watch); /* from now on it is asked more often */
+    on_watch(&socket->extra->owner_watch);
 }
 
 void

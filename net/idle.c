@@ -41,7 +41,7 @@ start(tr_socket *socket, uint64_t due_ms)
 static void
 start_whole(tr_socket *socket)
 {
-    tri_idle_moved_now(socket);
+    tri_socket_idle_moved_now(socket);
     start(socket, tri_clock_after(socket->extra->timeout_ms));
 }
 
@@ -72,14 +72,14 @@ on_due(struct tri_timer *timer)
 }
 
 void
-tri_idle_start_again(tr_socket *socket)
+tri_socket_idle_restart(tr_socket *socket)
 {
     if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED))
         start_whole(socket);
 }
 
 void
-tri_idle_end(tr_socket *socket)
+tri_socket_idle_end(tr_socket *socket)
 {
     if (!tri_socket_is(socket, TRI_SOCKET_IDLE))
         return;
@@ -89,22 +89,22 @@ tri_idle_end(tr_socket *socket)
 
 /* The connection is over, and as in Node its timeout with it. */
 void
-tri_idle_forget(tr_socket *socket)
+tri_socket_idle_forget(tr_socket *socket)
 {
     if (!tri_socket_is(socket, TRI_SOCKET_TIMED))
         return;
-    tri_idle_end(socket);
+    tri_socket_idle_end(socket);
     socket->extra->timeout_ms = 0;
     socket->flags &= ~(uint32_t)TRI_SOCKET_TIMED;
 }
 
 tr_status
-tri_idle_set(tr_socket *socket, uint64_t timeout_ms)
+tri_socket_idle_set(tr_socket *socket, uint64_t timeout_ms)
 {
     struct tri_timer *timer = &socket->extra->idle;
     if (timeout_ms > 0 && tri_timer_keep(timers_of(socket), timer) != TR_OK)
         return TR_ENOMEM;
-    tri_idle_end(socket); /* of a timeout that was set before and may be longer */
+    tri_socket_idle_end(socket); /* of a timeout that was set before and may be longer */
     if (timeout_ms == 0)
         tri_timer_let_go(timers_of(socket), timer);
     socket->extra->timeout_ms = timeout_ms;
@@ -123,7 +123,7 @@ tr_socket_set_timeout(tr_socket *socket, uint64_t timeout_ms)
         return TR_EBADLIMIT;
     if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) || (timeout_ms == 0 && socket->extra == NULL))
         return TR_OK;
-    if (tri_socket_extra(socket) == NULL || tri_idle_set(socket, timeout_ms) != TR_OK)
+    if (tri_socket_extra(socket) == NULL || tri_socket_idle_set(socket, timeout_ms) != TR_OK)
         return TR_ENOMEM;
     socket->due &= ~TRI_STEP(TIMEOUT);
     if (timeout_ms > 0)

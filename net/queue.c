@@ -93,7 +93,7 @@ tri_queue_put(tr_socket *socket, struct tri_write *write)
     socket->writer->entries++;
     socket->writer->unfinished += write->whole;
     socket->bytes_written += write->slice.size;
-    tri_idle_moved(socket);
+    tri_socket_idle_moved(socket);
 }
 
 /* The first of the queue is over: its callback is to be called from that list, or it goes. */

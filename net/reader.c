@@ -142,7 +142,7 @@ on_bytes(tr_socket *socket, size_t size)
         return;
     }
     socket->bytes_read += size;
-    tri_idle_moved(socket);
+    tri_socket_idle_moved(socket);
     if (TRI_LIKELY(can_give(socket)))
         give(socket, slice);
     else if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED))
@@ -205,7 +205,7 @@ on_end(tr_socket *socket)
 {
     if (was_reset(socket))
         return;
-    tri_idle_moved(socket);
+    tri_socket_idle_moved(socket);
     if (end_must_wait(socket)) {
         socket->extra->held.ends = true;
         stop_reading(socket);

@@ -99,7 +99,7 @@ fill_extra(tr_socket *socket, const struct tr_socket_options *options)
 {
     struct tri_extra *extra = new_extra(socket, options->state_size);
     if (extra == NULL || tri_events_set_owner(socket, &options->owner) != TR_OK ||
-        tri_idle_set(socket, options->timeout_ms) != TR_OK)
+        tri_socket_idle_set(socket, options->timeout_ms) != TR_OK)
         return TR_ENOMEM;
     extra->keep_alive_delay_ms = options->keep_alive_delay_ms;
     extra->encoding = options->encoding;
@@ -242,7 +242,7 @@ tri_socket_open(tr_socket *socket, int fd, unsigned sides)
     socket->unreadable = (sides & TR_READABLE) == 0;
     socket->flags |= (sides & TR_WRITABLE) == 0 ? TRI_SOCKET_ENDING | TRI_SOCKET_ENDED : 0;
     tri_socket_count_live(socket);
-    tri_idle_moved(socket);
+    tri_socket_idle_moved(socket);
     return TR_OK;
 }
 

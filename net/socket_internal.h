@@ -175,15 +175,15 @@ struct tri_extra {
 
     struct tri_timer retry; /* until then nothing is written: the system has run out of something */
 
-    tr_ref owner;               /* TR_NOBODY: callbacks */
-    int64_t credit;             /* what is left of the owner's; below 0 when one read brought more events than that */
-    uint32_t full_credit;       /* when it has answered all events */
-    bool holds_end;             /* our side has not ended with the peer's, since the owner has events to answer */
-    struct tri_idle watch;      /* looks after an owner that does not answer */
-    struct tri_word *last_word; /* for the close event, if there is no memory then; of an owned socket */
-    uint64_t waits_ms;          /* since when the socket has waited for an answer, tri_clock_ms() */
-    bool named;                 /* it was said on stderr that it waits */
-    struct tri_held held;       /* came and could not be given */
+    tr_ref owner;                /* TR_NOBODY: callbacks */
+    int64_t credit;              /* what is left of the owner's; below 0 when one read brought more events than that */
+    uint32_t full_credit;        /* when it has answered all events */
+    bool holds_end;              /* our side has not ended with the peer's, since the owner has events to answer */
+    struct tri_idle owner_watch; /* looks after an owner that does not answer */
+    struct tri_word *last_word;  /* for the close event, if there is no memory then; of an owned socket */
+    uint64_t waits_ms;           /* since when the socket has waited for an answer, tri_clock_ms() */
+    bool named;                  /* it was said on stderr that it waits */
+    struct tri_held held;        /* came and could not be given */
     struct tr_decoder decoder;
     enum tr_encoding encoding;
     uint32_t high_water;
@@ -541,32 +541,32 @@ tri_retry_is_due(const tr_socket *socket)
 /* idle.c */
 
 /* The socket has a timeout from now on, in its extra, or none. TR_OK, TR_ENOMEM: nothing has changed. */
-tr_status tri_idle_set(tr_socket *socket, uint64_t timeout_ms);
+tr_status tri_socket_idle_set(tr_socket *socket, uint64_t timeout_ms);
 
 /* The timeout is over, and begins anew now that something moves. */
-void tri_idle_start_again(tr_socket *socket);
+void tri_socket_idle_restart(tr_socket *socket);
 
 /* Notes the time of a movement: the real one, since the callback that moves bytes may have run for long. */
 static inline void
-tri_idle_moved_now(tr_socket *socket)
+tri_socket_idle_moved_now(tr_socket *socket)
 {
     socket->moved_ms = (uint32_t)tri_clock_begin_ms();
 }
 
 /* Bytes have moved: the idle time begins anew. */
 static inline void
-tri_idle_moved(tr_socket *socket)
+tri_socket_idle_moved(tr_socket *socket)
 {
     if (TRI_LIKELY(!tri_socket_is(socket, TRI_SOCKET_TIMED)))
         return;
     if (TRI_LIKELY(tri_socket_is(socket, TRI_SOCKET_IDLE)))
-        tri_idle_moved_now(socket);
+        tri_socket_idle_moved_now(socket);
     else
-        tri_idle_start_again(socket);
+        tri_socket_idle_restart(socket);
 }
 
 /* Nothing is waited for until something moves again. */
-void tri_idle_end(tr_socket *socket);
-void tri_idle_forget(tr_socket *socket);
+void tri_socket_idle_end(tr_socket *socket);
+void tri_socket_idle_forget(tr_socket *socket);
 
 #endif

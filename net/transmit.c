@@ -302,7 +302,7 @@ flush_queue(tr_socket *socket)
             return;
         }
         if (taken > 0)
-            tri_idle_moved(socket);
+            tri_socket_idle_moved(socket);
         else if (!tri_writer_is_empty(socket))
             break;
     } while (!tri_writer_is_empty(socket) && ++calls < CALLS_PER_WAKE &&

@@ -85,7 +85,7 @@ open_net(struct tri_worker *worker)
     net->files_foreseen = TRI_FILES_FORESEEN;
     tri_pool_init(&net->writers, sizeof(struct tri_writer));
     tri_pool_init(&net->writes, sizeof(struct tri_write));
-    uv_idle_init(&worker->loop, &net->idle); /* the worker's end closes it */
+    uv_idle_init(&worker->loop, &net->loop_idle); /* the worker's end closes it */
     worker->guest = net;
     worker->guest_close = close_net;
     tri_trace_declare(worker->runtime->trace, worker->index, &table);
@@ -131,7 +131,7 @@ remove_from(struct tri_later_list *list, struct tri_later *later)
 static void
 run_due(uv_idle_t *idle)
 {
-    struct tri_net *net = TRI_CONTAINER_OF(idle, struct tri_net, idle);
+    struct tri_net *net = TRI_CONTAINER_OF(idle, struct tri_net, loop_idle);
     uv_idle_stop(idle);
     net->running = net->due;
     net->due.first = NULL;
@@ -151,7 +151,7 @@ tri_later_add(struct tri_net *net, struct tri_later *later, void (*run)(struct t
         return;
     later->run = run;
     if (net->due.first == NULL)
-        uv_idle_start(&net->idle, run_due);
+        uv_idle_start(&net->loop_idle, run_due);
     append(&net->due, later);
 }
 

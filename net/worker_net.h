@@ -40,7 +40,7 @@ struct tri_net {
     struct tri_pool writers; /* of struct tri_writer */
     struct tri_pool writes;  /* of struct tri_write */
     struct tri_later_list due, running;
-    uv_idle_t idle; /* runs while something is due, and keeps the loop from sleeping */
+    uv_idle_t loop_idle; /* runs while something is due, and keeps the loop from sleeping */
     uint64_t *fds;  /* a bit for each descriptor that a socket here has */
     size_t fd_words;
     uint64_t lookups;         /* ever begun: they number the questions */

@@ -94,7 +94,7 @@ static tr_status
 taken_at_once(tr_socket *socket, const struct tri_order *order)
 {
     tri_socket_trace(socket, TRI_TRACE_NET_socket_write, 0, (uint32_t)order->slice.size);
-    tri_idle_moved(socket);
+    tri_socket_idle_moved(socket);
     socket->bytes_written += order->slice.size;
     return TRI_LIKELY(order->done == NULL) ? TR_OK : tri_order_tell(socket, order, TR_OK);
 }

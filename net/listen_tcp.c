@@ -25,7 +25,7 @@ bind_to(tr_server *server, const struct sockaddr_storage *address, const struct 
 {
     struct tr_error error;
     int fd;
-    if (tri_bind(address, options, &fd, &error) == TR_OK)
+    if (tri_bind_and_listen(address, options, &fd, &error) == TR_OK)
         tri_listen_opened(server, fd, NULL);
     else
         tri_server_failed(server, error.status, error.system, error.call);
@@ -45,7 +45,7 @@ bind_to_any(tr_server *server, uint16_t port, const struct tri_bind_options *opt
     struct tr_error error;
     int fd;
     tri_address_parse("::", port, &address);
-    tr_status status = tri_bind(&address, options, &fd, &error);
+    tr_status status = tri_bind_and_listen(&address, options, &fd, &error);
     if (status == TR_OK) {
         tri_listen_opened(server, fd, NULL);
     } else if (lacks_ipv6(status) && !options->ipv6_only) {

@@ -31,8 +31,8 @@ tune(int fd, int family, const struct tri_bind_options *options)
 }
 
 tr_status
-tri_bind(const struct sockaddr_storage *address, const struct tri_bind_options *options, int *out,
-         struct tr_error *error)
+tri_bind_and_listen(const struct sockaddr_storage *address, const struct tri_bind_options *options, int *out,
+                    struct tr_error *error)
 {
     int family = address->ss_family;
     socklen_t size = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);

@@ -15,7 +15,7 @@ struct tri_bind_options {
 };
 
 /* A listening descriptor, non-blocking and closed on exec. error tells what failed. */
-tr_status tri_bind(const struct sockaddr_storage *address, const struct tri_bind_options *options, int *fd,
-                   struct tr_error *error);
+tr_status tri_bind_and_listen(const struct sockaddr_storage *address, const struct tri_bind_options *options, int *fd,
+                              struct tr_error *error);
 
 #endif

@@ -93,7 +93,7 @@ take_pipe(tr_socket *socket)
 {
     struct tri_pipe *pipe = socket->extra->pipe;
     socket->extra->pipe = NULL;
-    tri_socket_mark(socket);
+    tri_socket_update_special(socket);
     return pipe;
 }
 
@@ -123,7 +123,7 @@ on_other_closed(tr_socket *first, uint64_t number, bool failed)
         return;
     }
     first->extra->drops = true;
-    tri_socket_mark(first);
+    tri_socket_update_special(first);
     tr_socket_end(first);
     tri_reader_start(first);
 }
@@ -394,7 +394,7 @@ tri_pipe_closed(tr_socket *socket)
     }
     close_as_second(socket);
     socket->extra->drops = false;
-    tri_socket_mark(socket);
+    tri_socket_update_special(socket);
 }
 
 /* A second one whose first is gone without a word does not wait for more. */
@@ -486,7 +486,7 @@ tr_socket_pipe(tr_socket *from, tr_ref to, const struct tr_pipe_options *options
     tr_socket_unpipe(from);
     from->extra->pipe = pipe;
     from->extra->drops = false;
-    tri_socket_mark(from);
+    tri_socket_update_special(from);
     open_at(from, to, end);
     if (undecoded.size > 0 && from->extra->pipe != NULL)
         tri_pipe_data(from, undecoded);

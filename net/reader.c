@@ -125,7 +125,7 @@ hold_back(tr_socket *socket, tr_slice slice, int fd)
         return;
     }
     socket->net->held += slice.size;
-    tri_socket_mark(socket);
+    tri_socket_update_special(socket);
     if (tri_held_is_full(&extra->held))
         stop_reading(socket);
     if (!tri_socket_is(socket, TRI_SOCKET_PAUSED))
@@ -422,7 +422,7 @@ give_first_held(tr_socket *socket)
 static void
 on_held_given(tr_socket *socket)
 {
-    tri_socket_mark(socket);
+    tri_socket_update_special(socket);
     if (!socket->extra->held.ends)
         return;
     if ((socket->due & (TRI_STEP(HELD) - 1)) != 0) {
@@ -464,7 +464,7 @@ tri_reader_drop(tr_socket *socket)
         return;
     socket->net->held -= socket->extra->held.bytes;
     tri_held_drop(&socket->extra->held);
-    tri_socket_mark(socket);
+    tri_socket_update_special(socket);
 }
 
 bool
@@ -529,6 +529,6 @@ tr_socket_set_encoding(tr_socket *socket, enum tr_encoding encoding)
         return encoding == TR_ENCODING_NONE ? TR_OK : TR_ENOMEM;
     extra->encoding = encoding;
     tr_decoder_init(&extra->decoder, encoding);
-    tri_socket_mark(socket);
+    tri_socket_update_special(socket);
     return TR_OK;
 }

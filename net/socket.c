@@ -76,7 +76,7 @@ tri_socket_free_extra(tr_socket *socket)
 }
 
 void
-tri_socket_mark(tr_socket *socket)
+tri_socket_update_special(tr_socket *socket)
 {
     const struct tri_extra *extra = socket->extra;
     socket->flags &= ~(uint32_t)TRI_SOCKET_SPECIAL;
@@ -134,7 +134,7 @@ tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_socket_optio
     socket->events = options->events != NULL ? options->events : &tri_no_events;
     socket->data = options->data;
     socket->flags = flags_of(options);
-    tri_socket_mark(socket);
+    tri_socket_update_special(socket);
     socket->fd = -1;
     return TR_OK;
 }

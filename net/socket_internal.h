@@ -66,7 +66,7 @@ enum tri_socket_flag {
     TRI_SOCKET_LIVE = 1 << 23,       /* counted among those that do */
     TRI_SOCKET_HANDLE = 1 << 24,     /* libuv has the poll handle */
     TRI_SOCKET_RECEIVES = 1 << 25,   /* takes descriptors */
-    TRI_SOCKET_SPECIAL = 1 << 26,    /* struct tri_extra says more than the timeout: tri_socket_mark() */
+    TRI_SOCKET_SPECIAL = 1 << 26,    /* struct tri_extra says more than the timeout: tri_socket_update_special() */
     TRI_SOCKET_TIMED = 1 << 27,      /* has a timeout */
     TRI_SOCKET_IDLE = 1 << 28,       /* its timer runs: noting the time is enough */
     TRI_SOCKET_STARTS = 1 << 29,     /* connecting begins when `later` runs */
@@ -354,7 +354,7 @@ void tri_socket_free_extra(tr_socket *socket);
  * What is special about a socket has changed: notes in its flags whether anything is. Every message looks there; the
  * struct itself would be one more line to wait for, of each of many thousand sockets with no more than a timeout.
  */
-void tri_socket_mark(tr_socket *socket);
+void tri_socket_update_special(tr_socket *socket);
 
 /* The socket of that name, if it may be acted on by a call (host.h, the rule of calls and messages); else NULL. */
 tr_socket *tri_socket_reach(struct tri_net *net, tr_ref ref);

@@ -157,7 +157,7 @@ tri_socket_fail(tr_socket *socket, int uv_error, enum tri_socket_call call)
 }
 
 void
-tri_socket_again(tr_socket *socket)
+tri_socket_reopen(tr_socket *socket)
 {
     tri_socket_trace(socket, TRI_TRACE_NET_socket_again, 0, 0);
     tri_socket_leave_share(socket);

@@ -190,7 +190,7 @@ prepare(tr_socket *socket, const struct tr_connect_options *options)
         return TR_ENOMEM;
     }
     if (tri_socket_is(socket, TRI_SOCKET_CLOSED))
-        tri_socket_again(socket);
+        tri_socket_reopen(socket);
     fill(connect, options, type);
     socket->connect = connect;
     return TR_OK;

@@ -696,7 +696,7 @@ connect_by_order(tr_socket *socket, const struct connect_order *order)
         tri_socket_is_open(socket))
         return TR_OK;
     if (tri_socket_is(socket, TRI_SOCKET_CLOSED))
-        tri_socket_again(socket);
+        tri_socket_reopen(socket);
     return status;
 }
 

@@ -294,7 +294,7 @@ void tri_socket_destroy_with(tr_socket *socket, const char *code, enum tri_socke
 void tri_socket_fail(tr_socket *socket, int uv_error, enum tri_socket_call call);
 
 /* Begins a new life: as before the first connect. */
-void tri_socket_again(tr_socket *socket);
+void tri_socket_reopen(tr_socket *socket);
 
 /* It was asked to stop as soon as its side has ended: at once, or after what was sent to it before. */
 void tri_socket_drain(tr_socket *socket);

@@ -171,7 +171,7 @@ tri_server_count_live(tr_server *server)
     if (is == shall)
         return;
     server->flags ^= TRI_SERVER_LIVE;
-    tri_net_live(server->net, shall ? 1 : -1);
+    tri_net_add_live(server->net, shall ? 1 : -1);
 }
 
 /* Closed, and no connection is left: the close event is due. */

@@ -359,7 +359,7 @@ tri_socket_count_live(tr_socket *socket)
     if (is == shall)
         return;
     socket->flags ^= TRI_SOCKET_LIVE;
-    tri_net_live(socket->net, shall ? 1 : -1);
+    tri_net_add_live(socket->net, shall ? 1 : -1);
 }
 
 /* Messages of other actors; the actors' layer brackets them. */

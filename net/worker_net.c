@@ -181,7 +181,7 @@ tell_over(struct tri_later *later)
 }
 
 void
-tri_net_live(struct tri_net *net, int change)
+tri_net_add_live(struct tri_net *net, int change)
 {
     net->live += (uint64_t)(int64_t)change;
     if (net->live == 0) {

@@ -41,7 +41,7 @@ struct tri_net {
     struct tri_pool writes;  /* of struct tri_write */
     struct tri_later_list due, running;
     uv_idle_t loop_idle; /* runs while something is due, and keeps the loop from sleeping */
-    uint64_t *fds;  /* a bit for each descriptor that a socket here has */
+    uint64_t *fds;       /* a bit for each descriptor that a socket here has */
     size_t fd_words;
     uint64_t lookups;         /* ever begun: they number the questions */
     uint64_t pipes;           /* likewise */
@@ -64,7 +64,7 @@ struct tri_net {
 struct tri_net *tri_net_of(struct tri_worker *worker);
 
 /* So many more sockets and servers of this worker keep the program alive, or fewer. Thread: owner. */
-void tri_net_live(struct tri_net *net, int change);
+void tri_net_add_live(struct tri_net *net, int change);
 
 /*
  * A descriptor is a socket's of this worker from now on. libuv would notice a second one only while it polls the first.

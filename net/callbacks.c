@@ -52,7 +52,7 @@
 static void
 call(tr_socket *socket, struct tri_write *write)
 {
-    if (!tri_socket_is(socket, TRI_SOCKET_SILENT) || write->done == tri_remote_written)
+    if (!tri_socket_has_any(socket, TRI_SOCKET_SILENT) || write->done == tri_remote_written)
         write->done(socket, write->argument, write->status);
     tri_queue_entry_free(socket, write);
 }
@@ -209,7 +209,7 @@ tri_callbacks_lost(tr_socket *socket)
     if (socket->begun)
         tri_callbacks_late(socket);
     tr_status status = reason(socket, TR_EDESTROYED);
-    if (tri_socket_is(socket, TRI_SOCKET_CONNECTED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_CONNECTED))
         tri_callbacks_lose(socket, status, status);
 }
 
@@ -233,14 +233,14 @@ tri_callbacks_drop(tr_socket *socket)
 bool
 tri_callbacks_is_failing(const tr_socket *socket)
 {
-    return tri_callbacks_before_error(socket) && tri_socket_is(socket, TRI_SOCKET_FAILED) &&
-           socket->error_call == TRI_CALL_WRITE && !tri_socket_is(socket, TRI_SOCKET_ENDING);
+    return tri_callbacks_before_error(socket) && tri_socket_has_any(socket, TRI_SOCKET_FAILED) &&
+           socket->error_call == TRI_CALL_WRITE && !tri_socket_has_any(socket, TRI_SOCKET_ENDING);
 }
 
 static bool
 is_late(const tr_socket *socket)
 {
-    return tri_socket_is(socket, TRI_SOCKET_DESTROYED) && !tri_socket_is(socket, TRI_SOCKET_CLOSED) &&
+    return tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) && !tri_socket_has_any(socket, TRI_SOCKET_CLOSED) &&
            !tri_callbacks_is_failing(socket);
 }
 

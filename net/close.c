@@ -28,7 +28,7 @@ free_parts(tr_socket *socket)
     tri_callbacks_drop(socket);
     tri_reader_drop(socket);
     tri_pipe_closed(socket);
-    if (!tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
+    if (!tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED))
         tri_connect_free(socket);
     tri_socket_free_extra(socket);
     socket->flags &= ~(uint32_t)(TRI_SOCKET_SPECIAL | TRI_SOCKET_TIMED);
@@ -38,7 +38,7 @@ free_parts(tr_socket *socket)
 void
 tri_socket_end_actor(tr_socket *socket)
 {
-    if (!tri_socket_is(socket, TRI_SOCKET_GONE)) {
+    if (!tri_socket_has_any(socket, TRI_SOCKET_GONE)) {
         socket->flags |= TRI_SOCKET_GONE;
         socket->due = 0;
         free_parts(socket);
@@ -51,7 +51,7 @@ tri_socket_end_actor(tr_socket *socket)
 static void
 end_silently(tr_socket *socket)
 {
-    struct tri_share *share = tri_socket_is(socket, TRI_SOCKET_ACCEPTED) ? socket->share : NULL;
+    struct tri_share *share = tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED) ? socket->share : NULL;
     socket->flags |= TRI_SOCKET_CLOSED;
     tri_socket_count_live(socket);
     tri_socket_end_actor(socket);
@@ -67,7 +67,7 @@ on_closed(uv_handle_t *handle)
 {
     tr_socket *socket = TRI_CONTAINER_OF(handle, tr_socket, poll);
     socket->flags &= ~(uint32_t)TRI_SOCKET_HANDLE;
-    if (tri_socket_is(socket, TRI_SOCKET_SILENT))
+    if (tri_socket_has_any(socket, TRI_SOCKET_SILENT))
         end_silently(socket);
     else
         tri_socket_step_now(socket, CLOSED_STEPS, TRI_TAG_ON_CLOSED);
@@ -78,9 +78,9 @@ static void
 end_connection(tr_socket *socket)
 {
     tri_writer_push(socket); /* what a reset would drop has been written */
-    if (tri_socket_is(socket, TRI_SOCKET_RESETS))
+    if (tri_socket_has_any(socket, TRI_SOCKET_RESETS))
         tri_descriptor_reset(socket->fd);
-    else if (!tri_socket_is(socket, TRI_SOCKET_ENDED))
+    else if (!tri_socket_has_any(socket, TRI_SOCKET_ENDED))
         tri_descriptor_end(socket->fd, socket->adopted);
 }
 
@@ -94,7 +94,7 @@ close_descriptor(tr_socket *socket)
     close(socket->fd);
     socket->fd = -1;
     socket->polled = 0;
-    if (tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED))
         tri_share_count_closed(socket->share);
 }
 
@@ -112,21 +112,21 @@ note_error(tr_socket *socket, tr_status status, int system, enum tri_socket_call
 void
 tri_socket_destroy(tr_socket *socket, tr_status status, int system, enum tri_socket_call call)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         return;
     note_error(socket, status, system, call);
     socket->flags |= TRI_SOCKET_DESTROYED;
     socket->flags &= ~(uint32_t)(TRI_SOCKET_CONNECTING | TRI_SOCKET_READING | TRI_SOCKET_WRITING);
-    if (tri_socket_is(socket, TRI_SOCKET_FAILED) || socket->writer != NULL)
+    if (tri_socket_has_any(socket, TRI_SOCKET_FAILED) || socket->writer != NULL)
         tri_socket_due(socket, DESTROYED_STEPS);
     tri_socket_idle_forget(socket);
     tri_retry_end(socket);
     if (!tri_reader_is_resumed(socket))
         tri_reader_drop(socket);
-    if (tri_socket_is(socket, TRI_SOCKET_HANDLE)) {
+    if (tri_socket_has_any(socket, TRI_SOCKET_HANDLE)) {
         close_descriptor(socket);
     } else {
-        if (!tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
+        if (!tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED))
             tri_connect_free(socket);
         tri_socket_due(socket, CLOSED_STEPS);
     }
@@ -143,7 +143,7 @@ note_code(tr_socket *socket, const char *code)
 void
 tri_socket_destroy_with(tr_socket *socket, const char *code, enum tri_socket_call call)
 {
-    if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+    if (!tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         note_code(socket, code);
     tri_socket_destroy(socket, TR_EUSER, 0, call);
 }
@@ -178,14 +178,14 @@ tri_socket_reopen(tr_socket *socket)
 static bool
 is_over(const tr_socket *socket)
 {
-    return tri_socket_is(socket, TRI_SOCKET_CLOSED) && socket->due == 0;
+    return tri_socket_has_any(socket, TRI_SOCKET_CLOSED) && socket->due == 0;
 }
 
 void
 tri_socket_drain(tr_socket *socket)
 {
     socket->flags |= TRI_SOCKET_DRAINING;
-    if (tri_socket_is(socket, TRI_SOCKET_CONNECTED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_CONNECTED))
         tr_socket_end(socket);
     else
         tri_socket_destroy(socket, TR_OK, 0, TRI_CALL_DESTROY);
@@ -208,12 +208,12 @@ tri_socket_drain_in_turn(tr_socket *socket)
 static void
 kill_socket(tr_socket *socket)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_SILENT | TRI_SOCKET_GONE))
+    if (tri_socket_has_any(socket, TRI_SOCKET_SILENT | TRI_SOCKET_GONE))
         return;
     socket->flags |= TRI_SOCKET_SILENT;
     tri_socket_destroy(socket, TR_OK, 0, TRI_CALL_DESTROY);
     socket->due = 0;
-    if (!tri_socket_is(socket, TRI_SOCKET_HANDLE))
+    if (!tri_socket_has_any(socket, TRI_SOCKET_HANDLE))
         end_silently(socket);
 }
 
@@ -278,7 +278,7 @@ tr_socket_reset(tr_socket *socket)
     TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return TR_EINVAL;
-    if (tri_socket_is(socket, TRI_SOCKET_CONNECTING)) {
+    if (tri_socket_has_any(socket, TRI_SOCKET_CONNECTING)) {
         if (tri_connect_is_unix(socket))
             return TR_EBADHANDLE;
         socket->flags |= TRI_SOCKET_RESETS;

@@ -128,14 +128,15 @@ fill(struct tri_connect *connect, const struct tr_connect_options *options, enum
 static tr_status
 check_state(const tr_socket *socket)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_CONNECTING))
+    if (tri_socket_has_any(socket, TRI_SOCKET_CONNECTING))
         return TR_EALREADY;
     if (tri_socket_is_open(socket))
         return TR_EISCONN;
-    if (tri_socket_is(socket, TRI_SOCKET_STOPS | TRI_SOCKET_GONE | TRI_SOCKET_SILENT))
+    if (tri_socket_has_any(socket, TRI_SOCKET_STOPS | TRI_SOCKET_GONE | TRI_SOCKET_SILENT))
         return TR_ESTOPPING;
-    return tri_socket_is(socket, TRI_SOCKET_DESTROYED) && !tri_socket_is(socket, TRI_SOCKET_CLOSED) ? TR_EDESTROYED
-                                                                                                    : TR_OK;
+    return tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) && !tri_socket_has_any(socket, TRI_SOCKET_CLOSED)
+               ? TR_EDESTROYED
+               : TR_OK;
 }
 
 /* It is not connected in time: the look-up and all attempts are given up. */
@@ -189,7 +190,7 @@ prepare(tr_socket *socket, const struct tr_connect_options *options)
         free(connect);
         return TR_ENOMEM;
     }
-    if (tri_socket_is(socket, TRI_SOCKET_CLOSED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_CLOSED))
         tri_socket_reopen(socket);
     fill(connect, options, type);
     socket->connect = connect;
@@ -205,7 +206,7 @@ take_order(tr_socket *socket, const struct tr_connect_options *options)
         return status;
     socket->flags |= TRI_SOCKET_CONNECTING;
     socket->begun = 1;
-    socket->ends_first = tri_socket_is(socket, TRI_SOCKET_ENDING);
+    socket->ends_first = tri_socket_has_any(socket, TRI_SOCKET_ENDING);
     socket->flags &= ~(uint32_t)TRI_SOCKET_ENDING;
     tri_socket_count_live(socket);
     tri_socket_idle_moved(socket);
@@ -245,7 +246,8 @@ tri_connect_order(tr_socket *socket, const struct tr_connect_options *options, u
 void
 tri_connect_go(tr_socket *socket, uint64_t start)
 {
-    if (!tri_socket_is(socket, TRI_SOCKET_CONNECTING) || socket->connect == NULL || socket->connect->start != start)
+    if (!tri_socket_has_any(socket, TRI_SOCKET_CONNECTING) || socket->connect == NULL ||
+        socket->connect->start != start)
         return; /* that order was refused, or the socket has been destroyed since */
     socket->connect->start = 0;
     tri_socket_due(socket, TRI_STEP(START));
@@ -356,7 +358,7 @@ void
 tri_connect_attempted(tr_socket *socket)
 {
     struct tri_connect *connect = socket->connect;
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
         return;
     if (connect->fd < 0) {
         tri_socket_fail(socket, connect->system, call_that_failed(connect));
@@ -419,7 +421,7 @@ tr_socket_looked_up(tr_socket *socket, const struct tr_error *error, const struc
     tr_status status = socket != NULL ? tri_connect_check_answer(error, addresses, count) : TR_EINVAL;
     if (status != TR_OK)
         return status;
-    struct tri_connect *connect = tri_socket_is(socket, TRI_SOCKET_CONNECTING) ? socket->connect : NULL;
+    struct tri_connect *connect = tri_socket_has_any(socket, TRI_SOCKET_CONNECTING) ? socket->connect : NULL;
     if (connect == NULL || !connect->asks)
         return TR_EGONE;
     struct tr_error outcome = error != NULL ? *error : (struct tr_error){.status = TR_OK};
@@ -450,7 +452,7 @@ void
 tri_connect_answer(tr_socket *socket, tr_message *message)
 {
     struct tri_resolver_answer *answer = tr_message_take_pointer(message);
-    struct tri_connect *connect = tri_socket_is(socket, TRI_SOCKET_CONNECTING) ? socket->connect : NULL;
+    struct tri_connect *connect = tri_socket_has_any(socket, TRI_SOCKET_CONNECTING) ? socket->connect : NULL;
     if (connect != NULL && connect->asks && connect->token == answer->token) {
         struct tr_address addresses[PEERS_LIMIT];
         unsigned count = texts_of(answer->addresses, addresses);
@@ -465,7 +467,7 @@ static bool
 tell_lookup(tr_socket *socket)
 {
     struct tri_connect *connect = socket->connect;
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
         return false;
     struct tr_address address;
     struct tr_error error = connect->error;
@@ -496,7 +498,7 @@ void
 tri_connect_try(tr_socket *socket)
 {
     struct tri_connect *connect = socket->connect;
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
         return;
     if (connect->error.status == TR_OK)
         attempt(socket);
@@ -551,7 +553,7 @@ void
 tri_connect_start(tr_socket *socket)
 {
     const struct tri_connect *connect = socket->connect;
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
         return;
     if ((socket->due & (TRI_STEP(AFTER) | TRI_STEP(OVER))) != 0)
         socket->due |= TRI_STEP(START);

@@ -10,7 +10,7 @@ void
 tr_socket_cork(tr_socket *socket)
 {
     TRI_CHECK_SOCKET(socket);
-    if (socket == NULL || tri_socket_is(socket, TRI_SOCKET_DESTROYED | TRI_SOCKET_ENDING) ||
+    if (socket == NULL || tri_socket_has_any(socket, TRI_SOCKET_DESTROYED | TRI_SOCKET_ENDING) ||
         tri_queue_writer(socket) == NULL)
         return;
     socket->writer->corked++;
@@ -20,7 +20,7 @@ static void
 uncork_all(tr_socket *socket)
 {
     socket->writer->corked = 0;
-    if (tri_socket_is(socket, TRI_SOCKET_CONNECTING) || (socket->due & TRI_STEP(FLUSH)) != 0)
+    if (tri_socket_has_any(socket, TRI_SOCKET_CONNECTING) || (socket->due & TRI_STEP(FLUSH)) != 0)
         return;
     tri_writer_flush(socket);
     tri_queue_give_back(socket);
@@ -33,7 +33,7 @@ tr_socket_uncork(tr_socket *socket)
     TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return TR_EINVAL;
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         return TR_EDESTROYED;
     if (!tri_writer_is_corked(socket))
         return TR_OK;
@@ -52,7 +52,7 @@ tr_socket_uncork(tr_socket *socket)
 static bool
 takes_end(const tr_socket *socket)
 {
-    return socket->error == TR_OK && !tri_socket_is(socket, TRI_SOCKET_ENDING);
+    return socket->error == TR_OK && !tri_socket_has_any(socket, TRI_SOCKET_ENDING);
 }
 
 static tr_status
@@ -69,9 +69,9 @@ tr_socket_end(tr_socket *socket)
     TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return TR_EINVAL;
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         return end_destroyed(socket);
-    if (!tri_socket_is(socket, TRI_SOCKET_ENDING)) {
+    if (!tri_socket_has_any(socket, TRI_SOCKET_ENDING)) {
         if (tri_writer_is_corked(socket))
             uncork_all(socket);
         socket->flags |= TRI_SOCKET_ENDING;
@@ -114,11 +114,11 @@ refuse_end(tr_socket *socket, struct tri_write *end, bool was_ending, tr_status 
 static tr_status
 end_then(tr_socket *socket, struct tri_write *end, tr_status status)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_ENDED)) {
+    if (tri_socket_has_any(socket, TRI_SOCKET_ENDED)) {
         tri_callback_put(socket, end, TR_EALREADYFINISHED);
-        return tri_socket_is(socket, TRI_SOCKET_DESTROYED) ? TR_EDESTROYED : TR_OK;
+        return tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) ? TR_EDESTROYED : TR_OK;
     }
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED)) {
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED)) {
         if (takes_end(socket) && tri_callbacks_before_error(socket))
             tri_callback_wait_for_end(socket, end);
         else
@@ -149,14 +149,14 @@ tr_socket_end_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *
         return TR_EINVAL;
     if (done == NULL)
         return tr_socket_end_with(socket, slice);
-    if (tri_socket_is(socket, TRI_SOCKET_GONE))
+    if (tri_socket_has_any(socket, TRI_SOCKET_GONE))
         return TR_EDESTROYED;
-    bool was_ending = tri_socket_is(socket, TRI_SOCKET_ENDING);
+    bool was_ending = tri_socket_has_any(socket, TRI_SOCKET_ENDING);
     struct tri_write *end = tri_queue_entry(socket, done, argument);
     if (end == NULL)
         return TR_ENOMEM;
     tr_status status = write_last(socket, slice);
-    if (tri_write_is_untold(status) || (status < TR_OK && !tri_socket_is(socket, TRI_SOCKET_DESTROYED))) {
+    if (tri_write_is_untold(status) || (status < TR_OK && !tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))) {
         tri_queue_entry_free(socket, end);
         tri_queue_give_back(socket);
         return status;

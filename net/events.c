@@ -57,7 +57,7 @@ timers_of(const tr_socket *socket)
 static bool
 has_owner(const tr_socket *socket)
 {
-    return TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_SPECIAL)) && socket->extra->owner != TR_NOBODY;
+    return TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_SPECIAL)) && socket->extra->owner != TR_NOBODY;
 }
 
 /* Takes what must not be missing later. */
@@ -111,7 +111,7 @@ static uint64_t
 ask_after_ms(const tr_socket *socket)
 {
     uint64_t patience = patience_ms(socket);
-    if (tri_socket_is(socket, TRI_SOCKET_STOPS))
+    if (tri_socket_has_any(socket, TRI_SOCKET_STOPS))
         return ASK_STOPPING_MS;
     return patience > 0 && patience < ASK_MS ? patience : ASK_MS;
 }
@@ -191,7 +191,7 @@ tri_events_owner_gone(tr_socket *socket, tr_ref owner)
     socket->extra->credit = OWNER_IS_GONE;
     socket->flags &= ~(uint32_t)TRI_SOCKET_KEEP;
     tri_socket_destroy(socket, TR_OK, 0, TRI_CALL_DESTROY);
-    if (tri_socket_is(socket, TRI_SOCKET_CLOSED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_CLOSED))
         tri_socket_due(socket, TRI_STEP(OVER));
 }
 
@@ -356,7 +356,8 @@ tri_events_close(tr_socket *socket, bool had_error)
 bool
 tri_events_hold_end(tr_socket *socket)
 {
-    if (!has_owner(socket) || tri_socket_is(socket, TRI_SOCKET_HALF_OPEN | TRI_SOCKET_ENDING | TRI_SOCKET_DESTROYED) ||
+    if (!has_owner(socket) ||
+        tri_socket_has_any(socket, TRI_SOCKET_HALF_OPEN | TRI_SOCKET_ENDING | TRI_SOCKET_DESTROYED) ||
         socket->extra->credit >= socket->extra->full_credit)
         return false;
     socket->extra->holds_end = true;
@@ -370,7 +371,7 @@ end_no_longer_held(tr_socket *socket)
     if (!socket->extra->holds_end)
         return;
     socket->extra->holds_end = false;
-    if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+    if (!tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         tri_socket_due(socket, TRI_STEP(AFTER_END));
 }
 

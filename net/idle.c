@@ -74,14 +74,14 @@ on_due(struct tri_timer *timer)
 void
 tri_socket_idle_restart(tr_socket *socket)
 {
-    if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+    if (!tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         start_whole(socket);
 }
 
 void
 tri_socket_idle_end(tr_socket *socket)
 {
-    if (!tri_socket_is(socket, TRI_SOCKET_IDLE))
+    if (!tri_socket_has_any(socket, TRI_SOCKET_IDLE))
         return;
     tri_timer_stop(timers_of(socket), &socket->extra->idle);
     socket->flags &= ~(uint32_t)TRI_SOCKET_IDLE;
@@ -91,7 +91,7 @@ tri_socket_idle_end(tr_socket *socket)
 void
 tri_socket_idle_forget(tr_socket *socket)
 {
-    if (!tri_socket_is(socket, TRI_SOCKET_TIMED))
+    if (!tri_socket_has_any(socket, TRI_SOCKET_TIMED))
         return;
     tri_socket_idle_end(socket);
     socket->extra->timeout_ms = 0;
@@ -121,7 +121,7 @@ tr_socket_set_timeout(tr_socket *socket, uint64_t timeout_ms)
         return TR_EINVAL;
     if (timeout_ms > TIMEOUT_LIMIT_MS)
         return TR_EBADLIMIT;
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) || (timeout_ms == 0 && socket->extra == NULL))
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) || (timeout_ms == 0 && socket->extra == NULL))
         return TR_OK;
     if (tri_socket_extra(socket) == NULL || tri_socket_idle_set(socket, timeout_ms) != TR_OK)
         return TR_ENOMEM;

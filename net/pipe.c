@@ -116,9 +116,9 @@ on_other_closed(tr_socket *first, uint64_t number, bool failed)
     if (pipe == NULL || pipe->number != number)
         return;
     free(take_pipe(first));
-    if (tri_socket_is_read_out(first) || tri_socket_is(first, TRI_SOCKET_DESTROYED))
+    if (tri_socket_is_read_out(first) || tri_socket_has_any(first, TRI_SOCKET_DESTROYED))
         return;
-    if (failed && !tri_socket_is(first, TRI_SOCKET_ENDING)) {
+    if (failed && !tri_socket_has_any(first, TRI_SOCKET_ENDING)) {
         tri_socket_destroy(first, TR_EPIPE, 0, TRI_CALL_WRITE);
         return;
     }
@@ -210,7 +210,7 @@ tell_closed(tr_socket *second, struct tri_pipe_end *end, bool failed)
 static void
 on_open(tr_socket *second, struct tri_pipe_end *end)
 {
-    bool gone = tri_socket_is(second, TRI_SOCKET_DESTROYED | TRI_SOCKET_GONE);
+    bool gone = tri_socket_has_any(second, TRI_SOCKET_DESTROYED | TRI_SOCKET_GONE);
     struct tri_extra *extra = gone ? NULL : tri_socket_extra(second);
     if (extra == NULL) {
         bool waits = !gone && !end->keep_open;
@@ -232,8 +232,8 @@ on_open(tr_socket *second, struct tri_pipe_end *end)
 static bool
 ends_with_peer(const tr_socket *second)
 {
-    return tri_socket_is(second, TRI_SOCKET_ENDING) && tri_socket_is(second, TRI_SOCKET_PEER_ENDED) &&
-           !tri_socket_is(second, TRI_SOCKET_HALF_OPEN | TRI_SOCKET_DESTROYED);
+    return tri_socket_has_any(second, TRI_SOCKET_ENDING) && tri_socket_has_any(second, TRI_SOCKET_PEER_ENDED) &&
+           !tri_socket_has_any(second, TRI_SOCKET_HALF_OPEN | TRI_SOCKET_DESTROYED);
 }
 
 static void
@@ -374,7 +374,7 @@ tri_pipe_end(tr_socket *first)
 static void
 close_as_second(tr_socket *second)
 {
-    bool failed = tri_socket_is(second, TRI_SOCKET_FAILED);
+    bool failed = tri_socket_has_any(second, TRI_SOCKET_FAILED);
     struct tri_pipe_end *end;
     while ((end = second->extra->sources) != NULL) {
         take_end(second, end);
@@ -464,7 +464,7 @@ tr_socket_pipe(tr_socket *from, tr_ref to, const struct tr_pipe_options *options
         return TR_EINVAL;
     if (to == TR_NOBODY || tr_ref_worker(to) >= tr_runtime_workers(tr_actor_runtime(from->actor)))
         return TR_EBADREF;
-    if (tri_socket_is(from, TRI_SOCKET_DESTROYED))
+    if (tri_socket_has_any(from, TRI_SOCKET_DESTROYED))
         return TR_EDESTROYED;
     tr_slice undecoded;
     struct tri_pipe *pipe = tri_socket_extra(from) != NULL ? malloc(sizeof(*pipe)) : NULL;

@@ -70,7 +70,7 @@ static void
 give(tr_socket *socket, tr_slice slice)
 {
     tri_socket_trace(socket, TRI_TRACE_NET_socket_data, 0, (uint32_t)slice.size);
-    if (TRI_LIKELY(!tri_socket_is(socket, TRI_SOCKET_SPECIAL)))
+    if (TRI_LIKELY(!tri_socket_has_any(socket, TRI_SOCKET_SPECIAL)))
         tri_events_data(socket, slice);
     else if (socket->extra->pipe != NULL)
         tri_pipe_data(socket, slice);
@@ -87,20 +87,20 @@ static bool
 can_give_held(const tr_socket *socket)
 {
     const struct tri_pipe *pipe = socket->extra->pipe;
-    return !tri_socket_is(socket, TRI_SOCKET_PAUSED) && !tri_events_stand_still(socket) &&
+    return !tri_socket_has_any(socket, TRI_SOCKET_PAUSED) && !tri_events_stand_still(socket) &&
            (pipe == NULL || !tri_pipe_is_full(pipe));
 }
 
 static bool
 is_held(const tr_socket *socket)
 {
-    return TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_SPECIAL)) && socket->extra->held.first != NULL;
+    return TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_SPECIAL)) && socket->extra->held.first != NULL;
 }
 
 static bool
 can_give(const tr_socket *socket)
 {
-    return TRI_LIKELY(!tri_socket_is(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_DESTROYED)) &&
+    return TRI_LIKELY(!tri_socket_has_any(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_DESTROYED)) &&
            !tri_events_stand_still(socket) && !is_held(socket);
 }
 
@@ -128,7 +128,7 @@ hold_back(tr_socket *socket, tr_slice slice, int fd)
     tri_socket_update_special(socket);
     if (tri_held_is_full(&extra->held))
         stop_reading(socket);
-    if (!tri_socket_is(socket, TRI_SOCKET_PAUSED))
+    if (!tri_socket_has_any(socket, TRI_SOCKET_PAUSED))
         socket->due |= TRI_STEP(HELD);
 }
 
@@ -145,7 +145,7 @@ on_bytes(tr_socket *socket, size_t size)
     tri_socket_idle_moved(socket);
     if (TRI_LIKELY(can_give(socket)))
         give(socket, slice);
-    else if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+    else if (!tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         hold_back(socket, slice, -1);
     tri_slabs_take_back(&socket->net->slabs, slice);
 }
@@ -155,7 +155,7 @@ void
 tri_reader_last(tr_socket *socket)
 {
     const struct tri_extra *extra = socket->extra;
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) || extra == NULL || extra->encoding == TR_ENCODING_NONE ||
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) || extra == NULL || extra->encoding == TR_ENCODING_NONE ||
         extra->pipe != NULL || extra->drops)
         return;
     give_text(socket, tr_slice_constant("", 0), true);
@@ -167,7 +167,7 @@ static bool
 end_must_wait(const tr_socket *socket)
 {
     const struct tri_extra *extra = socket->extra;
-    bool is_paused = tri_socket_is(socket, TRI_SOCKET_PAUSED);
+    bool is_paused = tri_socket_has_any(socket, TRI_SOCKET_PAUSED);
     return extra != NULL && (extra->held.first != NULL || (is_paused && tr_decoder_limit(&extra->decoder, 0) > 0));
 }
 
@@ -227,9 +227,9 @@ give_descriptors(tr_socket *socket, struct msghdr *header, bool wanted)
         for (size_t i = 0; i < count; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(control) + i * sizeof(fd), sizeof(fd));
-            if (!wanted || tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+            if (!wanted || tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
                 close(fd); /* destroyed: by the callback of the one before */
-            else if (tri_socket_is(socket, TRI_SOCKET_PAUSED) || is_held(socket))
+            else if (tri_socket_has_any(socket, TRI_SOCKET_PAUSED) || is_held(socket))
                 hold_back(socket, tr_slice_constant("", 0), fd);
             else
                 tri_events_fd(socket, fd);
@@ -275,7 +275,7 @@ read_once(tr_socket *socket, uv_buf_t buffer)
 {
     ssize_t size;
     do {
-        if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_RECEIVES)))
+        if (TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_RECEIVES)))
             size = receive_with_descriptors(socket, buffer);
         else if (TRI_UNLIKELY(socket->records))
             size = receive_record(socket, buffer);
@@ -306,7 +306,7 @@ read_some(tr_socket *socket)
 {
     uv_buf_t buffer;
     tri_slabs_offer(&socket->net->slabs, &buffer);
-    if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_PAUSED)))
+    if (TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_PAUSED)))
         limit_paused(socket, &buffer);
     if (buffer.len == 0) {
         tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_READ);
@@ -339,7 +339,7 @@ static bool
 goes_on(tr_socket *socket)
 {
     tri_socket_do_steps(socket);
-    return tri_socket_is(socket, TRI_SOCKET_READING);
+    return tri_socket_has_any(socket, TRI_SOCKET_READING);
 }
 
 void
@@ -348,7 +348,7 @@ tri_reader_readable(tr_socket *socket, bool failing)
     enum outcome outcome = MORE;
     for (int i = 0; i < READS_PER_WAKE && outcome == MORE; i++) {
         outcome = read_some(socket);
-        if (!tri_socket_is(socket, TRI_SOCKET_READING))
+        if (!tri_socket_has_any(socket, TRI_SOCKET_READING))
             return;
         if (outcome == EMPTIED && failing)
             meet_error(socket);
@@ -364,7 +364,7 @@ tri_reader_discard(tr_socket *socket)
 {
     uv_buf_t buffer;
     tri_slabs_offer(&socket->net->slabs, &buffer);
-    for (int i = 0; i < READS_PER_WAKE && buffer.len > 0 && !tri_socket_is(socket, TRI_SOCKET_RECEIVES); i++)
+    for (int i = 0; i < READS_PER_WAKE && buffer.len > 0 && !tri_socket_has_any(socket, TRI_SOCKET_RECEIVES); i++)
         if (read(socket->fd, buffer.base, buffer.len) < (ssize_t)buffer.len)
             return;
 }
@@ -379,7 +379,7 @@ waits(const struct tri_extra *extra)
 void
 tri_reader_begin(tr_socket *socket)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_READING) || tri_socket_is_read_out(socket) || !tri_socket_is_open(socket))
+    if (tri_socket_has_any(socket, TRI_SOCKET_READING) || tri_socket_is_read_out(socket) || !tri_socket_is_open(socket))
         return;
     if (TRI_UNLIKELY(socket->extra != NULL) && waits(socket->extra))
         return;
@@ -397,7 +397,7 @@ is_to_tell(const tr_socket *socket)
 void
 tri_reader_start(tr_socket *socket)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_DESTROYED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_DESTROYED))
         return;
     if (socket->extra != NULL && (socket->extra->held.first != NULL || socket->extra->held.ends))
         tri_socket_due(socket, is_to_tell(socket) ? TRI_STEP(HELD) : TRI_STEP(RESUMED));
@@ -441,7 +441,7 @@ tri_reader_held(tr_socket *socket)
     struct tri_held *held = &socket->extra->held;
     while (held->first != NULL && can_give_held(socket))
         give_first_held(socket);
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) && !tri_events_stand_still(socket))
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) && !tri_events_stand_still(socket))
         tri_reader_drop(socket);
     else if (held->first == NULL && can_give_held(socket))
         on_held_given(socket);
@@ -453,8 +453,9 @@ tri_reader_held(tr_socket *socket)
 bool
 tri_reader_is_resumed(const tr_socket *socket)
 {
-    return (socket->due & (TRI_STEP(RESUMED) | TRI_STEP(HELD))) != 0 && !tri_socket_is(socket, TRI_SOCKET_PAUSED) &&
-           !tri_events_stand_still(socket) && socket->extra->pipe == NULL;
+    return (socket->due & (TRI_STEP(RESUMED) | TRI_STEP(HELD))) != 0 &&
+           !tri_socket_has_any(socket, TRI_SOCKET_PAUSED) && !tri_events_stand_still(socket) &&
+           socket->extra->pipe == NULL;
 }
 
 void
@@ -470,7 +471,8 @@ tri_reader_drop(tr_socket *socket)
 bool
 tri_reader_looks_for_peer(const tr_socket *socket)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_READING) || !tri_socket_is(socket, TRI_SOCKET_PAUSED) || !is_held(socket))
+    if (tri_socket_has_any(socket, TRI_SOCKET_READING) || !tri_socket_has_any(socket, TRI_SOCKET_PAUSED) ||
+        !is_held(socket))
         return false;
     return !socket->extra->held.ends && !socket->extra->held.gone;
 }
@@ -508,7 +510,7 @@ void
 tr_socket_resume(tr_socket *socket)
 {
     TRI_CHECK_SOCKET(socket);
-    if (socket == NULL || !tri_socket_is(socket, TRI_SOCKET_PAUSED))
+    if (socket == NULL || !tri_socket_has_any(socket, TRI_SOCKET_PAUSED))
         return;
     if (socket->extra != NULL)
         socket->extra->unheard = false;

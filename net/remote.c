@@ -646,7 +646,7 @@ tr_remote_server_info(tr_actor *self, tr_ref server, uint32_t reply_tag)
 void
 tri_remote_written(tr_socket *socket, void *argument, tr_status status)
 {
-    tr_actor *self = tri_socket_is(socket, TRI_SOCKET_SILENT) ? NULL : socket->actor;
+    tr_actor *self = tri_socket_has_any(socket, TRI_SOCKET_SILENT) ? NULL : socket->actor;
     answer_ask(socket->net->worker, self, argument, status);
 }
 
@@ -692,10 +692,10 @@ static tr_status
 connect_by_order(tr_socket *socket, const struct connect_order *order)
 {
     tr_status status = tri_connect_order(socket, &order->options, order->start);
-    if (status == TR_OK || tri_socket_is(socket, TRI_SOCKET_CONNECTING | TRI_SOCKET_STOPS) ||
+    if (status == TR_OK || tri_socket_has_any(socket, TRI_SOCKET_CONNECTING | TRI_SOCKET_STOPS) ||
         tri_socket_is_open(socket))
         return TR_OK;
-    if (tri_socket_is(socket, TRI_SOCKET_CLOSED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_CLOSED))
         tri_socket_reopen(socket);
     return status;
 }

@@ -59,7 +59,7 @@ new_extra(tr_socket *socket, size_t state_size)
 struct tri_extra *
 tri_socket_extra(tr_socket *socket)
 {
-    if (socket->extra != NULL || tri_socket_is(socket, TRI_SOCKET_GONE))
+    if (socket->extra != NULL || tri_socket_has_any(socket, TRI_SOCKET_GONE))
         return socket->extra;
     return new_extra(socket, 0);
 }
@@ -217,9 +217,9 @@ tr_runtime_connect(struct tr_runtime *runtime, const struct tr_socket_options *s
 void
 tri_socket_apply_options(tr_socket *socket)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_NO_DELAY) && !tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_NO_DELAY) && !tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED))
         tri_tune_no_delay(socket->fd, true);
-    if (tri_socket_is(socket, TRI_SOCKET_KEEP_ALIVE))
+    if (tri_socket_has_any(socket, TRI_SOCKET_KEEP_ALIVE))
         tri_tune_keep_alive(socket->fd, true, socket->extra != NULL ? socket->extra->keep_alive_delay_ms : 0);
 }
 
@@ -352,10 +352,10 @@ tri_socket_is_tcp(const tr_socket *socket)
 void
 tri_socket_count_live(tr_socket *socket)
 {
-    bool is = tri_socket_is(socket, TRI_SOCKET_LIVE);
-    bool shall = tri_socket_is(socket, TRI_SOCKET_CONNECTING) ||
-                 (tri_socket_is(socket, TRI_SOCKET_CONNECTED) &&
-                  !tri_socket_is(socket, TRI_SOCKET_CLOSED | TRI_SOCKET_BACKGROUND));
+    bool is = tri_socket_has_any(socket, TRI_SOCKET_LIVE);
+    bool shall = tri_socket_has_any(socket, TRI_SOCKET_CONNECTING) ||
+                 (tri_socket_has_any(socket, TRI_SOCKET_CONNECTED) &&
+                  !tri_socket_has_any(socket, TRI_SOCKET_CLOSED | TRI_SOCKET_BACKGROUND));
     if (is == shall)
         return;
     socket->flags ^= TRI_SOCKET_LIVE;
@@ -370,7 +370,7 @@ give_message(tr_socket *socket, tr_message *message)
 {
     if (socket->events->message == NULL)
         return;
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED) && !tri_socket_is(socket, TRI_SOCKET_CLOSED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) && !tri_socket_has_any(socket, TRI_SOCKET_CLOSED))
         tri_actor_bounce(socket->actor, message);
     else
         socket->events->message(socket, message);
@@ -381,7 +381,7 @@ receive(tr_actor *self, void *state, tr_message *message)
 {
     tr_socket *socket = state;
     enum tr_event event;
-    if (tri_socket_is(socket, TRI_SOCKET_GONE)) {
+    if (tri_socket_has_any(socket, TRI_SOCKET_GONE)) {
         tri_actor_bounce(self, message);
         return;
     }

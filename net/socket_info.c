@@ -102,7 +102,7 @@ bool
 tr_socket_connecting(const tr_socket *socket)
 {
     TRI_CHECK_SOCKET(socket);
-    return socket != NULL && tri_socket_is(socket, TRI_SOCKET_CONNECTING);
+    return socket != NULL && tri_socket_has_any(socket, TRI_SOCKET_CONNECTING);
 }
 
 bool
@@ -116,7 +116,7 @@ bool
 tr_socket_destroyed(const tr_socket *socket)
 {
     TRI_CHECK_SOCKET(socket);
-    return socket == NULL || tri_socket_is(socket, TRI_SOCKET_DESTROYED);
+    return socket == NULL || tri_socket_has_any(socket, TRI_SOCKET_DESTROYED);
 }
 
 uint64_t
@@ -132,10 +132,10 @@ tr_socket_ready_state(const tr_socket *socket)
     TRI_CHECK_SOCKET(socket);
     if (tr_socket_destroyed(socket))
         return TR_STATE_CLOSED;
-    if (tri_socket_is(socket, TRI_SOCKET_CONNECTING))
+    if (tri_socket_has_any(socket, TRI_SOCKET_CONNECTING))
         return TR_STATE_OPENING;
     bool readable = !tri_socket_is_read_out(socket);
-    bool writable = !tri_socket_is(socket, TRI_SOCKET_ENDING);
+    bool writable = !tri_socket_has_any(socket, TRI_SOCKET_ENDING);
     if (readable)
         return writable ? TR_STATE_OPEN : TR_STATE_READ_ONLY;
     return writable ? TR_STATE_WRITE_ONLY : TR_STATE_CLOSED;
@@ -205,7 +205,7 @@ tr_ref
 tr_socket_server(const tr_socket *socket)
 {
     TRI_CHECK_SOCKET(socket);
-    if (socket == NULL || !tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
+    if (socket == NULL || !tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED))
         return TR_NOBODY;
     return tri_share_server(socket->share);
 }
@@ -218,7 +218,7 @@ tr_socket_set_no_delay(tr_socket *socket, bool no_delay)
     TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return TR_EINVAL;
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         return TR_EDESTROYED;
     socket->flags &= ~(uint32_t)TRI_SOCKET_NO_DELAY;
     socket->flags |= no_delay ? TRI_SOCKET_NO_DELAY : 0;
@@ -235,7 +235,7 @@ tr_socket_set_keep_alive(tr_socket *socket, bool enable, uint64_t initial_delay_
         return TR_EINVAL;
     if (initial_delay_ms > TRI_KEEP_ALIVE_LIMIT_MS)
         return TR_EBADLIMIT;
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         return TR_EDESTROYED;
     if (initial_delay_ms > 0 && tri_socket_extra(socket) == NULL)
         return TR_ENOMEM;

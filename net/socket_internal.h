@@ -304,7 +304,7 @@ void tri_socket_drain_in_turn(tr_socket *socket);
 void tri_socket_count_live(tr_socket *socket);
 
 static inline bool
-tri_socket_is(const tr_socket *socket, uint32_t flags)
+tri_socket_has_any(const tr_socket *socket, uint32_t flags)
 {
     return (socket->flags & flags) != 0;
 }
@@ -327,7 +327,7 @@ tri_socket_is_open(const tr_socket *socket)
 static inline bool
 tri_socket_is_read_out(const tr_socket *socket)
 {
-    return tri_socket_is(socket, TRI_SOCKET_PEER_ENDED) || socket->unreadable;
+    return tri_socket_has_any(socket, TRI_SOCKET_PEER_ENDED) || socket->unreadable;
 }
 
 static inline void
@@ -369,7 +369,7 @@ bool tri_socket_is_tcp(const tr_socket *socket);
 static inline bool
 tri_events_stand_still(const tr_socket *socket)
 {
-    return TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_SPECIAL)) && socket->extra->owner != TR_NOBODY &&
+    return TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_SPECIAL)) && socket->extra->owner != TR_NOBODY &&
            socket->extra->credit <= 0;
 }
 
@@ -557,9 +557,9 @@ tri_socket_idle_moved_now(tr_socket *socket)
 static inline void
 tri_socket_idle_moved(tr_socket *socket)
 {
-    if (TRI_LIKELY(!tri_socket_is(socket, TRI_SOCKET_TIMED)))
+    if (TRI_LIKELY(!tri_socket_has_any(socket, TRI_SOCKET_TIMED)))
         return;
-    if (TRI_LIKELY(tri_socket_is(socket, TRI_SOCKET_IDLE)))
+    if (TRI_LIKELY(tri_socket_has_any(socket, TRI_SOCKET_IDLE)))
         tri_socket_idle_moved_now(socket);
     else
         tri_socket_idle_restart(socket);

@@ -52,7 +52,7 @@ send_fin(tr_socket *socket)
 static void
 flush_first(tr_socket *socket)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_RESETS))
+    if (tri_socket_has_any(socket, TRI_SOCKET_RESETS))
         tri_socket_destroy(socket, TR_OK, 0, TRI_CALL_DESTROY);
     if (socket->ends_first && tri_socket_is_open(socket))
         send_fin(socket);
@@ -68,7 +68,7 @@ give_ready(tr_socket *socket)
 static void
 give_drain(tr_socket *socket)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_ENDING | TRI_SOCKET_DESTROYED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_ENDING | TRI_SOCKET_DESTROYED))
         return;
     if (!tri_writer_is_empty(socket)) {
         socket->flags |= TRI_SOCKET_OWES_DRAIN; /* more was written meanwhile: when that has gone, too, as in Node */
@@ -81,7 +81,7 @@ give_drain(tr_socket *socket)
 static void
 give_end(tr_socket *socket)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED)) {
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED)) {
         socket->due &= ~TRI_STEP(AFTER_END);
         return;
     }
@@ -93,8 +93,8 @@ give_end(tr_socket *socket)
 void
 tri_socket_end_with_peer(tr_socket *socket)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_PEER_ENDED) &&
-        !tri_socket_is(socket, TRI_SOCKET_HALF_OPEN | TRI_SOCKET_DESTROYED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_PEER_ENDED) &&
+        !tri_socket_has_any(socket, TRI_SOCKET_HALF_OPEN | TRI_SOCKET_DESTROYED))
         tr_socket_end(socket);
 }
 
@@ -125,24 +125,24 @@ after_end(tr_socket *socket)
 static void
 settle_end(tr_socket *socket)
 {
-    if (!tri_socket_is(socket, TRI_SOCKET_ENDING) || !tri_socket_is_open(socket) || !tri_writer_is_empty(socket))
+    if (!tri_socket_has_any(socket, TRI_SOCKET_ENDING) || !tri_socket_is_open(socket) || !tri_writer_is_empty(socket))
         return;
-    bool ends_now = !tri_socket_is(socket, TRI_SOCKET_ENDED);
-    bool closes_unread = tri_socket_is(socket, TRI_SOCKET_DRAINING) || (ends_now && socket->unreadable);
+    bool ends_now = !tri_socket_has_any(socket, TRI_SOCKET_ENDED);
+    bool closes_unread = tri_socket_has_any(socket, TRI_SOCKET_DRAINING) || (ends_now && socket->unreadable);
     if (ends_now)
         send_fin(socket);
     tri_callbacks_ended(socket);
     socket->flags |= TRI_SOCKET_ENDED;
     if (closes_unread)
         tri_reader_discard(socket);
-    if (closes_unread || tri_socket_is(socket, TRI_SOCKET_PEER_ENDED))
+    if (closes_unread || tri_socket_has_any(socket, TRI_SOCKET_PEER_ENDED))
         tri_socket_destroy(socket, TR_OK, 0, TRI_CALL_DESTROY);
 }
 
 static void
 give_timeout(tr_socket *socket)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         return;
     tri_socket_trace(socket, TRI_TRACE_NET_socket_timeout, 0, (uint32_t)socket->extra->timeout_ms);
     tri_events_plain(socket, TR_EVENT_TIMEOUT);
@@ -151,7 +151,7 @@ give_timeout(tr_socket *socket)
 static void
 give_error(tr_socket *socket)
 {
-    if (!tri_socket_is(socket, TRI_SOCKET_FAILED))
+    if (!tri_socket_has_any(socket, TRI_SOCKET_FAILED))
         return;
     bool of_user = socket->error == TR_EUSER && socket->extra != NULL && socket->extra->code != NULL;
     struct tr_error error = {
@@ -167,11 +167,11 @@ give_error(tr_socket *socket)
 static void
 give_close(tr_socket *socket)
 {
-    bool failed = tri_socket_is(socket, TRI_SOCKET_FAILED);
+    bool failed = tri_socket_has_any(socket, TRI_SOCKET_FAILED);
     tri_callbacks_fail(socket, TR_ECLOSEDBEFORECONNECT, failed ? socket->error : TR_ECLOSEDBEFORECONNECT);
     socket->due &= ~TRI_STEP(TELL);
     tri_pipe_closed(socket);
-    if (!tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
+    if (!tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED))
         tri_connect_free(socket);
     socket->flags |= TRI_SOCKET_CLOSED;
     socket->due |= TRI_STEP(AFTER) | TRI_STEP(OVER); /* of this life: the close event may begin, and end, another */
@@ -182,7 +182,7 @@ give_close(tr_socket *socket)
 void
 tri_socket_leave_share(tr_socket *socket)
 {
-    if (!tri_socket_is(socket, TRI_SOCKET_ACCEPTED))
+    if (!tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED))
         return;
     struct tri_share *share = socket->share;
     socket->flags &= ~(uint32_t)TRI_SOCKET_ACCEPTED;
@@ -195,7 +195,7 @@ finish_life(tr_socket *socket)
 {
     tri_socket_count_live(socket);
     tri_socket_leave_share(socket);
-    if (tri_socket_is(socket, TRI_SOCKET_CLOSED) && !tri_socket_is(socket, TRI_SOCKET_KEEP))
+    if (tri_socket_has_any(socket, TRI_SOCKET_CLOSED) && !tri_socket_has_any(socket, TRI_SOCKET_KEEP))
         tri_socket_end_actor(socket);
 }
 
@@ -245,7 +245,7 @@ tri_socket_do_steps(tr_socket *socket)
         socket->due &= ~(1u << step);
         steps[step](socket);
     }
-    if ((socket->due & TRI_ALL_STEPS) != 0 && !tri_socket_is(socket, TRI_SOCKET_GONE))
+    if ((socket->due & TRI_ALL_STEPS) != 0 && !tri_socket_has_any(socket, TRI_SOCKET_GONE))
         tri_later_add(socket->net, &socket->later, run_later); /* in the next turn, so that the loop lives */
 }
 
@@ -257,7 +257,8 @@ tri_socket_settle(tr_socket *socket)
         tri_socket_do_steps(socket);
         tri_writer_push(socket);
     }
-    if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_SPECIAL | TRI_SOCKET_PEER_ENDED)) && tri_socket_is_open(socket))
+    if (TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_SPECIAL | TRI_SOCKET_PEER_ENDED)) &&
+        tri_socket_is_open(socket))
         tri_socket_poll(socket); /* it may stand still now, or not any more, or its peer has ended */
     socket->flags &= ~(uint32_t)TRI_SOCKET_INSIDE;
 }
@@ -276,7 +277,7 @@ tri_socket_settle_mail(tr_socket *socket)
 struct tri_actor_frame
 tri_socket_enter(tr_socket *socket, uint32_t tag)
 {
-    assert(!tri_socket_is(socket, TRI_SOCKET_INSIDE));
+    assert(!tri_socket_has_any(socket, TRI_SOCKET_INSIDE));
     socket->flags |= TRI_SOCKET_INSIDE;
     return tri_actor_enter(socket->actor, tag);
 }
@@ -301,18 +302,18 @@ static void
 run_later(struct tri_later *later)
 {
     tr_socket *socket = TRI_CONTAINER_OF(later, tr_socket, later);
-    if (tri_socket_is(socket, TRI_SOCKET_GONE)) {
+    if (tri_socket_has_any(socket, TRI_SOCKET_GONE)) {
         tri_socket_end_actor(socket);
         return;
     }
-    if (tri_socket_is(socket, TRI_SOCKET_SILENT))
+    if (tri_socket_has_any(socket, TRI_SOCKET_SILENT))
         return;
     if (waits_for_mail(socket)) {
         socket->turns++;
         tri_later_add(socket->net, &socket->later, run_later);
         return;
     }
-    if (tri_socket_is(socket, TRI_SOCKET_STARTS)) {
+    if (tri_socket_has_any(socket, TRI_SOCKET_STARTS)) {
         socket->flags &= ~(uint32_t)TRI_SOCKET_STARTS;
         socket->due |= TRI_STEP(START);
     }
@@ -331,7 +332,7 @@ void
 tri_socket_due(tr_socket *socket, uint32_t due)
 {
     socket->due |= due;
-    if (!tri_socket_is(socket, TRI_SOCKET_INSIDE))
+    if (!tri_socket_has_any(socket, TRI_SOCKET_INSIDE))
         tri_later_add(socket->net, &socket->later, run_later);
 }
 
@@ -339,7 +340,7 @@ void
 tri_socket_step_now(tr_socket *socket, uint32_t due, uint32_t tag)
 {
     socket->due |= due;
-    if (tri_socket_is(socket, TRI_SOCKET_INSIDE))
+    if (tri_socket_has_any(socket, TRI_SOCKET_INSIDE))
         return;
     if (tri_actor_has_mail(socket->actor)) { /* what was sent to the socket before comes before */
         tri_later_add(socket->net, &socket->later, run_later);
@@ -356,7 +357,7 @@ static void
 look_past_error(tr_socket *socket, uint64_t bytes_before)
 {
     bool is_socket = tri_descriptor_empty_error_queue(socket->fd);
-    if (!is_socket && tri_socket_is(socket, TRI_SOCKET_READING) && socket->bytes_read == bytes_before)
+    if (!is_socket && tri_socket_has_any(socket, TRI_SOCKET_READING) && socket->bytes_read == bytes_before)
         tri_socket_fail(socket, UV_EIO, TRI_CALL_READ); /* it would be said again and again */
     else
         tri_socket_poll(socket);
@@ -368,7 +369,7 @@ write_on(tr_socket *socket)
 {
     if (TRI_UNLIKELY(tri_socket_has_steps(socket)))
         tri_socket_do_steps(socket);
-    if (tri_socket_is(socket, TRI_SOCKET_WRITING) && !tri_events_stand_still(socket))
+    if (tri_socket_has_any(socket, TRI_SOCKET_WRITING) && !tri_events_stand_still(socket))
         tri_writer_flush(socket);
 }
 
@@ -403,9 +404,9 @@ on_poll(uv_poll_t *poll, int status, int events)
         socket->polled = 0;
         events = UV_READABLE | UV_WRITABLE;
     }
-    if ((events & UV_READABLE) != 0 && tri_socket_is(socket, TRI_SOCKET_READING))
+    if ((events & UV_READABLE) != 0 && tri_socket_has_any(socket, TRI_SOCKET_READING))
         tri_reader_readable(socket, status < 0);
-    if ((events & UV_WRITABLE) != 0 && tri_socket_is(socket, TRI_SOCKET_WRITING))
+    if ((events & UV_WRITABLE) != 0 && tri_socket_has_any(socket, TRI_SOCKET_WRITING))
         write_on(socket);
     if (TRI_UNLIKELY(status < 0) && tri_socket_is_open(socket))
         look_past_error(socket, bytes_before);
@@ -417,8 +418,8 @@ on_poll(uv_poll_t *poll, int status, int events)
 void
 tri_socket_poll(tr_socket *socket)
 {
-    unsigned wanted = (tri_socket_is(socket, TRI_SOCKET_READING) ? UV_READABLE : 0u) |
-                      (tri_socket_is(socket, TRI_SOCKET_WRITING) ? UV_WRITABLE : 0u) |
+    unsigned wanted = (tri_socket_has_any(socket, TRI_SOCKET_READING) ? UV_READABLE : 0u) |
+                      (tri_socket_has_any(socket, TRI_SOCKET_WRITING) ? UV_WRITABLE : 0u) |
                       (tri_reader_looks_for_peer(socket) ? UV_DISCONNECT : 0u);
     if (tri_events_stand_still(socket))
         wanted = 0;

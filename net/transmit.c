@@ -60,7 +60,8 @@ tri_transmit_can_hold(tr_socket *socket)
 bool
 tri_transmit_foresees_file(tr_socket *socket)
 {
-    bool may_follow = tri_socket_is(socket, TRI_SOCKET_INSIDE) && !socket->obeys; /* nobody writes a file from afar */
+    bool may_follow =
+        tri_socket_has_any(socket, TRI_SOCKET_INSIDE) && !socket->obeys; /* nobody writes a file from afar */
     return may_follow && socket->net->files_foreseen > 0 && tri_transmit_can_hold(socket);
 }
 
@@ -257,7 +258,7 @@ send_front(tr_socket *socket)
 void
 tri_transmit_want_room(tr_socket *socket, bool wanted)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_WRITING) == wanted)
+    if (tri_socket_has_any(socket, TRI_SOCKET_WRITING) == wanted)
         return;
     socket->flags ^= TRI_SOCKET_WRITING;
     tri_socket_poll(socket);
@@ -270,10 +271,10 @@ emptied(tr_socket *socket)
     tri_queue_give_back(socket);
     if (TRI_UNLIKELY(socket->extra != NULL) && socket->extra->sources != NULL)
         tri_pipe_drained(socket);
-    if (tri_socket_is(socket, TRI_SOCKET_OWES_DRAIN))
+    if (tri_socket_has_any(socket, TRI_SOCKET_OWES_DRAIN))
         socket->due |= TRI_STEP(DRAIN);
     socket->flags &= ~(uint32_t)TRI_SOCKET_OWES_DRAIN;
-    if (tri_socket_is(socket, TRI_SOCKET_ENDING))
+    if (tri_socket_has_any(socket, TRI_SOCKET_ENDING))
         socket->due |= TRI_STEP(FIN);
 }
 
@@ -323,7 +324,7 @@ tri_writer_flush(tr_socket *socket)
         return;
     }
     flush_queue(socket);
-    if (!tri_socket_is(socket, TRI_SOCKET_INSIDE))
+    if (!tri_socket_has_any(socket, TRI_SOCKET_INSIDE))
         tri_writer_push(socket);
 }
 
@@ -348,7 +349,7 @@ tell_before_ready(tr_socket *socket, const struct tri_write *first, struct tri_w
 {
     struct tri_writes *told = &socket->writer->told;
     struct tri_writes since = split_after(told, last);
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED)) {
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED)) {
         tri_callbacks_call(socket, since);
         return;
     }
@@ -381,9 +382,9 @@ tri_writer_begin(tr_socket *socket)
         return;
     if (!socket->writer->waited)
         tri_writer_flush(socket);
-    else if (!tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+    else if (!tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         flush_waited(socket);
     else /* by the connect event */
         tri_callbacks_lose(socket, TR_ESOCKETCLOSED,
-                           tri_socket_is(socket, TRI_SOCKET_FAILED) ? socket->error : TR_ESOCKETCLOSED);
+                           tri_socket_has_any(socket, TRI_SOCKET_FAILED) ? socket->error : TR_ESOCKETCLOSED);
 }

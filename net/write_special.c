@@ -115,7 +115,7 @@ look_at_file(int fd, uint64_t offset, uint64_t *rest)
 static void
 foresee_more(tr_socket *socket)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_INSIDE) && tri_socket_is_open(socket) && tri_transmit_can_hold(socket))
+    if (tri_socket_has_any(socket, TRI_SOCKET_INSIDE) && tri_socket_is_open(socket) && tri_transmit_can_hold(socket))
         socket->net->files_foreseen = TRI_FILES_FORESEEN;
 }
 

@@ -41,7 +41,7 @@ tri_order_tell(tr_socket *socket, const struct tri_order *order, tr_status statu
 tr_status
 tri_order_refuse(tr_socket *socket, const struct tri_order *order, tr_status status)
 {
-    if (order->done == NULL || tri_write_is_untold(status) || tri_socket_is(socket, TRI_SOCKET_GONE))
+    if (order->done == NULL || tri_write_is_untold(status) || tri_socket_has_any(socket, TRI_SOCKET_GONE))
         return status;
     return tri_order_tell(socket, order, status) == TR_OK ? status : TR_ENOMEM;
 }
@@ -59,7 +59,7 @@ refuse(tr_socket *socket, const struct tri_order *order, tr_status status, int s
 static tr_status
 reason_ended(const tr_socket *socket, const struct tri_order *order)
 {
-    bool by_peer = socket->end_told && !tri_socket_is(socket, TRI_SOCKET_HALF_OPEN);
+    bool by_peer = socket->end_told && !tri_socket_has_any(socket, TRI_SOCKET_HALF_OPEN);
     return by_peer && !order->is_last ? TR_EPIPE : TR_EWRITEAFTEREND;
 }
 
@@ -67,12 +67,12 @@ reason_ended(const tr_socket *socket, const struct tri_order *order)
 static tr_status
 refuse_destroyed(tr_socket *socket, const struct tri_order *order)
 {
-    if (order->done == NULL || tri_socket_is(socket, TRI_SOCKET_GONE))
+    if (order->done == NULL || tri_socket_has_any(socket, TRI_SOCKET_GONE))
         return TR_EDESTROYED;
     tr_status reason = TR_EDESTROYED;
     if (tri_callbacks_is_failing(socket))
         reason = socket->error;
-    else if (tri_socket_is(socket, TRI_SOCKET_ENDING))
+    else if (tri_socket_has_any(socket, TRI_SOCKET_ENDING))
         reason = reason_ended(socket, order);
     return tri_order_tell(socket, order, reason) == TR_OK ? TR_EDESTROYED : TR_ENOMEM;
 }
@@ -103,7 +103,7 @@ taken_at_once(tr_socket *socket, const struct tri_order *order)
 static bool
 waits_to_begin(const tr_socket *socket)
 {
-    return tri_socket_is(socket, TRI_SOCKET_CONNECTING) || (socket->due & TRI_STEP(FLUSH)) != 0 ||
+    return tri_socket_has_any(socket, TRI_SOCKET_CONNECTING) || (socket->due & TRI_STEP(FLUSH)) != 0 ||
            tri_writer_is_corked(socket);
 }
 
@@ -123,7 +123,7 @@ tri_writer_answer_waiting(tr_socket *socket)
 tr_status
 tri_writer_answer(tr_socket *socket)
 {
-    if (tri_socket_is(socket, TRI_SOCKET_DESTROYED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         return socket->error;
     return tri_writer_is_empty(socket) ? TR_OK : tri_writer_answer_waiting(socket);
 }
@@ -217,7 +217,7 @@ write_later(tr_socket *socket, const struct tri_order *order)
 static tr_status
 may_write(tr_socket *socket, uint64_t size)
 {
-    if (TRI_LIKELY(!tri_socket_is(socket, TRI_SOCKET_SPECIAL)))
+    if (TRI_LIKELY(!tri_socket_has_any(socket, TRI_SOCKET_SPECIAL)))
         return TR_OK;
     const struct tri_extra *extra = socket->extra;
     const struct tri_writer *writer = socket->writer;
@@ -232,11 +232,11 @@ may_write(tr_socket *socket, uint64_t size)
 tr_status
 tri_order_check(tr_socket *socket, const struct tri_order *order, uint64_t size)
 {
-    if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_DESTROYED)))
+    if (TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_DESTROYED)))
         return refuse_destroyed(socket, order);
-    if (TRI_UNLIKELY(tri_socket_is(socket, TRI_SOCKET_ENDING)))
+    if (TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_ENDING)))
         return refuse(socket, order, reason_ended(socket, order), 0);
-    if (TRI_UNLIKELY(!tri_socket_is(socket, TRI_SOCKET_CONNECTED | TRI_SOCKET_CONNECTING)))
+    if (TRI_UNLIKELY(!tri_socket_has_any(socket, TRI_SOCKET_CONNECTED | TRI_SOCKET_CONNECTING)))
         return refuse(socket, order, TR_ESOCKETCLOSED, 0);
     return may_write(socket, size);
 }
@@ -244,7 +244,7 @@ tri_order_check(tr_socket *socket, const struct tri_order *order, uint64_t size)
 bool
 tri_writer_goes_at_once(const tr_socket *socket)
 {
-    return tri_writer_is_empty(socket) && !tri_socket_is(socket, TRI_SOCKET_CONNECTING) &&
+    return tri_writer_is_empty(socket) && !tri_socket_has_any(socket, TRI_SOCKET_CONNECTING) &&
            !tri_writer_is_corked(socket);
 }
 

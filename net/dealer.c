@@ -51,53 +51,59 @@ tri_server_asks_peer(const tr_server *server)
     return server->block_list != NULL || server->deal->options.max_per_address > 0;
 }
 
-static bool
-rejects(const tr_server *server, enum tri_reject reason, uint32_t limit)
+static void
+reject(const tr_server *server, enum tri_reject reason, uint32_t limit)
 {
     tri_server_trace(server, TRI_TRACE_NET_server_reject, (uint16_t)reason, 0, limit);
-    return false;
 }
 
-static bool
-refuses(tr_server *server, uint64_t *counter, enum tri_reject reason, uint32_t limit)
+static void
+refuse(tr_server *server, uint64_t *counter, enum tri_reject reason, uint32_t limit)
 {
     ++*counter;
-    return rejects(server, reason, limit);
+    reject(server, reason, limit);
 }
 
 /* It is not refused, there was no way to take it. It is counted where other workers count theirs. */
-static bool
-fails(tr_server *server, tr_status status)
+static void
+fail(tr_server *server, tr_status status)
 {
     tri_deal_failed(server->deal, server->net->worker, status);
-    return rejects(server, TRI_REJECT_MEMORY, 0);
+    reject(server, TRI_REJECT_MEMORY, 0);
 }
 
-/* Takes a place of the peer's address. *place: which one, NULL if that address has no limit. */
+/* Takes a place of the peer's address. *place: which one, NULL if that address has no limit. false: the connection is
+ * rejected. */
 static bool
-takes_place(tr_server *server, const struct sockaddr *peer, struct tri_limit_key *key, struct tri_limit_key **place)
+claim_place(tr_server *server, const struct sockaddr *peer, struct tri_limit_key *key, struct tri_limit_key **place)
 {
     uint32_t limit = server->deal->options.max_per_address;
     *place = NULL;
     if (limit == 0 || !tri_limit_key_of(peer, server->deal->options.prefix_ipv6, key))
         return true;
     tr_status status = tri_limits_take(&server->limits, key, limit);
-    if (status == TR_EFULL)
-        return refuses(server, &server->refusals.over_address, TRI_REJECT_ADDRESS, limit);
-    if (status != TR_OK)
-        return fails(server, status);
-    *place = key;
-    return true;
+    if (status == TR_OK)
+        *place = key;
+    else if (status == TR_EFULL)
+        refuse(server, &server->refusals.over_address, TRI_REJECT_ADDRESS, limit);
+    else
+        fail(server, status);
+    return status == TR_OK;
 }
 
+/* Decides whether the connection is taken, and claims a place for it. */
 static bool
-admits(tr_server *server, const struct sockaddr *peer, struct tri_limit_key *key, struct tri_limit_key **place)
+admit(tr_server *server, const struct sockaddr *peer, struct tri_limit_key *key, struct tri_limit_key **place)
 {
-    if (server->block_list != NULL && tr_block_list_check_sockaddr(server->block_list, peer))
-        return refuses(server, &server->refusals.blocked, TRI_REJECT_BLOCKED, 0);
-    if (server->max_connections > 0 && tri_server_count(server) >= server->max_connections)
-        return refuses(server, &server->refusals.over_limit, TRI_REJECT_LIMIT, server->max_connections);
-    return takes_place(server, peer, key, place);
+    if (server->block_list != NULL && tr_block_list_check_sockaddr(server->block_list, peer)) {
+        refuse(server, &server->refusals.blocked, TRI_REJECT_BLOCKED, 0);
+        return false;
+    }
+    if (server->max_connections > 0 && tri_server_count(server) >= server->max_connections) {
+        refuse(server, &server->refusals.over_limit, TRI_REJECT_LIMIT, server->max_connections);
+        return false;
+    }
+    return claim_place(server, peer, key, place);
 }
 
 /* Who gets it. */
@@ -155,7 +161,7 @@ void
 tri_server_deal(tr_server *server, int fd, const struct sockaddr *peer)
 {
     struct tri_limit_key key, *place;
-    if (!admits(server, peer, &key, &place)) {
+    if (!admit(server, peer, &key, &place)) {
         close(fd);
         return;
     }
@@ -167,7 +173,7 @@ tri_server_deal(tr_server *server, int fd, const struct sockaddr *peer)
                                                             : send_descriptor(server, worker, &arrival);
     if (status != TR_OK) {
         take_back(server, worker, place);
-        fails(server, status);
+        fail(server, status);
     }
 }
 

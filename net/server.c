@@ -51,9 +51,9 @@ error_of(tr_status status, int system, const char *call)
     return (struct tr_error){.status = status, .system = system, .call = call, .code = tr_status_code(status)};
 }
 
-/* Takes a flag: was it set? */
+/* Clears a flag: was it set? */
 static bool
-takes_due(tr_server *server, enum tri_server_flag flag)
+take_due(tr_server *server, enum tri_server_flag flag)
 {
     bool due = (server->flags & (uint32_t)flag) != 0;
     server->flags &= ~(uint32_t)flag;
@@ -192,7 +192,7 @@ check_drained(tr_server *server)
 static void
 emit_what_is_due(tr_server *server)
 {
-    bool listening = takes_due(server, TRI_SERVER_LISTENING_DUE);
+    bool listening = take_due(server, TRI_SERVER_LISTENING_DUE);
     give_endings(server);
     if (listening && server->listener.endpoint != NULL && server->events->listening != NULL)
         server->events->listening(server);

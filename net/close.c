@@ -31,7 +31,7 @@ free_parts(tr_socket *socket)
     if (!tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED))
         tri_connect_free(socket);
     tri_socket_free_extra(socket);
-    socket->flags &= ~(uint32_t)(TRI_SOCKET_SPECIAL | TRI_SOCKET_TIMED);
+    tri_socket_clear(socket, TRI_SOCKET_SPECIAL | TRI_SOCKET_TIMED);
 }
 
 /* With `later` on the worker's list the actor must stay until that has run. */
@@ -66,7 +66,7 @@ static void
 on_closed(uv_handle_t *handle)
 {
     tr_socket *socket = TRI_CONTAINER_OF(handle, tr_socket, poll);
-    socket->flags &= ~(uint32_t)TRI_SOCKET_HANDLE;
+    tri_socket_clear(socket, TRI_SOCKET_HANDLE);
     if (tri_socket_has_any(socket, TRI_SOCKET_SILENT))
         end_silently(socket);
     else
@@ -116,7 +116,7 @@ tri_socket_destroy(tr_socket *socket, tr_status status, int system, enum tri_soc
         return;
     note_error(socket, status, system, call);
     socket->flags |= TRI_SOCKET_DESTROYED;
-    socket->flags &= ~(uint32_t)(TRI_SOCKET_CONNECTING | TRI_SOCKET_READING | TRI_SOCKET_WRITING);
+    tri_socket_clear(socket, TRI_SOCKET_CONNECTING | TRI_SOCKET_READING | TRI_SOCKET_WRITING);
     if (tri_socket_has_any(socket, TRI_SOCKET_FAILED) || socket->writer != NULL)
         tri_socket_due(socket, DESTROYED_STEPS);
     tri_socket_idle_forget(socket);
@@ -161,7 +161,7 @@ tri_socket_reopen(tr_socket *socket)
 {
     tri_socket_trace(socket, TRI_TRACE_NET_socket_again, 0, 0);
     tri_socket_leave_share(socket);
-    socket->flags &= ~(uint32_t)(TRI_SOCKET_CONNECTED | TRI_SOCKET_PEER_ENDED | TRI_SOCKET_ENDING | TRI_SOCKET_ENDED |
+    tri_socket_clear(socket, TRI_SOCKET_CONNECTED | TRI_SOCKET_PEER_ENDED | TRI_SOCKET_ENDING | TRI_SOCKET_ENDED |
                                  TRI_SOCKET_DESTROYED | TRI_SOCKET_FAILED | TRI_SOCKET_OWES_DRAIN | TRI_SOCKET_CLOSED |
                                  TRI_SOCKET_RESETS);
     socket->begun = socket->end_told = socket->ends_first = socket->unreadable = 0;
@@ -226,7 +226,7 @@ tri_socket_stopping(tr_actor *self, void *state, enum tr_stop_mode how)
         kill_socket(socket);
         return false;
     }
-    socket->flags &= ~(uint32_t)TRI_SOCKET_KEEP;
+    tri_socket_clear(socket, TRI_SOCKET_KEEP);
     socket->flags |= TRI_SOCKET_STOPS;
     if (is_over(socket))
         tri_socket_end_actor(socket);
@@ -246,7 +246,7 @@ replace_error(tr_socket *socket, tr_status status)
     if (!tri_callbacks_is_failing(socket))
         return;
     tri_callbacks_fail_ends(socket); /* with that of the write */
-    socket->flags &= ~(uint32_t)TRI_SOCKET_FAILED;
+    tri_socket_clear(socket, TRI_SOCKET_FAILED);
     note_error(socket, status, 0, TRI_CALL_DESTROY);
 }
 
@@ -300,7 +300,7 @@ tr_socket_set_background(tr_socket *socket, bool background)
     TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return;
-    socket->flags &= ~(uint32_t)TRI_SOCKET_BACKGROUND;
+    tri_socket_clear(socket, TRI_SOCKET_BACKGROUND);
     socket->flags |= background ? TRI_SOCKET_BACKGROUND : 0;
     tri_socket_count_live(socket);
 }

@@ -207,7 +207,7 @@ take_order(tr_socket *socket, const struct tr_connect_options *options)
     socket->flags |= TRI_SOCKET_CONNECTING;
     socket->begun = 1;
     socket->ends_first = tri_socket_has_any(socket, TRI_SOCKET_ENDING);
-    socket->flags &= ~(uint32_t)TRI_SOCKET_ENDING;
+    tri_socket_clear(socket, TRI_SOCKET_ENDING);
     tri_socket_count_live(socket);
     tri_socket_idle_moved(socket);
     return TR_OK;
@@ -346,7 +346,7 @@ static void
 connected(tr_socket *socket)
 {
     tri_connect_free(socket);
-    socket->flags &= ~(uint32_t)TRI_SOCKET_CONNECTING;
+    tri_socket_clear(socket, TRI_SOCKET_CONNECTING);
     tri_socket_count_live(socket); /* a connection that is being made keeps the program alive also in the background */
     tri_socket_apply_options(socket);
     if (socket->writer != NULL)

@@ -189,7 +189,7 @@ tri_events_owner_gone(tr_socket *socket, tr_ref owner)
     if (!has_owner(socket) || socket->extra->owner != owner)
         return;
     socket->extra->credit = OWNER_IS_GONE;
-    socket->flags &= ~(uint32_t)TRI_SOCKET_KEEP;
+    tri_socket_clear(socket, TRI_SOCKET_KEEP);
     tri_socket_destroy(socket, TR_OK, 0, TRI_CALL_DESTROY);
     if (tri_socket_has_any(socket, TRI_SOCKET_CLOSED))
         tri_socket_due(socket, TRI_STEP(OVER));

@@ -63,7 +63,7 @@ on_due(struct tri_timer *timer)
 {
     struct tri_extra *extra = TRI_CONTAINER_OF(timer, struct tri_extra, idle);
     tr_socket *socket = extra->socket;
-    socket->flags &= ~(uint32_t)TRI_SOCKET_IDLE;
+    tri_socket_clear(socket, TRI_SOCKET_IDLE);
     uint64_t due_ms = next_due(socket);
     if (due_ms > tri_clock_ms())
         start(socket, due_ms);
@@ -84,7 +84,7 @@ tri_socket_idle_end(tr_socket *socket)
     if (!tri_socket_has_any(socket, TRI_SOCKET_IDLE))
         return;
     tri_timer_stop(timers_of(socket), &socket->extra->idle);
-    socket->flags &= ~(uint32_t)TRI_SOCKET_IDLE;
+    tri_socket_clear(socket, TRI_SOCKET_IDLE);
 }
 
 /* The connection is over, and as in Node its timeout with it. */
@@ -95,7 +95,7 @@ tri_socket_idle_forget(tr_socket *socket)
         return;
     tri_socket_idle_end(socket);
     socket->extra->timeout_ms = 0;
-    socket->flags &= ~(uint32_t)TRI_SOCKET_TIMED;
+    tri_socket_clear(socket, TRI_SOCKET_TIMED);
 }
 
 tr_status
@@ -108,7 +108,7 @@ tri_socket_idle_set(tr_socket *socket, uint64_t timeout_ms)
     if (timeout_ms == 0)
         tri_timer_let_go(timers_of(socket), timer);
     socket->extra->timeout_ms = timeout_ms;
-    socket->flags &= ~(uint32_t)TRI_SOCKET_TIMED;
+    tri_socket_clear(socket, TRI_SOCKET_TIMED);
     socket->flags |= timeout_ms > 0 ? TRI_SOCKET_TIMED : 0;
     return TR_OK;
 }

@@ -28,7 +28,7 @@ read_address(tr_server *server, int fd)
 static void
 begin_on(tr_server *server, struct tri_endpoint *endpoint)
 {
-    server->flags &= ~(uint32_t)TRI_SERVER_CLOSING; /* as in Node: a close that still waited for connections is void */
+    tri_server_clear(server, TRI_SERVER_CLOSING); /* as in Node: a close that still waited for connections is void */
     ck_pr_store_uint(&server->deal->closing, 0);
     tri_listener_open(server, endpoint);
     read_address(server, endpoint->fd);

@@ -82,7 +82,7 @@ tri_pipe_is_full(const struct tri_pipe *pipe)
 static void
 stop_reading(tr_socket *socket)
 {
-    socket->flags &= ~(uint32_t)TRI_SOCKET_READING;
+    tri_socket_clear(socket, TRI_SOCKET_READING);
     if (tri_socket_is_open(socket))
         tri_socket_poll(socket);
 }

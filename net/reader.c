@@ -107,7 +107,7 @@ can_give(const tr_socket *socket)
 static void
 stop_reading(tr_socket *socket)
 {
-    socket->flags &= ~(uint32_t)TRI_SOCKET_READING;
+    tri_socket_clear(socket, TRI_SOCKET_READING);
     tri_socket_poll(socket);
 }
 
@@ -175,7 +175,7 @@ end_must_wait(const tr_socket *socket)
 static void
 give_end(tr_socket *socket)
 {
-    socket->flags &= ~(uint32_t)TRI_SOCKET_READING;
+    tri_socket_clear(socket, TRI_SOCKET_READING);
     socket->flags |= TRI_SOCKET_PEER_ENDED;
     socket->due |= TRI_STEP(LAST) | TRI_STEP(END) | TRI_STEP(AFTER_END);
 }
@@ -514,7 +514,7 @@ tr_socket_resume(tr_socket *socket)
         return;
     if (socket->extra != NULL)
         socket->extra->unheard = false;
-    socket->flags &= ~(uint32_t)TRI_SOCKET_PAUSED;
+    tri_socket_clear(socket, TRI_SOCKET_PAUSED);
     tri_reader_start(socket);
 }
 

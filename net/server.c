@@ -56,7 +56,7 @@ static bool
 take_due(tr_server *server, enum tri_server_flag flag)
 {
     bool due = (server->flags & (uint32_t)flag) != 0;
-    server->flags &= ~(uint32_t)flag;
+    tri_server_clear(server, flag);
     return due;
 }
 
@@ -183,7 +183,7 @@ check_drained(tr_server *server)
     tri_deal_await_ends(server->deal);
     if (!tri_server_is_drained(server))
         return;
-    server->flags &= ~(uint32_t)TRI_SERVER_CLOSING;
+    tri_server_clear(server, TRI_SERVER_CLOSING);
     ck_pr_store_uint(&server->deal->closing, 0);
     server->closes_caused++;
     tri_server_due(server);
@@ -207,7 +207,7 @@ settle(tr_server *server)
 {
     if ((server->flags & TRI_SERVER_GONE) == 0)
         emit_what_is_due(server);
-    server->flags &= ~(uint32_t)TRI_SERVER_INSIDE;
+    tri_server_clear(server, TRI_SERVER_INSIDE);
     if (server->flags & TRI_SERVER_GONE) { /* it was killed meanwhile */
         free_parts(server);
         tri_actor_end(server->actor);
@@ -348,7 +348,7 @@ stopping(tr_actor *self, void *state, enum tr_stop_mode how)
     if (tri_server_is_open(server) || server->closes_given == server->closes_caused)
         tri_server_shut(server);
     if (how == TR_STOP_NOW && (server->flags & TRI_SERVER_CLOSING)) { /* connections are not waited for */
-        server->flags &= ~(uint32_t)TRI_SERVER_CLOSING;
+        tri_server_clear(server, TRI_SERVER_CLOSING);
         server->closes_caused++;
         tri_server_due(server);
     }
@@ -528,7 +528,7 @@ tr_server_set_background(tr_server *server, bool background)
     TRI_CHECK_SERVER(server);
     if (server == NULL)
         return;
-    server->flags &= ~(uint32_t)TRI_SERVER_BACKGROUND;
+    tri_server_clear(server, TRI_SERVER_BACKGROUND);
     server->flags |= background ? TRI_SERVER_BACKGROUND : 0;
     tri_server_count_live(server);
 }

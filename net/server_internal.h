@@ -144,6 +144,12 @@ void tri_server_count_live(tr_server *server);
 /* Stops listening; the close event follows when the last connection has ended. */
 void tri_server_shut(tr_server *server);
 
+static inline void
+tri_server_clear(tr_server *server, uint32_t flags)
+{
+    server->flags &= ~flags;
+}
+
 /* Is it listening, or about to? */
 static inline bool
 tri_server_is_open(const tr_server *server)

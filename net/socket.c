@@ -79,7 +79,7 @@ void
 tri_socket_update_special(tr_socket *socket)
 {
     const struct tri_extra *extra = socket->extra;
-    socket->flags &= ~(uint32_t)TRI_SOCKET_SPECIAL;
+    tri_socket_clear(socket, TRI_SOCKET_SPECIAL);
     if (extra != NULL &&
         (extra->owner != TR_NOBODY || extra->pipe != NULL || extra->drops || extra->encoding != TR_ENCODING_NONE ||
          extra->high_water != 0 || extra->write_limit != 0 || extra->held.first != NULL))

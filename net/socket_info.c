@@ -220,7 +220,7 @@ tr_socket_set_no_delay(tr_socket *socket, bool no_delay)
         return TR_EINVAL;
     if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         return TR_EDESTROYED;
-    socket->flags &= ~(uint32_t)TRI_SOCKET_NO_DELAY;
+    tri_socket_clear(socket, TRI_SOCKET_NO_DELAY);
     socket->flags |= no_delay ? TRI_SOCKET_NO_DELAY : 0;
     if (!tri_socket_is_open(socket) || !tri_socket_is_tcp(socket))
         return TR_OK;
@@ -239,7 +239,7 @@ tr_socket_set_keep_alive(tr_socket *socket, bool enable, uint64_t initial_delay_
         return TR_EDESTROYED;
     if (initial_delay_ms > 0 && tri_socket_extra(socket) == NULL)
         return TR_ENOMEM;
-    socket->flags &= ~(uint32_t)TRI_SOCKET_KEEP_ALIVE;
+    tri_socket_clear(socket, TRI_SOCKET_KEEP_ALIVE);
     socket->flags |= enable ? TRI_SOCKET_KEEP_ALIVE : 0;
     if (socket->extra != NULL)
         socket->extra->keep_alive_delay_ms = initial_delay_ms;

@@ -309,6 +309,12 @@ tri_socket_has_any(const tr_socket *socket, uint32_t flags)
     return (socket->flags & flags) != 0;
 }
 
+static inline void
+tri_socket_clear(tr_socket *socket, uint32_t flags)
+{
+    socket->flags &= ~flags;
+}
+
 /* Of an accepted one. Otherwise it is 0, as all of the struct is in the beginning. */
 static inline void
 tri_socket_set_number(tr_socket *socket, uint64_t number)

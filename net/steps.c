@@ -185,7 +185,7 @@ tri_socket_leave_share(tr_socket *socket)
     if (!tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED))
         return;
     struct tri_share *share = socket->share;
-    socket->flags &= ~(uint32_t)TRI_SOCKET_ACCEPTED;
+    tri_socket_clear(socket, TRI_SOCKET_ACCEPTED);
     socket->share = NULL;
     tri_share_count_ended(share);
 }
@@ -260,7 +260,7 @@ tri_socket_settle(tr_socket *socket)
     if (TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_SPECIAL | TRI_SOCKET_PEER_ENDED)) &&
         tri_socket_is_open(socket))
         tri_socket_poll(socket); /* it may stand still now, or not any more, or its peer has ended */
-    socket->flags &= ~(uint32_t)TRI_SOCKET_INSIDE;
+    tri_socket_clear(socket, TRI_SOCKET_INSIDE);
 }
 
 void
@@ -271,7 +271,7 @@ tri_socket_settle_mail(tr_socket *socket)
         return;
     }
     tri_later_add(socket->net, &socket->later, run_later);
-    socket->flags &= ~(uint32_t)TRI_SOCKET_INSIDE;
+    tri_socket_clear(socket, TRI_SOCKET_INSIDE);
 }
 
 struct tri_actor_frame
@@ -314,7 +314,7 @@ run_later(struct tri_later *later)
         return;
     }
     if (tri_socket_has_any(socket, TRI_SOCKET_STARTS)) {
-        socket->flags &= ~(uint32_t)TRI_SOCKET_STARTS;
+        tri_socket_clear(socket, TRI_SOCKET_STARTS);
         socket->due |= TRI_STEP(START);
     }
     struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_LATER);

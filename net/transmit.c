@@ -273,7 +273,7 @@ emptied(tr_socket *socket)
         tri_pipe_drained(socket);
     if (tri_socket_has_any(socket, TRI_SOCKET_OWES_DRAIN))
         socket->due |= TRI_STEP(DRAIN);
-    socket->flags &= ~(uint32_t)TRI_SOCKET_OWES_DRAIN;
+    tri_socket_clear(socket, TRI_SOCKET_OWES_DRAIN);
     if (tri_socket_has_any(socket, TRI_SOCKET_ENDING))
         socket->due |= TRI_STEP(FIN);
 }

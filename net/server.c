@@ -8,8 +8,9 @@
  *
  * Events are given after the call that caused them has returned: calls note what is due, and settle() gives it, at the
  * end of the server's own callback that runs or else from the worker's list of later work. Each failure and each close
- * is given, in the order in which they were caused; listening comes last, since whatever undoes it makes it void. The
- * events of a listening that fails at once need memory, so that is taken before it begins.
+ * is given, in the order in which they were caused; listening comes last, since whatever undoes it makes it void. A close
+ * needs no memory, and so cannot be lost: closes are counted, and only errors are stored, each with the number of closes
+ * that come before it. The error of a listening that fails at once has its memory before that begins.
  *
  * All handles of libuv lie in memory of their own (endpoint.c), so the actor can end at any time: let_go()
  * is the only way out, and it may be gone twice. A server that is killed in its own callback gives no event any more,

@@ -289,25 +289,30 @@ not_taken(tr_socket *socket, int error)
     tri_socket_fail(socket, -error, TRI_CALL_WRITE);
 }
 
-/* One call to the kernel, and more when bytes are not followed by bytes: those would have gone with the first. */
+/* Is there something for another call? Bytes after bytes would have gone with the first call if the kernel had room. */
+static bool
+goes_on(const tr_socket *socket, bool sent_bytes)
+{
+    return !tri_writer_is_empty(socket) && !(sent_bytes && socket->writer->queue.first->kind == TRI_WRITE_BYTES);
+}
+
 static void
 flush_queue(tr_socket *socket)
 {
     unsigned calls = 0;
-    bool bytes_only;
+    bool sends_bytes;
+    ssize_t taken;
     do {
-        bytes_only = socket->writer->queue.first->kind == TRI_WRITE_BYTES;
-        ssize_t taken = send_front(socket);
+        sends_bytes = socket->writer->queue.first->kind == TRI_WRITE_BYTES;
+        taken = send_front(socket);
         if (taken < 0) {
             not_taken(socket, (int)-taken);
             return;
         }
         if (taken > 0)
             tri_socket_idle_moved(socket);
-        else if (!tri_writer_is_empty(socket))
-            break;
-    } while (!tri_writer_is_empty(socket) && ++calls < CALLS_PER_WAKE &&
-             (!bytes_only || socket->writer->queue.first->kind != TRI_WRITE_BYTES));
+        calls++;
+    } while (taken > 0 && calls < CALLS_PER_WAKE && goes_on(socket, sends_bytes));
     if (tri_writer_is_empty(socket))
         emptied(socket);
     else
@@ -364,13 +369,19 @@ tell_before_ready(tr_socket *socket, const struct tri_write *first, struct tri_w
 }
 
 static void
+move_step(tr_socket *socket, uint32_t from, uint32_t to)
+{
+    if ((socket->due & from) != 0)
+        socket->due = (socket->due & ~from) | to;
+}
+
+static void
 flush_waited(tr_socket *socket)
 {
     const struct tri_write *first = socket->writer->queue.first;
     struct tri_write *last = socket->writer->told.first != NULL ? socket->writer->told.last : NULL;
     tri_writer_flush(socket);
-    if ((socket->due & TRI_STEP(DRAIN)) != 0)
-        socket->due ^= TRI_STEP(DRAIN) | TRI_STEP(FLUSH_DRAIN);
+    move_step(socket, TRI_STEP(DRAIN), TRI_STEP(FLUSH_DRAIN));
     if (socket->writer != NULL)
         tell_before_ready(socket, first, last);
 }

@@ -4,6 +4,7 @@
 #ifndef TROUPE_NET_WORKER_NET_H
 #define TROUPE_NET_WORKER_NET_H
 
+#include "later.h"
 #include "slab.h"
 
 #include <sys/uio.h>
@@ -18,16 +19,6 @@ struct tri_start;
 #define TRI_FILES_FORESEEN 16 /* so many writes in vain after a file, and none is expected any more */
 
 #define TRI_GATHER 1024 /* slices in one writev: what IOV_MAX is on the systems we know */
-
-/* Work that is due when the callbacks which asked for it have returned. */
-struct tri_later {
-    struct tri_later *next;
-    void (*run)(struct tri_later *later); /* NULL: not due */
-};
-
-struct tri_later_list {
-    struct tri_later *first, *last;
-};
 
 struct tri_net {
     struct tri_worker *worker;
@@ -72,11 +63,5 @@ void tri_net_add_live(struct tri_net *net, int change);
  */
 tr_status tri_net_claim(struct tri_net *net, int fd);
 void tri_net_disclaim(struct tri_net *net, int fd);
-
-/* Calls run(later) in the loop's next turn; once, however often it is asked for before. Thread: owner. */
-void tri_later_add(struct tri_net *net, struct tri_later *later, void (*run)(struct tri_later *later));
-
-/* It is not due any more. Looks through the list: for what is rare. Thread: owner. */
-void tri_later_remove(struct tri_net *net, struct tri_later *later);
 
 #endif

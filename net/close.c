@@ -90,7 +90,7 @@ close_descriptor(tr_socket *socket)
 {
     uv_close((uv_handle_t *)&socket->poll, on_closed);
     end_connection(socket);
-    tri_net_disclaim(socket->net, socket->fd);
+    tri_net_disclaim(socket->home->net, socket->fd);
     close(socket->fd);
     socket->fd = -1;
     socket->polled = 0;
@@ -200,7 +200,7 @@ tri_socket_drain_in_turn(tr_socket *socket)
     tr_message message = tr_message_signal(TRI_TAG_SOCKET_DRAIN);
     if (!tri_actor_has_mail(socket->actor))
         tri_socket_drain(socket);
-    else if (tri_send_system(socket->net->worker, socket->actor, tr_self(socket->actor), &message) != TR_OK)
+    else if (tri_send_system(socket->home->worker, socket->actor, tr_self(socket->actor), &message) != TR_OK)
         tri_socket_due(socket, TRI_STEP(DRAINING));
 }
 

@@ -156,7 +156,7 @@ new_connect(tr_socket *socket, uint64_t limit_ms)
         return NULL;
     connect->socket = socket;
     connect->limit.fire = on_limit;
-    if (limit_ms == 0 || tri_timer_start(&socket->net->worker->timers, &connect->limit, limit_ms) == TR_OK)
+    if (limit_ms == 0 || tri_timer_start(&socket->home->worker->timers, &connect->limit, limit_ms) == TR_OK)
         return connect;
     free(connect);
     return NULL;
@@ -186,7 +186,7 @@ prepare(tr_socket *socket, const struct tr_connect_options *options)
     if (connect == NULL)
         return TR_ENOMEM;
     if (set_timeout(socket, options->timeout_ms) != TR_OK) {
-        tri_timer_stop(&socket->net->worker->timers, &connect->limit);
+        tri_timer_stop(&socket->home->worker->timers, &connect->limit);
         free(connect);
         return TR_ENOMEM;
     }
@@ -266,7 +266,7 @@ tri_connect_free(tr_socket *socket)
     socket->connect = NULL;
     if (connect == NULL)
         return;
-    tri_timer_stop(&socket->net->worker->timers, &connect->limit);
+    tri_timer_stop(&socket->home->worker->timers, &connect->limit);
     tri_lookup_cancel(connect->lookup);
     tri_attempts_cancel(connect->attempts);
     if (connect->fd >= 0)
@@ -314,7 +314,7 @@ attempt(tr_socket *socket)
         .delay_ms = connect->options.race ? delay_ms : 0,
     };
     options.peers = peers_to_try(connect, &options.count);
-    struct tri_worker *worker = socket->net->worker;
+    struct tri_worker *worker = socket->home->worker;
     tr_status status =
         tri_attempts_start(&worker->loop, &worker->timers, &options, on_attempted, connect, &connect->attempts);
     if (status != TR_OK)
@@ -526,10 +526,9 @@ look_up(tr_socket *socket)
         options->lookup(socket, host, options->family, options->lookup_data);
         return;
     }
-    connect->token = ++socket->net->lookups;
-    tr_status status =
-        tri_resolve(tr_actor_runtime(socket->actor), tr_self(socket->actor), TRI_TAG_SOCKET_ANSWER, connect->token,
-                    connect->host, system_family(options->family), options->hints, &connect->lookup);
+    connect->token = ++socket->home->lookups;
+    tr_status status = tri_ask(socket->home->net, tr_self(socket->actor), TRI_TAG_SOCKET_ANSWER, connect->token,
+                               connect->host, system_family(options->family), options->hints, &connect->lookup);
     if (status != TR_OK)
         answered(socket, &(struct tr_error){status, 0, "getaddrinfo", tr_status_code(status)});
 }

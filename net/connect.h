@@ -5,7 +5,7 @@
 #define TROUPE_NET_CONNECT_H
 
 #include "attempt.h"
-#include "resolver.h"
+#include "questions.h"
 #include "socket_internal.h"
 
 struct tri_connect {

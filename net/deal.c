@@ -33,12 +33,60 @@
 
 /* Deals. */
 
+static void deal_free(struct tri_deal *deal);
+
+/* Deals that somebody still holds go with the worker. */
+static void
+close_servers(struct tri_guest *guest)
+{
+    struct tri_servers *servers = TRI_CONTAINER_OF(guest, struct tri_servers, guest);
+    while (servers->deals != NULL)
+        deal_free(servers->deals);
+    uv_mutex_destroy(&servers->lock);
+    free(servers);
+}
+
+static struct tri_servers *
+open_servers(struct tri_net *net)
+{
+    struct tri_servers *servers = calloc(1, sizeof(*servers));
+    if (servers == NULL || uv_mutex_init(&servers->lock) != 0) {
+        free(servers);
+        return NULL;
+    }
+    servers->guest.close = close_servers;
+    servers->worker = net->worker;
+    net->guests[TRI_GUEST_SERVERS] = &servers->guest;
+    return servers;
+}
+
+/* NULL without memory. */
+static struct tri_servers *
+servers_of(struct tri_net *net)
+{
+    struct tri_guest *guest = net->guests[TRI_GUEST_SERVERS];
+    return guest != NULL ? TRI_CONTAINER_OF(guest, struct tri_servers, guest) : open_servers(net);
+}
+
+static void
+put_into_list(struct tri_deal *deal)
+{
+    struct tri_servers *home = deal->home;
+    uv_mutex_lock(&home->lock);
+    deal->next = home->deals;
+    if (deal->next != NULL)
+        deal->next->prev = deal;
+    home->deals = deal;
+    uv_mutex_unlock(&home->lock);
+}
+
 struct tri_deal *
 tri_deal_new(struct tri_net *net, tr_ref server, const struct tr_server_options *options)
 {
     unsigned workers = net->worker->runtime->count;
     size_t size = sizeof(struct tri_deal) + workers * sizeof(struct tri_deal_ends);
-    struct tri_deal *deal = aligned_alloc(alignof(struct tri_deal), size);
+    struct tri_servers *home = servers_of(net);
+    struct tri_deal *deal = home != NULL ? aligned_alloc(alignof(struct tri_deal), size) : NULL;
     if (deal == NULL)
         return NULL;
     memset(deal, 0, size);
@@ -50,16 +98,11 @@ tri_deal_new(struct tri_net *net, tr_ref server, const struct tr_server_options 
         deal->options.prefix_ipv6 = TRI_LIMITS_PREFIX_IPV6;
     deal->server = server;
     deal->workers = workers;
-    deal->home = net;
+    deal->home = home;
     deal->holds = 1;
     for (unsigned worker = 0; worker < workers; worker++)
         deal->ends[worker].deal = deal;
-    uv_mutex_lock(&net->lock);
-    deal->next = net->deals;
-    if (deal->next != NULL)
-        deal->next->prev = deal;
-    net->deals = deal;
-    uv_mutex_unlock(&net->lock);
+    put_into_list(deal);
     return deal;
 }
 
@@ -88,13 +131,6 @@ tri_deal_release(struct tri_deal *deal)
 {
     if (tri_refcount_release(&deal->holds))
         deal_free(deal);
-}
-
-void
-tri_deals_free(struct tri_net *net)
-{
-    while (net->deals != NULL)
-        deal_free(net->deals);
 }
 
 /* Counting. */
@@ -321,7 +357,7 @@ static void
 begin(tr_socket *socket)
 {
     const struct tri_deal *deal = socket->share->deal;
-    tri_trace(socket->net->worker->trace, TRI_TRACE_NET_socket_accepted, deal->options.socket.emit_connect, 0,
+    tri_trace(socket->home->worker->trace, TRI_TRACE_NET_socket_accepted, deal->options.socket.emit_connect, 0,
               tr_self(socket->actor), deal->server);
     tri_socket_begin_accepted(socket, deal->options.pause_on_connect);
 }

@@ -36,12 +36,22 @@ enum tri_deal_word {
     TRI_DEAL_SAYS_FAILED = 1 << 1,
 };
 
+/* What servers keep on each worker. */
+struct tri_servers {
+    struct tri_guest guest; /* first */
+    struct tri_worker *worker;
+
+    /* Any thread, under the lock: deals whose server lives here. */
+    uv_mutex_t lock;
+    struct tri_deal *deals;
+};
+
 struct tri_deal {
     /* Constant. */
     struct tr_server_options options; /* with the defaults filled in */
     tr_ref server;
     unsigned workers;
-    struct tri_net *home; /* in whose list it stands, under that one's lock */
+    struct tri_servers *home; /* in whose list it stands, under that one's lock */
     struct tri_deal *next, *prev;
 
     /* Any thread. */
@@ -90,9 +100,6 @@ struct tri_share {
 struct tri_deal *tri_deal_new(struct tri_net *net, tr_ref server, const struct tr_server_options *options);
 void tri_deal_hold(struct tri_deal *deal);
 void tri_deal_release(struct tri_deal *deal);
-
-/* At the runtime's end: those that somebody still holds. Thread: setup. */
-void tri_deals_free(struct tri_net *net);
 
 /* Begins a share; takes a hold of its own. NULL without memory. Thread: owner of net. */
 struct tri_share *tri_share_open(struct tri_deal *deal, struct tri_net *net);

@@ -37,43 +37,22 @@ on_closed(uv_handle_t *handle)
     free(endpoint_of(handle));
 }
 
-/* libuv knows a descriptor only while it is polled, and a paused server's is not. */
-static bool
-is_ours(const struct tri_net *net, int fd)
-{
-    const struct tri_endpoint *each = net->endpoints;
-    while (each != NULL && each->fd != fd)
-        each = each->next;
-    return each != NULL;
-}
-
-static void
-strike_out(struct tri_endpoint *endpoint)
-{
-    struct tri_endpoint **place = &endpoint->net->endpoints;
-    while (*place != endpoint)
-        place = &(*place)->next;
-    *place = endpoint->next;
-}
-
 tr_status
 tri_endpoint_open(struct tri_net *net, int fd, struct tri_unix_path *path, struct tri_endpoint **out)
 {
-    if (is_ours(net, fd))
-        return TR_EEXIST;
+    tr_status status = tri_net_claim(net, fd);
+    if (status != TR_OK)
+        return status;
     struct tri_endpoint *endpoint = calloc(1, sizeof(*endpoint));
-    if (endpoint == NULL)
-        return TR_ENOMEM;
-    int error = uv_poll_init(&net->worker->loop, &endpoint->poll, fd);
+    int error = endpoint != NULL ? uv_poll_init(&net->worker->loop, &endpoint->poll, fd) : UV_ENOMEM;
     if (error != 0) {
+        tri_net_disclaim(net, fd);
         free(endpoint);
         return tri_status_from_uv(error);
     }
     endpoint->net = net;
     endpoint->path = path;
     endpoint->fd = fd;
-    endpoint->next = net->endpoints;
-    net->endpoints = endpoint;
     *out = endpoint;
     return TR_OK;
 }
@@ -81,7 +60,7 @@ tri_endpoint_open(struct tri_net *net, int fd, struct tri_unix_path *path, struc
 void
 tri_endpoint_close(struct tri_endpoint *endpoint)
 {
-    strike_out(endpoint);
+    tri_net_disclaim(endpoint->net, endpoint->fd);
     tri_unix_path_remove(endpoint->path);
     endpoint->path = NULL;
     uv_close((uv_handle_t *)&endpoint->poll, on_closed);

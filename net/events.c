@@ -51,7 +51,7 @@ tri_events_check_owner(const struct tr_runtime *runtime, const struct tr_owner *
 static struct tri_timers *
 timers_of(const tr_socket *socket)
 {
-    return &socket->net->worker->timers;
+    return &socket->home->worker->timers;
 }
 
 static bool
@@ -103,7 +103,7 @@ static void on_watch(struct tri_idle *watch);
 static uint64_t
 patience_ms(const tr_socket *socket)
 {
-    int watchdog_ms = socket->net->worker->runtime->options.watchdog_ms;
+    int watchdog_ms = socket->home->worker->runtime->options.watchdog_ms;
     return watchdog_ms > 0 ? (uint64_t)watchdog_ms : 0;
 }
 
@@ -144,10 +144,10 @@ name_if_too_long(tr_socket *socket)
     struct tri_extra *extra = socket->extra;
     uint64_t now_ms = tri_clock_ms(), patience = patience_ms(socket);
     bool too_long = patience > 0 && now_ms - extra->waits_ms >= patience;
-    if (!too_long || extra->named || now_ms - socket->net->named_ms < patience)
+    if (!too_long || extra->named || now_ms - socket->home->named_ms < patience)
         return;
     extra->named = true;
-    socket->net->named_ms = now_ms;
+    socket->home->named_ms = now_ms;
     tr_ref self = tr_self(socket->actor), owner = extra->owner;
     tri_say("socket " TRI_TRACE_REF_FORMAT " has waited %" PRIu64 " ms for its owner " TRI_TRACE_REF_FORMAT
             " to answer an event with tr_remote_credit(), and is not read",
@@ -162,7 +162,7 @@ on_watch(struct tri_idle *watch)
         return; /* it begins anew when the credit is used up */
     name_if_too_long(extra->socket);
     /* If there is no memory to ask it is asked the next time. */
-    (void)tri_actor_probe(extra->socket->net->worker, tr_self(extra->socket->actor), extra->owner);
+    (void)tri_actor_probe(extra->socket->home->worker, tr_self(extra->socket->actor), extra->owner);
     watch_owner(extra->socket);
 }
 
@@ -200,7 +200,7 @@ static void
 lose_event(tr_socket *socket, enum tr_event event, tr_message message)
 {
     struct tri_extra *extra = socket->extra;
-    struct tri_worker *worker = socket->net->worker;
+    struct tri_worker *worker = socket->home->worker;
     if (event == TR_EVENT_CONNECTION) {
         tri_deal_failed(socket->share->deal, worker, TR_ENOMEM);
         tri_events_owner_gone(socket, extra->owner); /* it never knew of the socket */
@@ -224,7 +224,7 @@ tell_owner(tr_socket *socket, enum tr_event event, tr_message message)
     }
     message.tag = TR_TAG_SOCKET_EVENT + event;
     tr_message copy = message; /* of a close event: it lies in the message */
-    tr_status status = tri_send_system(socket->net->worker, socket->actor, extra->owner, &message);
+    tr_status status = tri_send_system(socket->home->worker, socket->actor, extra->owner, &message);
     if (status == TR_ENOMEM)
         lose_event(socket, event, copy);
     else if (status != TR_OK)

@@ -21,7 +21,7 @@
 static struct tri_timers *
 timers_of(const tr_socket *socket)
 {
-    return &socket->net->worker->timers;
+    return &socket->home->worker->timers;
 }
 
 static void on_due(struct tri_timer *timer);

@@ -9,6 +9,8 @@
  */
 #include "server_internal.h"
 
+#include "questions.h"
+
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,8 +65,8 @@ look_up(tr_server *server, const struct tr_listen_options *options, const struct
     if (lookup == NULL)
         return TR_ENOMEM;
     *lookup = (struct tri_host_lookup){.port = options->port, .bind = *bind};
-    tr_status status = tri_resolve(tr_actor_runtime(server->actor), tr_self(server->actor), TRI_TAG_SERVER_LOOKED_UP,
-                                   server->lookups + 1, options->host, AF_UNSPEC, 0, &lookup->lookup);
+    tr_status status = tri_ask(server->net, tr_self(server->actor), TRI_TAG_SERVER_LOOKED_UP, server->lookups + 1,
+                               options->host, AF_UNSPEC, 0, &lookup->lookup);
     if (status == TR_OK) {
         server->lookups++;
         server->lookup = lookup;

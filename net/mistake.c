@@ -1,6 +1,6 @@
 /*
  * The checks of a Debug build for sockets and servers: see TRI_CHECK_SELF(). The memory of an actor that has ended is
- * zero in such a build, so `net` is NULL there.
+ * zero in such a build, so `home` and `net` are NULL there.
  */
 #include "server_internal.h"
 #include "socket_internal.h"
@@ -8,25 +8,25 @@
 #ifndef NDEBUG
 
 static void
-check(const struct tri_net *net, const char *what, const char *function)
+check(const struct tri_worker *worker, const char *what, const char *function)
 {
-    if (net == NULL)
+    if (worker == NULL)
         tri_mistake("%s() was called with a %s that has ended", function, what);
-    tri_mistake_unless_owner(net->worker, function);
+    tri_mistake_unless_owner(worker, function);
 }
 
 void
 tri_socket_check(const tr_socket *socket, const char *function)
 {
     if (socket != NULL)
-        check(socket->net, "socket", function);
+        check(socket->home != NULL ? socket->home->worker : NULL, "socket", function);
 }
 
 void
 tri_server_check(const tr_server *server, const char *function)
 {
     if (server != NULL)
-        check(server->net, "server", function);
+        check(server->net != NULL ? server->net->worker : NULL, "server", function);
 }
 
 #endif

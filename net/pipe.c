@@ -68,7 +68,7 @@ words(uint32_t tag, uint64_t first, uint64_t second)
 static void
 say(tr_socket *socket, struct tri_word *word, tr_ref to, tr_message message)
 {
-    tri_word_send(socket->net->worker, word, tr_self(socket->actor), to, message);
+    tri_word_send(socket->home->worker, word, tr_self(socket->actor), to, message);
 }
 
 /* What the first does. */
@@ -182,7 +182,7 @@ say_to_first(tr_socket *second, struct tri_pipe_end *end, tr_message message)
 static void
 tell_taken(tr_socket *second, struct tri_pipe_end *end, uint64_t cost)
 {
-    tr_socket *first = tri_socket_reach(second->net, end->from);
+    tr_socket *first = tri_socket_reach(second->home, end->from);
     if (first != NULL) {
         on_taken(first, end->number, cost);
         return;
@@ -195,7 +195,7 @@ tell_taken(tr_socket *second, struct tri_pipe_end *end, uint64_t cost)
 static void
 tell_closed(tr_socket *second, struct tri_pipe_end *end, bool failed)
 {
-    tr_socket *first = tri_socket_reach(second->net, end->from);
+    tr_socket *first = tri_socket_reach(second->home, end->from);
     uint64_t number = end->number;
     if (first != NULL) {
         let_go(end);
@@ -301,7 +301,7 @@ on_cut(tr_socket *second, tr_ref from, bool incomplete)
 static void
 open_at(tr_socket *first, tr_ref to, struct tri_pipe_end *end)
 {
-    tr_socket *second = tri_socket_reach(first->net, to);
+    tr_socket *second = tri_socket_reach(first->home, to);
     if (second != NULL)
         on_open(second, end);
     else
@@ -312,7 +312,7 @@ open_at(tr_socket *first, tr_ref to, struct tri_pipe_end *end)
 static void
 cut(tr_socket *first, struct tri_pipe *pipe, bool incomplete)
 {
-    tr_socket *second = tri_socket_reach(first->net, pipe->to);
+    tr_socket *second = tri_socket_reach(first->home, pipe->to);
     if (second == NULL) {
         say(first, &pipe->word, pipe->to, words(TRI_TAG_PIPE_CUT, incomplete, 0));
         return;
@@ -337,14 +337,14 @@ void
 tri_pipe_data(tr_socket *first, tr_slice data)
 {
     struct tri_pipe *pipe = first->extra->pipe;
-    tr_socket *second = tri_socket_reach(first->net, pipe->to);
+    tr_socket *second = tri_socket_reach(first->home, pipe->to);
     pipe->waiting += cost_of(data);
     if (second != NULL) {
         on_data(second, tr_self(first->actor), data); /* which may end the pipe */
     } else {
         tr_slice_hold(data);
         tr_message message = tr_message_slice(TRI_TAG_PIPE_DATA, data);
-        tr_status status = tri_send_system(first->net->worker, first->actor, pipe->to, &message);
+        tr_status status = tri_send_system(first->home->worker, first->actor, pipe->to, &message);
         if (status != TR_OK)
             on_lost(first, pipe->number, status);
     }
@@ -360,7 +360,7 @@ tri_pipe_end(tr_socket *first)
     if (pipe == NULL)
         return;
     take_pipe(first);
-    tr_socket *second = tri_socket_reach(first->net, pipe->to);
+    tr_socket *second = tri_socket_reach(first->home, pipe->to);
     if (second == NULL) {
         say(first, &pipe->word, pipe->to, words(TRI_TAG_PIPE_END, 0, 0));
         return;
@@ -478,7 +478,7 @@ tr_socket_pipe(tr_socket *from, tr_ref to, const struct tr_pipe_options *options
     *pipe = (struct tri_pipe){
         .word = {.done = tri_word_free},
         .to = to,
-        .number = ++from->net->pipes,
+        .number = ++from->home->pipes,
         .window = window,
         .keep_open = options != NULL && options->keep_open,
     };

@@ -43,7 +43,7 @@ struct tri_writer *
 tri_queue_writer(tr_socket *socket)
 {
     if (socket->writer == NULL) {
-        socket->writer = tri_pool_take(&socket->net->writers);
+        socket->writer = tri_pool_take(&socket->home->writers);
         if (socket->writer != NULL)
             memset(socket->writer, 0, sizeof(*socket->writer));
     }
@@ -57,7 +57,7 @@ tri_queue_give_back(tr_socket *socket)
     if (writer == NULL || writer->queue.first != NULL || writer->told.first != NULL || writer->late.first != NULL ||
         writer->ends.first != NULL || writer->corked > 0)
         return;
-    tri_pool_give(&socket->net->writers, writer);
+    tri_pool_give(&socket->home->writers, writer);
     socket->writer = NULL;
 }
 
@@ -67,7 +67,7 @@ tri_queue_entry(tr_socket *socket, tr_write_done done, void *argument)
 {
     if (tri_queue_writer(socket) == NULL)
         return NULL;
-    struct tri_write *write = tri_pool_take(&socket->net->writes);
+    struct tri_write *write = tri_pool_take(&socket->home->writes);
     if (write == NULL) {
         tri_queue_give_back(socket);
         return NULL;
@@ -81,7 +81,7 @@ tri_queue_entry_free(tr_socket *socket, struct tri_write *write)
 {
     if (write->fd >= 0)
         close(write->fd);
-    tri_pool_give(&socket->net->writes, write);
+    tri_pool_give(&socket->home->writes, write);
 }
 
 void

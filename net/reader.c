@@ -124,7 +124,7 @@ hold_back(tr_socket *socket, tr_slice slice, int fd)
         tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_READ);
         return;
     }
-    socket->net->held += slice.size;
+    socket->home->held += slice.size;
     tri_socket_update_special(socket);
     if (tri_held_is_full(&extra->held))
         stop_reading(socket);
@@ -137,7 +137,7 @@ static void
 on_bytes(tr_socket *socket, size_t size)
 {
     tr_slice slice;
-    if (tri_slabs_lend(&socket->net->slabs, size, &slice) != TR_OK) {
+    if (tri_slabs_lend(&socket->home->slabs, size, &slice) != TR_OK) {
         tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_READ);
         return;
     }
@@ -147,7 +147,7 @@ on_bytes(tr_socket *socket, size_t size)
         give(socket, slice);
     else if (!tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         hold_back(socket, slice, -1);
-    tri_slabs_take_back(&socket->net->slabs, slice);
+    tri_slabs_take_back(&socket->home->slabs, slice);
 }
 
 /* A character that is not complete yet never will be. */
@@ -297,7 +297,7 @@ static void
 limit_paused(const tr_socket *socket, uv_buf_t *buffer)
 {
     size_t held = socket->extra != NULL ? socket->extra->held.bytes : 0;
-    if (!socket->records && socket->net->held >= TRI_HELD_FREELY && buffer->len > TRI_HELD_BYTES - held)
+    if (!socket->records && socket->home->held >= TRI_HELD_FREELY && buffer->len > TRI_HELD_BYTES - held)
         buffer->len = TRI_HELD_BYTES - held;
 }
 
@@ -305,7 +305,7 @@ static enum outcome
 read_some(tr_socket *socket)
 {
     uv_buf_t buffer;
-    tri_slabs_offer(&socket->net->slabs, &buffer);
+    tri_slabs_offer(&socket->home->slabs, &buffer);
     if (TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_PAUSED)))
         limit_paused(socket, &buffer);
     if (buffer.len == 0) {
@@ -363,7 +363,7 @@ void
 tri_reader_discard(tr_socket *socket)
 {
     uv_buf_t buffer;
-    tri_slabs_offer(&socket->net->slabs, &buffer);
+    tri_slabs_offer(&socket->home->slabs, &buffer);
     for (int i = 0; i < READS_PER_WAKE && buffer.len > 0 && !tri_socket_has_any(socket, TRI_SOCKET_RECEIVES); i++)
         if (read(socket->fd, buffer.base, buffer.len) < (ssize_t)buffer.len)
             return;
@@ -410,7 +410,7 @@ give_first_held(tr_socket *socket)
 {
     tr_slice slice;
     int fd = tri_held_take(&socket->extra->held, &slice);
-    socket->net->held -= slice.size;
+    socket->home->held -= slice.size;
     if (fd >= 0)
         tri_events_fd(socket, fd);
     else
@@ -463,7 +463,7 @@ tri_reader_drop(tr_socket *socket)
 {
     if (socket->extra == NULL)
         return;
-    socket->net->held -= socket->extra->held.bytes;
+    socket->home->held -= socket->extra->held.bytes;
     tri_held_drop(&socket->extra->held);
     tri_socket_update_special(socket);
 }

@@ -647,7 +647,7 @@ void
 tri_remote_written(tr_socket *socket, void *argument, tr_status status)
 {
     tr_actor *self = tri_socket_has_any(socket, TRI_SOCKET_SILENT) ? NULL : socket->actor;
-    answer_ask(socket->net->worker, self, argument, status);
+    answer_ask(socket->home->worker, self, argument, status);
 }
 
 static tr_status
@@ -672,7 +672,7 @@ static tr_status
 write_checked(tr_socket *socket, struct write_ask *ask)
 {
     struct tr_remote_accepted accepted = {.token = ask->token, .status = tr_socket_write_slice(socket, ask->slice)};
-    answer(socket->net->worker, socket->actor, ask, &accepted, sizeof(accepted));
+    answer(socket->home->worker, socket->actor, ask, &accepted, sizeof(accepted));
     return accepted.status;
 }
 
@@ -745,7 +745,7 @@ answer_socket_info(tr_socket *socket, struct info_ask *ask)
     };
     tr_socket_local_address(socket, &info->local);
     tr_socket_remote_address(socket, &info->remote);
-    answer_info(socket->net->worker, socket->actor, ask, sizeof(*info));
+    answer_info(socket->home->worker, socket->actor, ask, sizeof(*info));
 }
 
 /* The operations that return something. */

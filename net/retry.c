@@ -25,7 +25,7 @@ tri_retry_start(tr_socket *socket)
         return false;
     tri_retry_end(socket);
     extra->retry.fire = on_retry;
-    if (tri_timer_start(&socket->net->worker->timers, &extra->retry, RETRY_MS) != TR_OK)
+    if (tri_timer_start(&socket->home->worker->timers, &extra->retry, RETRY_MS) != TR_OK)
         return false;
     tri_transmit_want_room(socket, false);
     return true;
@@ -35,5 +35,5 @@ void
 tri_retry_end(tr_socket *socket)
 {
     if (tri_retry_is_due(socket))
-        tri_timer_stop(&socket->net->worker->timers, &socket->extra->retry);
+        tri_timer_stop(&socket->home->worker->timers, &socket->extra->retry);
 }

@@ -48,7 +48,6 @@ struct tri_endpoint {
     uv_poll_t poll;
     struct tri_net *net;
     struct tri_unix_path *path;  /* the file that goes with it; NULL: none of ours */
-    struct tri_endpoint *next;   /* of the worker's */
     struct tri_listener *newest; /* gets the connections; NULL: it is closed */
     int fd;
     bool polled;

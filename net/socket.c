@@ -70,7 +70,7 @@ tri_socket_free_extra(tr_socket *socket)
     if (socket->extra == NULL)
         return;
     tri_events_end(socket);
-    tri_timer_let_go(&socket->net->worker->timers, &socket->extra->idle);
+    tri_timer_let_go(&socket->home->worker->timers, &socket->extra->idle);
     free(socket->extra);
     socket->extra = NULL;
 }
@@ -122,8 +122,8 @@ flags_of(const struct tr_socket_options *options)
 tr_status
 tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_socket_options *options)
 {
-    socket->net = tri_net_of(tri_actor_worker(actor));
-    if (socket->net == NULL)
+    socket->home = tri_sockets_of(tri_actor_worker(actor));
+    if (socket->home == NULL)
         return TR_ENOMEM;
     if (needs_extra(options) && fill_extra(socket, options) != TR_OK) {
         tri_socket_free_extra(socket);
@@ -226,12 +226,12 @@ tri_socket_apply_options(tr_socket *socket)
 tr_status
 tri_socket_open(tr_socket *socket, int fd, unsigned sides)
 {
-    tr_status status = tri_net_claim(socket->net, fd);
+    tr_status status = tri_net_claim(socket->home->net, fd);
     if (status != TR_OK)
         return status;
-    int error = uv_poll_init(&socket->net->worker->loop, &socket->poll, fd);
+    int error = uv_poll_init(&socket->home->worker->loop, &socket->poll, fd);
     if (error != 0) {
-        tri_net_disclaim(socket->net, fd);
+        tri_net_disclaim(socket->home->net, fd);
         return error == UV_EPERM ? TR_EBADFD : tri_status_from_uv(error); /* a file cannot be polled */
     }
     socket->fd = fd;
@@ -317,11 +317,11 @@ tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_o
 }
 
 tr_socket *
-tri_socket_reach(struct tri_net *net, tr_ref ref)
+tri_socket_reach(struct tri_sockets *home, tr_ref ref)
 {
-    tr_actor *actor = tri_actor_reach(net->worker, ref, &tri_socket_accepted);
+    tr_actor *actor = tri_actor_reach(home->worker, ref, &tri_socket_accepted);
     if (actor == NULL)
-        actor = tri_actor_reach(net->worker, ref, &tri_socket_spawned);
+        actor = tri_actor_reach(home->worker, ref, &tri_socket_spawned);
     return actor != NULL ? tr_state(actor) : NULL;
 }
 
@@ -359,7 +359,7 @@ tri_socket_count_live(tr_socket *socket)
     if (is == shall)
         return;
     socket->flags ^= TRI_SOCKET_LIVE;
-    tri_net_add_live(socket->net, shall ? 1 : -1);
+    tri_net_add_live(socket->home->net, shall ? 1 : -1);
 }
 
 /* Messages of other actors; the actors' layer brackets them. */

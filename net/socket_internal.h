@@ -24,9 +24,9 @@
 #include "address_internal.h"
 #include "held.h"
 #include "progress.h"
+#include "sockets.h"
 #include "tags.h"
 #include "trace_events.h"
-#include "worker_net.h"
 
 #include <assert.h>
 #include <stdalign.h>
@@ -135,7 +135,7 @@ struct tr_socket {
     tr_actor *actor;
     const struct tr_socket_events *events; /* never NULL */
     void *data;
-    struct tri_net *net;
+    struct tri_sockets *home;
     union {
         struct tri_share *share;     /* ACCEPTED */
         struct tri_connect *connect; /* otherwise; NULL when that is over */
@@ -339,7 +339,7 @@ tri_socket_is_read_out(const tr_socket *socket)
 static inline void
 tri_socket_trace(const tr_socket *socket, uint16_t id, uint16_t flags, uint32_t arg)
 {
-    struct tri_trace_stream *stream = socket->net->worker->trace;
+    struct tri_trace_stream *stream = socket->home->worker->trace;
     if (TRI_UNLIKELY(stream != NULL))
         tri_trace_write(stream, id, flags, arg, tr_self(socket->actor), 0);
 }
@@ -363,7 +363,7 @@ void tri_socket_free_extra(tr_socket *socket);
 void tri_socket_update_special(tr_socket *socket);
 
 /* The socket of that name, if it may be acted on by a call (host.h, the rule of calls and messages); else NULL. */
-tr_socket *tri_socket_reach(struct tri_net *net, tr_ref ref);
+tr_socket *tri_socket_reach(struct tri_sockets *home, tr_ref ref);
 
 /* What is an open one? */
 bool tri_socket_is_unix(const tr_socket *socket);

@@ -12,18 +12,28 @@ struct tri_start {
     uint64_t number;
 };
 
+/* What a worker keeps of them. */
+struct starts {
+    struct tri_guest guest; /* first */
+    struct tri_net *net;
+    struct tri_later later;  /* to send them */
+    uint64_t count;          /* of all words ever */
+    struct tri_start *first; /* to be sent in the next turn */
+    struct tri_start *last;  /* valid if there is a first */
+};
+
 static void send_all(struct tri_later *later);
 
 static void
-put(struct tri_net *net, struct tri_start *start)
+put(struct starts *starts, struct tri_start *start)
 {
     start->next = NULL;
-    if (net->starts == NULL)
-        net->starts = start;
+    if (starts->first == NULL)
+        starts->first = start;
     else
-        net->last_start->next = start;
-    net->last_start = start;
-    tri_later_add(net, &net->start, send_all);
+        starts->last->next = start;
+    starts->last = start;
+    tri_later_add(starts->net, &starts->later, send_all);
 }
 
 static void
@@ -37,36 +47,56 @@ send_one(struct tri_net *net, struct tri_start *start)
 static void
 send_all(struct tri_later *later)
 {
-    struct tri_net *net = TRI_CONTAINER_OF(later, struct tri_net, start);
-    struct tri_start *start = net->starts;
-    net->starts = NULL;
+    struct starts *starts = TRI_CONTAINER_OF(later, struct starts, later);
+    struct tri_start *start = starts->first;
+    starts->first = NULL;
     while (start != NULL) {
         struct tri_start *next = start->next;
-        send_one(net, start);
+        send_one(starts->net, start);
         start = next;
     }
+}
+
+/* The words that were not sent are forgotten. */
+static void
+close_starts(struct tri_guest *guest)
+{
+    struct starts *starts = TRI_CONTAINER_OF(guest, struct starts, guest);
+    while (starts->first != NULL) {
+        struct tri_start *start = starts->first;
+        starts->first = start->next;
+        free(start);
+    }
+    free(starts);
+}
+
+/* NULL without memory. */
+static struct starts *
+starts_of(struct tri_net *net)
+{
+    struct tri_guest *guest = net->guests[TRI_GUEST_STARTS];
+    if (guest != NULL)
+        return TRI_CONTAINER_OF(guest, struct starts, guest);
+    struct starts *starts = calloc(1, sizeof(*starts));
+    if (starts == NULL)
+        return NULL;
+    starts->guest.close = close_starts;
+    starts->net = net;
+    net->guests[TRI_GUEST_STARTS] = &starts->guest;
+    return starts;
 }
 
 tr_status
 tri_start_later(struct tri_net *net, tr_ref socket, uint64_t *number)
 {
-    struct tri_start *start = malloc(sizeof(*start));
+    struct starts *starts = starts_of(net);
+    struct tri_start *start = starts != NULL ? malloc(sizeof(*start)) : NULL;
     if (start == NULL)
         return TR_ENOMEM;
     start->socket = socket;
     /* Different from that of every other word, of whatever worker. */
-    start->number = ++net->started * net->worker->runtime->count + net->worker->index;
+    start->number = ++starts->count * net->worker->runtime->count + net->worker->index;
     *number = start->number;
-    put(net, start);
+    put(starts, start);
     return TR_OK;
-}
-
-void
-tri_starts_free(struct tri_net *net)
-{
-    while (net->starts != NULL) {
-        struct tri_start *start = net->starts;
-        net->starts = start->next;
-        free(start);
-    }
 }

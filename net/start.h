@@ -22,7 +22,4 @@
  * net. */
 tr_status tri_start_later(struct tri_net *net, tr_ref socket, uint64_t *number);
 
-/* Forgets the words that were not sent. Thread: owner. */
-void tri_starts_free(struct tri_net *net);
-
 #endif

@@ -105,7 +105,7 @@ end_in_turn(tr_socket *socket)
     tr_message message = tr_message_signal(TRI_TAG_SOCKET_PEER_ENDED);
     if (!tri_actor_has_mail(socket->actor))
         tri_socket_end_with_peer(socket);
-    else if (tri_send_system(socket->net->worker, socket->actor, tr_self(socket->actor), &message) != TR_OK)
+    else if (tri_send_system(socket->home->worker, socket->actor, tr_self(socket->actor), &message) != TR_OK)
         socket->due |= TRI_STEP(AFTER_END); /* again in the next turn, which may have memory, or no mail */
 }
 
@@ -246,7 +246,7 @@ tri_socket_do_steps(tr_socket *socket)
         steps[step](socket);
     }
     if ((socket->due & TRI_ALL_STEPS) != 0 && !tri_socket_has_any(socket, TRI_SOCKET_GONE))
-        tri_later_add(socket->net, &socket->later, run_later); /* in the next turn, so that the loop lives */
+        tri_later_add(socket->home->net, &socket->later, run_later); /* in the next turn, so that the loop lives */
 }
 
 /* Does what is due, and closes the bracket. */
@@ -270,7 +270,7 @@ tri_socket_settle_mail(tr_socket *socket)
         tri_socket_settle(socket);
         return;
     }
-    tri_later_add(socket->net, &socket->later, run_later);
+    tri_later_add(socket->home->net, &socket->later, run_later);
     tri_socket_clear(socket, TRI_SOCKET_INSIDE);
 }
 
@@ -310,7 +310,7 @@ run_later(struct tri_later *later)
         return;
     if (waits_for_mail(socket)) {
         socket->turns++;
-        tri_later_add(socket->net, &socket->later, run_later);
+        tri_later_add(socket->home->net, &socket->later, run_later);
         return;
     }
     if (tri_socket_has_any(socket, TRI_SOCKET_STARTS)) {
@@ -325,7 +325,7 @@ void
 tri_socket_start_later(tr_socket *socket)
 {
     socket->flags |= TRI_SOCKET_STARTS;
-    tri_later_add(socket->net, &socket->later, run_later);
+    tri_later_add(socket->home->net, &socket->later, run_later);
 }
 
 void
@@ -333,7 +333,7 @@ tri_socket_due(tr_socket *socket, uint32_t due)
 {
     socket->due |= due;
     if (!tri_socket_has_any(socket, TRI_SOCKET_INSIDE))
-        tri_later_add(socket->net, &socket->later, run_later);
+        tri_later_add(socket->home->net, &socket->later, run_later);
 }
 
 void
@@ -343,7 +343,7 @@ tri_socket_step_now(tr_socket *socket, uint32_t due, uint32_t tag)
     if (tri_socket_has_any(socket, TRI_SOCKET_INSIDE))
         return;
     if (tri_actor_has_mail(socket->actor)) { /* what was sent to the socket before comes before */
-        tri_later_add(socket->net, &socket->later, run_later);
+        tri_later_add(socket->home->net, &socket->later, run_later);
         return;
     }
     struct tri_actor_frame frame = tri_socket_enter(socket, tag);

@@ -62,7 +62,7 @@ tri_transmit_foresees_file(tr_socket *socket)
 {
     bool may_follow =
         tri_socket_has_any(socket, TRI_SOCKET_INSIDE) && !socket->obeys; /* nobody writes a file from afar */
-    return may_follow && socket->net->files_foreseen > 0 && tri_transmit_can_hold(socket);
+    return may_follow && socket->home->files_foreseen > 0 && tri_transmit_can_hold(socket);
 }
 
 #ifdef MSG_MORE
@@ -94,8 +94,8 @@ tri_writer_push(tr_socket *socket)
         return;
     socket->due &= ~TRI_DUE_PUSH;
     tri_tune_push(socket->fd);
-    if (socket->net->files_foreseen > 0)
-        socket->net->files_foreseen--;
+    if (socket->home->files_foreseen > 0)
+        socket->home->files_foreseen--;
 }
 
 /* Sent without being held, it takes along what was. */
@@ -126,7 +126,7 @@ send_nothing(tr_socket *socket)
 static ssize_t
 send_bytes(tr_socket *socket)
 {
-    struct iovec *parts = socket->net->gather;
+    struct iovec *parts = socket->home->gather;
     const struct tri_write *next;
     int count = gather(socket, parts, &next);
     if (count == 0)

@@ -3,16 +3,12 @@
  */
 #include "worker_net.h"
 
-#include "deal.h"
-#include "resolver.h"
-#include "socket_internal.h"
-#include "start.h"
 #include "tags.h"
 #include "trace_events.h"
-#include "writer.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <troupe/net/events.h>
 
 static const struct tri_trace_event events[] = {
 #define EVENT(id, name, doc) {id, #name, doc},
@@ -48,15 +44,10 @@ static void
 close_net(struct tri_worker *worker)
 {
     struct tri_net *net = worker->guest;
-    worker->runtime->left_behind += tri_resolver_forget(worker->runtime->host);
-    tri_resolver_release();
-    tri_deals_free(net);
-    tri_starts_free(net);
-    uv_mutex_destroy(&net->lock);
-    tri_slabs_fini(&net->slabs);
+    for (unsigned place = TRI_GUESTS; place-- > 0;)
+        if (net->guests[place] != NULL)
+            net->guests[place]->close(net->guests[place]);
     free(net->fds);
-    tri_pool_fini(&net->writers);
-    tri_pool_fini(&net->writes);
     free(net);
     worker->guest = NULL;
 }
@@ -67,19 +58,7 @@ open_net(struct tri_worker *worker)
     struct tri_net *net = calloc(1, sizeof(*net));
     if (net == NULL)
         return NULL;
-    if (uv_mutex_init(&net->lock) != 0) {
-        free(net);
-        return NULL;
-    }
-    if (!tri_resolver_hold()) {
-        uv_mutex_destroy(&net->lock);
-        free(net);
-        return NULL;
-    }
     net->worker = worker;
-    net->files_foreseen = TRI_FILES_FORESEEN;
-    tri_pool_init(&net->writers, sizeof(struct tri_writer));
-    tri_pool_init(&net->writes, sizeof(struct tri_write));
     uv_idle_init(&worker->loop, &net->loop_idle); /* the worker's end closes it */
     worker->guest = net;
     worker->guest_close = close_net;

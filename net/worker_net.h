@@ -1,65 +1,55 @@
 /*
- * What the network layer keeps for each worker: made by the first socket or server that lives there.
+ * What the network layer keeps for each worker: made by the first socket or server that lives there. What its rooms keep
+ * are guests, which only they know.
+ *
+ * Thread: owner of the worker.
  */
 #ifndef TROUPE_NET_WORKER_NET_H
 #define TROUPE_NET_WORKER_NET_H
 
 #include "later.h"
-#include "slab.h"
 
-#include <sys/uio.h>
-#include <troupe/core/pool.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <troupe/core/worker.h>
 #include <uv.h>
 
-struct tri_deal;
-struct tri_endpoint;
-struct tri_start;
+/* What a room above keeps on a worker begins with this. It is closed when the worker is, before the loop's memory goes. */
+struct tri_guest {
+    void (*close)(struct tri_guest *guest); /* frees it. Thread: setup */
+};
 
-#define TRI_FILES_FORESEEN 16 /* so many writes in vain after a file, and none is expected any more */
-
-#define TRI_GATHER 1024 /* slices in one writev: what IOV_MAX is on the systems we know */
+/* In which order they come; the last is closed first. */
+enum tri_guest_place {
+    TRI_GUEST_SOCKETS,
+    TRI_GUEST_SERVERS,
+    TRI_GUEST_STARTS,
+    TRI_GUEST_QUESTIONS,
+    TRI_GUESTS,
+};
 
 struct tri_net {
     struct tri_worker *worker;
-
-    /* Owner. */
-    struct tri_slabs slabs;
-    unsigned files_foreseen; /* writes that may still be held for a file before they are taken for plain: transmit.c */
-    size_t held;             /* bytes that sockets here have received and cannot give yet */
-    uint64_t named_ms;       /* when a socket here was last named that waits for its owner */
-    struct tri_pool writers; /* of struct tri_writer */
-    struct tri_pool writes;  /* of struct tri_write */
+    struct tri_guest *guests[TRI_GUESTS]; /* NULL until it is first used */
     struct tri_later_list due, running;
     uv_idle_t loop_idle; /* runs while something is due, and keeps the loop from sleeping */
-    uint64_t *fds;       /* a bit for each descriptor that a socket here has */
+    uint64_t *fds;       /* a bit for each descriptor that a socket or a server here has */
     size_t fd_words;
-    uint64_t lookups;         /* ever begun: they number the questions */
-    uint64_t pipes;           /* likewise */
-    uint64_t started;         /* words to start: start.h */
-    struct tri_start *starts; /* those to be sent in the next turn; the last is valid if there is a first */
-    struct tri_start *last_start;
-    struct tri_later start;          /* to send them */
-    uint64_t live;                   /* sockets and servers here that keep the program alive */
-    bool is_live;                    /* the runtime was told that there are any */
-    struct tri_endpoint *endpoints;  /* open ones */
-    struct tri_later over;           /* to tell it that there are none */
-    struct iovec gather[TRI_GATHER]; /* scratch */
-
-    /* Any thread, under the lock: deals whose server lives here. */
-    uv_mutex_t lock;
-    struct tri_deal *deals;
+    uint64_t live;         /* sockets and servers here that keep the program alive */
+    bool is_live;          /* the runtime was told that there are any */
+    struct tri_later over; /* to tell it that there are none */
 };
 
-/* The worker's own, made if need be. NULL without memory. Thread: owner. */
+/* The worker's own, made if need be. NULL without memory. */
 struct tri_net *tri_net_of(struct tri_worker *worker);
 
-/* So many more sockets and servers of this worker keep the program alive, or fewer. Thread: owner. */
+/* Adds `change` to the number of this worker's sockets and servers that keep the program running. */
 void tri_net_add_live(struct tri_net *net, int change);
 
 /*
- * A descriptor is a socket's of this worker from now on. libuv would notice a second one only while it polls the first.
- * TR_OK, TR_EEXIST, TR_ENOMEM. Thread: owner.
+ * A descriptor is a socket's or a server's of this worker from now on. libuv would notice a second one only while it
+ * polls the first. TR_OK, TR_EEXIST, TR_ENOMEM.
  */
 tr_status tri_net_claim(struct tri_net *net, int fd);
 void tri_net_disclaim(struct tri_net *net, int fd);

@@ -116,7 +116,7 @@ static void
 foresee_more(tr_socket *socket)
 {
     if (tri_socket_has_any(socket, TRI_SOCKET_INSIDE) && tri_socket_is_open(socket) && tri_transmit_can_hold(socket))
-        socket->net->files_foreseen = TRI_FILES_FORESEEN;
+        socket->home->files_foreseen = TRI_FILES_FORESEEN;
 }
 
 tr_status

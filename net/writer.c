@@ -181,7 +181,7 @@ static ssize_t
 send_now(tr_socket *socket, tr_slice slice)
 {
     struct iovec part = {.iov_base = (void *)slice.data, .iov_len = slice.size};
-    return TRI_UNLIKELY(socket->net->files_foreseen > 0 && tri_transmit_foresees_file(socket))
+    return TRI_UNLIKELY(socket->home->files_foreseen > 0 && tri_transmit_foresees_file(socket))
                ? tri_transmit_held(socket, &part, 1)
                : write(socket->fd, slice.data, slice.size);
 }

@@ -254,7 +254,7 @@ static size_t timers_before;
 static size_t
 timers(const tr_socket *socket)
 {
-    return socket->net->worker->timers.count;
+    return socket->home->worker->timers.count;
 }
 
 static void

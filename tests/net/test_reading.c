@@ -58,7 +58,7 @@ static void
 brackets(struct endpoint *self, const char *event)
 {
     if (is(event, "close"))
-        assert_int_equal(self->socket->net->held, 0);
+        assert_int_equal(self->socket->home->held, 0);
     if (is(event, "data"))
         note(self, "[%.*s]", (int)self->last.size, self->last.data);
 }
@@ -906,13 +906,13 @@ what_was_held_back_comes_in_the_place_of_the_resume(void **state)
 
 /* A paused socket that may read little takes no part of a record. */
 
-static struct tri_net *net;
+static struct tri_sockets *sockets;
 
 static void
 resume_records(void *argument)
 {
     (void)argument;
-    net->held -= TRI_HELD_FREELY;
+    sockets->held -= TRI_HELD_FREELY;
     tr_socket_resume(client.socket);
     close(peer);
 }
@@ -925,8 +925,8 @@ play_record_in_a_pause(void)
     peer = fds[1];
     stage_adopt(&client, fds[0]);
     tr_socket_pause(client.socket);
-    net = client.socket->net;
-    net->held += TRI_HELD_FREELY; /* as if others held so much */
+    sockets = client.socket->home;
+    sockets->held += TRI_HELD_FREELY; /* as if others held so much */
     send_text(pattern(30000).data, 30000);
     stage_settled(resume_records, NULL);
     end_when_closed();

@@ -145,7 +145,7 @@ tr_ref tri_share_server(const struct tri_share *share);
 /* The init callback of accepted sockets. */
 tr_status tri_share_init_socket(tr_actor *self, void *state, const void *argument);
 
-/* share.c */
+/* share_actor.c */
 
 /* The actor that receives descriptors on another worker; its argument is a deal. */
 extern const struct tr_behavior tri_share_behavior;

@@ -9,7 +9,7 @@
  *   endpoint.c        the descriptor, and the servers that share it
  *   listener.c        accepting: one server's part in an endpoint; pausing
  *   dealer.c          who gets a connection, who gets none, and how many there are
- *   deal.c, share.c   the connections on all workers
+ *   deal.c, share_actor.c  the connections on all workers
  *   address_limits.c  how many connections come from each address
  */
 #ifndef TROUPE_NET_SERVER_INTERNAL_H

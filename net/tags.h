@@ -49,7 +49,7 @@
     X(SERVER_INFO)            /* a pointer to a struct info_ask */                                                     \
     /* To a server: of a host's look-up, listen_tcp.c. */                                                              \
     X(SERVER_LOOKED_UP) /* a pointer to a struct tri_resolver_answer */                                                \
-    /* Between a server and its shares: share.c. */                                                                    \
+    /* Between a server and its shares: share_actor.c. */                                                              \
     X(DEAL_CONNECTION)  /* to a share: a pointer to a struct tri_handover */                                           \
     X(DEAL_NO_MORE)     /* to a share: the server sends nothing more; a pointer to the deal, with a hold */            \
     X(DEAL_ENDED)       /* to a server that waits for its connections: one has ended */                                \

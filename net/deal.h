@@ -101,6 +101,25 @@ struct tri_deal *tri_deal_new(struct tri_net *net, tr_ref server, const struct t
 void tri_deal_hold(struct tri_deal *deal);
 void tri_deal_release(struct tri_deal *deal);
 
+/* A connection's descriptor is closed; it has had its last event. Thread: owner of worker. */
+void tri_deal_connection_closed(struct tri_deal *deal, const struct tri_worker *worker);
+void tri_deal_connection_over(struct tri_deal *deal, struct tri_worker *worker);
+
+/* A connection that was assigned to this worker never came to life; its place is the caller's matter. Thread: that
+ * worker's. */
+void tri_deal_lost(struct tri_deal *deal, struct tri_worker *worker);
+
+/* Tells the server that a place is free. false: there is no memory. Thread: owner of worker. */
+bool tri_deal_tell_place(const struct tri_deal *deal, struct tri_worker *worker, const struct tri_limit_key *place);
+
+/*
+ * A connection was lost for that reason before it came to life: its server tells it in an error event. Thread: that
+ * worker's.
+ */
+void tri_deal_failed(struct tri_deal *deal, struct tri_worker *worker, tr_status why);
+
+/* share.c */
+
 /* Begins a share; takes a hold of its own. NULL without memory. Thread: owner of net. */
 struct tri_share *tri_share_open(struct tri_deal *deal, struct tri_net *net);
 
@@ -125,19 +144,6 @@ void tri_share_count_closed(struct tri_share *share);
 
 /* A connection has had its last event. The share may be gone afterwards. Thread: owner. */
 void tri_share_count_ended(struct tri_share *share);
-
-/* A connection that was assigned to this worker never came to life; its place is the caller's matter. Thread: that
- * worker's. */
-void tri_deal_lost(struct tri_deal *deal, struct tri_worker *worker);
-
-/* Tells the server that a place is free. false: there is no memory. Thread: owner of worker. */
-bool tri_deal_tell_place(const struct tri_deal *deal, struct tri_worker *worker, const struct tri_limit_key *place);
-
-/*
- * A connection was lost for that reason before it came to life: its server tells it in an error event. Thread: that
- * worker's.
- */
-void tri_deal_failed(struct tri_deal *deal, struct tri_worker *worker, tr_status why);
 
 /* The server's ref. */
 tr_ref tri_share_server(const struct tri_share *share);

@@ -11,8 +11,6 @@
  */
 #include "socket_internal.h"
 
-#include "connect.h"
-#include "deal.h"
 #include "descriptor.h"
 #include "trace_events.h"
 #include "writer.h"
@@ -28,8 +26,6 @@ free_parts(tr_socket *socket)
     tri_callbacks_drop(socket);
     tri_reader_drop(socket);
     tri_pipe_closed(socket);
-    if (!tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED))
-        tri_connect_free(socket);
     tri_socket_free_extra(socket);
     tri_socket_clear(socket, TRI_SOCKET_SPECIAL | TRI_SOCKET_TIMED);
 }
@@ -51,12 +47,12 @@ tri_socket_end_actor(tr_socket *socket)
 static void
 end_silently(tr_socket *socket)
 {
-    struct tri_share *share = tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED) ? socket->share : NULL;
+    struct tri_origin *origin = socket->origin; /* the actor's memory goes first */
     socket->flags |= TRI_SOCKET_CLOSED;
     tri_socket_count_live(socket);
     tri_socket_end_actor(socket);
-    if (share != NULL)
-        tri_share_count_ended(share);
+    if (origin != NULL)
+        origin->calls->over(origin);
 }
 
 #define DESTROYED_STEPS (TRI_STEP(ENDS) | TRI_STEP(ERROR))
@@ -94,8 +90,6 @@ close_descriptor(tr_socket *socket)
     close(socket->fd);
     socket->fd = -1;
     socket->polled = 0;
-    if (tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED))
-        tri_share_count_closed(socket->share);
 }
 
 static void
@@ -116,20 +110,19 @@ tri_socket_destroy(tr_socket *socket, tr_status status, int system, enum tri_soc
         return;
     note_error(socket, status, system, call);
     socket->flags |= TRI_SOCKET_DESTROYED;
-    tri_socket_clear(socket, TRI_SOCKET_CONNECTING | TRI_SOCKET_READING | TRI_SOCKET_WRITING);
+    tri_socket_clear(socket, TRI_SOCKET_CONNECTING | TRI_SOCKET_TO_PATH | TRI_SOCKET_READING | TRI_SOCKET_WRITING);
     if (tri_socket_has_any(socket, TRI_SOCKET_FAILED) || socket->writer != NULL)
         tri_socket_due(socket, DESTROYED_STEPS);
     tri_socket_idle_forget(socket);
     tri_retry_end(socket);
     if (!tri_reader_is_resumed(socket))
         tri_reader_drop(socket);
-    if (tri_socket_has_any(socket, TRI_SOCKET_HANDLE)) {
+    if (tri_socket_has_any(socket, TRI_SOCKET_HANDLE))
         close_descriptor(socket);
-    } else {
-        if (!tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED))
-            tri_connect_free(socket);
+    else
         tri_socket_due(socket, CLOSED_STEPS);
-    }
+    if (socket->origin != NULL)
+        socket->origin->calls->closed(socket->origin, socket);
 }
 
 /* Without memory for it the error is a plain TR_EUSER. */
@@ -160,7 +153,7 @@ void
 tri_socket_reopen(tr_socket *socket)
 {
     tri_socket_trace(socket, TRI_TRACE_NET_socket_again, 0, 0);
-    tri_socket_leave_share(socket);
+    tri_socket_leave_origin(socket);
     tri_socket_clear(socket, TRI_SOCKET_CONNECTED | TRI_SOCKET_PEER_ENDED | TRI_SOCKET_ENDING | TRI_SOCKET_ENDED |
                                  TRI_SOCKET_DESTROYED | TRI_SOCKET_FAILED | TRI_SOCKET_OWES_DRAIN | TRI_SOCKET_CLOSED |
                                  TRI_SOCKET_RESETS);
@@ -279,7 +272,7 @@ tr_socket_reset(tr_socket *socket)
     if (socket == NULL)
         return TR_EINVAL;
     if (tri_socket_has_any(socket, TRI_SOCKET_CONNECTING)) {
-        if (tri_connect_is_unix(socket))
+        if (tri_socket_has_any(socket, TRI_SOCKET_TO_PATH))
             return TR_EBADHANDLE;
         socket->flags |= TRI_SOCKET_RESETS;
     } else if (!tri_socket_is_open(socket)) {

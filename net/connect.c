@@ -147,6 +147,23 @@ on_limit(struct tri_timer *timer)
     tri_socket_fail(connect->socket, UV_ETIMEDOUT, TRI_CALL_CONNECT);
 }
 
+/* The socket is connected, or will not be. */
+static void
+forget(struct tri_origin *origin, tr_socket *socket)
+{
+    struct tri_connect *connect = (struct tri_connect *)origin;
+    socket->origin = NULL;
+    tri_timer_stop(&socket->home->worker->timers, &connect->limit);
+    tri_lookup_cancel(connect->lookup);
+    tri_attempts_cancel(connect->attempts);
+    if (connect->fd >= 0)
+        close(connect->fd);
+    free(connect->peers);
+    free(connect);
+}
+
+static const struct tri_origin_calls connect_calls = {.closed = forget};
+
 /* NULL without memory. */
 static struct tri_connect *
 new_connect(tr_socket *socket, uint64_t limit_ms)
@@ -154,6 +171,7 @@ new_connect(tr_socket *socket, uint64_t limit_ms)
     struct tri_connect *connect = calloc(1, sizeof(*connect));
     if (connect == NULL)
         return NULL;
+    connect->origin.calls = &connect_calls;
     connect->socket = socket;
     connect->limit.fire = on_limit;
     if (limit_ms == 0 || tri_timer_start(&socket->home->worker->timers, &connect->limit, limit_ms) == TR_OK)
@@ -193,7 +211,7 @@ prepare(tr_socket *socket, const struct tr_connect_options *options)
     if (tri_socket_has_any(socket, TRI_SOCKET_CLOSED))
         tri_socket_reopen(socket);
     fill(connect, options, type);
-    socket->connect = connect;
+    socket->origin = &connect->origin;
     return TR_OK;
 }
 
@@ -204,7 +222,7 @@ take_order(tr_socket *socket, const struct tr_connect_options *options)
     tr_status status = prepare(socket, options);
     if (status != TR_OK)
         return status;
-    socket->flags |= TRI_SOCKET_CONNECTING;
+    socket->flags |= TRI_SOCKET_CONNECTING | (options->path != NULL ? TRI_SOCKET_TO_PATH : 0);
     socket->begun = 1;
     socket->ends_first = tri_socket_has_any(socket, TRI_SOCKET_ENDING);
     tri_socket_clear(socket, TRI_SOCKET_ENDING);
@@ -224,7 +242,7 @@ tr_socket_connect(tr_socket *socket, const struct tr_connect_options *options)
     tr_status status = take_order(socket, options);
     if (status != TR_OK)
         return status;
-    if (tri_connect_is_unix(socket))
+    if (tri_socket_has_any(socket, TRI_SOCKET_TO_PATH))
         begin(socket);
     else
         tri_socket_start_later(socket);
@@ -237,8 +255,8 @@ tri_connect_order(tr_socket *socket, const struct tr_connect_options *options, u
     tr_status status = take_order(socket, options);
     if (status != TR_OK)
         return status;
-    socket->connect->start = start;
-    if (tri_connect_is_unix(socket))
+    tri_connect_of(socket)->start = start;
+    if (tri_socket_has_any(socket, TRI_SOCKET_TO_PATH))
         begin(socket);
     return TR_OK;
 }
@@ -246,33 +264,11 @@ tri_connect_order(tr_socket *socket, const struct tr_connect_options *options, u
 void
 tri_connect_go(tr_socket *socket, uint64_t start)
 {
-    if (!tri_socket_has_any(socket, TRI_SOCKET_CONNECTING) || socket->connect == NULL ||
-        socket->connect->start != start)
+    struct tri_connect *connect = tri_connect_of(socket);
+    if (!tri_socket_has_any(socket, TRI_SOCKET_CONNECTING) || connect == NULL || connect->start != start)
         return; /* that order was refused, or the socket has been destroyed since */
-    socket->connect->start = 0;
+    connect->start = 0;
     tri_socket_due(socket, TRI_STEP(START));
-}
-
-bool
-tri_connect_is_unix(const tr_socket *socket)
-{
-    return socket->connect != NULL && socket->connect->path.ss_family == AF_UNIX;
-}
-
-void
-tri_connect_free(tr_socket *socket)
-{
-    struct tri_connect *connect = socket->connect;
-    socket->connect = NULL;
-    if (connect == NULL)
-        return;
-    tri_timer_stop(&socket->home->worker->timers, &connect->limit);
-    tri_lookup_cancel(connect->lookup);
-    tri_attempts_cancel(connect->attempts);
-    if (connect->fd >= 0)
-        close(connect->fd);
-    free(connect->peers);
-    free(connect);
 }
 
 /* Attempts. */
@@ -306,7 +302,7 @@ on_attempted(void *argument, const struct tri_attempts_result *result)
 static void
 attempt(tr_socket *socket)
 {
-    struct tri_connect *connect = socket->connect;
+    struct tri_connect *connect = tri_connect_of(socket);
     unsigned delay_ms = connect->options.race_delay_ms != 0 ? connect->options.race_delay_ms : DEFAULT_RACE_DELAY_MS;
     struct tri_attempts_options options = {
         .local = connect->local.ss_family != AF_UNSPEC ? &connect->local : NULL,
@@ -324,7 +320,7 @@ attempt(tr_socket *socket)
 static void
 attempt_one(tr_socket *socket, const struct sockaddr_storage *peer)
 {
-    struct tri_connect *connect = socket->connect;
+    struct tri_connect *connect = tri_connect_of(socket);
     connect->peers = malloc(sizeof(*peer));
     if (connect->peers == NULL) {
         tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_CONNECT);
@@ -345,8 +341,8 @@ call_that_failed(const struct tri_connect *connect)
 static void
 connected(tr_socket *socket)
 {
-    tri_connect_free(socket);
-    tri_socket_clear(socket, TRI_SOCKET_CONNECTING);
+    forget(socket->origin, socket);
+    tri_socket_clear(socket, TRI_SOCKET_CONNECTING | TRI_SOCKET_TO_PATH);
     tri_socket_count_live(socket); /* a connection that is being made keeps the program alive also in the background */
     tri_socket_apply_options(socket);
     if (socket->writer != NULL)
@@ -357,7 +353,7 @@ connected(tr_socket *socket)
 void
 tri_connect_attempted(tr_socket *socket)
 {
-    struct tri_connect *connect = socket->connect;
+    struct tri_connect *connect = tri_connect_of(socket);
     if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
         return;
     if (connect->fd < 0) {
@@ -393,7 +389,7 @@ take_peers(struct tri_connect *connect, const struct tr_address *addresses, unsi
 static void
 answered(tr_socket *socket, const struct tr_error *error)
 {
-    struct tri_connect *connect = socket->connect;
+    struct tri_connect *connect = tri_connect_of(socket);
     connect->asks = false;
     connect->error = *error;
     tri_lookup_cancel(connect->lookup);
@@ -421,7 +417,7 @@ tr_socket_looked_up(tr_socket *socket, const struct tr_error *error, const struc
     tr_status status = socket != NULL ? tri_connect_check_answer(error, addresses, count) : TR_EINVAL;
     if (status != TR_OK)
         return status;
-    struct tri_connect *connect = tri_socket_has_any(socket, TRI_SOCKET_CONNECTING) ? socket->connect : NULL;
+    struct tri_connect *connect = tri_socket_has_any(socket, TRI_SOCKET_CONNECTING) ? tri_connect_of(socket) : NULL;
     if (connect == NULL || !connect->asks)
         return TR_EGONE;
     struct tr_error outcome = error != NULL ? *error : (struct tr_error){.status = TR_OK};
@@ -452,7 +448,7 @@ void
 tri_connect_answer(tr_socket *socket, tr_message *message)
 {
     struct tri_resolver_answer *answer = tr_message_take_pointer(message);
-    struct tri_connect *connect = tri_socket_has_any(socket, TRI_SOCKET_CONNECTING) ? socket->connect : NULL;
+    struct tri_connect *connect = tri_socket_has_any(socket, TRI_SOCKET_CONNECTING) ? tri_connect_of(socket) : NULL;
     if (connect != NULL && connect->asks && connect->token == answer->token) {
         struct tr_address addresses[PEERS_LIMIT];
         unsigned count = texts_of(answer->addresses, addresses);
@@ -466,7 +462,7 @@ tri_connect_answer(tr_socket *socket, tr_message *message)
 static bool
 tell_lookup(tr_socket *socket)
 {
-    struct tri_connect *connect = socket->connect;
+    struct tri_connect *connect = tri_connect_of(socket);
     if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
         return false;
     struct tr_address address;
@@ -497,7 +493,7 @@ tri_connect_looked_up(tr_socket *socket)
 void
 tri_connect_try(tr_socket *socket)
 {
-    struct tri_connect *connect = socket->connect;
+    struct tri_connect *connect = tri_connect_of(socket);
     if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
         return;
     if (connect->error.status == TR_OK)
@@ -517,7 +513,7 @@ system_family(enum tr_family family)
 static void
 look_up(tr_socket *socket)
 {
-    struct tri_connect *connect = socket->connect;
+    struct tri_connect *connect = tri_connect_of(socket);
     const struct tr_connect_options *options = &connect->options;
     connect->asks = true;
     if (options->lookup != NULL) {
@@ -536,10 +532,10 @@ look_up(tr_socket *socket)
 static void
 begin(tr_socket *socket)
 {
-    struct tri_connect *connect = socket->connect;
+    struct tri_connect *connect = tri_connect_of(socket);
     struct sockaddr_storage peer;
     tri_socket_trace(socket, TRI_TRACE_NET_socket_connecting, 0, connect->options.port);
-    if (tri_connect_is_unix(socket))
+    if (tri_socket_has_any(socket, TRI_SOCKET_TO_PATH))
         attempt_one(socket, &connect->path);
     else if (tri_address_parse(connect->host, connect->options.port, &peer))
         attempt_one(socket, &peer);
@@ -551,7 +547,7 @@ begin(tr_socket *socket)
 void
 tri_connect_start(tr_socket *socket)
 {
-    const struct tri_connect *connect = socket->connect;
+    const struct tri_connect *connect = tri_connect_of(socket);
     if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
         return;
     if ((socket->due & (TRI_STEP(AFTER) | TRI_STEP(OVER))) != 0)

@@ -9,6 +9,7 @@
 #include "socket_internal.h"
 
 struct tri_connect {
+    struct tri_origin origin; /* first */
     tr_socket *socket;
     struct tri_timer limit;            /* started: connect_timeout_ms */
     uint64_t start;                    /* of an order from afar: the number of the word to start; 0: it needs none */
@@ -34,7 +35,12 @@ struct tri_connect {
     struct sockaddr_storage path; /* AF_UNSPEC: TCP */
 };
 
-bool tri_connect_is_unix(const tr_socket *socket);
+/* Of a socket that connects. NULL: that is over. */
+static inline struct tri_connect *
+tri_connect_of(const tr_socket *socket)
+{
+    return (struct tri_connect *)socket->origin;
+}
 
 /*
  * tr_socket_connect() by an order from afar: connecting begins with tri_connect_go() and the same number; to a path, as

@@ -9,6 +9,7 @@
 #define TROUPE_NET_DEAL_H
 
 #include "address_limits.h"
+#include "socket_internal.h"
 #include "worker_net.h"
 
 #include <ck_pr.h>
@@ -84,6 +85,7 @@ tri_deal_await_ends(struct tri_deal *deal)
 }
 
 struct tri_share {
+    struct tri_origin origin; /* first */
     struct tri_deal *deal;
     struct tri_net *net;
     size_t connections; /* alive here */
@@ -138,18 +140,6 @@ struct tri_arrival {
  * failed and has ended already; TR_ENOMEM: it was closed, and nobody has counted its end.
  */
 tr_status tri_share_accept(struct tri_share *share, tr_actor *parent, const struct tri_arrival *arrival);
-
-/* A connection's descriptor is closed. Thread: owner. */
-void tri_share_count_closed(struct tri_share *share);
-
-/* A connection has had its last event. The share may be gone afterwards. Thread: owner. */
-void tri_share_count_ended(struct tri_share *share);
-
-/* The server's ref. */
-tr_ref tri_share_server(const struct tri_share *share);
-
-/* The init callback of accepted sockets. */
-tr_status tri_share_init_socket(tr_actor *self, void *state, const void *argument);
 
 /* share_actor.c */
 

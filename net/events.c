@@ -26,8 +26,6 @@
  */
 #include "socket_internal.h"
 
-#include "deal.h"
-
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -201,10 +199,7 @@ lose_event(tr_socket *socket, enum tr_event event, tr_message message)
 {
     struct tri_extra *extra = socket->extra;
     struct tri_worker *worker = socket->home->worker;
-    if (event == TR_EVENT_CONNECTION) {
-        tri_deal_failed(socket->share->deal, worker, TR_ENOMEM);
-        tri_events_owner_gone(socket, extra->owner); /* it never knew of the socket */
-    } else if (event == TR_EVENT_CLOSE) {
+    if (event == TR_EVENT_CLOSE) {
         struct tri_word *word = extra->last_word;
         extra->last_word = NULL;
         word->done = tri_word_free;
@@ -214,36 +209,43 @@ lose_event(tr_socket *socket, enum tr_event event, tr_message message)
     }
 }
 
-static void
-tell_owner(tr_socket *socket, enum tr_event event, tr_message message)
+/* TR_OK; TR_ENOMEM: the event is lost. */
+static tr_status
+send_to_owner(tr_socket *socket, tr_message message)
 {
     struct tri_extra *extra = socket->extra;
     if (extra->credit == OWNER_IS_GONE) {
         tr_message_drop(&message);
-        return;
+        return TR_OK;
     }
-    message.tag = TR_TAG_SOCKET_EVENT + event;
-    tr_message copy = message; /* of a close event: it lies in the message */
     tr_status status = tri_send_system(socket->home->worker, socket->actor, extra->owner, &message);
     if (status == TR_ENOMEM)
-        lose_event(socket, event, copy);
-    else if (status != TR_OK)
+        return status;
+    if (status != TR_OK)
         tri_events_owner_gone(socket, extra->owner);
     else if (--extra->credit == 0)
         begin_to_wait(socket);
+    return TR_OK;
 }
 
-void
-tri_events_connection(tr_socket *socket)
+static void
+tell_owner(tr_socket *socket, enum tr_event event, tr_message message)
 {
-    const struct tr_server_options *options = &socket->share->deal->options;
-    tr_ref server = tri_share_server(socket->share);
+    message.tag = TR_TAG_SOCKET_EVENT + event;
+    if (send_to_owner(socket, message) != TR_OK)
+        lose_event(socket, event, message); /* that of a close event lies in the message */
+}
+
+tr_status
+tri_events_connection(tr_socket *socket, void (*connection)(tr_socket *socket))
+{
     if (has_owner(socket)) {
-        struct tr_connection connection = {.server = server, .number = tr_socket_number(socket)};
-        tell_owner(socket, TR_EVENT_CONNECTION, tr_message_copy(0, &connection, sizeof(connection)));
-    } else if (options->connection != NULL) {
-        options->connection(socket);
+        struct tr_connection event = {.server = tr_socket_server(socket), .number = tr_socket_number(socket)};
+        return send_to_owner(socket, tr_message_copy(TR_TAG_SOCKET_EVENT + TR_EVENT_CONNECTION, &event, sizeof(event)));
     }
+    if (connection != NULL)
+        connection(socket);
+    return TR_OK;
 }
 
 /* One piece of memory for the event and the host's name. */

@@ -428,7 +428,7 @@ tr_remote_socket(tr_actor *self, const struct tr_socket_options *options, const 
     struct tr_spawn_options spawn = placement != NULL ? *placement : (struct tr_spawn_options){0};
     spawn.argument = &order;
     spawn.argument_size = sizeof(order);
-    return tr_spawn(self, &tri_socket_spawned, &spawn, out);
+    return tr_spawn(self, &tri_socket_behavior, &spawn, out);
 }
 
 tr_status

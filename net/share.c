@@ -10,19 +10,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct tri_share *
-tri_share_open(struct tri_deal *deal, struct tri_net *net)
-{
-    struct tri_share *share = calloc(1, sizeof(*share));
-    if (share == NULL)
-        return NULL;
-    tri_deal_hold(deal);
-    share->deal = deal;
-    share->net = net;
-    share->open = true;
-    return share;
-}
-
 static void
 free_if_over(struct tri_share *share)
 {
@@ -39,12 +26,6 @@ tri_share_close(struct tri_share *share)
         return;
     share->open = false;
     free_if_over(share);
-}
-
-tr_ref
-tri_share_server(const struct tri_share *share)
-{
-    return share->deal->server;
 }
 
 static struct tri_share *
@@ -77,52 +58,53 @@ free_place(struct tri_share *share)
     if (tri_deal_tell_place(share->deal, share->net->worker, &share->place))
         return;
     share->owes = true;
-    share->owed = (struct tri_owed){.send = tell_place_again, .forget = forget_place, .to = tri_share_server(share)};
+    share->owed = (struct tri_owed){.send = tell_place_again, .forget = forget_place, .to = share->deal->server};
     tri_owe(share->net->worker, &share->owed);
 }
 
-void
-tri_share_count_closed(struct tri_share *share)
+static struct tri_share *
+share_of_origin(struct tri_origin *origin)
 {
+    return (struct tri_share *)origin;
+}
+
+static void
+on_closed(struct tri_origin *origin, tr_socket *socket)
+{
+    struct tri_share *share = share_of_origin(origin);
+    (void)socket;
     tri_deal_connection_closed(share->deal, share->net->worker);
     if (share->has_place)
         free_place(share);
 }
 
-void
-tri_share_count_ended(struct tri_share *share)
+/* The share may be gone afterwards. */
+static void
+on_over(struct tri_origin *origin)
 {
+    struct tri_share *share = share_of_origin(origin);
     tri_deal_connection_over(share->deal, share->net->worker);
     share->connections--;
     free_if_over(share);
 }
 
-/* Accepted connections. */
+static const struct tri_origin_calls share_calls = {.closed = on_closed, .over = on_over};
 
-struct accepted {
-    struct tri_share *share;
-    const struct tri_arrival *arrival;
-};
-
-tr_status
-tri_share_init_socket(tr_actor *self, void *state, const void *argument)
+struct tri_share *
+tri_share_open(struct tri_deal *deal, struct tri_net *net)
 {
-    tr_socket *socket = state;
-    const struct accepted *accepted = argument;
-    tr_status status = tri_socket_init(socket, self, &accepted->share->deal->options.socket);
-    if (status != TR_OK)
-        return status;
-    socket->share = accepted->share;
-    socket->flags |= TRI_SOCKET_ACCEPTED;
-    status = tri_socket_open(socket, accepted->arrival->fd, TR_READABLE | TR_WRITABLE);
-    if (status != TR_OK) {
-        tri_socket_free_extra(socket);
-        return status;
-    }
-    tri_socket_apply_options(socket);
-    tri_socket_set_number(socket, accepted->arrival->number);
-    return TR_OK;
+    struct tri_share *share = calloc(1, sizeof(*share));
+    if (share == NULL)
+        return NULL;
+    tri_deal_hold(deal);
+    share->origin = (struct tri_origin){.calls = &share_calls, .server = deal->server};
+    share->deal = deal;
+    share->net = net;
+    share->open = true;
+    return share;
 }
+
+/* Accepted connections. */
 
 /* The share of one connection alone. NULL without memory. */
 static struct tri_share *
@@ -137,13 +119,33 @@ share_for_one(struct tri_share *share, const struct tri_limit_key *place)
     return own;
 }
 
+/* The owner never knew of the socket. */
 static void
-begin(tr_socket *socket)
+fail(tr_socket *socket, struct tri_deal *deal, tr_status status)
 {
-    const struct tri_deal *deal = socket->share->deal;
-    tri_trace(socket->home->worker->trace, TRI_TRACE_NET_socket_accepted, deal->options.socket.emit_connect, 0,
-              tr_self(socket->actor), deal->server);
-    tri_socket_begin_accepted(socket, deal->options.pause_on_connect);
+    tri_deal_failed(deal, socket->home->worker, status);
+    tri_events_owner_gone(socket, socket->extra->owner);
+}
+
+/* A socket that is open begins: the connection callback, or event. */
+static void
+begin(tr_socket *socket, struct tri_deal *deal)
+{
+    const struct tr_server_options *options = &deal->options;
+    bool emits_connect = options->socket.emit_connect;
+    tri_trace(socket->home->worker->trace, TRI_TRACE_NET_socket_accepted, emits_connect, 0, tr_self(socket->actor),
+              deal->server);
+    struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_ACCEPTED);
+    if (options->pause_on_connect)
+        socket->flags |= TRI_SOCKET_PAUSED;
+    else
+        socket->due |= TRI_STEP(READ);
+    if (emits_connect)
+        socket->due |= TRI_STEP(CONNECT) | TRI_STEP(READY);
+    tr_status status = tri_events_connection(socket, options->connection);
+    if (status != TR_OK)
+        fail(socket, deal, status);
+    tri_socket_leave(socket, frame);
 }
 
 tr_status
@@ -155,17 +157,22 @@ tri_share_accept(struct tri_share *share, tr_actor *parent, const struct tri_arr
         close(arrival->fd);
         return TR_ENOMEM;
     }
-    struct accepted accepted = {.share = one, .arrival = arrival};
+    struct tri_socket_order order = {
+        .options = share->deal->options.socket,
+        .origin = &one->origin,
+        .number = arrival->number,
+        .fd = arrival->fd,
+    };
     tr_actor *actor;
     one->connections++;
-    tr_status status = tri_actor_spawn_here(worker, parent, &tri_socket_accepted, &accepted, &actor);
+    tr_status status = tri_actor_spawn_here(worker, parent, &tri_socket_behavior, &order, &actor);
     if (status != TR_OK) {
         close(arrival->fd);
         tri_deal_failed(share->deal, worker, status);
-        tri_share_count_closed(one);
-        tri_share_count_ended(one);
+        on_closed(&one->origin, NULL);
+        on_over(&one->origin);
         return TR_OK;
     }
-    begin(tr_state(actor));
+    begin(tr_state(actor), share->deal);
     return TR_OK;
 }

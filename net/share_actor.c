@@ -223,7 +223,7 @@ tell_stops(struct share_state *actor)
         return;
     actor->stops = NULL;
     word->done = tri_word_free;
-    tri_word_send(tri_actor_worker(actor->self), word, tr_self(actor->self), tri_share_server(actor->share),
+    tri_word_send(tri_actor_worker(actor->self), word, tr_self(actor->self), actor->share->deal->server,
                   tr_message_signal(TRI_TAG_DEAL_SHARE_STOPS));
 }
 

@@ -12,8 +12,6 @@
  */
 #include "socket_internal.h"
 
-#include "connect.h"
-#include "deal.h"
 #include "trace_events.h"
 #include "tune.h"
 #include "writer.h"
@@ -153,22 +151,39 @@ wait_to_be_heard(tr_socket *socket)
 }
 
 static tr_status
-init_spawned(tr_actor *self, void *state, const void *argument)
+begin_spawned(tr_socket *socket, const struct tri_socket_order *order)
+{
+    tr_status status = order->from_afar ? wait_to_be_heard(socket) : TR_OK;
+    if (status != TR_OK)
+        return status;
+    tri_socket_trace(socket, TRI_TRACE_NET_socket_spawned, 0, 0); /* connecting may begin within the call */
+    return order->connect != NULL ? tr_socket_connect(socket, order->connect) : TR_OK;
+}
+
+static tr_status
+begin_accepted(tr_socket *socket, const struct tri_socket_order *order)
+{
+    socket->origin = order->origin;
+    tr_status status = tri_socket_open(socket, order->fd, TR_READABLE | TR_WRITABLE);
+    if (status != TR_OK)
+        return status;
+    tri_socket_apply_options(socket);
+    tri_socket_set_number(socket, order->number);
+    return TR_OK;
+}
+
+static tr_status
+init(tr_actor *self, void *state, const void *argument)
 {
     tr_socket *socket = state;
     const struct tri_socket_order *order = argument;
     tr_status status = tri_socket_init(socket, self, &order->options);
-    if (status == TR_OK && order->from_afar)
-        status = wait_to_be_heard(socket);
-    if (status == TR_OK)
-        tri_socket_trace(socket, TRI_TRACE_NET_socket_spawned, 0, 0); /* connecting may begin within the call */
-    if (status == TR_OK && order->connect != NULL)
-        status = tr_socket_connect(socket, order->connect);
-    if (status != TR_OK) {
-        tri_socket_free_extra(socket);
+    if (status != TR_OK)
         return status;
-    }
-    return TR_OK;
+    status = order->origin != NULL ? begin_accepted(socket, order) : begin_spawned(socket, order);
+    if (status != TR_OK)
+        tri_socket_free_extra(socket);
+    return status;
 }
 
 static tr_status
@@ -179,7 +194,7 @@ spawn(tr_actor *self, const struct tr_socket_options *options, const struct tr_c
     struct tri_socket_order order = {.options = options != NULL ? *options : no_options, .connect = connect};
     tr_status status = tri_socket_check_options(tr_actor_runtime(self), options);
     if (status == TR_OK)
-        status = tri_actor_spawn_here(tri_actor_worker(self), self, &tri_socket_spawned, &order, &actor);
+        status = tri_actor_spawn_here(tri_actor_worker(self), self, &tri_socket_behavior, &order, &actor);
     if (status == TR_OK && out != NULL)
         *out = tr_state(actor);
     return status;
@@ -209,7 +224,7 @@ tr_runtime_connect(struct tr_runtime *runtime, const struct tr_socket_options *s
     struct tri_socket_order order = {.options = socket != NULL ? *socket : no_options, .connect = connect};
     struct tr_spawn_options spawn_options = {.placement = TR_PLACE_LEAST_LOADED, .argument = &order};
     tr_status status = tri_socket_check_options(runtime, socket);
-    return status == TR_OK ? tr_runtime_spawn(runtime, &tri_socket_spawned, &spawn_options, out) : status;
+    return status == TR_OK ? tr_runtime_spawn(runtime, &tri_socket_behavior, &spawn_options, out) : status;
 }
 
 /* Opening: a descriptor that is connected. */
@@ -217,7 +232,7 @@ tr_runtime_connect(struct tr_runtime *runtime, const struct tr_socket_options *s
 void
 tri_socket_apply_options(tr_socket *socket)
 {
-    if (tri_socket_has_any(socket, TRI_SOCKET_NO_DELAY) && !tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_NO_DELAY) && !tri_socket_is_accepted(socket))
         tri_tune_no_delay(socket->fd, true);
     if (tri_socket_has_any(socket, TRI_SOCKET_KEEP_ALIVE))
         tri_tune_keep_alive(socket->fd, true, socket->extra != NULL ? socket->extra->keep_alive_delay_ms : 0);
@@ -244,21 +259,6 @@ tri_socket_open(tr_socket *socket, int fd, unsigned sides)
     tri_socket_count_live(socket);
     tri_socket_idle_moved(socket);
     return TR_OK;
-}
-
-void
-tri_socket_begin_accepted(tr_socket *socket, bool pause_on_connect)
-{
-    struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_ACCEPTED);
-    const struct tr_server_options *options = &socket->share->deal->options;
-    if (pause_on_connect)
-        socket->flags |= TRI_SOCKET_PAUSED;
-    else
-        socket->due |= TRI_STEP(READ);
-    if (options->socket.emit_connect)
-        socket->due |= TRI_STEP(CONNECT) | TRI_STEP(READY);
-    tri_events_connection(socket);
-    tri_socket_leave(socket, frame);
 }
 
 static tr_status
@@ -319,9 +319,7 @@ tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_o
 tr_socket *
 tri_socket_reach(struct tri_sockets *home, tr_ref ref)
 {
-    tr_actor *actor = tri_actor_reach(home->worker, ref, &tri_socket_accepted);
-    if (actor == NULL)
-        actor = tri_actor_reach(home->worker, ref, &tri_socket_spawned);
+    tr_actor *actor = tri_actor_reach(home->worker, ref, &tri_socket_behavior);
     return actor != NULL ? tr_state(actor) : NULL;
 }
 
@@ -395,20 +393,10 @@ receive(tr_actor *self, void *state, tr_message *message)
     tri_socket_settle_mail(socket);
 }
 
-/* Behaviors: they differ in how the actor begins. */
-
-const struct tr_behavior tri_socket_accepted = {
+const struct tr_behavior tri_socket_behavior = {
     .name = "socket",
     .state_size = sizeof(tr_socket),
-    .init = tri_share_init_socket,
-    .receive = receive,
-    .stopping = tri_socket_stopping,
-};
-
-const struct tr_behavior tri_socket_spawned = {
-    .name = "socket",
-    .state_size = sizeof(tr_socket),
-    .init = init_spawned,
+    .init = init,
     .receive = receive,
     .stopping = tri_socket_stopping,
 };

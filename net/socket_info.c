@@ -1,8 +1,7 @@
 /*
  * What can be asked of a socket, and the options that can be set at any time.
  */
-#include "connect.h"
-#include "deal.h"
+#include "socket_internal.h"
 #include "tune.h"
 
 /* Addresses: those of an open descriptor. */
@@ -205,9 +204,7 @@ tr_ref
 tr_socket_server(const tr_socket *socket)
 {
     TRI_CHECK_SOCKET(socket);
-    if (socket == NULL || !tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED))
-        return TR_NOBODY;
-    return tri_share_server(socket->share);
+    return socket != NULL && socket->origin != NULL ? socket->origin->server : TR_NOBODY;
 }
 
 /* Options of the descriptor, which may be asked for before there is one. */

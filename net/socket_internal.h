@@ -40,7 +40,7 @@
 #define TRI_HIGH_WATER 16384u /* bytes that may wait for the connection before a write says TR_QUEUED: Node's */
 
 enum tri_socket_flag {
-    TRI_SOCKET_ACCEPTED = 1 << 0,    /* a server's, from its beginning to its close event */
+    TRI_SOCKET_TO_PATH = 1 << 0,     /* it connects to a path */
     TRI_SOCKET_CONNECTING = 1 << 1,  /* from tr_socket_connect() to the connect event */
     TRI_SOCKET_CONNECTED = 1 << 2,   /* it is or was connected: the descriptor is open unless it is DESTROYED */
     TRI_SOCKET_READING = 1 << 3,     /* it shall be read */
@@ -130,16 +130,30 @@ enum tri_socket_call {
     TRI_CALL_OPEN,
 };
 
+/*
+ * Where a socket comes from: what counts it among a server's connections, or what it needs until it is connected. That
+ * hears of its end.
+ */
+struct tri_origin {
+    const struct tri_origin_calls *calls;
+    tr_ref server; /* TR_NOBODY: it connects */
+};
+
+struct tri_origin_calls {
+    /* The socket has no descriptor any more, or will have none. */
+    void (*closed)(struct tri_origin *origin, tr_socket *socket);
+
+    /* Its last event was given: it forgets its origin. NULL: nobody counts that. */
+    void (*over)(struct tri_origin *origin);
+};
+
 /* The state of a socket's actor. */
 struct tr_socket {
     tr_actor *actor;
     const struct tr_socket_events *events; /* never NULL */
     void *data;
     struct tri_sockets *home;
-    union {
-        struct tri_share *share;     /* ACCEPTED */
-        struct tri_connect *connect; /* otherwise; NULL when that is over */
-    };
+    struct tri_origin *origin; /* NULL: none, or that is over */
     struct tri_writer *writer; /* NULL: nothing waits to be written or told */
     struct tri_extra *extra;   /* NULL: nothing of what it holds */
     struct tri_later later;
@@ -207,13 +221,16 @@ struct tri_writer; /* writer.h */
 
 /* socket.c */
 
-/* The ways in which a socket's actor begins: deal.c, and spawned. The latter's argument is a struct
- * tri_socket_order. */
-extern const struct tr_behavior tri_socket_accepted, tri_socket_spawned;
+/* Its argument is a struct tri_socket_order. */
+extern const struct tr_behavior tri_socket_behavior;
 
+/* How a socket's actor begins. */
 struct tri_socket_order {
     struct tr_socket_options options;
     const struct tr_connect_options *connect; /* NULL: not yet */
+    struct tri_origin *origin;                /* of an accepted one; NULL: it is spawned */
+    uint64_t number;                          /* of an accepted one: tr_socket_number() */
+    int fd;                                   /* of an accepted one: taken if the spawn succeeds */
     bool from_afar;                           /* of tr_remote_socket(): whoever wants the data may say so later */
 };
 
@@ -235,9 +252,6 @@ tr_status tri_socket_open(tr_socket *socket, int fd, unsigned sides);
 
 /* Sets on the descriptor what was asked for before there was one; accepted with no delay, it has that: listener.c. */
 void tri_socket_apply_options(tr_socket *socket);
-
-/* An accepted socket that is open begins: the connection callback, or event. */
-void tri_socket_begin_accepted(tr_socket *socket, bool pause_on_connect);
 
 /* steps.c */
 
@@ -276,8 +290,8 @@ tri_socket_has_steps(const tr_socket *socket)
 /* Ends our side because the peer has ended, unless the user wants to do that. */
 void tri_socket_end_with_peer(tr_socket *socket);
 
-/* It counts among its server's connections no more. */
-void tri_socket_leave_share(tr_socket *socket);
+/* Its last event was given: it counts among its server's connections no more. */
+void tri_socket_leave_origin(tr_socket *socket);
 
 /* close.c */
 
@@ -313,6 +327,12 @@ static inline void
 tri_socket_clear(tr_socket *socket, uint32_t flags)
 {
     socket->flags &= ~flags;
+}
+
+static inline bool
+tri_socket_is_accepted(const tr_socket *socket)
+{
+    return socket->origin != NULL && socket->origin->server != TR_NOBODY;
 }
 
 /* Of an accepted one. Otherwise it is 0, as all of the struct is in the beginning. */
@@ -382,7 +402,8 @@ tri_events_stand_still(const tr_socket *socket)
 /* TR_OK, TR_EBADREF. Thread: any. */
 tr_status tri_events_check_owner(const struct tr_runtime *runtime, const struct tr_owner *owner);
 
-void tri_events_connection(tr_socket *socket);
+/* A server's connection: calls the callback, or tells the owner. TR_OK; TR_ENOMEM: the owner does not know of it. */
+tr_status tri_events_connection(tr_socket *socket, void (*connection)(tr_socket *socket));
 void tri_events_lookup(tr_socket *socket, const struct tr_error *error, const struct tr_address *address,
                        const char *host);
 void tri_events_plain(tr_socket *socket, enum tr_event event); /* those without a payload */
@@ -495,7 +516,6 @@ void tri_connect_looked_up(tr_socket *socket);
 void tri_connect_try(tr_socket *socket);
 void tri_connect_attempted(tr_socket *socket);
 void tri_connect_answer(tr_socket *socket, tr_message *message); /* the resolver's */
-void tri_connect_free(tr_socket *socket);
 
 /* pipe.c */
 

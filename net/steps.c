@@ -15,8 +15,6 @@
  */
 #include "socket_internal.h"
 
-#include "connect.h"
-#include "deal.h"
 #include "descriptor.h"
 #include "writer.h"
 
@@ -171,8 +169,6 @@ give_close(tr_socket *socket)
     tri_callbacks_fail(socket, TR_ECLOSEDBEFORECONNECT, failed ? socket->error : TR_ECLOSEDBEFORECONNECT);
     socket->due &= ~TRI_STEP(TELL);
     tri_pipe_closed(socket);
-    if (!tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED))
-        tri_connect_free(socket);
     socket->flags |= TRI_SOCKET_CLOSED;
     socket->due |= TRI_STEP(AFTER) | TRI_STEP(OVER); /* of this life: the close event may begin, and end, another */
     tri_socket_trace(socket, TRI_TRACE_NET_socket_close, 0, failed);
@@ -180,21 +176,20 @@ give_close(tr_socket *socket)
 }
 
 void
-tri_socket_leave_share(tr_socket *socket)
+tri_socket_leave_origin(tr_socket *socket)
 {
-    if (!tri_socket_has_any(socket, TRI_SOCKET_ACCEPTED))
+    struct tri_origin *origin = socket->origin;
+    if (origin == NULL || origin->calls->over == NULL)
         return;
-    struct tri_share *share = socket->share;
-    tri_socket_clear(socket, TRI_SOCKET_ACCEPTED);
-    socket->share = NULL;
-    tri_share_count_ended(share);
+    socket->origin = NULL;
+    origin->calls->over(origin);
 }
 
 static void
 finish_life(tr_socket *socket)
 {
     tri_socket_count_live(socket);
-    tri_socket_leave_share(socket);
+    tri_socket_leave_origin(socket);
     if (tri_socket_has_any(socket, TRI_SOCKET_CLOSED) && !tri_socket_has_any(socket, TRI_SOCKET_KEEP))
         tri_socket_end_actor(socket);
 }

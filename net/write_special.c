@@ -1,7 +1,6 @@
 /*
  * Writing many slices, files and descriptors: always by way of the queue.
  */
-#include "connect.h"
 #include "writer.h"
 
 #include <errno.h>
@@ -145,7 +144,7 @@ tr_socket_write_file(tr_socket *socket, int fd, uint64_t offset, uint64_t length
 static bool
 takes_descriptors(const tr_socket *socket)
 {
-    return tri_socket_is_open(socket) ? tri_socket_is_unix(socket) : tri_connect_is_unix(socket);
+    return tri_socket_is_open(socket) ? tri_socket_is_unix(socket) : tri_socket_has_any(socket, TRI_SOCKET_TO_PATH);
 }
 
 tr_status

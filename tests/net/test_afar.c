@@ -282,7 +282,7 @@ static bool
 has_its_descriptor(void *argument)
 {
     const struct side *side = argument;
-    return side->socket->connect != NULL && side->socket->connect->fd >= 0;
+    return tri_connect_of(side->socket) != NULL && tri_connect_of(side->socket)->fd >= 0;
 }
 
 static void spawn_unconnected(tr_actor *self, void *argument);

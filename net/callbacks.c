@@ -52,7 +52,7 @@
 static void
 call(tr_socket *socket, struct tri_write *write)
 {
-    if (!tri_socket_has_any(socket, TRI_SOCKET_SILENT) || write->done == tri_remote_written)
+    if (!tri_socket_has_any(socket, TRI_SOCKET_SILENT) || write->from_afar)
         write->done(socket, write->argument, write->status);
     tri_queue_entry_free(socket, write);
 }

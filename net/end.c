@@ -142,6 +142,24 @@ settle_end(tr_socket *socket, struct tri_write *end, bool was_ending, tr_status 
 }
 
 tr_status
+tri_order_end(tr_socket *socket, const struct tri_order *order)
+{
+    if (tri_socket_has_any(socket, TRI_SOCKET_GONE))
+        return TR_EDESTROYED;
+    bool was_ending = tri_socket_has_any(socket, TRI_SOCKET_ENDING);
+    struct tri_write *end = tri_queue_entry(socket, order);
+    if (end == NULL)
+        return TR_ENOMEM;
+    tr_status status = write_last(socket, order->slice);
+    if (tri_write_is_untold(status) || (status < TR_OK && !tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))) {
+        tri_queue_entry_free(socket, end);
+        tri_queue_give_back(socket);
+        return status;
+    }
+    return settle_end(socket, end, was_ending, status);
+}
+
+tr_status
 tr_socket_end_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *argument)
 {
     TRI_CHECK_SOCKET(socket);
@@ -149,17 +167,5 @@ tr_socket_end_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *
         return TR_EINVAL;
     if (done == NULL)
         return tr_socket_end_with(socket, slice);
-    if (tri_socket_has_any(socket, TRI_SOCKET_GONE))
-        return TR_EDESTROYED;
-    bool was_ending = tri_socket_has_any(socket, TRI_SOCKET_ENDING);
-    struct tri_write *end = tri_queue_entry(socket, done, argument);
-    if (end == NULL)
-        return TR_ENOMEM;
-    tr_status status = write_last(socket, slice);
-    if (tri_write_is_untold(status) || (status < TR_OK && !tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))) {
-        tri_queue_entry_free(socket, end);
-        tri_queue_give_back(socket);
-        return status;
-    }
-    return settle_end(socket, end, was_ending, status);
+    return tri_order_end(socket, &(struct tri_order){.slice = slice, .done = done, .argument = argument});
 }

@@ -61,9 +61,8 @@ tri_queue_give_back(tr_socket *socket)
     socket->writer = NULL;
 }
 
-/* An entry in one of the writer's lists; NULL without memory. */
 struct tri_write *
-tri_queue_entry(tr_socket *socket, tr_write_done done, void *argument)
+tri_queue_entry(tr_socket *socket, const struct tri_order *order)
 {
     if (tri_queue_writer(socket) == NULL)
         return NULL;
@@ -72,7 +71,8 @@ tri_queue_entry(tr_socket *socket, tr_write_done done, void *argument)
         tri_queue_give_back(socket);
         return NULL;
     }
-    *write = (struct tri_write){.done = done, .argument = argument, .fd = -1};
+    *write =
+        (struct tri_write){.done = order->done, .argument = order->argument, .fd = -1, .from_afar = order->from_afar};
     return write;
 }
 

@@ -124,8 +124,8 @@ answer(struct tri_worker *worker, tr_actor *self, struct write_ask *ask, const v
 static void
 answer_ask(struct tri_worker *worker, tr_actor *self, struct write_ask *ask, tr_status status)
 {
-    struct tr_remote_written written = {.token = ask->token, .status = status};
-    answer(worker, self, ask, &written, sizeof(written));
+    struct tr_remote_written outcome = {.token = ask->token, .status = status};
+    answer(worker, self, ask, &outcome, sizeof(outcome));
 }
 
 /* A question found no socket. */
@@ -643,8 +643,9 @@ tr_remote_server_info(tr_actor *self, tr_ref server, uint32_t reply_tag)
 
 /* Carrying out: a socket. */
 
-void
-tri_remote_written(tr_socket *socket, void *argument, tr_status status)
+/* The callback of a write that another actor asked for. */
+static void
+written(tr_socket *socket, void *argument, tr_status status)
 {
     tr_actor *self = tri_socket_has_any(socket, TRI_SOCKET_SILENT) ? NULL : socket->actor;
     answer_ask(socket->home->worker, self, argument, status);
@@ -653,18 +654,20 @@ tri_remote_written(tr_socket *socket, void *argument, tr_status status)
 static tr_status
 write_answered(tr_socket *socket, struct write_ask *ask)
 {
-    tr_status status = tr_socket_write_then(socket, ask->slice, tri_remote_written, ask);
+    struct tri_order order = {ask->slice, tri_slice_keep, written, ask, .from_afar = true};
+    tr_status status = tri_order_write(socket, &order);
     if (tri_write_is_untold(status))
-        tri_remote_written(socket, ask, status);
+        written(socket, ask, status);
     return status;
 }
 
 static tr_status
 end_answered(tr_socket *socket, struct write_ask *ask)
 {
-    tr_status status = tr_socket_end_then(socket, ask->slice, tri_remote_written, ask);
+    struct tri_order order = {.slice = ask->slice, .done = written, .argument = ask, .from_afar = true};
+    tr_status status = tri_order_end(socket, &order);
     if (tri_write_is_untold(status))
-        tri_remote_written(socket, ask, status);
+        written(socket, ask, status);
     return status;
 }
 

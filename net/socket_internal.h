@@ -549,9 +549,6 @@ void tri_pipe_undelivered(tr_socket *socket, tr_ref to);
 /* remote.c */
 void tri_remote_to_socket(tr_socket *socket, tr_message *message);
 
-/* The callback of a write that another actor asked for: it must always be called. */
-void tri_remote_written(tr_socket *socket, void *argument, tr_status status);
-
 /* retry.c */
 
 /* Writes what waits a moment later. false: without memory. */

@@ -78,7 +78,7 @@ write_descriptor(tr_socket *socket, const struct tri_order *order, int fd, const
     tr_status status = duplicate(fd, &copy);
     if (status != TR_OK)
         return tri_order_refuse(socket, order, status);
-    struct tri_write *write = tri_queue_entry(socket, order->done, order->argument);
+    struct tri_write *write = tri_queue_entry(socket, order);
     if (write == NULL) {
         close(copy);
         return TR_ENOMEM;

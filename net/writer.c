@@ -31,7 +31,7 @@ keep_by_copy(tr_slice slice, tr_slice *out)
 tr_status
 tri_order_tell(tr_socket *socket, const struct tri_order *order, tr_status status)
 {
-    struct tri_write *write = tri_queue_entry(socket, order->done, order->argument);
+    struct tri_write *write = tri_queue_entry(socket, order);
     if (write == NULL)
         return TR_ENOMEM;
     tri_callback_put(socket, write, status);
@@ -81,7 +81,7 @@ refuse_destroyed(tr_socket *socket, const struct tri_order *order)
 static bool
 can_tell(tr_socket *socket, const struct tri_order *order)
 {
-    struct tri_write *write = tri_queue_entry(socket, order->done, order->argument);
+    struct tri_write *write = tri_queue_entry(socket, order);
     if (write == NULL)
         return false;
     tri_queue_entry_free(socket, write); /* the next one takes this memory */
@@ -134,7 +134,7 @@ tri_order_enqueue(tr_socket *socket, const struct tri_order *order, size_t taken
 {
     size_t size = order->slice.size;
     tr_slice kept;
-    struct tri_write *write = tri_queue_entry(socket, order->done, order->argument);
+    struct tri_write *write = tri_queue_entry(socket, order);
     tr_status status = write != NULL ? order->keep(tr_slice_part(order->slice, taken, size - taken), &kept) : TR_ENOMEM;
     if (status != TR_OK) {
         if (write != NULL)
@@ -277,7 +277,7 @@ tr_status
 tr_socket_write_then(tr_socket *socket, tr_slice slice, tr_write_done done, void *argument)
 {
     TRI_CHECK_SOCKET(socket);
-    return tri_order_write(socket, &(struct tri_order){slice, tri_slice_keep, done, argument, false});
+    return tri_order_write(socket, &(struct tri_order){slice, tri_slice_keep, done, argument, false, false});
 }
 
 tr_status

@@ -11,6 +11,19 @@
 #include <sys/types.h>
 #include <troupe/core/buffer_holds.h>
 
+/* Keeps a slice that must wait: tri_slice_keep(), or a copy of memory that is only lent. */
+typedef tr_status (*tri_keep_function)(tr_slice slice, tr_slice *out);
+
+/* What the user has asked for. */
+struct tri_order {
+    tr_slice slice;
+    tri_keep_function keep;
+    tr_write_done done;
+    void *argument;
+    bool is_last;   /* comes with the end of our side */
+    bool from_afar; /* another actor asked for it, and waits: done is called also when the socket is killed */
+};
+
 /* One write that waits, or whose callback waits. */
 struct tri_write {
     struct tri_write *next;
@@ -22,6 +35,7 @@ struct tri_write {
     tr_status status;
     int fd; /* FILE, DESCRIPTOR: ours */
     enum { TRI_WRITE_BYTES, TRI_WRITE_FILE, TRI_WRITE_DESCRIPTOR } kind;
+    bool from_afar; /* as in struct tri_order */
 };
 
 struct tri_writes {
@@ -64,8 +78,8 @@ struct tri_write *tri_queue_take_first(struct tri_writes *list);
 struct tri_writer *tri_queue_writer(tr_socket *socket);
 void tri_queue_give_back(tr_socket *socket);
 
-/* An entry for one of the writer's lists; NULL without memory. */
-struct tri_write *tri_queue_entry(tr_socket *socket, tr_write_done done, void *argument);
+/* An entry for one of the writer's lists, without bytes yet; NULL without memory. */
+struct tri_write *tri_queue_entry(tr_socket *socket, const struct tri_order *order);
 void tri_queue_entry_free(tr_socket *socket, struct tri_write *write);
 
 /* Puts an entry into the queue. */
@@ -128,18 +142,6 @@ void tri_transmit_want_room(tr_socket *socket, bool wanted);
 
 /* writer.c */
 
-/* Keeps a slice that must wait: tri_slice_keep(), or a copy of memory that is only lent. */
-typedef tr_status (*tri_keep_function)(tr_slice slice, tr_slice *out);
-
-/* What the user has asked for. */
-struct tri_order {
-    tr_slice slice;
-    tri_keep_function keep;
-    tr_write_done done;
-    void *argument;
-    bool is_last; /* comes with the end of our side */
-};
-
 /* What every write of size bytes looks at first. TR_OK: go on; else everything is done and this is the answer. */
 tr_status tri_order_check(tr_socket *socket, const struct tri_order *order, uint64_t size);
 
@@ -173,5 +175,11 @@ tr_status tri_writer_answer_waiting(tr_socket *socket);
 
 /* What a call answers that has just sent what was queued: that, or the error which has destroyed the socket. */
 tr_status tri_writer_answer(tr_socket *socket);
+
+/* end.c */
+
+/* Writes the order's slice, if it has an address, and ends our side; done is called when that has ended. The rest is
+ * that of tr_socket_end_then(). */
+tr_status tri_order_end(tr_socket *socket, const struct tri_order *order);
 
 #endif

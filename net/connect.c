@@ -250,7 +250,7 @@ tr_socket_connect(tr_socket *socket, const struct tr_connect_options *options)
 }
 
 tr_status
-tri_connect_order(tr_socket *socket, const struct tr_connect_options *options, uint64_t start)
+tri_connect_prepare(tr_socket *socket, const struct tr_connect_options *options, uint64_t start)
 {
     tr_status status = take_order(socket, options);
     if (status != TR_OK)

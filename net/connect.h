@@ -46,7 +46,7 @@ tri_connect_of(const tr_socket *socket)
  * tr_socket_connect() by an order from afar: connecting begins with tri_connect_go() and the same number; to a path, as
  * in Node, at once, but what has become of it is told then. Returns as tr_socket_connect().
  */
-tr_status tri_connect_order(tr_socket *socket, const struct tr_connect_options *options, uint64_t start);
+tr_status tri_connect_prepare(tr_socket *socket, const struct tr_connect_options *options, uint64_t start);
 void tri_connect_go(tr_socket *socket, uint64_t start);
 
 #endif

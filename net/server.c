@@ -8,15 +8,16 @@
  *
  * Events are given after the call that caused them has returned: calls note what is due, and settle() gives it, at the
  * end of the server's own callback that runs or else from the worker's list of later work. Each failure and each close
- * is given, in the order in which they were caused; listening comes last, since whatever undoes it makes it void. A close
- * needs no memory, and so cannot be lost: closes are counted, and only errors are stored, each with the number of closes
- * that come before it. The error of a listening that fails at once has its memory before that begins.
+ * is given, in the order in which they were caused; listening comes last, since whatever undoes it makes it void. A
+ * close needs no memory, and so cannot be lost: closes are counted, and only errors are stored, each with the number of
+ * closes that come before it. The error of a listening that fails at once has its memory before that begins.
  *
  * All handles of libuv lie in memory of their own (endpoint.c), so the actor can end at any time: let_go()
  * is the only way out, and it may be gone twice. A server that is killed in its own callback gives no event any more,
  * but its memory stays until settle(), since what called the callback still looks at it.
  */
 #include "server_internal.h"
+#include "server_orders.h"
 #include "socket_internal.h"
 
 #include <ck_pr.h>
@@ -384,7 +385,7 @@ receive_other(tr_server *server, tr_message *message)
 {
     enum tr_event event;
     if (message->tag >= TRI_TAG_NET && !tr_event_of(message, &event)) /* it may be the owner of sockets */
-        tri_remote_to_server(server, message);
+        tri_server_obey(server, message);
     else if (!is_failed_share(server, message) && server->events->message != NULL)
         server->events->message(server, message);
 }

@@ -202,9 +202,6 @@ tri_server_trace(const tr_server *server, uint16_t id, uint16_t flags, uint32_t 
 void tri_server_check(const tr_server *server, const char *function);
 #endif
 
-/* remote.c */
-void tri_remote_to_server(tr_server *server, tr_message *message);
-
 /* listen.c */
 
 /* Are these options in order? Returns as tr_server_listen(). Thread: any. */

@@ -12,6 +12,8 @@
  */
 #include "socket_internal.h"
 
+#include "socket_orders.h"
+
 #include "trace_events.h"
 #include "tune.h"
 #include "writer.h"
@@ -386,7 +388,7 @@ receive(tr_actor *self, void *state, tr_message *message)
     socket->flags |= TRI_SOCKET_INSIDE;
     socket->obeys = message->tag >= TRI_TAG_NET && !tr_event_of(message, &event); /* else of another socket's owner */
     if (socket->obeys)
-        tri_remote_to_socket(socket, message);
+        tri_socket_obey(socket, message);
     else
         give_message(socket, message);
     socket->obeys = 0;

@@ -16,7 +16,7 @@
  *   idle.c        the timeout
  *   tune.c        options of the descriptor
  *   pipe.c        from one socket to another
- *   remote.c      the same operations as messages
+ *   socket_orders.c the same operations, as messages of other actors
  */
 #ifndef TROUPE_NET_SOCKET_INTERNAL_H
 #define TROUPE_NET_SOCKET_INTERNAL_H
@@ -545,9 +545,6 @@ void tri_pipe_receive(tr_socket *socket, tr_message *message);
 
 /* A message of this socket's found nobody. */
 void tri_pipe_undelivered(tr_socket *socket, tr_ref to);
-
-/* remote.c */
-void tri_remote_to_socket(tr_socket *socket, tr_message *message);
 
 /* retry.c */
 

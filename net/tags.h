@@ -8,13 +8,13 @@
 
 /* X(name): traces show the name. */
 #define TRI_NET_TAGS(X)                                                                                                \
-    /* To a socket: remote.c. */                                                                                       \
+    /* To a socket: socket_orders.c. */                                                                                \
     X(SOCKET_CREDIT)    /* words[0] is how many */                                                                     \
-    X(SOCKET_CONNECT)   /* a pointer to a struct connect_order */                                                      \
+    X(SOCKET_CONNECT)   /* a pointer to a struct tri_connect_order */                                                  \
     X(SOCKET_START)     /* words[0] is a number: start.h */                                                            \
-    X(SOCKET_LOOKED_UP) /* a pointer to a struct looked_up_order */                                                    \
+    X(SOCKET_LOOKED_UP) /* a pointer to a struct tri_looked_up_order */                                                \
     X(SOCKET_WRITE)     /* a slice */                                                                                  \
-    X(SOCKET_WRITE_ASK) /* a pointer to a struct write_ask, as are the next four */                                    \
+    X(SOCKET_WRITE_ASK) /* a pointer to a struct tri_write_ask, as are the next four */                                \
     X(SOCKET_WRITE_CHECK)                                                                                              \
     X(SOCKET_WRITE_FD)                                                                                                 \
     X(SOCKET_END_ASK)                                                                                                  \
@@ -33,20 +33,20 @@
     X(SOCKET_KEEP_ALIVE) /* words[0] is 0 or 1, words[1] in milliseconds */                                            \
     X(SOCKET_BACKGROUND) /* words[0] is 0 or 1 */                                                                      \
     X(SOCKET_OWNER)      /* words[0] is the owner, words[1] the credit */                                              \
-    X(SOCKET_PIPE)       /* a pointer to a struct pipe_order */                                                        \
+    X(SOCKET_PIPE)       /* a pointer to a struct tri_pipe_order */                                                    \
     X(SOCKET_UNPIPE)                                                                                                   \
-    X(SOCKET_INFO)   /* a pointer to a struct info_ask */                                                              \
+    X(SOCKET_INFO)   /* a pointer to a struct tri_info_ask */                                                          \
     X(SOCKET_ANSWER) /* of the resolver: a pointer to a struct tri_resolver_answer */                                  \
     /* To a socket: of itself, since other messages waited. */                                                         \
     X(SOCKET_DRAIN)      /* it was asked to stop with TR_STOP_DRAIN */                                                 \
     X(SOCKET_PEER_ENDED) /* our side ends with the peer's */                                                           \
-    /* To a server: remote.c. */                                                                                       \
-    X(SERVER_LISTEN) /* a pointer to a struct listen_order */                                                          \
+    /* To a server: server_orders.c. */                                                                                \
+    X(SERVER_LISTEN) /* a pointer to a struct tri_listen_order */                                                      \
     X(SERVER_CLOSE)                                                                                                    \
     X(SERVER_PAUSE) /* words[0] is in milliseconds */                                                                  \
     X(SERVER_RESUME)                                                                                                   \
     X(SERVER_MAX_CONNECTIONS) /* words[0] is the limit */                                                              \
-    X(SERVER_INFO)            /* a pointer to a struct info_ask */                                                     \
+    X(SERVER_INFO)            /* a pointer to a struct tri_info_ask */                                                 \
     /* To a server: of a host's look-up, listen_tcp.c. */                                                              \
     X(SERVER_LOOKED_UP) /* a pointer to a struct tri_resolver_answer */                                                \
     /* Between a server and its shares: share_actor.c. */                                                              \

@@ -1,6 +1,6 @@
 /*
- * What the network layer keeps for each worker: made by the first socket or server that lives there. What its rooms keep
- * are guests, which only they know.
+ * What the network layer keeps for each worker: made by the first socket or server that lives there. What its rooms
+ * keep are guests, which only they know.
  *
  * Thread: owner of the worker.
  */
@@ -15,7 +15,7 @@
 #include <troupe/core/worker.h>
 #include <uv.h>
 
-/* What a room above keeps on a worker begins with this. It is closed when the worker is, before the loop's memory goes. */
+/* What a room above keeps on a worker begins with this. It is closed when the worker is. */
 struct tri_guest {
     void (*close)(struct tri_guest *guest); /* frees it. Thread: setup */
 };

@@ -45,6 +45,7 @@
  *                                                              BEFORECONNECT     BEFORECONNECT
  *   and the kernel refuses it                told              its error
  */
+#include "turn.h"
 #include "writer.h"
 
 /* Calling them. */

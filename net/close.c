@@ -13,6 +13,7 @@
 
 #include "descriptor.h"
 #include "trace_events.h"
+#include "turn.h"
 #include "writer.h"
 
 #include <stdlib.h>
@@ -58,8 +59,8 @@ end_silently(tr_socket *socket)
 #define DESTROYED_STEPS (TRI_STEP(ENDS) | TRI_STEP(ERROR))
 #define CLOSED_STEPS (TRI_STEP(LOST) | TRI_STEP(CLOSE))
 
-static void
-on_closed(uv_handle_t *handle)
+void
+tri_socket_closed(uv_handle_t *handle)
 {
     tr_socket *socket = TRI_CONTAINER_OF(handle, tr_socket, poll);
     tri_socket_clear(socket, TRI_SOCKET_HANDLE);
@@ -84,7 +85,7 @@ end_connection(tr_socket *socket)
 static void
 close_descriptor(tr_socket *socket)
 {
-    uv_close((uv_handle_t *)&socket->poll, on_closed);
+    uv_close((uv_handle_t *)&socket->poll, socket->home->course->closed);
     end_connection(socket);
     tri_net_disclaim(socket->home->net, socket->fd);
     close(socket->fd);
@@ -147,6 +148,16 @@ tri_socket_fail(tr_socket *socket, int uv_error, enum tri_socket_call call)
     /* Look-ups have numbers of their own, which are no errno. */
     int system = call == TRI_CALL_LOOKUP ? 0 : -uv_error;
     tri_socket_destroy(socket, tri_status_from_uv(uv_error), system, call);
+}
+
+void
+tri_socket_leave_origin(tr_socket *socket)
+{
+    struct tri_origin *origin = socket->origin;
+    if (origin == NULL || origin->calls->over == NULL)
+        return;
+    socket->origin = NULL;
+    origin->calls->over(origin);
 }
 
 void

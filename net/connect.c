@@ -15,6 +15,7 @@
 #include "connect.h"
 
 #include "tune.h"
+#include "turn.h"
 #include "writer.h"
 
 #include <netdb.h>

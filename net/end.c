@@ -4,6 +4,7 @@
  * Ending is noted, and done by the step FIN when the queue is empty. Who wants to be told of it waits in a list of its
  * own, since the end comes after all bytes, whoever wrote them (callbacks.c).
  */
+#include "turn.h"
 #include "writer.h"
 
 void

@@ -25,6 +25,7 @@
  * failed, as its server says.
  */
 #include "socket_internal.h"
+#include "turn.h"
 
 #include <assert.h>
 #include <inttypes.h>

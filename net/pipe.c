@@ -22,20 +22,11 @@
  * on: it is its own part of the pipe. The second one's comes with the word that opens it.
  */
 #include "socket_internal.h"
+#include "turn.h"
 #include "writer.h"
 
 #include <stdlib.h>
 #include <troupe/net/pipe.h>
-
-/* At the first socket. */
-struct tri_pipe {
-    struct tri_word word; /* first; to the second: how it has ended */
-    tr_ref to;
-    uint64_t number;
-    uint64_t waiting; /* what was sent and not heard of: bytes, and TR_WRITE_COST_BYTES for each piece */
-    uint32_t window;
-    bool keep_open;
-};
 
 /* At the second: one for each pipe that ends there. */
 struct tri_pipe_end {
@@ -72,12 +63,6 @@ say(tr_socket *socket, struct tri_word *word, tr_ref to, tr_message message)
 }
 
 /* What the first does. */
-
-bool
-tri_pipe_is_full(const struct tri_pipe *pipe)
-{
-    return pipe->waiting > pipe->window;
-}
 
 static void
 stop_reading(tr_socket *socket)

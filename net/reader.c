@@ -20,6 +20,7 @@
  */
 #include "descriptor.h"
 #include "socket_internal.h"
+#include "turn.h"
 #include "verdict.h"
 
 #include <errno.h>
@@ -73,7 +74,7 @@ give(tr_socket *socket, tr_slice slice)
     if (TRI_LIKELY(!tri_socket_has_any(socket, TRI_SOCKET_SPECIAL)))
         tri_events_data(socket, slice);
     else if (socket->extra->pipe != NULL)
-        tri_pipe_data(socket, slice);
+        socket->home->course->pipe(socket, slice);
     else if (socket->extra->drops)
         return;
     else if (socket->extra->encoding != TR_ENCODING_NONE)
@@ -92,16 +93,10 @@ can_give_held(const tr_socket *socket)
 }
 
 static bool
-is_held(const tr_socket *socket)
-{
-    return TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_SPECIAL)) && socket->extra->held.first != NULL;
-}
-
-static bool
 can_give(const tr_socket *socket)
 {
     return TRI_LIKELY(!tri_socket_has_any(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_DESTROYED)) &&
-           !tri_events_stand_still(socket) && !is_held(socket);
+           !tri_events_stand_still(socket) && !tri_socket_holds(socket);
 }
 
 static void
@@ -229,7 +224,7 @@ give_descriptors(tr_socket *socket, struct msghdr *header, bool wanted)
             memcpy(&fd, CMSG_DATA(control) + i * sizeof(fd), sizeof(fd));
             if (!wanted || tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
                 close(fd); /* destroyed: by the callback of the one before */
-            else if (tri_socket_has_any(socket, TRI_SOCKET_PAUSED) || is_held(socket))
+            else if (tri_socket_has_any(socket, TRI_SOCKET_PAUSED) || tri_socket_holds(socket))
                 hold_back(socket, tr_slice_constant("", 0), fd);
             else
                 tri_events_fd(socket, fd);
@@ -466,15 +461,6 @@ tri_reader_drop(tr_socket *socket)
     socket->home->held -= socket->extra->held.bytes;
     tri_held_drop(&socket->extra->held);
     tri_socket_update_special(socket);
-}
-
-bool
-tri_reader_looks_for_peer(const tr_socket *socket)
-{
-    if (tri_socket_has_any(socket, TRI_SOCKET_READING) || !tri_socket_has_any(socket, TRI_SOCKET_PAUSED) ||
-        !is_held(socket))
-        return false;
-    return !socket->extra->held.ends && !socket->extra->held.gone;
 }
 
 /* A plain end is read in its turn, and nothing more is looked for. What came before a reset is lost, as in Node. */

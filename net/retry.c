@@ -6,6 +6,7 @@
  */
 #include "socket_internal.h"
 
+#include "turn.h"
 #include "writer.h"
 
 #define RETRY_MS 50u

@@ -6,6 +6,7 @@
  */
 #include "deal.h"
 #include "socket_internal.h"
+#include "turn.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -13,6 +13,7 @@
 #include "socket_internal.h"
 
 #include "socket_orders.h"
+#include "turn.h"
 
 #include "trace_events.h"
 #include "tune.h"
@@ -120,9 +121,10 @@ flags_of(const struct tr_socket_options *options)
 }
 
 tr_status
-tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_socket_options *options)
+tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_socket_options *options,
+                const struct tri_course *course)
 {
-    socket->home = tri_sockets_of(tri_actor_worker(actor));
+    socket->home = tri_sockets_of(tri_actor_worker(actor), course);
     if (socket->home == NULL)
         return TR_ENOMEM;
     if (needs_extra(options) && fill_extra(socket, options) != TR_OK) {
@@ -174,12 +176,21 @@ begin_accepted(tr_socket *socket, const struct tri_socket_order *order)
     return TR_OK;
 }
 
+static const struct tri_course course = {
+    .steps = tri_socket_steps,
+    .ready = tri_socket_ready,
+    .closed = tri_socket_closed,
+    .pipe = tri_pipe_data,
+    .emptied = tri_pipe_drained,
+    .behavior = &tri_socket_behavior,
+};
+
 static tr_status
 init(tr_actor *self, void *state, const void *argument)
 {
     tr_socket *socket = state;
     const struct tri_socket_order *order = argument;
-    tr_status status = tri_socket_init(socket, self, &order->options);
+    tr_status status = tri_socket_init(socket, self, &order->options, &course);
     if (status != TR_OK)
         return status;
     status = order->origin != NULL ? begin_accepted(socket, order) : begin_spawned(socket, order);
@@ -321,7 +332,7 @@ tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_o
 tr_socket *
 tri_socket_reach(struct tri_sockets *home, tr_ref ref)
 {
-    tr_actor *actor = tri_actor_reach(home->worker, ref, &tri_socket_behavior);
+    tr_actor *actor = tri_actor_reach(home->worker, ref, home->course->behavior);
     return actor != NULL ? tr_state(actor) : NULL;
 }
 

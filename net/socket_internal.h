@@ -147,6 +147,18 @@ struct tri_origin_calls {
     void (*over)(struct tri_origin *origin);
 };
 
+typedef void (*tri_step_function)(tr_socket *socket);
+
+/* What a socket does. When it does that is decided without knowing it. */
+struct tri_course {
+    const tri_step_function *steps;                 /* TRI_STEPS of them */
+    uv_poll_cb ready;                               /* the descriptor is ready */
+    uv_close_cb closed;                             /* libuv has let go of it */
+    void (*pipe)(tr_socket *socket, tr_slice data); /* what is received goes into the socket's pipe */
+    void (*emptied)(tr_socket *socket);             /* all that was written has gone, and pipes end here */
+    const struct tr_behavior *behavior;             /* by which a socket is known among actors */
+};
+
 /* The state of a socket's actor. */
 struct tr_socket {
     tr_actor *actor;
@@ -178,6 +190,23 @@ struct tr_socket {
     uint32_t moved_ms;          /* TIMED: when bytes last moved, on the clock of core/delay.h */
     uv_poll_t poll;             /* HANDLE; its `data`, which libuv leaves alone, is tr_socket_number() */
 };
+
+/* A pipe, at its first socket. */
+struct tri_pipe {
+    struct tri_word word; /* first; to the second: how it has ended */
+    tr_ref to;
+    uint64_t number;
+    uint64_t waiting; /* what was sent and not heard of: bytes, and TR_WRITE_COST_BYTES for each piece */
+    uint32_t window;
+    bool keep_open;
+};
+
+/* The second socket keeps up so badly that the first is not to be read now. */
+static inline bool
+tri_pipe_is_full(const struct tri_pipe *pipe)
+{
+    return pipe->waiting > pipe->window;
+}
 
 /* What most sockets do not need. */
 struct tri_extra {
@@ -241,7 +270,8 @@ tr_status tri_socket_check_options(const struct tr_runtime *runtime, const struc
 extern const struct tr_socket_events tri_no_events;
 
 /* Sets up what all sockets have. TR_OK, TR_ENOMEM. */
-tr_status tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_socket_options *options);
+tr_status tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_socket_options *options,
+                          const struct tri_course *course);
 
 /* Its stopping callback. */
 bool tri_socket_stopping(tr_actor *self, void *state, enum tr_stop_mode how);
@@ -255,37 +285,10 @@ void tri_socket_apply_options(tr_socket *socket);
 
 /* steps.c */
 
-/* Brackets a callback of the socket that comes from libuv. After leave the socket may be gone. */
-struct tri_actor_frame tri_socket_enter(tr_socket *socket, uint32_t tag);
-void tri_socket_leave(tr_socket *socket, struct tri_actor_frame frame);
+extern const tri_step_function tri_socket_steps[TRI_STEPS];
 
-/* These steps are to be done, as soon as the socket's callbacks have returned. */
-void tri_socket_due(tr_socket *socket, uint32_t steps);
-
-/* The same from a callback of libuv: now, if the socket is not waiting for its owner and no message waits for it. */
-void tri_socket_step_now(tr_socket *socket, uint32_t steps, uint32_t tag);
-
-/* Connecting begins in the next turn, when the callback that calls tr_socket_connect() has returned. */
-void tri_socket_start_later(tr_socket *socket);
-
-/* Tells libuv what to wait for. */
-void tri_socket_poll(tr_socket *socket);
-
-/* Does what is due at the end of a bracket. */
-void tri_socket_settle(tr_socket *socket);
-
-/* The same at the end of a message: what another actor does in one callback is one bracket, as a callback of the
- * socket's own would be, so with more messages waiting what is due waits for the last of them. */
-void tri_socket_settle_mail(tr_socket *socket);
-
-/* Does what is due, within a bracket. */
-void tri_socket_do_steps(tr_socket *socket);
-
-static inline bool
-tri_socket_has_steps(const tr_socket *socket)
-{
-    return (socket->due & TRI_ALL_STEPS) != 0;
-}
+/* The descriptor is ready: a callback of libuv's. */
+void tri_socket_ready(uv_poll_t *poll, int status, int events);
 
 /* Ends our side because the peer has ended, unless the user wants to do that. */
 void tri_socket_end_with_peer(tr_socket *socket);
@@ -294,6 +297,9 @@ void tri_socket_end_with_peer(tr_socket *socket);
 void tri_socket_leave_origin(tr_socket *socket);
 
 /* close.c */
+
+/* libuv has let go of the descriptor: a callback of its. */
+void tri_socket_closed(uv_handle_t *handle);
 
 /* The actor ends, and everything that it has, as soon as nothing looks at it any more. */
 void tri_socket_end_actor(tr_socket *socket);
@@ -340,6 +346,13 @@ static inline void
 tri_socket_set_number(tr_socket *socket, uint64_t number)
 {
     socket->poll.data = (void *)(uintptr_t)number;
+}
+
+/* Something came that could not be given. */
+static inline bool
+tri_socket_holds(const tr_socket *socket)
+{
+    return TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_SPECIAL)) && socket->extra->held.first != NULL;
 }
 
 /* The descriptor is open and connected. */
@@ -459,8 +472,7 @@ void tri_reader_held(tr_socket *socket);
 void tri_reader_drop(tr_socket *socket);
 bool tri_reader_is_resumed(const tr_socket *socket);
 
-/* It is paused and holds all that it may: is it to be polled for the peer's disappearance alone? And: that has come. */
-bool tri_reader_looks_for_peer(const tr_socket *socket);
+/* It is paused and holds all that it may, and the peer has disappeared. */
 void tri_reader_peer_gone(tr_socket *socket);
 
 /* The end: gives what was incomplete. */
@@ -470,9 +482,6 @@ void tri_reader_last(tr_socket *socket);
 
 /* The kernel has room, or the connection is there: sends what waits. */
 void tri_writer_flush(tr_socket *socket);
-
-/* The kernel sends what it holds for bytes that have not come. */
-void tri_writer_push(tr_socket *socket);
 
 /* What waited for the connection is sent now. Its first callback comes before `ready`, as in Node, and so does its
  * drain if it was alone. */
@@ -530,9 +539,6 @@ void tri_pipe_drained(tr_socket *socket);
 
 /* This socket is closed: the pipes from it and to it end. */
 void tri_pipe_closed(tr_socket *socket);
-
-/* The second socket keeps up so badly that the first is not to be read now. */
-bool tri_pipe_is_full(const struct tri_pipe *pipe);
 
 /*
  * A pipe to `to` was ordered from afar, but its first socket cannot open it any more: FAILED, it was destroyed, so what

@@ -15,12 +15,13 @@ close_sockets(struct tri_guest *guest)
 }
 
 static struct tri_sockets *
-open_sockets(struct tri_net *net)
+open_sockets(struct tri_net *net, const struct tri_course *course)
 {
     struct tri_sockets *sockets = calloc(1, sizeof(*sockets));
     if (sockets == NULL)
         return NULL;
     sockets->guest.close = close_sockets;
+    sockets->course = course;
     sockets->net = net;
     sockets->worker = net->worker;
     sockets->files_foreseen = TRI_FILES_FORESEEN;
@@ -31,11 +32,11 @@ open_sockets(struct tri_net *net)
 }
 
 struct tri_sockets *
-tri_sockets_of(struct tri_worker *worker)
+tri_sockets_of(struct tri_worker *worker, const struct tri_course *course)
 {
     struct tri_net *net = tri_net_of(worker);
     if (net == NULL)
         return NULL;
     struct tri_guest *guest = net->guests[TRI_GUEST_SOCKETS];
-    return TRI_LIKELY(guest != NULL) ? TRI_CONTAINER_OF(guest, struct tri_sockets, guest) : open_sockets(net);
+    return TRI_LIKELY(guest != NULL) ? TRI_CONTAINER_OF(guest, struct tri_sockets, guest) : open_sockets(net, course);
 }

@@ -16,8 +16,11 @@
 
 #define TRI_GATHER 1024 /* slices in one writev: what IOV_MAX is on the systems we know */
 
+struct tri_course;
+
 struct tri_sockets {
-    struct tri_guest guest; /* first */
+    struct tri_guest guest;          /* first */
+    const struct tri_course *course; /* what sockets do */
     struct tri_net *net;
     struct tri_worker *worker;
     struct tri_slabs slabs;
@@ -31,7 +34,7 @@ struct tri_sockets {
     struct iovec gather[TRI_GATHER]; /* scratch */
 };
 
-/* The worker's own, made if need be. NULL without memory. */
-struct tri_sockets *tri_sockets_of(struct tri_worker *worker);
+/* The worker's own, made if need be, with that course. NULL without memory. */
+struct tri_sockets *tri_sockets_of(struct tri_worker *worker, const struct tri_course *course);
 
 #endif

@@ -1,34 +1,24 @@
 /*
- * Steps: what a socket does next, and when.
+ * Steps: what a socket does next, one function for each step, and what it does when its descriptor is ready.
  *
- * No event may come before the call that caused it has returned, and with an owner none before it has answered the one
- * before (events.h). So everything that gives an event is a step that is noted as due and done by tri_socket_settle(),
- * in the order of enum tri_socket_step: at the end of the socket's own callback that runs (between enter and leave), or
- * else from the worker's list of later work. While the socket stands still nothing is done, and libuv polls nothing;
- * the owner's answer goes on where it stopped. Data, which comes most often, is given by the reader at once if nothing
- * else is due: what one read has made due is done before the next read of the same wake, and before writing goes on.
- *
- * Invariants
- *   - a step is due only while a callback runs (INSIDE), `later` stands on the worker's list, or the socket stands
- *     still;
- *   - after DESTROYED no event is given but those of steps that were due before, error and close, and write callbacks.
+ * In which order, and when, is turn.c's matter. Data, which comes most often, is no step: the reader gives it at once if
+ * nothing else is due. What one read has made due is done before the next read of the same wake, and before writing
+ * continues.
  */
 #include "socket_internal.h"
 
+#include "connect.h"
 #include "descriptor.h"
+#include "turn.h"
 #include "writer.h"
 
 #include <sys/socket.h>
-
-#define TURNS_FOR_MAIL 15u
 
 static const char *const call_names[] = {
     [TRI_CALL_DESTROY] = "destroy", [TRI_CALL_LOOKUP] = "getaddrinfo", [TRI_CALL_BIND] = "bind",
     [TRI_CALL_CONNECT] = "connect", [TRI_CALL_READ] = "read",          [TRI_CALL_WRITE] = "write",
     [TRI_CALL_OPEN] = "open",
 };
-
-/* Steps. */
 
 static void
 give_connect(tr_socket *socket)
@@ -175,16 +165,6 @@ give_close(tr_socket *socket)
     tri_events_close(socket, failed);
 }
 
-void
-tri_socket_leave_origin(tr_socket *socket)
-{
-    struct tri_origin *origin = socket->origin;
-    if (origin == NULL || origin->calls->over == NULL)
-        return;
-    socket->origin = NULL;
-    origin->calls->over(origin);
-}
-
 static void
 finish_life(tr_socket *socket)
 {
@@ -194,9 +174,7 @@ finish_life(tr_socket *socket)
         tri_socket_end_actor(socket);
 }
 
-typedef void (*step_function)(tr_socket *socket);
-
-static const step_function steps[TRI_STEPS] = {
+const tri_step_function tri_socket_steps[TRI_STEPS] = {
     [TRI_STEP_DRAINING] = tri_socket_drain_in_turn,
     [TRI_STEP_START] = tri_connect_start,
     [TRI_STEP_LOOKED_UP] = tri_connect_looked_up,
@@ -225,127 +203,6 @@ static const step_function steps[TRI_STEPS] = {
     [TRI_STEP_AFTER] = tri_callbacks_after,
     [TRI_STEP_OVER] = finish_life,
 };
-
-static void run_later(struct tri_later *later);
-
-void
-tri_socket_do_steps(tr_socket *socket)
-{
-    socket->turns = 0;
-    uint32_t left;
-    for (unsigned step = 0; (left = (socket->due & TRI_ALL_STEPS) >> step) != 0; step++) {
-        step += (unsigned)__builtin_ctz(left);
-        if (tri_events_stand_still(socket))
-            return;
-        socket->due &= ~(1u << step);
-        steps[step](socket);
-    }
-    if ((socket->due & TRI_ALL_STEPS) != 0 && !tri_socket_has_any(socket, TRI_SOCKET_GONE))
-        tri_later_add(socket->home->net, &socket->later, run_later); /* in the next turn, so that the loop lives */
-}
-
-/* Does what is due, and closes the bracket. */
-void
-tri_socket_settle(tr_socket *socket)
-{
-    if (TRI_UNLIKELY(socket->due != 0)) {
-        tri_socket_do_steps(socket);
-        tri_writer_push(socket);
-    }
-    if (TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_SPECIAL | TRI_SOCKET_PEER_ENDED)) &&
-        tri_socket_is_open(socket))
-        tri_socket_poll(socket); /* it may stand still now, or not any more, or its peer has ended */
-    tri_socket_clear(socket, TRI_SOCKET_INSIDE);
-}
-
-void
-tri_socket_settle_mail(tr_socket *socket)
-{
-    if (TRI_LIKELY(!tri_socket_has_steps(socket)) || !tri_actor_has_mail(socket->actor)) {
-        tri_socket_settle(socket);
-        return;
-    }
-    tri_later_add(socket->home->net, &socket->later, run_later);
-    tri_socket_clear(socket, TRI_SOCKET_INSIDE);
-}
-
-struct tri_actor_frame
-tri_socket_enter(tr_socket *socket, uint32_t tag)
-{
-    assert(!tri_socket_has_any(socket, TRI_SOCKET_INSIDE));
-    socket->flags |= TRI_SOCKET_INSIDE;
-    return tri_actor_enter(socket->actor, tag);
-}
-
-void
-tri_socket_leave(tr_socket *socket, struct tri_actor_frame frame)
-{
-    tr_actor *actor = socket->actor;
-    tri_socket_settle(socket);
-    tri_actor_leave(actor, frame);
-}
-
-/* A list of messages may be cut by the end of a turn, as when the worker is kept from running; but each turn handles
- * one of them at least. A socket to which others send all the time waits for no more than these turns. */
-static bool
-waits_for_mail(const tr_socket *socket)
-{
-    return tri_actor_has_mail(socket->actor) && socket->turns < TURNS_FOR_MAIL;
-}
-
-static void
-run_later(struct tri_later *later)
-{
-    tr_socket *socket = TRI_CONTAINER_OF(later, tr_socket, later);
-    if (tri_socket_has_any(socket, TRI_SOCKET_GONE)) {
-        tri_socket_end_actor(socket);
-        return;
-    }
-    if (tri_socket_has_any(socket, TRI_SOCKET_SILENT))
-        return;
-    if (waits_for_mail(socket)) {
-        socket->turns++;
-        tri_later_add(socket->home->net, &socket->later, run_later);
-        return;
-    }
-    if (tri_socket_has_any(socket, TRI_SOCKET_STARTS)) {
-        tri_socket_clear(socket, TRI_SOCKET_STARTS);
-        socket->due |= TRI_STEP(START);
-    }
-    struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_LATER);
-    tri_socket_leave(socket, frame);
-}
-
-void
-tri_socket_start_later(tr_socket *socket)
-{
-    socket->flags |= TRI_SOCKET_STARTS;
-    tri_later_add(socket->home->net, &socket->later, run_later);
-}
-
-void
-tri_socket_due(tr_socket *socket, uint32_t due)
-{
-    socket->due |= due;
-    if (!tri_socket_has_any(socket, TRI_SOCKET_INSIDE))
-        tri_later_add(socket->home->net, &socket->later, run_later);
-}
-
-void
-tri_socket_step_now(tr_socket *socket, uint32_t due, uint32_t tag)
-{
-    socket->due |= due;
-    if (tri_socket_has_any(socket, TRI_SOCKET_INSIDE))
-        return;
-    if (tri_actor_has_mail(socket->actor)) { /* what was sent to the socket before comes before */
-        tri_later_add(socket->home->net, &socket->later, run_later);
-        return;
-    }
-    struct tri_actor_frame frame = tri_socket_enter(socket, tag);
-    tri_socket_leave(socket, frame);
-}
-
-/* What libuv tells. */
 
 /* Polling speaks of an error that neither reading nor writing has met. */
 static void
@@ -377,11 +234,11 @@ put_off(tr_socket *socket, int status)
     tri_socket_poll(socket);
 }
 
-static void
-on_poll(uv_poll_t *poll, int status, int events)
+void
+tri_socket_ready(uv_poll_t *poll, int status, int events)
 {
     tr_socket *socket = TRI_CONTAINER_OF(poll, tr_socket, poll);
-    if (TRI_UNLIKELY(socket->due != 0) && tri_socket_has_steps(socket) && waits_for_mail(socket)) {
+    if (TRI_UNLIKELY(socket->due != 0) && tri_socket_has_steps(socket) && tri_socket_waits_for_mail(socket)) {
         put_off(socket, status);
         return;
     }
@@ -408,21 +265,4 @@ on_poll(uv_poll_t *poll, int status, int events)
     else if (TRI_UNLIKELY((events & UV_DISCONNECT) != 0) && tri_socket_is_open(socket))
         tri_socket_poll(socket);
     tri_socket_leave(socket, frame);
-}
-
-void
-tri_socket_poll(tr_socket *socket)
-{
-    unsigned wanted = (tri_socket_has_any(socket, TRI_SOCKET_READING) ? UV_READABLE : 0u) |
-                      (tri_socket_has_any(socket, TRI_SOCKET_WRITING) ? UV_WRITABLE : 0u) |
-                      (tri_reader_looks_for_peer(socket) ? UV_DISCONNECT : 0u);
-    if (tri_events_stand_still(socket))
-        wanted = 0;
-    if (wanted == socket->polled)
-        return;
-    socket->polled = (uint8_t)wanted;
-    if (wanted != 0)
-        uv_poll_start(&socket->poll, (int)wanted, on_poll);
-    else
-        uv_poll_stop(&socket->poll);
 }

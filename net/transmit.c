@@ -16,6 +16,7 @@
  * there (TRI_DUE_PUSH), whatever has become of the file.
  */
 #include "tune.h"
+#include "turn.h"
 #include "writer.h"
 
 #include <errno.h>
@@ -86,17 +87,6 @@ tri_transmit_held(tr_socket *socket, struct iovec *parts, int count)
 }
 
 #endif
-
-void
-tri_writer_push(tr_socket *socket)
-{
-    if ((socket->due & TRI_DUE_PUSH) == 0)
-        return;
-    socket->due &= ~TRI_DUE_PUSH;
-    tri_tune_push(socket->fd);
-    if (socket->home->files_foreseen > 0)
-        socket->home->files_foreseen--;
-}
 
 /* Sent without being held, it takes along what was. */
 static ssize_t
@@ -254,23 +244,13 @@ send_front(tr_socket *socket)
     return taken;
 }
 
-/* Waits for room, or not any more. */
-void
-tri_transmit_want_room(tr_socket *socket, bool wanted)
-{
-    if (tri_socket_has_any(socket, TRI_SOCKET_WRITING) == wanted)
-        return;
-    socket->flags ^= TRI_SOCKET_WRITING;
-    tri_socket_poll(socket);
-}
-
 static void
 emptied(tr_socket *socket)
 {
     tri_transmit_want_room(socket, false);
     tri_queue_give_back(socket);
     if (TRI_UNLIKELY(socket->extra != NULL) && socket->extra->sources != NULL)
-        tri_pipe_drained(socket);
+        socket->home->course->emptied(socket);
     if (tri_socket_has_any(socket, TRI_SOCKET_OWES_DRAIN))
         socket->due |= TRI_STEP(DRAIN);
     tri_socket_clear(socket, TRI_SOCKET_OWES_DRAIN);

@@ -1,6 +1,7 @@
 /*
  * Writing many slices, files and descriptors: always by way of the queue.
  */
+#include "turn.h"
 #include "writer.h"
 
 #include <errno.h>

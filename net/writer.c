@@ -17,6 +17,7 @@
  * callbacks.c.
  */
 #include "writer.h"
+#include "turn.h"
 
 #include <errno.h>
 #include <string.h>

@@ -46,6 +46,7 @@
  *   and the kernel refuses it                told              its error
  */
 #include "turn.h"
+
 #include "writer.h"
 
 /* Calling them. */

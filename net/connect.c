@@ -14,6 +14,7 @@
  */
 #include "connect.h"
 
+#include "destroy.h"
 #include "tune.h"
 #include "turn.h"
 #include "writer.h"

@@ -5,6 +5,7 @@
  * own, since the end comes after all bytes, whoever wrote them (callbacks.c).
  */
 #include "turn.h"
+
 #include "writer.h"
 
 void

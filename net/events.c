@@ -24,6 +24,8 @@
  * for that word is there as long as there is an owner. A connection that the owner cannot be told of is one that has
  * failed, as its server says.
  */
+#include "destroy.h"
+
 #include "socket_internal.h"
 #include "turn.h"
 

@@ -13,6 +13,7 @@
  * message would touch cost the echo 2 %.
  */
 #include "socket_internal.h"
+
 #include "turn.h"
 
 #include <assert.h>

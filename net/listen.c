@@ -5,6 +5,8 @@
  * What the caller could have known is answered by the call and changes nothing. What only the world knows is an error
  * event, even if it is known at once: events come after the call has returned, server.c sees to that.
  */
+#include "descriptor.h"
+
 #include "server_internal.h"
 #include "tune.h"
 
@@ -15,15 +17,6 @@
 
 /* The outcome. */
 
-static void
-read_address(tr_server *server, int fd)
-{
-    struct sockaddr_storage storage = {0};
-    socklen_t size = sizeof(storage);
-    getsockname(fd, (struct sockaddr *)&storage, &size);
-    tri_address_from((const struct sockaddr *)&storage, &server->address);
-}
-
 /* It listens. */
 static void
 begin_on(tr_server *server, struct tri_endpoint *endpoint)
@@ -31,7 +24,7 @@ begin_on(tr_server *server, struct tri_endpoint *endpoint)
     tri_server_clear(server, TRI_SERVER_CLOSING); /* as in Node: a close that still waited for connections is void */
     ck_pr_store_uint(&server->deal->closing, 0);
     tri_listener_open(server, endpoint);
-    read_address(server, endpoint->fd);
+    tri_descriptor_own(endpoint->fd, &server->address);
     tri_server_spawn_shares(server);
     tri_server_trace(server, TRI_TRACE_NET_server_listening, 0, server->address.port, 0);
     tri_server_count_live(server); /* before the thread outside goes on, which may wait for that */
@@ -75,34 +68,6 @@ listen_on_server(tr_server *server, const struct tr_listen_options *options)
 
 /* A descriptor. */
 
-static bool
-is_bound(const struct sockaddr_storage *address, socklen_t size)
-{
-    switch (address->ss_family) {
-    case AF_INET: return ((const struct sockaddr_in *)address)->sin_port != 0;
-    case AF_INET6: return ((const struct sockaddr_in6 *)address)->sin6_port != 0;
-    case AF_UNIX: return size > offsetof(struct sockaddr_un, sun_path);
-    default: return false;
-    }
-}
-
-/* A stream socket that is bound, and not to a peer. */
-static tr_status
-check_descriptor(int fd)
-{
-    struct sockaddr_storage address = {0}, peer;
-    socklen_t size = sizeof(address), peer_size = sizeof(peer);
-    int type = 0;
-    socklen_t type_size = sizeof(type);
-    if (fcntl(fd, F_GETFD) < 0)
-        return TR_EBADF;
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) != 0 || type != SOCK_STREAM)
-        return TR_EBADFD;
-    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0 || !is_bound(&address, size))
-        return TR_EBADFD;
-    return getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0 ? TR_EBADFD : TR_OK;
-}
-
 /*
  * The endpoint is made before anything can fail for good, since until then the descriptor is the caller's. Whether it
  * listens already makes no difference: as in Node it is told to once more, with our backlog.
@@ -144,7 +109,7 @@ listen_on_duplicate(tr_server *server, int fd, int backlog)
 static tr_status
 listen_on_descriptor(tr_server *server, const struct tr_listen_options *options)
 {
-    tr_status status = check_descriptor(options->fd);
+    tr_status status = tri_descriptor_check_bound(options->fd);
     if (status != TR_OK)
         return status;
     int backlog = tri_listen_backlog(options);

@@ -19,6 +19,7 @@
  * it is still its turn.
  */
 #include "server_internal.h"
+
 #include "tune.h"
 #include "verdict.h"
 

@@ -21,6 +21,8 @@
  * Memory. Each side will have to tell the other how the pipe ends, and has the memory for that word from the beginning
  * on: it is its own part of the pipe. The second one's comes with the word that opens it.
  */
+#include "destroy.h"
+
 #include "socket_internal.h"
 #include "turn.h"
 #include "writer.h"

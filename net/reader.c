@@ -19,6 +19,8 @@
  * pipe is.
  */
 #include "descriptor.h"
+
+#include "destroy.h"
 #include "socket_internal.h"
 #include "turn.h"
 #include "verdict.h"
@@ -437,30 +439,12 @@ tri_reader_held(tr_socket *socket)
     while (held->first != NULL && can_give_held(socket))
         give_first_held(socket);
     if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) && !tri_events_stand_still(socket))
-        tri_reader_drop(socket);
+        tri_socket_drop_held(socket);
     else if (held->first == NULL && can_give_held(socket))
         on_held_given(socket);
     else if (tri_events_stand_still(socket))
         socket->due |= TRI_STEP(HELD);
     tri_reader_begin(socket);
-}
-
-bool
-tri_reader_is_resumed(const tr_socket *socket)
-{
-    return (socket->due & (TRI_STEP(RESUMED) | TRI_STEP(HELD))) != 0 &&
-           !tri_socket_has_any(socket, TRI_SOCKET_PAUSED) && !tri_events_stand_still(socket) &&
-           socket->extra->pipe == NULL;
-}
-
-void
-tri_reader_drop(tr_socket *socket)
-{
-    if (socket->extra == NULL)
-        return;
-    socket->home->held -= socket->extra->held.bytes;
-    tri_held_drop(&socket->extra->held);
-    tri_socket_update_special(socket);
 }
 
 /* A plain end is read in its turn, and nothing more is looked for. What came before a reset is lost, as in Node. */

@@ -9,6 +9,7 @@
  * socket of a pipe hears that there will be none.
  */
 #include "connect.h"
+
 #include "post.h"
 #include "socket_orders.h"
 #include "start.h"

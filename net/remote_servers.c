@@ -2,6 +2,7 @@
  * Operations of servers from another actor: each is a message, which the server obeys (server_orders.c).
  */
 #include "post.h"
+
 #include "server_internal.h"
 #include "server_orders.h"
 

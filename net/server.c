@@ -17,6 +17,7 @@
  * but its memory stays until settle(), since what called the callback still looks at it.
  */
 #include "server_internal.h"
+
 #include "server_orders.h"
 #include "socket_internal.h"
 
@@ -597,3 +598,16 @@ tr_server_ref(const tr_server *server)
     TRI_CHECK_SERVER(server);
     return server != NULL ? tr_self(server->actor) : TR_NOBODY;
 }
+
+/* A check of a Debug build: see TRI_CHECK_SELF(). The memory of an actor that has ended is zero in such a build. */
+
+#ifndef NDEBUG
+
+void
+tri_server_check(const tr_server *server, const char *function)
+{
+    if (server != NULL)
+        tri_net_check(server->net != NULL ? server->net->worker : NULL, "server", function);
+}
+
+#endif

@@ -5,6 +5,7 @@
  * the server when it is free again. So only those servers pay for it, and no socket is larger for their sake.
  */
 #include "deal.h"
+
 #include "socket_internal.h"
 #include "turn.h"
 

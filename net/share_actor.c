@@ -16,6 +16,7 @@
  * stays: what was sent before may be on its way. The runtime's end frees such a deal.
  */
 #include "deal.h"
+
 #include "tags.h"
 
 #include <stddef.h>

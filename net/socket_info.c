@@ -1,84 +1,27 @@
 /*
  * What can be asked of a socket, and the options that can be set at any time.
  */
+#include "descriptor.h"
+
 #include "socket_internal.h"
 #include "tune.h"
 
 /* Addresses: those of an open descriptor. */
 
-typedef int (*name_function)(int fd, struct sockaddr *name, socklen_t *size);
-
-static void
-address_by(name_function name_of, const tr_socket *socket, struct tr_address *out)
-{
-    struct sockaddr_storage storage = {0};
-    socklen_t size = sizeof(storage);
-    if (out == NULL)
-        return;
-    *out = (struct tr_address){0};
-    if (socket != NULL && tri_socket_is_open(socket) && name_of(socket->fd, (struct sockaddr *)&storage, &size) == 0)
-        tri_address_from((const struct sockaddr *)&storage, out);
-}
-
-/*
- * The kernel keeps the peer's address as long as the descriptor is open, but getpeername() denies it once the peer has
- * reset the connection, which it may have done before we accepted it. SO_PEERNAME gives it then: to a caller that asks
- * for exactly as many bytes as its family has.
- */
-#ifdef SO_PEERNAME
-
-static socklen_t
-size_of_family(int fd)
-{
-    struct sockaddr_storage own = {0};
-    socklen_t size = sizeof(own);
-    return getsockname(fd, (struct sockaddr *)&own, &size) == 0 ? size : 0;
-}
-
-static int
-kept_peer_name(int fd, struct sockaddr *name, socklen_t *size)
-{
-    *size = size_of_family(fd);
-    return getsockopt(fd, SOL_SOCKET, SO_PEERNAME, name, size);
-}
-
-#else
-
-static int
-kept_peer_name(int fd, struct sockaddr *name, socklen_t *size)
-{
-    (void)fd;
-    (void)name;
-    (void)size;
-    return -1;
-}
-
-#endif
-
-static int
-peer_name(int fd, struct sockaddr *name, socklen_t *size)
-{
-    return getpeername(fd, name, size) == 0 ? 0 : kept_peer_name(fd, name, size);
-}
-
-static int
-own_name(int fd, struct sockaddr *name, socklen_t *size)
-{
-    return getsockname(fd, name, size);
-}
-
 void
 tr_socket_remote_address(const tr_socket *socket, struct tr_address *out)
 {
     TRI_CHECK_SOCKET(socket);
-    address_by(peer_name, socket, out);
+    if (out != NULL)
+        tri_descriptor_peer(socket != NULL && tri_socket_is_open(socket) ? socket->fd : -1, out);
 }
 
 void
 tr_socket_local_address(const tr_socket *socket, struct tr_address *out)
 {
     TRI_CHECK_SOCKET(socket);
-    address_by(own_name, socket, out);
+    if (out != NULL)
+        tri_descriptor_own(socket != NULL && tri_socket_is_open(socket) ? socket->fd : -1, out);
 }
 
 /* Counters and states. */
@@ -219,7 +162,7 @@ tr_socket_set_no_delay(tr_socket *socket, bool no_delay)
         return TR_EDESTROYED;
     tri_socket_clear(socket, TRI_SOCKET_NO_DELAY);
     socket->flags |= no_delay ? TRI_SOCKET_NO_DELAY : 0;
-    if (!tri_socket_is_open(socket) || !tri_socket_is_tcp(socket))
+    if (!tri_socket_is_open(socket) || !tri_descriptor_is_tcp(socket->fd))
         return TR_OK;
     return tri_status_from_uv(tri_tune_no_delay(socket->fd, no_delay));
 }
@@ -240,7 +183,18 @@ tr_socket_set_keep_alive(tr_socket *socket, bool enable, uint64_t initial_delay_
     socket->flags |= enable ? TRI_SOCKET_KEEP_ALIVE : 0;
     if (socket->extra != NULL)
         socket->extra->keep_alive_delay_ms = initial_delay_ms;
-    if (!tri_socket_is_open(socket) || !tri_socket_is_tcp(socket))
+    if (!tri_socket_is_open(socket) || !tri_descriptor_is_tcp(socket->fd))
         return TR_OK;
     return tri_status_from_uv(tri_tune_keep_alive(socket->fd, enable, initial_delay_ms));
+}
+
+void
+tr_socket_set_background(tr_socket *socket, bool background)
+{
+    TRI_CHECK_SOCKET(socket);
+    if (socket == NULL)
+        return;
+    tri_socket_clear(socket, TRI_SOCKET_BACKGROUND);
+    socket->flags |= background ? TRI_SOCKET_BACKGROUND : 0;
+    tri_socket_count_live(socket);
 }

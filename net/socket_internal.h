@@ -304,15 +304,6 @@ void tri_socket_closed(uv_handle_t *handle);
 /* The actor ends, and everything that it has, as soon as nothing looks at it any more. */
 void tri_socket_end_actor(tr_socket *socket);
 
-/* Closes the descriptor; close follows. TR_OK for status: without an error event. Again: nothing. */
-void tri_socket_destroy(tr_socket *socket, tr_status status, int system, enum tri_socket_call call);
-
-/* The same with an error of the user's own, TR_EUSER. */
-void tri_socket_destroy_with(tr_socket *socket, const char *code, enum tri_socket_call call);
-
-/* The same with an error of libuv's or, negative, of the system's. */
-void tri_socket_fail(tr_socket *socket, int uv_error, enum tri_socket_call call);
-
 /* Begins a new life: as before the first connect. */
 void tri_socket_reopen(tr_socket *socket);
 
@@ -387,6 +378,7 @@ void tri_socket_check(const tr_socket *socket, const char *function);
 
 /* The struct of what most sockets do not need, made if need be. NULL without memory. */
 struct tri_extra *tri_socket_extra(tr_socket *socket);
+struct tri_extra *tri_socket_new_extra(tr_socket *socket, size_t state_size); /* it has none yet */
 void tri_socket_free_extra(tr_socket *socket);
 
 /*
@@ -397,10 +389,6 @@ void tri_socket_update_special(tr_socket *socket);
 
 /* The socket of that name, if it may be acted on by a call (host.h, the rule of calls and messages); else NULL. */
 tr_socket *tri_socket_reach(struct tri_sockets *home, tr_ref ref);
-
-/* What is an open one? */
-bool tri_socket_is_unix(const tr_socket *socket);
-bool tri_socket_is_tcp(const tr_socket *socket);
 
 /* events.c */
 
@@ -466,11 +454,6 @@ void tri_reader_discard(tr_socket *socket);
 
 /* Gives what came and could not be given. */
 void tri_reader_held(tr_socket *socket);
-
-/* Drops it. That of a socket which was resumed is given all the same, as in Node, if it is destroyed in that handler:
- * it is_resumed until then. */
-void tri_reader_drop(tr_socket *socket);
-bool tri_reader_is_resumed(const tr_socket *socket);
 
 /* It is paused and holds all that it may, and the peer has disappeared. */
 void tri_reader_peer_gone(tr_socket *socket);

@@ -8,6 +8,7 @@
 
 #include "answer.h"
 #include "connect.h"
+#include "destroy.h"
 #include "writer.h"
 
 #include <assert.h>

@@ -1,14 +1,15 @@
 /*
  * Steps: what a socket does next, one function for each step, and what it does when its descriptor is ready.
  *
- * In which order, and when, is turn.c's matter. Data, which comes most often, is no step: the reader gives it at once if
- * nothing else is due. What one read has made due is done before the next read of the same wake, and before writing
+ * In which order, and when, is turn.c's matter. Data, which comes most often, is no step: the reader gives it at once
+ * if nothing else is due. What one read has made due is done before the next read of the same wake, and before writing
  * continues.
  */
 #include "socket_internal.h"
 
 #include "connect.h"
 #include "descriptor.h"
+#include "destroy.h"
 #include "turn.h"
 #include "writer.h"
 

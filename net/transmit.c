@@ -15,6 +15,8 @@
  * Invariant: what the kernel holds is followed by more before the flush or the socket's callback ends, or is pushed
  * there (TRI_DUE_PUSH), whatever has become of the file.
  */
+#include "destroy.h"
+
 #include "tune.h"
 #include "turn.h"
 #include "writer.h"

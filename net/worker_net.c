@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <troupe/core/mistake.h>
 #include <troupe/net/events.h>
 
 static const struct tri_trace_event events[] = {
@@ -134,3 +135,15 @@ tri_net_disclaim(struct tri_net *net, int fd)
 {
     net->fds[(size_t)fd / 64] &= ~(UINT64_C(1) << fd % 64);
 }
+
+#ifndef NDEBUG
+
+void
+tri_net_check(const struct tri_worker *worker, const char *what, const char *function)
+{
+    if (worker == NULL)
+        tri_mistake("%s() was called with a %s that has ended", function, what);
+    tri_mistake_unless_owner(worker, function);
+}
+
+#endif

@@ -54,4 +54,7 @@ void tri_net_add_live(struct tri_net *net, int change);
 tr_status tri_net_claim(struct tri_net *net, int fd);
 void tri_net_disclaim(struct tri_net *net, int fd);
 
+/* A check of a Debug build: the caller is on that worker; NULL: that in whose name it calls, a `what`, has ended. */
+void tri_net_check(const struct tri_worker *worker, const char *what, const char *function);
+
 #endif

@@ -1,6 +1,9 @@
 /*
  * Writing many slices, files and descriptors: always by way of the queue.
  */
+#include "descriptor.h"
+
+#include "destroy.h"
 #include "turn.h"
 #include "writer.h"
 
@@ -145,7 +148,8 @@ tr_socket_write_file(tr_socket *socket, int fd, uint64_t offset, uint64_t length
 static bool
 takes_descriptors(const tr_socket *socket)
 {
-    return tri_socket_is_open(socket) ? tri_socket_is_unix(socket) : tri_socket_has_any(socket, TRI_SOCKET_TO_PATH);
+    return tri_socket_is_open(socket) ? tri_descriptor_is_unix(socket->fd)
+                                      : tri_socket_has_any(socket, TRI_SOCKET_TO_PATH);
 }
 
 tr_status

@@ -17,6 +17,8 @@
  * callbacks.c.
  */
 #include "writer.h"
+
+#include "destroy.h"
 #include "turn.h"
 
 #include <errno.h>

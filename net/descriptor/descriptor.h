@@ -5,6 +5,8 @@
 #define TROUPE_NET_DESCRIPTOR_H
 
 #include <stdbool.h>
+#include <troupe/core/status.h>
+#include <troupe/net/address.h>
 
 /* The error that waits in a socket, which is taken out; 0: none, or it is no socket. */
 int tri_descriptor_error(int fd);
@@ -24,5 +26,23 @@ void tri_descriptor_end(int fd, bool shared);
 
 /* Resets a TCP connection, likewise. */
 void tri_descriptor_reset(int fd);
+
+/* kind.c. Of what is no socket all are false. */
+
+bool tri_descriptor_is_unix(int fd);
+bool tri_descriptor_is_tcp(int fd);
+
+/* SOCK_SEQPACKET: what does not fit into a read is lost. */
+bool tri_descriptor_keeps_records(int fd);
+
+/* Is it a stream, or a sequence of records, with a peer? TR_OK; TR_EBADF; TR_EBADFD; TR_ENOTCONN. */
+tr_status tri_descriptor_check_connected(int fd);
+
+/* Is it a stream socket that is bound, and not to a peer? TR_OK; TR_EBADF; TR_EBADFD. */
+tr_status tri_descriptor_check_bound(int fd);
+
+/* names.c. The address of the other end, and of this one; all zero of what has none, as -1. */
+void tri_descriptor_peer(int fd, struct tr_address *out);
+void tri_descriptor_own(int fd, struct tr_address *out);
 
 #endif

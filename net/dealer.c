@@ -5,43 +5,16 @@
  * deed. A place that a connection takes is free again when its descriptor is closed; the server may hear of that a
  * moment later, never too early. How the number of all is kept without atomic read-modify-writes is told in deal.c.
  */
-#include "server_internal.h"
+#include "dealer.h"
+
+#include "count.h"
+#include "due.h"
 
 #include <ck_pr.h>
 #include <troupe/ipaddr/block_list.h>
 #include <unistd.h>
 
 #define UNAVAILABLE UINT32_MAX /* the load of a worker without a share: no policy wants it */
-
-/* How many connections there are. */
-
-static uint32_t
-load_of(const tr_server *server, unsigned worker)
-{
-    return (uint32_t)(server->dealt[worker] - ck_pr_load_64(&server->deal->ends[worker].closed));
-}
-
-uint32_t
-tri_server_count(const tr_server *server)
-{
-    uint32_t sum = 0;
-    for (unsigned worker = 0; worker < server->deal->workers; worker++)
-        sum += load_of(server, worker);
-    return sum;
-}
-
-bool
-tri_server_is_drained(const tr_server *server)
-{
-    for (unsigned worker = 0; worker < server->deal->workers; worker++) {
-        struct tri_deal_ends *ends = &server->deal->ends[worker];
-        if (ck_pr_load_64(&ends->ended) != server->dealt[worker])
-            return false;
-        ck_pr_fence_acquire(); /* E2: what it did came before; pairs with E1 in deal.h */
-        TRI_ACQUIRE(&ends->ended);
-    }
-    return true;
-}
 
 /* Who gets none. */
 
@@ -106,6 +79,23 @@ admit(tr_server *server, const struct sockaddr *peer, struct tri_limit_key *key,
     return claim_place(server, peer, key, place);
 }
 
+/* Rule by rule, a long list would cost each connection more than all the rest: so it is frozen. */
+tr_status
+tr_server_set_block_list(tr_server *server, struct tr_block_list *list)
+{
+    TRI_CHECK_SERVER(server);
+    if (server == NULL)
+        return TR_EINVAL;
+    tr_status status = list != NULL ? tr_block_list_freeze(list) : TR_OK;
+    if (status != TR_OK)
+        return status;
+    struct tr_block_list *before = server->block_list;
+    tr_block_list_hold(list);
+    server->block_list = list;
+    tr_block_list_release(before);
+    return TR_OK;
+}
+
 /* Who gets it. */
 
 static bool
@@ -126,7 +116,7 @@ choose(tr_server *server)
                                    .home = server->net->worker->index,
                                    .sequence = server->sequence};
     for (unsigned worker = 0; worker < view.workers; worker++)
-        server->loads[worker] = takes_connections(server, worker) ? load_of(server, worker) : UNAVAILABLE;
+        server->loads[worker] = takes_connections(server, worker) ? tri_server_load(server, worker) : UNAVAILABLE;
     unsigned chosen = options->balance != NULL ? options->balance(&view) : tr_balance_least_loaded(&view);
     if (chosen >= view.workers)
         return view.home;
@@ -175,23 +165,6 @@ tri_server_deal(tr_server *server, int fd, const struct sockaddr *peer)
         take_back(server, worker, place);
         fail(server, status);
     }
-}
-
-uint64_t
-tri_server_failures(const tr_server *server, tr_status *why)
-{
-    uint64_t failed = 0;
-    for (unsigned worker = 0; worker < server->deal->workers; worker++) {
-        const struct tri_deal_ends *ends = &server->deal->ends[worker];
-        uint64_t count = ck_pr_load_64(&ends->failed);
-        if (count == 0)
-            continue;
-        ck_pr_fence_load(); /* F2: the number before why; pairs with F1 in tri_deal_failed() */
-        TRI_ACQUIRE(&ends->failed);
-        failed += count;
-        *why = (tr_status)ck_pr_load_int(&ends->why);
-    }
-    return failed;
 }
 
 void

@@ -10,9 +10,10 @@
  * then the poll handle, since the loop must forget the descriptor before it goes; then the descriptor. The memory
  * follows when libuv has let go of the handle: a listener may close while it accepts.
  */
-#include "server_internal.h"
+#include "endpoint.h"
 
 #include <stdlib.h>
+#include <troupe/core/status_from.h>
 #include <unistd.h>
 
 static struct tri_endpoint *
@@ -28,7 +29,7 @@ on_readable(uv_poll_t *poll, int status, int events)
     (void)events;
     if (status < 0)
         endpoint->polled = false; /* libuv has stopped; the error shows in accept4() */
-    tri_listener_readable(endpoint->newest);
+    endpoint->newest->readable(endpoint->newest);
 }
 
 static void
@@ -83,8 +84,8 @@ tri_endpoint_poll(struct tri_endpoint *endpoint)
 void
 tri_endpoint_join(struct tri_endpoint *endpoint, struct tri_listener *listener)
 {
+    *listener = (struct tri_listener){.readable = listener->readable};
     listener->endpoint = endpoint;
-    listener->newer = NULL;
     listener->older = endpoint->newest;
     if (listener->older != NULL)
         listener->older->newer = listener;
@@ -96,6 +97,10 @@ void
 tri_endpoint_leave(struct tri_listener *listener)
 {
     struct tri_endpoint *endpoint = listener->endpoint;
+    if (endpoint == NULL)
+        return;
+    tri_timer_stop(&endpoint->net->worker->timers, &listener->retry);
+    tri_timer_stop(&endpoint->net->worker->timers, &listener->pause);
     if (listener->newer != NULL)
         listener->newer->older = listener->older;
     else

@@ -3,50 +3,18 @@
  * descriptor of the user's, a path, a host and a port (listen_tcp.c).
  *
  * What the caller could have known is answered by the call and changes nothing. What only the world knows is an error
- * event, even if it is known at once: events come after the call has returned, server.c sees to that.
+ * event, even if it is known at once: events come after the call has returned, due.c sees to that.
  */
-#include "descriptor.h"
+#include "listening.h"
 
-#include "server_internal.h"
-#include "tune.h"
+#include "address_internal.h"
+#include "descriptor.h"
+#include "due.h"
 
 #include <ck_pr.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
-
-/* The outcome. */
-
-/* It listens. */
-static void
-begin_on(tr_server *server, struct tri_endpoint *endpoint)
-{
-    tri_server_clear(server, TRI_SERVER_CLOSING); /* as in Node: a close that still waited for connections is void */
-    ck_pr_store_uint(&server->deal->closing, 0);
-    tri_listener_open(server, endpoint);
-    tri_descriptor_own(endpoint->fd, &server->address);
-    tri_server_spawn_shares(server);
-    tri_server_trace(server, TRI_TRACE_NET_server_listening, 0, server->address.port, 0);
-    tri_server_count_live(server); /* before the thread outside goes on, which may wait for that */
-    tri_server_tell_waiter(server, TR_OK);
-    server->flags |= TRI_SERVER_LISTENING_DUE;
-    tri_server_due(server);
-}
-
-void
-tri_listen_opened(tr_server *server, int fd, struct tri_unix_path *path)
-{
-    struct tri_endpoint *endpoint;
-    tr_status status = tri_endpoint_open(server->net, fd, path, &endpoint);
-    if (status == TR_OK) {
-        endpoint->no_delay = tri_tune_bears_no_delay(fd); /* nobody else has it, so that stays so */
-        begin_on(server, endpoint);
-        return;
-    }
-    tri_unix_path_remove(path);
-    close(fd);
-    tri_server_failed(server, status, 0, "listen");
-}
 
 /* What another server listens on. */
 
@@ -62,7 +30,7 @@ listen_on_server(tr_server *server, const struct tr_listen_options *options)
     if (listen(endpoint->fd, tri_listen_backlog(options)) != 0)
         tri_server_failed(server, tri_status_from_errno(errno), errno, "listen");
     else
-        begin_on(server, endpoint);
+        tri_listen_begin(server, endpoint);
     return TR_OK;
 }
 
@@ -81,7 +49,7 @@ listen_on_own(tr_server *server, int fd, int backlog)
         return status;
     fcntl(fd, F_SETFD, fcntl(fd, F_GETFD) | FD_CLOEXEC);
     if (listen(fd, backlog) == 0) {
-        begin_on(server, endpoint);
+        tri_listen_begin(server, endpoint);
         return TR_OK;
     }
     int system = errno;

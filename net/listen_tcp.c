@@ -7,20 +7,17 @@
  * A look-up that is forgotten may have been answered already. Its answer carries a number, so a later look-up of the
  * same server does not take it for its own.
  */
-#include "server_internal.h"
+#include "listening.h"
 
-#include "questions.h"
+#include "address_internal.h"
+#include "due.h"
+#include "server_close.h"
+#include "tags.h"
 
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
-
-struct tri_host_lookup {
-    tri_lookup *lookup;
-    uint16_t port;
-    struct tri_bind_options bind;
-};
 
 static void
 bind_to(tr_server *server, const struct sockaddr_storage *address, const struct tri_bind_options *options)
@@ -120,14 +117,4 @@ tri_listen_looked_up(tr_server *server, tr_message *message)
     if (server->lookup != NULL && answer != NULL && answer->token == server->lookups)
         answered(server, answer);
     tri_server_count_live(server);
-}
-
-void
-tri_listen_forget(tr_server *server)
-{
-    if (server->lookup == NULL)
-        return;
-    tri_lookup_cancel(server->lookup->lookup);
-    free(server->lookup);
-    server->lookup = NULL;
 }

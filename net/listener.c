@@ -18,8 +18,12 @@
  * anything: close the server, pause it, let another one listen in its place. So the loop looks before each step whether
  * it is still its turn.
  */
-#include "server_internal.h"
+#include "listener.h"
 
+#include "dealer.h"
+#include "due.h"
+#include "server_close.h"
+#include "tags.h"
 #include "tune.h"
 #include "verdict.h"
 
@@ -33,8 +37,6 @@ server_of(struct tri_listener *listener)
 {
     return TRI_CONTAINER_OF(listener, tr_server, listener);
 }
-
-/* Accepting. */
 
 /* As its server wants it; the endpoint may be another server's. */
 static void
@@ -211,24 +213,4 @@ tr_server_resume(tr_server *server)
         go_on(server);
     }
     return TR_OK;
-}
-
-/* Its life. */
-
-void
-tri_listener_open(tr_server *server, struct tri_endpoint *endpoint)
-{
-    server->listener = (struct tri_listener){0};
-    tri_endpoint_join(endpoint, &server->listener);
-}
-
-void
-tri_listener_close(tr_server *server)
-{
-    struct tri_listener *listener = &server->listener;
-    if (listener->endpoint == NULL)
-        return;
-    tri_timer_stop(&server->net->worker->timers, &listener->retry);
-    tri_timer_stop(&server->net->worker->timers, &listener->pause);
-    tri_endpoint_leave(listener);
 }

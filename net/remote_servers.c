@@ -3,8 +3,9 @@
  */
 #include "post.h"
 
-#include "server_internal.h"
+#include "listening.h"
 #include "server_orders.h"
+#include "tags.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,8 @@
 #include "server_orders.h"
 
 #include "answer.h"
-#include "server_internal.h"
+#include "due.h"
+#include "tags.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -5,7 +5,7 @@
 #include "connect.h"
 #include "hands.h"
 #include "helpers.h"
-#include "server_internal.h"
+#include "server_state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

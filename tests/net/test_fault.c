@@ -3,7 +3,7 @@
  */
 #include "fault.h"
 #include "helpers.h"
-#include "server_internal.h"
+#include "server_state.h"
 #include "socket_internal.h"
 #include "stage.h"
 

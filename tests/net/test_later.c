@@ -2,7 +2,7 @@
  * Later work of a worker: what is due when the callback that asked for it has returned.
  */
 #include "helpers.h"
-#include "server_internal.h"
+#include "server_state.h"
 #include "stage.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 #include "helpers.h"
-#include "server_internal.h"
+#include "server_state.h"
 #include "socket_internal.h"
 #include "stage.h"
 

@@ -1,5 +1,5 @@
 #include "helpers.h"
-#include "server_internal.h"
+#include "server_state.h"
 #include "stage.h"
 
 #include <netinet/in.h>

@@ -1,0 +1,96 @@
+/*
+ * What can be asked of a server, and the options that can be set at any time.
+ */
+#include "count.h"
+
+#include "due.h"
+#include "server_state.h"
+
+tr_status
+tr_server_address(const tr_server *server, struct tr_address *out)
+{
+    TRI_CHECK_SERVER(server);
+    if (server == NULL || out == NULL)
+        return TR_EINVAL;
+    *out = server->address;
+    return server->listener.endpoint != NULL ? TR_OK : TR_ENOTLISTENING;
+}
+
+bool
+tr_server_listening(const tr_server *server)
+{
+    TRI_CHECK_SERVER(server);
+    return server != NULL && server->listener.endpoint != NULL;
+}
+
+uint32_t
+tr_server_connections(const tr_server *server)
+{
+    TRI_CHECK_SERVER(server);
+    return server != NULL ? tri_server_count(server) : 0;
+}
+
+void
+tr_server_set_max_connections(tr_server *server, uint32_t max_connections)
+{
+    TRI_CHECK_SERVER(server);
+    if (server != NULL)
+        server->max_connections = max_connections;
+}
+
+void
+tr_server_set_background(tr_server *server, bool background)
+{
+    TRI_CHECK_SERVER(server);
+    if (server == NULL)
+        return;
+    tri_server_clear(server, TRI_SERVER_BACKGROUND);
+    server->flags |= background ? TRI_SERVER_BACKGROUND : 0;
+    tri_server_count_live(server);
+}
+
+unsigned
+tr_server_dealt(const tr_server *server, uint64_t *counts, unsigned n)
+{
+    TRI_CHECK_SERVER(server);
+    if (server == NULL)
+        return 0;
+    for (unsigned worker = 0; counts != NULL && worker < n && worker < server->deal->workers; worker++)
+        counts[worker] = server->dealt[worker];
+    return server->deal->workers;
+}
+
+void
+tr_server_refusals(const tr_server *server, struct tr_server_refusals *out)
+{
+    TRI_CHECK_SERVER(server);
+    tr_status ignored;
+    if (out == NULL)
+        return;
+    *out = (struct tr_server_refusals){0};
+    if (server == NULL)
+        return;
+    *out = server->refusals;
+    out->lost = tri_server_failures(server, &ignored);
+}
+
+void *
+tr_server_data(const tr_server *server)
+{
+    TRI_CHECK_SERVER(server);
+    return server != NULL ? server->deal->options.data : NULL;
+}
+
+tr_actor *
+tr_server_actor(tr_server *server)
+{
+    TRI_CHECK_SERVER(server);
+    return server != NULL ? server->actor : NULL;
+}
+
+tr_ref
+tr_server_ref(const tr_server *server)
+{
+    TRI_CHECK_SERVER(server);
+    return server != NULL ? tr_self(server->actor) : TR_NOBODY;
+}

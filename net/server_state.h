@@ -1,0 +1,114 @@
+/*
+ * The state of a server's actor, and what its flags say.
+ *
+ *   phase            flags                    who sets them
+ *   idle             none
+ *   listening        LISTENING_DUE            listening.c, until the event is given
+ *   closing          CLOSING                  server_close.c; until the last connection has ended, or it listens again
+ *   asked to stop    ENDING, LAST_WORDS       server_close.c
+ *   gone             GONE                     server_close.c; DISMISSED: dealer.c
+ *   at any time      INSIDE, LIVE             due.c
+ *                    BACKGROUND               server_info.c
+ *
+ * Thread: the worker of the server.
+ */
+#ifndef TROUPE_NET_SERVER_STATE_H
+#define TROUPE_NET_SERVER_STATE_H
+
+#include "bind.h"
+#include "deal.h"
+#include "endpoint.h"
+#include "questions.h"
+#include "trace_events.h"
+
+#include <troupe/actors/host.h>
+#include <troupe/net/server.h>
+
+enum tri_server_flag {
+    TRI_SERVER_LISTENING_DUE = 1 << 0, /* the listening event is to be given */
+    TRI_SERVER_CLOSING = 1 << 1,       /* closed; close is due when the last connection has ended */
+    TRI_SERVER_ENDING = 1 << 2,        /* the actor ends after its close event whatever options.keep says */
+    TRI_SERVER_INSIDE = 1 << 3,        /* a callback of it runs: what is due waits for its end */
+    TRI_SERVER_GONE = 1 << 4,          /* it has let go of everything */
+    TRI_SERVER_DISMISSED = 1 << 5,     /* the shares on other workers get nothing any more */
+    TRI_SERVER_BACKGROUND = 1 << 6,    /* it does not keep the program alive */
+    TRI_SERVER_LIVE = 1 << 7,          /* it is counted among those that do */
+    TRI_SERVER_LAST_WORDS = 1 << 8,    /* the actor ends as soon as the errors that are due are given */
+};
+
+struct tri_listen_waiter; /* waiter.h */
+
+/* A host that is looked up. */
+struct tri_host_lookup {
+    tri_lookup *lookup;
+    uint16_t port;
+    struct tri_bind_options bind;
+};
+
+/* An error event that is due. */
+struct tri_server_error {
+    struct tr_error error;
+    uint64_t after_closes; /* so many close events were due, in all its life, when it happened */
+};
+
+/* The state of a server's actor. Everything is the owner's. */
+struct tr_server {
+    tr_actor *actor;
+    const struct tr_server_events *events; /* never NULL */
+    struct tri_net *net;
+    struct tri_deal *deal;
+    struct tri_share *share; /* of its own worker */
+    struct tri_listener listener;
+    struct tri_host_lookup *lookup;   /* NULL: no name is looked up */
+    struct tri_listen_waiter *waiter; /* NULL: nobody waits */
+    struct tri_later later;
+    uint32_t flags;                       /* enum tri_server_flag */
+    uint32_t max_connections;             /* 0: no limit */
+    struct tr_block_list *block_list;     /* held, frozen; NULL: none */
+    struct tri_limits limits;             /* by address, with options.max_per_address */
+    uint64_t closes_caused, closes_given; /* close events; those between are due: due.c */
+    struct tri_server_error *errors;      /* those that are due */
+    uint32_t errors_due, errors_room;     /* there is always room for the next listening to fail */
+    tr_status outcome;                    /* of the last listening that failed */
+    struct tr_address address;            /* while it listens */
+    uint64_t sequence;                    /* connections dealt out: the number of the last one */
+    uint64_t complain_ms;                 /* when a failing accept may be an event again, of the clock */
+    uint64_t failures_heard;              /* lost connections that were told */
+    struct tr_server_refusals refusals;   /* those that it refused itself */
+    uint64_t lookups;                     /* begun so far: the token of the last one */
+    uint64_t *dealt;                      /* to each worker */
+    uint32_t *loads;                      /* scratch, for the policy */
+    tr_ref *shares;                       /* on each worker; TR_NOBODY: on none, or its own */
+    struct tri_dismissal **dismissals;    /* of each that was not sent NO_MORE */
+};
+
+static inline void
+tri_server_clear(tr_server *server, uint32_t flags)
+{
+    server->flags &= ~flags;
+}
+
+/* Is it listening, or about to? */
+static inline bool
+tri_server_is_open(const tr_server *server)
+{
+    return server->listener.endpoint != NULL || server->lookup != NULL;
+}
+
+static inline void
+tri_server_trace(const tr_server *server, uint16_t id, uint16_t flags, uint32_t arg, uint64_t message)
+{
+    struct tri_trace_stream *stream = server->net->worker->trace;
+    if (TRI_UNLIKELY(stream != NULL))
+        tri_trace_write(stream, id, flags, arg, tr_self(server->actor), message);
+}
+
+/* At the beginning of each public function of a server: see TRI_CHECK_SELF(). NULL is no mistake here. */
+#ifdef NDEBUG
+#define TRI_CHECK_SERVER(server) ((void)0)
+#else
+#define TRI_CHECK_SERVER(server) tri_server_check(server, __func__)
+void tri_server_check(const tr_server *server, const char *function);
+#endif
+
+#endif

@@ -4,6 +4,8 @@
  * Of equally loaded workers each gets its turn, by the number of connections dealt out so far. Loads are counted when
  * a connection is assigned, not when its worker sees it, so a burst is spread evenly.
  */
+
+
 #include <troupe/net/balance.h>
 
 unsigned

@@ -45,9 +45,9 @@
  *                                                              BEFORECONNECT     BEFORECONNECT
  *   and the kernel refuses it                told              its error
  */
-#include "turn.h"
+#include "callbacks.h"
 
-#include "writer.h"
+#include "turn.h"
 
 /* Calling them. */
 

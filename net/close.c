@@ -9,12 +9,14 @@
  * The actor ends in tri_socket_end_actor() alone, once libuv has no handle and the list of later work no entry of it:
  * the entry is run first, and ends the actor (GONE).
  */
-#include "socket_internal.h"
+#include "close.h"
 
+#include "callbacks.h"
 #include "destroy.h"
-#include "trace_events.h"
+#include "events_internal.h"
+#include "options.h"
+#include "pipe_internal.h"
 #include "turn.h"
-#include "writer.h"
 
 static void
 free_parts(tr_socket *socket)

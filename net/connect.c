@@ -15,9 +15,10 @@
 #include "connect.h"
 
 #include "destroy.h"
-#include "tune.h"
+#include "events_internal.h"
+#include "idle.h"
+#include "queue.h"
 #include "turn.h"
-#include "writer.h"
 
 #include <netdb.h>
 #include <stdlib.h>

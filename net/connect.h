@@ -1,12 +1,15 @@
 /*
- * What a socket needs until it is connected.
+ * What a socket needs until it is connected: connect.c.
+ *
+ * Thread: the worker of the socket, unless another is said.
  */
 #ifndef TROUPE_NET_CONNECT_H
 #define TROUPE_NET_CONNECT_H
 
+#include "address_internal.h"
 #include "attempt.h"
 #include "questions.h"
-#include "socket_internal.h"
+#include "socket_state.h"
 
 struct tri_connect {
     struct tri_origin origin; /* first */
@@ -48,5 +51,18 @@ tri_connect_of(const tr_socket *socket)
  */
 tr_status tri_connect_prepare(tr_socket *socket, const struct tr_connect_options *options, uint64_t start);
 void tri_connect_go(tr_socket *socket, uint64_t start);
+
+/* Are these options in order, of a socket of this type? Returns as tr_socket_connect(). Thread: any. */
+tr_status tri_connect_check(const struct tr_connect_options *options, enum tr_socket_type type);
+
+/* What a look-up is answered with: TR_OK, TR_EINVAL, TR_EBADADDRESS. Thread: any. */
+tr_status tri_connect_check_answer(const struct tr_error *error, const struct tr_address *addresses, unsigned count);
+
+/* The steps START, LOOKED_UP, TRY and ATTEMPTED. */
+void tri_connect_start(tr_socket *socket);
+void tri_connect_looked_up(tr_socket *socket);
+void tri_connect_try(tr_socket *socket);
+void tri_connect_attempted(tr_socket *socket);
+void tri_connect_answer(tr_socket *socket, tr_message *message); /* the resolver's */
 
 #endif

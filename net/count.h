@@ -15,7 +15,7 @@ uint32_t tri_server_count(const tr_server *server);
 /* Are the last events of all connections over? */
 bool tri_server_is_drained(const tr_server *server);
 
-/* How many connections were lost before they came to life, on any worker; if there are any, *why is the reason of one. */
+/* Connections that were lost before they came to life, on any worker; if there are any, *why is the reason of one. */
 uint64_t tri_server_failures(const tr_server *server, tr_status *why);
 
 #endif

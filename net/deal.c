@@ -19,8 +19,6 @@
  */
 #include "deal.h"
 
-#include "tags.h"
-
 #include <ck_pr.h>
 #include <stdlib.h>
 #include <string.h>

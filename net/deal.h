@@ -9,7 +9,7 @@
 #define TROUPE_NET_DEAL_H
 
 #include "address_limits.h"
-#include "socket_internal.h"
+#include "socket_state.h"
 #include "worker_net.h"
 
 #include <ck_pr.h>

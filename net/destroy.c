@@ -4,9 +4,11 @@
  */
 #include "destroy.h"
 
+#include "callbacks.h"
 #include "descriptor.h"
+#include "idle.h"
+#include "retry.h"
 #include "turn.h"
-#include "writer.h"
 
 #include <unistd.h>
 

@@ -6,7 +6,7 @@
 #ifndef TROUPE_NET_DESTROY_H
 #define TROUPE_NET_DESTROY_H
 
-#include "socket_internal.h"
+#include "socket_state.h"
 
 /* Due when libuv has let go of the descriptor. */
 #define TRI_CLOSED_STEPS (TRI_STEP(LOST) | TRI_STEP(CLOSE))

@@ -10,7 +10,6 @@
 #include "due.h"
 
 #include "count.h"
-#include "tags.h"
 #include "waiter.h"
 
 #include <assert.h>

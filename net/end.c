@@ -4,9 +4,11 @@
  * Ending is noted, and done by the step FIN when the queue is empty. Who wants to be told of it waits in a list of its
  * own, since the end comes after all bytes, whoever wrote them (callbacks.c).
  */
-#include "turn.h"
-
 #include "writer.h"
+
+#include "callbacks.h"
+#include "transmit.h"
+#include "turn.h"
 
 void
 tr_socket_cork(tr_socket *socket)

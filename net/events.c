@@ -24,9 +24,9 @@
  * for that word is there as long as there is an owner. A connection that the owner cannot be told of is one that has
  * failed, as its server says.
  */
-#include "destroy.h"
+#include "events_internal.h"
 
-#include "socket_internal.h"
+#include "destroy.h"
 #include "turn.h"
 
 #include <assert.h>
@@ -370,8 +370,8 @@ tri_events_hold_end(tr_socket *socket)
     return true;
 }
 
-static void
-end_no_longer_held(tr_socket *socket)
+void
+tri_events_release_end(tr_socket *socket)
 {
     if (!socket->extra->holds_end)
         return;
@@ -388,29 +388,5 @@ tri_events_credit(tr_socket *socket, tr_ref from, uint32_t events)
     int64_t *credit = &socket->extra->credit;
     *credit = *credit > UINT32_MAX ? *credit : *credit + events;
     if (TRI_UNLIKELY(socket->extra->holds_end) && *credit >= socket->extra->full_credit)
-        end_no_longer_held(socket);
-}
-
-tr_status
-tr_socket_set_owner(tr_socket *socket, const struct tr_owner *owner)
-{
-    TRI_CHECK_SOCKET(socket);
-    static const struct tr_owner nobody = {.actor = TR_NOBODY};
-    if (socket == NULL)
-        return TR_EINVAL;
-    if (owner == NULL && socket->extra == NULL)
-        return TR_OK;
-    tr_status status = owner != NULL ? tri_events_check_owner(tr_actor_runtime(socket->actor), owner) : TR_OK;
-    if (status != TR_OK)
-        return status;
-    if (tri_socket_extra(socket) == NULL || tri_events_set_owner(socket, owner != NULL ? owner : &nobody) != TR_OK)
-        return TR_ENOMEM;
-    end_no_longer_held(socket); /* by the old one */
-    if (socket->extra->owner != TR_NOBODY)
-        tri_socket_heard(socket);
-    tri_socket_update_special(socket);
-    tri_socket_due(socket, TRI_STEP(FIN)); /* it may have stood still for the old one */
-    if (tri_socket_is_open(socket))
-        tri_socket_poll(socket);
-    return TR_OK;
+        tri_events_release_end(socket);
 }

@@ -12,7 +12,7 @@
  * less than a turn ago. The timer, which lies elsewhere, is only looked at when it is due; 100,000 of them that every
  * message would touch cost the echo 2 %.
  */
-#include "socket_internal.h"
+#include "idle.h"
 
 #include "turn.h"
 

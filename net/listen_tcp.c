@@ -12,7 +12,6 @@
 #include "address_internal.h"
 #include "due.h"
 #include "server_close.h"
-#include "tags.h"
 
 #include <netdb.h>
 #include <stdlib.h>

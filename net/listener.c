@@ -23,7 +23,6 @@
 #include "dealer.h"
 #include "due.h"
 #include "server_close.h"
-#include "tags.h"
 #include "tune.h"
 #include "verdict.h"
 

@@ -6,7 +6,6 @@
 #include "dealer.h"
 #include "descriptor.h"
 #include "due.h"
-#include "endpoint.h"
 #include "tune.h"
 #include "waiter.h"
 

@@ -1,8 +1,10 @@
 /*
  * The options of a socket: whether they are in order, and what they make of a new socket.
  */
-#include "socket_internal.h"
+#include "options.h"
 
+#include "events_internal.h"
+#include "idle.h"
 #include "tune.h"
 
 #include <stdlib.h>

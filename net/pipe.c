@@ -21,11 +21,12 @@
  * Memory. Each side will have to tell the other how the pipe ends, and has the memory for that word from the beginning
  * on: it is its own part of the pipe. The second one's comes with the word that opens it.
  */
-#include "destroy.h"
+#include "pipe_internal.h"
 
-#include "socket_internal.h"
+#include "destroy.h"
+#include "queue.h"
+#include "reader.h"
 #include "turn.h"
-#include "writer.h"
 
 #include <stdlib.h>
 #include <troupe/net/pipe.h>

@@ -4,7 +4,9 @@
  * A socket has a struct tri_writer only while something waits. An entry stands in one list at a time: in the queue are
  * the bytes, files and descriptors that the kernel has not taken yet; the others are callbacks.c's.
  */
-#include "writer.h"
+#include "queue.h"
+
+#include "idle.h"
 
 #include <string.h>
 #include <unistd.h>

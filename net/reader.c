@@ -18,10 +18,12 @@
  * Invariant: an open socket that has begun to read is READING unless the stream has ended, its queue is full, or its
  * pipe is.
  */
-#include "descriptor.h"
+#include "reader.h"
 
+#include "descriptor.h"
 #include "destroy.h"
-#include "socket_internal.h"
+#include "events_internal.h"
+#include "idle.h"
 #include "turn.h"
 #include "verdict.h"
 

@@ -10,7 +10,11 @@
  */
 #include "connect.h"
 
+#include "events_internal.h"
+#include "options.h"
+#include "pipe_internal.h"
 #include "post.h"
+#include "socket_actor.h"
 #include "socket_orders.h"
 #include "start.h"
 #include "tune.h"

@@ -1,11 +1,10 @@
 /*
  * Operations of servers from another actor: each is a message, which the server obeys (server_orders.c).
  */
-#include "post.h"
-
 #include "listening.h"
+
+#include "post.h"
 #include "server_orders.h"
-#include "tags.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,10 +4,9 @@
  * The descriptor is writable all the time, so polling would call again at once, for as long as the lack lasts. Nothing
  * is polled for room meanwhile.
  */
-#include "socket_internal.h"
+#include "retry.h"
 
 #include "turn.h"
-#include "writer.h"
 
 #define RETRY_MS 50u
 

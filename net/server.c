@@ -14,13 +14,11 @@
 
 #include "dealer.h"
 #include "due.h"
-#include "endpoint.h"
 #include "listener.h"
 #include "listening.h"
+#include "options.h"
 #include "server_close.h"
 #include "server_orders.h"
-#include "socket_internal.h"
-#include "tags.h"
 
 #include <ck_pr.h>
 #include <stdlib.h>

@@ -3,10 +3,8 @@
  */
 #include "server_close.h"
 
-#include "count.h"
 #include "dealer.h"
 #include "due.h"
-#include "endpoint.h"
 #include "waiter.h"
 
 #include <stdlib.h>

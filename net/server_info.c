@@ -4,7 +4,6 @@
 #include "count.h"
 
 #include "due.h"
-#include "server_state.h"
 
 tr_status
 tr_server_address(const tr_server *server, struct tr_address *out)

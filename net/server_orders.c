@@ -6,7 +6,6 @@
 
 #include "answer.h"
 #include "due.h"
-#include "tags.h"
 
 #include <stdlib.h>
 #include <unistd.h>

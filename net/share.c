@@ -6,7 +6,8 @@
  */
 #include "deal.h"
 
-#include "socket_internal.h"
+#include "events_internal.h"
+#include "socket_actor.h"
 #include "turn.h"
 
 #include <stdlib.h>

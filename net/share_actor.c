@@ -17,8 +17,6 @@
  */
 #include "deal.h"
 
-#include "tags.h"
-
 #include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -10,14 +10,15 @@
  * The actor's state is the socket itself, with libuv's handle inside: a uv_poll_t, since reading and writing are our
  * own. What is between the beginning and the end are steps: steps.c. The end: close.c.
  */
-#include "socket_internal.h"
+#include "socket_actor.h"
 
+#include "close.h"
 #include "descriptor.h"
+#include "options.h"
+#include "pipe_internal.h"
 #include "socket_orders.h"
-#include "trace_events.h"
-#include "tune.h"
+#include "steps.h"
 #include "turn.h"
-#include "writer.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,8 +3,10 @@
  */
 #include "descriptor.h"
 
-#include "socket_internal.h"
+#include "events_internal.h"
+#include "reader.h"
 #include "tune.h"
+#include "turn.h"
 
 /* Addresses: those of an open descriptor. */
 
@@ -197,4 +199,30 @@ tr_socket_set_background(tr_socket *socket, bool background)
     tri_socket_clear(socket, TRI_SOCKET_BACKGROUND);
     socket->flags |= background ? TRI_SOCKET_BACKGROUND : 0;
     tri_socket_count_live(socket);
+}
+
+/* Its owner. */
+
+tr_status
+tr_socket_set_owner(tr_socket *socket, const struct tr_owner *owner)
+{
+    TRI_CHECK_SOCKET(socket);
+    static const struct tr_owner nobody = {.actor = TR_NOBODY};
+    if (socket == NULL)
+        return TR_EINVAL;
+    if (owner == NULL && socket->extra == NULL)
+        return TR_OK;
+    tr_status status = owner != NULL ? tri_events_check_owner(tr_actor_runtime(socket->actor), owner) : TR_OK;
+    if (status != TR_OK)
+        return status;
+    if (tri_socket_extra(socket) == NULL || tri_events_set_owner(socket, owner != NULL ? owner : &nobody) != TR_OK)
+        return TR_ENOMEM;
+    tri_events_release_end(socket); /* by the old one */
+    if (socket->extra->owner != TR_NOBODY)
+        tri_socket_heard(socket);
+    tri_socket_update_special(socket);
+    tri_socket_due(socket, TRI_STEP(FIN)); /* it may have stood still for the old one */
+    if (tri_socket_is_open(socket))
+        tri_socket_poll(socket);
+    return TR_OK;
 }

@@ -7,8 +7,12 @@
 #include "socket_orders.h"
 
 #include "answer.h"
+#include "close.h"
 #include "connect.h"
 #include "destroy.h"
+#include "events_internal.h"
+#include "pipe_internal.h"
+#include "steps.h"
 #include "writer.h"
 
 #include <assert.h>

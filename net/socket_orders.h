@@ -6,7 +6,7 @@
 #ifndef TROUPE_NET_SOCKET_ORDERS_H
 #define TROUPE_NET_SOCKET_ORDERS_H
 
-#include "socket_internal.h"
+#include "socket_state.h"
 
 #include <troupe/net/pipe.h>
 

@@ -1,6 +1,6 @@
 #include "sockets.h"
 
-#include "writer.h"
+#include "queue.h"
 
 #include <stdlib.h>
 

@@ -1,8 +1,9 @@
 /*
  * What every part of a socket needs of it: the memory that few sockets have, its descriptor, its origin, its names.
  */
-#include "socket_internal.h"
+#include "socket_state.h"
 
+#include "idle.h"
 #include "tune.h"
 
 #include <stdlib.h>

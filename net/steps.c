@@ -5,13 +5,18 @@
  * if nothing else is due. What one read has made due is done before the next read of the same wake, and before writing
  * continues.
  */
-#include "socket_internal.h"
+#include "steps.h"
 
+#include "callbacks.h"
+#include "close.h"
 #include "connect.h"
 #include "descriptor.h"
 #include "destroy.h"
+#include "events_internal.h"
+#include "pipe_internal.h"
+#include "reader.h"
+#include "transmit.h"
 #include "turn.h"
-#include "writer.h"
 
 #include <sys/socket.h>
 

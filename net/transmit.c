@@ -15,11 +15,14 @@
  * Invariant: what the kernel holds is followed by more before the flush or the socket's callback ends, or is pushed
  * there (TRI_DUE_PUSH), whatever has become of the file.
  */
-#include "destroy.h"
+#include "transmit.h"
 
+#include "callbacks.h"
+#include "destroy.h"
+#include "idle.h"
+#include "retry.h"
 #include "tune.h"
 #include "turn.h"
-#include "writer.h"
 
 #include <errno.h>
 #include <stdalign.h>

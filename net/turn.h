@@ -6,7 +6,7 @@
 #ifndef TROUPE_NET_TURN_H
 #define TROUPE_NET_TURN_H
 
-#include "socket_internal.h"
+#include "socket_state.h"
 
 #define TRI_TURNS_FOR_MAIL 15u
 

@@ -1,11 +1,12 @@
 /*
  * Writing many slices, files and descriptors: always by way of the queue.
  */
-#include "descriptor.h"
-
-#include "destroy.h"
-#include "turn.h"
 #include "writer.h"
+
+#include "descriptor.h"
+#include "destroy.h"
+#include "transmit.h"
+#include "turn.h"
 
 #include <errno.h>
 #include <fcntl.h>

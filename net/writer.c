@@ -18,7 +18,11 @@
  */
 #include "writer.h"
 
+#include "callbacks.h"
 #include "destroy.h"
+#include "idle.h"
+#include "retry.h"
+#include "transmit.h"
 #include "turn.h"
 
 #include <errno.h>

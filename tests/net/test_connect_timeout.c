@@ -2,7 +2,7 @@
  * The longest that connecting may take: it covers the look-up and all attempts, and nothing after them.
  */
 #include "helpers.h"
-#include "socket_internal.h"
+#include "socket_state.h"
 #include "stage.h"
 
 #include <arpa/inet.h>

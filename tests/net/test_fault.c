@@ -3,8 +3,9 @@
  */
 #include "fault.h"
 #include "helpers.h"
+#include "retry.h"
 #include "server_state.h"
-#include "socket_internal.h"
+#include "socket_state.h"
 #include "stage.h"
 
 #include <errno.h>

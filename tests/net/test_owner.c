@@ -7,7 +7,7 @@
  */
 #include "helpers.h"
 #include "slab.h"
-#include "socket_internal.h"
+#include "socket_state.h"
 #include "stage.h"
 
 #include <setjmp.h>

@@ -5,7 +5,7 @@
  * two pieces.
  */
 #include "helpers.h"
-#include "socket_internal.h"
+#include "socket_state.h"
 #include "stage.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 #include "helpers.h"
 #include "server_state.h"
-#include "socket_internal.h"
+#include "socket_state.h"
 #include "stage.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
  * deadline is killed without a word.
  */
 #include "helpers.h"
-#include "socket_internal.h"
+#include "socket_state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

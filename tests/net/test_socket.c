@@ -1,5 +1,5 @@
 #include "helpers.h"
-#include "socket_internal.h"
+#include "socket_state.h"
 #include "stage.h"
 
 #include <errno.h>

@@ -1,27 +1,29 @@
 /*
- * A socket as its own files see it: one struct, and who does what.
+ * The state of a socket: one struct, what its flags say, and what every part of a socket needs of it.
  *
- *   socket.c      how it begins: spawn, open, adopt
- *   steps.c       what it does next, and when
- *   close.c       how it ends: destroy, closed, stop, again
- *   socket_info.c the public functions that only look or set
- *   events.c      telling: a callback, or a message to the owner
- *   reader.c      from the kernel to `data` and `end`; pause and resume; held.c: what could not be given yet
- *   writer.c      `write`; write_special.c: many slices, files, descriptors; end.c: cork and end
- *   queue.c       what waits to be written; transmit.c: from there to the kernel
- *   callbacks.c   of writes and ends: in which order, and with what
- *   connect.c     look-up and connect; start.c: when that begins, of an order from afar
- *   deal.c        accepted connections
- *   retry.c       writing again after a lack of memory
- *   idle.c        the timeout
- *   tune.c        options of the descriptor
- *   pipe.c        from one socket to another
- *   socket_orders.c the same operations, as messages of other actors
+ *   phase          flags                                         who sets them
+ *   spawned        none
+ *   connecting     CONNECTING, TO_PATH; before that STARTS       connect.c; turn.c takes STARTS
+ *   open           CONNECTED, HANDLE                             state.c
+ *     reading      READING; PAUSED                               reader.c, pipe.c; PAUSED: the user's calls, share.c
+ *     writing      WRITING; OWES_DRAIN                           turn.c; writer.c
+ *     our end      ENDING, then ENDED                            end.c, then steps.c
+ *     their end    PEER_ENDED                                    reader.c
+ *   destroyed      DESTROYED; FAILED, RESETS                     destroy.c
+ *   closed         CLOSED; HANDLE goes before                    steps.c; close.c
+ *   a new life     all of these go                               state.c: tri_socket_reopen()
+ *   stopping       STOPS, DRAINING; killed: SILENT               close.c
+ *   gone           GONE                                          close.c
+ *
+ * At any time: INSIDE (turn.h, and the actor's messages), LIVE and SPECIAL (state.c, computed from what else is known),
+ * TIMED and IDLE (idle.c), and what the user wishes: HALF_OPEN, KEEP, NO_DELAY, KEEP_ALIVE, BACKGROUND, RECEIVES
+ * (options.c, socket_info.c).
+ *
+ * Thread: the worker of the socket.
  */
-#ifndef TROUPE_NET_SOCKET_INTERNAL_H
-#define TROUPE_NET_SOCKET_INTERNAL_H
+#ifndef TROUPE_NET_SOCKET_STATE_H
+#define TROUPE_NET_SOCKET_STATE_H
 
-#include "address_internal.h"
 #include "held.h"
 #include "progress.h"
 #include "sockets.h"
@@ -246,73 +248,9 @@ struct tri_extra {
 #define TRI_EXTRA_STATE                                                                                                \
     ((sizeof(struct tri_extra) + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t))
 
-struct tri_writer; /* writer.h */
-
-/* socket.c */
-
-/* Its argument is a struct tri_socket_order. */
-extern const struct tr_behavior tri_socket_behavior;
-
-/* How a socket's actor begins. */
-struct tri_socket_order {
-    struct tr_socket_options options;
-    const struct tr_connect_options *connect; /* NULL: not yet */
-    struct tri_origin *origin;                /* of an accepted one; NULL: it is spawned */
-    uint64_t number;                          /* of an accepted one: tr_socket_number() */
-    int fd;                                   /* of an accepted one: taken if the spawn succeeds */
-    bool from_afar;                           /* of tr_remote_socket(): whoever wants the data may say so later */
-};
-
-/* Are these options in order? TR_OK, TR_EBADLIMIT, TR_EBADREF, TR_EBADENCODING, TR_EBADSTATE, TR_EINVAL. NULL is.
- * Thread: any. */
-tr_status tri_socket_check_options(const struct tr_runtime *runtime, const struct tr_socket_options *options);
+struct tri_writer; /* queue.h */
 
 extern const struct tr_socket_events tri_no_events;
-
-/* Sets up what all sockets have. TR_OK, TR_ENOMEM. */
-tr_status tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_socket_options *options,
-                          const struct tri_course *course);
-
-/* Its stopping callback. */
-bool tri_socket_stopping(tr_actor *self, void *state, enum tr_stop_mode how);
-
-/* Gives a connected descriptor to a socket that has none; sides are enum tr_sides. Takes it on success, which is
- * TR_OK. */
-tr_status tri_socket_open(tr_socket *socket, int fd, unsigned sides);
-
-/* Sets on the descriptor what was asked for before there was one; accepted with no delay, it has that: listener.c. */
-void tri_socket_apply_options(tr_socket *socket);
-
-/* steps.c */
-
-extern const tri_step_function tri_socket_steps[TRI_STEPS];
-
-/* The descriptor is ready: a callback of libuv's. */
-void tri_socket_ready(uv_poll_t *poll, int status, int events);
-
-/* Ends our side because the peer has ended, unless the user wants to do that. */
-void tri_socket_end_with_peer(tr_socket *socket);
-
-/* Its last event was given: it counts among its server's connections no more. */
-void tri_socket_leave_origin(tr_socket *socket);
-
-/* close.c */
-
-/* libuv has let go of the descriptor: a callback of its. */
-void tri_socket_closed(uv_handle_t *handle);
-
-/* The actor ends, and everything that it has, as soon as nothing looks at it any more. */
-void tri_socket_end_actor(tr_socket *socket);
-
-/* Begins a new life: as before the first connect. */
-void tri_socket_reopen(tr_socket *socket);
-
-/* It was asked to stop as soon as its side has ended: at once, or after what was sent to it before. */
-void tri_socket_drain(tr_socket *socket);
-void tri_socket_drain_in_turn(tr_socket *socket);
-
-/* Counts it among those that keep the program alive, or no more, as its flags say. */
-void tri_socket_count_live(tr_socket *socket);
 
 static inline bool
 tri_socket_has_any(const tr_socket *socket, uint32_t flags)
@@ -376,10 +314,10 @@ tri_socket_trace(const tr_socket *socket, uint16_t id, uint16_t flags, uint32_t 
 void tri_socket_check(const tr_socket *socket, const char *function);
 #endif
 
-/* The struct of what most sockets do not need, made if need be. NULL without memory. */
+/* The struct of what most sockets do not need, made if need be; and made, with room for the user's state, for a socket
+ * that has none yet. NULL without memory. */
 struct tri_extra *tri_socket_extra(tr_socket *socket);
-struct tri_extra *tri_socket_new_extra(tr_socket *socket, size_t state_size); /* it has none yet */
-void tri_socket_free_extra(tr_socket *socket);
+struct tri_extra *tri_socket_new_extra(tr_socket *socket, size_t state_size);
 
 /*
  * What is special about a socket has changed: notes in its flags whether anything is. Every message looks there; the
@@ -390,8 +328,6 @@ void tri_socket_update_special(tr_socket *socket);
 /* The socket of that name, if it may be acted on by a call (host.h, the rule of calls and messages); else NULL. */
 tr_socket *tri_socket_reach(struct tri_sockets *home, tr_ref ref);
 
-/* events.c */
-
 /* It has told its owner so much without an answer that it stands still. */
 static inline bool
 tri_events_stand_still(const tr_socket *socket)
@@ -400,182 +336,20 @@ tri_events_stand_still(const tr_socket *socket)
            socket->extra->credit <= 0;
 }
 
-/* TR_OK, TR_EBADREF. Thread: any. */
-tr_status tri_events_check_owner(const struct tr_runtime *runtime, const struct tr_owner *owner);
+/* Gives a connected descriptor to a socket that has none; sides are enum tr_sides. Takes it on success, which is
+ * TR_OK. */
+tr_status tri_socket_open(tr_socket *socket, int fd, unsigned sides);
 
-/* A server's connection: calls the callback, or tells the owner. TR_OK; TR_ENOMEM: the owner does not know of it. */
-tr_status tri_events_connection(tr_socket *socket, void (*connection)(tr_socket *socket));
-void tri_events_lookup(tr_socket *socket, const struct tr_error *error, const struct tr_address *address,
-                       const char *host);
-void tri_events_plain(tr_socket *socket, enum tr_event event); /* those without a payload */
-void tri_events_data(tr_socket *socket, tr_slice data);        /* lent */
-void tri_events_fd(tr_socket *socket, int fd);                 /* taken */
-void tri_events_error(tr_socket *socket, const struct tr_error *error);
-void tri_events_close(tr_socket *socket, bool had_error);
+/* Sets on the descriptor what was asked for before there was one; accepted with no delay, it has that: listener.c. */
+void tri_socket_apply_options(tr_socket *socket);
 
-/* Must our side stay open after the peer's end, until the owner has answered all events? Then AFTER_END comes again. */
-bool tri_events_hold_end(tr_socket *socket);
+/* Its last event was given: it counts among its server's connections no more. */
+void tri_socket_leave_origin(tr_socket *socket);
 
-/* The owner has answered that many events. */
-void tri_events_credit(tr_socket *socket, tr_ref from, uint32_t events);
+/* Begins a new life: as before the first connect. */
+void tri_socket_reopen(tr_socket *socket);
 
-/* An event found nobody. */
-void tri_events_owner_gone(tr_socket *socket, tr_ref owner);
-
-/* The socket is to end: if it stands still, is the owner there at all? */
-void tri_events_ask_owner(tr_socket *socket);
-
-/* The socket has its extra. TR_OK, TR_ENOMEM: nothing has changed. */
-tr_status tri_events_set_owner(tr_socket *socket, const struct tr_owner *owner);
-
-/* A new life begins, of which the owner, if there is one, will hear the end. TR_OK, TR_ENOMEM. */
-tr_status tri_events_begin(tr_socket *socket);
-
-/* It tells nothing any more. The socket has its extra. */
-void tri_events_end(tr_socket *socket);
-
-/* reader.c */
-
-/* Reads from now on, also if the user wants no data, as Node does, until so much waits. */
-void tri_reader_begin(tr_socket *socket);
-
-/* The same if the user wants data: first what waits is given. */
-void tri_reader_start(tr_socket *socket);
-
-/* Somebody wants the data from now on. A socket that was paused because nobody did goes on. */
-void tri_socket_heard(tr_socket *socket);
-
-/* The kernel has something; failing: an error as well, such as a reset. */
-void tri_reader_readable(tr_socket *socket, bool failing);
-
-/* Reads what is there and drops it: closing with bytes unread would reset the connection, and what the peer has not
- * read yet would be lost. */
-void tri_reader_discard(tr_socket *socket);
-
-/* Gives what came and could not be given. */
-void tri_reader_held(tr_socket *socket);
-
-/* It is paused and holds all that it may, and the peer has disappeared. */
-void tri_reader_peer_gone(tr_socket *socket);
-
-/* The end: gives what was incomplete. */
-void tri_reader_last(tr_socket *socket);
-
-/* transmit.c */
-
-/* The kernel has room, or the connection is there: sends what waits. */
-void tri_writer_flush(tr_socket *socket);
-
-/* What waited for the connection is sent now. Its first callback comes before `ready`, as in Node, and so does its
- * drain if it was alone. */
-void tri_writer_begin(tr_socket *socket);
-
-/* callbacks.c, which says when each of these is */
-
-void tri_callbacks_told(tr_socket *socket);
-void tri_callbacks_first(tr_socket *socket); /* the first of told */
-void tri_callbacks_ends(tr_socket *socket);
-void tri_callbacks_late(tr_socket *socket);
-void tri_callbacks_lost(tr_socket *socket);
-void tri_callbacks_after(tr_socket *socket);
-
-/* Destroying is about to be told: nothing of tri_callbacks_ends() has been. */
-static inline bool
-tri_callbacks_before_error(const tr_socket *socket)
-{
-    return (socket->due & TRI_STEP(ENDS)) != 0;
-}
-
-/* Our side has ended: the callbacks of those who wait for that are due. */
-void tri_callbacks_ended(tr_socket *socket);
-
-/* The first write that waits has failed so, and so have all others and the ends: their callbacks are due. */
-void tri_callbacks_fail(tr_socket *socket, tr_status first, tr_status others);
-
-/* The same, but they are called now. */
-void tri_callbacks_lose(tr_socket *socket, tr_status first, tr_status others);
-
-/* Drops everything that waits; only those who asked from a distance get a word. */
-void tri_callbacks_drop(tr_socket *socket);
-
-/* connect.c */
-tr_status tri_connect_check(const struct tr_connect_options *options, enum tr_socket_type type);
-/* What a look-up is answered with: TR_OK, TR_EINVAL, TR_EBADADDRESS. Thread: any. */
-tr_status tri_connect_check_answer(const struct tr_error *error, const struct tr_address *addresses, unsigned count);
-
-void tri_connect_start(tr_socket *socket);
-void tri_connect_looked_up(tr_socket *socket);
-void tri_connect_try(tr_socket *socket);
-void tri_connect_attempted(tr_socket *socket);
-void tri_connect_answer(tr_socket *socket, tr_message *message); /* the resolver's */
-
-/* pipe.c */
-
-/* What is received goes elsewhere: in place of the data event. */
-void tri_pipe_data(tr_socket *socket, tr_slice data);
-
-/* The peer has ended. */
-void tri_pipe_end(tr_socket *socket);
-
-/* Everything that waited to be written has gone to the kernel. */
-void tri_pipe_drained(tr_socket *socket);
-
-/* This socket is closed: the pipes from it and to it end. */
-void tri_pipe_closed(tr_socket *socket);
-
-/*
- * A pipe to `to` was ordered from afar, but its first socket cannot open it any more: FAILED, it was destroyed, so what
- * the second has is not the whole; OVER, its peer had ended before. The word's `done` is set. Thread: any.
- */
-enum tri_pipe_never { TRI_PIPE_FAILED, TRI_PIPE_OVER };
-void tri_pipe_never(struct tri_word *word, tr_ref to, enum tri_pipe_never why);
-
-void tri_pipe_receive(tr_socket *socket, tr_message *message);
-
-/* A message of this socket's found nobody. */
-void tri_pipe_undelivered(tr_socket *socket, tr_ref to);
-
-/* retry.c */
-
-/* Writes what waits a moment later. false: without memory. */
-bool tri_retry_start(tr_socket *socket);
-void tri_retry_end(tr_socket *socket);
-
-static inline bool
-tri_retry_is_due(const tr_socket *socket)
-{
-    return TRI_UNLIKELY(socket->extra != NULL) && socket->extra->retry.place > 0;
-}
-
-/* idle.c */
-
-/* The socket has a timeout from now on, in its extra, or none. TR_OK, TR_ENOMEM: nothing has changed. */
-tr_status tri_socket_idle_set(tr_socket *socket, uint64_t timeout_ms);
-
-/* The timeout is over, and begins anew now that something moves. */
-void tri_socket_idle_restart(tr_socket *socket);
-
-/* Notes the time of a movement: the real one, since the callback that moves bytes may have run for long. */
-static inline void
-tri_socket_idle_moved_now(tr_socket *socket)
-{
-    socket->moved_ms = (uint32_t)tri_clock_begin_ms();
-}
-
-/* Bytes have moved: the idle time begins anew. */
-static inline void
-tri_socket_idle_moved(tr_socket *socket)
-{
-    if (TRI_LIKELY(!tri_socket_has_any(socket, TRI_SOCKET_TIMED)))
-        return;
-    if (TRI_LIKELY(tri_socket_has_any(socket, TRI_SOCKET_IDLE)))
-        tri_socket_idle_moved_now(socket);
-    else
-        tri_socket_idle_restart(socket);
-}
-
-/* Nothing is waited for until something moves again. */
-void tri_socket_idle_end(tr_socket *socket);
-void tri_socket_idle_forget(tr_socket *socket);
+/* Counts it among those that keep the program alive, or no more, as its flags say. */
+void tri_socket_count_live(tr_socket *socket);
 
 #endif

@@ -1,0 +1,36 @@
+/*
+ * Reading: reader.c.
+ *
+ * Thread: the worker of the socket.
+ */
+#ifndef TROUPE_NET_READER_H
+#define TROUPE_NET_READER_H
+
+#include "socket_state.h"
+
+/* Reads from now on, also if the user wants no data, as Node does, until so much waits. */
+void tri_reader_begin(tr_socket *socket);
+
+/* The same if the user wants data: first what waits is given. */
+void tri_reader_start(tr_socket *socket);
+
+/* Somebody wants the data from now on. A socket that was paused because nobody did goes on. */
+void tri_socket_heard(tr_socket *socket);
+
+/* The kernel has something; failing: an error as well, such as a reset. */
+void tri_reader_readable(tr_socket *socket, bool failing);
+
+/* Reads what is there and drops it: closing with bytes unread would reset the connection, and what the peer has not
+ * read yet would be lost. */
+void tri_reader_discard(tr_socket *socket);
+
+/* Gives what came and could not be given. */
+void tri_reader_held(tr_socket *socket);
+
+/* It is paused and holds all that it may, and the peer has disappeared. */
+void tri_reader_peer_gone(tr_socket *socket);
+
+/* The end: gives what was incomplete. */
+void tri_reader_last(tr_socket *socket);
+
+#endif

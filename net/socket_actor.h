@@ -1,0 +1,21 @@
+/*
+ * Sockets as actors: socket.c.
+ */
+#ifndef TROUPE_NET_SOCKET_ACTOR_H
+#define TROUPE_NET_SOCKET_ACTOR_H
+
+#include "socket_state.h"
+
+extern const struct tr_behavior tri_socket_behavior; /* its argument is a struct tri_socket_order */
+
+/* How a socket's actor begins. */
+struct tri_socket_order {
+    struct tr_socket_options options;
+    const struct tr_connect_options *connect; /* NULL: not yet */
+    struct tri_origin *origin;                /* of an accepted one; NULL: it is spawned */
+    uint64_t number;                          /* of an accepted one: tr_socket_number() */
+    int fd;                                   /* of an accepted one: taken if the spawn succeeds */
+    bool from_afar;                           /* of tr_remote_socket(): whoever wants the data may say so later */
+};
+
+#endif

@@ -5,7 +5,6 @@
  * a connection is assigned, not when its worker sees it, so a burst is spread evenly.
  */
 
-
 #include <troupe/net/balance.h>
 
 unsigned

@@ -17,6 +17,7 @@
 #include "destroy.h"
 #include "events_internal.h"
 #include "idle.h"
+#include "open.h"
 #include "queue.h"
 #include "turn.h"
 

@@ -243,7 +243,7 @@ tr_status
 tri_events_connection(tr_socket *socket, void (*connection)(tr_socket *socket))
 {
     if (has_owner(socket)) {
-        struct tr_connection event = {.server = tr_socket_server(socket), .number = tr_socket_number(socket)};
+        struct tr_connection event = {.server = socket->origin->server, .number = tri_socket_number(socket)};
         return send_to_owner(socket, tr_message_copy(TR_TAG_SOCKET_EVENT + TR_EVENT_CONNECTION, &event, sizeof(event)));
     }
     if (connection != NULL)

@@ -14,6 +14,7 @@
 
 #include "close.h"
 #include "descriptor.h"
+#include "open.h"
 #include "options.h"
 #include "pipe_internal.h"
 #include "socket_orders.h"

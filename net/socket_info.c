@@ -67,7 +67,7 @@ uint64_t
 tr_socket_number(const tr_socket *socket)
 {
     TRI_CHECK_SOCKET(socket);
-    return socket != NULL ? (uintptr_t)socket->poll.data : 0;
+    return socket != NULL ? tri_socket_number(socket) : 0;
 }
 
 enum tr_ready_state

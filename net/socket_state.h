@@ -277,6 +277,12 @@ tri_socket_set_number(tr_socket *socket, uint64_t number)
     socket->poll.data = (void *)(uintptr_t)number;
 }
 
+static inline uint64_t
+tri_socket_number(const tr_socket *socket)
+{
+    return (uintptr_t)socket->poll.data;
+}
+
 /* Something came that could not be given. */
 static inline bool
 tri_socket_holds(const tr_socket *socket)
@@ -335,13 +341,6 @@ tri_events_stand_still(const tr_socket *socket)
     return TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_SPECIAL)) && socket->extra->owner != TR_NOBODY &&
            socket->extra->credit <= 0;
 }
-
-/* Gives a connected descriptor to a socket that has none; sides are enum tr_sides. Takes it on success, which is
- * TR_OK. */
-tr_status tri_socket_open(tr_socket *socket, int fd, unsigned sides);
-
-/* Sets on the descriptor what was asked for before there was one; accepted with no delay, it has that: listener.c. */
-void tri_socket_apply_options(tr_socket *socket);
 
 /* Its last event was given: it counts among its server's connections no more. */
 void tri_socket_leave_origin(tr_socket *socket);

@@ -1,14 +1,54 @@
 /*
- * What every part of a socket needs of it: the memory that few sockets have, its descriptor, its origin, its names.
+ * What every part of a socket needs: what all of a worker share, the memory that few have, the origin, the name.
  */
 #include "socket_state.h"
 
-#include "idle.h"
-#include "tune.h"
+#include "queue.h"
 
 #include <stdlib.h>
 
 const struct tr_socket_events tri_no_events;
+
+/* What sockets keep on each worker. */
+
+static void
+close_sockets(struct tri_guest *guest)
+{
+    struct tri_sockets *sockets = TRI_CONTAINER_OF(guest, struct tri_sockets, guest);
+    tri_slabs_fini(&sockets->slabs);
+    tri_pool_fini(&sockets->writers);
+    tri_pool_fini(&sockets->writes);
+    free(sockets);
+}
+
+static struct tri_sockets *
+open_sockets(struct tri_net *net, const struct tri_course *course)
+{
+    struct tri_sockets *sockets = calloc(1, sizeof(*sockets));
+    if (sockets == NULL)
+        return NULL;
+    sockets->guest.close = close_sockets;
+    sockets->course = course;
+    sockets->net = net;
+    sockets->worker = net->worker;
+    sockets->files_foreseen = TRI_FILES_FORESEEN;
+    tri_pool_init(&sockets->writers, sizeof(struct tri_writer));
+    tri_pool_init(&sockets->writes, sizeof(struct tri_write));
+    net->guests[TRI_GUEST_SOCKETS] = &sockets->guest;
+    return sockets;
+}
+
+struct tri_sockets *
+tri_sockets_of(struct tri_worker *worker, const struct tri_course *course)
+{
+    struct tri_net *net = tri_net_of(worker);
+    if (net == NULL)
+        return NULL;
+    struct tri_guest *guest = net->guests[TRI_GUEST_SOCKETS];
+    return TRI_LIKELY(guest != NULL) ? TRI_CONTAINER_OF(guest, struct tri_sockets, guest) : open_sockets(net, course);
+}
+
+/* A socket. */
 
 struct tri_extra *
 tri_socket_new_extra(tr_socket *socket, size_t state_size)
@@ -38,40 +78,6 @@ tri_socket_update_special(tr_socket *socket)
         (extra->owner != TR_NOBODY || extra->pipe != NULL || extra->drops || extra->encoding != TR_ENCODING_NONE ||
          extra->high_water != 0 || extra->write_limit != 0 || extra->held.first != NULL))
         socket->flags |= TRI_SOCKET_SPECIAL;
-}
-
-/* Opening: a descriptor that is connected. */
-
-void
-tri_socket_apply_options(tr_socket *socket)
-{
-    if (tri_socket_has_any(socket, TRI_SOCKET_NO_DELAY) && !tri_socket_is_accepted(socket))
-        tri_tune_no_delay(socket->fd, true);
-    if (tri_socket_has_any(socket, TRI_SOCKET_KEEP_ALIVE))
-        tri_tune_keep_alive(socket->fd, true, socket->extra != NULL ? socket->extra->keep_alive_delay_ms : 0);
-}
-
-tr_status
-tri_socket_open(tr_socket *socket, int fd, unsigned sides)
-{
-    tr_status status = tri_net_claim(socket->home->net, fd);
-    if (status != TR_OK)
-        return status;
-    int error = uv_poll_init(&socket->home->worker->loop, &socket->poll, fd);
-    if (error != 0) {
-        tri_net_disclaim(socket->home->net, fd);
-        return error == UV_EPERM ? TR_EBADFD : tri_status_from_uv(error); /* a file cannot be polled */
-    }
-    socket->fd = fd;
-    socket->holding = TRI_HOLDING_UNKNOWN;
-    socket->flags |= TRI_SOCKET_HANDLE | TRI_SOCKET_CONNECTED;
-    socket->begun = 1;
-    socket->adopted = 0;
-    socket->unreadable = (sides & TR_READABLE) == 0;
-    socket->flags |= (sides & TR_WRITABLE) == 0 ? TRI_SOCKET_ENDING | TRI_SOCKET_ENDED : 0;
-    tri_socket_count_live(socket);
-    tri_socket_idle_moved(socket);
-    return TR_OK;
 }
 
 void

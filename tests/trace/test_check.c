@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <troupe/actors/trace_events.h>
 
-#include "../../net/trace_events.h"
+#include "../../net/base/trace_events.h"
 #include "traces.h"
 
 #define A TRI_TRACE_REF(0, 1, 1)

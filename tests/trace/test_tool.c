@@ -19,7 +19,7 @@
 #include <troupe/actors/trace_events.h>
 #include <troupe/net/socket.h>
 
-#include "../../net/tags.h"
+#include "../../net/base/tags.h"
 #include "helpers.h"
 #include "stage.h"
 #include "traces.h"

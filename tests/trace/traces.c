@@ -15,8 +15,8 @@
 #include <cmocka.h>
 #include <troupe/actors/trace_events.h>
 
-#include "../../net/tags.h"
-#include "../../net/trace_events.h"
+#include "../../net/base/tags.h"
+#include "../../net/base/trace_events.h"
 #include "helpers.h"
 
 extern char **environ;

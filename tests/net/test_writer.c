@@ -1300,7 +1300,7 @@ a_write_that_the_kernel_calls_invalid_changes_nothing(void **state)
     assert_null(strstr(client.log, "close!"));
 }
 
-/* The order of what is due, and of callbacks: net/steps.c, net/stream/callbacks.c. Scenarios play most of it. */
+/* The order of what is due, and of callbacks: net/socket/steps.c, net/stream/callbacks.c. Scenarios play most of it. */
 
 #define MORE_THAN_ONE_READ 120000u
 

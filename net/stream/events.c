@@ -1,7 +1,7 @@
 /*
  * Telling: an event calls the user's callback, or becomes a message to the socket's owner.
  *
- * A message takes one credit. Without any left the socket stands still (socket.c) until the owner gives some back; so
+ * A message takes one credit. Without any left the socket waits (turn.c) until the owner gives some back; so
  * the owner's mailbox holds at most so many events of one socket, and its operations, which come before the credit,
  * find the socket as they would have found it inside the callback. Only the descriptors that come with one message are
  * told together, credit or not: they exist already and have to go somewhere.

@@ -33,7 +33,7 @@ void tri_events_credit(tr_socket *socket, tr_ref from, uint32_t events);
 /* An event found nobody. */
 void tri_events_owner_gone(tr_socket *socket, tr_ref owner);
 
-/* The socket is to end: if it stands still, is the owner there at all? */
+/* The socket is to end: if it waits for the owner, is that there at all? */
 void tri_events_ask_owner(tr_socket *socket);
 
 /* The socket has its extra. TR_OK, TR_ENOMEM: nothing has changed. */

@@ -76,7 +76,7 @@ enum tri_socket_flag {
 };
 
 /*
- * What is due, in the order in which it is done: socket.c has one function for each. One that is due when another of a
+ * What is due, in the order in which it is done: steps.c has one function for each. One that is due when another of a
  * higher number is done waits for the next turn of the loop.
  */
 enum tri_socket_step {
@@ -113,15 +113,15 @@ enum tri_socket_step {
 #define TRI_STEP(step) (1u << TRI_STEP_##step)
 #define TRI_ALL_STEPS ((1u << TRI_STEPS) - 1)
 
-/* Due as well, but no step, since it is done also while the socket stands still: the kernel holds bytes for those that
- * were to follow (MSG_MORE), and must send them when the bracket ends. */
+/* Due as well, but no step, since it is done also while the socket waits for its owner: the kernel holds bytes for
+ * those that were to follow (MSG_MORE), and must send them when the bracket ends. */
 #define TRI_DUE_PUSH (1u << 31)
 static_assert(TRI_STEPS < 31, "the bits of the steps leave one");
 
 /* Can the kernel hold bytes of this descriptor back, and send them when it is asked? */
 enum tri_holding { TRI_HOLDING_UNKNOWN, TRI_HOLDS, TRI_HOLDS_NOT };
 
-/* The step that failed; socket.c has the names. */
+/* The step that failed; steps.c has the names. */
 enum tri_socket_call {
     TRI_CALL_DESTROY,
     TRI_CALL_LOOKUP,
@@ -326,15 +326,15 @@ struct tri_extra *tri_socket_extra(tr_socket *socket);
 struct tri_extra *tri_socket_new_extra(tr_socket *socket, size_t state_size);
 
 /*
- * What is special about a socket has changed: notes in its flags whether anything is. Every message looks there; the
- * struct itself would be one more line to wait for, of each of many thousand sockets with no more than a timeout.
+ * What is special about a socket has changed: notes in its flags whether anything is. Every message checks that;
+ * reading the struct itself would be one more cache miss, of each of many thousand sockets with no more than a timeout.
  */
 void tri_socket_update_special(tr_socket *socket);
 
 /* The socket of that name, if it may be acted on by a call (host.h, the rule of calls and messages); else NULL. */
 tr_socket *tri_socket_reach(struct tri_sockets *home, tr_ref ref);
 
-/* It has told its owner so much without an answer that it stands still. */
+/* The owner has used up its credit: the socket waits, and gives, reads and writes nothing. */
 static inline bool
 tri_events_stand_still(const tr_socket *socket)
 {

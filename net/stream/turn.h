@@ -58,7 +58,7 @@ tri_socket_settle(tr_socket *socket)
     }
     if (TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_SPECIAL | TRI_SOCKET_PEER_ENDED)) &&
         tri_socket_is_open(socket))
-        tri_socket_poll(socket); /* it may stand still now, or not any more, or its peer has ended */
+        tri_socket_poll(socket); /* it may wait for its owner now, or not any more, or its peer has ended */
     tri_socket_clear(socket, TRI_SOCKET_INSIDE);
 }
 

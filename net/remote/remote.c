@@ -188,7 +188,7 @@ tr_remote_socket(tr_actor *self, const struct tr_socket_options *options, const 
     tr_status status = tri_socket_check_options(tr_actor_runtime(self), options);
     if (status != TR_OK)
         return status;
-    struct tri_socket_order order = {.from_afar = true};
+    struct tri_remote_socket_order order = {.order = {.from_afar = true}};
     if (options != NULL)
         order.options = *options;
     struct tr_spawn_options spawn = placement != NULL ? *placement : (struct tr_spawn_options){0};

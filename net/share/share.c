@@ -161,7 +161,7 @@ tri_share_accept(struct tri_share *share, tr_actor *parent, const struct tri_arr
         return TR_ENOMEM;
     }
     struct tri_socket_order order = {
-        .options = share->deal->options.socket,
+        .options = &share->deal->options.socket,
         .origin = &one->origin,
         .number = arrival->number,
         .fd = arrival->fd,

@@ -8,7 +8,7 @@
  *
  * Nothing but the checks of the arguments happens before tr_socket_connect() has returned, but for unix sockets, which
  * the system connects at once: they call it within, and tell later. All this is as in Node, and an address is not
- * looked up. An order from afar waits for the word to start (start.h). Each arrow is a step of the socket (socket.c),
+ * looked up. An order from afar waits for the word to start (start.h). Each arrow is a step of the socket (steps.c),
  * so that an owner's answer to `lookup` is waited for. What is needed on the way lies in memory of its own, which is
  * given back when the socket is connected or destroyed; questions and attempts are cancelled with it.
  */

@@ -73,12 +73,18 @@ static const struct tri_course course = {
     .behavior = &tri_socket_behavior,
 };
 
+static const struct tr_socket_options *
+options_of(const struct tri_socket_order *order)
+{
+    return TRI_UNLIKELY(order->from_afar) ? &((const struct tri_remote_socket_order *)order)->options : order->options;
+}
+
 static tr_status
 init(tr_actor *self, void *state, const void *argument)
 {
     tr_socket *socket = state;
     const struct tri_socket_order *order = argument;
-    tr_status status = tri_socket_init(socket, self, &order->options, &course);
+    tr_status status = tri_socket_init(socket, self, options_of(order), &course);
     if (status != TR_OK)
         return status;
     status = order->origin != NULL ? begin_accepted(socket, order) : begin_spawned(socket, order);
@@ -92,7 +98,7 @@ spawn(tr_actor *self, const struct tr_socket_options *options, const struct tr_c
       tr_socket **out)
 {
     tr_actor *actor;
-    struct tri_socket_order order = {.options = options != NULL ? *options : no_options, .connect = connect};
+    struct tri_socket_order order = {.options = options != NULL ? options : &no_options, .connect = connect};
     tr_status status = tri_socket_check_options(tr_actor_runtime(self), options);
     if (status == TR_OK)
         status = tri_actor_spawn_here(tri_actor_worker(self), self, &tri_socket_behavior, &order, &actor);
@@ -122,7 +128,7 @@ tr_runtime_connect(struct tr_runtime *runtime, const struct tr_socket_options *s
 {
     if (runtime == NULL || connect == NULL)
         return TR_EINVAL;
-    struct tri_socket_order order = {.options = socket != NULL ? *socket : no_options, .connect = connect};
+    struct tri_socket_order order = {.options = socket != NULL ? socket : &no_options, .connect = connect};
     struct tr_spawn_options spawn_options = {.placement = TR_PLACE_LEAST_LOADED, .argument = &order};
     tr_status status = tri_socket_check_options(runtime, socket);
     return status == TR_OK ? tr_runtime_spawn(runtime, &tri_socket_behavior, &spawn_options, out) : status;

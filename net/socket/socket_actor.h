@@ -10,12 +10,18 @@ extern const struct tr_behavior tri_socket_behavior; /* its argument is a struct
 
 /* How a socket's actor begins. */
 struct tri_socket_order {
-    struct tr_socket_options options;
+    const struct tr_socket_options *options;
     const struct tr_connect_options *connect; /* NULL: not yet */
     struct tri_origin *origin;                /* of an accepted one; NULL: it is spawned */
     uint64_t number;                          /* of an accepted one: tr_socket_number() */
     int fd;                                   /* of an accepted one: taken if the spawn succeeds */
-    bool from_afar;                           /* of tr_remote_socket(): whoever wants the data may say so later */
+    bool from_afar;                           /* it is the beginning of a struct tri_remote_socket_order */
+};
+
+/* The order of tr_remote_socket(), which is copied with its options. Whoever wants the data may say so later. */
+struct tri_remote_socket_order {
+    struct tri_socket_order order; /* first; without options */
+    struct tr_socket_options options;
 };
 
 #endif

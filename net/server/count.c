@@ -6,12 +6,6 @@
 #include <ck_pr.h>
 
 uint32_t
-tri_server_load(const tr_server *server, unsigned worker)
-{
-    return (uint32_t)(server->dealt[worker] - ck_pr_load_64(&server->deal->ends[worker].closed));
-}
-
-uint32_t
 tri_server_count(const tr_server *server)
 {
     uint32_t sum = 0;

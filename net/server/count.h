@@ -8,8 +8,16 @@
 
 #include "server_state.h"
 
-/* Connections assigned and not closed yet: to one worker, to all. */
-uint32_t tri_server_load(const tr_server *server, unsigned worker);
+#include <ck_pr.h>
+
+/* Connections assigned and not closed yet: to one worker. */
+static inline uint32_t
+tri_server_load(const tr_server *server, unsigned worker)
+{
+    return (uint32_t)(server->dealt[worker] - ck_pr_load_64(&server->deal->ends[worker].closed));
+}
+
+/* The same to all. */
 uint32_t tri_server_count(const tr_server *server);
 
 /* Are the last events of all connections over? */

@@ -182,18 +182,9 @@ tell_server(struct tri_deal *deal, struct tri_worker *worker, enum tri_deal_word
 }
 
 void
-tri_deal_connection_closed(struct tri_deal *deal, const struct tri_worker *worker)
+tri_deal_say_ended(struct tri_deal *deal, struct tri_worker *worker)
 {
-    struct tri_deal_ends *ends = &deal->ends[worker->index];
-    ck_pr_store_64(&ends->closed, ends->closed + 1); /* no order: it only counts */
-}
-
-void
-tri_deal_connection_over(struct tri_deal *deal, struct tri_worker *worker)
-{
-    struct tri_deal_ends *ends = &deal->ends[worker->index];
-    if (TRI_UNLIKELY(tri_deal_count_ended(deal, ends)))
-        tell_server(deal, worker, TRI_DEAL_SAYS_ENDED);
+    tell_server(deal, worker, TRI_DEAL_SAYS_ENDED);
 }
 
 void

@@ -103,9 +103,24 @@ struct tri_deal *tri_deal_new(struct tri_net *net, tr_ref server, const struct t
 void tri_deal_hold(struct tri_deal *deal);
 void tri_deal_release(struct tri_deal *deal);
 
-/* A connection's descriptor is closed; it has had its last event. Thread: owner of worker. */
-void tri_deal_connection_closed(struct tri_deal *deal, const struct tri_worker *worker);
-void tri_deal_connection_over(struct tri_deal *deal, struct tri_worker *worker);
+/* Tells the server, which waits for the last connection, that one has ended. Thread: owner of worker. */
+void tri_deal_say_ended(struct tri_deal *deal, struct tri_worker *worker);
+
+/* A connection's descriptor is closed. Thread: owner of worker. */
+static inline void
+tri_deal_connection_closed(struct tri_deal *deal, const struct tri_worker *worker)
+{
+    struct tri_deal_ends *ends = &deal->ends[worker->index];
+    ck_pr_store_64(&ends->closed, ends->closed + 1); /* no order: it only counts */
+}
+
+/* A connection has had its last event. Thread: owner of worker. */
+static inline void
+tri_deal_connection_over(struct tri_deal *deal, struct tri_worker *worker)
+{
+    if (TRI_UNLIKELY(tri_deal_count_ended(deal, &deal->ends[worker->index])))
+        tri_deal_say_ended(deal, worker);
+}
 
 /* A connection that was assigned to this worker never came to life; its place is the caller's matter. Thread: that
  * worker's. */

@@ -10,6 +10,7 @@
 #include "worker_net.h"
 
 #include <sys/uio.h>
+#include <troupe/core/compiler.h>
 #include <troupe/core/pool.h>
 
 #define TRI_FILES_FORESEEN 16 /* so many writes in vain after a file, and none is expected any more */
@@ -34,7 +35,17 @@ struct tri_sockets {
     struct iovec gather[TRI_GATHER]; /* scratch */
 };
 
+/* Makes the worker's own. NULL without memory. */
+struct tri_sockets *tri_sockets_open(struct tri_worker *worker, const struct tri_course *course);
+
 /* The worker's own, made if need be, with that course. NULL without memory. */
-struct tri_sockets *tri_sockets_of(struct tri_worker *worker, const struct tri_course *course);
+static inline struct tri_sockets *
+tri_sockets_of(struct tri_worker *worker, const struct tri_course *course)
+{
+    const struct tri_net *net = worker->guest;
+    if (TRI_UNLIKELY(net == NULL) || TRI_UNLIKELY(net->guests[TRI_GUEST_SOCKETS] == NULL))
+        return tri_sockets_open(worker, course);
+    return TRI_CONTAINER_OF(net->guests[TRI_GUEST_SOCKETS], struct tri_sockets, guest);
+}
 
 #endif

@@ -21,10 +21,11 @@ close_sockets(struct tri_guest *guest)
     free(sockets);
 }
 
-static struct tri_sockets *
-open_sockets(struct tri_net *net, const struct tri_course *course)
+struct tri_sockets *
+tri_sockets_open(struct tri_worker *worker, const struct tri_course *course)
 {
-    struct tri_sockets *sockets = calloc(1, sizeof(*sockets));
+    struct tri_net *net = tri_net_of(worker);
+    struct tri_sockets *sockets = net != NULL ? calloc(1, sizeof(*sockets)) : NULL;
     if (sockets == NULL)
         return NULL;
     sockets->guest.close = close_sockets;
@@ -36,16 +37,6 @@ open_sockets(struct tri_net *net, const struct tri_course *course)
     tri_pool_init(&sockets->writes, sizeof(struct tri_write));
     net->guests[TRI_GUEST_SOCKETS] = &sockets->guest;
     return sockets;
-}
-
-struct tri_sockets *
-tri_sockets_of(struct tri_worker *worker, const struct tri_course *course)
-{
-    struct tri_net *net = tri_net_of(worker);
-    if (net == NULL)
-        return NULL;
-    struct tri_guest *guest = net->guests[TRI_GUEST_SOCKETS];
-    return TRI_LIKELY(guest != NULL) ? TRI_CONTAINER_OF(guest, struct tri_sockets, guest) : open_sockets(net, course);
 }
 
 /* A socket. */

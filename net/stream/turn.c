@@ -21,7 +21,7 @@ static void run_later(struct tri_later *later);
 void
 tri_socket_do_steps(tr_socket *socket)
 {
-    const struct tri_course *course = socket->home->course;
+    const tri_step_function *steps = socket->home->course->steps;
     socket->turns = 0;
     uint32_t left;
     for (unsigned step = 0; (left = (socket->due & TRI_ALL_STEPS) >> step) != 0; step++) {
@@ -29,7 +29,7 @@ tri_socket_do_steps(tr_socket *socket)
         if (tri_events_stand_still(socket))
             return;
         socket->due &= ~(1u << step);
-        course->steps[step](socket);
+        steps[step](socket);
     }
     if ((socket->due & TRI_ALL_STEPS) != 0 && !tri_socket_has_any(socket, TRI_SOCKET_GONE))
         tri_socket_later(socket); /* in the next turn, so that the loop lives */

@@ -116,7 +116,7 @@ tri_socket_stopping(tr_actor *self, void *state, enum tr_stop_mode how)
         kill_socket(socket);
         return false;
     }
-    tri_socket_clear(socket, TRI_SOCKET_KEEP);
+    tri_socket_set_wish(socket, TRI_WISH_KEEP, false);
     socket->flags |= TRI_SOCKET_STOPS;
     if (is_over(socket))
         tri_socket_end_actor(socket);

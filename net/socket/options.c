@@ -64,9 +64,14 @@ fill_extra(tr_socket *socket, const struct tr_socket_options *options)
 static uint32_t
 flags_of(const struct tr_socket_options *options)
 {
-    return (options->allow_half_open ? TRI_SOCKET_HALF_OPEN : 0) | (options->keep ? TRI_SOCKET_KEEP : 0) |
-           (options->no_delay ? TRI_SOCKET_NO_DELAY : 0) | (options->keep_alive ? TRI_SOCKET_KEEP_ALIVE : 0) |
-           (options->receive_fds ? TRI_SOCKET_RECEIVES : 0) | (options->timeout_ms > 0 ? TRI_SOCKET_TIMED : 0);
+    return (options->receive_fds ? TRI_SOCKET_RECEIVES : 0) | (options->timeout_ms > 0 ? TRI_SOCKET_TIMED : 0);
+}
+
+static uint8_t
+wishes_of(const struct tr_socket_options *options)
+{
+    return (uint8_t)((options->allow_half_open ? TRI_WISH_HALF_OPEN : 0) | (options->keep ? TRI_WISH_KEEP : 0) |
+                     (options->no_delay ? TRI_WISH_NO_DELAY : 0) | (options->keep_alive ? TRI_WISH_KEEP_ALIVE : 0));
 }
 
 tr_status
@@ -85,6 +90,7 @@ tri_socket_init(tr_socket *socket, tr_actor *actor, const struct tr_socket_optio
     socket->events = options->events != NULL ? options->events : &tri_no_events;
     socket->data = options->data;
     socket->flags = flags_of(options);
+    socket->wishes = wishes_of(options) & 0x1f; /* as wide as the field */
     tri_socket_update_special(socket);
     socket->fd = -1;
     return TR_OK;

@@ -221,7 +221,7 @@ static bool
 ends_with_peer(const tr_socket *second)
 {
     return tri_socket_has_any(second, TRI_SOCKET_ENDING) && tri_socket_has_any(second, TRI_SOCKET_PEER_ENDED) &&
-           !tri_socket_has_any(second, TRI_SOCKET_HALF_OPEN | TRI_SOCKET_DESTROYED);
+           !tri_socket_has_any(second, TRI_SOCKET_DESTROYED) && !tri_socket_wishes(second, TRI_WISH_HALF_OPEN);
 }
 
 static void

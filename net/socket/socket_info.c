@@ -162,8 +162,7 @@ tr_socket_set_no_delay(tr_socket *socket, bool no_delay)
         return TR_EINVAL;
     if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         return TR_EDESTROYED;
-    tri_socket_clear(socket, TRI_SOCKET_NO_DELAY);
-    socket->flags |= no_delay ? TRI_SOCKET_NO_DELAY : 0;
+    tri_socket_set_wish(socket, TRI_WISH_NO_DELAY, no_delay);
     if (!tri_socket_is_open(socket) || !tri_descriptor_is_tcp(socket->fd))
         return TR_OK;
     return tri_status_from_uv(tri_tune_no_delay(socket->fd, no_delay));
@@ -181,8 +180,7 @@ tr_socket_set_keep_alive(tr_socket *socket, bool enable, uint64_t initial_delay_
         return TR_EDESTROYED;
     if (initial_delay_ms > 0 && tri_socket_extra(socket) == NULL)
         return TR_ENOMEM;
-    tri_socket_clear(socket, TRI_SOCKET_KEEP_ALIVE);
-    socket->flags |= enable ? TRI_SOCKET_KEEP_ALIVE : 0;
+    tri_socket_set_wish(socket, TRI_WISH_KEEP_ALIVE, enable);
     if (socket->extra != NULL)
         socket->extra->keep_alive_delay_ms = initial_delay_ms;
     if (!tri_socket_is_open(socket) || !tri_descriptor_is_tcp(socket->fd))
@@ -196,8 +194,7 @@ tr_socket_set_background(tr_socket *socket, bool background)
     TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return;
-    tri_socket_clear(socket, TRI_SOCKET_BACKGROUND);
-    socket->flags |= background ? TRI_SOCKET_BACKGROUND : 0;
+    tri_socket_set_wish(socket, TRI_WISH_BACKGROUND, background);
     tri_socket_count_live(socket);
 }
 

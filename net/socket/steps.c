@@ -87,8 +87,8 @@ give_end(tr_socket *socket)
 void
 tri_socket_end_with_peer(tr_socket *socket)
 {
-    if (tri_socket_has_any(socket, TRI_SOCKET_PEER_ENDED) &&
-        !tri_socket_has_any(socket, TRI_SOCKET_HALF_OPEN | TRI_SOCKET_DESTROYED))
+    if (tri_socket_has_any(socket, TRI_SOCKET_PEER_ENDED) && !tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) &&
+        !tri_socket_wishes(socket, TRI_WISH_HALF_OPEN))
         tr_socket_end(socket);
 }
 
@@ -176,7 +176,7 @@ finish_life(tr_socket *socket)
 {
     tri_socket_count_live(socket);
     tri_socket_leave_origin(socket);
-    if (tri_socket_has_any(socket, TRI_SOCKET_CLOSED) && !tri_socket_has_any(socket, TRI_SOCKET_KEEP))
+    if (tri_socket_has_any(socket, TRI_SOCKET_CLOSED) && !tri_socket_wishes(socket, TRI_WISH_KEEP))
         tri_socket_end_actor(socket);
 }
 

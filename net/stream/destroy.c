@@ -63,7 +63,7 @@ note_error(tr_socket *socket, tr_status status, int system, enum tri_socket_call
         return;
     socket->flags |= TRI_SOCKET_FAILED;
     socket->error = status;
-    socket->error_system = (uint16_t)system & 0x0fff; /* as wide as the fields */
+    socket->error_system = (uint16_t)system & 0xff; /* as wide as the fields */
     socket->error_call = (uint8_t)call & 0x07;
 }
 

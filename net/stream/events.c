@@ -190,7 +190,7 @@ tri_events_owner_gone(tr_socket *socket, tr_ref owner)
     if (!has_owner(socket) || socket->extra->owner != owner)
         return;
     socket->extra->credit = OWNER_IS_GONE;
-    tri_socket_clear(socket, TRI_SOCKET_KEEP);
+    tri_socket_set_wish(socket, TRI_WISH_KEEP, false);
     tri_socket_destroy(socket, TR_OK, 0, TRI_CALL_DESTROY);
     if (tri_socket_has_any(socket, TRI_SOCKET_CLOSED))
         tri_socket_due(socket, TRI_STEP(OVER));
@@ -361,9 +361,8 @@ tri_events_close(tr_socket *socket, bool had_error)
 bool
 tri_events_hold_end(tr_socket *socket)
 {
-    if (!has_owner(socket) ||
-        tri_socket_has_any(socket, TRI_SOCKET_HALF_OPEN | TRI_SOCKET_ENDING | TRI_SOCKET_DESTROYED) ||
-        socket->extra->credit >= socket->extra->full_credit)
+    if (!has_owner(socket) || tri_socket_has_any(socket, TRI_SOCKET_ENDING | TRI_SOCKET_DESTROYED) ||
+        tri_socket_wishes(socket, TRI_WISH_HALF_OPEN) || socket->extra->credit >= socket->extra->full_credit)
         return false;
     socket->extra->holds_end = true;
     begin_to_wait(socket);

@@ -6,9 +6,9 @@
 void
 tri_socket_apply_options(tr_socket *socket)
 {
-    if (tri_socket_has_any(socket, TRI_SOCKET_NO_DELAY) && !tri_socket_is_accepted(socket))
+    if (tri_socket_wishes(socket, TRI_WISH_NO_DELAY) && !tri_socket_is_accepted(socket))
         tri_tune_no_delay(socket->fd, true);
-    if (tri_socket_has_any(socket, TRI_SOCKET_KEEP_ALIVE))
+    if (tri_socket_wishes(socket, TRI_WISH_KEEP_ALIVE))
         tri_tune_keep_alive(socket->fd, true, socket->extra != NULL ? socket->extra->keep_alive_delay_ms : 0);
 }
 

@@ -16,8 +16,8 @@
  *   gone           GONE                                          close.c
  *
  * At any time: INSIDE (turn.h, and the actor's messages), LIVE and SPECIAL (state.c, computed from what else is known),
- * TIMED and IDLE (idle.c), and what the user wishes: HALF_OPEN, KEEP, NO_DELAY, KEEP_ALIVE, BACKGROUND, RECEIVES
- * (options.c, socket_info.c).
+ * TIMED and IDLE (idle.c), RECEIVES (options.c). What the user wishes is a field of its own (options.c, socket_info.c).
+ * Of the 32 bits six are free.
  *
  * Thread: the worker of the socket.
  */
@@ -51,28 +51,32 @@ enum tri_socket_flag {
     TRI_SOCKET_PEER_ENDED = 1 << 6,  /* nothing more comes: the end event was given, or is due */
     TRI_SOCKET_ENDING = 1 << 7,      /* our side takes no more writes */
     TRI_SOCKET_ENDED = 1 << 8,       /* our FIN is sent */
-    TRI_SOCKET_HALF_OPEN = 1 << 9,   /* the peer's end does not end our side */
-    TRI_SOCKET_DRAINING = 1 << 10,   /* closes as soon as our side has ended */
-    TRI_SOCKET_DESTROYED = 1 << 11,  /* the descriptor is closed, or there never was one */
-    TRI_SOCKET_FAILED = 1 << 12,     /* an error event is due, or was given */
-    TRI_SOCKET_SILENT = 1 << 13,     /* no event any more: it was killed, or never came to life */
-    TRI_SOCKET_OWES_DRAIN = 1 << 14, /* a write returned TR_QUEUED */
-    TRI_SOCKET_INSIDE = 1 << 15,     /* a callback of it runs: what is due waits for its end */
-    TRI_SOCKET_CLOSED = 1 << 16,     /* the close event is being given, or was */
-    TRI_SOCKET_KEEP = 1 << 17,       /* it stays after that */
-    TRI_SOCKET_GONE = 1 << 18,       /* the actor ends as soon as `later` allows */
-    TRI_SOCKET_NO_DELAY = 1 << 19,   /* asked for */
-    TRI_SOCKET_KEEP_ALIVE = 1 << 20, /* asked for; the delay is in struct tri_extra */
-    TRI_SOCKET_RESETS = 1 << 21,     /* closes with a reset */
-    TRI_SOCKET_BACKGROUND = 1 << 22, /* does not keep the program alive */
-    TRI_SOCKET_LIVE = 1 << 23,       /* counted among those that do */
-    TRI_SOCKET_HANDLE = 1 << 24,     /* libuv has the poll handle */
-    TRI_SOCKET_RECEIVES = 1 << 25,   /* takes descriptors */
-    TRI_SOCKET_SPECIAL = 1 << 26,    /* struct tri_extra says more than the timeout: tri_socket_update_special() */
-    TRI_SOCKET_TIMED = 1 << 27,      /* has a timeout */
-    TRI_SOCKET_IDLE = 1 << 28,       /* its timer runs: noting the time is enough */
-    TRI_SOCKET_STARTS = 1 << 29,     /* connecting begins when `later` runs */
-    TRI_SOCKET_STOPS = 1 << 30,      /* the actor was asked to stop: no new life */
+    TRI_SOCKET_DRAINING = 1 << 9,    /* closes as soon as our side has ended */
+    TRI_SOCKET_DESTROYED = 1 << 10,  /* the descriptor is closed, or there never was one */
+    TRI_SOCKET_FAILED = 1 << 11,     /* an error event is due, or was given */
+    TRI_SOCKET_SILENT = 1 << 12,     /* no event any more: it was killed, or never came to life */
+    TRI_SOCKET_OWES_DRAIN = 1 << 13, /* a write returned TR_QUEUED */
+    TRI_SOCKET_INSIDE = 1 << 14,     /* a callback of it runs: what is due waits for its end */
+    TRI_SOCKET_CLOSED = 1 << 15,     /* the close event is being given, or was */
+    TRI_SOCKET_GONE = 1 << 16,       /* the actor ends as soon as `later` allows */
+    TRI_SOCKET_RESETS = 1 << 17,     /* closes with a reset */
+    TRI_SOCKET_LIVE = 1 << 18,       /* counted among those that keep the program alive */
+    TRI_SOCKET_HANDLE = 1 << 19,     /* libuv has the poll handle */
+    TRI_SOCKET_RECEIVES = 1 << 20,   /* takes descriptors */
+    TRI_SOCKET_SPECIAL = 1 << 21,    /* struct tri_extra says more than the timeout: tri_socket_update_special() */
+    TRI_SOCKET_TIMED = 1 << 22,      /* has a timeout */
+    TRI_SOCKET_IDLE = 1 << 23,       /* its timer runs: noting the time is enough */
+    TRI_SOCKET_STARTS = 1 << 24,     /* connecting begins when `later` runs */
+    TRI_SOCKET_STOPS = 1 << 25,      /* the actor was asked to stop: no new life */
+};
+
+/* What the user wishes of a socket, at any time and in every life. */
+enum tri_socket_wish {
+    TRI_WISH_HALF_OPEN = 1 << 0,  /* the peer's end does not end our side */
+    TRI_WISH_KEEP = 1 << 1,       /* it stays after its close event */
+    TRI_WISH_NO_DELAY = 1 << 2,   /* it has no delay */
+    TRI_WISH_KEEP_ALIVE = 1 << 3, /* the system sends probes; the delay is in struct tri_extra */
+    TRI_WISH_BACKGROUND = 1 << 4, /* it does not keep the program alive */
 };
 
 /*
@@ -173,24 +177,25 @@ struct tr_socket {
     struct tri_later later;
     uint64_t bytes_read;
     uint64_t bytes_written;
-    uint32_t flags;             /* enum tri_socket_flag */
-    uint32_t due;               /* bits of enum tri_socket_step, TRI_DUE_PUSH */
-    tr_status error;            /* TR_OK: none; told if FAILED, else what a write got before it was destroyed */
-    uint16_t error_system : 12; /* an errno */
-    uint16_t begun : 1;         /* it connects, or has a descriptor, or had: of this life */
-    uint16_t unreadable : 1;    /* it was given without its readable side */
-    uint16_t end_told : 1;      /* `end` was given */
-    uint16_t ends_first : 1;    /* our side was ended before tr_socket_connect() */
-    uint16_t error_call : 3;    /* enum tri_socket_call */
-    uint16_t holding : 2;       /* enum tri_holding */
-    uint16_t records : 1;       /* SOCK_SEQPACKET: what does not fit into a read is lost */
-    uint16_t polled : 4;        /* what libuv waits for: bits of enum uv_poll_event */
-    uint16_t obeys : 1;         /* INSIDE, and what runs is an order from afar */
-    uint16_t adopted : 1;       /* the descriptor was given: others may have it, too */
-    uint16_t turns : 4;         /* for which what is due has waited for messages */
-    int fd;                     /* -1: none */
-    uint32_t moved_ms;          /* TIMED: when bytes last moved, on the clock of core/delay.h */
-    uv_poll_t poll;             /* HANDLE; its `data`, which libuv leaves alone, is tr_socket_number() */
+    uint32_t flags;            /* enum tri_socket_flag */
+    uint32_t due;              /* bits of enum tri_socket_step, TRI_DUE_PUSH */
+    tr_status error;           /* TR_OK: none; told if FAILED, else what a write got before it was destroyed */
+    uint16_t error_system : 8; /* an errno */
+    uint16_t error_call : 3;   /* enum tri_socket_call */
+    uint16_t wishes : 5;       /* enum tri_socket_wish */
+    uint16_t begun : 1;        /* it connects, or has a descriptor, or had: of this life */
+    uint16_t unreadable : 1;   /* it was given without its readable side */
+    uint16_t end_told : 1;     /* `end` was given */
+    uint16_t ends_first : 1;   /* our side was ended before tr_socket_connect() */
+    uint16_t holding : 2;      /* enum tri_holding */
+    uint16_t records : 1;      /* SOCK_SEQPACKET: what does not fit into a read is lost */
+    uint16_t polled : 3;       /* what libuv waits for: bits of enum uv_poll_event */
+    uint16_t obeys : 1;        /* INSIDE, and what runs is an order from afar */
+    uint16_t adopted : 1;      /* the descriptor was given: others may have it, too */
+    uint16_t turns : 4;        /* for which what is due has waited for messages */
+    int fd;                    /* -1: none */
+    uint32_t moved_ms;         /* TIMED: when bytes last moved, on the clock of core/delay.h */
+    uv_poll_t poll;            /* HANDLE; its `data`, which libuv leaves alone, is tr_socket_number() */
 };
 
 /* A pipe, at its first socket. */
@@ -262,6 +267,18 @@ static inline void
 tri_socket_clear(tr_socket *socket, uint32_t flags)
 {
     socket->flags &= ~flags;
+}
+
+static inline bool
+tri_socket_wishes(const tr_socket *socket, uint8_t wishes)
+{
+    return (socket->wishes & wishes) != 0;
+}
+
+static inline void
+tri_socket_set_wish(tr_socket *socket, uint8_t wish, bool is_one)
+{
+    socket->wishes = (is_one ? socket->wishes | wish : socket->wishes & ~wish) & 0x1f; /* as wide as the field */
 }
 
 static inline bool

@@ -76,8 +76,8 @@ tri_socket_count_live(tr_socket *socket)
 {
     bool is = tri_socket_has_any(socket, TRI_SOCKET_LIVE);
     bool shall = tri_socket_has_any(socket, TRI_SOCKET_CONNECTING) ||
-                 (tri_socket_has_any(socket, TRI_SOCKET_CONNECTED) &&
-                  !tri_socket_has_any(socket, TRI_SOCKET_CLOSED | TRI_SOCKET_BACKGROUND));
+                 (tri_socket_has_any(socket, TRI_SOCKET_CONNECTED) && !tri_socket_has_any(socket, TRI_SOCKET_CLOSED) &&
+                  !tri_socket_wishes(socket, TRI_WISH_BACKGROUND));
     if (is == shall)
         return;
     socket->flags ^= TRI_SOCKET_LIVE;

@@ -66,7 +66,7 @@ refuse(tr_socket *socket, const struct tri_order *order, tr_status status, int s
 static tr_status
 reason_ended(const tr_socket *socket, const struct tri_order *order)
 {
-    bool by_peer = socket->end_told && !tri_socket_has_any(socket, TRI_SOCKET_HALF_OPEN);
+    bool by_peer = socket->end_told && !tri_socket_wishes(socket, TRI_WISH_HALF_OPEN);
     return by_peer && !order->is_last ? TR_EPIPE : TR_EWRITEAFTEREND;
 }
 

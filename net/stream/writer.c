@@ -54,7 +54,7 @@ tri_order_refuse(tr_socket *socket, const struct tri_order *order, tr_status sta
 }
 
 /* The call failed and the socket with it: the callback gets the reason too. */
-static tr_status
+TRI_NOINLINE static tr_status
 refuse(tr_socket *socket, const struct tri_order *order, tr_status status, int system)
 {
     tr_status outcome = order->done != NULL ? tri_order_tell(socket, order, status) : TR_OK;
@@ -71,7 +71,7 @@ reason_ended(const tr_socket *socket, const struct tri_order *order)
 }
 
 /* Nothing changes any more; the callback gets the reason that Node gives. */
-static tr_status
+TRI_NOINLINE static tr_status
 refuse_destroyed(tr_socket *socket, const struct tri_order *order)
 {
     if (order->done == NULL || tri_socket_has_any(socket, TRI_SOCKET_GONE))

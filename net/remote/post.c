@@ -4,7 +4,7 @@
 #include <string.h>
 
 tr_status
-tri_post(tr_actor *self, tr_ref to, tr_message *message)
+tri_remote_post(tr_actor *self, tr_ref to, tr_message *message)
 {
     tr_status status = TR_EINVAL;
     if (self != NULL)
@@ -16,8 +16,8 @@ tri_post(tr_actor *self, tr_ref to, tr_message *message)
 }
 
 tr_status
-tri_post_order(tr_actor *self, tr_ref to, uint32_t tag, void *order, size_t size, void (*lost)(void *),
-               void (*dropped)(void *))
+tri_remote_post_order(tr_actor *self, tr_ref to, uint32_t tag, void *order, size_t size, void (*lost)(void *),
+                      void (*dropped)(void *))
 {
     tr_message message = tr_message_pointer(tag, order, size, lost);
     tr_status status = tri_send_system_or_keep(tri_actor_worker(self), self, to, &message);
@@ -27,33 +27,33 @@ tri_post_order(tr_actor *self, tr_ref to, uint32_t tag, void *order, size_t size
 }
 
 tr_status
-tri_post_words(tr_actor *self, tr_ref to, uint32_t tag, uint64_t first, uint64_t second)
+tri_remote_post_words(tr_actor *self, tr_ref to, uint32_t tag, uint64_t first, uint64_t second)
 {
     uint64_t words[2] = {first, second};
     tr_message message = tr_message_copy(tag, words, sizeof(words));
-    return tri_post(self, to, &message);
+    return tri_remote_post(self, to, &message);
 }
 
 tr_status
-tri_post_word(tr_actor *self, tr_ref to, uint32_t tag, uint64_t word)
+tri_remote_post_word(tr_actor *self, tr_ref to, uint32_t tag, uint64_t word)
 {
-    return tri_post_words(self, to, tag, word, 0);
+    return tri_remote_post_words(self, to, tag, word, 0);
 }
 
 tr_status
-tri_post_signal(tr_actor *self, tr_ref to, uint32_t tag)
+tri_remote_post_signal(tr_actor *self, tr_ref to, uint32_t tag)
 {
-    return tri_post_words(self, to, tag, 0, 0);
+    return tri_remote_post_words(self, to, tag, 0, 0);
 }
 
 tr_status
-tri_post_slice(tr_actor *self, tr_ref to, uint32_t tag, tr_slice slice)
+tri_remote_post_slice(tr_actor *self, tr_ref to, uint32_t tag, tr_slice slice)
 {
     if (self == NULL || (slice.data == NULL && slice.size > 0))
         return TR_EINVAL;
     tr_slice_hold(slice);
     tr_message message = tr_message_slice(tag, slice);
-    return tri_post(self, to, &message);
+    return tri_remote_post(self, to, &message);
 }
 
 size_t
@@ -74,7 +74,7 @@ tri_text_copy(char **next, const char *text)
 }
 
 tr_status
-tri_post_info_ask(tr_actor *self, uint32_t tag, const struct tri_info_ask *content, void (*lost)(void *))
+tri_remote_post_info_ask(tr_actor *self, uint32_t tag, const struct tri_info_ask *content, void (*lost)(void *))
 {
     if (self == NULL)
         return TR_EINVAL;
@@ -85,5 +85,5 @@ tri_post_info_ask(tr_actor *self, uint32_t tag, const struct tri_info_ask *conte
         return TR_ENOMEM;
     *ask = *content;
     ask->asker = tr_self(self);
-    return tri_post_order(self, ask->about, tag, ask, sizeof(*ask), lost, free);
+    return tri_remote_post_order(self, ask->about, tag, ask, sizeof(*ask), lost, free);
 }

@@ -50,7 +50,7 @@ lose_socket_ask(void *address)
         free(ask);
 }
 
-/* Takes the descriptor in any case. lost: see tri_post_order(). */
+/* Takes the descriptor in any case. lost: see tri_remote_post_order(). */
 static tr_status
 send_ask(tr_actor *self, tr_ref socket, uint32_t tag, const struct tri_write_ask *content, void (*lost)(void *))
 {
@@ -63,7 +63,7 @@ send_ask(tr_actor *self, tr_ref socket, uint32_t tag, const struct tri_write_ask
     *ask = *content;
     ask->asker = tr_self(self);
     tr_slice_hold(ask->slice);
-    return tri_post_order(self, socket, tag, ask, sizeof(*ask) + ask->slice.size, lost, tri_write_ask_free);
+    return tri_remote_post_order(self, socket, tag, ask, sizeof(*ask) + ask->slice.size, lost, tri_write_ask_free);
 }
 
 static tr_status
@@ -81,7 +81,7 @@ tr_status
 tr_remote_write(tr_actor *self, tr_ref socket, tr_slice slice)
 {
     TRI_CHECK_SELF(self);
-    return tri_post_slice(self, socket, TRI_TAG_SOCKET_WRITE, slice);
+    return tri_remote_post_slice(self, socket, TRI_TAG_SOCKET_WRITE, slice);
 }
 
 tr_status
@@ -152,7 +152,7 @@ tr_remote_connect(tr_actor *self, tr_ref socket, const struct tr_connect_options
     order->options.local_address = tri_text_copy(&next, options->local_address);
     order->options.path = tri_text_copy(&next, options->path);
     tr_message message = tr_message_pointer(TRI_TAG_SOCKET_CONNECT, order, size, drop_connect_order);
-    return tri_post(self, socket, &message);
+    return tri_remote_post(self, socket, &message);
 }
 
 tr_status
@@ -173,7 +173,7 @@ tr_remote_looked_up(tr_actor *self, tr_ref socket, const struct tr_error *error,
     for (unsigned i = 0; i < count; i++)
         order->addresses[i] = addresses[i];
     tr_message message = tr_message_pointer(TRI_TAG_SOCKET_LOOKED_UP, order, size, free);
-    return tri_post(self, socket, &message);
+    return tri_remote_post(self, socket, &message);
 }
 
 /* Sockets. */
@@ -201,70 +201,70 @@ tr_status
 tr_remote_credit(tr_actor *self, tr_ref socket, uint32_t events)
 {
     TRI_CHECK_SELF(self);
-    return tri_post_word(self, socket, TRI_TAG_SOCKET_CREDIT, events);
+    return tri_remote_post_word(self, socket, TRI_TAG_SOCKET_CREDIT, events);
 }
 
 tr_status
 tr_remote_cork(tr_actor *self, tr_ref socket)
 {
     TRI_CHECK_SELF(self);
-    return tri_post_signal(self, socket, TRI_TAG_SOCKET_CORK);
+    return tri_remote_post_signal(self, socket, TRI_TAG_SOCKET_CORK);
 }
 
 tr_status
 tr_remote_uncork(tr_actor *self, tr_ref socket)
 {
     TRI_CHECK_SELF(self);
-    return tri_post_signal(self, socket, TRI_TAG_SOCKET_UNCORK);
+    return tri_remote_post_signal(self, socket, TRI_TAG_SOCKET_UNCORK);
 }
 
 tr_status
 tr_remote_end(tr_actor *self, tr_ref socket)
 {
     TRI_CHECK_SELF(self);
-    return tri_post_signal(self, socket, TRI_TAG_SOCKET_END);
+    return tri_remote_post_signal(self, socket, TRI_TAG_SOCKET_END);
 }
 
 tr_status
 tr_remote_end_with(tr_actor *self, tr_ref socket, tr_slice slice)
 {
     TRI_CHECK_SELF(self);
-    return tri_post_slice(self, socket, TRI_TAG_SOCKET_END_WITH, slice);
+    return tri_remote_post_slice(self, socket, TRI_TAG_SOCKET_END_WITH, slice);
 }
 
 tr_status
 tr_remote_destroy(tr_actor *self, tr_ref socket, tr_status error)
 {
     TRI_CHECK_SELF(self);
-    return tri_post_word(self, socket, TRI_TAG_SOCKET_DESTROY, (uint64_t)(int64_t)error);
+    return tri_remote_post_word(self, socket, TRI_TAG_SOCKET_DESTROY, (uint64_t)(int64_t)error);
 }
 
 tr_status
 tr_remote_destroy_with(tr_actor *self, tr_ref socket, const char *code)
 {
     TRI_CHECK_SELF(self);
-    return tri_post_word(self, socket, TRI_TAG_SOCKET_DESTROY_WITH, (uint64_t)(uintptr_t)code);
+    return tri_remote_post_word(self, socket, TRI_TAG_SOCKET_DESTROY_WITH, (uint64_t)(uintptr_t)code);
 }
 
 tr_status
 tr_remote_reset(tr_actor *self, tr_ref socket)
 {
     TRI_CHECK_SELF(self);
-    return tri_post_signal(self, socket, TRI_TAG_SOCKET_RESET);
+    return tri_remote_post_signal(self, socket, TRI_TAG_SOCKET_RESET);
 }
 
 tr_status
 tr_remote_pause(tr_actor *self, tr_ref socket)
 {
     TRI_CHECK_SELF(self);
-    return tri_post_signal(self, socket, TRI_TAG_SOCKET_PAUSE);
+    return tri_remote_post_signal(self, socket, TRI_TAG_SOCKET_PAUSE);
 }
 
 tr_status
 tr_remote_resume(tr_actor *self, tr_ref socket)
 {
     TRI_CHECK_SELF(self);
-    return tri_post_signal(self, socket, TRI_TAG_SOCKET_RESUME);
+    return tri_remote_post_signal(self, socket, TRI_TAG_SOCKET_RESUME);
 }
 
 tr_status
@@ -273,7 +273,7 @@ tr_remote_set_encoding(tr_actor *self, tr_ref socket, enum tr_encoding encoding)
     TRI_CHECK_SELF(self);
     if (encoding > TR_ENCODING_UTF16LE)
         return TR_EBADENCODING;
-    return tri_post_word(self, socket, TRI_TAG_SOCKET_ENCODING, encoding);
+    return tri_remote_post_word(self, socket, TRI_TAG_SOCKET_ENCODING, encoding);
 }
 
 tr_status
@@ -282,14 +282,14 @@ tr_remote_set_timeout(tr_actor *self, tr_ref socket, uint64_t timeout_ms)
     TRI_CHECK_SELF(self);
     if (timeout_ms > INT32_MAX)
         return TR_EBADLIMIT;
-    return tri_post_word(self, socket, TRI_TAG_SOCKET_TIMEOUT, timeout_ms);
+    return tri_remote_post_word(self, socket, TRI_TAG_SOCKET_TIMEOUT, timeout_ms);
 }
 
 tr_status
 tr_remote_set_no_delay(tr_actor *self, tr_ref socket, bool no_delay)
 {
     TRI_CHECK_SELF(self);
-    return tri_post_word(self, socket, TRI_TAG_SOCKET_NO_DELAY, no_delay);
+    return tri_remote_post_word(self, socket, TRI_TAG_SOCKET_NO_DELAY, no_delay);
 }
 
 tr_status
@@ -298,14 +298,14 @@ tr_remote_set_keep_alive(tr_actor *self, tr_ref socket, bool enable, uint64_t in
     TRI_CHECK_SELF(self);
     if (initial_delay_ms > TRI_KEEP_ALIVE_LIMIT_MS)
         return TR_EBADLIMIT;
-    return tri_post_words(self, socket, TRI_TAG_SOCKET_KEEP_ALIVE, enable, initial_delay_ms);
+    return tri_remote_post_words(self, socket, TRI_TAG_SOCKET_KEEP_ALIVE, enable, initial_delay_ms);
 }
 
 tr_status
 tr_remote_set_background(tr_actor *self, tr_ref socket, bool background)
 {
     TRI_CHECK_SELF(self);
-    return tri_post_word(self, socket, TRI_TAG_SOCKET_BACKGROUND, background);
+    return tri_remote_post_word(self, socket, TRI_TAG_SOCKET_BACKGROUND, background);
 }
 
 tr_status
@@ -315,8 +315,8 @@ tr_remote_set_owner(tr_actor *self, tr_ref socket, const struct tr_owner *owner)
     tr_status status = self != NULL && owner != NULL ? tri_events_check_owner(tr_actor_runtime(self), owner) : TR_OK;
     if (status != TR_OK)
         return status;
-    return tri_post_words(self, socket, TRI_TAG_SOCKET_OWNER, owner != NULL ? owner->actor : TR_NOBODY,
-                          owner != NULL ? owner->credit : 0);
+    return tri_remote_post_words(self, socket, TRI_TAG_SOCKET_OWNER, owner != NULL ? owner->actor : TR_NOBODY,
+                                 owner != NULL ? owner->credit : 0);
 }
 
 /* The order found no socket. */
@@ -343,14 +343,14 @@ tr_remote_pipe(tr_actor *self, tr_ref from, tr_ref to, const struct tr_pipe_opti
     if (order == NULL)
         return self != NULL ? TR_ENOMEM : TR_EINVAL;
     *order = (struct tri_pipe_order){.word = {.done = tri_word_free}, .to = to, .options = *options};
-    return tri_post_order(self, from, TRI_TAG_SOCKET_PIPE, order, sizeof(*order), lose_pipe, free);
+    return tri_remote_post_order(self, from, TRI_TAG_SOCKET_PIPE, order, sizeof(*order), lose_pipe, free);
 }
 
 tr_status
 tr_remote_unpipe(tr_actor *self, tr_ref from)
 {
     TRI_CHECK_SELF(self);
-    return tri_post_signal(self, from, TRI_TAG_SOCKET_UNPIPE);
+    return tri_remote_post_signal(self, from, TRI_TAG_SOCKET_UNPIPE);
 }
 
 tr_status
@@ -358,5 +358,5 @@ tr_remote_socket_info(tr_actor *self, tr_ref socket, uint32_t reply_tag, uint64_
 {
     TRI_CHECK_SELF(self);
     struct tri_info_ask ask = {.about = socket, .token = token, .reply_tag = reply_tag};
-    return tri_post_info_ask(self, TRI_TAG_SOCKET_INFO, &ask, lose_socket_ask);
+    return tri_remote_post_info_ask(self, TRI_TAG_SOCKET_INFO, &ask, lose_socket_ask);
 }

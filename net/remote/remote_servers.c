@@ -48,7 +48,7 @@ tr_remote_server_listen(tr_actor *self, tr_ref server, const struct tr_listen_op
     order->options.host = tri_text_copy(&next, options->host);
     order->options.path = tri_text_copy(&next, options->path);
     tr_message message = tr_message_pointer(TRI_TAG_SERVER_LISTEN, order, size, tri_listen_order_drop);
-    status = tri_post(self, server, &message);
+    status = tri_remote_post(self, server, &message);
     if (status == TR_OK && options->from_fd)
         close(options->fd);
     return status;
@@ -58,7 +58,7 @@ tr_status
 tr_remote_server_close(tr_actor *self, tr_ref server)
 {
     TRI_CHECK_SELF(self);
-    return tri_post_signal(self, server, TRI_TAG_SERVER_CLOSE);
+    return tri_remote_post_signal(self, server, TRI_TAG_SERVER_CLOSE);
 }
 
 tr_status
@@ -67,21 +67,21 @@ tr_remote_server_pause(tr_actor *self, tr_ref server, uint64_t pause_ms)
     TRI_CHECK_SELF(self);
     if (pause_ms > INT32_MAX)
         return TR_EBADLIMIT;
-    return tri_post_word(self, server, TRI_TAG_SERVER_PAUSE, pause_ms);
+    return tri_remote_post_word(self, server, TRI_TAG_SERVER_PAUSE, pause_ms);
 }
 
 tr_status
 tr_remote_server_resume(tr_actor *self, tr_ref server)
 {
     TRI_CHECK_SELF(self);
-    return tri_post_signal(self, server, TRI_TAG_SERVER_RESUME);
+    return tri_remote_post_signal(self, server, TRI_TAG_SERVER_RESUME);
 }
 
 tr_status
 tr_remote_server_set_max_connections(tr_actor *self, tr_ref server, uint32_t max_connections)
 {
     TRI_CHECK_SELF(self);
-    return tri_post_word(self, server, TRI_TAG_SERVER_MAX_CONNECTIONS, max_connections);
+    return tri_remote_post_word(self, server, TRI_TAG_SERVER_MAX_CONNECTIONS, max_connections);
 }
 
 tr_status
@@ -89,5 +89,5 @@ tr_remote_server_info(tr_actor *self, tr_ref server, uint32_t reply_tag)
 {
     TRI_CHECK_SELF(self);
     struct tri_info_ask ask = {.about = server, .reply_tag = reply_tag};
-    return tri_post_info_ask(self, TRI_TAG_SERVER_INFO, &ask, lose_server_ask);
+    return tri_remote_post_info_ask(self, TRI_TAG_SERVER_INFO, &ask, lose_server_ask);
 }

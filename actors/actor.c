@@ -1,5 +1,5 @@
 /*
- * What an actor can ask about itself, and the brackets around callbacks that are no messages.
+ * What an actor can ask about itself, and who runs now.
  */
 #include "actor_internal.h"
 
@@ -118,15 +118,6 @@ tri_actor_enter(tr_actor *actor, uint32_t tag)
 }
 
 void
-tri_actor_leave(tr_actor *actor, struct tri_actor_frame outer)
-{
-    struct tri_worker_activity *activity = &actor->home->worker->activity;
-    actor->depth--;
-    tri_actor_restore(activity, outer);
-    tri_actor_settle(actor);
-}
-
-void
 tri_actor_restore(struct tri_worker_activity *activity, struct tri_actor_frame outer)
 {
     activity->name = outer.name;
@@ -134,4 +125,10 @@ tri_actor_restore(struct tri_worker_activity *activity, struct tri_actor_frame o
     activity->tag = outer.tag;
     ck_pr_fence_store(); /* likewise */
     activity->beat++;
+}
+
+bool
+tri_on_worker(void)
+{
+    return tri_worker_current() != NULL;
 }

@@ -1,13 +1,14 @@
 /*
  * Actors as their own layer sees them: one struct for each actor, one for each worker's actors, and who calls whom.
  *
- *   send.c, timer.c, deliver.c  ->  mailbox.h  ->  dispatch.c  ->  the behavior
- *   spawn.c makes actors, life.c ends them; dead_letters.c takes what finds nobody.
+ *   send.c, post.c, deliver.c  ->  mailbox.h  ->  dispatch.c  ->  the behavior
+ *   spawn.c makes actors, life.c ends them; dead_letters.c takes what nobody receives.
  */
 #ifndef TROUPE_ACTORS_ACTOR_INTERNAL_H
 #define TROUPE_ACTORS_ACTOR_INTERNAL_H
 
 #include "attachment.h"
+#include "mail_list.h"
 #include "slots.h"
 
 #include <pthread.h>
@@ -47,7 +48,7 @@ enum tri_actor_flag {
     TRI_ACTOR_HOSTED = 1 << 9,   /* the layer above says when it has ended */
     TRI_ACTOR_DONE = 1 << 10,    /* said so while it was being killed: nothing lingers */
     TRI_ACTOR_OUTSIDE = 1 << 12, /* of what waits something may be from outside */
-    TRI_ACTOR_OWES = 1 << 11,    /* gone, but its parent could not be told yet: owed.c */
+    TRI_ACTOR_OWES = 1 << 11,    /* gone, but its parent could not be told yet: parent.c */
 };
 
 /* What a message cannot simply be handled of. */
@@ -56,18 +57,6 @@ enum tri_actor_flag {
 /* What a message cannot simply be put into the mailbox of. */
 #define TRI_ACTOR_PARTICULAR                                                                                           \
     (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING | TRI_ACTOR_LIMITED | TRI_ACTOR_UNBORN | TRI_ACTOR_SLOW)
-
-/* A message in a mailbox. It lies in a node of its worker's pool, and does not move until its handler has returned. */
-struct tri_mail {
-    struct tri_mail *next;
-    tr_actor *actor;
-    tr_message message;
-};
-
-/* Mail in a row. What lies behind the last means nothing; the list is empty when last_next is at its beginning. */
-struct tri_mail_list {
-    struct tri_mail *first, **last_next;
-};
 
 /* The state follows the struct. Everything is the owner's. */
 struct tr_actor {
@@ -130,7 +119,7 @@ struct tri_actors {
     struct tri_actor_timer **timers; /* by number: timer.c */
     uint32_t timer_room, timer_free, timers_started;
 
-    /* What could not be sent yet: owed.c. */
+    /* What could not be sent yet: parent.c, owed.c. */
     tr_actor *owing_actors;
     struct {
         struct tri_owed *first, **last_next;
@@ -160,142 +149,12 @@ struct tr_runtime {
 /* actor.c: who runs now, as the watchdog sees it, is again who ran before. */
 void tri_actor_restore(struct tri_worker_activity *activity, struct tri_actor_frame outer);
 
-/* spawn.c */
-
-/* An actor that shall live on another worker. Moves in a message; dropping it tells whoever waits. */
-struct tri_spawn_order {
-    const struct tr_behavior *behavior;
-    const void *argument;
-    tr_ref parent;
-    struct tri_spawn_waiter *waiter; /* a thread outside that waits for the outcome, NULL: none */
-
-    /* Of one that has failed: owed.c. */
-    struct tri_owed owed;
-    tr_ref ref;
-    tr_status failure;
-    bool owes_end; /* the parent counts the child, whose end nobody else tells */
-
-    alignas(max_align_t) unsigned char copy[]; /* of the argument, whose type is the program's */
-};
-
-tr_status tri_spawn_check(const struct tri_runtime *runtime, const struct tr_behavior *behavior,
-                          const struct tr_spawn_options *options);
-unsigned tri_spawn_place(const struct tri_runtime *runtime, const struct tr_spawn_options *options, unsigned here);
-bool tri_spawn_arrived(struct tri_actors *home, tr_ref ref, tr_message *message);
-
-/* owed.c */
-
-/* Tells the parent, which lives on another worker, that this actor has ended; later, if there is no memory now. */
-void tri_owed_end(tr_actor *actor);
-
-/* Tells the parent that the order has failed; takes the order. */
-void tri_owed_failure(struct tri_actors *home, struct tri_spawn_order *order);
-
-void tri_owed_open(struct tri_actors *home);
-
-static inline bool
-tri_owed_any(const struct tri_actors *home)
-{
-    return TRI_UNLIKELY(home->owing_actors != NULL || home->owed.first != NULL);
-}
-
-/* Would a message to `to` overtake a word that is owed there, which cannot be sent now either? */
-bool tri_owed_blocks_now(struct tri_actors *home, tr_ref to);
-
-static inline bool
-tri_owed_blocks(struct tri_actors *home, tr_ref to)
-{
-    return TRI_UNLIKELY(home->owing != 0) && tri_owed_blocks_now(home, to);
-}
-
-/* Tries again. */
-void tri_owed_pay(struct tri_actors *home);
-
-/* The worker's end: nobody can be told any more. */
-void tri_owed_forget(struct tri_actors *home);
-
-/* dispatch.c */
-
-bool tri_dispatch_run(struct tri_worker *worker);
-
-/* Buries the mail that actors which are gone left in the queue. */
-void tri_dispatch_bury(struct tri_actors *home);
-
-/* life.c */
-
-/* Memory for an actor with its state zero, without a name. NULL without memory. */
-tr_actor *tri_actor_new(struct tri_actors *home, const struct tr_behavior *behavior, tr_ref parent);
-void tri_actor_free(tr_actor *actor);
-
-/* Frees an actor that is gone, unless somebody still needs its memory. */
-void tri_actor_free_if_unused(tr_actor *actor);
-
-/* Gives an actor its name and lets its init run. On failure nothing is left of it but the name, which is given back. */
-tr_status tri_actor_begin(tr_actor *actor, tr_ref ref, const void *argument);
-
-/* Asks an actor to stop. */
-void tri_actor_stop(tr_actor *actor, enum tr_stop_mode how);
-
-/* A stop has arrived for whom `to` names. false: it is on its way, and there is no memory to note that. */
-bool tri_stop_arrived(struct tri_actors *home, tr_ref to, tr_message *message);
-
-/* A callback has returned: ends the actor if it is time. Afterwards it may be gone. */
-void tri_actor_settle_now(tr_actor *actor);
-
-static inline void
-tri_actor_settle(tr_actor *actor)
-{
-    if (TRI_UNLIKELY((actor->flags & (TRI_ACTOR_ENDING | TRI_ACTOR_CLOSED)) != 0))
-        tri_actor_settle_now(actor);
-}
-
-/* A child of another worker, or of this one, has ended. */
-bool tri_child_gone_arrived(struct tri_actors *home, tr_ref parent, tr_message *message);
-
-void tri_actors_drain(struct tri_worker *worker);
-uint64_t tri_actors_kill(struct tri_worker *worker);
-
-/* Frees the actors that still linger. Nothing uses their state any more: the loop is closed. */
-void tri_actors_free_lingering(struct tri_actors *home);
-
-/* deliver.c: what comes from other workers and threads; and the layer's own messages, sent from here to here. */
-bool tri_actors_deliver(struct tri_worker *worker, tr_ref to, tr_message *message);
-void tri_actors_bury(struct tri_worker *worker, tr_ref to, tr_message *message);
-/* false: without memory, and nothing has happened. */
-bool tri_system_here(struct tri_worker *worker, tr_ref to, tr_message *message);
-
-/* Somebody asks whether an actor is gone. */
-bool tri_probe_arrived(struct tri_actors *home, tr_ref to, tr_message *message);
-
-/* Will an actor of that name be born here? */
-bool tri_actor_is_coming(struct tri_actors *home, tr_ref ref);
-
-/* Somebody to hold the mail of a reserved slot; NULL if ref names none, or without memory. */
-tr_actor *tri_actor_unborn(struct tri_actors *home, tr_ref ref);
-
-/* Whom ref names: an actor, or whoever holds the mail of one that is on its way; NULL if it is gone. */
-static inline tr_actor *
-tri_actor_at(struct tri_actors *home, tr_ref ref)
-{
-    tr_actor *actor = tri_slots_find(&home->slots, ref);
-    return TRI_LIKELY(actor != NULL) ? actor : tri_actor_unborn(home, ref);
-}
-
 /* Is this a tag that the layer handles itself? */
 static inline bool
 tri_tag_is_own(uint32_t tag)
 {
     return tag >= TRI_TAG_SPAWN && tag < TRI_TAG_OWN_END;
 }
-
-/*
- * send.c: sends on behalf of somebody who hears of no refusal: what is refused becomes a dead letter. `limited`: the
- * limits of mailboxes and lanes hold. Takes the message; false: there is no memory, and it is still the caller's.
- */
-bool tri_send_or_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool limited);
-
-/* The same without limits, and what is refused is dropped: a word of the layer's own, or of the one above. */
-bool tri_send_word(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message);
 
 /* A message from nobody is given to its receiver, or never will be. From nobody are those from outside, and notices. */
 static inline void
@@ -305,29 +164,8 @@ tri_outside_read(struct tri_worker *worker, const tr_message *message)
         tri_worker_outside_read(worker);
 }
 
-/*
- * dead_letters.c: takes the payload too. false: its sender is to be told, and there is no memory for that; nothing has
- * happened.
- */
-bool tri_dead_letter(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason);
-
-/* The same for mail in a node, which is taken: so there is memory. */
-void tri_dead_mail(struct tri_actors *home, tr_ref to, struct tri_mail *mail, enum tr_dead_reason reason);
-
-/* The same for a message whose sender is not told of its fate: not one with a tag from TRI_TAG_TOLD on. */
-void tri_dead_user_letter(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason);
-
 /* A bit in the kind of a message in a mailbox: it was bounced, which is done when its handler has returned. */
 #define TRI_MAIL_BOUNCED 0x80u
-
-/* offload.c: the calling thread runs an offloaded function, for which the runtime's end waits. */
-extern _Thread_local bool tri_inside_offload;
-
-/* Cancels the offloaded functions of this worker that have not begun. */
-void tri_offloads_cancel(struct tri_actors *home);
-
-/* timer.c */
-void tri_actors_timers_fini(struct tri_actors *home);
 
 /* The actors of a worker. */
 static inline struct tri_actors *

@@ -8,10 +8,19 @@
  *
  * The subscriber is one word for the whole runtime, so that any worker may read it at any moment.
  */
-#include "actor_internal.h"
+#include "dead_letters.h"
+
+#include "owed.h"
+#include "post.h"
 
 #include <assert.h>
 #include <ck_pr.h>
+
+static bool
+is_notice(uint32_t tag)
+{
+    return tag == TR_TAG_DEAD_LETTER || tag == TRI_TAG_UNDELIVERED;
+}
 
 static void
 tell_subscriber(struct tri_actors *home, tr_ref to, const tr_message *message, enum tr_dead_reason reason)
@@ -21,7 +30,7 @@ tell_subscriber(struct tri_actors *home, tr_ref to, const tr_message *message, e
         return;
     struct tr_dead_letter letter = {to, message->from, message->tag, reason};
     tr_message notice = tr_message_copy(TR_TAG_DEAD_LETTER, &letter, sizeof(letter));
-    if (tri_send_or_bury(home->worker, TR_NOBODY, subscriber, &notice, true))
+    if (tri_send_or_bury(home->worker, TR_NOBODY, subscriber, &notice))
         return;
     home->worker->counters.sent++; /* and lost at once */
     home->worker->counters.notices_lost++;
@@ -64,12 +73,6 @@ tell_sender(struct tri_actors *home, tr_ref to, const tr_message *message)
     *word = (struct undelivered){.owed = {.send = send_undelivered, .to = message->from}, .meant = to};
     tri_owe(home->worker, &word->owed); /* forgotten, it goes with the pool */
     return true;
-}
-
-static bool
-is_notice(uint32_t tag)
-{
-    return tag == TR_TAG_DEAD_LETTER || tag == TRI_TAG_UNDELIVERED;
 }
 
 /* false: as tri_dead_letter(). */
@@ -115,6 +118,61 @@ tri_dead_user_letter(struct tri_actors *home, tr_ref to, tr_message *message, en
     bool told = tri_dead_letter(home, to, message, reason);
     assert(told);
     (void)told; /* likewise */
+}
+
+void
+tri_dead_mailbox(struct tri_actors *home, tr_actor *actor)
+{
+    while (!tri_mail_list_empty(&actor->overflow)) {
+        struct tri_mail *mail = tri_mail_list_take(&actor->overflow);
+        actor->waiting--;
+        tri_dead_mail(home, actor->ref, mail, TR_DEAD_STOPPED);
+    }
+}
+
+void
+tri_dead_dropped(struct tri_actors *home, tr_ref to, struct tri_dropped *dropped)
+{
+    while (!tri_mail_list_empty(&dropped->mail))
+        tri_dead_mail(home, to, tri_mail_list_take(&dropped->mail), dropped->reason);
+}
+
+tr_status
+tri_send_limited(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message)
+{
+    struct tri_dropped dropped;
+    tri_mail_list_init(&dropped.mail);
+    tr_status status = tri_post_limited(worker, from, to, message, &dropped);
+    tri_dead_dropped(tri_actors_of(worker), to, &dropped);
+    return status;
+}
+
+/* Of a send that was refused. false: for lack of memory; then it can be tried again. */
+static bool
+bury_refused(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, tr_status status)
+{
+    if (status == TR_ENOMEM)
+        return false;
+    if (status == TR_OK)
+        return true;
+    worker->counters.sent++; /* and dead at once: a refusal is what a caller hears of */
+    message->from = from;
+    message->id = 0; /* it has no name in the trace */
+    tri_dead_user_letter(tri_actors_of(worker), to, message,
+                         status == TR_EFULL ? TR_DEAD_MAILBOX_FULL : TR_DEAD_NO_ACTOR);
+    return true;
+}
+
+bool
+tri_send_or_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message)
+{
+    return bury_refused(worker, from, to, message, tri_send_limited(worker, from, to, message));
+}
+
+bool
+tri_post_or_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message)
+{
+    return bury_refused(worker, from, to, message, tri_post(worker, from, to, message));
 }
 
 /* It was received, and read: what dies is counted as one more message, and has no name in the trace. */

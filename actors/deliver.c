@@ -5,29 +5,11 @@
  * the actor that it is for: A spawns X on another worker and tells B, and B's message overtakes the order to spawn. The
  * slot is reserved then, and an unborn actor holds the mail until X comes.
  */
-#include "mailbox.h"
+#include "deliver.h"
 
-/* When the worker kills what lives nobody is born any more. */
-bool
-tri_actor_is_coming(struct tri_actors *home, tr_ref ref)
-{
-    return !home->killing && tri_slots_expected(&home->slots, ref);
-}
-
-tr_actor *
-tri_actor_unborn(struct tri_actors *home, tr_ref to)
-{
-    static const struct tr_behavior nothing = {.name = "unborn"};
-    if (!tri_actor_is_coming(home, to))
-        return NULL;
-    tr_actor *actor = tri_actor_new(home, &nothing, TR_NOBODY);
-    if (actor == NULL)
-        return NULL;
-    actor->ref = to;
-    actor->flags |= TRI_ACTOR_UNBORN;
-    tri_slots_at(&home->slots, to)->actor = actor;
-    return actor;
-}
+#include "body.h"
+#include "dead_letters.h"
+#include "post.h"
 
 /* There is an answer only if the actor is gone. */
 bool
@@ -46,28 +28,24 @@ tri_actor_probe(struct tri_worker *worker, tr_ref asker, tr_ref ref)
     return tri_send_system(worker, NULL, ref, &message) != TR_ENOMEM;
 }
 
-/* false: without memory, and nothing has happened. */
-static bool
-act(struct tri_actors *home, tr_ref to, tr_message *message)
-{
-    bool done = home->system[message->tag - TRI_TAG_SPAWN](home, to, message);
-    if (done)
-        tr_message_drop(message);
-    return done;
-}
-
-bool
-tri_system_here(struct tri_worker *worker, tr_ref to, tr_message *message)
-{
-    return act(tri_actors_of(worker), to, message);
-}
-
 /* Dispatch looks for messages from outside only where one may be: so those from inside cost no look. */
 static inline void
 note_outside(tr_actor *actor, const tr_message *message)
 {
     if (TRI_UNLIKELY(message->from == TR_NOBODY))
         actor->flags |= TRI_ACTOR_OUTSIDE;
+}
+
+/* true: there is room for the mail now; false: it was stored or dropped. */
+static bool
+make_room(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    struct tri_dropped dropped;
+    tr_ref ref = actor->ref;
+    tri_mail_list_init(&dropped.mail);
+    enum tri_overflow outcome = tri_mailbox_overflow(actor, mail, &dropped);
+    tri_dead_dropped(home, ref, &dropped);
+    return outcome == TRI_OVERFLOW_ROOM;
 }
 
 /* Files a message that came from afar; what is refused there becomes a dead letter. false: without memory. */
@@ -79,7 +57,7 @@ file(struct tri_actors *home, tr_actor *actor, tr_message *message)
     if (mail == NULL)
         return false;
     mail->message = *message;
-    if (TRI_UNLIKELY(limited && !tri_mailbox_has_room(actor, message)) && tri_mailbox_overflow(home, actor, mail))
+    if (TRI_UNLIKELY(limited && !tri_mailbox_has_room(actor, message)) && !make_room(home, actor, mail))
         return true;
     note_outside(actor, &mail->message);
     tri_mailbox_put(home, actor, mail);
@@ -99,7 +77,7 @@ TRI_NOINLINE static bool
 deliver_checked(struct tri_actors *home, tr_ref to, tr_message *message)
 {
     if (tri_tag_is_own(message->tag))
-        return act(home, to, message);
+        return tri_system_act(home, to, message);
     tr_actor *actor = tri_actor_at(home, to);
     if (actor != NULL && (actor->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING)) == 0 && !home->killing)
         return file(home, actor, message);

@@ -12,7 +12,13 @@
  * The clock costs as much as a message. So it is read every `stride` messages, and the stride follows the handlers: it
  * doubles while SHORT_US have not passed between two looks and falls to one when LONG_US have.
  */
-#include "mailbox.h"
+#include "dispatch.h"
+
+#include "body.h"
+#include "dead_letters.h"
+#include "life.h"
+#include "owed.h"
+#include "parent.h"
 
 #include <ck_pr.h>
 
@@ -148,8 +154,10 @@ bool
 tri_dispatch_run(struct tri_worker *worker)
 {
     struct tri_actors *home = tri_actors_of(worker);
-    if (tri_owed_any(home))
+    if (tri_owed_any(home)) {
+        tri_parents_pay(home);
         tri_owed_pay(home);
+    }
     if (tri_mail_list_empty(&home->queue))
         return tri_owed_any(home);
     worker->turn_began = home->looked = tri_ticks();

@@ -13,69 +13,22 @@
  * worker's queue, or, of a killed actor whose state is in use, for its tr_exit(); if that never comes, for the worker's
  * end.
  *
- * A callback that stops another actor of its worker runs that one's callbacks inside the call, and those may stop a
- * third. Stops nest STOPS_NESTED deep; what is asked for below waits until the innermost callback has returned.
- *
  * When the runtime drains, every actor without children is asked to stop, and each parent when its last child has gone.
  */
-#include "mailbox.h"
+#include "life.h"
 
-#include <assert.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define STOPS_NESTED 16u
-
-/* Memory. */
-
-static size_t
-bytes_of(const struct tr_behavior *behavior)
-{
-    return (TRI_ACTOR_HEAD + behavior->state_size + TRI_ACTOR_ALIGN - 1) / TRI_ACTOR_ALIGN * TRI_ACTOR_ALIGN;
-}
-
-static struct tri_pool *
-pool_for(struct tri_actors *home, size_t bytes)
-{
-    struct tri_pool *pool = &home->pools[bytes / TRI_ACTOR_ALIGN];
-    if (TRI_UNLIKELY(pool->block_size == 0))
-        tri_pool_init(pool, bytes);
-    return pool;
-}
-
-tr_actor *
-tri_actor_new(struct tri_actors *home, const struct tr_behavior *behavior, tr_ref parent)
-{
-    size_t bytes = bytes_of(behavior);
-    tr_actor *actor = TRI_LIKELY(bytes <= TRI_POOLED_BYTES) ? tri_pool_take(pool_for(home, bytes)) : malloc(bytes);
-    if (actor == NULL)
-        return NULL;
-    memset(actor, 0, bytes);
-    actor->behavior = behavior;
-    actor->home = home;
-    actor->parent = parent;
-    tri_mail_list_init(&actor->overflow);
-    if (behavior->mailbox.messages != 0 || behavior->mailbox.bytes != 0 ||
-        behavior->mailbox.policy != TR_MAILBOX_REFUSE)
-        actor->flags = TRI_ACTOR_LIMITED;
-    return actor;
-}
+#include "body.h"
+#include "dead_letters.h"
+#include "parent.h"
 
 void
-tri_actor_free(tr_actor *actor)
+tri_actor_leave(tr_actor *actor, struct tri_actor_frame outer)
 {
-    struct tri_actors *home = actor->home;
-    size_t bytes = bytes_of(actor->behavior);
-#ifndef NDEBUG
-    memset(actor, 0, bytes); /* for TRI_CHECK_SELF(), and its like in the layer above */
-#endif
-    if (TRI_LIKELY(bytes <= TRI_POOLED_BYTES))
-        tri_pool_give(pool_for(home, bytes), actor);
-    else
-        free(actor);
+    struct tri_worker_activity *activity = &actor->home->worker->activity;
+    actor->depth--;
+    tri_actor_restore(activity, outer);
+    tri_actor_settle(actor);
 }
-
-/* The beginning. */
 
 tr_status
 tri_actor_begin(tr_actor *actor, tr_ref ref, const void *argument)
@@ -133,13 +86,12 @@ tell_parent(struct tri_actors *home, tr_actor *actor)
         return NULL;
     if (TRI_LIKELY(tri_ref_worker(actor->parent) == home->worker->index))
         return lose_child(home, actor->parent);
-    tri_owed_end(actor);
+    tri_parent_tell_end(actor);
     return NULL;
 }
 
-/* A worker that drains says once that nothing lives on it any more. */
-static void
-check_quiet(struct tri_actors *home)
+void
+tri_actors_check_quiet(struct tri_actors *home)
 {
     if (TRI_UNLIKELY(home->draining) && home->alive == 0)
         tri_worker_quiet(home->worker);
@@ -177,13 +129,6 @@ tri_actors_free_lingering(struct tri_actors *home)
     }
 }
 
-void
-tri_actor_free_if_unused(tr_actor *actor)
-{
-    if (actor->waiting == 0 && (actor->flags & (TRI_ACTOR_LINGERS | TRI_ACTOR_OWES)) == 0)
-        tri_actor_free(actor);
-}
-
 /* Gives the parent if that is to be asked to stop in its turn. */
 static tr_actor *
 finish(tr_actor *actor)
@@ -197,7 +142,7 @@ finish(tr_actor *actor)
         tri_actor_restore(&home->worker->activity, frame);
     }
     tri_attachments_end(&actor->attachments);
-    tri_mailbox_bury(home, actor);
+    tri_dead_mailbox(home, actor);
     tri_slots_give(&home->slots, actor->ref);
     tri_trace(home->worker->trace, TRI_TRACE_ACTORS_stopped, 0, 0, actor->ref, 0);
     home->worker->counters.ended++;
@@ -207,7 +152,7 @@ finish(tr_actor *actor)
         begin_to_linger(actor);
     tr_actor *next = tell_parent(home, actor);
     tri_actor_free_if_unused(actor);
-    check_quiet(home);
+    tri_actors_check_quiet(home);
     return next;
 }
 
@@ -282,65 +227,6 @@ tri_actor_stop(tr_actor *actor, enum tr_stop_mode how)
     tri_actor_settle(actor);
 }
 
-/* false: it is on its way, and there is no memory to note that it is to stop. */
-static bool
-stop_whom(struct tri_actors *home, tr_ref to, enum tr_stop_mode how)
-{
-    tr_actor *actor = tri_actor_at(home, to);
-    if (actor == NULL)
-        return !tri_actor_is_coming(home, to);
-    if (actor->flags & TRI_ACTOR_UNBORN) /* it will be asked as soon as it is there */
-        actor->flags |= TRI_ACTOR_CLOSED | (how == TR_STOP_KILL  ? TRI_ACTOR_KILLED
-                                            : how == TR_STOP_NOW ? TRI_ACTOR_ENDING
-                                                                 : 0);
-    else
-        tri_actor_stop(actor, how);
-    return true;
-}
-
-/* false: no memory for it. */
-static bool
-put_stop_off(struct tri_actors *home, tr_ref to, enum tr_stop_mode how)
-{
-    if (tri_actor_at(home, to) == NULL)
-        return !tri_actor_is_coming(home, to);
-    struct tri_mail *mail = tri_pool_take(&home->mail);
-    if (mail == NULL)
-        return false;
-    mail->message = tr_message_copy(TRI_TAG_STOP, &(uint64_t){how}, sizeof(uint64_t));
-    mail->message.from = to;
-    tri_mail_list_append(&home->late_stops, mail);
-    return true;
-}
-
-static void
-do_late_stops(struct tri_actors *home)
-{
-    while (!tri_mail_list_empty(&home->late_stops)) {
-        struct tri_mail *mail = tri_mail_list_take(&home->late_stops);
-        tr_ref to = mail->message.from;
-        enum tr_stop_mode how = (enum tr_stop_mode)mail->message.payload.words[0];
-        tri_pool_give(&home->mail, mail);
-        bool done = stop_whom(home, to, how);
-        assert(done); /* somebody was there when it was put off */
-        (void)done;   /* in a Release build nobody asks */
-    }
-}
-
-bool
-tri_stop_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
-{
-    enum tr_stop_mode how = (enum tr_stop_mode)message->payload.words[0];
-    if (TRI_UNLIKELY(home->stops >= STOPS_NESTED))
-        return put_stop_off(home, to, how);
-    home->stops++;
-    bool done = stop_whom(home, to, how);
-    if (TRI_UNLIKELY(home->stops == STOPS_NESTED))
-        do_late_stops(home);
-    home->stops--;
-    return done;
-}
-
 void
 tri_actor_end(tr_actor *self)
 {
@@ -372,57 +258,4 @@ tr_exit(tr_actor *self)
         tri_actor_stop(self, TR_STOP_NOW);
     else
         tri_actor_end(self);
-}
-
-/* Everybody on this worker. */
-
-static void
-for_each_actor(struct tri_actors *home, void (*visit)(tr_actor *actor))
-{
-    uint32_t made = tri_slots_made(&home->slots);
-    for (uint32_t i = 0; i < made; i++) {
-        tr_actor *actor = home->slots.table[i].actor;
-        if (actor != NULL)
-            visit(actor);
-    }
-}
-
-static void
-ask_if_childless(tr_actor *actor)
-{
-    if (actor->children == 0 && (actor->flags & TRI_ACTOR_UNBORN) == 0)
-        tri_actor_stop(actor, TR_STOP_DRAIN);
-}
-
-void
-tri_actors_drain(struct tri_worker *worker)
-{
-    struct tri_actors *home = tri_actors_of(worker);
-    home->draining = true;
-    for_each_actor(home, ask_if_childless);
-    check_quiet(home);
-}
-
-/* What is not born by now will never be: its holder takes no more mail. */
-static void
-kill_one(tr_actor *actor)
-{
-    if (actor->flags & TRI_ACTOR_UNBORN) {
-        actor->flags |= TRI_ACTOR_CLOSED;
-        tri_mailbox_bury(actor->home, actor);
-    } else {
-        tri_actor_stop(actor, TR_STOP_KILL);
-    }
-}
-
-uint64_t
-tri_actors_kill(struct tri_worker *worker)
-{
-    struct tri_actors *home = tri_actors_of(worker);
-    uint64_t alive = home->alive;
-    home->draining = home->killing = true;
-    for_each_actor(home, kill_one);
-    tri_dispatch_bury(home);
-    tri_offloads_cancel(home);
-    return alive;
 }

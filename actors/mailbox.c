@@ -127,7 +127,7 @@ tri_mailbox_put_aside(struct tri_actors *home, tr_actor *actor, struct tri_mail 
 
 /* The oldest message makes way for the next, or for the new one, which then stands in its place. true: the latter. */
 static bool
-drop_oldest(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+drop_oldest(tr_actor *actor, struct tri_mail *mail, struct tri_dropped *dropped)
 {
     struct tri_mail *head = actor->head;
     bool alone = tri_mail_list_empty(&actor->overflow);
@@ -138,29 +138,21 @@ drop_oldest(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     actor->waiting -= alone ? 0 : 1;
     head->message = next->message;
     next->message = oldest;
-    tri_dead_mail(home, actor->ref, next, TR_DEAD_DROPPED);
+    tri_mail_list_append(&dropped->mail, next);
     return alone;
 }
 
-bool
-tri_mailbox_overflow(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+enum tri_overflow
+tri_mailbox_overflow(tr_actor *actor, struct tri_mail *mail, struct tri_dropped *dropped)
 {
-    bool taken = false;
-    switch (actor->behavior->mailbox.policy) {
-    case TR_MAILBOX_DROP_OLDEST:
-        while (!taken && !tri_mailbox_has_room(actor, &mail->message))
-            taken = drop_oldest(home, actor, mail);
-        return taken;
-    default: tri_dead_mail(home, actor->ref, mail, TR_DEAD_MAILBOX_FULL); return true;
+    if (actor->behavior->mailbox.policy != TR_MAILBOX_DROP_OLDEST) {
+        dropped->reason = TR_DEAD_MAILBOX_FULL;
+        tri_mail_list_append(&dropped->mail, mail);
+        return TRI_OVERFLOW_DROPPED;
     }
-}
-
-void
-tri_mailbox_bury(struct tri_actors *home, tr_actor *actor)
-{
-    while (!tri_mail_list_empty(&actor->overflow)) {
-        struct tri_mail *mail = tri_mail_list_take(&actor->overflow);
-        actor->waiting--;
-        tri_dead_mail(home, actor->ref, mail, TR_DEAD_STOPPED);
-    }
+    dropped->reason = TR_DEAD_DROPPED;
+    while (!tri_mailbox_has_room(actor, &mail->message))
+        if (drop_oldest(actor, mail, dropped))
+            return TRI_OVERFLOW_STORED;
+    return TRI_OVERFLOW_ROOM;
 }

@@ -29,44 +29,24 @@
 #define TRI_MAILBOX_CROWD 4096u
 #define TRI_MAILBOX_RELIEF 2048u /* at least SHARE: it shows where messages move up */
 
-static inline void
-tri_mail_list_init(struct tri_mail_list *list)
-{
-    list->last_next = &list->first;
-}
-
-static inline bool
-tri_mail_list_empty(const struct tri_mail_list *list)
-{
-    return list->last_next == &list->first;
-}
-
-static inline void
-tri_mail_list_append(struct tri_mail_list *list, struct tri_mail *mail)
-{
-    *list->last_next = mail;
-    list->last_next = &mail->next;
-}
-
-/* Takes the first; the list is not empty. */
-static inline struct tri_mail *
-tri_mail_list_take(struct tri_mail_list *list)
-{
-    struct tri_mail *mail = list->first;
-    list->first = mail->next;
-    if (list->last_next == &mail->next)
-        list->last_next = &list->first;
-    return mail;
-}
-
 /* Has it room for one more? The behavior's limits, or the default. */
 bool tri_mailbox_has_room(const tr_actor *actor, const tr_message *message);
 
-/*
- * What a full mailbox does with mail that has come: as its policy says. true: it has found its place or its end, and
- * the node is taken; false: there is room now.
- */
-bool tri_mailbox_overflow(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail);
+/* What became of mail that came to a full mailbox. */
+enum tri_overflow {
+    TRI_OVERFLOW_ROOM,    /* nothing yet: there is room for it now */
+    TRI_OVERFLOW_STORED,  /* it has taken the place of the only message */
+    TRI_OVERFLOW_DROPPED, /* it was dropped itself */
+};
+
+/* What a full mailbox has dropped: the mail that came, or older messages. The list is to be initialized. */
+struct tri_dropped {
+    struct tri_mail_list mail;
+    enum tr_dead_reason reason;
+};
+
+/* What a full mailbox does with mail, by its policy. What it drops it hands to the caller, who buries it. */
+enum tri_overflow tri_mailbox_overflow(tr_actor *actor, struct tri_mail *mail, struct tri_dropped *dropped);
 
 /* Files mail whose message is set, for any actor. */
 void tri_mailbox_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail);
@@ -120,8 +100,5 @@ void tri_mailbox_speed_up(struct tri_actors *home, tr_actor *actor);
 
 /* Mail of a slow actor has come up. true: it is put aside, or stands at the end now; false: it is to be handled. */
 bool tri_mailbox_put_aside(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail);
-
-/* Turns what waits in the overflow into dead letters; mail in the queue follows when its turn comes. */
-void tri_mailbox_bury(struct tri_actors *home, tr_actor *actor);
 
 #endif

@@ -5,7 +5,9 @@
  * functions that still run. Those that have not begun when the worker kills what is left are cancelled: their requests
  * come home without having run. So each worker knows its requests, in a list.
  */
-#include "actor_internal.h"
+#include "offload.h"
+
+#include "dead_letters.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -74,7 +76,7 @@ send_result(struct tri_worker *worker, struct tri_owed *owed)
 {
     struct tri_offload *offload = offload_of(owed);
     tr_message message = result_of(offload);
-    if (!tri_send_or_bury(worker, offload->caller, offload->caller, &message, false))
+    if (!tri_post_or_bury(worker, offload->caller, offload->caller, &message))
         return false;
     free(offload);
     return true;

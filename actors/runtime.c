@@ -1,7 +1,17 @@
 /*
  * The runtime as its users see it: workers with actors on them, started, asked and ended from outside.
  */
+#include "deliver.h"
+#include "dispatch.h"
+#include "everybody.h"
+#include "life.h"
 #include "mailbox.h"
+#include "offload.h"
+#include "owed.h"
+#include "parent.h"
+#include "spawn.h"
+#include "stop.h"
+#include "timer.h"
 
 #include <ck_pr.h>
 
@@ -19,6 +29,7 @@ close_actors(struct tri_worker *worker)
 {
     struct tri_actors *home = tri_actors_of(worker);
     tri_actors_timers_fini(home);
+    tri_parents_forget(home);
     tri_owed_forget(home); /* before: one that lingers may owe a word, too */
     tri_actors_free_lingering(home);
     for (size_t i = 0; i < sizeof(home->pools) / sizeof(home->pools[0]); i++)
@@ -327,10 +338,4 @@ tr_runtime_counters(const tr_runtime *runtime, struct tr_counters *out)
     }
     if (runtime != NULL)
         out->sent += ck_pr_load_64(&runtime->sent_outside);
-}
-
-bool
-tri_on_worker(void)
-{
-    return tri_worker_current() != NULL;
 }

@@ -9,7 +9,13 @@
  * Placing by load counts the actors that live on each worker and those that are on their way to it: `coming` is raised
  * by the spawner, so a burst of spawns is spread although none has arrived yet.
  */
-#include "mailbox.h"
+#include "spawn.h"
+
+#include "body.h"
+#include "dead_letters.h"
+#include "life.h"
+#include "parent.h"
+#include "post.h"
 
 #include <ck_pr.h>
 
@@ -229,7 +235,7 @@ tri_spawn_arrived(struct tri_actors *home, tr_ref ref, tr_message *message)
     }
     order->ref = ref;
     order->failure = status;
-    tri_owed_failure(home, order);
+    tri_parent_tell_failure(home, order);
     return true;
 }
 

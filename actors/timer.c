@@ -5,7 +5,9 @@
  * table by number, where tr_timer_cancel() finds it. A tr_timer is that number and the timer's own count, so a stale
  * one finds nothing.
  */
-#include "actor_internal.h"
+#include "timer.h"
+
+#include "dead_letters.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -105,7 +107,7 @@ tri_actors_timers_fini(struct tri_actors *home)
 static bool
 is_sent(struct tri_actor_timer *timer, tr_message *message)
 {
-    return tri_send_or_bury(timer->owner->home->worker, timer->owner->ref, timer->to, message, true);
+    return tri_send_or_bury(timer->owner->home->worker, timer->owner->ref, timer->to, message);
 }
 
 /* Its place is kept. */

@@ -2,6 +2,9 @@
  * Dispatch, one slice at a time: a worker's queue and its actors without the worker's thread. Handlers are made slow by
  * moving the clock that the slice compares with, so that nothing here waits.
  */
+#include "body.h"
+#include "dispatch.h"
+#include "life.h"
 #include "mailbox.h"
 
 #include <setjmp.h>

@@ -3,6 +3,7 @@
  * nobody, and what a runtime with hardly any room on its lanes still delivers.
  */
 #include "actor_internal.h"
+#include "deliver.h"
 #include "helpers.h"
 #include "stage.h"
 

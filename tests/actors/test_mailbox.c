@@ -1,4 +1,5 @@
 #include "counters.h"
+#include "deliver.h"
 #include "helpers.h"
 #include "mailbox.h"
 #include "stage.h"

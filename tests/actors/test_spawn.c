@@ -1,5 +1,6 @@
 #include "actor_internal.h"
 #include "helpers.h"
+#include "spawn.h"
 #include "stage.h"
 
 #include <setjmp.h>

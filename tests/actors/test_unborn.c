@@ -3,7 +3,10 @@
  * the order follows when the test says so: nothing depends on who is quicker.
  */
 #include "actor_internal.h"
+#include "body.h"
+#include "deliver.h"
 #include "helpers.h"
+#include "parent.h"
 #include "stage.h"
 
 #include <ck_pr.h>

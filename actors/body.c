@@ -1,0 +1,83 @@
+/*
+ * Bodies: the memory of an actor, and of whoever holds the mail of one that is on its way.
+ */
+#include "body.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t
+bytes_of(const struct tr_behavior *behavior)
+{
+    return (TRI_ACTOR_HEAD + behavior->state_size + TRI_ACTOR_ALIGN - 1) / TRI_ACTOR_ALIGN * TRI_ACTOR_ALIGN;
+}
+
+static struct tri_pool *
+pool_for(struct tri_actors *home, size_t bytes)
+{
+    struct tri_pool *pool = &home->pools[bytes / TRI_ACTOR_ALIGN];
+    if (TRI_UNLIKELY(pool->block_size == 0))
+        tri_pool_init(pool, bytes);
+    return pool;
+}
+
+tr_actor *
+tri_actor_new(struct tri_actors *home, const struct tr_behavior *behavior, tr_ref parent)
+{
+    size_t bytes = bytes_of(behavior);
+    tr_actor *actor = TRI_LIKELY(bytes <= TRI_POOLED_BYTES) ? tri_pool_take(pool_for(home, bytes)) : malloc(bytes);
+    if (actor == NULL)
+        return NULL;
+    memset(actor, 0, bytes);
+    actor->behavior = behavior;
+    actor->home = home;
+    actor->parent = parent;
+    tri_mail_list_init(&actor->overflow);
+    if (behavior->mailbox.messages != 0 || behavior->mailbox.bytes != 0 ||
+        behavior->mailbox.policy != TR_MAILBOX_REFUSE)
+        actor->flags = TRI_ACTOR_LIMITED;
+    return actor;
+}
+
+void
+tri_actor_free(tr_actor *actor)
+{
+    struct tri_actors *home = actor->home;
+    size_t bytes = bytes_of(actor->behavior);
+#ifndef NDEBUG
+    memset(actor, 0, bytes); /* for TRI_CHECK_SELF(), and its like in the layer above */
+#endif
+    if (TRI_LIKELY(bytes <= TRI_POOLED_BYTES))
+        tri_pool_give(pool_for(home, bytes), actor);
+    else
+        free(actor);
+}
+
+void
+tri_actor_free_if_unused(tr_actor *actor)
+{
+    if (actor->waiting == 0 && (actor->flags & (TRI_ACTOR_LINGERS | TRI_ACTOR_OWES)) == 0)
+        tri_actor_free(actor);
+}
+
+/* When the worker kills what lives nobody is born any more. */
+bool
+tri_actor_is_coming(struct tri_actors *home, tr_ref ref)
+{
+    return !home->killing && tri_slots_expected(&home->slots, ref);
+}
+
+tr_actor *
+tri_actor_unborn(struct tri_actors *home, tr_ref to)
+{
+    static const struct tr_behavior nothing = {.name = "unborn"};
+    if (!tri_actor_is_coming(home, to))
+        return NULL;
+    tr_actor *actor = tri_actor_new(home, &nothing, TR_NOBODY);
+    if (actor == NULL)
+        return NULL;
+    actor->ref = to;
+    actor->flags |= TRI_ACTOR_UNBORN;
+    tri_slots_at(&home->slots, to)->actor = actor;
+    return actor;
+}

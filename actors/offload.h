@@ -1,0 +1,15 @@
+/*
+ * Offloaded functions.
+ */
+#ifndef TROUPE_ACTORS_OFFLOAD_H
+#define TROUPE_ACTORS_OFFLOAD_H
+
+#include "actor_internal.h"
+
+/* The calling thread runs an offloaded function, for which the runtime's end waits. */
+extern _Thread_local bool tri_inside_offload;
+
+/* Cancels the offloaded functions of this worker that have not begun. */
+void tri_offloads_cancel(struct tri_actors *home);
+
+#endif

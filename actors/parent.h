@@ -1,0 +1,37 @@
+/*
+ * What a parent on another worker is told. Thread: owner of the worker.
+ */
+#ifndef TROUPE_ACTORS_PARENT_H
+#define TROUPE_ACTORS_PARENT_H
+
+#include "actor_internal.h"
+
+/* An actor that shall live on another worker. Moves in a message; dropping it tells whoever waits. */
+struct tri_spawn_order {
+    const struct tr_behavior *behavior;
+    const void *argument;
+    tr_ref parent;
+    struct tri_spawn_waiter *waiter; /* a thread outside that waits for the outcome, NULL: none */
+
+    /* Of one that has failed. */
+    struct tri_owed owed;
+    tr_ref ref;
+    tr_status failure;
+    bool owes_end; /* the parent counts the child, whose end nobody else tells */
+
+    alignas(max_align_t) unsigned char copy[]; /* of the argument, whose type is the program's */
+};
+
+/* Tells the parent, which lives on another worker, that this actor has ended; later, if there is no memory now. */
+void tri_parent_tell_end(tr_actor *actor);
+
+/* Tells the parent that the order has failed; takes the order. */
+void tri_parent_tell_failure(struct tri_actors *home, struct tri_spawn_order *order);
+
+/* Tries again to tell of the ends that are owed. */
+void tri_parents_pay(struct tri_actors *home);
+
+/* The worker's end: no parent can be told any more. */
+void tri_parents_forget(struct tri_actors *home);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * Posting messages, with limits and without (post.c). Thread: owner of the worker, unless a function says more.
+ */
+#ifndef TROUPE_ACTORS_POST_H
+#define TROUPE_ACTORS_POST_H
+
+#include "mailbox.h"
+
+/*
+ * Posts a message. Nothing limits it: neither the mailbox nor the lane. Takes the message if it returns TR_OK, else it
+ * is still the caller's. Returns: TR_OK; TR_EGONE; TR_EBADREF; TR_ENOMEM.
+ */
+tr_status tri_post(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message);
+
+/*
+ * The same within the limits of mailboxes and lanes. `dropped`: what a full mailbox has dropped for this message; the
+ * caller buries it. Returns TR_EFULL, too.
+ */
+tr_status tri_post_limited(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message,
+                           struct tri_dropped *dropped);
+
+/* Posts a word of the layer's own, or of the one above, and drops what is refused. false: without memory. */
+bool tri_send_word(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message);
+
+/* From threads that are no workers. Thread: any. Returns as tri_worker_post(), and TR_EBADREF. */
+tr_status tri_post_outside(tr_runtime *runtime, tr_ref to, tr_message *message, bool urgent);
+
+/* Does what a message of the layer's own says, on this worker. false: without memory, and nothing has happened. */
+bool tri_system_act(struct tri_actors *home, tr_ref to, tr_message *message);
+bool tri_system_here(struct tri_worker *worker, tr_ref to, tr_message *message);
+
+/* Gives the message its name in the trace. */
+void tri_post_name(struct tri_worker *worker, tr_message *message);
+
+/* Moves a message into its envelope, and leaves the caller's empty. */
+static inline void
+tri_post_fill(struct tri_worker *worker, tr_message *to, tr_ref from, tr_message *message)
+{
+    to->from = from;
+    to->id = 0;
+    tri_message_move(to, message);
+    if (TRI_UNLIKELY(worker->trace != NULL))
+        tri_post_name(worker, to);
+    message->kind = TR_PAYLOAD_BYTES;
+    message->size = 0;
+}
+
+/*
+ * Puts a message into the lane to another worker; urgent: beyond the limit of the lane. Returns as tri_worker_stage(),
+ * and TR_EBADREF.
+ */
+static inline tr_status
+tri_post_away(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, bool urgent)
+{
+    unsigned target = tri_ref_worker(to);
+    if (TRI_UNLIKELY(target >= worker->runtime->count))
+        return TR_EBADREF;
+    struct tri_envelope *envelope;
+    tr_status status = tri_worker_stage(worker, target, urgent, &envelope);
+    if (TRI_UNLIKELY(status != TR_OK))
+        return status;
+    envelope->to = to;
+    tri_post_fill(worker, &envelope->message, from, message);
+    tri_worker_commit(worker, target);
+    return TR_OK;
+}
+
+#endif

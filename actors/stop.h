@@ -1,0 +1,12 @@
+/*
+ * Stops that arrive. Thread: owner of the worker.
+ */
+#ifndef TROUPE_ACTORS_STOP_H
+#define TROUPE_ACTORS_STOP_H
+
+#include "actor_internal.h"
+
+/* A stop has arrived for whom `to` names. false: it is on its way, and there is no memory to note that. */
+bool tri_stop_arrived(struct tri_actors *home, tr_ref to, tr_message *message);
+
+#endif

@@ -1121,7 +1121,7 @@ our_side_stays_open_until_the_owner_has_answered_every_event(void **state)
 }
 
 /* A turn of the loop may end between two orders: a slice that takes too long ends at the next look at the clock. The
- * clock is read every 32 messages at first, and after each of those that take long (actors/dispatch.c). */
+ * clock is read every 32 messages at first, and after each of those that take long (actors/run/dispatch.c). */
 
 #define SLICE_IS_OVER_MS 2u
 #define UNTIL_EACH_IS_LOOKED_AT 33

@@ -81,7 +81,7 @@ struct tri_worker {
     alignas(TRI_CACHE_PAIR) struct tri_inbox *inbox;
     struct tri_lane **lanes;                 /* lanes[w]: from worker w, NULL until it is first used */
     unsigned lanes_open;                     /* those that are not NULL */
-    alignas(TRI_CACHE_PAIR) uint32_t coming; /* actors that others are spawning here: see actors/spawn.c */
+    alignas(TRI_CACHE_PAIR) uint32_t coming; /* actors that others are spawning here: see actors/life/spawn.c */
     uint32_t held;                           /* messages that other workers hold for this one beyond its full lanes */
     unsigned mask_held;                      /* mask.h */
     unsigned dozes;                          /* 1: it sleeps, and will ring the watchdog first thing: rest.h */

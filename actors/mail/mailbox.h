@@ -8,17 +8,28 @@
  * processor would have to guess (a queue of ready actors with a mailbox each costs twice as much where actors
  * have one or two messages: measured, 120 actors that ping each other at random).
  *
- * Invariant: of the `waiting` messages of an actor the first min(waiting, share) stand in the queue, in order; the
- * rest in its overflow, in order. The share is SHARE; 1 for a slow actor (dispatch.c), as soon as those that stood in
- * the queue before have come up, and for one that limits its mailbox, so that the oldest can be found (`head`) and
- * dropped; 0 for an unborn one.
+ *   actor     in the queue                in its overflow   put                   when one leaves the queue
+ *   plain     the oldest, SHARE at most   the rest          tri_mailbox_put_plain tri_mailbox_leave: one moves up if
+ *                                                                                 any is in the overflow
+ *   limited   the oldest (`head`)         the rest          put_limited           tri_mailbox_move_up_limited: the next
+ *                                                                                 moves up
+ *   slow      the oldest                  the rest          tri_mailbox_put       tri_mailbox_leave_slow: the same
+ *   unborn    none                        all               tri_mailbox_put       at birth all are put into the mailbox
+ *                                                                                 of the actor
+ *
+ * Limited is an actor whose behavior sets limits, or drops messages: the oldest must be found, to be dropped, and the
+ * size of all is counted. It stays so when it is slow (dispatch.c). A plain actor that becomes slow has up to SHARE in
+ * the queue still, which are put aside as they come up (`strayed`).
+ *
+ * Invariant: the `waiting` messages of an actor are those in the queue and those in the overflow, each in the order of
+ * their arrival; those in the queue are older.
  *
  * Limits are those of the behavior; what the library itself sends is never refused, but for notices of dead letters.
  *
  * An actor is crowded, which its senders on all workers can see (slots.h, tr_backlog()), while CROWD messages wait for
  * it, or half of what its limits allow if that is less; with CROWD it stays so until RELIEF are left. It is the actor
  * and not its worker that counts: two actors that hold back as long as anything waits on the other's worker would wait
- * for each other for ever.
+ * for each other without end.
  */
 #ifndef TROUPE_ACTORS_MAILBOX_H
 #define TROUPE_ACTORS_MAILBOX_H

@@ -116,7 +116,7 @@ struct tri_actors {
     uint64_t looked;
     bool slice_over;
 
-    struct tri_actor_timer **timers; /* by number: timer.c */
+    struct tri_timer_entry *timers; /* by number: timer.c */
     uint32_t timer_room, timer_free, timers_started;
 
     /* What could not be sent yet: parent.c, owed.c. */

@@ -86,6 +86,7 @@ open_actors(struct tri_worker *worker)
     tri_mail_list_init(&home->queue);
     tri_mail_list_init(&home->late_stops);
     tri_owed_open(home);
+    tri_actors_timers_init(home);
     tri_pool_init(&home->mail, sizeof(struct tri_mail));
     tr_status status = tri_slots_init(&home->slots, worker->index);
     if (status != TR_OK) {

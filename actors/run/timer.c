@@ -22,40 +22,33 @@ struct tri_actor_timer {
     uint64_t period_ms; /* 0: once */
     uint64_t rhythm_ms; /* of a periodic one: when it is due; without memory it comes again a moment later */
     uint32_t number;    /* in the table */
-    uint32_t count;     /* of this use of the number */
     tr_message message;
 };
 
-/* The table: a free entry holds the number + 1 of the next free one, shifted to be odd; a taken one a pointer. */
-
-static struct tri_actor_timer **
-entry_at(struct tri_actors *home, tr_timer timer)
+static struct tri_actor_timer *
+timer_of(const struct tri_actors *home, tr_timer name)
 {
-    uint32_t number = (uint32_t)timer;
-    if (number >= home->timer_room)
+    uint32_t number = (uint32_t)name, count = (uint32_t)(name >> 32);
+    if (number >= home->timer_room || home->timers[number].count != count)
         return NULL;
-    struct tri_actor_timer **entry = &home->timers[number];
-    if (((uintptr_t)*entry & 1) != 0 || *entry == NULL || (*entry)->count != (uint32_t)(timer >> 32))
-        return NULL;
-    return entry;
+    return home->timers[number].timer;
 }
 
 static void
 give_number(struct tri_actors *home, uint32_t number)
 {
-    home->timers[number] = (struct tri_actor_timer *)((uintptr_t)home->timer_free << 1 | 1);
-    home->timer_free = number + 1;
+    home->timers[number] = (struct tri_timer_entry){.next_free = home->timer_free};
+    home->timer_free = number;
 }
 
 static bool
 grow_table(struct tri_actors *home)
 {
-    uint32_t room = home->timer_room == 0 ? 16 : home->timer_room * 2;
-    struct tri_actor_timer **timers = realloc(home->timers, room * sizeof(struct tri_actor_timer *));
+    uint32_t first = home->timer_room, room = first == 0 ? 16 : first * 2;
+    struct tri_timer_entry *timers = realloc(home->timers, room * sizeof(*timers));
     if (timers == NULL)
         return false;
     home->timers = timers;
-    uint32_t first = home->timer_room;
     home->timer_room = room;
     for (uint32_t number = room; number-- > first;)
         give_number(home, number);
@@ -65,14 +58,14 @@ grow_table(struct tri_actors *home)
 static bool
 take_number(struct tri_actors *home, struct tri_actor_timer *timer)
 {
-    if (home->timer_free == 0 && !grow_table(home))
+    if (home->timer_free == TRI_NO_TIMER && !grow_table(home))
         return false;
-    timer->number = home->timer_free - 1;
     if (++home->timers_started == 0) /* it has come round: the name 0 is nobody's */
         home->timers_started = 1;
-    timer->count = home->timers_started;
-    home->timer_free = (uint32_t)((uintptr_t)home->timers[timer->number] >> 1);
-    home->timers[timer->number] = timer;
+    timer->number = home->timer_free;
+    struct tri_timer_entry *entry = &home->timers[timer->number];
+    home->timer_free = entry->next_free;
+    *entry = (struct tri_timer_entry){.timer = timer, .count = home->timers_started};
     return true;
 }
 
@@ -93,6 +86,12 @@ static void
 end_attached(struct tri_attachment *attachment)
 {
     end_timer(TRI_CONTAINER_OF(attachment, struct tri_actor_timer, attachment));
+}
+
+void
+tri_actors_timers_init(struct tri_actors *home)
+{
+    home->timer_free = TRI_NO_TIMER;
 }
 
 void
@@ -183,7 +182,7 @@ start(tr_actor *self, tr_ref to, uint64_t delay_ms, uint64_t period_ms, tr_messa
     timer->attachment.end = end_attached;
     tri_attach(&self->attachments, &timer->attachment);
     if (out != NULL)
-        *out = (tr_timer)timer->count << 32 | timer->number;
+        *out = (tr_timer)home->timers[timer->number].count << 32 | timer->number;
     return TR_OK;
 }
 
@@ -227,9 +226,9 @@ tr_timer_cancel(tr_actor *self, tr_timer timer)
     TRI_CHECK_SELF(self);
     if (self == NULL)
         return TR_EINVAL;
-    struct tri_actor_timer **entry = entry_at(self->home, timer);
-    if (entry == NULL || (*entry)->owner != self)
+    struct tri_actor_timer *named = timer_of(self->home, timer);
+    if (named == NULL || named->owner != self)
         return TR_EGONE;
-    end_timer(*entry);
+    end_timer(named);
     return TR_OK;
 }

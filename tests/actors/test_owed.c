@@ -6,6 +6,7 @@
 #include "fault.h"
 #include "helpers.h"
 #include "stage.h"
+#include "timer.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -333,7 +334,7 @@ static unsigned off_beat;
 static uint64_t
 due_of(const tr_actor *self)
 {
-    return ((const struct tri_timer *)self->home->timers[(uint32_t)timer])->due_ms; /* its first field */
+    return ((const struct tri_timer *)self->home->timers[(uint32_t)timer].timer)->due_ms; /* its first field */
 }
 
 static void

@@ -1,6 +1,7 @@
 #include "actor_internal.h"
 #include "helpers.h"
 #include "stage.h"
+#include "timer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -161,7 +162,7 @@ static unsigned off_beat;
 static uint64_t
 due_of(const tr_actor *self, tr_timer timer)
 {
-    return ((const struct tri_timer *)self->home->timers[(uint32_t)timer])->due_ms; /* its first field */
+    return ((const struct tri_timer *)self->home->timers[(uint32_t)timer].timer)->due_ms; /* its first field */
 }
 
 /* Each tick is in time, but its handler takes longer than a period: the next is late. */

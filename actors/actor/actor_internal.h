@@ -51,12 +51,12 @@ enum tri_actor_flag {
     TRI_ACTOR_OWES = 1 << 11,    /* gone, but its parent could not be told yet: parent.c */
 };
 
-/* What a message cannot simply be handled of. */
-#define TRI_ACTOR_UNUSUAL (TRI_ACTOR_GONE | TRI_ACTOR_LIMITED | TRI_ACTOR_SLOW | TRI_ACTOR_OUTSIDE)
-
-/* What a message cannot simply be put into the mailbox of. */
-#define TRI_ACTOR_PARTICULAR                                                                                           \
+/* Flags of actors that the fast path must not serve when a message is put. */
+#define TRI_ACTOR_SLOW_PATH                                                                                            \
     (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING | TRI_ACTOR_LIMITED | TRI_ACTOR_UNBORN | TRI_ACTOR_SLOW)
+
+/* The same when one of its messages is handled. */
+#define TRI_ACTOR_UNUSUAL (TRI_ACTOR_GONE | TRI_ACTOR_LIMITED | TRI_ACTOR_SLOW | TRI_ACTOR_OUTSIDE)
 
 /* The state follows the struct. Everything is the owner's. */
 struct tr_actor {

@@ -91,7 +91,7 @@ tri_actors_deliver(struct tri_worker *worker, tr_ref to, tr_message *message)
 {
     struct tri_actors *home = tri_actors_of(worker);
     tr_actor *actor = tri_slots_find(&home->slots, to);
-    if (TRI_UNLIKELY(message->tag >= TR_TAG_RESERVED || actor == NULL || (actor->flags & TRI_ACTOR_PARTICULAR) != 0 ||
+    if (TRI_UNLIKELY(message->tag >= TR_TAG_RESERVED || actor == NULL || (actor->flags & TRI_ACTOR_SLOW_PATH) != 0 ||
                      actor->waiting >= TR_MAILBOX_DEFAULT_MESSAGES))
         return deliver_checked(home, to, message);
     struct tri_mail *mail = tri_pool_take(&home->mail);

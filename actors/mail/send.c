@@ -51,7 +51,7 @@ tr_send(tr_actor *self, tr_ref to, tr_message *message)
     if (TRI_UNLIKELY(tri_ref_worker(to) != home->slots.worker))
         return send_plain_away(self, to, message);
     tr_actor *actor = tri_slots_find(&home->slots, to);
-    if (TRI_UNLIKELY(actor == NULL || (actor->flags & TRI_ACTOR_PARTICULAR) != 0 ||
+    if (TRI_UNLIKELY(actor == NULL || (actor->flags & TRI_ACTOR_SLOW_PATH) != 0 ||
                      actor->waiting >= TR_MAILBOX_DEFAULT_MESSAGES))
         return send_checked(self, to, message);
     struct tri_worker *worker = home->worker;

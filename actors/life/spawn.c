@@ -9,7 +9,7 @@
  * Placing by load counts the actors that live on each worker and those that are on their way to it: `coming` is raised
  * by the spawner, so a burst of spawns is spread although none has arrived yet.
  */
-#include "spawn.h"
+#include "spawning.h"
 
 #include "body.h"
 #include "dead_letters.h"

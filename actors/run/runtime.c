@@ -9,7 +9,7 @@
 #include "offload.h"
 #include "owed.h"
 #include "parent.h"
-#include "spawn.h"
+#include "spawning.h"
 #include "stop.h"
 #include "timer.h"
 

@@ -1,6 +1,6 @@
 #include "actor_internal.h"
 #include "helpers.h"
-#include "spawn.h"
+#include "spawning.h"
 #include "stage.h"
 
 #include <setjmp.h>

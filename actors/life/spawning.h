@@ -1,8 +1,8 @@
 /*
  * Spawning, as another worker or a thread outside asks for it.
  */
-#ifndef TROUPE_ACTORS_SPAWN_H
-#define TROUPE_ACTORS_SPAWN_H
+#ifndef TROUPE_ACTORS_SPAWNING_H
+#define TROUPE_ACTORS_SPAWNING_H
 
 #include "actor_internal.h"
 

@@ -1,5 +1,5 @@
 /*
- * Bodies: the memory of an actor, and of whoever holds the mail of one that is on its way.
+ * Bodies: the memory of an actor, and of the holders of mail for actors that are on their way.
  */
 #include "body.h"
 

@@ -16,7 +16,7 @@ struct tri_mail {
     tr_message message;
 };
 
-/* Mail in a row. What lies behind the last means nothing; the list is empty when last_next is at its beginning. */
+/* Mail in a row. The last one's `next` is not set; the list is empty when last_next points to `first`. */
 struct tri_mail_list {
     struct tri_mail *first, **last_next;
 };

@@ -1,14 +1,14 @@
 /*
  * Slots: where a worker looks up its actors by name.
  *
- * A slot holds an actor and the generation that is valid now; a ref of another generation finds nobody. The table is
+ * A slot holds an actor and the generation that is valid now; a ref of another generation names no actor. The table is
  * one stretch of address space with room for every slot that a ref can name, so a look-up is one load and no ref is out
  * of range; the system gives it memory, zeroed, page by page as slots come into use.
  *
  * The owner takes and gives slots without a lock. Others, who spawn here, need a name at once: they take slots under
  * the lock. Slots are of one kind and change hands: all come back to the owner, who keeps up to two chains of CHUNK
  * slots and lays what is more on a pile under the lock, from which guests take, and the owner itself when it has none.
- * So whoever asks finds a slot as long as more than two chains are free.
+ * So each of them finds a slot as long as more than two chains are free.
  *
  * Beside each slot stands whether its actor is crowded (mailbox.h), in a table of its own: senders of other workers
  * read it, and their reading costs the owner nothing but when it changes.
@@ -61,7 +61,7 @@ void tri_slots_fini(struct tri_slots *slots);
 /* Takes a slot; gives the ref that names it. TR_OK, TR_ENOMEM. Thread: owner. */
 tr_status tri_slots_take(struct tri_slots *slots, tr_ref *out);
 
-/* The same for an actor that shall live here. Until it comes, tri_slots_expected() is true. Thread: any. */
+/* The same for an actor that another thread spawns here. Until it comes, tri_slots_expected() is true. Thread: any. */
 tr_status tri_slots_reserve(struct tri_slots *slots, tr_ref *out);
 
 /* Ends the generation of a slot that was taken or reserved. Thread: owner. */

@@ -6,7 +6,7 @@
 
 #include "actor_internal.h"
 
-/* An actor that shall live on another worker. Moves in a message; dropping it tells whoever waits. */
+/* The order to spawn an actor on another worker. It moves in a message; when it is dropped its waiter is told. */
 struct tri_spawn_order {
     const struct tr_behavior *behavior;
     const void *argument;
@@ -17,7 +17,7 @@ struct tri_spawn_order {
     struct tri_owed owed;
     tr_ref ref;
     tr_status failure;
-    bool owes_end; /* the parent counts the child, whose end nobody else tells */
+    bool owes_end; /* the parent counts the child, and nobody else reports its end */
 
     alignas(max_align_t) unsigned char copy[]; /* of the argument, whose type is the program's */
 };

@@ -3,8 +3,8 @@
  *
  * The name is known at once in both cases: on another worker the spawner reserves a slot there (slots.h). The order
  * goes through the same lane as what the spawner sends afterwards, so it comes first; mail of third parties that
- * overtakes it is held (deliver.c). An order that is dropped on the way, because the runtime ends, tells who waits for
- * it.
+ * overtakes it is held (deliver.c). A thread that waits for an order is told, too, when the order is dropped on the
+ * way because the runtime ends.
  *
  * Placing by load counts the actors that live on each worker and those that are on their way to it: `coming` is raised
  * by the spawner, so a burst of spawns is spread although none has arrived yet.
@@ -184,7 +184,7 @@ spawn_there(tr_actor *self, unsigned target, const struct tr_behavior *behavior,
     return TR_OK;
 }
 
-/* Whoever held the mail gives it to the actor, or, if that was not born, to nobody. */
+/* The holder of the mail gives it to the actor; if that was not born, the mail becomes dead letters. */
 static void
 hand_over_mail(struct tri_actors *home, tr_actor *holder, tr_ref ref)
 {

@@ -1,7 +1,7 @@
 /*
- * Dead letters: messages that nobody received. Counted, traced, and told to the subscriber if there is one.
+ * Dead letters: messages that nobody received. Counted, traced, and reported to the subscriber if there is one.
  *
- * What tells about them are notices, which the library sends because of traffic: so they obey the limits of lanes and
+ * They are reported by notices, which the library sends because of traffic: so they obey the limits of lanes and
  * of the subscriber's mailbox, and one that nobody receives is no dead letter itself, which would be one more of the
  * same message, but a lost notice. The other kind, to the sender of a message that must come back, is one for each that
  * it sent, and without a limit: the layer above ends things by it.

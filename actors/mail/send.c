@@ -36,10 +36,7 @@ send_plain_away(tr_actor *self, tr_ref to, tr_message *message)
     return status;
 }
 
-/*
- * The plain case, a message for an actor of this worker that takes it without more ado, is the library's shortest way
- * and keeps to itself: it calls nothing, so that it saves no registers.
- */
+/* The fast path: a plain actor of this worker. It calls no function, so the compiler saves no registers. */
 tr_status
 tr_send(tr_actor *self, tr_ref to, tr_message *message)
 {

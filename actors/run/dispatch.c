@@ -1,5 +1,5 @@
 /*
- * Dispatch: whose message is next, and how long the worker goes on.
+ * Dispatch: whose message is next, and when a slice ends.
  *
  * Messages are handled in the order of the worker's queue (mailbox.h). A slice ends after SLICE_MESSAGES messages or
  * SLICE_US, so that the worker looks at its lanes and sockets however busy its actors are.
@@ -139,7 +139,7 @@ handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     return 1;
 }
 
-/* The look that is due: is it this actor's message that took so long? */
+/* Reads the clock when it is due, and marks the actor as slow if its message took too long. */
 static void
 look_at(struct tri_actors *home, tr_ref ref)
 {

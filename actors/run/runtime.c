@@ -280,7 +280,7 @@ tr_runtime_quit(tr_runtime *runtime)
     uv_mutex_unlock(&runtime->lock);
 }
 
-/* Whoever brings the count to 0 looks under the lock whether it still is, and whether somebody waits for that. */
+/* The thread that brings the count to 0 checks under the lock if it still is 0, and if somebody waits for that. */
 void
 tri_runtime_live(tr_runtime *runtime, int change)
 {

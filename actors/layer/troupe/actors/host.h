@@ -120,8 +120,8 @@ struct tri_owed {
 void tri_owe(struct tri_worker *worker, struct tri_owed *owed);
 
 /*
- * A word that somebody waits for, with the memory that it needs: whoever will have to say it has this from the
- * beginning on, in a pipe, in a question, beside an owner. So it cannot be lost for lack of memory.
+ * A word that somebody waits for, with the memory that it needs: its sender has this from the beginning, in a
+ * pipe, in a question, beside an owner. So it cannot be lost for lack of memory.
  */
 struct tri_word {
     struct tri_owed owed;                /* first */
@@ -160,7 +160,7 @@ tr_status tri_runtime_send_system(tr_runtime *runtime, tr_ref to, tr_message *me
  */
 bool tri_actor_probe(struct tri_worker *worker, tr_ref asker, tr_ref ref);
 
-/* What keeps the program alive has become so many more, or with a negative change fewer. Thread: any. */
+/* Adds `change`, which may be negative, to the number of things that keep the program running. Thread: any. */
 void tri_runtime_live(tr_runtime *runtime, int change);
 
 /* Is the calling thread a worker of any runtime? Then it must not block. Thread: any. */

@@ -108,9 +108,7 @@ tri_socket_destroy_with(tr_socket *socket, const char *code, enum tri_socket_cal
 void
 tri_socket_fail(tr_socket *socket, int uv_error, enum tri_socket_call call)
 {
-    /* Look-ups have numbers of their own, which are no errno. */
-    int system = call == TRI_CALL_LOOKUP ? 0 : -uv_error;
-    tri_socket_destroy(socket, tri_status_from_uv(uv_error), system, call);
+    tri_socket_destroy(socket, tri_status_from_uv(uv_error), -uv_error, call);
 }
 
 /* A write that the system refuses destroys the socket within the call. As in Node, where it does so after the handler,

@@ -145,6 +145,7 @@ play_without_another(void)
     assert_int_equal(tr_socket_spawn(director, NULL, &the.socket), TR_OK);
     assert_int_equal(tr_server_spawn(director, &plain_server, &the.server), TR_OK);
     REFUSED_WITHOUT_ANOTHER(REFUSED)
+    assert_int_equal(tr_remote_write(the.actor, tr_socket_ref(the.socket), (tr_slice){0}), TR_OK); /* of nothing */
     tr_socket_remote_address(the.socket, NULL);
     tr_socket_local_address(the.socket, NULL);
     tr_server_refusals(the.server, NULL);

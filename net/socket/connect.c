@@ -487,7 +487,7 @@ void
 tri_connect_looked_up(tr_socket *socket)
 {
     while (tell_lookup(socket)) {
-        if (tri_events_stand_still(socket)) {
+        if (tri_socket_lacks_credit(socket)) {
             socket->due |= TRI_STEP(LOOKED_UP);
             return;
         }

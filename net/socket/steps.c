@@ -227,7 +227,7 @@ write_on(tr_socket *socket)
 {
     if (TRI_UNLIKELY(tri_socket_has_steps(socket)))
         tri_socket_do_steps(socket);
-    if (tri_socket_has_any(socket, TRI_SOCKET_WRITING) && !tri_events_stand_still(socket))
+    if (tri_socket_has_any(socket, TRI_SOCKET_WRITING) && !tri_socket_lacks_credit(socket))
         tri_writer_flush(socket);
 }
 
@@ -251,7 +251,7 @@ tri_socket_ready(uv_poll_t *poll, int status, int events)
     struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_READ);
     if (TRI_UNLIKELY(socket->due != 0))
         tri_socket_do_steps(socket); /* what was due before comes before */
-    if (TRI_UNLIKELY(tri_events_stand_still(socket))) {
+    if (TRI_UNLIKELY(tri_socket_lacks_credit(socket))) {
         tri_socket_leave(socket, frame);
         return;
     }

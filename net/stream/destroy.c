@@ -29,7 +29,7 @@ static bool
 is_resumed(const tr_socket *socket)
 {
     return (socket->due & (TRI_STEP(RESUMED) | TRI_STEP(HELD))) != 0 &&
-           !tri_socket_has_any(socket, TRI_SOCKET_PAUSED) && !tri_events_stand_still(socket) &&
+           !tri_socket_has_any(socket, TRI_SOCKET_PAUSED) && !tri_socket_lacks_credit(socket) &&
            socket->extra->pipe == NULL;
 }
 

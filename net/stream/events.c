@@ -95,7 +95,7 @@ tri_events_set_owner(tr_socket *socket, const struct tr_owner *owner)
 static bool
 waits_for_owner(const tr_socket *socket)
 {
-    return tri_events_stand_still(socket) || (socket->extra != NULL && socket->extra->holds_end);
+    return tri_socket_lacks_credit(socket) || (socket->extra != NULL && socket->extra->holds_end);
 }
 
 static void on_watch(struct tri_idle *watch);

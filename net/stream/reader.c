@@ -92,7 +92,7 @@ static bool
 can_give_held(const tr_socket *socket)
 {
     const struct tri_pipe *pipe = socket->extra->pipe;
-    return !tri_socket_has_any(socket, TRI_SOCKET_PAUSED) && !tri_events_stand_still(socket) &&
+    return !tri_socket_has_any(socket, TRI_SOCKET_PAUSED) && !tri_socket_lacks_credit(socket) &&
            (pipe == NULL || !tri_pipe_is_full(pipe));
 }
 
@@ -100,7 +100,7 @@ static bool
 can_give(const tr_socket *socket)
 {
     return TRI_LIKELY(!tri_socket_has_any(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_DESTROYED)) &&
-           !tri_events_stand_still(socket) && !tri_socket_holds(socket);
+           !tri_socket_lacks_credit(socket) && !tri_socket_holds(socket);
 }
 
 static void
@@ -131,7 +131,7 @@ hold_back(tr_socket *socket, tr_slice slice, int fd)
         socket->due |= TRI_STEP(HELD);
 }
 
-/* A descriptor that came with these bytes was given before them: the socket may be destroyed by now, or stand still. */
+/* A descriptor that came with these bytes was given before them: the socket may be destroyed by now, or lack credit. */
 static void
 on_bytes(tr_socket *socket, size_t size)
 {
@@ -353,7 +353,7 @@ tri_reader_readable(tr_socket *socket, bool failing)
             meet_error(socket);
         else if (outcome == MORE && tri_socket_has_steps(socket) && !goes_on(socket))
             return;
-        else if (tri_events_stand_still(socket))
+        else if (tri_socket_lacks_credit(socket))
             return;
     }
 }
@@ -440,11 +440,11 @@ tri_reader_held(tr_socket *socket)
     struct tri_held *held = &socket->extra->held;
     while (held->first != NULL && can_give_held(socket))
         give_first_held(socket);
-    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) && !tri_events_stand_still(socket))
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) && !tri_socket_lacks_credit(socket))
         tri_socket_drop_held(socket);
     else if (held->first == NULL && can_give_held(socket))
         on_held_given(socket);
-    else if (tri_events_stand_still(socket))
+    else if (tri_socket_lacks_credit(socket))
         socket->due |= TRI_STEP(HELD);
     tri_reader_begin(socket);
 }

@@ -353,7 +353,7 @@ tr_socket *tri_socket_reach(struct tri_sockets *home, tr_ref ref);
 
 /* The owner has used up its credit: the socket waits, and gives, reads and writes nothing. */
 static inline bool
-tri_events_stand_still(const tr_socket *socket)
+tri_socket_lacks_credit(const tr_socket *socket)
 {
     return TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_SPECIAL)) && socket->extra->owner != TR_NOBODY &&
            socket->extra->credit <= 0;

@@ -26,7 +26,7 @@ tri_socket_do_steps(tr_socket *socket)
     uint32_t left;
     for (unsigned step = 0; (left = (socket->due & TRI_ALL_STEPS) >> step) != 0; step++) {
         step += (unsigned)__builtin_ctz(left);
-        if (tri_events_stand_still(socket))
+        if (tri_socket_lacks_credit(socket))
             return;
         socket->due &= ~(1u << step);
         steps[step](socket);
@@ -120,7 +120,7 @@ tri_socket_poll(tr_socket *socket)
     unsigned wanted = (tri_socket_has_any(socket, TRI_SOCKET_READING) ? UV_READABLE : 0u) |
                       (tri_socket_has_any(socket, TRI_SOCKET_WRITING) ? UV_WRITABLE : 0u) |
                       (looks_for_peer(socket) ? UV_DISCONNECT : 0u);
-    if (tri_events_stand_still(socket))
+    if (tri_socket_lacks_credit(socket))
         wanted = 0;
     if (wanted == socket->polled)
         return;

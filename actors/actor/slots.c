@@ -1,5 +1,6 @@
 #include "slots.h"
 
+#include <assert.h>
 #include <sys/mman.h>
 
 #define RESERVED UINT32_MAX /* in `next`: taken by a guest */
@@ -26,9 +27,29 @@ tri_slots_init(struct tri_slots *slots, unsigned worker)
     return TR_ENOMEM;
 }
 
+/* The owner's chains hold free slots only, and as many as they must. Debug builds call it. */
+static void
+check_chain(const struct tri_slots *slots, uint32_t first, uint32_t at_least)
+{
+#ifndef NDEBUG
+    uint32_t count = 0;
+    for (uint32_t slot = first; slot != 0; slot = slots->table[slot].next) {
+        assert(slot < slots->made && slots->table[slot].actor == NULL && count < slots->made);
+        count++;
+    }
+    assert(count >= at_least);
+#else
+    (void)slots;
+    (void)first;
+    (void)at_least;
+#endif
+}
+
 void
 tri_slots_fini(struct tri_slots *slots)
 {
+    check_chain(slots, slots->free, slots->free_count);
+    check_chain(slots, slots->spare, slots->spare != 0 ? TRI_SLOT_CHUNK : 0);
     munmap(slots->table, ALL_BYTES);
     uv_mutex_destroy(&slots->lock);
 }

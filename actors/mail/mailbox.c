@@ -1,5 +1,27 @@
 #include "mailbox.h"
 
+#include <assert.h>
+
+/* Where messages wait: the table in mailbox.h. Debug builds call it. */
+static void
+check(const tr_actor *actor)
+{
+#ifndef NDEBUG
+    bool over = !tri_mail_list_empty(&actor->overflow);
+    if (actor->flags & TRI_ACTOR_LIMITED) {
+        assert(over == (actor->waiting > 1));
+        assert(actor->waiting == 0 || actor->head != NULL);
+        assert(actor->waiting_lines >= actor->waiting);
+    } else if (actor->flags & TRI_ACTOR_UNBORN) {
+        assert(over == (actor->waiting > 0));
+    } else if ((actor->flags & TRI_ACTOR_SLOW) == 0) {
+        assert(over == (actor->waiting > TRI_MAILBOX_SHARE));
+    }
+#else
+    (void)actor;
+#endif
+}
+
 static uint32_t
 lines_of(const tr_message *message)
 {
@@ -56,6 +78,7 @@ tri_mailbox_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     } else {
         tri_mailbox_put_plain(home, actor, mail);
     }
+    check(actor);
 }
 
 void
@@ -76,6 +99,7 @@ tri_mailbox_move_up_limited(struct tri_actors *home, tr_actor *actor, const stru
         return;
     actor->head = tri_mail_list_take(&actor->overflow);
     tri_mail_list_append(&home->queue, actor->head);
+    check(actor);
 }
 
 void
@@ -96,6 +120,7 @@ tri_mailbox_speed_up(struct tri_actors *home, tr_actor *actor)
         return;
     for (uint32_t i = 1; i < actor->waiting && i < TRI_MAILBOX_SHARE; i++)
         tri_mailbox_move_up(home, actor);
+    check(actor);
 }
 
 static void

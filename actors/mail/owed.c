@@ -12,6 +12,8 @@
  */
 #include "owed.h"
 
+#include <assert.h>
+
 static uint64_t
 bit_of(tr_ref to)
 {
@@ -29,6 +31,21 @@ tri_owed_open(struct tri_actors *home)
 {
     home->owed.last_next = &home->owed.first;
     look_again(home);
+}
+
+/* The list ends where last_next says, and each word keeps later messages from its worker. Debug builds call it. */
+static void
+check(const struct tri_actors *home)
+{
+#ifndef NDEBUG
+    struct tri_owed *const *link = &home->owed.first;
+    for (; *link != NULL; link = &(*link)->next)
+        assert((home->owing & bit_of((*link)->to)) != 0);
+    assert(home->owed.last_next == link);
+    assert(home->careful || home->owed.first == NULL);
+#else
+    (void)home;
+#endif
 }
 
 void
@@ -84,6 +101,7 @@ tri_owed_pay(struct tri_actors *home)
             link = &(*link)->next;
     home->paying = false;
     look_again(home);
+    check(home);
 }
 
 bool

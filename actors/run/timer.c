@@ -94,9 +94,26 @@ tri_actors_timers_init(struct tri_actors *home)
     home->timer_free = TRI_NO_TIMER;
 }
 
+/* All numbers are free, each once. Debug builds call it. */
+static void
+check_all_free(const struct tri_actors *home)
+{
+#ifndef NDEBUG
+    uint32_t count = 0;
+    for (uint32_t number = home->timer_free; number != TRI_NO_TIMER; number = home->timers[number].next_free) {
+        assert(number < home->timer_room && home->timers[number].timer == NULL && count < home->timer_room);
+        count++;
+    }
+    assert(count == home->timer_room);
+#else
+    (void)home;
+#endif
+}
+
 void
 tri_actors_timers_fini(struct tri_actors *home)
 {
+    check_all_free(home);
     free(home->timers); /* its timers ended with their actors */
 }
 

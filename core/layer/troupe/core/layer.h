@@ -1,6 +1,6 @@
 /*
  * What a worker calls of the layer above, installed when the runtime starts. There is one such table: actors_layer in
- * actors/runtime.c.
+ * actors/run/runtime.c.
  */
 #ifndef TROUPE_CORE_LAYER_H
 #define TROUPE_CORE_LAYER_H

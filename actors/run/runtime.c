@@ -282,7 +282,7 @@ tr_runtime_quit(tr_runtime *runtime)
 
 /* The thread that brings the count to 0 checks under the lock if it still is 0, and if somebody waits for that. */
 void
-tri_runtime_live(tr_runtime *runtime, int change)
+tri_runtime_add_live(tr_runtime *runtime, int change)
 {
     uint64_t before = ck_pr_faa_64(&runtime->live, (uint64_t)(int64_t)change);
     if (before + (uint64_t)(int64_t)change != 0)
@@ -297,14 +297,14 @@ void
 tr_runtime_hold(tr_runtime *runtime)
 {
     if (runtime != NULL)
-        tri_runtime_live(runtime, 1);
+        tri_runtime_add_live(runtime, 1);
 }
 
 void
 tr_runtime_release(tr_runtime *runtime)
 {
     if (runtime != NULL)
-        tri_runtime_live(runtime, -1);
+        tri_runtime_add_live(runtime, -1);
 }
 
 /* Questions. */

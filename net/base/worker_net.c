@@ -85,7 +85,7 @@ tell_over(struct tri_later *later)
     if (net->live > 0 || !net->is_live)
         return;
     net->is_live = false;
-    tri_runtime_live(net->worker->runtime->host, -1);
+    tri_runtime_add_live(net->worker->runtime->host, -1);
 }
 
 void
@@ -96,7 +96,7 @@ tri_net_add_live(struct tri_net *net, int change)
         tri_later_add(net, &net->over, tell_over);
     } else if (!net->is_live) {
         net->is_live = true;
-        tri_runtime_live(net->worker->runtime->host, 1);
+        tri_runtime_add_live(net->worker->runtime->host, 1);
     }
 }
 

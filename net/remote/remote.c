@@ -123,7 +123,7 @@ static void
 drop_connect_order(void *address)
 {
     struct tri_connect_order *order = address;
-    tri_runtime_live(order->runtime, -1);
+    tri_runtime_add_live(order->runtime, -1);
     free(order);
 }
 
@@ -146,7 +146,7 @@ tr_remote_connect(tr_actor *self, tr_ref socket, const struct tr_connect_options
     }
     char *next = order->texts;
     order->runtime = tr_actor_runtime(self);
-    tri_runtime_live(order->runtime, 1);
+    tri_runtime_add_live(order->runtime, 1);
     order->options = *options;
     order->options.host = tri_text_copy(&next, options->host);
     order->options.local_address = tri_text_copy(&next, options->local_address);

@@ -44,7 +44,7 @@ tr_remote_server_listen(tr_actor *self, tr_ref server, const struct tr_listen_op
         return tri_status_from_errno(errno);
     }
     order->runtime = tr_actor_runtime(self);
-    tri_runtime_live(order->runtime, 1);
+    tri_runtime_add_live(order->runtime, 1);
     order->options.host = tri_text_copy(&next, options->host);
     order->options.path = tri_text_copy(&next, options->path);
     tr_message message = tr_message_pointer(TRI_TAG_SERVER_LISTEN, order, size, tri_listen_order_drop);

@@ -13,7 +13,7 @@
 void
 tri_listen_order_free(struct tri_listen_order *order)
 {
-    tri_runtime_live(order->runtime, -1);
+    tri_runtime_add_live(order->runtime, -1);
     free(order);
 }
 

@@ -94,7 +94,7 @@ drop_handover(void *address)
         lose(handover, here);
     else
         free(handover);
-    tri_runtime_live(runtime, -1);
+    tri_runtime_add_live(runtime, -1);
 }
 
 bool
@@ -107,7 +107,7 @@ tri_share_message(struct tri_deal *deal, unsigned worker, const struct tri_arriv
     handover->has_place = arrival->place != NULL;
     handover->runtime = runtime_of(deal);
     tri_deal_hold(deal);
-    tri_runtime_live(handover->runtime, 1);
+    tri_runtime_add_live(handover->runtime, 1);
     if (arrival->place != NULL)
         handover->place = *arrival->place;
     *out = tr_message_pointer(TRI_TAG_DEAL_CONNECTION, handover, sizeof(*handover), drop_handover);
@@ -191,7 +191,7 @@ take(tr_actor *self, struct tri_share *share, struct tri_handover *handover)
         tri_deal_failed(share->deal, share->net->worker, status);
         lose(handover, share->net->worker);
     }
-    tri_runtime_live(runtime, -1);
+    tri_runtime_add_live(runtime, -1);
 }
 
 static void

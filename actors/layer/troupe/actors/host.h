@@ -161,7 +161,7 @@ tr_status tri_runtime_send_system(tr_runtime *runtime, tr_ref to, tr_message *me
 bool tri_actor_probe(struct tri_worker *worker, tr_ref asker, tr_ref ref);
 
 /* Adds `change`, which may be negative, to the number of things that keep the program running. Thread: any. */
-void tri_runtime_live(tr_runtime *runtime, int change);
+void tri_runtime_add_live(tr_runtime *runtime, int change);
 
 /* Is the calling thread a worker of any runtime? Then it must not block. Thread: any. */
 bool tri_on_worker(void);

@@ -13,7 +13,7 @@
  * without a delay is left for a millisecond later, because libuv 1.44 runs a handle that its callback armed without a
  * delay again in the same turn, for ever. So the loop lives whatever callbacks start.
  *
- * An idle timer that comes up and was touched meanwhile is put back for the time that the touch asks for. Its place in
+ * A timeout that comes up and was touched is put back for the time that the touch asks for. Its place in
  * the array has just been left, so nothing can fail there.
  *
  * Invariants
@@ -245,35 +245,35 @@ tri_timer_stop(struct tri_timers *timers, struct tri_timer *timer)
 }
 
 static uint64_t
-due_of(const struct tri_idle *idle)
+due_of(const struct tri_timeout *timeout)
 {
-    uint64_t due_ms = idle->touched_ms + idle->duration_ms;
-    return due_ms >= idle->touched_ms ? due_ms : TRI_CLOCK_NEVER;
+    uint64_t due_ms = timeout->touched_ms + timeout->duration_ms;
+    return due_ms >= timeout->touched_ms ? due_ms : TRI_CLOCK_NEVER;
 }
 
 static void
 fire_or_put_back(struct tri_timer *timer)
 {
-    struct tri_idle *idle = (struct tri_idle *)timer; /* its first member */
-    uint64_t due_ms = due_of(idle);
-    if (due_ms > uv_now(idle->timers->loop))
-        insert(idle->timers, timer, due_ms);
+    struct tri_timeout *timeout = (struct tri_timeout *)timer; /* its first member */
+    uint64_t due_ms = due_of(timeout);
+    if (due_ms > uv_now(timeout->timers->loop))
+        insert(timeout->timers, timer, due_ms);
     else
-        idle->fire(idle);
+        timeout->fire(timeout);
 }
 
 tr_status
-tri_idle_start(struct tri_timers *timers, struct tri_idle *idle, uint64_t duration_ms)
+tri_timeout_start(struct tri_timers *timers, struct tri_timeout *timeout, uint64_t duration_ms)
 {
-    idle->timers = timers;
-    idle->duration_ms = duration_ms;
-    tri_idle_touch(idle);
-    idle->timer.fire = fire_or_put_back;
-    return tri_timer_start_at(timers, &idle->timer, due_of(idle));
+    timeout->timers = timers;
+    timeout->duration_ms = duration_ms;
+    tri_timeout_touch(timeout);
+    timeout->timer.fire = fire_or_put_back;
+    return tri_timer_start_at(timers, &timeout->timer, due_of(timeout));
 }
 
 void
-tri_idle_stop(struct tri_timers *timers, struct tri_idle *idle)
+tri_timeout_stop(struct tri_timers *timers, struct tri_timeout *timeout)
 {
-    tri_timer_stop(timers, &idle->timer);
+    tri_timer_stop(timers, &timeout->timer);
 }

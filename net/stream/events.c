@@ -98,7 +98,7 @@ waits_for_owner(const tr_socket *socket)
     return tri_socket_lacks_credit(socket) || (socket->extra != NULL && socket->extra->holds_end);
 }
 
-static void on_watch(struct tri_idle *watch);
+static void on_watch(struct tri_timeout *watch);
 
 /* The time after which a callback, and a wait for an owner, is reported; 0: never. */
 static uint64_t
@@ -120,13 +120,13 @@ ask_after_ms(const tr_socket *socket)
 static void
 watch_owner(tr_socket *socket)
 {
-    struct tri_idle *watch = &socket->extra->owner_watch;
+    struct tri_timeout *watch = &socket->extra->owner_watch;
     watch->fire = on_watch;
     if (watch->timer.place > 0) {
-        tri_idle_touch(watch);
+        tri_timeout_touch(watch);
         return;
     }
-    tr_status status = tri_idle_start(timers_of(socket), watch, ask_after_ms(socket));
+    tr_status status = tri_timeout_start(timers_of(socket), watch, ask_after_ms(socket));
     assert(status == TR_OK); /* its place is kept */
     (void)status;            /* in a Release build nobody asks */
 }
@@ -156,7 +156,7 @@ name_if_too_long(tr_socket *socket)
 }
 
 static void
-on_watch(struct tri_idle *watch)
+on_watch(struct tri_timeout *watch)
 {
     struct tri_extra *extra = TRI_CONTAINER_OF(watch, struct tri_extra, owner_watch);
     if (!waits_for_owner(extra->socket))
@@ -180,7 +180,7 @@ tri_events_ask_owner(tr_socket *socket)
 {
     if (!waits_for_owner(socket))
         return;
-    tri_idle_stop(timers_of(socket), &socket->extra->owner_watch); /* from now on it is asked more often */
+    tri_timeout_stop(timers_of(socket), &socket->extra->owner_watch); /* from now on it is asked more often */
     on_watch(&socket->extra->owner_watch);
 }
 

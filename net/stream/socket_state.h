@@ -225,15 +225,15 @@ struct tri_extra {
 
     struct tri_timer retry; /* until then nothing is written: the system has run out of something */
 
-    tr_ref owner;                /* TR_NOBODY: callbacks */
-    int64_t credit;              /* what is left of the owner's; below 0 when one read brought more events than that */
-    uint32_t full_credit;        /* when it has answered all events */
-    bool holds_end;              /* our side has not ended with the peer's, since the owner has events to answer */
-    struct tri_idle owner_watch; /* looks after an owner that does not answer */
-    struct tri_word *last_word;  /* for the close event, if there is no memory then; of an owned socket */
-    uint64_t waits_ms;           /* since when the socket has waited for an answer, tri_clock_ms() */
-    bool named;                  /* it was said on stderr that it waits */
-    struct tri_held held;        /* came and could not be given */
+    tr_ref owner;         /* TR_NOBODY: callbacks */
+    int64_t credit;       /* what is left of the owner's; below 0 when one read brought more events than that */
+    uint32_t full_credit; /* when it has answered all events */
+    bool holds_end;       /* our side has not ended with the peer's, since the owner has events to answer */
+    struct tri_timeout owner_watch; /* looks after an owner that does not answer */
+    struct tri_word *last_word;     /* for the close event, if there is no memory then; of an owned socket */
+    uint64_t waits_ms;              /* since when the socket has waited for an answer, tri_clock_ms() */
+    bool named;                     /* it was said on stderr that it waits */
+    struct tri_held held;           /* came and could not be given */
     struct tr_decoder decoder;
     enum tr_encoding encoding;
     uint32_t high_water;

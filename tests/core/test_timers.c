@@ -296,13 +296,13 @@ a_callback_stops_one_that_is_due_in_the_same_turn(void **state)
 /* Idle timers. */
 
 struct idle_probe {
-    struct tri_idle idle;
+    struct tri_timeout idle;
     struct fixture *fixture;
     unsigned fired;
 };
 
 static void
-note_idle(struct tri_idle *idle)
+note_idle(struct tri_timeout *idle)
 {
     struct idle_probe *probe = (struct idle_probe *)idle;
     assert_int_equal(idle->timer.place, 0);
@@ -315,7 +315,7 @@ start_idle(struct fixture *f, struct idle_probe *probe, uint64_t duration_ms)
 {
     probe->fixture = f;
     probe->idle.fire = note_idle;
-    assert_int_equal(tri_idle_start(&f->timers, &probe->idle, duration_ms), TR_OK);
+    assert_int_equal(tri_timeout_start(&f->timers, &probe->idle, duration_ms), TR_OK);
 }
 
 static void
@@ -342,7 +342,7 @@ an_idle_timer_whose_time_is_beyond_the_clock_never_fires(void **state)
     assert_int_equal(f->timers.count, 3);
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(probes[i].fired, 0);
-        tri_idle_stop(&f->timers, &probes[i].idle);
+        tri_timeout_stop(&f->timers, &probes[i].idle);
     }
 }
 
@@ -351,7 +351,7 @@ touch_and_go_on(struct tri_timer *timer)
 {
     struct probe *toucher = (struct probe *)timer;
     struct idle_probe *probe = (struct idle_probe *)(void *)victim;
-    tri_idle_touch(&probe->idle);
+    tri_timeout_touch(&probe->idle);
     assert_int_equal(probe->fired, 0);
     if (++toucher->fired < 10)
         assert_int_equal(tri_timer_start(&toucher->fixture->timers, timer, 3), TR_OK);
@@ -370,7 +370,7 @@ a_touch_begins_the_duration_anew(void **state)
     while (toucher.fired < 10)
         uv_run(&f->loop, UV_RUN_ONCE);
     assert_int_equal(probe.fired, 0);
-    tri_idle_stop(&f->timers, &probe.idle);
+    tri_timeout_stop(&f->timers, &probe.idle);
 }
 
 static void
@@ -384,8 +384,8 @@ one_that_was_touched_is_put_back_for_the_very_time_that_the_touch_asks_for(void 
     uv_run(&f->loop, UV_RUN_ONCE);
     assert_int_equal(touched.fired, 0);
     assert_int_equal(f->timers.armed_ms, touched.idle.touched_ms + 10);
-    tri_idle_stop(&f->timers, &touched.idle);
-    tri_idle_stop(&f->timers, &later.idle);
+    tri_timeout_stop(&f->timers, &touched.idle);
+    tri_timeout_stop(&f->timers, &later.idle);
 }
 
 static void
@@ -396,8 +396,8 @@ a_stopped_idle_timer_does_not_fire(void **state)
     struct probe other = {0};
     start_idle(f, &probe, 1);
     start_probe(f, &other, 5);
-    tri_idle_stop(&f->timers, &probe.idle);
-    tri_idle_stop(&f->timers, &probe.idle);
+    tri_timeout_stop(&f->timers, &probe.idle);
+    tri_timeout_stop(&f->timers, &probe.idle);
     run_dry(f);
     assert_int_equal(probe.fired, 0);
 }

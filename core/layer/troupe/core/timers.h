@@ -1,9 +1,9 @@
 /*
  * Timers: one libuv timer per worker drives all of them.
  *
- * Two kinds, in one heap. A tri_timer fires once at its time. A tri_idle fires when nothing touched it for its
- * duration; a touch only notes the time, which is a store, and whoever reaches the top of the heap with a younger touch
- * goes back to where that touch puts it: 100,000 idle timers that are touched by every message cost a look at the clock
+ * Two kinds, in one heap. A tri_timer fires once at its time. A tri_timeout fires when nothing touched it for its
+ * duration; a touch only notes the time, which is a store, and one that reaches the top of the heap with a younger touch
+ * goes back to where that touch puts it: 100,000 timeouts that are touched by every message cost a look at the clock
  * for each touch and one step through the heap for each duration, and fire to the millisecond.
  *
  * A delay begins when it is asked for, however long the callback has run that asks for it, and is never cut short
@@ -30,12 +30,12 @@ struct tri_timer {
     bool kept;                             /* there is room for it whenever it is started */
 };
 
-struct tri_idle {
+struct tri_timeout {
     struct tri_timer timer;    /* private */
     struct tri_timers *timers; /* where it was started */
     uint64_t duration_ms;
     uint64_t touched_ms;
-    void (*fire)(struct tri_idle *idle); /* it is stopped by then */
+    void (*fire)(struct tri_timeout *timeout); /* it is stopped by then */
 };
 
 struct tri_timers {
@@ -75,18 +75,18 @@ void tri_timer_let_go(struct tri_timers *timers, struct tri_timer *timer);
 /* On a timer that is not started it does nothing. */
 void tri_timer_stop(struct tri_timers *timers, struct tri_timer *timer);
 
-/* Fires idle->fire(idle) once, when duration_ms (above 0) passed without a touch. It is not started. TR_OK or
+/* Fires timeout->fire(timeout) once, when duration_ms (above 0) passed without a touch. It is not started. TR_OK or
  * TR_ENOMEM. */
-tr_status tri_idle_start(struct tri_timers *timers, struct tri_idle *idle, uint64_t duration_ms);
+tr_status tri_timeout_start(struct tri_timers *timers, struct tri_timeout *timeout, uint64_t duration_ms);
 
 /* On one that is not started it does nothing. */
-void tri_idle_stop(struct tri_timers *timers, struct tri_idle *idle);
+void tri_timeout_stop(struct tri_timers *timers, struct tri_timeout *timeout);
 
-/* Something happened: the duration begins anew. On one that is not started it does nothing. */
+/* Something happened: the duration begins again. On one that is not started it does nothing. */
 static inline void
-tri_idle_touch(struct tri_idle *idle)
+tri_timeout_touch(struct tri_timeout *timeout)
 {
-    idle->touched_ms = tri_clock_begin_ms();
+    timeout->touched_ms = tri_clock_begin_ms();
 }
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * Mail: what comes to a worker through its lanes and its inbox, and what goes out through its outboxes.
  *
- * A turn takes the mail first and sends it last. Whoever publishes for another worker rings its bell afterwards.
+ * A turn takes the mail first and sends it last. A sender that has published for another worker rings its bell.
  */
 #ifndef TROUPE_CORE_MAIL_H
 #define TROUPE_CORE_MAIL_H
@@ -21,7 +21,7 @@ bool tri_mail_waits(struct tri_worker *worker);
 /* Publishes what is staged, as far as the lanes have room, and wakes the receivers. Thread: owner. */
 void tri_mail_send(struct tri_worker *worker);
 
-/* Before sleeping: consumers of full lanes shall ring when there is room. false: there is room already. Thread:
+/* Before sleeping: asks the consumers of full lanes to ring when there is room. false: there is room already. Thread:
  * owner. */
 bool tri_mail_starve(struct tri_worker *worker);
 

@@ -48,8 +48,8 @@ struct tri_pinning {
 
 enum tri_pinning_verdict {
     TRI_PINNING_KEEP,
-    TRI_PINNING_WIDEN,  /* it is pinned, and shall be free */
-    TRI_PINNING_NARROW, /* it is free, and shall be pinned */
+    TRI_PINNING_WIDEN,  /* it is pinned: let it go */
+    TRI_PINNING_NARROW, /* it is free: pin it */
 };
 
 /* Adds a look. Thread: the watchdog's. */

@@ -45,7 +45,7 @@ possible_pinning(enum tr_pinning wanted)
     return wanted == TR_PINNING_ADAPTIVE && !time.known ? TR_PINNING_NEVER : wanted;
 }
 
-/* *pinned: the workers shall begin so. Adaptive, under a quota, they do not: such machines are full of others. */
+/* *pinned: the workers begin pinned. Under a quota adaptive workers do not: such machines are full of others. */
 static tr_status
 fill_options(struct tr_runtime_options *options, bool *pinned)
 {
@@ -113,7 +113,7 @@ tri_runtime_close(struct tri_runtime *runtime)
     runtime->workers = NULL;
 }
 
-/* R1: what they shall see before the nudge; pairs with R2 in worker.c. */
+/* R1: what they must see comes before the nudge; pairs with R2 in worker.c. */
 static void
 nudge_all(struct tri_runtime *runtime)
 {

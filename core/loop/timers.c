@@ -4,7 +4,7 @@
  * An entry of the heap holds its key, the time and a running number, so that sifting touches the array and not the
  * timers; a timer knows its place, so that it can be stopped. Equal times fire in the order of their start.
  *
- * The handle is armed for the first entry or earlier, never later. Starting a timer arms it anew only if that one is
+ * The handle is armed for the first entry or earlier, never later. Starting a timer arms it again only if that one is
  * the first; stopping one leaves it as it is, at the price of one wake-up that finds nothing to do.
  *
  * A round fires what is due and was started before the round: the running number tells. It does so in portions, one in

@@ -124,7 +124,7 @@ say(const struct tri_worker *worker, const struct tri_worker_activity *activity,
 static void
 tell(struct tri_runtime *runtime, struct tri_worker *worker, const struct tri_worker_activity *activity, uint64_t ms)
 {
-    bool named = activity->name != NULL; /* else the rest is of whoever was named before */
+    bool named = activity->name != NULL; /* else the other fields are of the one named before */
     say(worker, activity, ms);
     if (runtime->trace != NULL)
         tri_trace_write_outside(runtime->trace, TRI_TRACE_CORE_stall, 0, (uint32_t)ms, named ? activity->actor : 0,
@@ -304,7 +304,7 @@ wait_for_ring(struct tri_watchdog *watchdog)
     uv_mutex_unlock(&watchdog->lock);
 }
 
-/* Waits until something is due. false: the watchdog shall stop. */
+/* Waits until something is due. false: the watchdog must stop. */
 static bool
 wait_for_next(struct tri_watchdog *watchdog)
 {

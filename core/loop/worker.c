@@ -27,7 +27,7 @@
  *
  * Invariants
  *   - a worker sleeps only with empty outboxes, or with starved lanes whose consumers will ring;
- *   - whoever publishes for a worker rings its bell afterwards.
+ *   - a sender that has published for a worker rings its bell.
  */
 #include "worker_internal.h"
 
@@ -238,7 +238,7 @@ look(struct tri_worker *worker)
 /* A look at all handles of a loop but the worker's own. */
 struct sweep {
     struct tri_worker *worker;
-    bool without_callbacks; /* those that are closing shall not call back */
+    bool without_callbacks; /* those that are closing must not call back */
     bool found;             /* any */
 };
 

@@ -14,7 +14,7 @@
  *
  * A producer that finds no room sets `starved` and looks once more; a consumer that gave slots back looks at `starved`
  * and rings the producer's bell. Each stores first and loads second with a full fence between (L5, L6), so at least one
- * sees the other: the producer may sleep meanwhile.
+ * sees the other: so the producer may sleep.
  */
 #ifndef TROUPE_CORE_LANE_H
 #define TROUPE_CORE_LANE_H
@@ -79,7 +79,7 @@ tri_lane_peek(struct tri_lane *lane)
     return slot;
 }
 
-/* One more envelope will be put soon, behind `waiting` others: its slot is fetched from the consumer's core meanwhile.
+/* One more envelope will be put soon, after `waiting` others: fetches its slot from the consumer's core.
  * Not the first, which a consumer without mail looks at all the time and would take back. Measured: a message among
  * many costs 27 ns instead of 32. Thread: producer. */
 static inline void

@@ -54,7 +54,7 @@ tri_outbox_append(struct tri_outbox *outbox)
     return &last->envelopes[last->filled++];
 }
 
-/* The first chunk is empty: the only one begins anew, any other makes way for the next. */
+/* The first chunk is empty: the only one begins again, any other gives way to the next. */
 static void
 advance(struct tri_outbox *outbox)
 {

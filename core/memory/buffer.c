@@ -24,7 +24,7 @@ struct tr_buffer {
     void *adopted; /* NULL: nothing is to be destroyed */
     void (*destroy)(void *data);
 
-    /* Whoever has the only hold. */
+    /* The thread that has the only hold. */
     size_t size;
 
     char bytes[]; /* of a copy */

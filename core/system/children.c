@@ -82,7 +82,7 @@ struct own {
     bool unblocked;
 };
 
-/* The watchdog shall not change them meanwhile, so that the child has them and no others. */
+/* The watchdog must not change them during the call, so that the child has these and no others. */
 static void
 use_programs_cpus(const struct tri_origin *origin, struct own *own)
 {

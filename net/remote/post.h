@@ -25,7 +25,7 @@ tr_status tri_remote_post_slice(tr_actor *self, tr_ref to, uint32_t tag, tr_slic
 tr_status tri_remote_post_order(tr_actor *self, tr_ref to, uint32_t tag, void *order, size_t size, void (*lost)(void *),
                                 void (*dropped)(void *));
 
-/* Sends a copy of the question. lost: see tri_remote_post_order(). TR_EINVAL; TR_EBADTAG, the reply's tag is reserved. */
+/* Sends a copy of the question. lost: see tri_remote_post_order(). TR_EINVAL; TR_EBADTAG: a reserved reply tag. */
 tr_status tri_remote_post_info_ask(tr_actor *self, uint32_t tag, const struct tri_info_ask *content,
                                    void (*lost)(void *));
 

@@ -1,5 +1,5 @@
 /*
- * What a thread does at this moment: which actor's callback it runs, and beats by which others see that it goes on.
+ * What a thread does at this moment: which actor's callback it runs, and beats by which others see that it moves.
  * Its thread writes it, the watchdog reads it at any moment.
  */
 #ifndef TROUPE_CORE_ACTIVITY_H

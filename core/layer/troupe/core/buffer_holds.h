@@ -11,7 +11,7 @@
 
 /*
  * Is the caller's hold on the slice's buffer the only one? Then nobody else reads the bytes any more, and nobody can
- * begin to: the caller may write them anew. Thread: any.
+ * begin to: the caller may write them again. Thread: any.
  */
 bool tri_slice_is_sole(tr_slice slice);
 

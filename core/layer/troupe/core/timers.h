@@ -2,9 +2,9 @@
  * Timers: one libuv timer per worker drives all of them.
  *
  * Two kinds, in one heap. A tri_timer fires once at its time. A tri_timeout fires when nothing touched it for its
- * duration; a touch only notes the time, which is a store, and one that reaches the top of the heap with a younger touch
- * goes back to where that touch puts it: 100,000 timeouts that are touched by every message cost a look at the clock
- * for each touch and one step through the heap for each duration, and fire to the millisecond.
+ * duration. A touch only notes the time, which is a store; a timeout that reaches the top of the heap with a younger
+ * touch goes back to where that touch puts it. So 100,000 timeouts that are touched by every message cost a look at the
+ * clock for each touch and one step through the heap for each duration, and fire to the millisecond.
  *
  * A delay begins when it is asked for, however long the callback has run that asks for it, and is never cut short
  * (delay.h).

@@ -57,8 +57,8 @@
 struct tri_trace_stream {
     /* The stream's thread. */
     alignas(TRI_CACHE_PAIR) struct tri_trace_record *next; /* where the next event goes; NULL: no segment yet */
-    struct tri_trace_record *end;  /* where the fast path ends: once to ask the maker, then at full */
-    struct tri_trace_record *full; /* the segment's end */
+    struct tri_trace_record *fast_end; /* where the fast path ends: once to ask the maker, then at full */
+    struct tri_trace_record *full;     /* the segment's end */
     struct tri_trace_packet *packet;
     uint64_t newest; /* timestamp: the next is not smaller */
     uint64_t messages;
@@ -177,7 +177,7 @@ write_to_next_segment(struct tri_trace_stream *stream, uint16_t id, uint16_t fla
     stream->packet = packet;
     stream->next = first + 1;
     stream->full = first + TRI_TRACE_FULL(stream->segments->bytes);
-    stream->end = first + TRI_TRACE_FULL(stream->segments->bytes) / PREPARE_AFTER;
+    stream->fast_end = first + TRI_TRACE_FULL(stream->segments->bytes) / PREPARE_AFTER;
     stream->lost_here = 0;
     return true;
 }
@@ -186,9 +186,9 @@ static __attribute__((noinline)) void
 write_elsewhere(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,
                 uint64_t message)
 {
-    if (stream->end != stream->full) {
+    if (stream->fast_end != stream->full) {
         tri_segments_prepare(stream->segments);
-        stream->end = stream->full;
+        stream->fast_end = stream->full;
         tri_trace_write(stream, id, flags, arg, actor, message);
         return;
     }
@@ -202,7 +202,7 @@ tri_trace_write(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, ui
                 uint64_t message)
 {
     struct tri_trace_record *record = stream->next;
-    if (TRI_UNLIKELY(record == stream->end)) {
+    if (TRI_UNLIKELY(record == stream->fast_end)) {
         write_elsewhere(stream, id, flags, arg, actor, message);
         return;
     }
@@ -373,7 +373,7 @@ static void
 silence(struct tri_trace_stream *stream)
 {
     stream->silent = true;
-    stream->full = stream->end = stream->next;
+    stream->full = stream->fast_end = stream->next;
 }
 
 static tr_status
@@ -434,7 +434,34 @@ read_environment(const char *text, char copy[PATH_MAX], struct tr_trace_options 
     return TR_OK;
 }
 
+/* Whole pages, upwards. false: out of range. */
+static bool
+round_segment_bytes(struct tr_trace_options *options)
+{
+    if (options->segment_bytes < MIN_SEGMENT_BYTES || options->segment_bytes > MAX_SEGMENT_BYTES)
+        return false;
+    options->segment_bytes = (options->segment_bytes + MIN_SEGMENT_BYTES - 1) / MIN_SEGMENT_BYTES * MIN_SEGMENT_BYTES;
+    return true;
+}
+
 /* Without segment_bytes, files shrink until every stream has its share of the limit. */
+static bool
+choose_file_sizes(struct tr_trace_options *options, uint64_t share)
+{
+    if (options->segment_bytes == 0)
+        options->segment_bytes = share < DEFAULT_SEGMENT_BYTES ? (size_t)(share / MIN_SEGMENT_BYTES * MIN_SEGMENT_BYTES)
+                                                               : DEFAULT_SEGMENT_BYTES;
+    return round_segment_bytes(options) && options->segment_bytes <= share;
+}
+
+static bool
+choose_flight_sizes(struct tr_trace_options *options)
+{
+    if (options->segment_bytes == 0)
+        options->segment_bytes = DEFAULT_SEGMENT_BYTES;
+    return round_segment_bytes(options) && options->segments >= 2 && options->segments <= MAX_SEGMENTS;
+}
+
 static tr_status
 choose_sizes(struct tr_trace_options *options, unsigned streams)
 {
@@ -442,19 +469,9 @@ choose_sizes(struct tr_trace_options *options, unsigned streams)
         options->limit_bytes = DEFAULT_LIMIT_BYTES;
     if (options->segments == 0)
         options->segments = DEFAULT_SEGMENTS;
-    uint64_t share = options->limit_bytes / streams;
-    uint64_t bytes = options->segment_bytes;
-    if (bytes == 0)
-        bytes = options->mode == TR_TRACE_FILE && share < DEFAULT_SEGMENT_BYTES
-                    ? share / MIN_SEGMENT_BYTES * MIN_SEGMENT_BYTES
-                    : DEFAULT_SEGMENT_BYTES;
-    if (bytes < MIN_SEGMENT_BYTES || bytes > MAX_SEGMENT_BYTES || options->limit_bytes > INT64_MAX)
-        return TR_EBADLIMIT;
-    bytes = (bytes + MIN_SEGMENT_BYTES - 1) / MIN_SEGMENT_BYTES * MIN_SEGMENT_BYTES;
-    if (options->mode == TR_TRACE_FILE ? bytes > share : options->segments < 2 || options->segments > MAX_SEGMENTS)
-        return TR_EBADLIMIT;
-    options->segment_bytes = (size_t)bytes;
-    return TR_OK;
+    bool valid = options->mode == TR_TRACE_FILE ? choose_file_sizes(options, options->limit_bytes / streams)
+                                                : choose_flight_sizes(options);
+    return valid && options->limit_bytes <= INT64_MAX ? TR_OK : TR_EBADLIMIT;
 }
 
 /* Fills the defaults in. */

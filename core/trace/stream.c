@@ -1,0 +1,123 @@
+/*
+ * Writing events.
+ *
+ * An event goes to the next place of the stream's segment, and then content_size, the commit word, counts it. All else
+ * waits for two moments, at which the fast path ends. When an eighth of a segment is full, the maker (segment.h) is
+ * asked for another. When the segment is full, that one takes its place, if it is there or comes within a short time: a
+ * disk that hangs costs events, not the program's time. A file is shown only when it holds an event.
+ *
+ * Losses. When no segment can be had, events are counted in events_discarded of the last packet, and in the event
+ * `lost`, for which every segment keeps its last place free. The stream asks for a segment again from time to time: a
+ * disk that was full for a while costs only the events of that time.
+ */
+#include "stream.h"
+
+#include <ck_pr.h>
+#include <troupe/core/clock.h>
+
+#include "packet.h"
+#include "segment.h"
+
+#define ASK_AGAIN 65536u /* events lost between two attempts to get a segment */
+#define PREPARE_AFTER 8u /* a segment filled by this part will be followed by another: prepare that */
+
+static inline void
+fill(struct tri_trace_stream *stream, struct tri_trace_record *record, uint16_t id, uint16_t flags, uint32_t arg,
+     uint64_t actor, uint64_t message)
+{
+    uint64_t now = tri_ticks();
+    if (TRI_UNLIKELY(now < stream->newest))
+        now = stream->newest; /* readers refuse a stream whose time goes back */
+    stream->newest = now;
+    record->timestamp = now;
+    record->id = id;
+    record->flags = flags;
+    record->arg = arg;
+    record->actor = actor;
+    record->message = message;
+}
+
+/* Counts a loss, and keeps the segment's last event up to date with it. */
+static void
+lose(struct tri_trace_stream *stream)
+{
+    stream->lost++;
+    stream->lost_here++;
+    if (stream->packet == NULL)
+        return;
+    uint32_t arg = stream->lost_here < UINT32_MAX ? (uint32_t)stream->lost_here : UINT32_MAX;
+    if (stream->lost_here == 1) {
+        fill(stream, stream->full, TRI_TRACE_CORE_lost, 0, arg, 0, 0);
+        tri_packet_commit(stream->packet, stream->full + 1);
+    } else {
+        ck_pr_store_32(&stream->full->arg, arg);
+    }
+    ck_pr_store_64(&stream->packet->events_discarded, stream->lost);
+}
+
+/* Writes an event as the first of the next segment. false: there is none. */
+static bool
+write_to_next_segment(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,
+                      uint64_t message)
+{
+    struct tri_segment *segment = tri_segments_next(stream->segments);
+    if (segment == NULL)
+        return false;
+    struct tri_trace_packet *packet = segment->packet;
+    tri_packet_begin(stream->segments, segment, stream->uuid, TRI_TRACE_CLASS_EVENTS, stream->number, stream->lost);
+    struct tri_trace_record *first = (struct tri_trace_record *)(packet + 1);
+    fill(stream, first, id, flags, arg, actor, message);
+    packet->timestamp_begin = first->timestamp;
+    tri_packet_commit(packet, first + 1);
+    if (!tri_segments_show(stream->segments, segment))
+        return false;
+
+    stream->packet = packet;
+    stream->next = first + 1;
+    stream->full = first + TRI_TRACE_FULL(stream->segments->bytes);
+    stream->fast_end = first + TRI_TRACE_FULL(stream->segments->bytes) / PREPARE_AFTER;
+    stream->lost_here = 0;
+    return true;
+}
+
+static __attribute__((noinline)) void
+write_elsewhere(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,
+                uint64_t message)
+{
+    if (stream->fast_end != stream->full) {
+        tri_segments_prepare(stream->segments);
+        stream->fast_end = stream->full;
+        tri_trace_write(stream, id, flags, arg, actor, message);
+        return;
+    }
+    bool ask = stream->lost_here % ASK_AGAIN == 0 || tri_segments_arrived(stream->segments);
+    if (stream->silent || !ask || !write_to_next_segment(stream, id, flags, arg, actor, message))
+        lose(stream);
+}
+
+void
+tri_trace_write(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,
+                uint64_t message)
+{
+    struct tri_trace_record *record = stream->next;
+    if (TRI_UNLIKELY(record == stream->fast_end)) {
+        write_elsewhere(stream, id, flags, arg, actor, message);
+        return;
+    }
+    fill(stream, record, id, flags, arg, actor, message);
+    stream->next = record + 1;
+    tri_packet_commit(stream->packet, record + 1);
+}
+
+uint64_t
+tri_trace_message_id(struct tri_trace_stream *stream)
+{
+    return TRI_TRACE_MESSAGE(stream->number, ++stream->messages);
+}
+
+void
+tri_stream_silence(struct tri_trace_stream *stream)
+{
+    stream->silent = true;
+    stream->full = stream->fast_end = stream->next;
+}

@@ -43,12 +43,12 @@ enum tri_actor_flag {
     TRI_ACTOR_GONE = 1 << 4,     /* ended, only the memory waits: for mail in the queue, or for tr_exit() */
     TRI_ACTOR_LINGERS = 1 << 5,  /* killed while its state was in use: tr_exit() frees it */
     TRI_ACTOR_UNBORN = 1 << 6,   /* holds the mail of a reserved slot until its actor comes */
-    TRI_ACTOR_LIMITED = 1 << 7,  /* its behavior sets limits of its own to the mailbox */
+    TRI_ACTOR_LIMITED = 1 << 7,  /* its behavior sets limits to the mailbox, or drops */
     TRI_ACTOR_SLOW = 1 << 8,     /* its last message took long: dispatch.c */
     TRI_ACTOR_HOSTED = 1 << 9,   /* the layer above says when it has ended */
     TRI_ACTOR_DONE = 1 << 10,    /* said so while it was being killed: nothing lingers */
-    TRI_ACTOR_OUTSIDE = 1 << 12, /* of what waits something may be from outside */
     TRI_ACTOR_OWES = 1 << 11,    /* gone, but its parent could not be told yet: parent.c */
+    TRI_ACTOR_OUTSIDE = 1 << 12, /* of what waits something may be from outside */
 };
 
 /* Flags of actors that the fast path must not serve when a message is put. */

@@ -2,8 +2,9 @@
  * Posting: to an actor of this worker straight into its mailbox, to another worker's through the lane, from threads
  * outside through the inbox. All sends go through here but the fast path of tr_send().
  *
- * Nothing here makes a dead letter: what is refused stays the caller's, and what a full mailbox drops is handed to the
- * caller. So dead letters can be reported by posting.
+ * Nothing here buries a message: what is refused stays the caller's, and what a full mailbox drops is handed to the
+ * caller. So dead letters can be reported by posting. (What a thread outside could not send has its dead letter in the
+ * trace alone.)
  *
  * A message gets its name for the trace here, before anybody can receive it.
  */

@@ -6,7 +6,8 @@
 
 #include <troupe/core/trace.h>
 
-/* X(id, name, doc). Every event of one actor but send from outside is in the stream of its worker. */
+/* X(id, name, doc). An actor's begin, end and messages are in the stream of its worker. Elsewhere stand what threads
+ * outside send, and dead letters: in the stream of the thread that buries them. */
 #define TRI_TRACE_ACTORS_EVENTS(X)                                                                                     \
     X(TRI_TRACE_ACTORS + 0, spawn, "actor begins; arg is the name of its behavior, message its parent's ref")          \
     X(TRI_TRACE_ACTORS + 1, init_failed, "actor was not born; arg is the status")                                      \

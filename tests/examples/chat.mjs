@@ -45,13 +45,15 @@ test('a line reaches everybody else, and what one guest says stays in order', li
 
 test('who comes and who goes is told, whether by an end or by a reset', limit, async (t) => {
   const server = await startServer(t, 'example-chat');
-  const [stays, ends, breaks] = [await enter(t, server.port), await enter(t, server.port), await enter(t, server.port)];
+  const [stays, hears] = [await enter(t, server.port), await enter(t, server.port)];
+  const [ends, breaks] = [await enter(t, server.port), await enter(t, server.port)];
   await stays.hears(`* ${breaks.name} came in`);
   ends.socket.end();
   await stays.hears(`* ${ends.name} went out`);
   breaks.socket.resetAndDestroy();
   await stays.hears(`* ${breaks.name} went out`);
   stays.socket.write('anybody here?\n');
+  await hears.hears(`${stays.name}: anybody here?`); // only now it is older than who enters next, on another worker
   const last = await enter(t, server.port);
   last.socket.write('me\n');
   await stays.hears(`${last.name}: me`);

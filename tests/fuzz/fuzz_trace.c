@@ -54,17 +54,16 @@ give_up(const char *format, ...)
     leave(EXIT_BAD_INPUT);
 }
 
-/* Notes a block in the place of the one before; NULL: in one that is free. */
-static void *
-note(void *block, const void *before)
+/* The place of a block; of NULL: one that is free. */
+static void **
+place_of(const void *block)
 {
     size_t place = 0;
-    while (place < block_count && blocks[place] != before)
+    while (place < block_count && blocks[place] != block)
         place++;
     MUST(place < BLOCKS);
     block_count += place == block_count;
-    blocks[place] = block;
-    return block;
+    return &blocks[place];
 }
 
 void free_of_reader(void *block);
@@ -73,7 +72,7 @@ void
 free_of_reader(void *block)
 {
     if (block != NULL)
-        note(NULL, block);
+        *place_of(block) = NULL;
     free(block);
 }
 
@@ -88,10 +87,12 @@ free_blocks(void)
 void *
 must_realloc(void *memory, size_t count, size_t size)
 {
+    void **place = place_of(memory);
+    *place = memory; /* what was there stays until its successor is */
     void *larger = reallocarray(memory, count, size);
     if (larger == NULL && count > 0)
         give_up("not enough memory");
-    return note(larger, memory);
+    return *place = larger;
 }
 
 void *
@@ -100,7 +101,7 @@ must_calloc(size_t count, size_t size)
     void *memory = calloc(count, size);
     if (memory == NULL && count > 0)
         give_up("not enough memory");
-    return note(memory, NULL);
+    return *place_of(NULL) = memory;
 }
 
 /* LeakSanitizer asks this: a refusal loses what the C library has for an open directory. */

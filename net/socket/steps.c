@@ -16,9 +16,8 @@
 #include "pipe_internal.h"
 #include "reader.h"
 #include "transmit.h"
+#include "transport.h"
 #include "turn.h"
-
-#include <sys/socket.h>
 
 static const char *const call_names[] = {
     [TRI_CALL_DESTROY] = "destroy", [TRI_CALL_LOOKUP] = "getaddrinfo", [TRI_CALL_BIND] = "bind",
@@ -37,8 +36,7 @@ static void
 send_fin(tr_socket *socket)
 {
     tri_socket_trace(socket, TRI_TRACE_NET_socket_shutdown, 0, 0);
-    shutdown(socket->fd, SHUT_WR); /* if it fails the connection is gone, which reading tells */
-    socket->due &= ~TRI_DUE_PUSH;  /* the FIN takes along what the kernel holds */
+    tri_transport_end(socket);
 }
 
 /* What waited for the connection; a reset waited for it, too, or an end that was ordered before connecting: as in Node

@@ -20,23 +20,16 @@
  */
 #include "reader.h"
 
-#include "descriptor.h"
 #include "destroy.h"
 #include "events_internal.h"
 #include "idle.h"
+#include "transport.h"
 #include "turn.h"
-#include "verdict.h"
 
-#include <errno.h>
-#include <stdalign.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define READS_PER_WAKE 16
-#define DESCRIPTORS_PER_READ 253 /* more than this no system sends at once */
-#define OTHER_CONTROL_BYTES 256  /* such as the time or the sender, if somebody has asked for it */
 
 /* From bytes to the event. */
 
@@ -192,7 +185,7 @@ was_reset(tr_socket *socket)
 {
     if (!wants_resets(socket))
         return false;
-    int error = tri_descriptor_error(socket->fd);
+    int error = tri_transport_error(socket);
     if (error == 0)
         return false;
     tri_socket_fail(socket, error == EPIPE ? UV_ECONNRESET : -error, TRI_CALL_READ);
@@ -215,78 +208,32 @@ on_end(tr_socket *socket)
 
 /* From the kernel. */
 
-/* With wanted false they are closed. */
 static void
-give_descriptors(tr_socket *socket, struct msghdr *header, bool wanted)
+give_descriptors(tr_socket *socket, const struct tri_passed *passed)
 {
-    for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control != NULL; control = CMSG_NXTHDR(header, control)) {
-        if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS)
-            continue;
-        size_t count = (control->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count; i++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(control) + i * sizeof(fd), sizeof(fd));
-            if (!wanted || tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
-                close(fd); /* destroyed: by the callback of the one before */
-            else if (tri_socket_has_any(socket, TRI_SOCKET_PAUSED) || tri_socket_holds(socket))
-                hold_back(socket, tr_slice_constant("", 0), fd);
-            else
-                tri_events_fd(socket, fd);
-        }
+    for (unsigned i = 0; i < passed->count; i++) {
+        int fd = passed->fds[i];
+        if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
+            close(fd); /* by the callback of the one before */
+        else if (tri_socket_has_any(socket, TRI_SOCKET_PAUSED) || tri_socket_holds(socket))
+            hold_back(socket, tr_slice_constant("", 0), fd);
+        else
+            tri_events_fd(socket, fd);
     }
 }
 
-/* What one of them was lost from is no stream any more: which bytes a descriptor belongs to is its place among them. */
-static ssize_t
-receive_with_descriptors(tr_socket *socket, uv_buf_t buffer)
+TRI_NOINLINE static ssize_t
+read_with_descriptors(tr_socket *socket, uv_buf_t buffer)
 {
-    alignas(struct cmsghdr) char control[CMSG_SPACE(DESCRIPTORS_PER_READ * sizeof(int)) + OTHER_CONTROL_BYTES];
-    struct iovec part = {.iov_base = buffer.base, .iov_len = buffer.len};
-    struct msghdr header = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
-    ssize_t size = recvmsg(socket->fd, &header, MSG_CMSG_CLOEXEC);
-    if (size < 0)
-        return size;
-    int error = tri_error_of_flags(header.msg_flags);
-    give_descriptors(socket, &header, error == 0);
-    if (error == 0)
-        return size;
-    errno = error;
-    return -1;
-}
-
-/* A record comes whole or not at all. That descriptors did not come with it is what was asked for. */
-static ssize_t
-receive_record(const tr_socket *socket, uv_buf_t buffer)
-{
-    struct iovec part = {.iov_base = buffer.base, .iov_len = buffer.len};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-    ssize_t size = recvmsg(socket->fd, &header, 0);
-    int error = size >= 0 ? tri_error_of_flags(header.msg_flags & ~MSG_CTRUNC) : 0;
-    if (error == 0)
-        return size;
-    errno = error;
-    return -1;
-}
-
-static ssize_t
-read_once(tr_socket *socket, uv_buf_t buffer)
-{
-    ssize_t size;
-    do {
-        if (TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_RECEIVES)))
-            size = receive_with_descriptors(socket, buffer);
-        else if (TRI_UNLIKELY(socket->records))
-            size = receive_record(socket, buffer);
-        else
-            size = read(socket->fd, buffer.base, buffer.len);
-    } while (TRI_UNLIKELY(size < 0) && tri_verdict(TRI_ON_READ, errno) == TRI_AGAIN);
+    struct tri_passed passed;
+    ssize_t size = tri_transport_receive(socket, buffer, &passed);
+    give_descriptors(socket, &passed);
     return size;
 }
 
 enum outcome {
-    EMPTIED, /* what came did not fill what was offered */
-    MORE,    /* it did: there may be more */
+    EMPTIED, /* that was all for now */
+    MORE,    /* there may be more */
     OVER,    /* nothing came, or the end, or an error */
 };
 
@@ -311,16 +258,18 @@ read_some(tr_socket *socket)
         tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_READ);
         return OVER;
     }
-    ssize_t size = read_once(socket, buffer);
+    ssize_t size = TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_RECEIVES))
+                       ? read_with_descriptors(socket, buffer)
+                       : tri_transport_read(socket, buffer);
     if (TRI_LIKELY(size > 0))
         on_bytes(socket, (size_t)size);
     else if (size == 0)
         on_end(socket);
-    else if (tri_verdict(TRI_ON_READ, errno) != TRI_WAIT)
-        tri_socket_fail(socket, -errno, TRI_CALL_READ);
+    else if (tri_verdict(TRI_ON_READ, (int)-size) != TRI_WAIT)
+        tri_socket_fail(socket, (int)size, TRI_CALL_READ);
     if (size <= 0)
         return OVER;
-    return (size_t)size == buffer.len ? MORE : EMPTIED;
+    return tri_transport_has_more(socket, (size_t)size, buffer.len) ? MORE : EMPTIED;
 }
 
 /* All bytes before an error were read. As in Node, a reset that comes together with the last bytes is an end, unless
@@ -329,7 +278,7 @@ read_some(tr_socket *socket)
 static void
 meet_error(tr_socket *socket)
 {
-    if (!was_reset(socket) && tri_descriptor_has_hung_up(socket->fd))
+    if (!was_reset(socket) && tri_transport_has_hung_up(socket))
         on_end(socket);
 }
 
@@ -363,9 +312,13 @@ tri_reader_discard(tr_socket *socket)
 {
     uv_buf_t buffer;
     tri_slabs_offer(&socket->home->slabs, &buffer);
-    for (int i = 0; i < READS_PER_WAKE && buffer.len > 0 && !tri_socket_has_any(socket, TRI_SOCKET_RECEIVES); i++)
-        if (read(socket->fd, buffer.base, buffer.len) < (ssize_t)buffer.len)
+    if (buffer.len == 0 || tri_socket_has_any(socket, TRI_SOCKET_RECEIVES))
+        return;
+    for (int i = 0; i < READS_PER_WAKE; i++) {
+        ssize_t size = tri_transport_read(socket, buffer);
+        if (size <= 0 || !tri_transport_has_more(socket, (size_t)size, buffer.len))
             return;
+    }
 }
 
 /* It is not to be read: what waits goes first, or nothing more comes. */
@@ -453,7 +406,7 @@ tri_reader_held(tr_socket *socket)
 void
 tri_reader_peer_gone(tr_socket *socket)
 {
-    int error = tri_descriptor_error(socket->fd);
+    int error = tri_transport_error(socket);
     if (error != 0)
         tri_socket_fail(socket, -error, TRI_CALL_READ);
     else if (socket->extra != NULL)

@@ -1,9 +1,8 @@
 /*
  * From the queue to the kernel.
  *
- * When the kernel has room everything that waits goes there, up to TRI_GATHER slices in one system call. An entry may
- * also be a part of a file, which sendfile takes to the kernel, or a descriptor that rides on the first of its bytes.
- * After CALLS_PER_WAKE calls other sockets have their turn.
+ * When the kernel has room everything that waits goes there, up to TRI_GATHER slices in one call. An entry may
+ * also be a part of a file, or a descriptor that rides on the first of its bytes. After CALLS_PER_WAKE calls other sockets have their turn.
  *
  * The bytes before a file and the first of the file are to leave in one packet, so the bytes are sent with MSG_MORE:
  * the kernel holds what does not fill a packet until more follows. In the queue one sees that a file follows. A program
@@ -21,25 +20,12 @@
 #include "destroy.h"
 #include "idle.h"
 #include "retry.h"
-#include "tune.h"
+#include "transport.h"
 #include "turn.h"
 
-#include <errno.h>
-#include <stdalign.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#if defined(__linux__)
-#include <sys/sendfile.h>
-#endif
-
-#define FILE_BYTES_PER_CALL (1u << 20)
-#define COPY_BYTES 16384u /* on the stack */
 #define CALLS_PER_WAKE 16
-
-/* To the kernel. All give the number of bytes that it took, or an error of the system's, negative. */
 
 /* Gathers the slices in front of the queue. Empty ones need no buffer. next: what follows them, or NULL. */
 static int
@@ -54,52 +40,12 @@ gather(tr_socket *socket, struct iovec *parts, const struct tri_write **next)
     return count;
 }
 
-/* Asked once, and only where files are written. */
-bool
-tri_transmit_can_hold(tr_socket *socket)
-{
-    if (socket->holding == TRI_HOLDING_UNKNOWN)
-        socket->holding = tri_tune_can_hold(socket->fd) ? TRI_HOLDS : TRI_HOLDS_NOT;
-    return socket->holding == TRI_HOLDS;
-}
-
 bool
 tri_transmit_foresees_file(tr_socket *socket)
 {
     bool may_follow =
         tri_socket_has_any(socket, TRI_SOCKET_INSIDE) && !socket->obeys; /* nobody writes a file from afar */
-    return may_follow && socket->home->files_foreseen > 0 && tri_transmit_can_hold(socket);
-}
-
-#ifdef MSG_MORE
-
-ssize_t
-tri_transmit_held(tr_socket *socket, struct iovec *parts, int count)
-{
-    struct msghdr header = {.msg_iov = parts, .msg_iovlen = (size_t)count};
-    ssize_t size = sendmsg(socket->fd, &header, MSG_MORE);
-    if (size > 0)
-        socket->due |= TRI_DUE_PUSH;
-    return size;
-}
-
-#else
-
-ssize_t
-tri_transmit_held(tr_socket *socket, struct iovec *parts, int count)
-{
-    return writev(socket->fd, parts, count);
-}
-
-#endif
-
-/* Sent without being held, it takes along what was. */
-static ssize_t
-sent(tr_socket *socket, ssize_t size)
-{
-    if (size > 0)
-        socket->due &= ~TRI_DUE_PUSH;
-    return size;
+    return may_follow && socket->home->files_foreseen > 0 && tri_transport_can_hold(socket);
 }
 
 /* After bytes comes this, or nothing that we know of. */
@@ -108,14 +54,14 @@ file_follows(tr_socket *socket, const struct tri_write *next)
 {
     if (next == NULL)
         return tri_transmit_foresees_file(socket);
-    return next->kind == TRI_WRITE_FILE && tri_transmit_can_hold(socket);
+    return next->kind == TRI_WRITE_FILE && tri_transport_can_hold(socket);
 }
 
 /* As in Node a write of no bytes is one: it fails if the connection is broken. As a record it would be an end. */
 static ssize_t
 send_nothing(tr_socket *socket)
 {
-    return socket->records ? 0 : tri_transmit_result(TRI_ON_WRITE, write(socket->fd, "", 0));
+    return socket->records ? 0 : tri_transport_write(socket, tr_slice_constant("", 0));
 }
 
 static ssize_t
@@ -126,52 +72,8 @@ send_bytes(tr_socket *socket)
     int count = gather(socket, parts, &next);
     if (count == 0)
         return send_nothing(socket);
-    ssize_t size = file_follows(socket, next) ? tri_transmit_held(socket, parts, count)
-                                              : sent(socket, writev(socket->fd, parts, count));
-    return tri_transmit_result(TRI_ON_WRITE, size);
-}
-
-static ssize_t
-send_descriptor(tr_socket *socket, const struct tri_write *write)
-{
-    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-    struct iovec part = {.iov_base = (void *)write->slice.data, .iov_len = write->slice.size};
-    struct msghdr header = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
-    struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(rights), &write->fd, sizeof(write->fd));
-    return tri_transmit_result(TRI_ON_PASS, sent(socket, sendmsg(socket->fd, &header, 0)));
-}
-
-/* For systems without sendfile, and for what sendfile does not take: through memory. */
-static ssize_t
-copy_file(tr_socket *socket, const struct tri_write *file, size_t most)
-{
-    char bytes[COPY_BYTES]; /* the worker's slab may be lent to the data callback that writes */
-    ssize_t size = pread(file->fd, bytes, most < sizeof(bytes) ? most : sizeof(bytes), (off_t)file->offset);
-    if (size <= 0)
-        return size < 0 ? tri_transmit_result(TRI_ON_FILE, size) : -EIO;
-    return tri_transmit_result(TRI_ON_WRITE, sent(socket, write(socket->fd, bytes, (size_t)size)));
-}
-
-static ssize_t
-send_file(tr_socket *socket, const struct tri_write *write)
-{
-    size_t most = write->length < FILE_BYTES_PER_CALL ? (size_t)write->length : FILE_BYTES_PER_CALL;
-#if defined(__linux__)
-    off_t offset = (off_t)write->offset;
-    ssize_t size = sent(socket, sendfile(socket->fd, write->fd, &offset, most));
-    if (size > 0)
-        return size;
-    if (size == 0)
-        return -EIO; /* the file has become shorter */
-    if (tri_verdict(TRI_ON_FILE, errno) != TRI_REFUSED)
-        return tri_transmit_result(TRI_ON_FILE, size);
-#endif
-    return copy_file(socket, write, most);
+    return file_follows(socket, next) ? tri_transport_hold(socket, parts, count)
+                                      : tri_transport_gather(socket, parts, count);
 }
 
 /* The queue. */
@@ -233,12 +135,12 @@ send_front(tr_socket *socket)
     ssize_t taken;
     switch (first->kind) {
     case TRI_WRITE_FILE:
-        taken = send_file(socket, first);
+        taken = tri_transport_send_file(socket, first->fd, first->offset, first->length);
         if (taken > 0)
             shorten_file(socket, (size_t)taken);
         return taken;
     case TRI_WRITE_DESCRIPTOR:
-        taken = send_descriptor(socket, first);
+        taken = tri_transport_pass(socket, first->slice, first->fd);
         if (taken > 0)
             sent_descriptor(first);
         break;

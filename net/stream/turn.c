@@ -14,7 +14,7 @@
  */
 #include "turn.h"
 
-#include "tune.h"
+#include "transport.h"
 
 static void run_later(struct tri_later *later);
 
@@ -98,8 +98,7 @@ tri_writer_push(tr_socket *socket)
 {
     if ((socket->due & TRI_DUE_PUSH) == 0)
         return;
-    socket->due &= ~TRI_DUE_PUSH;
-    tri_tune_push(socket->fd);
+    tri_transport_push(socket);
     if (socket->home->files_foreseen > 0)
         socket->home->files_foreseen--;
 }

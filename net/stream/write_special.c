@@ -3,9 +3,9 @@
  */
 #include "writer.h"
 
-#include "descriptor.h"
 #include "destroy.h"
 #include "transmit.h"
+#include "transport.h"
 #include "turn.h"
 
 #include <errno.h>
@@ -119,7 +119,7 @@ look_at_file(int fd, uint64_t offset, uint64_t *rest)
 static void
 foresee_more(tr_socket *socket)
 {
-    if (tri_socket_has_any(socket, TRI_SOCKET_INSIDE) && tri_socket_is_open(socket) && tri_transmit_can_hold(socket))
+    if (tri_socket_has_any(socket, TRI_SOCKET_INSIDE) && tri_socket_is_open(socket) && tri_transport_can_hold(socket))
         socket->home->files_foreseen = TRI_FILES_FORESEEN;
 }
 
@@ -149,7 +149,7 @@ tr_socket_write_file(tr_socket *socket, int fd, uint64_t offset, uint64_t length
 static bool
 takes_descriptors(const tr_socket *socket)
 {
-    return tri_socket_is_open(socket) ? tri_descriptor_is_unix(socket->fd)
+    return tri_socket_is_open(socket) ? tri_transport_passes(socket)
                                       : tri_socket_has_any(socket, TRI_SOCKET_TO_PATH);
 }
 

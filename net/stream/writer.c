@@ -23,11 +23,10 @@
 #include "idle.h"
 #include "retry.h"
 #include "transmit.h"
+#include "transport.h"
 #include "turn.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 static tr_status
 keep_by_copy(tr_slice slice, tr_slice *out)
@@ -189,8 +188,8 @@ send_now(tr_socket *socket, tr_slice slice)
 {
     struct iovec part = {.iov_base = (void *)slice.data, .iov_len = slice.size};
     return TRI_UNLIKELY(socket->home->files_foreseen > 0 && tri_transmit_foresees_file(socket))
-               ? tri_transmit_held(socket, &part, 1)
-               : write(socket->fd, slice.data, slice.size);
+               ? tri_transport_hold(socket, &part, 1)
+               : tri_transport_write(socket, slice);
 }
 
 static tr_status
@@ -203,7 +202,6 @@ write_now(tr_socket *socket, const struct tri_order *order)
         taken = send_now(socket, order->slice);
     if (TRI_LIKELY((size_t)taken == order->slice.size))
         return taken_at_once(socket, order);
-    taken = tri_transmit_result(TRI_ON_WRITE, taken);
     if (TRI_UNLIKELY(taken < 0))
         return not_taken(socket, order, (int)-taken);
     tr_status status = tri_order_enqueue(socket, order, (size_t)taken);
@@ -239,11 +237,14 @@ may_write(tr_socket *socket, uint64_t size)
 tr_status
 tri_order_check(tr_socket *socket, const struct tri_order *order, uint64_t size)
 {
-    if (TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_DESTROYED)))
+    uint32_t state = socket->flags & (TRI_SOCKET_CONNECTED | TRI_SOCKET_DESTROYED | TRI_SOCKET_ENDING);
+    if (TRI_LIKELY(state == TRI_SOCKET_CONNECTED))
+        return may_write(socket, size);
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         return refuse_destroyed(socket, order);
-    if (TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_ENDING)))
+    if (tri_socket_has_any(socket, TRI_SOCKET_ENDING))
         return refuse(socket, order, reason_ended(socket, order), 0);
-    if (TRI_UNLIKELY(!tri_socket_has_any(socket, TRI_SOCKET_CONNECTED | TRI_SOCKET_CONNECTING)))
+    if (!tri_socket_has_any(socket, TRI_SOCKET_CONNECTING))
         return refuse(socket, order, TR_ESOCKETCLOSED, 0);
     return may_write(socket, size);
 }

@@ -1,7 +1,7 @@
 #include "slots.h"
 
 #include <assert.h>
-#include <sys/mman.h>
+#include <troupe/core/pages.h>
 
 #define RESERVED UINT32_MAX /* in `next`: taken by a guest */
 #define TABLE_BYTES (TRI_REF_SLOTS * sizeof(struct tri_slot))
@@ -16,14 +16,14 @@ tri_slots_init(struct tri_slots *slots, unsigned worker)
     slots->made = TRI_SLOT_CHUNK;
     slots->fresh = 1; /* the first chunk is the owner's, without slot 0: so no ref is TR_NOBODY */
     slots->fresh_end = TRI_SLOT_CHUNK;
-    slots->table = mmap(NULL, ALL_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (slots->table == MAP_FAILED)
+    slots->table = tri_pages_new(ALL_BYTES);
+    if (slots->table == NULL)
         return TR_ENOMEM;
     slots->pile = (uint32_t *)(slots->table + TRI_REF_SLOTS);
     slots->crowded = (uint8_t *)(slots->pile + TRI_REF_SLOTS / TRI_SLOT_CHUNK);
     if (uv_mutex_init(&slots->lock) == 0)
         return TR_OK;
-    munmap(slots->table, ALL_BYTES);
+    tri_pages_free(slots->table, ALL_BYTES);
     return TR_ENOMEM;
 }
 
@@ -50,7 +50,7 @@ tri_slots_fini(struct tri_slots *slots)
 {
     check_chain(slots, slots->free, slots->free_count);
     check_chain(slots, slots->spare, slots->spare != 0 ? TRI_SLOT_CHUNK : 0);
-    munmap(slots->table, ALL_BYTES);
+    tri_pages_free(slots->table, ALL_BYTES);
     uv_mutex_destroy(&slots->lock);
 }
 

@@ -19,7 +19,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <troupe/core/signals.h>
 #include <troupe/core/status_from.h>
 
 /* The layer on one worker. */
@@ -190,12 +190,12 @@ tr_runtime_stop(tr_runtime *runtime, unsigned deadline_ms, struct tr_stop_report
     return left.killed == 0 ? TR_OK : TR_ETIMEDOUT_STOP;
 }
 
-/* Under the lock. The signal is blocked in the thread that waits, and taken by its sigwait(). */
+/* Under the lock. The signal is blocked in the thread that waits for it. */
 static void
 let_go(tr_runtime *runtime)
 {
     if (!runtime->woken && runtime->waiting) {
-        pthread_kill(runtime->waiter, SIGTERM);
+        tri_signals_send_end(runtime->waiter);
         runtime->woken = true;
     }
 }
@@ -209,24 +209,22 @@ is_idle(const tr_runtime *runtime)
 /* Waits for a signal, the user's quit, or that nothing keeps the program alive. Returns the signal; 0: another of them,
  * and *quit says whether it is the user's. */
 static int
-wait_once(tr_runtime *runtime, bool until_idle, const sigset_t *ends, bool *quit)
+wait_once(tr_runtime *runtime, bool until_idle, bool *quit)
 {
     uv_mutex_lock(&runtime->lock);
     bool over = runtime->quit || (until_idle && is_idle(runtime));
-    runtime->waiter = pthread_self();
+    runtime->waiter = uv_thread_self();
     runtime->waiting = !over;
     runtime->waits_for_idle = until_idle && !over;
     uv_mutex_unlock(&runtime->lock);
 
-    int signal = 0;
-    if (!over)
-        sigwait(ends, &signal);
+    int signal = over ? 0 : tri_signals_wait_end();
 
     uv_mutex_lock(&runtime->lock);
     runtime->waiting = runtime->waits_for_idle = false;
     if (runtime->woken) { /* let_go()'s own SIGTERM is one of those that are there; another is the user's */
-        int other = sigtimedwait(ends, NULL, &(struct timespec){0});
-        signal = other <= 0 ? 0 : signal == SIGTERM ? other : signal;
+        int other = tri_signals_take_end();
+        signal = other == 0 ? 0 : signal == SIGTERM ? other : signal;
     }
     *quit = runtime->quit;
     runtime->quit = runtime->woken = false;
@@ -241,14 +239,10 @@ wait_for_signal(tr_runtime *runtime, bool until_idle)
         return TR_EINVAL;
     if (!may_wait_for_end())
         return TR_EWRONGTHREAD;
-    sigset_t ends;
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGINT);
-    sigaddset(&ends, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    tri_signals_block_ends();
     for (;;) {
         bool quit;
-        int signal = wait_once(runtime, until_idle, &ends, &quit);
+        int signal = wait_once(runtime, until_idle, &quit);
         if (signal != 0 || quit)
             return quit ? 0 : signal;
         tri_runtime_look(runtime->core); /* the system may hold a connection that no listener has accepted yet */

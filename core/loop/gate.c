@@ -1,5 +1,6 @@
 #include "gate.h"
 
+#include <troupe/core/clock.h>
 #include <troupe/core/status_from.h>
 
 tr_status
@@ -59,9 +60,9 @@ tri_gate_quiet(struct tri_runtime *runtime)
 void
 tri_gate_await_quiet(struct tri_runtime *runtime, uint64_t deadline_ms)
 {
-    uint64_t end = uv_hrtime() + deadline_ms * 1000000u, now;
+    uint64_t end = tri_clock_now_ns() + deadline_ms * 1000000u, now;
     uv_mutex_lock(&runtime->lock);
-    while (runtime->quiet < runtime->count && (now = uv_hrtime()) < end)
+    while (runtime->quiet < runtime->count && (now = tri_clock_now_ns()) < end)
         uv_cond_timedwait(&runtime->changed, &runtime->lock, end - now);
     uv_mutex_unlock(&runtime->lock);
 }

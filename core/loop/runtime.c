@@ -13,10 +13,11 @@
 #include "worker_internal.h"
 
 #include <ck_pr.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <troupe/core/clock.h>
+#include <troupe/core/signals.h>
 #include <troupe/core/status_from.h>
 #include <troupe/core/thread.h>
 
@@ -76,14 +77,6 @@ fill_options(struct tr_runtime_options *options, bool *pinned)
 }
 
 static void
-ignore_sigpipe(void)
-{
-    struct sigaction action;
-    if (sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL)
-        signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
-}
-
-static void
 size_pool(unsigned threads)
 {
     char text[16];
@@ -96,10 +89,10 @@ size_pool(unsigned threads)
 static uint64_t
 calibrate_ticks(void)
 {
-    uint64_t began_ns = uv_hrtime(), began = tri_ticks(), ns, ticks;
+    uint64_t began_ns = tri_clock_now_ns(), began = tri_ticks(), ns, ticks;
     do {
         ticks = tri_ticks() - began;
-        ns = uv_hrtime() - began_ns;
+        ns = tri_clock_now_ns() - began_ns;
     } while (ns < CALIBRATE_NS);
     return ticks * 1000000u / ns;
 }
@@ -204,7 +197,7 @@ tri_runtime_start(const struct tr_runtime_options *options, const struct tri_lay
         free(runtime);
         return status;
     }
-    ignore_sigpipe();
+    tri_signals_ignore_pipe();
     size_pool(filled.pool_size);
 
     status = TR_ENOMEM;

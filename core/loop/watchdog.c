@@ -35,6 +35,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <troupe/core/clock.h>
 #include <troupe/core/say.h>
 #include <troupe/core/status_from.h>
 #include <troupe/core/thread.h>
@@ -101,7 +102,7 @@ look_at(const struct tri_worker_activity *activity, struct tri_worker_activity *
 static struct tri_look
 look(const struct tri_worker *worker)
 {
-    struct tri_look look = {.now_ns = uv_hrtime()};
+    struct tri_look look = {.now_ns = tri_clock_now_ns()};
     int thread = ck_pr_load_int(&worker->thread_number);
     look.busy = look_at(&worker->activity, &look.activity);
     if (look.busy && look.activity.name == NULL)
@@ -172,7 +173,7 @@ narrow(struct tri_watchdog *watchdog, struct tri_worker *worker, int thread)
 static struct tri_pinning_look
 look_at_thread(struct tri_watchdog *watchdog, const struct tri_worker *worker, int thread)
 {
-    struct tri_pinning_look look = {.now_ns = uv_hrtime()};
+    struct tri_pinning_look look = {.now_ns = tri_clock_now_ns()};
     if (!tri_cpus_read(&watchdog->cpus_now, thread))
         return look;
     look.pinned = tri_cpus_are(&watchdog->cpus_now, worker->cpu);
@@ -235,7 +236,7 @@ look_at_pinning(struct tri_watchdog *watchdog, uint64_t now_ns)
 static void
 begin_pauses(struct tri_watchdog *watchdog)
 {
-    watchdog->active_ns = uv_hrtime();
+    watchdog->active_ns = tri_clock_now_ns();
     watchdog->stalls_due_ns =
         watchdog->limit_ns > 0 ? watchdog->active_ns + tri_stall_pause_ns(watchdog->limit_ns) : UINT64_MAX;
     watchdog->pinning_due_ns = watchdog->pins ? watchdog->active_ns + TRI_PINNING_PAUSE_NS : UINT64_MAX;
@@ -311,7 +312,7 @@ wait_for_next(struct tri_watchdog *watchdog)
     bool stalls_first = watchdog->stalls_due_ns < watchdog->pinning_due_ns;
     uint64_t due_ns = stalls_first ? watchdog->stalls_due_ns : watchdog->pinning_due_ns;
     uv_mutex_lock(&watchdog->lock);
-    for (uint64_t now_ns; !watchdog->stopping && (now_ns = uv_hrtime()) < due_ns;)
+    for (uint64_t now_ns; !watchdog->stopping && (now_ns = tri_clock_now_ns()) < due_ns;)
         uv_cond_timedwait(&watchdog->changed, &watchdog->lock, due_ns - now_ns);
     bool goes_on = !watchdog->stopping;
     uv_mutex_unlock(&watchdog->lock);
@@ -342,7 +343,7 @@ try_to_rest(struct tri_watchdog *watchdog, uint64_t now_ns)
 static void
 look_around(struct tri_watchdog *watchdog)
 {
-    uint64_t now_ns = uv_hrtime();
+    uint64_t now_ns = tri_clock_now_ns();
     bool asleep = all_seem_asleep(watchdog);
     look_for_stalls(watchdog, now_ns);
     look_at_pinning(watchdog, now_ns);

@@ -32,7 +32,6 @@
 #include "worker_internal.h"
 
 #include "claims.h"
-#include "descriptors.h"
 #include "doorbell.h"
 #include "gate.h"
 #include "mail.h"
@@ -47,6 +46,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <troupe/core/clock.h>
+#include <troupe/core/descriptors.h>
 #include <troupe/core/status_from.h>
 #include <troupe/core/thread.h>
 

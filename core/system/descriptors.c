@@ -1,6 +1,25 @@
-#include "descriptors.h"
+#include <troupe/core/descriptors.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <troupe/core/status_from.h>
+#include <unistd.h>
+
+void
+tri_close(int fd)
+{
+    int kept = errno;
+    close(fd);
+    errno = kept;
+}
+
+tr_status
+tri_duplicate(int fd, int *out)
+{
+    *out = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return *out >= 0 ? TR_OK : tri_status_from_errno(errno);
+}
 
 bool
 tri_descriptors_raise(void)

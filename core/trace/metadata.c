@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <troupe/core/clock.h>
+#include <troupe/core/random.h>
 #include <troupe/core/say.h>
 #include <troupe/core/status_from.h>
 #include <troupe/core/trace_format.h>
@@ -226,7 +227,7 @@ tri_metadata_open(struct tri_metadata *metadata, int directory, const char *mode
     metadata->workers = workers;
     metadata->frequency = frequency();
     metadata->opened = moment_now();
-    int error = uv_random(NULL, NULL, metadata->uuid, sizeof(metadata->uuid), 0, NULL);
+    int error = tri_random(metadata->uuid, sizeof(metadata->uuid));
     if (error != 0)
         return tri_status_from_uv(error);
 

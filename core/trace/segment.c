@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <troupe/core/clock.h>
 #include <troupe/core/say.h>
 #include <troupe/core/status_from.h>
 #include <troupe/core/thread.h>
@@ -268,9 +269,9 @@ ask(struct tri_maker *maker, struct tri_segments *segments)
 static bool
 await(struct tri_maker *maker, struct tri_segments *segments)
 {
-    uint64_t end = uv_hrtime() + (segments->late ? 0 : segments->wait_ns), now;
+    uint64_t end = tri_clock_now_ns() + (segments->late ? 0 : segments->wait_ns), now;
     uv_mutex_lock(&maker->lock);
-    while (segments->asked && (now = uv_hrtime()) < end)
+    while (segments->asked && (now = tri_clock_now_ns()) < end)
         uv_cond_timedwait(&maker->changed, &maker->lock, end - now);
     segments->late = segments->asked;
     uv_mutex_unlock(&maker->lock);

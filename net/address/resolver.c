@@ -46,6 +46,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <troupe/actors/host.h>
+#include <troupe/core/clock.h>
 #include <troupe/core/status_from.h>
 #include <troupe/core/thread.h>
 #include <uv.h>
@@ -95,8 +96,8 @@ static struct {
 static void
 init_once(void)
 {
-    resolver.usable = uv_mutex_init(&resolver.lock) == 0 && uv_cond_init(&resolver.work) == 0 &&
-                      uv_cond_init(&resolver.ended) == 0;
+    resolver.usable =
+        uv_mutex_init(&resolver.lock) == 0 && uv_cond_init(&resolver.work) == 0 && uv_cond_init(&resolver.ended) == 0;
     resolver.waiting.next = resolver.waiting.previous = &resolver.waiting;
     resolver.taken.next = resolver.taken.previous = &resolver.taken;
 }
@@ -457,8 +458,8 @@ first_asked_for(const tr_runtime *runtime)
 static void
 await_last_answers(const tr_runtime *runtime)
 {
-    uint64_t end = uv_hrtime() + GRACE_MS * (uint64_t)1000000, now;
-    while (first_asked_for(runtime) != NULL && (now = uv_hrtime()) < end)
+    uint64_t end = tri_clock_now_ns() + GRACE_MS * (uint64_t)1000000, now;
+    while (first_asked_for(runtime) != NULL && (now = tri_clock_now_ns()) < end)
         uv_cond_timedwait(&resolver.ended, &resolver.lock, end - now);
 }
 

@@ -1,7 +1,7 @@
 #include "held.h"
 
 #include <stdlib.h>
-#include <unistd.h>
+#include <troupe/core/descriptors.h>
 
 static bool
 append(struct tri_held *held, tr_slice slice, int fd)
@@ -55,7 +55,7 @@ tri_held_drop(struct tri_held *held)
         tr_slice slice;
         int fd = tri_held_take(held, &slice);
         if (fd >= 0)
-            close(fd);
+            tri_close(fd);
         tr_slice_release(slice);
     }
     *held = (struct tri_held){0};

@@ -50,14 +50,51 @@ tri_bind_and_listen(const struct sockaddr_storage *address, const struct tri_bin
         goto close_fd;
     }
     call = "listen";
-    if (listen(fd, options->backlog) != 0) {
-        system = errno;
+    system = tri_listen(fd, options->backlog);
+    if (system != 0)
         goto close_fd;
-    }
     *out = fd;
     return TR_OK;
 
 close_fd:
     close(fd);
     return failed(error, call, system);
+}
+
+tr_status
+tri_bind_path_and_listen(const struct sockaddr_un *address, socklen_t size, const struct tri_unix_options *how,
+                         int backlog, int *out, struct tri_unix_path **path, struct tr_error *error)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return failed(error, "socket", errno);
+    tr_status status = tri_unix_bind(fd, address, size, how, path, error);
+    if (status != TR_OK) {
+        close(fd);
+        return status;
+    }
+    int system = tri_listen(fd, backlog);
+    if (system == 0 && *path != NULL && !tri_unix_path_is_ours(*path))
+        system = EADDRINUSE; /* another server has taken the path meanwhile: see unix_path.c */
+    if (system == 0) {
+        *out = fd;
+        return TR_OK;
+    }
+    tri_unix_path_remove(*path);
+    close(fd);
+    return failed(error, "listen", system);
+}
+
+int
+tri_listen(int fd, int backlog)
+{
+    return listen(fd, backlog) == 0 ? 0 : errno;
+}
+
+int
+tri_accept(int fd, struct sockaddr_storage *peer)
+{
+    socklen_t size = sizeof(*peer);
+    int accepted = accept4(fd, (struct sockaddr *)peer, peer != NULL ? &size : NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return accepted >= 0 ? accepted : -errno;
 }

@@ -1,11 +1,16 @@
 /*
- * From an internet address to a listening descriptor.
+ * Descriptors that listen: from an address to one, and from one to connections.
+ *
+ * Thread: any.
  */
 #ifndef TROUPE_NET_BIND_H
 #define TROUPE_NET_BIND_H
 
+#include "unix_path.h"
+
 #include <stdbool.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <troupe/net/address.h>
 
 struct tri_bind_options {
@@ -17,5 +22,17 @@ struct tri_bind_options {
 /* A listening descriptor, non-blocking and closed on exec. error tells what failed. */
 tr_status tri_bind_and_listen(const struct sockaddr_storage *address, const struct tri_bind_options *options, int *fd,
                               struct tr_error *error);
+
+/* The same for a path, and what is to be removed with it: unix_path.h. */
+tr_status tri_bind_path_and_listen(const struct sockaddr_un *address, socklen_t size,
+                                   const struct tri_unix_options *how, int backlog, int *fd,
+                                   struct tri_unix_path **path, struct tr_error *error);
+
+/* Listens, or goes on to with another backlog. 0, or an errno. */
+int tri_listen(int fd, int backlog);
+
+/* A connection, non-blocking and closed on exec; or an error of the system's, negative. peer, if not NULL, is the other
+ * end. */
+int tri_accept(int fd, struct sockaddr_storage *peer);
 
 #endif

@@ -5,6 +5,7 @@
 #define TROUPE_NET_DESCRIPTOR_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <troupe/core/status.h>
 #include <troupe/net/address.h>
 
@@ -40,6 +41,16 @@ tr_status tri_descriptor_check_connected(int fd);
 
 /* Is it a stream socket that is bound, and not to a peer? TR_OK; TR_EBADF; TR_EBADFD. */
 tr_status tri_descriptor_check_bound(int fd);
+
+/* The size of a file. TR_OK; TR_EBADF; TR_EBADFD: it is none, such as a pipe. */
+tr_status tri_descriptor_file_size(int fd, uint64_t *out);
+
+/* No program that this process starts has it. */
+void tri_descriptor_close_on_exec(int fd);
+
+/* The flags of the open file (O_NONBLOCK ...), which duplicates share. */
+int tri_descriptor_flags(int fd);
+void tri_descriptor_set_flags(int fd, int flags);
 
 /* names.c. The address of the other end, and of this one; all zero of what has none, as -1. */
 void tri_descriptor_peer(int fd, struct tr_address *out);

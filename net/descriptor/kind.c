@@ -1,5 +1,5 @@
 /*
- * What kind of a descriptor it is.
+ * What kind of a descriptor it is, and its flags.
  */
 #include "descriptor.h"
 
@@ -8,7 +8,9 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <troupe/core/status_from.h>
 
 /* Of what is no socket: AF_UNSPEC. */
 static sa_family_t
@@ -84,4 +86,34 @@ tri_descriptor_check_bound(int fd)
     if (getsockname(fd, (struct sockaddr *)&address, &size) != 0 || !is_bound(&address, size))
         return TR_EBADFD;
     return getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0 ? TR_EBADFD : TR_OK;
+}
+
+tr_status
+tri_descriptor_file_size(int fd, uint64_t *out)
+{
+    struct stat stat;
+    if (fstat(fd, &stat) != 0)
+        return tri_status_from_errno(errno);
+    if (!S_ISREG(stat.st_mode))
+        return TR_EBADFD;
+    *out = (uint64_t)stat.st_size;
+    return TR_OK;
+}
+
+void
+tri_descriptor_close_on_exec(int fd)
+{
+    fcntl(fd, F_SETFD, fcntl(fd, F_GETFD) | FD_CLOEXEC);
+}
+
+int
+tri_descriptor_flags(int fd)
+{
+    return fcntl(fd, F_GETFL);
+}
+
+void
+tri_descriptor_set_flags(int fd, int flags)
+{
+    fcntl(fd, F_SETFL, flags);
 }

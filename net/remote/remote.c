@@ -19,10 +19,8 @@
 #include "start.h"
 #include "tune.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <troupe/core/descriptors.h>
 
 /* Writes that are answered, and such as carry a descriptor. */
 
@@ -57,7 +55,7 @@ send_ask(tr_actor *self, tr_ref socket, uint32_t tag, const struct tri_write_ask
     struct tri_write_ask *ask = malloc(sizeof(*ask));
     if (ask == NULL) {
         if (content->fd >= 0)
-            close(content->fd);
+            tri_close(content->fd);
         return TR_ENOMEM;
     }
     *ask = *content;
@@ -111,9 +109,10 @@ tr_remote_write_fd(tr_actor *self, tr_ref socket, tr_slice slice, int fd)
     TRI_CHECK_SELF(self);
     if (self == NULL || slice.data == NULL || slice.size == 0)
         return TR_EINVAL;
-    struct tri_write_ask ask = {.slice = slice, .fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)};
-    if (ask.fd < 0)
-        return tri_status_from_errno(errno);
+    struct tri_write_ask ask = {.slice = slice};
+    tr_status status = tri_duplicate(fd, &ask.fd);
+    if (status != TR_OK)
+        return status;
     return send_ask(self, socket, TRI_TAG_SOCKET_WRITE_FD, &ask, tri_write_ask_free);
 }
 

@@ -6,10 +6,8 @@
 #include "post.h"
 #include "server_orders.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <troupe/core/descriptors.h>
 
 static void
 lose_server_ask(void *address)
@@ -39,9 +37,9 @@ tr_remote_server_listen(tr_actor *self, tr_ref server, const struct tr_listen_op
     order->options = *options;
     /* A duplicate goes along: what cannot be sent is dropped with its descriptor, and the caller's stays the
      * caller's. */
-    if (options->from_fd && (order->options.fd = fcntl(options->fd, F_DUPFD_CLOEXEC, 0)) < 0) {
+    if (options->from_fd && (status = tri_duplicate(options->fd, &order->options.fd)) != TR_OK) {
         free(order);
-        return tri_status_from_errno(errno);
+        return status;
     }
     order->runtime = tr_actor_runtime(self);
     tri_runtime_add_live(order->runtime, 1);
@@ -50,7 +48,7 @@ tr_remote_server_listen(tr_actor *self, tr_ref server, const struct tr_listen_op
     tr_message message = tr_message_pointer(TRI_TAG_SERVER_LISTEN, order, size, tri_listen_order_drop);
     status = tri_remote_post(self, server, &message);
     if (status == TR_OK && options->from_fd)
-        close(options->fd);
+        tri_close(options->fd);
     return status;
 }
 

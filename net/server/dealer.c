@@ -11,8 +11,8 @@
 #include "due.h"
 
 #include <ck_pr.h>
+#include <troupe/core/descriptors.h>
 #include <troupe/ipaddr/block_list.h>
-#include <unistd.h>
 
 #define UNAVAILABLE UINT32_MAX /* the load of a worker without a share: no policy wants it */
 
@@ -128,7 +128,7 @@ send_descriptor(tr_server *server, unsigned worker, const struct tri_arrival *ar
 {
     tr_message message;
     if (!tri_share_message(server->deal, worker, arrival, &message)) {
-        close(arrival->fd);
+        tri_close(arrival->fd);
         return TR_ENOMEM;
     }
     /* If it is refused it is dropped, which closes the descriptor. */
@@ -152,7 +152,7 @@ tri_server_deal(tr_server *server, int fd, const struct sockaddr *peer)
 {
     struct tri_limit_key key, *place;
     if (!admit(server, peer, &key, &place)) {
-        close(fd);
+        tri_close(fd);
         return;
     }
     unsigned worker = choose(server);

@@ -13,8 +13,8 @@
 #include "endpoint.h"
 
 #include <stdlib.h>
+#include <troupe/core/descriptors.h>
 #include <troupe/core/status_from.h>
-#include <unistd.h>
 
 static struct tri_endpoint *
 endpoint_of(void *poll)
@@ -65,7 +65,7 @@ tri_endpoint_close(struct tri_endpoint *endpoint)
     tri_unix_path_remove(endpoint->path);
     endpoint->path = NULL;
     uv_close((uv_handle_t *)&endpoint->poll, on_closed);
-    close(endpoint->fd);
+    tri_close(endpoint->fd);
 }
 
 void

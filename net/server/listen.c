@@ -8,13 +8,12 @@
 #include "listening.h"
 
 #include "address_internal.h"
+#include "bind.h"
 #include "descriptor.h"
 #include "due.h"
 
 #include <ck_pr.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
+#include <troupe/core/descriptors.h>
 
 /* What another server listens on. */
 
@@ -27,8 +26,9 @@ listen_on_server(tr_server *server, const struct tr_listen_options *options)
     struct tri_endpoint *endpoint = other->listener.endpoint;
     if (endpoint == NULL)
         return TR_ENOADDRESS;
-    if (listen(endpoint->fd, tri_listen_backlog(options)) != 0)
-        tri_server_failed(server, tri_status_from_errno(errno), errno, "listen");
+    int error = tri_listen(endpoint->fd, tri_listen_backlog(options));
+    if (error != 0)
+        tri_server_failed(server, tri_status_from_errno(error), error, "listen");
     else
         tri_listen_begin(server, endpoint);
     return TR_OK;
@@ -47,14 +47,14 @@ listen_on_own(tr_server *server, int fd, int backlog)
     tr_status status = tri_endpoint_open(server->net, fd, NULL, &endpoint);
     if (status != TR_OK)
         return status;
-    fcntl(fd, F_SETFD, fcntl(fd, F_GETFD) | FD_CLOEXEC);
-    if (listen(fd, backlog) == 0) {
+    tri_descriptor_close_on_exec(fd);
+    int error = tri_listen(fd, backlog);
+    if (error == 0) {
         tri_listen_begin(server, endpoint);
         return TR_OK;
     }
-    int system = errno;
     tri_endpoint_close(endpoint);
-    tri_server_failed(server, tri_status_from_errno(system), system, "listen");
+    tri_server_failed(server, tri_status_from_errno(error), error, "listen");
     return TR_OK;
 }
 
@@ -62,15 +62,16 @@ listen_on_own(tr_server *server, int fd, int backlog)
 static tr_status
 listen_on_duplicate(tr_server *server, int fd, int backlog)
 {
-    int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (duplicate < 0)
-        return tri_status_from_errno(errno);
-    int flags = fcntl(fd, F_GETFL); /* of both */
-    tr_status status = listen_on_own(server, duplicate, backlog);
+    int duplicate;
+    tr_status status = tri_duplicate(fd, &duplicate);
     if (status != TR_OK)
-        close(duplicate);
+        return status;
+    int flags = tri_descriptor_flags(fd); /* of both */
+    status = listen_on_own(server, duplicate, backlog);
+    if (status != TR_OK)
+        tri_close(duplicate);
     if (server->listener.endpoint == NULL)
-        fcntl(fd, F_SETFL, flags);
+        tri_descriptor_set_flags(fd, flags);
     return status;
 }
 
@@ -88,38 +89,6 @@ listen_on_descriptor(tr_server *server, const struct tr_listen_options *options)
 /* A path. */
 
 static tr_status
-bind_to_path(const struct sockaddr_un *address, socklen_t size, const struct tr_listen_options *options, int *out,
-             struct tri_unix_path **path, struct tr_error *error)
-{
-    const struct tri_unix_options how = {
-        .readable_all = options->readable_all,
-        .writable_all = options->writable_all,
-        .unlink_stale = options->unlink_stale,
-    };
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        *error = (struct tr_error){.status = tri_status_from_errno(errno), .system = errno, .call = "socket"};
-        return error->status;
-    }
-    tr_status status = tri_unix_bind(fd, address, size, &how, path, error);
-    if (status != TR_OK) {
-        close(fd);
-        return status;
-    }
-    int system = listen(fd, tri_listen_backlog(options)) == 0 ? 0 : errno;
-    if (system == 0 && *path != NULL && !tri_unix_path_is_ours(*path))
-        system = EADDRINUSE; /* another server has taken the path meanwhile: see unix_path.c */
-    if (system == 0) {
-        *out = fd;
-        return TR_OK;
-    }
-    tri_unix_path_remove(*path);
-    close(fd);
-    *error = (struct tr_error){.status = tri_status_from_errno(system), .system = system, .call = "listen"};
-    return error->status;
-}
-
-static tr_status
 listen_on_path(tr_server *server, const struct tr_listen_options *options)
 {
     struct sockaddr_un address;
@@ -130,7 +99,12 @@ listen_on_path(tr_server *server, const struct tr_listen_options *options)
     tr_status status = tri_address_of_path(options->path, options->truncate_path, &address, &size);
     if (status != TR_OK)
         return status;
-    if (bind_to_path(&address, size, options, &fd, &path, &error) == TR_OK)
+    const struct tri_unix_options how = {
+        .readable_all = options->readable_all,
+        .writable_all = options->writable_all,
+        .unlink_stale = options->unlink_stale,
+    };
+    if (tri_bind_path_and_listen(&address, size, &how, tri_listen_backlog(options), &fd, &path, &error) == TR_OK)
         tri_listen_opened(server, fd, path);
     else
         tri_server_failed(server, error.status, error.system, error.call);

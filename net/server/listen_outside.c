@@ -10,8 +10,8 @@
 #include "waiter.h"
 
 #include <stdlib.h>
+#include <troupe/core/descriptors.h>
 #include <troupe/ipaddr/block_list.h>
-#include <unistd.h>
 
 /* A list that may still change belongs to the thread that builds it, and the server will live on another. */
 static tr_status
@@ -45,7 +45,7 @@ tr_runtime_listen(struct tr_runtime *runtime, const struct tr_server_options *se
     if (status != TR_OK)
         return status;
     if (listen->from_fd)
-        close(listen->fd); /* the server has a duplicate */
+        tri_close(listen->fd); /* the server has a duplicate */
     if (out != NULL)
         *out = ref;
     if (bound != NULL)

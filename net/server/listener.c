@@ -20,13 +20,12 @@
  */
 #include "listener.h"
 
+#include "bind.h"
 #include "dealer.h"
 #include "due.h"
 #include "server_close.h"
 #include "tune.h"
 #include "verdict.h"
-
-#include <errno.h>
 
 #define ACCEPTS_PER_WAKE 16
 #define RETRY_MS 50
@@ -51,15 +50,14 @@ static bool
 accept_one(tr_server *server, int *error)
 {
     struct sockaddr_storage storage = {0};
-    struct sockaddr *peer = tri_server_asks_peer(server) ? (struct sockaddr *)&storage : NULL;
-    socklen_t size = sizeof(storage);
-    int fd = accept4(server->listener.endpoint->fd, peer, peer != NULL ? &size : NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct sockaddr_storage *peer = tri_server_asks_peer(server) ? &storage : NULL;
+    int fd = tri_accept(server->listener.endpoint->fd, peer);
     if (fd < 0) {
-        *error = errno;
+        *error = -fd;
         return false;
     }
     set_delay(server, fd);
-    tri_server_deal(server, fd, peer);
+    tri_server_deal(server, fd, (const struct sockaddr *)peer);
     return true;
 }
 

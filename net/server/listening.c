@@ -10,7 +10,7 @@
 #include "waiter.h"
 
 #include <ck_pr.h>
-#include <unistd.h>
+#include <troupe/core/descriptors.h>
 
 void
 tri_listen_begin(tr_server *server, struct tri_endpoint *endpoint)
@@ -38,6 +38,6 @@ tri_listen_opened(tr_server *server, int fd, struct tri_unix_path *path)
         return;
     }
     tri_unix_path_remove(path);
-    close(fd);
+    tri_close(fd);
     tri_server_failed(server, status, 0, "listen");
 }

@@ -8,7 +8,7 @@
 #include "due.h"
 
 #include <stdlib.h>
-#include <unistd.h>
+#include <troupe/core/descriptors.h>
 
 void
 tri_listen_order_free(struct tri_listen_order *order)
@@ -22,7 +22,7 @@ tri_listen_order_drop(void *address)
 {
     struct tri_listen_order *order = address;
     if (order->options.from_fd)
-        close(order->options.fd);
+        tri_close(order->options.fd);
     tri_listen_order_free(order);
 }
 

@@ -11,7 +11,8 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
+#include <troupe/core/clock.h>
+#include <troupe/core/random.h>
 
 #define FIRST_ROOM 16u
 
@@ -95,8 +96,8 @@ static uint64_t
 seed_for(const void *table)
 {
     uint64_t seed;
-    if (uv_random(NULL, NULL, &seed, sizeof(seed), 0, NULL) != 0)
-        seed = mix((uint64_t)(uintptr_t)table ^ uv_hrtime());
+    if (tri_random(&seed, sizeof(seed)) != 0)
+        seed = mix((uint64_t)(uintptr_t)table ^ tri_clock_now_ns());
     return seed;
 }
 

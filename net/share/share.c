@@ -11,7 +11,7 @@
 #include "turn.h"
 
 #include <stdlib.h>
-#include <unistd.h>
+#include <troupe/core/descriptors.h>
 
 static void
 free_if_over(struct tri_share *share)
@@ -157,7 +157,7 @@ tri_share_accept(struct tri_share *share, tr_actor *parent, const struct tri_arr
     struct tri_worker *worker = share->net->worker;
     struct tri_share *one = arrival->place != NULL ? share_for_one(share, arrival->place) : share;
     if (one == NULL) {
-        close(arrival->fd);
+        tri_close(arrival->fd);
         return TR_ENOMEM;
     }
     struct tri_socket_order order = {
@@ -170,7 +170,7 @@ tri_share_accept(struct tri_share *share, tr_actor *parent, const struct tri_arr
     one->connections++;
     tr_status status = tri_actor_spawn_here(worker, parent, &tri_socket_behavior, &order, &actor);
     if (status != TR_OK) {
-        close(arrival->fd);
+        tri_close(arrival->fd);
         tri_deal_failed(share->deal, worker, status);
         on_closed(&one->origin, NULL);
         on_over(&one->origin);

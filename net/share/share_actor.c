@@ -19,7 +19,7 @@
 
 #include <stddef.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <troupe/core/descriptors.h>
 
 /* Descriptors on their way. */
 
@@ -89,7 +89,7 @@ drop_handover(void *address)
     struct tri_handover *handover = address;
     struct tri_worker *here = tri_worker_current();
     struct tr_runtime *runtime = handover->runtime;
-    close(handover->fd);
+    tri_close(handover->fd);
     if (here != NULL && here->index == handover->worker)
         lose(handover, here);
     else

@@ -25,7 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-#include <unistd.h>
+#include <troupe/core/descriptors.h>
 
 #define DEFAULT_HOST "localhost"
 #define DEFAULT_RACE_DELAY_MS 250u
@@ -161,7 +161,7 @@ forget(struct tri_origin *origin, tr_socket *socket)
     tri_lookup_cancel(connect->lookup);
     tri_attempts_cancel(connect->attempts);
     if (connect->fd >= 0)
-        close(connect->fd);
+        tri_close(connect->fd);
     free(connect->peers);
     free(connect);
 }

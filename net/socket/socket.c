@@ -21,11 +21,7 @@
 #include "steps.h"
 #include "turn.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 static const struct tr_socket_options no_options;
 
@@ -153,7 +149,7 @@ tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_o
         return status;
     }
     tri_socket_trace(socket, TRI_TRACE_NET_socket_adopted, 0, 0);
-    fcntl(fd, F_SETFD, fcntl(fd, F_GETFD) | FD_CLOEXEC);
+    tri_descriptor_close_on_exec(fd);
     socket->records = tri_descriptor_keeps_records(fd);
     socket->adopted = 1;
     tri_socket_apply_options(socket);

@@ -17,7 +17,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <troupe/core/descriptors.h>
 
 /* Writes that are answered. */
 
@@ -26,7 +26,7 @@ release_ask(struct tri_write_ask *ask)
 {
     tr_slice_release(ask->slice);
     if (ask->fd >= 0)
-        close(ask->fd);
+        tri_close(ask->fd);
 }
 
 void

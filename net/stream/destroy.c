@@ -10,7 +10,7 @@
 #include "retry.h"
 #include "turn.h"
 
-#include <unistd.h>
+#include <troupe/core/descriptors.h>
 
 #define DESTROYED_STEPS (TRI_STEP(ENDS) | TRI_STEP(ERROR))
 
@@ -51,7 +51,7 @@ close_descriptor(tr_socket *socket)
     uv_close((uv_handle_t *)&socket->poll, socket->home->course->closed);
     end_connection(socket);
     tri_net_disclaim(socket->home->net, socket->fd);
-    close(socket->fd);
+    tri_close(socket->fd);
     socket->fd = -1;
     socket->polled = 0;
 }

@@ -34,9 +34,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <troupe/core/delay.h>
+#include <troupe/core/descriptors.h>
 #include <troupe/core/say.h>
 #include <troupe/core/trace_format.h>
-#include <unistd.h>
 
 #define ASK_MS 1000u
 #define ASK_STOPPING_MS 50u
@@ -318,7 +318,7 @@ tri_events_data(tr_socket *socket, tr_slice data)
 static void
 close_descriptor(void *address)
 {
-    close((int)(intptr_t)address - 1);
+    tri_close((int)(intptr_t)address - 1);
 }
 
 int
@@ -337,7 +337,7 @@ tri_events_fd(tr_socket *socket, int fd)
     else if (socket->events->fd != NULL)
         socket->events->fd(socket, fd);
     else
-        close(fd);
+        tri_close(fd);
 }
 
 void

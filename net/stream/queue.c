@@ -9,7 +9,7 @@
 #include "idle.h"
 
 #include <string.h>
-#include <unistd.h>
+#include <troupe/core/descriptors.h>
 
 /* Entries. */
 
@@ -82,7 +82,7 @@ void
 tri_queue_entry_free(tr_socket *socket, struct tri_write *write)
 {
     if (write->fd >= 0)
-        close(write->fd);
+        tri_close(write->fd);
     tri_pool_give(&socket->home->writes, write);
 }
 

@@ -27,7 +27,7 @@
 #include "turn.h"
 
 #include <stdlib.h>
-#include <unistd.h>
+#include <troupe/core/descriptors.h>
 
 #define READS_PER_WAKE 16
 
@@ -112,7 +112,7 @@ hold_back(tr_socket *socket, tr_slice slice, int fd)
         extra != NULL && (fd >= 0 ? tri_held_descriptor(&extra->held, fd) : tri_held_bytes(&extra->held, slice));
     if (!is_kept) {
         if (fd >= 0)
-            close(fd);
+            tri_close(fd);
         tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_READ);
         return;
     }
@@ -214,7 +214,7 @@ give_descriptors(tr_socket *socket, const struct tri_passed *passed)
     for (unsigned i = 0; i < passed->count; i++) {
         int fd = passed->fds[i];
         if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
-            close(fd); /* by the callback of the one before */
+            tri_close(fd); /* by the callback of the one before */
         else if (tri_socket_has_any(socket, TRI_SOCKET_PAUSED) || tri_socket_holds(socket))
             hold_back(socket, tr_slice_constant("", 0), fd);
         else
@@ -258,9 +258,8 @@ read_some(tr_socket *socket)
         tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_READ);
         return OVER;
     }
-    ssize_t size = TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_RECEIVES))
-                       ? read_with_descriptors(socket, buffer)
-                       : tri_transport_read(socket, buffer);
+    ssize_t size = TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_RECEIVES)) ? read_with_descriptors(socket, buffer)
+                                                                                 : tri_transport_read(socket, buffer);
     if (TRI_LIKELY(size > 0))
         on_bytes(socket, (size_t)size);
     else if (size == 0)

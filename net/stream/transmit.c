@@ -23,7 +23,7 @@
 #include "transport.h"
 #include "turn.h"
 
-#include <unistd.h>
+#include <troupe/core/descriptors.h>
 
 #define CALLS_PER_WAKE 16
 
@@ -122,7 +122,7 @@ shorten_file(tr_socket *socket, size_t taken)
 static void
 sent_descriptor(struct tri_write *write)
 {
-    close(write->fd);
+    tri_close(write->fd);
     write->fd = -1;
     write->kind = TRI_WRITE_BYTES;
 }

@@ -3,15 +3,13 @@
  */
 #include "writer.h"
 
+#include "descriptor.h"
 #include "destroy.h"
 #include "transmit.h"
 #include "transport.h"
 #include "turn.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <troupe/core/descriptors.h>
 
 /* Writing many, files and descriptors: always by way of the queue. */
 
@@ -67,25 +65,17 @@ write_entry(tr_socket *socket, struct tri_write *write)
     return send_queued(socket, at_once);
 }
 
-/* A duplicate of the user's descriptor. TR_OK, TR_EBADF, TR_EMFILE... */
-static tr_status
-duplicate(int fd, int *out)
-{
-    *out = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    return *out >= 0 ? TR_OK : tri_status_from_errno(errno);
-}
-
 /* Puts an order with a duplicate of the descriptor into the queue; what the write is beyond that, `kind` says. */
 static tr_status
 write_descriptor(tr_socket *socket, const struct tri_order *order, int fd, const struct tri_write *kind)
 {
     int copy;
-    tr_status status = duplicate(fd, &copy);
+    tr_status status = tri_duplicate(fd, &copy);
     if (status != TR_OK)
         return tri_order_refuse(socket, order, status);
     struct tri_write *write = tri_queue_entry(socket, order);
     if (write == NULL) {
-        close(copy);
+        tri_close(copy);
         return TR_ENOMEM;
     }
     write->fd = copy;
@@ -102,19 +92,6 @@ write_descriptor(tr_socket *socket, const struct tri_order *order, int fd, const
     return write_entry(socket, write);
 }
 
-/* TR_OK, TR_EBADF, TR_EBADFD; how many bytes follow the offset. */
-static tr_status
-look_at_file(int fd, uint64_t offset, uint64_t *rest)
-{
-    struct stat stat;
-    if (fstat(fd, &stat) != 0)
-        return tri_status_from_errno(errno);
-    if (!S_ISREG(stat.st_mode))
-        return TR_EBADFD;
-    *rest = (uint64_t)stat.st_size > offset ? (uint64_t)stat.st_size - offset : 0;
-    return TR_OK;
-}
-
 /* The program writes files in callbacks of its sockets; before the next one there may be bytes. */
 static void
 foresee_more(tr_socket *socket)
@@ -127,18 +104,18 @@ tr_status
 tr_socket_write_file(tr_socket *socket, int fd, uint64_t offset, uint64_t length, tr_write_done done, void *argument)
 {
     TRI_CHECK_SOCKET(socket);
-    uint64_t rest = 0;
+    uint64_t size = 0;
     if (socket == NULL || offset > INT64_MAX || length > INT64_MAX - offset)
         return TR_EINVAL;
     struct tri_order order = {.slice = tr_slice_constant("", 0), .done = done, .argument = argument};
     tr_status status = tri_order_check(socket, &order, 0);
     if (status != TR_OK)
         return status;
-    status = look_at_file(fd, offset, &rest);
+    status = tri_descriptor_file_size(fd, &size);
     if (status != TR_OK)
         return tri_order_refuse(socket, &order, status);
     if (length == 0)
-        length = rest;
+        length = size > offset ? size - offset : 0;
     if (length == 0)
         return tr_socket_write_then(socket, order.slice, done, argument);
     foresee_more(socket);
@@ -149,8 +126,7 @@ tr_socket_write_file(tr_socket *socket, int fd, uint64_t offset, uint64_t length
 static bool
 takes_descriptors(const tr_socket *socket)
 {
-    return tri_socket_is_open(socket) ? tri_transport_passes(socket)
-                                      : tri_socket_has_any(socket, TRI_SOCKET_TO_PATH);
+    return tri_socket_is_open(socket) ? tri_transport_passes(socket) : tri_socket_has_any(socket, TRI_SOCKET_TO_PATH);
 }
 
 tr_status

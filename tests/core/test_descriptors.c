@@ -2,8 +2,6 @@
  * The limit of descriptors. What the system does with it is tried in a child, whose limits and rights are its own; what
  * it would do for a process with more rights than this one may have is played: calls of setrlimit() come here.
  */
-#include "descriptors.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +9,7 @@
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <troupe/core/descriptors.h>
 #include <unistd.h>
 
 #include <cmocka.h>

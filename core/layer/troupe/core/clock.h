@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <time.h>
 #include <troupe/core/compiler.h>
+#include <uv.h>
 
 #define TRI_CLOCK_NS 1000000000u /* in a second */
 
@@ -28,6 +29,13 @@ tri_clock_ns(clockid_t clock)
     struct timespec now;
     clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * TRI_CLOCK_NS + (uint64_t)now.tv_nsec;
+}
+
+/* Nanoseconds of CLOCK_MONOTONIC. Thread: any. */
+static inline uint64_t
+tri_clock_now_ns(void)
+{
+    return uv_hrtime();
 }
 
 #if defined(__x86_64__)

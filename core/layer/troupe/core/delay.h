@@ -11,7 +11,7 @@
 #define TROUPE_CORE_DELAY_H
 
 #include <stdint.h>
-#include <uv.h>
+#include <troupe/core/clock.h>
 
 #define TRI_CLOCK_NEVER UINT64_MAX /* a time that does not come */
 
@@ -19,14 +19,14 @@
 static inline uint64_t
 tri_clock_ms(void)
 {
-    return uv_hrtime() / 1000000;
+    return tri_clock_now_ns() / 1000000;
 }
 
 /* The first full millisecond from now on: what begins now counts from there. */
 static inline uint64_t
 tri_clock_begin_ms(void)
 {
-    return (uv_hrtime() + 999999) / 1000000;
+    return (tri_clock_now_ns() + 999999) / 1000000;
 }
 
 /* When a delay is over that begins now; TRI_CLOCK_NEVER beyond the end of the clock. One of 0 is over already. */

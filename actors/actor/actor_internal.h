@@ -18,7 +18,7 @@
 #include <troupe/actors/host.h>
 #include <troupe/actors/runtime.h>
 #include <troupe/actors/send.h>
-#include <troupe/actors/trace_events.h>
+#include <troupe/actors/trace.h>
 #include <troupe/core/worker.h>
 
 /* The layer's own tags: the functions of struct tri_actors handle them when they arrive, and no behavior sees them. */

@@ -40,15 +40,15 @@ tri_actor_begin(tr_actor *actor, tr_ref ref, const void *argument)
     home->alive++;
     home->worker->counters.spawned++;
     if (TRI_UNLIKELY(home->worker->trace != NULL))
-        tri_trace(home->worker->trace, TRI_TRACE_ACTORS_spawn, 0,
-                  tri_trace_name(home->worker->runtime->trace, behavior->name), ref, actor->parent);
+        tri_trace_spawn(home->worker->trace, ref, tri_trace_name(home->worker->runtime->trace, behavior->name),
+                        actor->parent);
     if (behavior->init == NULL)
         return TR_OK;
 
     struct tri_actor_frame frame = tri_actor_enter(actor, 0);
     tr_status status = behavior->init(actor, tri_actor_state(actor), argument);
     if (status != TR_OK) {
-        tri_trace(home->worker->trace, TRI_TRACE_ACTORS_init_failed, 0, (uint32_t)status, ref, 0);
+        tri_trace_init_failed(home->worker->trace, ref, status);
         actor->flags |= TRI_ACTOR_ENDING | TRI_ACTOR_KILLED;
     }
     tri_actor_leave(actor, frame);
@@ -144,7 +144,7 @@ finish(tr_actor *actor)
     tri_attachments_end(&actor->attachments);
     tri_dead_mailbox(home, actor);
     tri_slots_give(&home->slots, actor->ref);
-    tri_trace(home->worker->trace, TRI_TRACE_ACTORS_stopped, 0, 0, actor->ref, 0);
+    tri_trace_stopped(home->worker->trace, actor->ref);
     home->worker->counters.ended++;
     home->alive--;
     actor->flags |= TRI_ACTOR_GONE;
@@ -203,7 +203,7 @@ ask(tr_actor *actor, enum tr_stop_mode how)
 {
     if (actor->flags & TRI_ACTOR_ENDING)
         return;
-    tri_trace(actor->home->worker->trace, TRI_TRACE_ACTORS_stop, 0, how, actor->ref, 0);
+    tri_trace_stop(actor->home->worker->trace, actor->ref, how);
     switch (how) {
     case TR_STOP_DRAIN:
         if (actor->flags & TRI_ACTOR_ASKED)

@@ -82,7 +82,7 @@ bury(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reaso
     bool notice = is_notice(message->tag);
     if (!notice && !tell_sender(home, to, message))
         return false;
-    tri_trace(home->worker->trace, TRI_TRACE_ACTORS_dead_letter, 0, reason, to, message->id);
+    tri_trace_dead_letter(home->worker->trace, to, reason, message->id);
     if (notice) {
         home->worker->counters.notices_lost++;
     } else {

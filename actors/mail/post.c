@@ -22,7 +22,7 @@ tri_post_name(struct tri_worker *worker, tr_message *message)
     if (tri_tag_is_own(message->tag))
         return;
     message->id = tri_trace_message_id(worker->trace);
-    tri_trace(worker->trace, TRI_TRACE_ACTORS_send, 0, message->tag, message->from, message->id);
+    tri_trace_send(worker->trace, message->from, message->tag, message->id);
 }
 
 /* The actor that takes a message to `to` here. Returns: TR_OK; TR_EGONE; TR_ENOMEM. */
@@ -226,14 +226,14 @@ tri_post_outside(tr_runtime *runtime, tr_ref to, tr_message *message, bool urgen
     message->id = 0;
     if (core->trace != NULL && !tri_tag_is_own(message->tag)) {
         message->id = tri_trace_message_id_outside(core->trace);
-        tri_trace_write_outside(core->trace, TRI_TRACE_ACTORS_send, 0, message->tag, TR_NOBODY, message->id);
+        tri_trace_send_outside(core->trace, TR_NOBODY, message->tag, message->id);
     }
     tr_status status = tri_worker_post(core->workers[tri_ref_worker(to)], to, message, urgent);
     if (status == TR_OK)
         *message = tr_message_signal(message->tag);
     else if (message->id != 0)
-        tri_trace_write_outside(core->trace, TRI_TRACE_ACTORS_dead_letter, 0,
-                                status == TR_ESTOPPING ? TR_DEAD_NO_ACTOR : TR_DEAD_MAILBOX_FULL, to, message->id);
+        tri_trace_dead_letter_outside(core->trace, to, status == TR_ESTOPPING ? TR_DEAD_NO_ACTOR : TR_DEAD_MAILBOX_FULL,
+                                      message->id);
     return status;
 }
 

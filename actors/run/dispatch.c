@@ -82,7 +82,7 @@ handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     activity->name = actor->behavior->name;
     ck_pr_fence_store(); /* the beat last, for the watchdog: pairs with W1 and W2 there */
     activity->received++;
-    tri_trace(worker->trace, TRI_TRACE_ACTORS_receive, 0, message->tag, actor->ref, message->id);
+    tri_trace_receive(worker->trace, actor->ref, message->tag, message->id);
     actor->depth++;
     actor->behavior->receive(actor, tri_actor_state(actor), message);
     actor->depth--;

@@ -50,11 +50,7 @@ static const tri_system_function system_functions[] = {
 _Static_assert(sizeof(system_functions) / sizeof(system_functions[0]) == TRI_TAG_OWN_END - TRI_TAG_SPAWN,
                "every tag of the layer's own has a function");
 
-static const struct tri_trace_event events[] = {
-#define TRI_TRACE_ROW(id, name, doc) {id, #name, doc},
-    TRI_TRACE_ACTORS_EVENTS(TRI_TRACE_ROW)
-#undef TRI_TRACE_ROW
-};
+static const struct tri_trace_event events[] = {TRI_TRACE_ACTORS_EVENTS(TRI_TRACE_DESCRIPTION)};
 
 static const struct tri_trace_tag tags[] = {
     {TR_TAG_SPAWN_FAILED, "SPAWN_FAILED"},

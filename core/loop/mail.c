@@ -219,7 +219,7 @@ send_outbox(struct tri_worker *worker, unsigned target)
         ring(worker->runtime->workers[target]);
     settle_held(outbox, worker->runtime->workers[target]);
     if (outbox->full && !was_full)
-        tri_trace(worker->trace, TRI_TRACE_CORE_lane_full, 0, target, 0, 0);
+        tri_trace_lane_full(worker->trace, target);
     return !outbox->full;
 }
 

@@ -157,12 +157,12 @@ sleep_in_loop(struct tri_worker *worker)
     tri_doorbell_doze(worker);
     if (!tri_mail_waits(worker) && tri_mail_starve(worker) && !must_leave(worker)) {
         worker->counters.sleeps++;
-        tri_trace(worker->trace, TRI_TRACE_CORE_sleep, 0, 0, 0, 0);
+        tri_trace_sleep(worker->trace);
         if (TRI_UNLIKELY(tri_rest_is_on(worker->runtime)))
             sleep_while_watchdog_rests(worker);
         else
             run_loop(worker, UV_RUN_ONCE);
-        tri_trace(worker->trace, TRI_TRACE_CORE_wake, 0, 0, 0, 0);
+        tri_trace_wake(worker->trace);
         worker->polled = tri_ticks();
         if (tri_mail_waits(worker))
             worker->naps++;
@@ -309,7 +309,7 @@ worker_main(void *argument)
     uint32_t cpu = pin(worker) ? (uint32_t)worker->cpu : UINT32_MAX;
     ck_pr_store_int(&worker->thread_number, tri_thread_number()); /* from here on the watchdog may change its CPUs */
     worker->polled = tri_ticks();
-    tri_trace(worker->trace, TRI_TRACE_CORE_worker_start, 0, cpu, 0, 0);
+    tri_trace_worker_start(worker->trace, cpu);
 
     for (unsigned phase; (phase = tri_runtime_phase(runtime)) != TRI_KILLING;) {
         if (phase == TRI_DRAINING && !worker->drained) {
@@ -324,7 +324,7 @@ worker_main(void *argument)
     kill_all(worker);
     tri_gate_pass(runtime);
     tri_mail_bury(worker);
-    tri_trace(worker->trace, TRI_TRACE_CORE_worker_stop, 0, 0, 0, 0);
+    tri_trace_worker_stop(worker->trace);
     close_own_handles(worker);
     tri_mask_take(&worker->mask_held); /* for good: the thread's number is about to be free */
     tri_worker_set_current(NULL);

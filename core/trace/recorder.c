@@ -121,11 +121,7 @@ tri_trace_declare(struct tri_trace *trace, unsigned worker, const struct tri_tra
 
 /* -- Opening and closing. -- */
 
-static const struct tri_trace_event core_events[] = {
-#define ENTRY(id, name, doc) {id, #name, doc},
-    TRI_TRACE_CORE_EVENTS(ENTRY)
-#undef ENTRY
-};
+static const struct tri_trace_event core_events[] = {TRI_TRACE_CORE_EVENTS(TRI_TRACE_DESCRIPTION)};
 
 static const struct tri_trace_table core_table = {
     .events = core_events,

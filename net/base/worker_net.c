@@ -4,18 +4,15 @@
 #include "worker_net.h"
 
 #include "tags.h"
-#include "trace_events.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <troupe/core/mistake.h>
 #include <troupe/net/events.h>
+#include <troupe/net/trace.h>
 
 static const struct tri_trace_event events[] = {
-#define EVENT(id, name, doc) {id, #name, doc},
-    TRI_TRACE_NET_EVENTS(EVENT)
-#undef EVENT
-};
+    TRI_TRACE_SERVER_EVENTS(TRI_TRACE_DESCRIPTION) TRI_TRACE_SOCKET_EVENTS(TRI_TRACE_DESCRIPTION)};
 
 #define TAG(name) {TRI_TAG_##name, #name},
 static const struct tri_trace_tag tags[] = {

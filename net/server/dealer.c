@@ -27,7 +27,7 @@ tri_server_asks_peer(const tr_server *server)
 static void
 reject(const tr_server *server, enum tri_reject reason, uint32_t limit)
 {
-    tri_server_trace(server, TRI_TRACE_NET_server_reject, (uint16_t)reason, 0, limit);
+    tri_trace_server_reject(server, (uint16_t)reason, limit);
 }
 
 static void
@@ -158,7 +158,7 @@ tri_server_deal(tr_server *server, int fd, const struct sockaddr *peer)
     unsigned worker = choose(server);
     struct tri_arrival arrival = {.fd = fd, .number = ++server->sequence, .place = place};
     server->dealt[worker]++;
-    tri_server_trace(server, TRI_TRACE_NET_server_accept, 0, worker, server->loads[worker]);
+    tri_trace_server_accept(server, worker, server->loads[worker]);
     tr_status status = worker == server->net->worker->index ? tri_share_accept(server->share, server->actor, &arrival)
                                                             : send_descriptor(server, worker, &arrival);
     if (status != TR_OK) {

@@ -23,7 +23,7 @@
 static void
 emit_close(tr_server *server)
 {
-    tri_server_trace(server, TRI_TRACE_NET_server_close, 0, 0, 0);
+    tri_trace_server_close(server);
     if (server->events->close != NULL)
         server->events->close(server);
 }
@@ -31,7 +31,7 @@ emit_close(tr_server *server)
 static void
 emit_error(tr_server *server, const struct tr_error *error)
 {
-    tri_server_trace(server, TRI_TRACE_NET_server_error, 0, (uint32_t)error->status, 0);
+    tri_trace_server_error(server, error->status);
     if (server->events->error != NULL)
         server->events->error(server, error);
 }

@@ -92,14 +92,14 @@ accept_some(tr_server *server)
 static void
 stand_still(tr_server *server, tr_status why)
 {
-    tri_server_trace(server, TRI_TRACE_NET_server_paused, 0, (uint32_t)why, 0);
+    tri_trace_server_paused(server, why);
     tri_endpoint_poll(server->listener.endpoint);
 }
 
 static void
 go_on(tr_server *server)
 {
-    tri_server_trace(server, TRI_TRACE_NET_server_resumed, 0, 0, 0);
+    tri_trace_server_resumed(server);
     tri_endpoint_poll(server->listener.endpoint);
 }
 

@@ -20,7 +20,7 @@ tri_listen_begin(tr_server *server, struct tri_endpoint *endpoint)
     tri_endpoint_join(endpoint, &server->listener);
     tri_descriptor_own(endpoint->fd, &server->address);
     tri_server_spawn_shares(server);
-    tri_server_trace(server, TRI_TRACE_NET_server_listening, 0, server->address.port, 0);
+    tri_trace_server_listening(server, server->address.port);
     tri_server_count_live(server); /* before the thread outside goes on, which may wait for that */
     tri_server_tell_waiter(server, TR_OK);
     server->flags |= TRI_SERVER_LISTENING_DUE;

@@ -19,10 +19,10 @@
 #include "deal.h"
 #include "endpoint.h"
 #include "questions.h"
-#include "trace_events.h"
 
 #include <troupe/actors/host.h>
 #include <troupe/net/server.h>
+#include <troupe/net/trace.h>
 
 enum tri_server_flag {
     TRI_SERVER_LISTENING_DUE = 1 << 0, /* the listening event is to be given */
@@ -95,13 +95,16 @@ tri_server_is_open(const tr_server *server)
     return server->listener.endpoint != NULL || server->lookup != NULL;
 }
 
-static inline void
-tri_server_trace(const tr_server *server, uint16_t id, uint16_t flags, uint32_t arg, uint64_t message)
+static inline struct tri_worker *
+tri_server_worker(const tr_server *server)
 {
-    struct tri_trace_stream *stream = server->net->worker->trace;
-    if (TRI_UNLIKELY(stream != NULL))
-        tri_trace_write(stream, id, flags, arg, tr_self(server->actor), message);
+    return server->net->worker;
 }
+
+/* tri_trace_server_accept(server, to_worker, load) and its like: of each row of the table. */
+#define TRI_TRACE_OF_SERVER(id, name, actor, flags, arg, message, doc)                                                 \
+    TRI_TRACE_FUNCTION_OF(tr_server, tri_server_worker, id, name, flags, arg, message)
+TRI_TRACE_SERVER_EVENTS(TRI_TRACE_OF_SERVER)
 
 /* At the beginning of each public function of a server: see TRI_CHECK_SELF(). NULL is no mistake here. */
 #ifdef NDEBUG

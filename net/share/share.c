@@ -136,8 +136,7 @@ begin(tr_socket *socket, struct tri_deal *deal)
 {
     const struct tr_server_options *options = &deal->options;
     bool emits_connect = options->socket.emit_connect;
-    tri_trace(socket->home->worker->trace, TRI_TRACE_NET_socket_accepted, emits_connect, 0, tr_self(socket->actor),
-              deal->server);
+    tri_trace_socket_accepted(socket, emits_connect, deal->server);
     struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_ACCEPTED);
     if (options->pause_on_connect)
         socket->flags |= TRI_SOCKET_PAUSED;

@@ -538,7 +538,7 @@ begin(tr_socket *socket)
 {
     struct tri_connect *connect = tri_connect_of(socket);
     struct sockaddr_storage peer;
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_connecting, 0, connect->options.port);
+    tri_trace_socket_connecting(socket, connect->options.port);
     if (tri_socket_has_any(socket, TRI_SOCKET_TO_PATH))
         attempt_one(socket, &connect->path);
     else if (tri_address_parse(connect->host, connect->options.port, &peer))

@@ -44,7 +44,7 @@ begin_spawned(tr_socket *socket, const struct tri_socket_order *order)
     tr_status status = order->from_afar ? wait_to_be_heard(socket) : TR_OK;
     if (status != TR_OK)
         return status;
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_spawned, 0, 0); /* connecting may begin within the call */
+    tri_trace_socket_spawned(socket); /* connecting may begin within the call */
     return order->connect != NULL ? tr_socket_connect(socket, order->connect) : TR_OK;
 }
 
@@ -144,11 +144,11 @@ tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_o
         return status;
     status = tri_socket_open(socket, fd, sides);
     if (status != TR_OK) {
-        tri_socket_trace(socket, TRI_TRACE_NET_socket_close, 0, 0); /* nobody hears of it: it was never anybody's */
+        tri_trace_socket_close(socket, 0); /* nobody hears of it: it was never anybody's */
         tri_socket_end_actor(socket);
         return status;
     }
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_adopted, 0, 0);
+    tri_trace_socket_adopted(socket);
     tri_descriptor_close_on_exec(fd);
     socket->records = tri_descriptor_keeps_records(fd);
     socket->adopted = 1;

@@ -28,14 +28,14 @@ static const char *const call_names[] = {
 static void
 give_connect(tr_socket *socket)
 {
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_connect, 0, 0);
+    tri_trace_socket_connect(socket);
     tri_events_plain(socket, TR_EVENT_CONNECT);
 }
 
 static void
 send_fin(tr_socket *socket)
 {
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_shutdown, 0, 0);
+    tri_trace_socket_shutdown(socket);
     tri_transport_end(socket);
 }
 
@@ -66,7 +66,7 @@ give_drain(tr_socket *socket)
         socket->flags |= TRI_SOCKET_OWES_DRAIN; /* more was written meanwhile: when that has gone, too, as in Node */
         return;
     }
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_drain, 0, 0);
+    tri_trace_socket_drain(socket);
     tri_events_plain(socket, TR_EVENT_DRAIN);
 }
 
@@ -78,7 +78,7 @@ give_end(tr_socket *socket)
         return;
     }
     socket->end_told = 1;
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_end, 0, 0);
+    tri_trace_socket_end(socket);
     tri_events_plain(socket, TR_EVENT_END);
 }
 
@@ -136,7 +136,7 @@ give_timeout(tr_socket *socket)
 {
     if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         return;
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_timeout, 0, (uint32_t)socket->extra->timeout_ms);
+    tri_trace_socket_timeout(socket, (uint32_t)socket->extra->timeout_ms);
     tri_events_plain(socket, TR_EVENT_TIMEOUT);
 }
 
@@ -152,7 +152,7 @@ give_error(tr_socket *socket)
         .call = call_names[socket->error_call],
         .code = of_user ? socket->extra->code : tr_status_code(socket->error),
     };
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_error, 0, (uint32_t)error.status);
+    tri_trace_socket_error(socket, error.status);
     tri_events_error(socket, &error);
 }
 
@@ -165,7 +165,7 @@ give_close(tr_socket *socket)
     tri_pipe_closed(socket);
     socket->flags |= TRI_SOCKET_CLOSED;
     socket->due |= TRI_STEP(AFTER) | TRI_STEP(OVER); /* of this life: the close event may begin, and end, another */
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_close, 0, failed);
+    tri_trace_socket_close(socket, failed);
     tri_events_close(socket, failed);
 }
 

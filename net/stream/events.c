@@ -270,7 +270,7 @@ lookup_message(const struct tr_error *error, const struct tr_address *address, c
 void
 tri_events_lookup(tr_socket *socket, const struct tr_error *error, const struct tr_address *address, const char *host)
 {
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_lookup, 0, (uint32_t)(error != NULL ? error->status : TR_OK));
+    tri_trace_socket_lookup(socket, error != NULL ? error->status : TR_OK);
     if (has_owner(socket))
         tell_owner(socket, TR_EVENT_LOOKUP, lookup_message(error, address, host));
     else if (socket->events->lookup != NULL)

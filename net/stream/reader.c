@@ -67,7 +67,7 @@ give_text(tr_socket *socket, tr_slice bytes, bool at_end)
 static void
 give(tr_socket *socket, tr_slice slice)
 {
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_data, 0, (uint32_t)slice.size);
+    tri_trace_socket_data(socket, (uint32_t)slice.size);
     if (TRI_LIKELY(!tri_socket_has_any(socket, TRI_SOCKET_SPECIAL)))
         tri_events_data(socket, slice);
     else if (socket->extra->pipe != NULL)

@@ -28,7 +28,6 @@
 #include "progress.h"
 #include "sockets.h"
 #include "tags.h"
-#include "trace_events.h"
 
 #include <assert.h>
 #include <stdalign.h>
@@ -37,6 +36,7 @@
 #include <troupe/core/compiler.h>
 #include <troupe/core/status_from.h>
 #include <troupe/net/socket.h>
+#include <troupe/net/trace.h>
 #include <uv.h>
 
 #define TRI_HIGH_WATER 16384u /* bytes that may wait for the connection before a write says TR_QUEUED: Node's */
@@ -321,13 +321,16 @@ tri_socket_is_read_out(const tr_socket *socket)
     return tri_socket_has_any(socket, TRI_SOCKET_PEER_ENDED) || socket->unreadable;
 }
 
-static inline void
-tri_socket_trace(const tr_socket *socket, uint16_t id, uint16_t flags, uint32_t arg)
+static inline struct tri_worker *
+tri_socket_worker(const tr_socket *socket)
 {
-    struct tri_trace_stream *stream = socket->home->worker->trace;
-    if (TRI_UNLIKELY(stream != NULL))
-        tri_trace_write(stream, id, flags, arg, tr_self(socket->actor), 0);
+    return socket->home->worker;
 }
+
+/* tri_trace_socket_data(socket, bytes) and its like: of each row of the table. */
+#define TRI_TRACE_OF_SOCKET(id, name, actor, flags, arg, message, doc)                                                 \
+    TRI_TRACE_FUNCTION_OF(tr_socket, tri_socket_worker, id, name, flags, arg, message)
+TRI_TRACE_SOCKET_EVENTS(TRI_TRACE_OF_SOCKET)
 
 /* At the beginning of each public function of a socket: see TRI_CHECK_SELF(). NULL is no mistake here. */
 #ifdef NDEBUG

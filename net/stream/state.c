@@ -97,7 +97,7 @@ tri_socket_leave_origin(tr_socket *socket)
 void
 tri_socket_reopen(tr_socket *socket)
 {
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_again, 0, 0);
+    tri_trace_socket_again(socket);
     tri_socket_leave_origin(socket);
     tri_socket_clear(socket, TRI_SOCKET_CONNECTED | TRI_SOCKET_PEER_ENDED | TRI_SOCKET_ENDING | TRI_SOCKET_ENDED |
                                  TRI_SOCKET_DESTROYED | TRI_SOCKET_FAILED | TRI_SOCKET_OWES_DRAIN | TRI_SOCKET_CLOSED |

@@ -61,7 +61,7 @@ write_entry(tr_socket *socket, struct tri_write *write)
 {
     bool at_once = tri_writer_goes_at_once(socket);
     tri_queue_put(socket, write);
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_write, 1, (uint32_t)(write->slice.size + write->length));
+    tri_trace_socket_write(socket, 1, (uint32_t)(write->slice.size + write->length));
     return send_queued(socket, at_once);
 }
 

@@ -99,7 +99,7 @@ can_tell(tr_socket *socket, const struct tri_order *order)
 static tr_status
 taken_at_once(tr_socket *socket, const struct tri_order *order)
 {
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_write, 0, (uint32_t)order->slice.size);
+    tri_trace_socket_write(socket, 0, (uint32_t)order->slice.size);
     tri_socket_idle_moved(socket);
     socket->bytes_written += order->slice.size;
     return TRI_LIKELY(order->done == NULL) ? TR_OK : tri_order_tell(socket, order, TR_OK);
@@ -154,7 +154,7 @@ tri_order_enqueue(tr_socket *socket, const struct tri_order *order, size_t taken
     write->whole = size;
     tri_queue_put(socket, write);
     socket->bytes_written += taken;
-    tri_socket_trace(socket, TRI_TRACE_NET_socket_write, 1, (uint32_t)size);
+    tri_trace_socket_write(socket, 1, (uint32_t)size);
     return TR_OK;
 }
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <troupe/actors/trace_events.h>
+#include <troupe/actors/trace.h>
 
 #include "helpers.h"
 #include "traces.h"

@@ -19,7 +19,7 @@
 
 #include <ck_pr.h>
 #include <cmocka.h>
-#include <troupe/actors/trace_events.h>
+#include <troupe/actors/trace.h>
 #include <troupe/core/clock.h>
 
 #include "helpers.h"

@@ -16,7 +16,7 @@
 #include <troupe/actors/actor.h>
 #include <troupe/actors/runtime.h>
 #include <troupe/actors/send.h>
-#include <troupe/actors/trace_events.h>
+#include <troupe/actors/trace.h>
 #include <troupe/net/socket.h>
 
 #include "../../net/base/tags.h"
@@ -252,14 +252,15 @@ dump_goes_by_time_where_no_message_decides(void **state)
     traces_open(traces, TR_TRACE_FILE, 0, 0);
     traces_declare_layers(traces->trace);
     for (unsigned i = 0; i < 6; i++)
-        traces_write(traces, 1 - i % 2, TRI_TRACE_CORE_wake, i, 0, 0);
+        traces_write(traces, 1 - i % 2, TRI_TRACE_CORE_lane_full, i, 0, 0);
     traces_write(traces, 1, TRI_TRACE_ACTORS_receive, 6, B, TRI_TRACE_MESSAGE(0, 1));
     traces_write(traces, TRI_TRACE_OUTSIDE, TRI_TRACE_ACTORS_receive, 7, B, TRI_TRACE_MESSAGE(0, 1));
     traces_write(traces, 0, TRI_TRACE_ACTORS_send, 8, A, TRI_TRACE_MESSAGE(0, 1));
-    traces_write(traces, 0, TRI_TRACE_CORE_wake, 9, 0, 0);
+    traces_write(traces, 0, TRI_TRACE_CORE_lane_full, 9, 0, 0);
     traces_close(traces);
-    static const char *const order[] = {"\"arg\":0,", "\"arg\":1,", "\"arg\":2,", "\"arg\":3,", "\"arg\":4,",
-                                        "\"arg\":5,", "\"tag\":8,", "\"tag\":6,", "\"tag\":7,", "\"arg\":9,"};
+    static const char *const order[] = {"\"to_worker\":0,", "\"to_worker\":1,", "\"to_worker\":2,", "\"to_worker\":3,",
+                                        "\"to_worker\":4,", "\"to_worker\":5,", "\"tag\":8,",       "\"tag\":6,",
+                                        "\"tag\":7,",       "\"to_worker\":9,"};
     struct outcome dump = traces_tool(traces, "dump", "--json", NULL, NULL, NULL);
     assert_int_equal(dump.status, 0);
     const char *at = dump.text;
@@ -480,7 +481,7 @@ times_are_exact_at_any_frequency(void **state)
 {
     static const char metadata[] = "/* CTF 1.8 */\n    troupe_format = 1;\n    closed = 1;\n    freq = 3;\n"
                                    "    offset_s = 1000;\n    offset = 2;\n"
-                                   "event { name = \"wake\"; id = 1; stream_id = 0;\n";
+                                   "event { name = \"novelty\"; id = 1; stream_id = 0;\n";
     struct traces *traces = *state;
     struct {
         struct tri_trace_packet packet;
@@ -496,7 +497,7 @@ times_are_exact_at_any_frequency(void **state)
     traces_expect(traces, "info", 0, "begins      1970-01-01T00:16:42.333333333Z\n");
     traces_expect(traces, "info", 0, "ends        1970-01-01T00:16:43.666666666Z\n");
     traces_expect(traces, "info", 0, "lasts       1.333333333 s\n");
-    expect_dump(traces, NULL, NULL, 2, "1970-01-01T00:16:42.333333333Z        0  wake               arg 7\n");
+    expect_dump(traces, NULL, NULL, 2, "1970-01-01T00:16:42.333333333Z        0  novelty            arg 7\n");
     expect_dump(traces, "--json", NULL, 2, "\"actor\":null,\"message\":0,\"arg\":7,\"flags\":0}\n");
 }
 

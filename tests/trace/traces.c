@@ -13,18 +13,17 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <troupe/actors/trace_events.h>
+#include <troupe/actors/trace.h>
+#include <troupe/net/trace.h>
 
 #include "../../net/base/tags.h"
-#include "../../net/base/trace_events.h"
 #include "helpers.h"
 
 extern char **environ;
 
-#define ENTRY(id, name, doc) {id, #name, doc},
-static const struct tri_trace_event actors_events[] = {TRI_TRACE_ACTORS_EVENTS(ENTRY)};
-static const struct tri_trace_event net_events[] = {TRI_TRACE_NET_EVENTS(ENTRY)};
-#undef ENTRY
+static const struct tri_trace_event actors_events[] = {TRI_TRACE_ACTORS_EVENTS(TRI_TRACE_DESCRIPTION)};
+static const struct tri_trace_event net_events[] = {
+    TRI_TRACE_SERVER_EVENTS(TRI_TRACE_DESCRIPTION) TRI_TRACE_SOCKET_EVENTS(TRI_TRACE_DESCRIPTION)};
 
 #define TAG(name) {TRI_TAG_##name, #name},
 static const struct tri_trace_tag net_tags[] = {TRI_NET_TAGS(TAG) TRI_PIPE_TAGS(TAG)};

@@ -82,12 +82,15 @@ function(troupe_room layer name)
     set_property(GLOBAL APPEND PROPERTY TROUPE_ROOMS_${layer} ${name})
 endfunction()
 
-# troupe_tool_room(TOOL NAME [BELOW <rooms>] SOURCES <files>): a folder of a tool. Of the library it sees core's layer/.
+# troupe_tool_room(TOOL NAME [BELOW <rooms>] SOURCES <files>): a folder of a tool. Of the library it sees the layer/ of
+# each layer
 function(troupe_tool_room tool name)
     cmake_parse_arguments(ROOM "" "" "BELOW;SOURCES" ${ARGN})
     list(TRANSFORM ROOM_SOURCES PREPEND ${name}/)
     add_library(troupe_${tool}_${name} OBJECT ${ROOM_SOURCES})
-    target_include_directories(troupe_${tool}_${name} PRIVATE ${PROJECT_SOURCE_DIR}/core/layer)
+    foreach(layer core actors net)
+        target_include_directories(troupe_${tool}_${name} PRIVATE ${PROJECT_SOURCE_DIR}/${layer}/layer)
+    endforeach()
     target_link_libraries(troupe_${tool}_${name} PRIVATE troupe_flags)
     troupe_room_sees(troupe_${tool} ${name} ${ROOM_BELOW})
     set_property(GLOBAL APPEND PROPERTY TROUPE_TOOL_ROOMS troupe_${tool}_${name})

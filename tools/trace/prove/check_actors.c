@@ -22,7 +22,7 @@ static bool
 is_own_doing(const struct step *step)
 {
     enum role role = step->role;
-    bool net = role >= ROLE_server_listening && role <= ROLE_socket_again;
+    bool net = role_is_of_net(role);
     bool own = role == ROLE_spawn || role == ROLE_init_failed || role == ROLE_send || role == ROLE_receive ||
                role == ROLE_stopped;
     return (own || net) && step->record->actor != 0;

@@ -158,7 +158,7 @@ note_end(struct check *check, const struct step *step)
 void
 check_sockets(struct check *check, const struct step *step)
 {
-    if (step->role >= ROLE_socket_spawned && step->role <= ROLE_socket_again)
+    if (role_is_of_socket(step->role))
         check_event(check, step);
     else if (step->role == ROLE_stopped)
         check_stopped(check, step);

@@ -82,21 +82,6 @@ read_uuid(struct metadata *metadata, const char *text, uint64_t offset)
     }
 }
 
-static enum role
-role_of(const char *name)
-{
-    static const char *const names[] = {"",
-#define NAME(name, ...) #name,
-                                        ROLES(NAME)
-#undef NAME
-    };
-    for (size_t i = 1; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(names[i], name) == 0)
-            return (enum role)i;
-    }
-    return ROLE_none;
-}
-
 static char *
 copy_name(const char *name, size_t length)
 {
@@ -120,7 +105,7 @@ read_event(struct metadata *metadata, const char *rest, uint64_t offset)
     if (id >= EVENT_IDS || metadata->names[id] != NULL)
         bad_input("metadata", offset, "event id %" PRIu64 " is taken or too large", id);
     metadata->names[id] = copy_name(rest, length);
-    metadata->roles[id] = (uint8_t)role_of(metadata->names[id]);
+    metadata->roles[id] = (uint8_t)role_of_name(metadata->names[id]);
     metadata->offsets[id] = (uint32_t)offset;
 }
 

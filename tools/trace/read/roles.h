@@ -1,64 +1,66 @@
 /*
- * The events that the commands know more of than the name: the one table of them.
+ * The events that this program knows more of than the name, and what their fields are: the library's own tables.
+ *
+ * A trace describes its events itself, so a number is known by its name: an event of a newer or older library is one
+ * without a role, or has one under another number.
  */
 #ifndef TROUPE_TRACE_ROLES_H
 #define TROUPE_TRACE_ROLES_H
 
-/* What a number of an event is. */
-enum meaning {
-    OTHER,   /* a number; for people it is printed if it is not 0 */
-    NOTHING, /* without a meaning: not printed */
-    NUMBER,
-    STATUS,  /* a tr_status: 0 or below */
-    NAME,    /* a number of the names */
-    TAG,     /* the library's own are printed by name, for people */
-    REF,     /* an actor, 0: none */
-    MESSAGE, /* a message's id */
-};
+#include <stdbool.h>
+#include <troupe/actors/trace_events.h>
+#include <troupe/core/trace_events.h>
+#include <troupe/net/trace_events.h>
 
-/*
- * X(name, what arg is called, what it is, what message is called, what it is). The events of servers stand together,
- * and so do those of sockets: rules compare ranges.
- */
-#define ROLES(X)                                                                                                       \
-    X(lost, "arg", OTHER, "message", OTHER)                                                                            \
-    X(spawn, "behavior", NAME, "parent", REF)                                                                          \
-    X(init_failed, "status", STATUS, NULL, NOTHING)                                                                    \
-    X(send, "tag", TAG, "message", MESSAGE)                                                                            \
-    X(receive, "tag", TAG, "message", MESSAGE)                                                                         \
-    X(dead_letter, "reason", NUMBER, "message", MESSAGE)                                                               \
-    X(stop, "how", NUMBER, NULL, NOTHING)                                                                              \
-    X(stopped, NULL, NOTHING, NULL, NOTHING)                                                                           \
-    X(server_listening, "port", NUMBER, NULL, NOTHING)                                                                 \
-    X(server_accept, "to_worker", NUMBER, "load", NUMBER)                                                              \
-    X(server_reject, "arg", OTHER, "message", OTHER)                                                                   \
-    X(server_paused, "status", STATUS, NULL, NOTHING)                                                                  \
-    X(server_resumed, "arg", OTHER, "message", OTHER)                                                                  \
-    X(server_error, "status", STATUS, NULL, NOTHING)                                                                   \
-    X(server_close, "arg", OTHER, "message", OTHER)                                                                    \
-    X(socket_spawned, NULL, NOTHING, NULL, NOTHING)                                                                    \
-    X(socket_accepted, NULL, NOTHING, "server", REF)                                                                   \
-    X(socket_adopted, NULL, NOTHING, NULL, NOTHING)                                                                    \
-    X(socket_connecting, "port", NUMBER, NULL, NOTHING)                                                                \
-    X(socket_lookup, "status", STATUS, NULL, NOTHING)                                                                  \
-    X(socket_connect, "arg", OTHER, "message", OTHER)                                                                  \
-    X(socket_data, "bytes", NUMBER, NULL, NOTHING)                                                                     \
-    X(socket_write, "bytes", NUMBER, NULL, NOTHING)                                                                    \
-    X(socket_drain, "arg", OTHER, "message", OTHER)                                                                    \
-    X(socket_end, "arg", OTHER, "message", OTHER)                                                                      \
-    X(socket_shutdown, "arg", OTHER, "message", OTHER)                                                                 \
-    X(socket_timeout, "ms", NUMBER, NULL, NOTHING)                                                                     \
-    X(socket_error, "status", STATUS, NULL, NOTHING)                                                                   \
-    X(socket_close, "error", NUMBER, NULL, NOTHING)                                                                    \
-    X(socket_again, NULL, NOTHING, NULL, NOTHING)                                                                      \
-    X(unpinned, "worker", NUMBER, "waited_us", NUMBER)                                                                 \
-    X(pinned, "worker", NUMBER, "cpu", NUMBER)
+/* What a field of an event is: see core's trace_events.h. */
+enum meaning {
+    UNKNOWN, /* of an event without a role: a number that is printed if it is not 0 */
+    NOTHING,
+    NUMBER,
+    STATUS,
+    NAME,
+    TAG,
+    REF,
+    MESSAGE,
+};
 
 enum role {
     ROLE_none,
-#define ROLE(name, ...) ROLE_##name,
-    ROLES(ROLE)
+#define ROLE(id, name, ...) ROLE_##name,
+    TRI_TRACE_CORE_EVENTS(ROLE) TRI_TRACE_ACTORS_EVENTS(ROLE) ROLE_before_servers,
+    TRI_TRACE_SERVER_EVENTS(ROLE) ROLE_before_sockets,
+    TRI_TRACE_SOCKET_EVENTS(ROLE) ROLES,
 #undef ROLE
 };
+
+static inline bool
+role_is_of_socket(enum role role)
+{
+    return role > ROLE_before_sockets && role < ROLES;
+}
+
+static inline bool
+role_is_of_net(enum role role)
+{
+    return role > ROLE_before_servers && role < ROLES;
+}
+
+/* A field: what it is, and what it is called. */
+struct field {
+    enum meaning meaning;
+    const char *label; /* "" for NOTHING */
+};
+
+/* The fields of an event. */
+struct shape {
+    const char *name; /* NULL: no event has that role */
+    struct field flags, arg, message;
+};
+
+/* By role; that of ROLE_none has fields that are UNKNOWN. */
+extern const struct shape role_shapes[ROLES];
+
+/* The role of the event of that name. */
+enum role role_of_name(const char *name);
 
 #endif

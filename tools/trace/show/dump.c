@@ -11,18 +11,6 @@
 #include "text.h"
 #include "text_of_time.h"
 
-/* What is printed of an event's numbers. */
-struct shape {
-    const char *arg_label;
-    enum meaning arg;
-    const char *message_label;
-    enum meaning message;
-};
-
-#define SHAPE(name, ...) [ROLE_##name] = {__VA_ARGS__},
-static const struct shape shapes[] = {[ROLE_none] = {"arg", OTHER, "message", OTHER}, ROLES(SHAPE)};
-#undef SHAPE
-
 /* The names of the actors' behaviors, as far as their spawns were seen. */
 struct dump {
     const struct trace *trace;
@@ -62,13 +50,14 @@ name_of(const struct dump *dump, enum meaning meaning, uint64_t value)
 }
 
 static void
-print_value(const struct dump *dump, const char *label, enum meaning meaning, uint64_t value)
+print_value(const struct dump *dump, const struct field *field, uint64_t value)
 {
     char text[TEXT_SIZE];
+    enum meaning meaning = field->meaning;
     const char *name = name_of(dump, meaning, value);
-    if (meaning == NOTHING || (meaning == OTHER && value == 0))
+    if (meaning == NOTHING || (meaning == UNKNOWN && value == 0))
         return;
-    printf("  %s ", label);
+    printf("  %s ", field->label);
     if (name != NULL)
         print_escaped(stdout, name);
     else if (meaning == STATUS)
@@ -100,15 +89,15 @@ static void
 print_text(const struct dump *dump, const struct step *step)
 {
     const struct tri_trace_record *record = step->record;
-    const struct shape *shape = &shapes[step->role];
+    const struct shape *shape = &role_shapes[step->role];
     char time[TEXT_SIZE], stream[TEXT_SIZE];
     printf("%s  %7s  %-17s", text_of_time(dump->trace->metadata, record->timestamp, time),
            text_of_stream(step->stream->number, stream), event_name(dump, step));
     print_actor(dump, record->actor);
-    print_value(dump, shape->message_label, shape->message, record->message);
-    print_value(dump, shape->arg_label, shape->arg, record->arg);
+    print_value(dump, &shape->message, record->message);
+    print_value(dump, &shape->arg, record->arg);
     if (record->flags != 0)
-        printf("  flags %u", record->flags);
+        printf("  %s %u", shape->flags.meaning != NOTHING ? shape->flags.label : "flags", record->flags);
     if (step->contradicts)
         fputs("  (its time is before that of its send)", stdout);
     fputc('\n', stdout);
@@ -117,13 +106,14 @@ print_text(const struct dump *dump, const struct step *step)
 /* -- For programs. -- */
 
 static void
-print_json_value(const struct dump *dump, const char *label, enum meaning meaning, uint64_t value)
+print_json_value(const struct dump *dump, const struct field *field, uint64_t value)
 {
     char text[TEXT_SIZE];
+    enum meaning meaning = field->meaning;
     const char *name = meaning == NAME ? names_find(dump->trace->names, (uint32_t)value) : NULL;
     if (meaning == NOTHING)
         return;
-    printf(",\"%s\":", label);
+    printf(",\"%s\":", field->label);
     if (name != NULL)
         print_json_string(stdout, name);
     else if (meaning == NAME || (meaning == REF && value == 0))
@@ -142,15 +132,15 @@ static void
 print_json(const struct dump *dump, const struct step *step)
 {
     const struct tri_trace_record *record = step->record;
-    const struct shape *shape = &shapes[step->role];
+    const struct shape *shape = &role_shapes[step->role];
     char time[TEXT_SIZE], stream[TEXT_SIZE];
     const char *quote = step->stream->number == TRI_TRACE_OUTSIDE ? "\"" : "";
     printf("{\"time\":\"%s\",\"ticks\":%" PRIu64 ",\"worker\":%s%s%s,\"event\":\"%s\"",
            text_of_time(dump->trace->metadata, record->timestamp, time), record->timestamp, quote,
            text_of_stream(step->stream->number, stream), quote, event_name(dump, step));
-    print_json_value(dump, "actor", REF, record->actor);
-    print_json_value(dump, shape->message_label, shape->message, record->message);
-    print_json_value(dump, shape->arg_label, shape->arg, record->arg);
+    print_json_value(dump, &(struct field){REF, "actor"}, record->actor);
+    print_json_value(dump, &shape->message, record->message);
+    print_json_value(dump, &shape->arg, record->arg);
     printf(",\"flags\":%u}\n", record->flags);
 }
 

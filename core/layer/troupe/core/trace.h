@@ -1,9 +1,9 @@
 /*
  * The recorder's face to the layers: what an event is, and how it is written.
  *
- * A layer declares its events in a struct tri_trace_table, numbered from its own base, and writes them with
- * tri_trace() to the stream of the worker it runs on. Off, that is one load and one branch. The files on disk describe
- * themselves: see docs/trace-format.md.
+ * A layer has a table of its events (trace_events.h), numbered from its own base, declares it in a struct
+ * tri_trace_table, and records each by the function that comes of its row, in the stream of the worker it runs on. Off,
+ * that is one load and one branch. The files on disk describe themselves: see docs/trace-format.md.
  */
 #ifndef TROUPE_CORE_TRACE_H
 #define TROUPE_CORE_TRACE_H
@@ -13,6 +13,8 @@
 #include <troupe/core/compiler.h>
 #include <troupe/core/options.h>
 #include <troupe/core/status.h>
+#include <troupe/core/trace_events.h>
+#include <troupe/core/trace_row.h>
 
 struct tri_trace;        /* a runtime's recorder */
 struct tri_trace_stream; /* a worker's part of it; written by its thread alone */
@@ -45,25 +47,8 @@ struct tri_trace_table {
     size_t tag_count;
 };
 
-/* X(id, name, doc): the core's own. */
-#define TRI_TRACE_CORE_EVENTS(X)                                                                                       \
-    X(TRI_TRACE_CORE + 0, lost, "arg events were lost here because no segment was free")                               \
-    X(TRI_TRACE_CORE + 1, worker_start, "a worker began; arg is its cpu, or 0xffffffff if it is not pinned")           \
-    X(TRI_TRACE_CORE + 2, worker_stop, "a worker ended")                                                               \
-    X(TRI_TRACE_CORE + 3, sleep, "a worker goes to sleep in its loop")                                                 \
-    X(TRI_TRACE_CORE + 4, wake, "a worker's sleep is over")                                                            \
-    X(TRI_TRACE_CORE + 5, stall,                                                                                       \
-      "the watchdog found actor in one callback for arg ms; message is the tag it handles. Actor 0: libuv callbacks")  \
-    X(TRI_TRACE_CORE + 6, lane_full, "the lane to worker arg is full, messages wait on this side")                     \
-    X(TRI_TRACE_CORE + 7, unpinned,                                                                                    \
-      "worker arg may run on all CPUs of the program: it waited for its own for message us in a tenth of a second")    \
-    X(TRI_TRACE_CORE + 8, pinned, "worker arg is pinned again, to CPU message")
-
-enum {
-#define TRI_TRACE_ID(id, name, doc) TRI_TRACE_CORE_##name = id,
-    TRI_TRACE_CORE_EVENTS(TRI_TRACE_ID)
-#undef TRI_TRACE_ID
-};
+#define TRI_TRACE_CORE_NUMBER(id, name, ...) TRI_TRACE_CORE_##name = id,
+enum { TRI_TRACE_CORE_EVENTS(TRI_TRACE_CORE_NUMBER) };
 
 /*
  * Opens the recorder as options and the environment's TR_TRACE say. *out is NULL when nothing is to be recorded, and
@@ -116,5 +101,7 @@ tri_trace(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t
     if (TRI_UNLIKELY(stream != NULL))
         tri_trace_write(stream, id, flags, arg, actor, message);
 }
+
+TRI_TRACE_CORE_EVENTS(TRI_TRACE_FUNCTIONS)
 
 #endif

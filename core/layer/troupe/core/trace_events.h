@@ -1,0 +1,37 @@
+/*
+ * The events that the core records.
+ *
+ * Each layer has such a table, and nothing else in the header, since the readers of traces include it, too. From a row
+ * come the event's number and its description in the files, the function that records it, tri_trace_<name>() (trace.h),
+ * and what the trace command knows of it. X(id, name, actor, flags, arg, message, doc): every event has the four
+ * fields, and a row says of each what it is and what it is called:
+ *
+ *   NOTHING  without a meaning, always 0         REF      an actor, 0: none
+ *   NUMBER                                       MESSAGE  the id of a message
+ *   STATUS   a tr_status                         TAG      the tag of a message
+ *   NAME     the number of a name
+ *
+ * Numbers are never used again, and names are lower case and underscores: old traces stay readable.
+ */
+#ifndef TROUPE_CORE_TRACE_EVENTS_H
+#define TROUPE_CORE_TRACE_EVENTS_H
+
+#define TRI_TRACE_CORE_EVENTS(X)                                                                                       \
+    X(TRI_TRACE_CORE + 0, lost, (NOTHING, ), (NOTHING, ), (NUMBER, events), (NOTHING, ),                               \
+      "arg events were lost here because no segment was free")                                                         \
+    X(TRI_TRACE_CORE + 1, worker_start, (NOTHING, ), (NOTHING, ), (NUMBER, cpu), (NOTHING, ),                          \
+      "a worker began; arg is its cpu, or 0xffffffff if it is not pinned")                                             \
+    X(TRI_TRACE_CORE + 2, worker_stop, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NOTHING, ), "a worker ended")           \
+    X(TRI_TRACE_CORE + 3, sleep, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NOTHING, ),                                   \
+      "a worker goes to sleep in its loop")                                                                            \
+    X(TRI_TRACE_CORE + 4, wake, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NOTHING, ), "a worker's sleep is over")        \
+    X(TRI_TRACE_CORE + 5, stall, (REF, actor), (NOTHING, ), (NUMBER, ms), (TAG, tag),                                  \
+      "the watchdog found actor in one callback for arg ms; message is the tag it handles. Actor 0: libuv callbacks")  \
+    X(TRI_TRACE_CORE + 6, lane_full, (NOTHING, ), (NOTHING, ), (NUMBER, to_worker), (NOTHING, ),                       \
+      "the lane to worker arg is full, messages wait on this side")                                                    \
+    X(TRI_TRACE_CORE + 7, unpinned, (NOTHING, ), (NOTHING, ), (NUMBER, worker), (NUMBER, waited_us),                   \
+      "worker arg may run on all CPUs of the program: it waited for its own for message us in a tenth of a second")    \
+    X(TRI_TRACE_CORE + 8, pinned, (NOTHING, ), (NOTHING, ), (NUMBER, worker), (NUMBER, cpu),                           \
+      "worker arg is pinned again, to CPU message")
+
+#endif

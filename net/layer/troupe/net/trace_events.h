@@ -1,0 +1,57 @@
+/*
+ * The events that the network layer records: tables as in core's trace_events.h. `actor` is always the server or the
+ * socket, in whose worker's stream the event is.
+ */
+#ifndef TROUPE_NET_TRACE_EVENTS_H
+#define TROUPE_NET_TRACE_EVENTS_H
+
+#define TRI_TRACE_SERVER_EVENTS(X)                                                                                     \
+    X(TRI_TRACE_NET + 0, server_listening, (REF, actor), (NOTHING, ), (NUMBER, port), (NOTHING, ),                     \
+      "server actor listens; arg is the port")                                                                         \
+    X(TRI_TRACE_NET + 1, server_accept, (REF, actor), (NOTHING, ), (NUMBER, to_worker), (NUMBER, load),                \
+      "server actor accepted; arg is the worker that gets it, message the worker's load")                              \
+    X(TRI_TRACE_NET + 2, server_reject, (REF, actor), (NUMBER, reason), (NOTHING, ), (NUMBER, limit),                  \
+      "server actor accepted and closed; flags: 1 message connections are the limit, 2 the address is blocked, "       \
+      "3 message connections are the limit of an address, 4 no memory")                                                \
+    X(TRI_TRACE_NET + 3, server_paused, (REF, actor), (NOTHING, ), (STATUS, status), (NOTHING, ),                      \
+      "server actor stops accepting; arg is the status, 0 if it was asked to")                                         \
+    X(TRI_TRACE_NET + 4, server_resumed, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                          \
+      "server actor accepts again")                                                                                    \
+    X(TRI_TRACE_NET + 5, server_error, (REF, actor), (NOTHING, ), (STATUS, status), (NOTHING, ),                       \
+      "server actor reports an error; arg is the status")                                                              \
+    X(TRI_TRACE_NET + 6, server_close, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ), "server actor is closed")
+
+#define TRI_TRACE_SOCKET_EVENTS(X)                                                                                     \
+    X(TRI_TRACE_NET + 16, socket_accepted, (REF, actor), (NUMBER, emits_connect), (NOTHING, ), (REF, server),          \
+      "socket actor begins with a connection of the server whose ref is message; "                                     \
+      "flags: 1 it will record connect as well")                                                                       \
+    X(TRI_TRACE_NET + 17, socket_connecting, (REF, actor), (NOTHING, ), (NUMBER, port), (NOTHING, ),                   \
+      "socket actor begins to connect; arg is the port")                                                               \
+    X(TRI_TRACE_NET + 18, socket_lookup, (REF, actor), (NOTHING, ), (STATUS, status), (NOTHING, ),                     \
+      "socket actor knows the address; arg is the status")                                                             \
+    X(TRI_TRACE_NET + 19, socket_connect, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                         \
+      "socket actor is connected")                                                                                     \
+    X(TRI_TRACE_NET + 20, socket_data, (REF, actor), (NOTHING, ), (NUMBER, bytes), (NOTHING, ),                        \
+      "socket actor received arg bytes")                                                                               \
+    X(TRI_TRACE_NET + 21, socket_write, (REF, actor), (NUMBER, queued), (NUMBER, bytes), (NOTHING, ),                  \
+      "socket actor writes arg bytes; flags is 1 if part of them is queued")                                           \
+    X(TRI_TRACE_NET + 22, socket_drain, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                           \
+      "socket actor's queue is empty")                                                                                 \
+    X(TRI_TRACE_NET + 23, socket_end, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                             \
+      "socket actor's peer has ended")                                                                                 \
+    X(TRI_TRACE_NET + 24, socket_shutdown, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                        \
+      "socket actor ends its side")                                                                                    \
+    X(TRI_TRACE_NET + 25, socket_timeout, (REF, actor), (NOTHING, ), (NUMBER, ms), (NOTHING, ),                        \
+      "socket actor was idle for arg ms")                                                                              \
+    X(TRI_TRACE_NET + 26, socket_error, (REF, actor), (NOTHING, ), (STATUS, status), (NOTHING, ),                      \
+      "socket actor failed; arg is the status")                                                                        \
+    X(TRI_TRACE_NET + 27, socket_close, (REF, actor), (NOTHING, ), (NUMBER, error), (NOTHING, ),                       \
+      "socket actor is closed: its last socket event until it begins again; arg is 1 if an error came before")         \
+    X(TRI_TRACE_NET + 28, socket_spawned, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                         \
+      "socket actor begins without a connection")                                                                      \
+    X(TRI_TRACE_NET + 29, socket_adopted, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                         \
+      "socket actor got a descriptor that is connected")                                                               \
+    X(TRI_TRACE_NET + 30, socket_again, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                           \
+      "socket actor, which is closed, begins again without a connection")
+
+#endif

@@ -42,8 +42,6 @@
 #include <troupe/core/compiler.h>
 #include <unistd.h>
 
-#define CALL_BIND "bind"
-#define CALL_CONNECT "connect"
 
 enum state {
     NOT_BEGUN,
@@ -58,7 +56,7 @@ struct attempt {
     enum state state;
     int fd;
     int error;
-    const char *call; /* that failed */
+    bool in_bind; /* it failed there */
     struct sockaddr_storage peer;
 };
 
@@ -166,7 +164,7 @@ stop_waiting(struct attempt *attempt)
 }
 
 static void
-fail(struct attempt *attempt, int error, const char *call)
+fail(struct attempt *attempt, int error)
 {
     stop_waiting(attempt);
     if (attempt->fd >= 0)
@@ -174,7 +172,13 @@ fail(struct attempt *attempt, int error, const char *call)
     attempt->fd = -1;
     attempt->state = FAILED;
     attempt->error = error;
-    attempt->call = call;
+}
+
+static void
+fail_in_bind(struct attempt *attempt, int error)
+{
+    fail(attempt, error);
+    attempt->in_bind = true;
 }
 
 static void
@@ -183,7 +187,7 @@ end(struct tri_attempts *all)
     tri_timer_stop(all->timers, &all->timer);
     for (unsigned i = 0; i < all->begun; i++)
         if (&all->attempts[i] != all->winner)
-            fail(&all->attempts[i], UV_ECANCELED, CALL_CONNECT);
+            fail(&all->attempts[i], UV_ECANCELED);
     all->over = true;
 }
 
@@ -191,7 +195,7 @@ static void
 report(struct tri_attempts *all)
 {
     const struct attempt *first = &all->attempts[0];
-    struct tri_attempts_result result = {.fd = -1, .error = first->error, .call = first->call, .peer = &first->peer};
+    struct tri_attempts_result result = {.fd = -1, .error = first->error, .in_bind = first->in_bind, .peer = &first->peer};
     if (all->winner != NULL)
         result = (struct tri_attempts_result){.fd = all->winner->fd, .peer = &all->winner->peer};
     end(all);
@@ -246,7 +250,7 @@ static void
 succeed(struct attempt *attempt)
 {
     if (met_itself(attempt)) {
-        fail(attempt, UV_ECONNREFUSED, CALL_CONNECT);
+        fail(attempt, UV_ECONNREFUSED);
         return;
     }
     stop_waiting(attempt);
@@ -326,7 +330,7 @@ begin(struct attempt *attempt)
     int error = open_socket(attempt);
     int unbound = error == 0 ? bind_socket(attempt) : 0;
     if (unbound != 0) {
-        fail(attempt, unbound, CALL_BIND);
+        fail_in_bind(attempt, unbound);
         return;
     }
     if (error == 0)
@@ -334,7 +338,7 @@ begin(struct attempt *attempt)
     if (error == 0 && waits)
         error = watch(attempt);
     if (error != 0)
-        fail(attempt, error, CALL_CONNECT);
+        fail(attempt, error);
     else if (!waits)
         succeed(attempt);
 }
@@ -411,7 +415,7 @@ on_outcome(uv_poll_t *poll, int status, int events)
     if (error == 0)
         succeed(attempt);
     else
-        fail(attempt, error, CALL_CONNECT);
+        fail(attempt, error);
 
     bool was_last_begun = attempt == &all->attempts[all->begun - 1];
     if (is_decided(all))
@@ -440,7 +444,7 @@ add_peers(struct tri_attempts *all, const struct tri_attempts_options *options, 
         return;
     add(all, &options->peers[0]);
     all->begun = 1;
-    fail(&all->attempts[0], UV_EINVAL, CALL_BIND);
+    fail_in_bind(&all->attempts[0], UV_EINVAL);
 }
 
 static struct tri_attempts *

@@ -30,7 +30,7 @@ struct tri_attempts_options {
 struct tri_attempts_result {
     int fd;                              /* connected, non-blocking, close-on-exec; -1: none could be connected */
     int error;                           /* one of libuv's, 0 with a descriptor */
-    const char *call;                    /* what failed, "bind" or "connect"; NULL with a descriptor */
+    bool in_bind;                        /* the error is one of bind(), not of connect() */
     const struct sockaddr_storage *peer; /* the one that is connected, or that the error is about */
 };
 

@@ -297,7 +297,7 @@ on_attempted(void *argument, const struct tri_attempts_result *result)
     connect->attempts = NULL;
     connect->fd = result->fd;
     connect->system = result->error;
-    connect->error.call = result->call;
+    connect->call = result->in_bind ? TRI_CALL_BIND : TRI_CALL_CONNECT;
     if (connect->start != 0)
         return; /* told when the word has come */
     tri_socket_step_now(connect->socket, TRI_STEP(ATTEMPTED), TRI_TAG_ON_CONNECT);
@@ -335,12 +335,6 @@ attempt_one(tr_socket *socket, const struct sockaddr_storage *peer)
     attempt(socket);
 }
 
-static enum tri_socket_call
-call_that_failed(const struct tri_connect *connect)
-{
-    return strcmp(connect->error.call, "bind") == 0 ? TRI_CALL_BIND : TRI_CALL_CONNECT;
-}
-
 /* The socket has a descriptor: the events of a connection are due. */
 static void
 connected(tr_socket *socket)
@@ -361,7 +355,7 @@ tri_connect_attempted(tr_socket *socket)
     if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) || connect == NULL)
         return;
     if (connect->fd < 0) {
-        tri_socket_fail(socket, connect->system, call_that_failed(connect));
+        tri_socket_fail(socket, connect->system, connect->call);
         return;
     }
     tr_status status = tri_socket_open(socket, connect->fd, TR_READABLE | TR_WRITABLE);

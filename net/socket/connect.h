@@ -31,8 +31,9 @@ struct tri_connect {
     bool tries_all;                /* not the first of them alone */
     struct sockaddr_storage local; /* AF_UNSPEC: the system's choice */
     struct tri_attempts *attempts;
-    int fd; /* connected; -1: none yet */
-    int system;
+    int fd;                    /* connected; -1: none yet */
+    int system;                /* what the attempts have failed with, of libuv's */
+    enum tri_socket_call call; /* in which call */
 
     char host[TRI_HOST_LIMIT];
     struct sockaddr_storage path; /* AF_UNSPEC: TCP */

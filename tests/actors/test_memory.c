@@ -14,11 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <troupe/core/compiler.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(TRI_ASAN) || defined(TRI_TSAN)
 #define MEASURABLE false
 #else
 #define MEASURABLE true

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <string.h>
 #include <troupe/actors/actor.h>
+#include <troupe/core/compiler.h>
 #include <uv.h>
 
 /* An actor that shows its `self` to everybody, which no program should do. */
@@ -113,7 +114,7 @@ send_from_another_worker(void)
 
 /* After the actor's end, which AddressSanitizer sees first, in its own words. */
 
-#ifndef __SANITIZE_ADDRESS__
+#ifndef TRI_ASAN
 static tr_actor *ended;
 
 static void
@@ -185,7 +186,7 @@ static const struct mistake mistakes[] = {
     {"tr_tell", tell_from_outside, "tr_send()" FROM_OUTSIDE},
     {"another worker", send_from_another_worker, "tr_send() was called on worker 0, but what it was called for lives"},
     {"release", release_twice_in_an_actor, "(careless) in tag 7"},
-#ifndef __SANITIZE_ADDRESS__
+#ifndef TRI_ASAN
     {"after the end", use_after_the_end, "tr_send() was called with an actor that has ended"},
 #endif
 };

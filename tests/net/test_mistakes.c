@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 #include <string.h>
+#include <troupe/core/compiler.h>
 #include <troupe/net/remote.h>
 #include <uv.h>
 
@@ -165,7 +166,7 @@ FUNCTIONS(MISUSE)
 
 /* After the end, which AddressSanitizer sees first, in its own words. */
 
-#ifndef __SANITIZE_ADDRESS__
+#ifndef TRI_ASAN
 static void
 use_the_closed(tr_actor *self, void *state, tr_message *message)
 {
@@ -200,7 +201,7 @@ static const struct mistake mistakes[] = {
      #function "() was called on a thread that is no worker, but what it was called for lives on worker 1"},
     FUNCTIONS(ROW)
 #undef ROW
-#ifndef __SANITIZE_ADDRESS__
+#ifndef TRI_ASAN
         {"after the end", use_after_the_end, "tr_socket_pause() was called with a socket that has ended"},
 #endif
 };

@@ -19,22 +19,14 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <troupe/actors/runtime.h>
+#include <troupe/core/compiler.h>
 #include <troupe/net/remote.h>
 #include <troupe/net/server.h>
 #include <unistd.h>
 #include <uv.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
-
 /* Each way. With a sanitizer 64 MB would take too long. */
-#ifdef SANITIZED
+#if defined(TRI_ASAN) || defined(TRI_TSAN)
 #define BYTES (16u << 20)
 #else
 #define BYTES (64u << 20)

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
+#include <troupe/core/compiler.h>
 #include <unistd.h>
 
 #define LOOK_EVERY_NS 1000000u
@@ -166,7 +167,7 @@ tests_run_on_small_stack(void (*act)(void))
     return started && pthread_join(thread, NULL) == 0;
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(TRI_ASAN) || defined(TRI_TSAN)
 
 size_t __sanitizer_get_current_allocated_bytes(void); /* <sanitizer/allocator_interface.h>, which is C++'s or clang's */
 

@@ -78,18 +78,36 @@ sift_down(struct tri_timers *timers, size_t index, struct tri_timers_entry entry
     put_at(timers, index, entry);
 }
 
+/* The invariants, as far as an entry and its neighbours show them. Debug builds call it. */
+static void
+check_entry(const struct tri_timers *timers, size_t index)
+{
+#ifndef NDEBUG
+    assert(timers->count + timers->reserved <= timers->room);
+    if (index >= timers->count)
+        return;
+    const struct tri_timers_entry *entry = &timers->heap[index];
+    assert(entry->timer->place == index + 1);
+    assert(index == 0 || comes_before(&timers->heap[(index - 1) / 2], entry));
+    for (size_t child = 2 * index + 1; child < timers->count && child <= 2 * index + 2; child++)
+        assert(comes_before(entry, &timers->heap[child]));
+#else
+    (void)timers;
+    (void)index;
+#endif
+}
+
 static void
 remove_at(struct tri_timers *timers, size_t index)
 {
     timers->heap[index].timer->place = 0;
     timers->reserved += timers->heap[index].timer->kept;
     struct tri_timers_entry last = timers->heap[--timers->count];
-    if (index == timers->count)
-        return;
-    if (index > 0 && comes_before(&last, &timers->heap[(index - 1) / 2]))
+    if (index < timers->count && index > 0 && comes_before(&last, &timers->heap[(index - 1) / 2]))
         sift_up(timers, index, last);
-    else
+    else if (index < timers->count)
         sift_down(timers, index, last);
+    check_entry(timers, index);
 }
 
 static tr_status
@@ -129,6 +147,7 @@ insert(struct tri_timers *timers, struct tri_timer *timer, uint64_t due_ms)
     timer->due_ms = due_ms;
     timers->reserved -= timer->kept;
     sift_up(timers, timers->count++, entry);
+    check_entry(timers, timer->place - 1);
 }
 
 /* Fires what is due and belongs to the round, PORTION at the most. true: there may be more. */

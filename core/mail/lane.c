@@ -1,5 +1,6 @@
 #include "lane.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,7 @@ tri_lane_put(struct tri_lane *lane, struct tri_envelope *envelopes, unsigned cou
     for (unsigned i = count; i-- > 0;)
         publish(lane, lane->tail + i, &envelopes[i]);
     lane->tail += count;
+    assert(lane->tail - lane->released_seen <= TRI_LANE_SLOTS);
     return count;
 }
 

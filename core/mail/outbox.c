@@ -1,5 +1,6 @@
 #include "outbox.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 static struct tri_outbox_chunk *
@@ -36,6 +37,16 @@ tri_outbox_fini(struct tri_outbox *outbox)
     outbox->spare = NULL;
 }
 
+/* Of one chunk it can be seen at once that `waiting` tells the truth. Debug builds call it. */
+static void
+check_waiting(const struct tri_outbox *outbox)
+{
+    const struct tri_outbox_chunk *first = outbox->first;
+    assert(first != NULL || outbox->waiting == 0);
+    assert(first == NULL || first != outbox->last || outbox->waiting == first->filled - first->taken);
+    (void)first;
+}
+
 struct tri_envelope *
 tri_outbox_append(struct tri_outbox *outbox)
 {
@@ -51,7 +62,9 @@ tri_outbox_append(struct tri_outbox *outbox)
         outbox->last = last;
     }
     tri_lane_expect_put(outbox->lane, outbox->waiting++);
-    return &last->envelopes[last->filled++];
+    struct tri_envelope *envelope = &last->envelopes[last->filled++];
+    check_waiting(outbox);
+    return envelope;
 }
 
 /* The first chunk is empty: the only one begins again, any other gives way to the next. */
@@ -83,6 +96,7 @@ tri_outbox_flush(struct tri_outbox *outbox)
         advance(outbox);
     }
     outbox->full = outbox->waiting > 0;
+    check_waiting(outbox);
     return moved;
 }
 

@@ -14,7 +14,7 @@
 #include <troupe/core/descriptors.h>
 #include <troupe/ipaddr/block_list.h>
 
-#define UNAVAILABLE UINT32_MAX /* the load of a worker without a share: no policy wants it */
+#define UNAVAILABLE UINT32_MAX /* the load of a worker without a share, which can take none */
 
 /* Who gets none. */
 

@@ -1,5 +1,5 @@
 /*
- * Balancing policies: pure functions of what the listener knows.
+ * Balancing policies: pure functions of what the server knows.
  *
  * Of equally loaded workers each gets its turn, by the number of connections dealt out so far. Loads are counted when
  * a connection is assigned, not when its worker sees it, so a burst is spread evenly.

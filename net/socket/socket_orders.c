@@ -186,7 +186,8 @@ ask_socket(tr_socket *socket, tr_message *message)
     case TRI_TAG_SOCKET_NO_DELAY: return tr_socket_set_no_delay(socket, words[0] != 0);
     case TRI_TAG_SOCKET_KEEP_ALIVE: return tr_socket_set_keep_alive(socket, words[0] != 0, words[1]);
     case TRI_TAG_SOCKET_OWNER: return set_owner(socket, words[0], words[1]);
-    default: return begin_pipe(socket, tr_message_take_pointer(message)); /* TRI_TAG_SOCKET_PIPE */
+    case TRI_TAG_SOCKET_PIPE: return begin_pipe(socket, tr_message_take_pointer(message));
+    default: assert(!"a tag of socket_refusals without an operation"); return TR_EINVAL;
     }
 }
 

@@ -38,7 +38,7 @@ struct step {
     const struct tri_trace_record *record; /* good until the next step */
     const struct stream *stream;
     enum role role;
-    bool gap; /* of this stream events are missing before it */
+    bool gap; /* events of its stream are missing between it and the one before */
     /* role send: */
     bool sent_again;
     /* role receive and dead_letter: */

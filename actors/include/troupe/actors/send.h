@@ -112,7 +112,7 @@ tr_status tr_timer_cancel(tr_actor *self, tr_timer timer);
 /* Why nobody received a message. */
 enum tr_dead_reason {
     TR_DEAD_NO_ACTOR,     /* the receiver had stopped */
-    TR_DEAD_MAILBOX_FULL, /* its mailbox was full: refused or newest dropped */
+    TR_DEAD_MAILBOX_FULL, /* no room: its mailbox was full, or the way to its worker; refused, or newest dropped */
     TR_DEAD_DROPPED,      /* it had waited longest in a full mailbox */
     TR_DEAD_STOPPED,      /* it was in the mailbox when its actor ended */
     TR_DEAD_INIT_FAILED,  /* it waited for an actor whose init failed */

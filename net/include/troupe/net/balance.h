@@ -4,7 +4,7 @@
  * A policy is a pure function of what it is given, so it is easy to test and to replace.
  *
  * Memory:  the view is borrowed for the call.
- * Thread:  a policy is called on the listener's worker and must not block. Those below: any.
+ * Thread:  a policy is called on the server's worker and must not block. Those below: any.
  */
 #ifndef TROUPE_NET_BALANCE_H
 #define TROUPE_NET_BALANCE_H
@@ -14,19 +14,17 @@
 
 TR_DECLARATIONS_BEGIN
 
-struct tr_address;
-
 /* What a policy may base its choice on. */
 struct tr_balance_view {
     unsigned workers;      /* how many may be chosen: 1 or more */
     const uint32_t *loads; /* of each worker: its connections, assigned ones included; UINT32_MAX: it can take none */
-    unsigned home;         /* the worker on which the listener runs: the cheapest to reach */
+    unsigned home;         /* the worker on which the server runs: the cheapest to reach */
     uint64_t sequence;     /* how many connections this server dealt out before */
 };
 
 /*
  * Chooses a worker.
- * Thread:  the listener's worker; must not block.
+ * Thread:  the server's worker; must not block.
  * Returns: a number below view->workers; any other one means home. If the worker can take no connection, the least
  *          loaded one gets it.
  */

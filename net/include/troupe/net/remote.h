@@ -174,8 +174,8 @@ tr_status tr_remote_pause(tr_actor *self, tr_ref socket);
 tr_status tr_remote_resume(tr_actor *self, tr_ref socket);
 
 /*
- * The functions of socket.h of these names. Where there is no memory for one of them, the socket is destroyed with
- * TR_ENOMEM, because it would not do what was asked.
+ * The functions of socket.h of these names. What is refused only there, such as for lack of memory, destroys the
+ * socket with that status, because it would not do what was asked; but no_delay and background do not.
  * Returns: also TR_EBADENCODING (encoding), TR_EBADLIMIT (timeout_ms, initial_delay_ms), TR_EBADREF (owner->actor).
  */
 tr_status tr_remote_set_encoding(tr_actor *self, tr_ref socket, enum tr_encoding encoding);

@@ -14,14 +14,21 @@
 #include <troupe/core/descriptors.h>
 #include <troupe/ipaddr/block_list.h>
 
-#define UNAVAILABLE UINT32_MAX /* the load of a worker without a share, which can take none */
-
 /* Who gets none. */
+
+/* The user's own may look at the peer. */
+static bool
+looks_at_peer(tr_balance_policy policy)
+{
+    return policy != NULL && policy != tr_balance_least_loaded && policy != tr_balance_round_robin &&
+           policy != tr_balance_two_choices && policy != tr_balance_home;
+}
 
 bool
 tri_server_asks_peer(const tr_server *server)
 {
-    return server->block_list != NULL || server->deal->options.max_per_address > 0;
+    const struct tr_server_options *options = &server->deal->options;
+    return server->block_list != NULL || options->max_per_address > 0 || looks_at_peer(options->balance);
 }
 
 static void
@@ -101,25 +108,36 @@ tr_server_set_block_list(tr_server *server, struct tr_block_list *list)
 static bool
 takes_connections(const tr_server *server, unsigned worker)
 {
+    if (!server->members[worker])
+        return false;
     if (worker == server->net->worker->index)
         return true;
     return server->shares[worker] != TR_NOBODY && (server->flags & TRI_SERVER_DISMISSED) == 0;
 }
 
-/* A policy that chooses a worker which can take none means the next best; nonsense means home. */
+/* Unix sockets have no address that says who is there. */
+static const struct sockaddr *
+of_internet(const struct sockaddr *peer)
+{
+    return peer != NULL && (peer->sa_family == AF_INET || peer->sa_family == AF_INET6) ? peer : NULL;
+}
+
+/* A policy that chooses a worker which can take none means the next best; nonsense means home. If no worker can, it is
+ * home that takes it. */
 static unsigned
-choose(tr_server *server)
+choose(tr_server *server, const struct sockaddr *peer)
 {
     const struct tr_server_options *options = &server->deal->options;
     struct tr_balance_view view = {.workers = server->deal->workers,
                                    .loads = server->loads,
                                    .home = server->net->worker->index,
-                                   .sequence = server->sequence};
+                                   .sequence = server->sequence,
+                                   .peer = peer};
     for (unsigned worker = 0; worker < view.workers; worker++)
-        server->loads[worker] = takes_connections(server, worker) ? tri_server_load(server, worker) : UNAVAILABLE;
+        server->loads[worker] = takes_connections(server, worker) ? tri_server_load(server, worker) : TR_BALANCE_NO_WORKER;
     unsigned chosen = options->balance != NULL ? options->balance(&view) : tr_balance_least_loaded(&view);
     if (chosen >= view.workers)
-        return view.home;
+        chosen = view.home;
     return takes_connections(server, chosen) ? chosen : tr_balance_least_loaded(&view);
 }
 
@@ -155,7 +173,7 @@ tri_server_deal(tr_server *server, int fd, const struct sockaddr *peer)
         tri_close(fd);
         return;
     }
-    unsigned worker = choose(server);
+    unsigned worker = choose(server, of_internet(peer));
     struct tri_arrival arrival = {.fd = fd, .number = ++server->sequence, .place = place};
     server->dealt[worker]++;
     tri_trace_server_accept(server, worker, server->loads[worker]);
@@ -206,7 +224,7 @@ void
 tri_server_spawn_shares(tr_server *server)
 {
     for (unsigned worker = 0; worker < server->deal->workers; worker++)
-        if (worker != server->net->worker->index && server->shares[worker] == TR_NOBODY)
+        if (server->members[worker] && worker != server->net->worker->index && server->shares[worker] == TR_NOBODY)
             spawn_share(server, worker);
 }
 

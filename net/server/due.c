@@ -196,6 +196,7 @@ tri_server_free_arrays(tr_server *server)
 {
     free(server->dealt);
     free(server->loads);
+    free(server->members);
     free(server->shares);
     free(server->dismissals);
     free(server->errors);

@@ -75,18 +75,29 @@ receive(tr_actor *self, void *state, tr_message *message)
     tri_server_settle(server);
 }
 
+static void
+choose_members(tr_server *server, const struct tr_server_options *options)
+{
+    for (unsigned worker = 0; worker < server->deal->workers; worker++)
+        server->members[worker] = options->workers == NULL;
+    for (unsigned i = 0; i < options->worker_count; i++)
+        server->members[options->workers[i]] = true;
+}
+
 static tr_status
 make_parts(tr_server *server, const struct tr_server_options *options)
 {
     unsigned workers = server->net->worker->runtime->count;
     server->dealt = calloc(workers, sizeof(*server->dealt));
     server->loads = calloc(workers, sizeof(*server->loads));
+    server->members = calloc(workers, sizeof(*server->members));
     server->shares = calloc(workers, sizeof(*server->shares));
     server->dismissals = calloc(workers, sizeof(*server->dismissals));
     server->deal = tri_deal_new(server->net, tr_self(server->actor), options);
-    if (server->dealt == NULL || server->loads == NULL || server->shares == NULL || server->dismissals == NULL ||
-        server->deal == NULL)
+    if (server->dealt == NULL || server->loads == NULL || server->members == NULL || server->shares == NULL ||
+        server->dismissals == NULL || server->deal == NULL)
         return TR_ENOMEM;
+    choose_members(server, options);
     server->share = tri_share_open(server->deal, server->net);
     return server->share != NULL ? TR_OK : TR_ENOMEM;
 }
@@ -145,6 +156,11 @@ const struct tr_behavior tri_server_behavior = {
 tr_status
 tri_server_check_options(const struct tr_runtime *runtime, const struct tr_server_options *options)
 {
+    if ((options->workers == NULL) != (options->worker_count == 0))
+        return TR_EINVAL;
+    for (unsigned i = 0; i < options->worker_count; i++)
+        if (options->workers[i] >= tr_runtime_workers(runtime))
+            return TR_EBADWORKER;
     return options->prefix_ipv6 > 128 ? TR_EBADLIMIT : tri_socket_check_options(runtime, &options->socket);
 }
 

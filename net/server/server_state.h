@@ -78,6 +78,7 @@ struct tr_server {
     uint64_t lookups;                     /* begun so far: the token of the last one */
     uint64_t *dealt;                      /* to each worker */
     uint32_t *loads;                      /* scratch, for the policy */
+    bool *members;                        /* of each worker: connections may live there */
     tr_ref *shares;                       /* on each worker; TR_NOBODY: on none, or its own */
     struct tri_dismissal **dismissals;    /* of each that was not sent NO_MORE */
 };

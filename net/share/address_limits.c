@@ -8,6 +8,8 @@
  */
 #include "address_limits.h"
 
+#include "mix.h"
+
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,21 +59,12 @@ equal(const struct tri_limit_key *a, const struct tri_limit_key *b)
     return a->words[0] == b->words[0] && a->words[1] == b->words[1];
 }
 
-/* Every bit of the word reaches every bit of the result. */
-static uint64_t
-mix(uint64_t word)
-{
-    word = (word ^ word >> 32) * 0xd6e8feb86659fd93u;
-    word = (word ^ word >> 32) * 0xd6e8feb86659fd93u;
-    return word ^ word >> 32;
-}
-
 /* The table. */
 
 static size_t
 home_of(const struct tri_limits *limits, const struct tri_limit_key *key)
 {
-    uint64_t hash = mix((mix(limits->seed ^ key->words[0]) + limits->seed) ^ key->words[1]);
+    uint64_t hash = tri_mix((tri_mix(limits->seed ^ key->words[0]) + limits->seed) ^ key->words[1]);
     return (size_t)hash & (limits->room - 1);
 }
 
@@ -97,7 +90,7 @@ seed_for(const void *table)
 {
     uint64_t seed;
     if (tri_random(&seed, sizeof(seed)) != 0)
-        seed = mix((uint64_t)(uintptr_t)table ^ tri_clock_now_ns());
+        seed = tri_mix((uint64_t)(uintptr_t)table ^ tri_clock_now_ns());
     return seed;
 }
 

@@ -85,6 +85,7 @@ tri_deal_new(struct tri_net *net, tr_ref server, const struct tr_server_options 
     memset(deal, 0, size);
     deal->options = *options;
     deal->options.block_list = NULL; /* the server holds it, and may have another one later */
+    deal->options.workers = NULL;    /* the caller's */
     if (deal->options.socket.data == NULL)
         deal->options.socket.data = options->data;
     if (deal->options.prefix_ipv6 == 0)

@@ -14,27 +14,55 @@
 
 TR_DECLARATIONS_BEGIN
 
+struct sockaddr;
+
+#define TR_BALANCE_NO_WORKER UINT32_MAX /* a load: that worker can take no connection, or is to get none */
+
 /* What a policy may base its choice on. */
 struct tr_balance_view {
-    unsigned workers;      /* how many may be chosen: 1 or more */
-    const uint32_t *loads; /* of each worker: its connections, assigned ones included; UINT32_MAX: it can take none */
-    unsigned home;         /* the worker on which the server runs: the cheapest to reach */
-    uint64_t sequence;     /* how many connections this server dealt out before */
+    unsigned workers;            /* how many there are: 1 or more */
+    const uint32_t *loads;       /* of each: its connections, assigned ones included; TR_BALANCE_NO_WORKER */
+    unsigned home;               /* the worker on which the server runs: the cheapest to reach */
+    uint64_t sequence;           /* how many connections this server dealt out before */
+    const struct sockaddr *peer; /* the other end; NULL for the policies below that do not ask, and of unix sockets */
 };
 
 /*
  * Chooses a worker.
  * Thread:  the server's worker; must not block.
- * Returns: a number below view->workers; any other one means home. If the worker can take no connection, the least
- *          loaded one gets it.
+ * Returns: the number of a worker; any other number means home. If that worker can take no connection, the least loaded
+ *          one gets it, and if none can, home.
  */
 typedef unsigned (*tr_balance_policy)(const struct tr_balance_view *view);
 
-/* The worker with the fewest connections; equal ones take turns. The default. Thread: any. */
+/*
+ * The policies that are there. Each chooses among the workers that can take a connection; if there is none, the home.
+ * Thread: any.
+ */
+
+/* The worker with the fewest connections; equal ones take turns. The default. */
 unsigned tr_balance_least_loaded(const struct tr_balance_view *view);
 
-/* All workers take turns. Thread: any. */
+/* All take turns, whatever their loads. */
 unsigned tr_balance_round_robin(const struct tr_balance_view *view);
+
+/*
+ * Power of two choices: of two workers, which differ from connection to connection, the one with fewer connections. It
+ * costs the same however many workers there are.
+ */
+unsigned tr_balance_two_choices(const struct tr_balance_view *view);
+
+/*
+ * The same worker for all connections from one address, as far as it can take them: of an IPv6 address the first 64
+ * bits count, and an IPv4 address in its mapped form is the IPv4 address. The choice depends on nothing but the address
+ * and which workers there are (rendezvous hashing): if one is missing, only its addresses go to others. It does not
+ * even out loads, and who chooses addresses can choose the worker: max_per_address limits that. Connections without
+ * an address go to the least loaded.
+ */
+unsigned tr_balance_ip_hash(const struct tr_balance_view *view);
+
+/* The server's own worker, as long as it can take connections. */
+unsigned tr_balance_home(const struct tr_balance_view *view);
 
 TR_DECLARATIONS_END
 #endif

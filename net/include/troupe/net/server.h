@@ -80,6 +80,11 @@ struct tr_server_options {
     tr_balance_policy balance;             /* default tr_balance_least_loaded */
     bool keep; /* true: the server's actor outlives its close event and can listen again at any time */
 
+    /* The workers on which connections live, by number; NULL: all. The server's own worker need not be one of them. What
+     * none of them can take, it takes itself. */
+    const unsigned *workers;
+    unsigned worker_count; /* how many numbers there are; twice the same does no harm */
+
     /* Connections of peers whose address is on this list are closed before `connection`; NULL: none. The server holds
      * the list, and freezes it. */
     struct tr_block_list *block_list;
@@ -128,8 +133,9 @@ struct tr_listen_options {
  *          both may be NULL. The options are copied with their texts; listen->fd is taken on success.
  * Thread:  any that is no worker.
  * Returns: TR_OK
- *          TR_EINVAL  NULL, listen->server is set, the block list is not frozen, or no such socket.type
- *          TR_EBADLIMIT, TR_EBADREF, TR_EBADENCODING, TR_EBADSTATE: see tr_server_spawn()
+ *          TR_EINVAL  NULL, listen->server is set, the block list is not frozen, no such socket.type, or workers without
+ *                     worker_count or the other way round
+ *          TR_EBADLIMIT, TR_EBADWORKER, TR_EBADREF, TR_EBADENCODING, TR_EBADSTATE: see tr_server_spawn()
  *          TR_ENOADDRESS, TR_EBADHOST, TR_EBADPATH, TR_ENAMETOOLONG, TR_ENOTSUPPORTED, TR_EBADF, TR_EBADFD, TR_EEXIST:
  *          see tr_server_listen()
  *          TR_EMFILE        no more descriptors
@@ -149,8 +155,9 @@ tr_status tr_runtime_listen(struct tr_runtime *runtime, const struct tr_server_o
  *          what they point to is not; the block list is held.
  * Thread:  owner of self.
  * Returns: TR_OK
- *          TR_EINVAL        NULL, or no such socket.type
+ *          TR_EINVAL        NULL, no such socket.type, or workers without worker_count or the other way round
  *          TR_EBADLIMIT     a time is too long, or prefix_ipv6 is above 128
+ *          TR_EBADWORKER    in workers: no number of a worker
  *          TR_EBADREF       socket.owner is not the name of an actor of this runtime
  *          TR_EBADENCODING  socket.encoding
  *          TR_EBADSTATE     socket.state_size is above 1 GiB

@@ -3,7 +3,7 @@
  * worker for longer than the delay asks for it, and what it asked for comes no earlier than the whole delay later.
  */
 #include "helpers.h"
-#include "stage.h"
+#include "play.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -3,10 +3,10 @@
  */
 #include "fault.h"
 #include "helpers.h"
+#include "play.h"
 #include "retry.h"
 #include "server_state.h"
 #include "socket_state.h"
-#include "stage.h"
 
 #include <errno.h>
 #include <fcntl.h>

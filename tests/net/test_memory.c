@@ -7,8 +7,8 @@
  */
 #include "held.h"
 #include "helpers.h"
+#include "play.h"
 #include "slab.h"
-#include "stage.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -3,7 +3,7 @@
  * the end, with a line that names the function.
  */
 #include "mistakes.h"
-#include "stage.h"
+#include "play.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
  * NULL, as the headers say: functions that return a status return TR_EINVAL for a NULL that they need; the others do
  * nothing, or return zero. The numbers of the other arguments are ones that would be taken.
  */
-#include "stage.h"
+#include "play.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

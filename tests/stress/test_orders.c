@@ -21,7 +21,7 @@
  *
  * TROUPE_STRESS_SEEDS says how many seeds are played, TROUPE_STRESS_FIRST the first one.
  */
-#include "../net/hands.h"
+#include "hands.h"
 #include "helpers.h"
 
 #include <setjmp.h>

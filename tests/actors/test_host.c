@@ -4,8 +4,8 @@
  */
 #include "actor_internal.h"
 #include "counters.h"
+#include "counting.h"
 #include "helpers.h"
-#include "stage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 
 enum { GO = 1, NUMBER };
 
-static struct tally done, received, stopped;
+static struct tally done;
 
 static int
 reset(void **state)
@@ -25,23 +25,6 @@ reset(void **state)
     (void)state;
     done = received = stopped = (struct tally){0};
     return 0;
-}
-
-static void
-count_receive(tr_actor *self, void *state, tr_message *message)
-{
-    (void)self;
-    (void)state;
-    (void)message;
-    tally_add(&received, 1);
-}
-
-static void
-count_stopped(tr_actor *self, void *state)
-{
-    (void)self;
-    (void)state;
-    tally_add(&stopped, 1);
 }
 
 static const struct tr_behavior subject = {.name = "subject", .receive = count_receive, .stopped = count_stopped};

@@ -2,6 +2,7 @@
  * What limits say is what the process holds, within a factor of 2. Each case runs in a child of its own, so that
  * nothing of another is still there; the sanitizers, which hold memory of their own, are left out.
  */
+#include "helpers.h"
 #include "mailbox.h"
 #include "stage.h"
 
@@ -35,18 +36,6 @@ enum { GO = 1, HOLD, FILL };
 static struct tally held, done;
 static size_t payload, grown;
 
-static size_t
-resident(void)
-{
-    unsigned long size = 0, pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (file == NULL || fscanf(file, "%lu %lu", &size, &pages) != 2)
-        pages = 0;
-    if (file != NULL)
-        fclose(file);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
 static void
 sink_receive(tr_actor *self, void *state, tr_message *message)
 {
@@ -64,11 +53,11 @@ filler_receive(tr_actor *self, void *state, tr_message *message)
 {
     static const char bytes[TALL];
     tr_ref to = message->payload.words[0];
-    size_t before = resident();
+    size_t before = tests_resident();
     (void)state;
     while (tr_tell(self, to, FILL, bytes, payload) == TR_OK) {
     }
-    grown = resident() - before;
+    grown = tests_resident() - before;
     tally_add(&done, 1);
 }
 
@@ -127,12 +116,12 @@ the_outside(void)
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
     tr_ref unborn;
     assert_int_equal(tri_slots_reserve(&tri_actors_of(runtime->core->workers[0])->slots, &unborn), TR_OK);
-    size_t before = resident();
+    size_t before = tests_resident();
     tr_message message;
     do
         message = tr_message_signal(FILL);
     while (tr_runtime_send(runtime, unborn, &message) == TR_OK);
-    grown = resident() - before;
+    grown = tests_resident() - before;
     tr_runtime_stop(runtime, 0, NULL);
     return (size_t)MESSAGES * 80;
 }

@@ -29,12 +29,6 @@ show_self(tr_actor *self, void *state, const void *argument)
     return TR_OK;
 }
 
-static void
-ignore(tr_actor *self, void *state, tr_message *message)
-{
-    (void)self, (void)state, (void)message;
-}
-
 static const struct tr_behavior shows_itself = {.name = "exhibitionist", .init = show_self, .receive = ignore};
 
 /* Starts two workers with the actor on worker 1, and returns its self to this thread, which is no worker. */

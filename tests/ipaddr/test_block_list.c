@@ -13,6 +13,7 @@
 #include <troupe/ipaddr/block_list.h>
 #include <uv.h>
 
+#include "ip_of.h"
 #include "random.h"
 
 #define THREADS 4
@@ -58,15 +59,6 @@ int
 __wrap_posix_memalign(void **memory, size_t alignment, size_t size)
 {
     return grant() ? __real_posix_memalign(memory, alignment, size) : ENOMEM;
-}
-
-static struct tr_ip
-ip_of(const char *text)
-{
-    struct tr_ip ip;
-    if (tr_ip_parse(text, &ip) != TR_OK)
-        fail_msg("\"%s\" does not parse", text);
-    return ip;
 }
 
 static tr_block_list *

@@ -11,18 +11,10 @@
 #include <sys/un.h>
 #include <troupe/ipaddr/ip.h>
 
+#include "ip_of.h"
 #include "random.h"
 
 #define ROUNDS 200000u
-
-static struct tr_ip
-ip_of(const char *text)
-{
-    struct tr_ip ip;
-    if (tr_ip_parse(text, &ip) != TR_OK)
-        fail_msg("\"%s\" does not parse", text);
-    return ip;
-}
 
 static void
 assert_text(const struct tr_ip *ip, const char *expected)

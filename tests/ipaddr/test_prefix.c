@@ -8,18 +8,10 @@
 #include <cmocka.h>
 #include <troupe/ipaddr/ip.h>
 
+#include "ip_of.h"
 #include "random.h"
 
 #define ROUNDS 200000u
-
-static struct tr_ip
-ip_of(const char *text)
-{
-    struct tr_ip ip;
-    if (tr_ip_parse(text, &ip) != TR_OK)
-        fail_msg("\"%s\" does not parse", text);
-    return ip;
-}
 
 static struct tr_prefix
 prefix_of(const char *text)

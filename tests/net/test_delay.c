@@ -2,8 +2,9 @@
  * Every delay of the network begins when it is asked for and not with the loop's turn: a callback that has held its
  * worker for longer than the delay asks for it, and what it asked for comes no earlier than the whole delay later.
  */
+#include "cast.h"
 #include "helpers.h"
-#include "play.h"
+#include "lookups.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -20,8 +21,7 @@
 #define HOLD_MS (DELAY_MS + 20)
 #define NS_PER_MS UINT64_C(1000000)
 
-static struct endpoint client;
-static int peer = -1;
+static int far_end = -1;
 static tr_server *server;
 static uint64_t began_ns, came_ns;
 
@@ -46,10 +46,10 @@ came(void)
         tr_socket_destroy(client.socket, TR_OK);
     if (server != NULL)
         tr_server_close(server);
-    if (peer >= 0)
-        close(peer);
+    if (far_end >= 0)
+        close(far_end);
     server = NULL;
-    peer = -1;
+    far_end = -1;
     stage_end();
 }
 
@@ -82,7 +82,7 @@ adopt(struct tr_socket_options options)
 {
     int fds[2];
     stage_pair(AF_INET, fds);
-    peer = fds[1];
+    far_end = fds[1];
     client.hook = comes;
     stage_adopt_as(&client, fds[0], options);
 }
@@ -138,15 +138,6 @@ write_a_file(void)
     close(file);
 }
 
-static void
-never_answers(tr_socket *socket, const char *host, enum tr_family family, void *lookup_data)
-{
-    (void)socket;
-    (void)host;
-    (void)family;
-    (void)lookup_data;
-}
-
 static const struct tr_connect_options in_vain = {
     .host = "no.where", .port = 1, .lookup = never_answers, .timeout_ms = DELAY_MS};
 
@@ -176,8 +167,8 @@ serve(void)
 {
     accepted[0].hook = comes;
     server = stage_serve((struct tr_server_options){0});
-    peer = tests_peer_connect(stage_port);
-    assert_true(peer >= 0);
+    far_end = tests_peer_connect(stage_port);
+    assert_true(far_end >= 0);
 }
 
 static void

@@ -1,9 +1,9 @@
 /*
  * What the system's errors lead to, each by injection: the rows of net/descriptor/verdict.c as a user meets them.
  */
+#include "cast.h"
 #include "fault.h"
 #include "helpers.h"
-#include "play.h"
 #include "retry.h"
 #include "server_state.h"
 #include "socket_state.h"
@@ -22,8 +22,6 @@
 #include <troupe/core/delay.h>
 #include <troupe/ipaddr/block_list.h>
 
-static struct endpoint client;
-static struct raw_peer peer;
 static int file = -1;
 
 static void
@@ -32,13 +30,6 @@ set_up(void)
     client = (struct endpoint){0};
     peer = (struct raw_peer){.fd = -1};
     fault_clear();
-}
-
-static void
-end_when_done(void)
-{
-    struct endpoint *one[] = {&client};
-    stage_end_when_done(one, 1, &peer);
 }
 
 /* One row: a call that fails, and how the connection fares. */

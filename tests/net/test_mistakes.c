@@ -4,6 +4,7 @@
  */
 #include "mistakes.h"
 #include "play.h"
+#include "stage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,12 +36,6 @@ show_all(tr_actor *self, void *state, const void *argument)
     tr_server_spawn(self, &(struct tr_server_options){0}, &the.server);
     uv_sem_post(&the.shown);
     return TR_OK;
-}
-
-static void
-ignore(tr_actor *self, void *state, tr_message *message)
-{
-    (void)self, (void)state, (void)message;
 }
 
 /* Starts two workers with the actor and what it makes on worker 1; this thread is no worker. */

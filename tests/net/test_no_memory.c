@@ -4,6 +4,7 @@
  * what was to be one; and nobody keeps what it had taken by then.
  */
 #include "fault.h"
+#include "fds.h"
 #include "hands.h"
 #include "helpers.h"
 
@@ -270,21 +271,6 @@ pause_without_memory(tr_actor *self, void *argument)
 }
 
 static void
-send_descriptor(int to)
-{
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-    struct iovec part = {.iov_base = "x", .iov_len = 1};
-    struct msghdr header = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
-    struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(rights), &to, sizeof(to));
-    assert_int_equal(sendmsg(to, &header, 0), 1);
-}
-
-static void
 a_descriptor_that_would_wait_and_finds_no_memory_is_closed(void **state)
 {
     (void)state;
@@ -294,7 +280,7 @@ a_descriptor_that_would_wait_and_finds_no_memory_is_closed(void **state)
     assert_true(tests_peer_send(side.fds[1], "x", 1)); /* from then on reading has memory */
     assert_true(tests_wait_until(has_heard, NULL, TESTS_LIMIT_MS));
     on_worker(0, pause_without_memory, NULL);
-    send_descriptor(side.fds[1]);
+    send_fds(side.fds[1], side.fds[1], 1, "x");
     assert_true(tests_wait_until(is_closed, NULL, TESTS_LIMIT_MS));
     fault_clear();
     assert_int_equal(side.error, TR_ENOMEM);

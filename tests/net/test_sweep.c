@@ -780,12 +780,6 @@ is_over(void *argument)
     return read_count(&given_up) > 0 ? read_count(&paid) >= read_count(&owed) : program->is_over();
 }
 
-static bool
-are_back(void *argument)
-{
-    return tests_open_fds() == *(const int *)argument;
-}
-
 static void
 stop(const char *name, unsigned n)
 {
@@ -833,7 +827,7 @@ run(const struct program *program, unsigned n, unsigned times)
         program->close();
     if (finished == 0 && heard == 0)
         fail_msg("%s, allocation %u: it failed without a word", program->name, n);
-    assert_true(tests_wait_until(are_back, &fds, TESTS_LIMIT_MS));
+    assert_true(tests_wait_until(tests_has_open_fds, &fds, TESTS_LIMIT_MS));
     return met;
 }
 

@@ -3,6 +3,7 @@
  * interrupt its calls, and with thousands of connections that wait.
  */
 #include "bytes.h"
+#include "hands.h"
 #include "helpers.h"
 
 #include <setjmp.h>
@@ -37,10 +38,7 @@
 #define WORKERS 3u
 #define IDLE 10000u
 
-enum { TAG_CALL = 1, TAG_GO, TAG_RESUME, TAG_WRITTEN };
-
-static tr_runtime *runtime;
-static tr_ref hands[WORKERS];
+enum { TAG_GO = 1, TAG_RESUME, TAG_WRITTEN };
 
 /* One end of a transfer, driven by callbacks or by an owner. What it receives is checked against its place. */
 struct end {
@@ -222,72 +220,13 @@ owner_receive(tr_actor *self, void *state, tr_message *message)
 
 static const struct tr_behavior owner = {.name = "owner", .receive = owner_receive};
 
-/* The runtime. */
-
-struct call {
-    void (*run)(tr_actor *self, void *argument);
-    void *argument;
-    uv_sem_t *done;
-};
-
-static void
-hand_receive(tr_actor *self, void *state, tr_message *message)
-{
-    struct call call;
-    (void)state;
-    if (message->tag != TAG_CALL)
-        return;
-    memcpy(&call, tr_message_data(message), sizeof(call));
-    call.run(self, call.argument);
-    uv_sem_post(call.done);
-}
-
-static void
-on_worker(unsigned worker, void (*run)(tr_actor *self, void *argument), void *argument)
-{
-    uv_sem_t done;
-    struct call call = {run, argument, &done};
-    tr_message message = tr_message_copy(TAG_CALL, &call, sizeof(call));
-    assert_int_equal(uv_sem_init(&done, 0), 0);
-    assert_int_equal(tr_runtime_send(runtime, hands[worker], &message), TR_OK);
-    uv_sem_wait(&done);
-    uv_sem_destroy(&done);
-}
-
 static tr_ref
 spawn_on(unsigned worker, const struct tr_behavior *behavior)
 {
     struct tr_spawn_options place = {.placement = TR_PLACE_WORKER, .worker = worker};
     tr_ref ref;
-    assert_int_equal(tr_runtime_spawn(runtime, behavior, &place, &ref), TR_OK);
+    assert_int_equal(tr_runtime_spawn(hands_runtime, behavior, &place, &ref), TR_OK);
     return ref;
-}
-
-static void
-open_runtime(void)
-{
-    static const struct tr_behavior hand = {.name = "hand", .receive = hand_receive};
-    assert_int_equal(tr_runtime_start(&(struct tr_runtime_options){.workers = WORKERS}, &runtime), TR_OK);
-    for (unsigned i = 0; i < WORKERS; i++)
-        hands[i] = spawn_on(i, &hand);
-    memset(ends, 0, sizeof(ends));
-}
-
-static void
-close_runtime(int fds_before)
-{
-    struct tr_stop_report report;
-    tr_runtime_stop(runtime, TESTS_LIMIT_MS, &report);
-    assert_int_equal(report.killed, 0);
-    assert_int_equal(tests_open_fds(), fds_before);
-}
-
-static int
-warm_up(void **state)
-{
-    (void)state;
-    open_runtime();
-    return tr_runtime_stop(runtime, 1000, NULL) == TR_OK ? 0 : -1;
 }
 
 static void
@@ -344,8 +283,7 @@ connect_here(tr_actor *self, void *argument)
 static void
 transfer(const char *path, bool by_owner)
 {
-    int fds = tests_open_fds();
-    open_runtime();
+    hands_open(WORKERS);
     prepare_ends(BYTES);
     struct tr_server_options server = {
         .connection = on_connection,
@@ -354,16 +292,16 @@ transfer(const char *path, bool by_owner)
     };
     struct tr_listen_options listen = {.host = path == NULL ? "127.0.0.1" : NULL, .path = path};
     struct tr_address bound;
-    assert_int_equal(tr_runtime_listen(runtime, &server, &listen, NULL, &bound), TR_OK);
+    assert_int_equal(tr_runtime_listen(hands_runtime, &server, &listen, NULL, &bound), TR_OK);
     struct tr_connect_options connect = {.host = "127.0.0.1", .port = bound.port, .path = path};
     if (by_owner) {
         tr_message go = tr_message_copy(TAG_GO, &connect, sizeof(connect));
-        assert_int_equal(tr_runtime_send(runtime, spawn_on(2, &owner), &go), TR_OK);
+        assert_int_equal(tr_runtime_send(hands_runtime, spawn_on(2, &owner), &go), TR_OK);
     } else {
         on_worker(0, connect_here, &connect);
     }
     await_transfer();
-    close_runtime(fds);
+    hands_close();
 }
 
 static void
@@ -483,9 +421,9 @@ adopt_here(tr_actor *self, void *argument)
 static void
 interrupted_transfer(void (*make_pair)(int pair[2]))
 {
-    int pair[2], fds = tests_open_fds();
+    int pair[2];
     pthread_t interrupter;
-    open_runtime();
+    hands_open(WORKERS);
     prepare_ends(TINY_BYTES);
     stop_interrupting = 0;
     for (unsigned i = 0; i < 2; i++)
@@ -497,7 +435,7 @@ interrupted_transfer(void (*make_pair)(int pair[2]))
     await_transfer();
     __atomic_store_n(&stop_interrupting, 1, __ATOMIC_SEQ_CST);
     pthread_join(interrupter, NULL);
-    close_runtime(fds);
+    hands_close();
 }
 
 /* As often as it takes to have been interrupted: on an idle machine a transfer is soon over. */
@@ -545,18 +483,6 @@ raise_limit(unsigned connections)
     return possible;
 }
 
-static long
-resident_bytes(void)
-{
-    long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (file != NULL && fscanf(file, "%*d %ld", &pages) != 1)
-        pages = 0;
-    if (file != NULL)
-        fclose(file);
-    return pages * sysconf(_SC_PAGESIZE);
-}
-
 struct crowd {
     unsigned count, accepted;
 };
@@ -594,27 +520,26 @@ ten_thousand_idle_connections_are_all_answered(void **state)
 {
     (void)state;
     static const struct tr_socket_events echoes = {.data = echo};
-    int fds = tests_open_fds();
     crowd = (struct crowd){.count = raise_limit(IDLE)};
     int *peers = calloc(crowd.count, sizeof(*peers));
     struct tr_server_options server = {.connection = count_connection, .socket.events = &echoes};
     struct tr_listen_options listen = {.host = "127.0.0.1"};
     struct tr_address bound;
     assert_non_null(peers);
-    open_runtime();
-    assert_int_equal(tr_runtime_listen(runtime, &server, &listen, NULL, &bound), TR_OK);
-    long before = resident_bytes();
+    hands_open(WORKERS);
+    assert_int_equal(tr_runtime_listen(hands_runtime, &server, &listen, NULL, &bound), TR_OK);
+    size_t before = tests_resident();
     for (unsigned i = 0; i < crowd.count; i++)
         assert_true((peers[i] = tests_peer_connect(bound.port)) >= 0);
     assert_true(tests_wait_until(all_accepted, NULL, TESTS_LIMIT_MS));
     print_message("%u idle connections take %ld bytes each in this process\n", crowd.count,
-                  (resident_bytes() - before) / (long)crowd.count);
+                  (tests_resident() - before) / crowd.count);
     ask_all(peers);
     ask_all(peers);
     for (unsigned i = 0; i < crowd.count; i++)
         close(peers[i]);
     free(peers);
-    close_runtime(fds);
+    hands_close();
 }
 
 int
@@ -627,5 +552,5 @@ main(void)
         cmocka_unit_test(nothing_is_lost_with_tiny_buffers_and_a_thousand_signals_a_second),
         cmocka_unit_test(ten_thousand_idle_connections_are_all_answered),
     };
-    return cmocka_run_group_tests(tests, warm_up, NULL);
+    return cmocka_run_group_tests(tests, hands_warm_up, NULL);
 }

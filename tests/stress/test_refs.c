@@ -6,8 +6,8 @@
  * checks that each message it gets was meant for it. At the end every payload was freed once: received, refused or
  * buried.
  */
+#include "counting.h"
 #include "helpers.h"
-#include "stage.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -28,7 +28,7 @@
 enum { NURSE = 1, HUNT, SHOT, POINTED };
 
 static tr_ref names[NAMES];
-static struct tally spawned, born, ended, made, freed, hit, done;
+static struct tally spawned, born, ended, made, hit, done;
 static uint64_t seed = 1;
 
 static uint64_t
@@ -40,13 +40,6 @@ next_random(uint64_t *state)
     return *state;
 }
 
-static void
-free_counted(void *address)
-{
-    free(address);
-    tally_add(&freed, 1);
-}
-
 /* A payload that says for whom it is. */
 static tr_message
 shot_for(tr_ref target)
@@ -54,7 +47,7 @@ shot_for(tr_ref target)
     tr_ref *payload = malloc(sizeof(*payload));
     *payload = target;
     tally_add(&made, 1);
-    return tr_message_pointer(POINTED, payload, sizeof(*payload), free_counted);
+    return tr_message_pointer(POINTED, payload, sizeof(*payload), count_freed);
 }
 
 static tr_status

@@ -10,6 +10,7 @@
  * as before, but for the threads that the report counts. The leak checker of the sanitized build sees the rest.
  */
 #include "helpers.h"
+#include "stage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -123,9 +124,7 @@ adopt_pair(tr_actor *self, uint32_t random)
 
 /* Functions of the pool. */
 
-static void receive_nothing(tr_actor *self, void *state, tr_message *message);
-
-static const struct tr_behavior leaf = {.name = "leaf", .receive = receive_nothing};
+static const struct tr_behavior leaf = {.name = "leaf", .receive = ignore};
 
 static void *
 work_a_little(void *argument)
@@ -164,14 +163,6 @@ offload(tr_actor *self, uint32_t random)
 }
 
 /* Actors. */
-
-static void
-receive_nothing(tr_actor *self, void *state, tr_message *message)
-{
-    (void)self;
-    (void)state;
-    (void)message;
-}
 
 static void
 send_thing(tr_actor *self, tr_ref to)

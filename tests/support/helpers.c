@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <troupe/core/compiler.h>
 #include <unistd.h>
@@ -100,6 +101,12 @@ tests_open_fds(void)
     return count > 0 ? count - 1 : count; /* less the one that counted */
 }
 
+bool
+tests_has_open_fds(void *count)
+{
+    return tests_open_fds() == *(const int *)count;
+}
+
 int
 tests_threads(void)
 {
@@ -187,6 +194,25 @@ tests_allocated(void)
 }
 
 #endif
+
+size_t
+tests_resident(void)
+{
+    unsigned long size = 0, pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL || fscanf(file, "%lu %lu", &size, &pages) != 2)
+        pages = 0;
+    if (file != NULL)
+        fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+bool
+tests_child_succeeds(int pid)
+{
+    int status;
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
 
 bool
 tests_directory_make(char *path, size_t size)

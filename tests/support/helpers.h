@@ -35,6 +35,9 @@ double tests_cpu_ms_in(unsigned ms);
 int tests_open_fds(void);
 int tests_threads(void);
 
+/* Has it so many descriptors open? A const int *, for tests_wait_until(). */
+bool tests_has_open_fds(void *count);
+
 /* Has this process a thread of that name? A const char *, for tests_wait_until(): threads name themselves. */
 bool tests_has_thread(void *name);
 
@@ -46,6 +49,12 @@ bool tests_run_on_small_stack(void (*act)(void));
 
 /* Bytes that this process has allocated and not freed, those of the system's mappings for malloc() included. */
 size_t tests_allocated(void);
+
+/* Bytes of memory that this process has; 0 where the system does not tell. */
+size_t tests_resident(void);
+
+/* Waits for a child of this process. true: it ended by itself, with 0. */
+bool tests_child_succeeds(int pid);
 
 /* Makes a new directory of its own for a test; the path is the caller's, at most size bytes. */
 bool tests_directory_make(char *path, size_t size);

@@ -43,6 +43,23 @@ stage_send(tr_runtime *runtime, tr_ref to, uint32_t tag, const void *data, size_
 }
 
 void
+ignore(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self;
+    (void)state;
+    (void)message;
+}
+
+tr_status
+fail_to_begin(tr_actor *self, void *state, const void *argument)
+{
+    (void)self;
+    (void)state;
+    (void)argument;
+    return TR_EINIT;
+}
+
+void
 tally_add(struct tally *tally, uint64_t n)
 {
     __atomic_fetch_add(&tally->count, n, __ATOMIC_SEQ_CST);

@@ -22,6 +22,10 @@ tr_ref stage_spawn(tr_runtime *runtime, const struct tr_behavior *behavior, unsi
 /* Sends a copy of size bytes from outside; fails the test if it is refused. */
 void stage_send(tr_runtime *runtime, tr_ref to, uint32_t tag, const void *data, size_t size);
 
+/* Of an actor that is told nothing, and of one that does not come to life. */
+void ignore(tr_actor *self, void *state, tr_message *message);
+tr_status fail_to_begin(tr_actor *self, void *state, const void *argument);
+
 /* Counters that actors raise and the test waits for. */
 struct tally {
     uint64_t count;

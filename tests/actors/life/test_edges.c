@@ -2,8 +2,8 @@
  * Promises that are easily kept in the plain case and were once broken at an edge: slow receivers, deep families, what
  * an actor leaves behind, actors that are killed, calls with NULL or from where they would wait for themselves.
  */
+#include "counting.h"
 #include "helpers.h"
-#include "stage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 
 enum { GO = 1, NUMBER, PROBE, FORBIDDEN };
 
-static struct tally done, handled, wrong, fired, stopped;
+static struct tally done, handled, wrong, fired;
 
 static int
 reset(void **state)
@@ -157,16 +157,8 @@ generation_receive(tr_actor *self, void *state, tr_message *message)
         tally_add(&wrong, 1);
 }
 
-static void
-note_stopped(tr_actor *self, void *state)
-{
-    (void)self;
-    (void)state;
-    tally_add(&stopped, 1);
-}
-
 static const struct tr_behavior generation = {
-    .name = "generation", .receive = generation_receive, .stopped = note_stopped};
+    .name = "generation", .receive = generation_receive, .stopped = count_stopped};
 
 /* libuv gives a thread as much stack as the limit says when it starts. */
 static tr_runtime *
@@ -318,7 +310,7 @@ a_killed_actor_that_lingers_starts_nothing_any_more(void **state)
 static struct tally reserved, released;
 static tr_ref on_its_way;
 
-static const struct tr_behavior late = {.name = "late", .receive = idle_receive, .stopped = note_stopped};
+static const struct tr_behavior late = {.name = "late", .receive = idle_receive, .stopped = count_stopped};
 
 static bool
 is_released(void *argument)
@@ -471,7 +463,7 @@ a_stopping_callback_that_takes_too_long_is_reported(void **state)
 {
     (void)state;
     static const struct tr_behavior blocks = {
-        .name = "blocks in stopping", .receive = done_receive, .stopping = long_stopping, .stopped = note_stopped};
+        .name = "blocks in stopping", .receive = done_receive, .stopping = long_stopping, .stopped = count_stopped};
     struct tr_runtime_options options = {.workers = 1, .pinning = TR_PINNING_NEVER, .watchdog_ms = 20};
     tr_runtime *runtime;
     assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);

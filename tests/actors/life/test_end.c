@@ -5,8 +5,8 @@
  *
  * And chains of actors that end each other, longer than any stack is deep: workers have a small one here.
  */
+#include "counting.h"
 #include "helpers.h"
-#include "stage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,14 +52,7 @@ static const size_t sizes[] = {0, 1, 1024, 1936, 1952, 1968, 2048, 4096, 1u << 2
 static enum way way;
 static enum answer answer;
 static enum tr_stop_mode mode;
-static struct tally made, freed, began;
-
-static void
-free_load(void *address)
-{
-    free(address);
-    tally_add(&freed, 1);
-}
+static struct tally made, began;
 
 /* Timers that call tr_exit(), one for each actor. Their memory outlives the runtime; they must not outlive the
  * actor. */
@@ -156,7 +149,7 @@ static const struct tr_behavior stopper = {.name = "stopper", .receive = stopper
 static void
 load(tr_runtime *runtime, tr_ref to)
 {
-    tr_message message = tr_message_pointer(LOAD, malloc(10), 10, free_load);
+    tr_message message = tr_message_pointer(LOAD, malloc(10), 10, count_freed);
     tally_add(&made, 1);
     if (tr_runtime_send(runtime, to, &message) != TR_OK)
         tr_message_drop(&message);

@@ -1,6 +1,6 @@
 #include "counters.h"
+#include "counting.h"
 #include "helpers.h"
-#include "stage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 
 enum { GO = 1, WORK, SPAWN, ASK, FINISH, HOLD };
 
-static struct tally worked, stopped, asked, killed_by_mode;
+static struct tally worked, asked, killed_by_mode;
 
 static int
 reset(void **state)
@@ -33,14 +33,6 @@ worker_receive(tr_actor *self, void *state, tr_message *message)
         tr_exit(self);
 }
 
-static void
-worker_stopped(tr_actor *self, void *state)
-{
-    (void)self;
-    (void)state;
-    tally_add(&stopped, 1);
-}
-
 static bool
 not_yet(tr_actor *self, void *state, enum tr_stop_mode how)
 {
@@ -50,9 +42,9 @@ not_yet(tr_actor *self, void *state, enum tr_stop_mode how)
     return how == TR_STOP_KILL;
 }
 
-static const struct tr_behavior plain = {.name = "plain", .receive = worker_receive, .stopped = worker_stopped};
+static const struct tr_behavior plain = {.name = "plain", .receive = worker_receive, .stopped = count_stopped};
 static const struct tr_behavior reluctant = {
-    .name = "reluctant", .receive = worker_receive, .stopping = not_yet, .stopped = worker_stopped};
+    .name = "reluctant", .receive = worker_receive, .stopping = not_yet, .stopped = count_stopped};
 
 struct request {
     tr_ref victim;
@@ -241,7 +233,7 @@ last_words(tr_actor *self, void *state)
     tr_exit(self);
     here = tr_spawn(self, &late, NULL, NULL);
     there = tr_spawn(self, &late, &options, NULL);
-    worker_stopped(self, state);
+    count_stopped(self, state);
 }
 
 static void

@@ -4,10 +4,10 @@
  */
 #include "actor_internal.h"
 #include "body.h"
+#include "counting.h"
 #include "deliver.h"
 #include "helpers.h"
 #include "parent.h"
-#include "stage.h"
 
 #include <ck_pr.h>
 #include <setjmp.h>
@@ -22,7 +22,7 @@ enum { NUMBER = 1 };
 
 #define HELD 8u
 
-static struct tally received, stopped, letters, undelivered;
+static struct tally letters, undelivered;
 static uint32_t reasons[HELD];
 
 static int
@@ -33,34 +33,8 @@ reset(void **state)
     return 0;
 }
 
-static void
-count_receive(tr_actor *self, void *state, tr_message *message)
-{
-    (void)self;
-    (void)state;
-    (void)message;
-    tally_add(&received, 1);
-}
-
-static void
-count_stopped(tr_actor *self, void *state)
-{
-    (void)self;
-    (void)state;
-    tally_add(&stopped, 1);
-}
-
-static tr_status
-failing_init(tr_actor *self, void *state, const void *argument)
-{
-    (void)self;
-    (void)state;
-    (void)argument;
-    return TR_EINIT;
-}
-
 static const struct tr_behavior late = {.name = "late", .receive = count_receive, .stopped = count_stopped};
-static const struct tr_behavior failing = {.name = "failing", .init = failing_init, .receive = count_receive};
+static const struct tr_behavior failing = {.name = "failing", .init = fail_to_begin, .receive = count_receive};
 
 static void
 undertaker_receive(tr_actor *self, void *state, tr_message *message)

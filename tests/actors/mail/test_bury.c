@@ -2,8 +2,8 @@
  * What is sent while the runtime ends: whoever sends, whenever and whereto, each payload is freed exactly once, and no
  * thread that the end waits for waits for the end.
  */
+#include "counting.h"
 #include "helpers.h"
-#include "stage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@ enum { GO = 1, LOAD, RESULT };
 
 #define BURST 200u /* more than three batches of a lane, and not a multiple of one */
 
-static struct tally made, freed, refused, killed, inside, outcome;
+static struct tally made, refused, killed, inside, outcome;
 static tr_runtime *runtime;
 static tr_ref peers[2];
 
@@ -30,18 +30,11 @@ reset(void **state)
     return 0;
 }
 
-static void
-free_load(void *address)
-{
-    free(address);
-    tally_add(&freed, 1);
-}
-
 static tr_message
 new_load(void)
 {
     tally_add(&made, 1);
-    return tr_message_pointer(LOAD, malloc(16), 16, free_load);
+    return tr_message_pointer(LOAD, malloc(16), 16, count_freed);
 }
 
 static void
@@ -54,15 +47,7 @@ send_load(tr_actor *self, tr_ref to)
     tr_message_drop(&message);
 }
 
-static void
-receive_nothing(tr_actor *self, void *state, tr_message *message)
-{
-    (void)self;
-    (void)state;
-    (void)message;
-}
-
-static const struct tr_behavior idler = {.name = "idler", .receive = receive_nothing};
+static const struct tr_behavior idler = {.name = "idler", .receive = ignore};
 
 /* When a peer sends. */
 enum moment {
@@ -151,7 +136,7 @@ peer_receive(tr_actor *self, void *state, tr_message *message)
     if (message->tag != GO)
         return;
     if (moments & FROM_OUTSIDE)
-        assert_int_equal(tr_offload(self, send_from_pool, NULL, RESULT, free_load), TR_OK);
+        assert_int_equal(tr_offload(self, send_from_pool, NULL, RESULT, count_freed), TR_OK);
     tally_add(&inside, 1);
     if (moments & SPAWNING)
         spawn_on_the_other(self);
@@ -314,7 +299,7 @@ static void
 close_callbacks_that_open_the_next_handle_do_not_keep_the_end_from_coming(void **state)
 {
     static const struct tr_behavior behavior = {
-        .name = "phoenix", .init = phoenix_init, .receive = receive_nothing, .stopping = phoenix_stopping};
+        .name = "phoenix", .init = phoenix_init, .receive = ignore, .stopping = phoenix_stopping};
     (void)state;
     phoenix.generations = 0;
     runtime = stage_open(1);

@@ -3,9 +3,9 @@
  * nobody, and what a runtime with hardly any room on its lanes still delivers.
  */
 #include "actor_internal.h"
+#include "counting.h"
 #include "deliver.h"
 #include "helpers.h"
-#include "stage.h"
 
 #include <limits.h>
 #include <setjmp.h>
@@ -20,7 +20,7 @@
 
 enum { GO = 1, NUMBER };
 
-static struct tally done, handled, received, wrong, stopped, letters;
+static struct tally done, handled, wrong, letters;
 
 static int
 reset(void **state)
@@ -39,24 +39,7 @@ open_with(struct tr_runtime_options options)
     return runtime;
 }
 
-static void
-count_receive(tr_actor *self, void *state, tr_message *message)
-{
-    (void)self;
-    (void)state;
-    (void)message;
-    tally_add(&received, 1);
-}
-
-static void
-note_stopped(tr_actor *self, void *state)
-{
-    (void)self;
-    (void)state;
-    tally_add(&stopped, 1);
-}
-
-static const struct tr_behavior counts = {.name = "counts", .receive = count_receive, .stopped = note_stopped};
+static const struct tr_behavior counts = {.name = "counts", .receive = count_receive, .stopped = count_stopped};
 
 /* Tags 1 to 3 within one callback. */
 static void
@@ -176,17 +159,8 @@ flooder_init(tr_actor *self, void *state, const void *argument)
     return TR_OK;
 }
 
-static tr_status
-failing_init(tr_actor *self, void *state, const void *argument)
-{
-    (void)self;
-    (void)state;
-    (void)argument;
-    return TR_EINIT;
-}
-
 static const struct tr_behavior flooder = {.name = "flooder", .init = flooder_init, .receive = count_receive};
-static const struct tr_behavior failing = {.name = "failing", .init = failing_init, .receive = count_receive};
+static const struct tr_behavior failing = {.name = "failing", .init = fail_to_begin, .receive = count_receive};
 
 static void
 spawn_until_flooded(tr_actor *self, tr_ref victim)
@@ -217,7 +191,7 @@ static void
 stops_and_ends_pass_a_lane_that_is_full(void **state)
 {
     (void)state;
-    static const struct tr_behavior parent = {.name = "parent", .receive = parent_receive, .stopped = note_stopped};
+    static const struct tr_behavior parent = {.name = "parent", .receive = parent_receive, .stopped = count_stopped};
     tr_runtime *runtime = open_with((struct tr_runtime_options){.workers = 2, .lane_limit = TINY});
     flooded = failures = (struct tally){0};
     orders = 0;

@@ -1,8 +1,8 @@
 #include "counters.h"
+#include "counting.h"
 #include "deliver.h"
 #include "helpers.h"
 #include "mailbox.h"
-#include "stage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -186,16 +186,7 @@ a_message_takes_the_place_of_as_many_of_the_oldest_as_it_needs(void **state)
     assert_seen(TRIED - 2, 3);
 }
 
-static struct tally received, held, let_go;
-
-static void
-count_receive(tr_actor *self, void *state, tr_message *message)
-{
-    (void)self;
-    (void)state;
-    (void)message;
-    tally_add(&received, 1);
-}
+static struct tally held, let_go;
 
 static void
 narrow_receive(tr_actor *self, void *state, tr_message *message)

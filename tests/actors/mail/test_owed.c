@@ -3,9 +3,9 @@
  * library has tried again some times; what it owes comes then, in its order.
  */
 #include "actor_internal.h"
+#include "counting.h"
 #include "fault.h"
 #include "helpers.h"
-#include "stage.h"
 #include "timer.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@ enum { GO = 1, SPAWN, HOLD, NUMBER, LATER, ASK };
 
 #define TOLD (TRI_TAG_TOLD + 1)
 
-static struct tally done, held, let_go, received, failures, undelivered, ready;
+static struct tally done, held, let_go, failures, undelivered, ready;
 static tr_ref parent, child;
 static uint32_t children;
 static unsigned met; /* calls that had failed when memory was away */
@@ -335,15 +335,6 @@ static uint64_t
 due_of(const tr_actor *self)
 {
     return ((const struct tri_timer *)self->home->timers[(uint32_t)timer].timer)->due_ms; /* its first field */
-}
-
-static void
-count_receive(tr_actor *self, void *state, tr_message *message)
-{
-    (void)self;
-    (void)state;
-    (void)message;
-    tally_add(&received, 1);
 }
 
 static tr_status

@@ -1,6 +1,6 @@
 #include "actor_internal.h"
+#include "counting.h"
 #include "helpers.h"
-#include "stage.h"
 #include "timer.h"
 
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 
 enum { GO = 1, TICK, LAST };
 
-static struct tally ticks, checks, freed;
+static struct tally ticks, checks;
 static uint64_t began_ns, fired_ns[64];
 static tr_timer periodic;
 
@@ -25,13 +25,6 @@ reset(void **state)
     (void)state;
     ticks = checks = freed = (struct tally){0};
     return 0;
-}
-
-static void
-free_counted(void *address)
-{
-    free(address);
-    tally_add(&freed, 1);
 }
 
 static void
@@ -54,7 +47,7 @@ delayed_receive(tr_actor *self, void *state, tr_message *message)
         return;
     }
     began_ns = uv_hrtime();
-    tr_message first = tr_message_pointer(TICK, malloc(8), 8, free_counted);
+    tr_message first = tr_message_pointer(TICK, malloc(8), 8, count_freed);
     assert_int_equal(tr_send_after(self, tr_self(self), 30, &first, NULL), TR_OK);
     assert_int_equal(tr_message_size(&first), 0);
 }
@@ -130,7 +123,7 @@ periodic_receive(tr_actor *self, void *state, tr_message *message)
         return;
     }
     tr_slice slice;
-    assert_int_equal(tr_slice_adopt(malloc(8), 8, free_counted, &slice), TR_OK);
+    assert_int_equal(tr_slice_adopt(malloc(8), 8, count_freed, &slice), TR_OK);
     tr_message every = tr_message_slice(TICK, slice);
     began_ns = uv_hrtime();
     assert_int_equal(tr_send_every(self, tr_self(self), 10, &every, &periodic), TR_OK);
@@ -289,7 +282,7 @@ ender_receive(tr_actor *self, void *state, tr_message *message)
     (void)state;
     if (message->tag != GO)
         return;
-    tr_message far_off = tr_message_pointer(TICK, malloc(8), 8, free_counted);
+    tr_message far_off = tr_message_pointer(TICK, malloc(8), 8, count_freed);
     tr_message every = tr_message_signal(TICK);
     assert_int_equal(tr_send_after(self, tr_self(self), 3600000, &far_off, NULL), TR_OK);
     assert_int_equal(tr_send_every(self, tr_self(self), 3600000, &every, NULL), TR_OK);

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "helpers.h"
 #include "origin.h"
 #include <cmocka.h>
 #include <troupe/core/thread.h>
@@ -235,15 +236,6 @@ struct masks {
     char text[256];
 };
 
-static void
-await_child(pid_t child)
-{
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-}
-
 static char *const words[] = {"grep", "-E", MASKS, "/proc/self/status", NULL};
 
 static void
@@ -257,7 +249,7 @@ spawn_with(int (*function)(pid_t *, const char *, const posix_spawn_file_actions
     posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
     assert_int_equal(function(&child, path, &actions, attributes, words, environ), 0);
     posix_spawn_file_actions_destroy(&actions);
-    await_child(child);
+    assert_true(tests_child_succeeds(child));
 }
 
 static void
@@ -303,7 +295,7 @@ by_fork(int out)
         execvp("grep", words);
         _exit(127);
     }
-    await_child(child);
+    assert_true(tests_child_succeeds(child));
 }
 
 static void
@@ -316,7 +308,7 @@ by_uv_spawn(int out)
         .file = "grep", .args = (char **)(uintptr_t)words, .stdio = stdio, .stdio_count = 2};
     assert_int_equal(uv_loop_init(&loop), 0);
     assert_int_equal(uv_spawn(&loop, &process, &options), 0);
-    await_child(process.pid);
+    assert_true(tests_child_succeeds(process.pid));
     uv_close((uv_handle_t *)&process, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);

@@ -2,8 +2,8 @@
  * Addresses between text and the system: what ipaddr takes, the network takes, with the same meaning, and nothing else.
  */
 #include "address_text.h"
+#include "cast.h"
 #include "helpers.h"
-#include "play.h"
 #include "random.h"
 
 #include <net/if.h>
@@ -189,7 +189,6 @@ an_abstract_name_fills_its_room_and_a_path_leaves_a_nul(void **state)
 
 /* The public ways. */
 
-static struct endpoint client;
 static const char *host;
 static bool asked;
 
@@ -304,7 +303,7 @@ a_server_listens_on_the_whole_of_a_long_address(void **state)
 
 /* The peer's address. */
 
-static int peer;
+static int theirs;
 static bool in_the_queue;
 static uint16_t peer_port;
 static struct tr_address peer_address;
@@ -315,7 +314,7 @@ asks_for_the_peer(struct endpoint *self, const char *event)
     if (strcmp(event, "accepted") != 0)
         return;
     if (!in_the_queue)
-        tests_peer_reset(peer);
+        tests_peer_reset(theirs);
     tr_socket_remote_address(self->socket, &peer_address);
     tr_socket_destroy(self->socket, TR_OK);
     stage_end();
@@ -336,11 +335,11 @@ play_reset(void)
     accepted[0].hook = asks_for_the_peer;
     tr_server *server = stage_serve((struct tr_server_options){0});
     assert_int_equal(tr_server_pause(server, 0), TR_OK);
-    peer = tests_peer_connect(stage_port);
-    assert_int_equal(getsockname(peer, (struct sockaddr *)&name, &size), 0);
+    theirs = tests_peer_connect(stage_port);
+    assert_int_equal(getsockname(theirs, (struct sockaddr *)&name, &size), 0);
     peer_port = ntohs(name.sin_port);
     if (in_the_queue)
-        tests_peer_reset(peer);
+        tests_peer_reset(theirs);
     stage_settled(accepts, server);
 }
 

@@ -42,13 +42,6 @@ first_work(struct tri_later *later)
 }
 
 static void
-end_play(void *argument)
-{
-    (void)argument;
-    stage_end();
-}
-
-static void
 script(void)
 {
     net = tri_net_of(tri_actor_worker(director));

@@ -174,15 +174,6 @@ start(const struct handing *handing, int *in, int *out)
     return pid;
 }
 
-static void
-finish(pid_t pid)
-{
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-}
-
 static const char *
 run(const struct handing *handing)
 {
@@ -195,7 +186,7 @@ run(const struct handing *handing)
         used += (size_t)more;
     text[used] = '\0';
     close(out);
-    finish(pid);
+    assert_true(tests_child_succeeds(pid));
     return text;
 }
 
@@ -314,7 +305,7 @@ a_server_listens_on_what_it_was_handed(void **state)
     close(peer);
     close(in);
     close(out);
-    finish(pid);
+    assert_true(tests_child_succeeds(pid));
 }
 
 int

@@ -1,8 +1,8 @@
 /*
  * A timeout does not come while the peer takes bytes that the kernel holds for it, even if we have nothing to do.
  */
+#include "cast.h"
 #include "helpers.h"
-#include "play.h"
 
 #include <linux/sockios.h>
 #include <setjmp.h>
@@ -22,8 +22,7 @@
 #define MUCH_BYTES (1u << 20)
 #define PIECE_BYTES (64u << 10)
 
-static struct endpoint client;
-static int ours, peer;
+static int ours, theirs;
 static int held; /* by the kernel, when the timeout came */
 static uint64_t took_ns, came_ns;
 
@@ -34,7 +33,7 @@ take_a_piece(void *argument)
     (void)argument;
     if (came_ns != 0)
         return;
-    recv(peer, bytes, sizeof(bytes), MSG_DONTWAIT);
+    recv(theirs, bytes, sizeof(bytes), MSG_DONTWAIT);
     took_ns = tests_now_ns();
     stage_after(TAKE_EVERY_MS, take_a_piece, NULL);
 }
@@ -47,7 +46,7 @@ timeout_while_taking(struct endpoint *self, const char *event)
     came_ns = tests_now_ns();
     assert_int_equal(ioctl(ours, SIOCOUTQ, &held), 0);
     tr_socket_destroy(self->socket, TR_OK);
-    close(peer);
+    close(theirs);
     stage_end();
 }
 
@@ -57,8 +56,8 @@ write_much_to(int family)
     int fds[2], room = PIECE_BYTES;
     stage_pair(family, fds);
     ours = fds[0];
-    peer = fds[1];
-    assert_int_equal(setsockopt(peer, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)), 0);
+    theirs = fds[1];
+    assert_int_equal(setsockopt(theirs, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)), 0);
     memset(&client, 0, sizeof(client));
     came_ns = 0;
     client.hook = timeout_while_taking;
@@ -121,7 +120,7 @@ has_moved(struct tri_progress *progress, int fd, uint64_t *moved_ms)
 
 struct waiting {
     struct tri_progress *progress;
-    int fd, peer;
+    int fd, theirs;
     uint64_t *moved_ms;
 };
 
@@ -129,7 +128,7 @@ static bool
 moves_when_drained(void *argument)
 {
     const struct waiting *w = argument;
-    drain(w->peer);
+    drain(w->theirs);
     return has_moved(w->progress, w->fd, w->moved_ms);
 }
 

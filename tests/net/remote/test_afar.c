@@ -5,7 +5,9 @@
 #include "connect.h"
 #include "hands.h"
 #include "helpers.h"
+#include "lookups.h"
 #include "server_state.h"
+#include "side.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,69 +26,6 @@
 #define LINE "a line\n"
 
 enum { ANSWER = 20, SINK = 21, PEER_ENDS = 22, HOLD = 23 };
-
-/* Sockets of the library's on a descriptor, seen through their callbacks. */
-
-struct side {
-    unsigned worker;
-    struct tr_socket_options options;
-    tr_socket *socket;
-    tr_ref ref;
-    int fd, peer;
-    tr_status error;
-    bool closed;
-};
-
-static void
-on_error(tr_socket *socket, const struct tr_error *error)
-{
-    struct side *side = tr_socket_data(socket);
-    side->error = error->status;
-}
-
-static void
-on_close(tr_socket *socket, bool had_error)
-{
-    struct side *side = tr_socket_data(socket);
-    (void)had_error;
-    __atomic_store_n(&side->closed, true, __ATOMIC_SEQ_CST);
-}
-
-static const struct tr_socket_events events = {.error = on_error, .close = on_close};
-
-static void
-adopt(tr_actor *self, void *argument)
-{
-    struct side *side = argument;
-    if (side->options.events == NULL)
-        side->options.events = &events;
-    side->options.data = side;
-    assert_int_equal(tr_socket_adopt(self, side->fd, TR_READABLE | TR_WRITABLE, &side->options, &side->socket), TR_OK);
-    side->ref = tr_socket_ref(side->socket);
-}
-
-static void
-open_side(struct side *side, unsigned worker)
-{
-    int fds[2];
-    hands_pair(fds);
-    side->worker = worker;
-    side->fd = fds[0];
-    side->peer = fds[1];
-    on_worker(worker, adopt, side);
-}
-
-static bool
-is_closed(void *argument)
-{
-    return __atomic_load_n(&((struct side *)argument)->closed, __ATOMIC_SEQ_CST);
-}
-
-static void
-await_closed(struct side *side)
-{
-    assert_true(tests_wait_until(is_closed, side, TESTS_LIMIT_MS));
-}
 
 static void
 assert_receives(int peer, const char *text)
@@ -286,8 +225,6 @@ has_its_descriptor(void *argument)
 }
 
 static void spawn_unconnected(tr_actor *self, void *argument);
-static void destroy_it(tr_actor *self, void *argument);
-
 static void
 a_connection_that_comes_too_late_for_its_socket_is_closed(void **state)
 {
@@ -307,7 +244,7 @@ a_connection_that_comes_too_late_for_its_socket_is_closed(void **state)
     on_worker(1, spawn_unconnected, &early);
     assert_int_equal(tr_runtime_send(hands_runtime, hands[0], &hold), TR_OK);
     await_on_worker(1, has_its_descriptor, &early);
-    on_worker(1, destroy_it, &early);
+    on_worker(1, destroy_side, &early);
     uv_sem_post(&go_on);
     await_closed(&early);
     assert_int_equal(early.error, TR_OK);
@@ -410,14 +347,6 @@ struct pipe_case {
 
 static struct side first, second;
 
-static void
-destroy_it(tr_actor *self, void *argument)
-{
-    struct side *side = argument;
-    (void)self;
-    tr_socket_destroy(side->socket, TR_OK);
-}
-
 static bool keeps_second_open;
 static tr_status piping;
 
@@ -451,7 +380,7 @@ close_first(bool ends)
     if (ends)
         shutdown(first.peer, SHUT_WR);
     else
-        on_worker(first.worker, destroy_it, &first);
+        on_worker(first.worker, destroy_side, &first);
     await_closed(&first);
 }
 
@@ -511,7 +440,7 @@ static void
 spawn_unconnected(tr_actor *self, void *argument)
 {
     struct side *side = argument;
-    side->options = (struct tr_socket_options){.events = &events, .data = side};
+    side->options = (struct tr_socket_options){.events = &side_events, .data = side};
     assert_int_equal(tr_socket_spawn(self, &side->options, &side->socket), TR_OK);
     side->ref = tr_socket_ref(side->socket);
 }
@@ -743,7 +672,7 @@ destroy_and_send(tr_actor *self, void *argument)
 static void
 a_message_that_comes_while_the_socket_closes_is_a_dead_letter(void **state)
 {
-    static const struct tr_socket_events hears = {.message = must_not_come, .close = on_close};
+    static const struct tr_socket_events hears = {.message = must_not_come, .close = note_close};
     struct side side = {.options.events = &hears};
     struct tr_counters counters;
     (void)state;
@@ -1275,15 +1204,6 @@ crowd(unsigned worker, unsigned count)
     struct tr_spawn_options place = {.placement = TR_PLACE_WORKER, .worker = worker};
     for (tr_ref ref; count > 0; count--)
         assert_int_equal(tr_runtime_spawn(hands_runtime, &idle, &place, &ref), TR_OK);
-}
-
-static void
-never_answers(tr_socket *socket, const char *host, enum tr_family family, void *lookup_data)
-{
-    (void)socket;
-    (void)host;
-    (void)family;
-    (void)lookup_data;
 }
 
 static void

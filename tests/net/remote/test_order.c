@@ -8,6 +8,7 @@
  */
 #include "hands.h"
 #include "helpers.h"
+#include "side.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,16 +26,6 @@
 enum { GO = 1, PIPED };
 
 static void play(tr_socket *socket);
-
-/* One socket of the pipe. */
-struct side {
-    unsigned worker;
-    tr_socket *socket;
-    tr_ref ref;
-    int fd, peer;
-    tr_status error;
-    bool closed;
-};
 
 struct row {
     const char *name;
@@ -83,21 +74,12 @@ on_message(tr_socket *socket, tr_message *message)
 static void
 on_error(tr_socket *socket, const struct tr_error *error)
 {
-    struct side *side = tr_socket_data(socket);
-    side->error = error->status;
+    note_error(socket, error);
     play(socket);
 }
 
-static void
-on_close(tr_socket *socket, bool had_error)
-{
-    struct side *side = tr_socket_data(socket);
-    (void)had_error;
-    __atomic_store_n(&side->closed, true, __ATOMIC_SEQ_CST);
-}
-
 static const struct tr_socket_events events = {
-    .message = on_message, .end = play, .error = on_error, .close = on_close};
+    .message = on_message, .end = play, .error = on_error, .close = note_close};
 
 /* The acts. */
 
@@ -162,24 +144,6 @@ static const struct row rows[] = {
 /* Setting up. */
 
 static void
-adopt(tr_actor *self, void *argument)
-{
-    struct side *side = argument;
-    struct tr_socket_options options = {.events = &events, .data = side, .allow_half_open = true};
-    assert_int_equal(tr_socket_adopt(self, side->fd, TR_READABLE | TR_WRITABLE, &options, &side->socket), TR_OK);
-    side->ref = tr_socket_ref(side->socket);
-}
-
-static void
-open_side(struct side *side, unsigned worker)
-{
-    int fds[2];
-    hands_pair(fds);
-    *side = (struct side){.worker = worker, .fd = fds[0], .peer = fds[1]};
-    on_worker(worker, adopt, side);
-}
-
-static void
 prepare(tr_actor *self, void *argument)
 {
     (void)self;
@@ -205,12 +169,6 @@ has_read(void *argument)
     return tr_socket_bytes_read(sides[0].socket) == strlen(argument);
 }
 
-static bool
-is_closed(void *argument)
-{
-    return __atomic_load_n(&((struct side *)argument)->closed, __ATOMIC_SEQ_CST);
-}
-
 /* Sees that the far end gets what was done, in its order, and then the end. */
 static void
 check_order(void)
@@ -227,8 +185,10 @@ check_order(void)
 static void
 play_row(unsigned other)
 {
-    open_side(&sides[0], 0);
-    open_side(&sides[1], other);
+    for (int i = 0; i < 2; i++) {
+        sides[i] = (struct side){.options = {.events = &events, .allow_half_open = true}};
+        open_side(&sides[i], i == 0 ? 0 : other);
+    }
     played = false;
     is_piped = !row->piped;
     on_worker(0, prepare, NULL);
@@ -243,7 +203,7 @@ play_row(unsigned other)
     shutdown(sides[1].peer, SHUT_WR);
     for (unsigned i = 0; i < 2; i++) { /* half-open sockets that nothing ends wait for the runtime's end */
         if (row->error != TR_OK)
-            assert_true(tests_wait_until(is_closed, &sides[i], TESTS_LIMIT_MS));
+            await_closed(&sides[i]);
         close(sides[i].peer);
     }
     assert_int_equal(sides[row->on].error, row->error);

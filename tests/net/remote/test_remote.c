@@ -1,5 +1,6 @@
+#include "cast.h"
+#include "fds.h"
 #include "helpers.h"
-#include "play.h"
 #include "server_state.h"
 #include "socket_state.h"
 
@@ -27,7 +28,6 @@ struct targets {
     tr_ref socket, server;
 };
 
-static struct endpoint client;
 static tr_server *server;
 static tr_ref control;
 static void (*at_timeout)(void); /* of the client, on its worker */
@@ -82,12 +82,6 @@ hand_over(struct endpoint *self, const char *event)
         return;
     struct targets message = {tr_socket_ref(self->socket), tr_server_ref(server)};
     assert_int_equal(tr_tell(director, control, TAG_TARGETS, &message, sizeof(message)), TR_OK);
-}
-
-static unsigned
-home(const struct tr_balance_view *view)
-{
-    return view->home;
 }
 
 static void
@@ -194,20 +188,11 @@ destroy_later(tr_actor *self, const struct targets *to, tr_message *message)
         assert_int_equal(tr_remote_destroy(self, to->socket, TR_OK), TR_OK);
 }
 
-static int
-tcp_option(int option)
-{
-    int value = -1;
-    socklen_t size = sizeof(value);
-    assert_int_equal(getsockopt(client.socket->fd, IPPROTO_TCP, option, &value, &size), 0);
-    return value;
-}
-
 static void
 look_at_every_knob(void)
 {
-    assert_true(tcp_option(TCP_NODELAY));
-    assert_int_equal(tcp_option(TCP_KEEPIDLE), 3);
+    assert_true(option_of(client.socket->fd, IPPROTO_TCP, TCP_NODELAY));
+    assert_int_equal(option_of(client.socket->fd, IPPROTO_TCP, TCP_KEEPIDLE), 3);
     assert_int_equal(server->max_connections, 1);
 }
 
@@ -318,9 +303,9 @@ play_listen_at_nobody(void)
     assert_int_equal(tr_remote_server_listen(director, TR_NOBODY, &options), TR_EBADREF);
     options.fd = -1;
     assert_int_not_equal(tr_remote_server_listen(director, tr_self(director), &options), TR_OK);
-    int peer = tests_peer_connect(port);
-    assert_true(peer >= 0);
-    close(peer);
+    int caller = tests_peer_connect(port);
+    assert_true(caller >= 0);
+    close(caller);
     assert_int_equal(close(fd), 0);
     stage_end();
 }
@@ -335,20 +320,13 @@ a_descriptor_that_could_not_be_sent_is_still_the_callers(void **state)
 /* With one that was sent it is the server's. */
 
 static void
-end_the_play(void *argument)
-{
-    (void)argument;
-    stage_end();
-}
-
-static void
 check_that_it_listens(void *port)
 {
-    int peer = tests_peer_connect(*(const uint16_t *)port);
+    int caller = tests_peer_connect(*(const uint16_t *)port);
     assert_true(tr_server_listening(server));
-    assert_true(peer >= 0);
-    close(peer);
-    stage_settled(end_the_play, NULL);
+    assert_true(caller >= 0);
+    close(caller);
+    stage_settled(end_play, NULL);
 }
 
 static void

@@ -1,6 +1,7 @@
 #include "helpers.h"
 #include "play.h"
 #include "socket_state.h"
+#include "stage.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -454,12 +455,6 @@ listen_elsewhere(tr_actor *self, void *state, const void *argument)
     return TR_OK;
 }
 
-static void
-ignore(tr_actor *self, void *state, tr_message *message)
-{
-    (void)self, (void)state, (void)message;
-}
-
 static bool
 is_there(void)
 {
@@ -608,7 +603,7 @@ is_met(void)
 }
 
 static void
-end_play(void *argument)
+close_and_end(void *argument)
 {
     (void)argument;
     close(client);
@@ -643,7 +638,7 @@ play_delays(void)
     met = 0;
     client = tests_peer_connect(address.port);
     assert_true(client >= 0);
-    stage_when(is_met, end_play, NULL);
+    stage_when(is_met, close_and_end, NULL);
 }
 
 static void

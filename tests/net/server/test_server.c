@@ -1,6 +1,8 @@
+#include "fds.h"
 #include "helpers.h"
 #include "play.h"
 #include "server_state.h"
+#include "stage.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -32,12 +34,6 @@ reset(void **state)
     server_hook = NULL;
     server = NULL;
     return 0;
-}
-
-static bool
-is(const char *event, const char *name)
-{
-    return strcmp(event, name) == 0;
 }
 
 /* The log of the server. When a play ends while it listens, the end of the runtime closes it. */
@@ -91,13 +87,6 @@ peer_was_accepted(void)
     return accepted_count > 0;
 }
 
-static void
-end_the_play(void *argument)
-{
-    (void)argument;
-    stage_end();
-}
-
 /* Listening and closing. */
 
 static void
@@ -114,7 +103,7 @@ play_close_at_once(void)
     assert_int_equal(tr_server_address(server, &address), TR_ENOTLISTENING);
     assert_int_equal(address.family, TR_FAMILY_NONE);
     assert_string_equal(server_log, "");
-    stage_settled(end_the_play, NULL);
+    stage_settled(end_play, NULL);
 }
 
 static void
@@ -132,7 +121,7 @@ closes_twice(const char *event)
         return;
     assert_int_equal(tr_server_close(server), TR_OK);
     assert_int_equal(tr_server_close(server), TR_ENOTLISTENING);
-    stage_settled(end_the_play, NULL);
+    stage_settled(end_play, NULL);
 }
 
 static void
@@ -494,7 +483,7 @@ play_close_during_lookup(void)
 {
     play_names();
     assert_int_equal(tr_server_close(server), TR_OK);
-    stage_settled(end_the_play, NULL);
+    stage_settled(end_play, NULL);
 }
 
 static void
@@ -564,7 +553,7 @@ play_any_host(void)
     int fd = tests_peer_connect(address.port); /* by IPv4 */
     assert_true(fd >= 0);
     close(fd);
-    stage_settled(end_the_play, NULL);
+    stage_settled(end_play, NULL);
 }
 
 static void
@@ -604,7 +593,7 @@ play_port_and_path(void)
     assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
     assert_int_equal(tr_server_listen(server, &listen), TR_OK);
     assert_false(tr_server_listening(server));
-    stage_settled(end_the_play, NULL);
+    stage_settled(end_play, NULL);
 }
 
 static void
@@ -621,8 +610,7 @@ static unsigned
 backlog_of(const tr_server *self)
 {
     struct tcp_info info = {0};
-    socklen_t size = sizeof(info);
-    assert_int_equal(getsockopt(self->listener.endpoint->fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+    ask_option(self->listener.endpoint->fd, IPPROTO_TCP, TCP_INFO, &info, sizeof(info));
     return info.tcpi_sacked; /* of a socket that listens */
 }
 
@@ -688,7 +676,7 @@ play_fail_twice(void)
             assert_int_equal(tr_server_close(server), TR_ENOTLISTENING);
     }
     assert_string_equal(server_log, "");
-    stage_settled(end_the_play, NULL);
+    stage_settled(end_play, NULL);
 }
 
 static void
@@ -712,7 +700,7 @@ play_fail_at_the_end(void)
     assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
     assert_int_equal(tr_server_listen(server, &listen), TR_OK);
     assert_int_equal(tr_stop(director, tr_server_ref(server), TR_STOP_DRAIN), TR_OK);
-    stage_settled(end_the_play, NULL);
+    stage_settled(end_play, NULL);
 }
 
 static void
@@ -928,7 +916,7 @@ play_data(void)
     options.socket.data = "its own";
     stage_serve(options);
     close(tests_peer_connect(stage_port));
-    stage_when(both_have_data, end_the_play, NULL);
+    stage_when(both_have_data, end_play, NULL);
 }
 
 static void
@@ -1585,7 +1573,7 @@ dies_in_event(const char *event)
     tr_server_close(server);
     assert_int_equal(tr_server_listen(server, &(struct tr_listen_options){.host = "127.0.0.1"}), TR_ESTOPPING);
     assert_int_equal(tr_server_dealt(server, NULL, 0), 1);
-    stage_settled(end_the_play, NULL);
+    stage_settled(end_play, NULL);
 }
 
 static void
@@ -1660,7 +1648,7 @@ listens_where_it_cannot(const char *event)
     else if (is(event, "close"))
         assert_int_equal(tr_server_listen(server, &listen), TR_OK);
     else
-        stage_settled(end_the_play, NULL);
+        stage_settled(end_play, NULL);
 }
 
 static void
@@ -1784,12 +1772,6 @@ serve_elsewhere(tr_actor *self, void *state, const void *argument)
     return TR_OK;
 }
 
-static void
-ignore(tr_actor *self, void *state, tr_message *message)
-{
-    (void)self, (void)state, (void)message;
-}
-
 static bool
 serves_elsewhere(void)
 {
@@ -1808,7 +1790,7 @@ connect_elsewhere(void *argument)
     (void)argument;
     int fd = tests_peer_connect((uint16_t)port_of_other);
     assert_true(fd >= 0);
-    stage_when(has_connection, end_the_play, NULL);
+    stage_when(has_connection, end_play, NULL);
     close(fd);
 }
 

@@ -134,13 +134,6 @@ on_error(tr_server *self, const struct tr_error *error)
 }
 
 static void
-end_play(void *argument)
-{
-    (void)argument;
-    stage_end();
-}
-
-static void
 on_close(tr_server *self)
 {
     (void)self;

@@ -1,8 +1,9 @@
 /*
  * Sockets made from descriptors: of which kinds, with which sides, and whose a descriptor is that was refused.
  */
+#include "cast.h"
+#include "fds.h"
 #include "helpers.h"
-#include "play.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -17,37 +18,12 @@
 
 #include <cmocka.h>
 
-static struct endpoint client;
-static struct raw_peer peer;
-
-static int
-reset(void **state)
-{
-    (void)state;
-    memset(&client, 0, sizeof(client));
-    peer = (struct raw_peer){.fd = -1};
-    return 0;
-}
-
-static bool
-is(const char *event, const char *name)
-{
-    return strcmp(event, name) == 0;
-}
-
 static tr_status
 adopt(int fd, unsigned sides)
 {
     /* A timeout needs memory of its own, which a refusal must give back. */
     struct tr_socket_options options = {.events = &endpoint_events, .data = &client, .timeout_ms = 10000};
     return tr_socket_adopt(director, fd, sides, &options, &client.socket);
-}
-
-static void
-end_when_done(void)
-{
-    struct endpoint *one[] = {&client};
-    stage_end_when_done(one, 1, &peer);
 }
 
 static int family;
@@ -81,7 +57,7 @@ a_connected_descriptor_begins_without_a_connect_event(void **state)
 {
     static const int families[] = {AF_INET, AF_UNIX};
     for (size_t i = 0; i < 2; i++) {
-        reset(state);
+        cast_reset(state);
         family = families[i];
         stage_play(1, play_both_sides);
         assert_string_equal(client.log, "data:there end close");
@@ -305,17 +281,6 @@ writing_after_the_end_of_a_side_that_is_not_read_is_no_broken_pipe(void **state)
 
 /* Refusals: the descriptor stays the caller's. */
 
-static int
-regular_file(void)
-{
-    char directory[256], name[300];
-    assert_true(tests_directory_make(directory, sizeof(directory)));
-    snprintf(name, sizeof(name), "%s/file", directory);
-    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    tests_directory_remove(directory);
-    return fd;
-}
-
 static void
 refuse(int fd, tr_status status)
 {
@@ -329,7 +294,7 @@ play_refusals(void)
 {
     uint16_t port;
     int fds[2];
-    refuse(regular_file(), TR_EBADFD);
+    refuse(file_new(), TR_EBADFD);
     refuse(open("/", O_RDONLY | O_CLOEXEC), TR_EBADFD);
     refuse(tests_peer_listen(&port), TR_EBADFD);
     refuse(socket(AF_INET, SOCK_STREAM, 0), TR_ENOTCONN);
@@ -458,18 +423,18 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(a_connected_descriptor_begins_without_a_connect_event, reset),
-        cmocka_unit_test_setup(the_end_of_a_pipe_can_be_read, reset),
-        cmocka_unit_test_setup(writing_to_a_side_that_is_not_named_is_writing_after_the_end, reset),
-        cmocka_unit_test_setup(the_end_of_a_pipe_can_be_written, reset),
-        cmocka_unit_test_setup(a_pipe_between_two_sockets_holds_no_byte_back, reset),
-        cmocka_unit_test_setup(without_any_side_a_socket_is_open_until_it_is_destroyed, reset),
-        cmocka_unit_test_setup(the_end_of_a_side_that_is_not_read_is_no_reset_and_loses_nothing, reset),
-        cmocka_unit_test_setup(writing_after_the_end_of_a_side_that_is_not_read_is_no_broken_pipe, reset),
-        cmocka_unit_test_setup(what_cannot_be_a_socket_is_refused_and_stays_the_callers, reset),
-        cmocka_unit_test_setup(the_descriptor_of_a_socket_makes_no_second_one, reset),
-        cmocka_unit_test_setup(anything_that_can_be_polled_will_do, reset),
-        cmocka_unit_test_setup(the_options_hold_for_an_adopted_descriptor, reset),
+        cmocka_unit_test_setup(a_connected_descriptor_begins_without_a_connect_event, cast_reset),
+        cmocka_unit_test_setup(the_end_of_a_pipe_can_be_read, cast_reset),
+        cmocka_unit_test_setup(writing_to_a_side_that_is_not_named_is_writing_after_the_end, cast_reset),
+        cmocka_unit_test_setup(the_end_of_a_pipe_can_be_written, cast_reset),
+        cmocka_unit_test_setup(a_pipe_between_two_sockets_holds_no_byte_back, cast_reset),
+        cmocka_unit_test_setup(without_any_side_a_socket_is_open_until_it_is_destroyed, cast_reset),
+        cmocka_unit_test_setup(the_end_of_a_side_that_is_not_read_is_no_reset_and_loses_nothing, cast_reset),
+        cmocka_unit_test_setup(writing_after_the_end_of_a_side_that_is_not_read_is_no_broken_pipe, cast_reset),
+        cmocka_unit_test_setup(what_cannot_be_a_socket_is_refused_and_stays_the_callers, cast_reset),
+        cmocka_unit_test_setup(the_descriptor_of_a_socket_makes_no_second_one, cast_reset),
+        cmocka_unit_test_setup(anything_that_can_be_polled_will_do, cast_reset),
+        cmocka_unit_test_setup(the_options_hold_for_an_adopted_descriptor, cast_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,9 @@
 /*
  * The longest that connecting may take: it covers the look-up and all attempts, and nothing after them.
  */
+#include "cast.h"
 #include "helpers.h"
-#include "play.h"
+#include "lookups.h"
 #include "socket_state.h"
 
 #include <arpa/inet.h>
@@ -21,30 +22,7 @@
 #define FAR_MS 1000000u
 #define FILLERS 16
 
-static struct endpoint client;
 static uint64_t began_ms;
-
-static int
-reset(void **state)
-{
-    (void)state;
-    memset(&client, 0, sizeof(client));
-    memset(accepted, 0, sizeof(accepted));
-    return 0;
-}
-
-static bool
-is(const char *event, const char *name)
-{
-    return strcmp(event, name) == 0;
-}
-
-static void
-end_when_closed(void)
-{
-    struct endpoint *one[] = {&client};
-    stage_end_when_closed(one, 1);
-}
 
 static void
 connect_within(struct tr_connect_options options)
@@ -114,15 +92,6 @@ a_peer_that_does_not_answer_in_time_is_given_up(void **state)
 /* Look-ups. */
 
 static void
-never_answers(tr_socket *socket, const char *host, enum tr_family family, void *lookup_data)
-{
-    (void)socket;
-    (void)host;
-    (void)family;
-    (void)lookup_data;
-}
-
-static void
 play_silent_lookup(void)
 {
     stage_port = 1;
@@ -169,7 +138,7 @@ static void
 all_attempts_share_the_time_one_after_the_other_or_in_a_race(void **state)
 {
     for (int turn = 0; turn < 2; turn++) {
-        reset(state);
+        cast_reset(state);
         races = turn == 1;
         stage_play(1, play_several);
         expect_given_up("lookup:some.where:127.0.0.9 lookup:some.where:127.0.0.1 lookup:some.where:127.0.0.1 "
@@ -328,13 +297,6 @@ has_ended_twice(void)
 }
 
 static void
-end_play(void *argument)
-{
-    (void)argument;
-    stage_end();
-}
-
-static void
 play_again(void)
 {
     client.hook = tries_again;
@@ -418,15 +380,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(a_peer_that_does_not_answer_in_time_is_given_up, reset),
-        cmocka_unit_test_setup(a_lookup_that_does_not_answer_in_time_is_given_up, reset),
-        cmocka_unit_test_setup(all_attempts_share_the_time_one_after_the_other_or_in_a_race, reset),
-        cmocka_unit_test_setup(the_next_of_a_race_begins_after_250_ms_by_default, reset),
-        cmocka_unit_test_setup(a_connection_that_is_made_in_time_has_no_limit_any_more, reset),
-        cmocka_unit_test_setup(the_idle_timeout_is_another_and_may_come_before, reset),
-        cmocka_unit_test_setup(a_socket_that_was_given_up_may_connect_again_without_the_limit, reset),
-        cmocka_unit_test_setup(an_order_from_afar_has_the_same_limit, reset),
-        cmocka_unit_test_setup(a_limit_that_is_too_long_is_refused, reset),
+        cmocka_unit_test_setup(a_peer_that_does_not_answer_in_time_is_given_up, cast_reset),
+        cmocka_unit_test_setup(a_lookup_that_does_not_answer_in_time_is_given_up, cast_reset),
+        cmocka_unit_test_setup(all_attempts_share_the_time_one_after_the_other_or_in_a_race, cast_reset),
+        cmocka_unit_test_setup(the_next_of_a_race_begins_after_250_ms_by_default, cast_reset),
+        cmocka_unit_test_setup(a_connection_that_is_made_in_time_has_no_limit_any_more, cast_reset),
+        cmocka_unit_test_setup(the_idle_timeout_is_another_and_may_come_before, cast_reset),
+        cmocka_unit_test_setup(a_socket_that_was_given_up_may_connect_again_without_the_limit, cast_reset),
+        cmocka_unit_test_setup(an_order_from_afar_has_the_same_limit, cast_reset),
+        cmocka_unit_test_setup(a_limit_that_is_too_long_is_refused, cast_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

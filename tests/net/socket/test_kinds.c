@@ -2,8 +2,9 @@
  * Every kind of descriptor that can be polled, times what can happen to it; and that what a socket says to its peer it
  * says whoever else has the descriptor.
  */
+#include "cast.h"
+#include "fds.h"
 #include "helpers.h"
-#include "play.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,15 +27,8 @@
 #include <linux/net_tstamp.h>
 #endif
 
-static struct endpoint client;
 static int ours, theirs, duplicate;
 static char heard[64]; /* what the peer has read, and how it ended */
-
-static bool
-is(const char *event, const char *name)
-{
-    return strcmp(event, name) == 0;
-}
 
 /* Kinds: each makes two ends. */
 
@@ -160,13 +154,6 @@ adopt(struct tr_socket_options options)
     options.events = &endpoint_events;
     options.data = &client;
     assert_int_equal(tr_socket_adopt(director, ours, kind->sides, &options, &client.socket), TR_OK);
-}
-
-static void
-end_when_closed(void)
-{
-    struct endpoint *one[] = {&client};
-    stage_end_when_closed(one, 1);
 }
 
 static void
@@ -617,39 +604,6 @@ the_peer_learns_of_our_end_whoever_else_has_the_descriptor(void **state)
 
 /* Descriptors that come. */
 
-static void
-send_fd(int fd, const char *byte)
-{
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-    struct iovec part = {.iov_base = (void *)byte, .iov_len = 1};
-    struct msghdr header = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
-    struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
-    assert_int_equal(sendmsg(theirs, &header, 0), 1);
-}
-
-#define MOST 253 /* that Linux sends at once */
-
-static void
-send_many(void)
-{
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(MOST * sizeof(int))] = {0};
-    struct iovec part = {.iov_base = (void *)"m", .iov_len = 1};
-    struct msghdr header = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
-    struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(MOST * sizeof(int));
-    for (int i = 0, fd = STDERR_FILENO; i < MOST; i++)
-        memcpy(CMSG_DATA(rights) + (size_t)i * sizeof(int), &fd, sizeof(fd));
-    assert_int_equal(sendmsg(theirs, &header, 0), 1);
-}
-
 static int came;
 
 static void
@@ -665,7 +619,7 @@ static void
 play_many(void)
 {
     adopt((struct tr_socket_options){.receive_fds = true});
-    send_many();
+    send_fds(theirs, STDERR_FILENO, SEND_FDS_MOST, "m");
     close(theirs);
     end_when_closed();
 }
@@ -677,7 +631,7 @@ as_many_descriptors_as_the_system_sends_at_once_arrive(void **state)
     came = 0;
     client.hook = counts;
     play(&kinds[2], play_many);
-    assert_int_equal(came, MOST);
+    assert_int_equal(came, SEND_FDS_MOST);
     assert_string_equal(client.log, "data:m end close");
 }
 
@@ -707,7 +661,7 @@ play_no_number_free(void)
     while (hog_count < 64 && (hogs[hog_count] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) >= 0)
         hog_count++;
     assert_true(hog_count > 0 && errno == EMFILE);
-    send_fd(STDERR_FILENO, "x");
+    send_fds(theirs, STDERR_FILENO, 1, "x");
     limits_before = before;
     end_when_closed();
 }

@@ -3,8 +3,8 @@
  *
  * The far end is a raw descriptor, accepted when the socket says that it is ready.
  */
+#include "cast.h"
 #include "helpers.h"
-#include "play.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -20,27 +20,15 @@
 
 #include <cmocka.h>
 
-static struct endpoint client;
-static struct raw_peer peer;
 static int listener = -1;
 static tr_socket *kept;
-
-static int
-reset(void **state)
-{
-    (void)state;
-    memset(&client, 0, sizeof(client));
-    memset(accepted, 0, sizeof(accepted));
-    peer = (struct raw_peer){.fd = -1};
-    return 0;
-}
 
 static int
 listen_raw(void **state)
 {
     listener = tests_peer_listen(&stage_port);
     assert_true(listener >= 0);
-    return reset(state);
+    return cast_reset(state);
 }
 
 static int
@@ -50,26 +38,6 @@ stop_listening(void **state)
     close(listener);
     listener = -1;
     return 0;
-}
-
-static bool
-is(const char *event, const char *name)
-{
-    return strcmp(event, name) == 0;
-}
-
-static void
-end_when_closed(void)
-{
-    struct endpoint *one[] = {&client};
-    stage_end_when_closed(one, 1);
-}
-
-static void
-end_when_done(void)
-{
-    struct endpoint *one[] = {&client};
-    stage_end_when_done(one, 1, &peer);
 }
 
 static void
@@ -97,7 +65,7 @@ state_of(const tr_socket *socket)
 /* Not connected. */
 
 static void
-destroy_client(void *argument)
+destroy_untouched(void *argument)
 {
     (void)argument;
     assert_string_equal(client.log, "");
@@ -121,7 +89,7 @@ play_spawned(void)
     assert_int_equal(tr_socket_connect(client.socket, NULL), TR_EINVAL);
     tr_socket_pause(client.socket);
     tr_socket_resume(client.socket);
-    stage_settled(destroy_client, NULL);
+    stage_settled(destroy_untouched, NULL);
     end_when_closed();
 }
 
@@ -547,14 +515,14 @@ a_new_life_has_nothing_of_the_last(void **state)
         {"a timeout", has_a_timeout, 60},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        reset(state);
+        cast_reset(state);
         first_life = &rows[i];
         stage_play(1, play_first_life);
         const char *first = rows[i].begin == is_ended_by_its_peer ? "connect ready end close" : "connect ready close";
         if (strncmp(client.log, first, strlen(first)) != 0 || strcmp(client.log + strlen(first), NEXT_LIVES) != 0)
             fail_msg("%s: %s", rows[i].name, client.log);
     }
-    reset(state);
+    cast_reset(state);
     first_life = &rows[0];
     stage_play(1, play_unread_life);
     assert_string_equal(client.log, "close" NEXT_LIVES);
@@ -823,7 +791,7 @@ stop_in(enum life in, enum tr_stop_mode how)
 {
     uint16_t port = stage_port;
     int silent = -1, in_the_queue = -1;
-    reset(NULL);
+    cast_reset(NULL);
     life = in;
     mode = how;
     if (in == CONNECTING) {
@@ -1214,7 +1182,7 @@ a_socket_that_never_connected_takes_its_timer_along(void **state)
 {
     stage_play(1, play_timed_exit);
     assert_string_equal(client.log, "close");
-    reset(state);
+    cast_reset(state);
     stage_play(1, play_timed_stop);
     assert_string_equal(client.log, "close");
 }
@@ -1278,7 +1246,7 @@ calls_after_an_exit_leave_nothing_behind(void **state)
 {
     stage_play(1, play_exit_and_go_on);
     assert_string_equal(client.log, "close");
-    reset(state);
+    cast_reset(state);
     stage_play(1, play_exit_of_the_closed);
     assert_string_equal(client.log, "close");
 }
@@ -1355,7 +1323,7 @@ main(void)
 {
 #define RAW_TEST(name) cmocka_unit_test_setup_teardown(name, listen_raw, stop_listening)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(a_socket_that_is_not_connected_waits_and_can_be_destroyed, reset),
+        cmocka_unit_test_setup(a_socket_that_is_not_connected_waits_and_can_be_destroyed, cast_reset),
         RAW_TEST(the_ready_state_of_a_client_goes_through_the_documents_words),
         RAW_TEST(a_half_open_socket_is_write_only_after_the_peers_end),
         RAW_TEST(a_socket_that_is_busy_is_not_connected_again),
@@ -1363,13 +1331,13 @@ main(void)
         RAW_TEST(a_kept_socket_connects_again_at_any_time),
         RAW_TEST(a_life_that_failed_leaves_nothing_to_the_next),
         RAW_TEST(a_new_life_has_nothing_of_the_last),
-        cmocka_unit_test_setup(an_accepted_socket_may_connect_when_it_is_closed, reset),
-        cmocka_unit_test_setup(an_accepted_socket_tells_connect_if_asked_to, reset),
+        cmocka_unit_test_setup(an_accepted_socket_may_connect_when_it_is_closed, cast_reset),
+        cmocka_unit_test_setup(an_accepted_socket_tells_connect_if_asked_to, cast_reset),
         RAW_TEST(the_type_of_a_socket_decides_which_family_it_looks_for),
         RAW_TEST(the_peer_of_a_reset_socket_gets_ECONNRESET),
         RAW_TEST(a_reset_while_connecting_waits_for_the_connection),
-        cmocka_unit_test_setup(a_reset_of_a_socket_that_is_not_open_destroys_it_with_an_error, reset),
-        cmocka_unit_test_setup(a_program_may_destroy_with_a_code_of_its_own, reset),
+        cmocka_unit_test_setup(a_reset_of_a_socket_that_is_not_open_destroys_it_with_an_error, cast_reset),
+        cmocka_unit_test_setup(a_program_may_destroy_with_a_code_of_its_own, cast_reset),
         RAW_TEST(a_socket_in_any_state_can_be_stopped_in_any_way),
         RAW_TEST(the_exit_of_a_kept_socket_closes_it_for_good),
         RAW_TEST(the_end_of_the_runtime_leaves_nothing_of_sockets_in_any_state),
@@ -1378,9 +1346,9 @@ main(void)
         RAW_TEST(a_hold_keeps_it_alive_without_any_socket),
         RAW_TEST(a_life_may_begin_and_end_in_the_close_callback),
         RAW_TEST(a_socket_that_exits_is_not_connected_again),
-        cmocka_unit_test_setup(a_socket_that_never_connected_takes_its_timer_along, reset),
-        cmocka_unit_test_setup(calls_after_an_exit_leave_nothing_behind, reset),
-        cmocka_unit_test_setup(an_end_before_any_connection_is_called_back_when_there_will_be_none, reset),
+        cmocka_unit_test_setup(a_socket_that_never_connected_takes_its_timer_along, cast_reset),
+        cmocka_unit_test_setup(calls_after_an_exit_leave_nothing_behind, cast_reset),
+        cmocka_unit_test_setup(an_end_before_any_connection_is_called_back_when_there_will_be_none, cast_reset),
         RAW_TEST(a_path_has_no_local_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

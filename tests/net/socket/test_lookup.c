@@ -1,8 +1,8 @@
 /*
  * Look-ups: the user's own, which may answer when it likes, and races over what they found.
  */
+#include "cast.h"
 #include "helpers.h"
-#include "play.h"
 
 #include <netdb.h>
 #include <setjmp.h>
@@ -15,23 +15,6 @@
 #include <cmocka.h>
 #include <troupe/net/remote.h>
 
-static struct endpoint client;
-
-static int
-reset(void **state)
-{
-    (void)state;
-    memset(&client, 0, sizeof(client));
-    memset(accepted, 0, sizeof(accepted));
-    return 0;
-}
-
-static bool
-is(const char *event, const char *name)
-{
-    return strcmp(event, name) == 0;
-}
-
 static const char *code_of_lookup; /* as the lookup event has it */
 
 static void
@@ -41,13 +24,6 @@ ends(struct endpoint *self, const char *event)
         code_of_lookup = self->code;
     if (is(event, "ready"))
         tr_socket_end(self->socket);
-}
-
-static void
-end_when_closed(void)
-{
-    struct endpoint *one[] = {&client};
-    stage_end_when_closed(one, 1);
 }
 
 static const struct tr_address here = {.family = TR_FAMILY_IPV4, .port = 1, .text = "127.0.0.1"};
@@ -207,13 +183,6 @@ waits_for_timeout(tr_socket *socket, const char *host, enum tr_family family, vo
     (void)host;
     (void)family;
     ++*(unsigned *)lookup_data;
-}
-
-static void
-gives_up(struct endpoint *self, const char *event)
-{
-    if (is(event, "timeout"))
-        tr_socket_destroy(self->socket, TR_ETIMEDOUT);
 }
 
 static void
@@ -394,7 +363,7 @@ play_several(void)
 static void
 expect_log_of(void **state, lookup_function lookup, struct tr_connect_options options, const char *log)
 {
-    reset(state);
+    cast_reset(state);
     finds = lookup;
     asks = options;
     stage_play(1, play_several);
@@ -449,7 +418,7 @@ destroys_in_lookup(struct endpoint *self, const char *event)
 static void
 a_socket_that_is_destroyed_in_a_lookup_event_hears_of_no_other_address(void **state)
 {
-    reset(state);
+    cast_reset(state);
     finds = finds_two;
     asks = (struct tr_connect_options){0};
     client.hook = destroys_in_lookup;
@@ -562,7 +531,7 @@ what_a_lookup_brings_outlives_the_socket_that_is_destroyed_in_it(void **state)
         {destroys_and_reads, "some.where close"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        reset(state);
+        cast_reset(state);
         way = cases[i].way;
         stage_play(1, play_destroy_and_look);
         assert_string_equal(client.log, cases[i].log);
@@ -604,26 +573,27 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(a_lookup_may_answer_at_once_and_only_once, reset),
-        cmocka_unit_test_setup(a_lookup_may_answer_later, reset),
-        cmocka_unit_test_setup(a_lookup_that_never_answers_ends_with_its_socket, reset),
-        cmocka_unit_test_setup(a_lookup_may_destroy_its_socket, reset),
-        cmocka_unit_test_setup(the_timeout_covers_the_lookup, reset),
-        cmocka_unit_test_setup(a_failed_lookup_is_told_and_then_the_error, reset),
-        cmocka_unit_test_setup(a_lookup_may_fail_with_a_code_of_its_own, reset),
-        cmocka_unit_test_setup(an_address_is_not_looked_up, reset),
-        cmocka_unit_test_setup(hints_go_to_the_systems_lookup, reset),
-        cmocka_unit_test_setup(without_a_timeout_of_its_own_connecting_has_the_sockets, reset),
-        cmocka_unit_test_setup(a_race_goes_on_after_an_address_where_nobody_is, reset),
-        cmocka_unit_test_setup(where_the_first_address_refuses_the_next_is_tried, reset),
-        cmocka_unit_test_setup(where_all_addresses_refuse_there_is_one_error, reset),
-        cmocka_unit_test_setup(where_a_family_is_asked_for_its_first_address_decides, reset),
-        cmocka_unit_test_setup(a_socket_that_is_destroyed_in_a_lookup_event_hears_of_no_other_address, reset),
-        cmocka_unit_test_setup(addresses_that_are_not_of_the_sockets_type_are_passed_over, reset),
-        cmocka_unit_test_setup(without_an_address_of_the_type_nothing_was_found, reset),
-        cmocka_unit_test_setup(localhost_is_the_default_and_its_listening_family_is_found, reset),
-        cmocka_unit_test_setup(what_a_lookup_brings_outlives_the_socket_that_is_destroyed_in_it, reset),
-        cmocka_unit_test_setup(an_answer_that_is_refused_is_refused_from_a_distance_too_and_changes_nothing, reset),
+        cmocka_unit_test_setup(a_lookup_may_answer_at_once_and_only_once, cast_reset),
+        cmocka_unit_test_setup(a_lookup_may_answer_later, cast_reset),
+        cmocka_unit_test_setup(a_lookup_that_never_answers_ends_with_its_socket, cast_reset),
+        cmocka_unit_test_setup(a_lookup_may_destroy_its_socket, cast_reset),
+        cmocka_unit_test_setup(the_timeout_covers_the_lookup, cast_reset),
+        cmocka_unit_test_setup(a_failed_lookup_is_told_and_then_the_error, cast_reset),
+        cmocka_unit_test_setup(a_lookup_may_fail_with_a_code_of_its_own, cast_reset),
+        cmocka_unit_test_setup(an_address_is_not_looked_up, cast_reset),
+        cmocka_unit_test_setup(hints_go_to_the_systems_lookup, cast_reset),
+        cmocka_unit_test_setup(without_a_timeout_of_its_own_connecting_has_the_sockets, cast_reset),
+        cmocka_unit_test_setup(a_race_goes_on_after_an_address_where_nobody_is, cast_reset),
+        cmocka_unit_test_setup(where_the_first_address_refuses_the_next_is_tried, cast_reset),
+        cmocka_unit_test_setup(where_all_addresses_refuse_there_is_one_error, cast_reset),
+        cmocka_unit_test_setup(where_a_family_is_asked_for_its_first_address_decides, cast_reset),
+        cmocka_unit_test_setup(a_socket_that_is_destroyed_in_a_lookup_event_hears_of_no_other_address, cast_reset),
+        cmocka_unit_test_setup(addresses_that_are_not_of_the_sockets_type_are_passed_over, cast_reset),
+        cmocka_unit_test_setup(without_an_address_of_the_type_nothing_was_found, cast_reset),
+        cmocka_unit_test_setup(localhost_is_the_default_and_its_listening_family_is_found, cast_reset),
+        cmocka_unit_test_setup(what_a_lookup_brings_outlives_the_socket_that_is_destroyed_in_it, cast_reset),
+        cmocka_unit_test_setup(an_answer_that_is_refused_is_refused_from_a_distance_too_and_changes_nothing,
+                               cast_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

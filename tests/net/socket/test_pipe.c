@@ -3,6 +3,7 @@
  * thread's on the other.
  */
 #include "bytes.h"
+#include "hands.h"
 #include "helpers.h"
 
 #include <setjmp.h>
@@ -24,110 +25,7 @@
 #define WORKERS 2u
 #define READ_BYTES 65536u
 #define CHUNK 65536u
-#define SETTLING_HOPS 8u
 #define FITS_NOWHERE (16u << 20) /* more than the kernel keeps of one connection */
-
-/* The runtime, and how this thread gets something done on a worker. */
-
-static tr_runtime *runtime;
-static tr_ref hands[WORKERS];
-static int fds_before;
-
-struct call {
-    void (*run)(tr_actor *self, void *argument);
-    void *argument;
-    uv_sem_t *done;
-};
-
-enum { TAG_CALL = 1, TAG_HOP };
-
-struct hop {
-    unsigned left;
-    uv_sem_t *done;
-};
-
-/* From hand to hand, each time when its worker's loop has turned once more, and after all that went there before. */
-static void
-go_on(tr_actor *self, struct hop hop)
-{
-    if (hop.left-- == 0) {
-        uv_sem_post(hop.done);
-        return;
-    }
-    tr_ref other = tr_self(self) == hands[0] ? hands[1] : hands[0];
-    tr_message message = tr_message_copy(TAG_HOP, &hop, sizeof(hop));
-    assert_int_equal(tr_send_after(self, other, 1, &message, NULL), TR_OK);
-}
-
-static void
-hand_receive(tr_actor *self, void *state, tr_message *message)
-{
-    (void)state;
-    if (message->tag == TAG_HOP)
-        go_on(self, *(const struct hop *)tr_message_data(message));
-    if (message->tag != TAG_CALL)
-        return;
-    struct call call;
-    memcpy(&call, tr_message_data(message), sizeof(call));
-    call.run(self, call.argument);
-    uv_sem_post(call.done);
-}
-
-static void
-on_worker(unsigned worker, void (*run)(tr_actor *self, void *argument), void *argument)
-{
-    uv_sem_t done;
-    struct call call = {run, argument, &done};
-    tr_message message = tr_message_copy(TAG_CALL, &call, sizeof(call));
-    assert_int_equal(uv_sem_init(&done, 0), 0);
-    assert_int_equal(tr_runtime_send(runtime, hands[worker], &message), TR_OK);
-    uv_sem_wait(&done);
-    uv_sem_destroy(&done);
-}
-
-/* Returns when all that was under way between the workers and their descriptors has come to its place. */
-static void
-settle(void)
-{
-    uv_sem_t done;
-    struct hop hop = {SETTLING_HOPS, &done};
-    tr_message message = tr_message_copy(TAG_HOP, &hop, sizeof(hop));
-    assert_int_equal(uv_sem_init(&done, 0), 0);
-    assert_int_equal(tr_runtime_send(runtime, hands[0], &message), TR_OK);
-    uv_sem_wait(&done);
-    uv_sem_destroy(&done);
-}
-
-static void
-open_runtime(void)
-{
-    static const struct tr_behavior hand = {.name = "hand", .receive = hand_receive};
-    struct tr_runtime_options options = {.workers = WORKERS};
-    fds_before = tests_open_fds();
-    assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
-    for (unsigned i = 0; i < WORKERS; i++) {
-        struct tr_spawn_options place = {.placement = TR_PLACE_WORKER, .worker = i};
-        assert_int_equal(tr_runtime_spawn(runtime, &hand, &place, &hands[i]), TR_OK);
-    }
-}
-
-/* libuv keeps two descriptors of its first loop. */
-static int
-warm_up(void **state)
-{
-    (void)state;
-    open_runtime();
-    return tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL) == TR_OK ? 0 : -1;
-}
-
-static void
-close_runtime(void)
-{
-    struct tr_stop_report report;
-    tr_runtime_stop(runtime, TESTS_LIMIT_MS, &report);
-    assert_int_equal(report.killed, 0);
-    assert_int_equal(tests_open_fds(), fds_before);
-}
 
 /* One end of a connection each. */
 
@@ -429,7 +327,7 @@ static void
 assert_open(int fd)
 {
     struct pollfd wanted = {.fd = fd, .events = POLLIN};
-    settle();
+    hands_settle();
     assert_int_equal(poll(&wanted, 1, 0), 0);
 }
 
@@ -446,9 +344,9 @@ static void
 everywhere(void (*test)(const struct place *place))
 {
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        open_runtime();
+        hands_open(WORKERS);
         test(&places[i]);
-        close_runtime();
+        hands_close();
     }
 }
 
@@ -525,7 +423,7 @@ is_stuck(void *argument)
     struct pollfd wanted = {.fd = jam->flow->from, .events = POLLOUT};
     while (send_some(jam->flow))
         ;
-    settle();
+    hands_settle();
     return jam->flow->sent == jam->flow->size || (poll(&wanted, 1, 0) == 0 && look_at(jam->side).buffered > 0);
 }
 
@@ -967,7 +865,7 @@ first_destroyed_at_the_end(const struct place *place)
     on_worker(first.worker, write_more_than_fits, &first);
     on_worker(first.worker, drain_and_end_in_one_turn, &first);
     await_closed(&first, "end close"); /* what was read is told before writing goes on */
-    assert_at_end(second.peer); /* all of it came through */
+    assert_at_end(second.peer);        /* all of it came through */
     close_peer(&second);
     await_closed(&second, "end close");
     close_peer(&first);
@@ -1168,12 +1066,12 @@ wrong_arguments_are_refused_by_name(void **state)
 {
     (void)state;
     struct side side = {.peer = -1};
-    open_runtime();
+    hands_open(WORKERS);
     open_side(&side, 0, UNIX);
     on_worker(0, misuse_here, &side);
     await_closed(&side, "close");
     close_peer(&side);
-    close_runtime();
+    hands_close();
 }
 
 /* Stopping in the middle. Nobody reads, so the deadline ends it: nothing may be left. */
@@ -1189,10 +1087,9 @@ stop_in_the_middle(const struct place *place)
     struct flow back = {.from = second.peer, .stream = 2, .size = 64u << 20};
     while (there.sent < 1u << 19 && send_some(&there))
         send_some(&back);
-    tr_runtime_stop(runtime, 50, NULL);
+    tr_runtime_stop(hands_runtime, 50, NULL);
     close_peer(&first);
     close_peer(&second);
-    assert_int_equal(tests_open_fds(), fds_before);
 }
 
 static void
@@ -1200,8 +1097,10 @@ the_runtime_stops_in_the_middle_and_nothing_is_left(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        open_runtime();
+        int fds_before = tests_open_fds();
+        hands_open(WORKERS);
         stop_in_the_middle(&places[i]);
+        assert_int_equal(tests_open_fds(), fds_before);
     }
 }
 
@@ -1296,5 +1195,5 @@ main(void)
         cmocka_unit_test(what_the_decoder_still_has_is_the_first_that_goes_through_the_pipe),
         cmocka_unit_test(a_pipe_to_a_socket_that_has_exited_leaves_nothing_there),
     };
-    return cmocka_run_group_tests(tests, warm_up, NULL);
+    return cmocka_run_group_tests(tests, hands_warm_up, NULL);
 }

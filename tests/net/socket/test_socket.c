@@ -1,5 +1,6 @@
+#include "cast.h"
+#include "fds.h"
 #include "helpers.h"
-#include "play.h"
 #include "socket_state.h"
 
 #include <errno.h>
@@ -16,23 +17,6 @@
 #include <cmocka.h>
 
 #define BIG (8u << 20) /* more than the kernel takes at once */
-
-static struct endpoint client;
-
-static int
-reset(void **state)
-{
-    (void)state;
-    memset(&client, 0, sizeof(client));
-    memset(accepted, 0, sizeof(accepted));
-    return 0;
-}
-
-static bool
-is(const char *event, const char *name)
-{
-    return strcmp(event, name) == 0;
-}
 
 static void
 end_when_both_are_closed(void)
@@ -408,13 +392,6 @@ small_writes_before_connect_go_out_before_ready_without_a_drain(void **state)
 }
 
 static void
-ends_on_drain(struct endpoint *self, const char *event)
-{
-    if (is(event, "drain"))
-        tr_socket_end(self->socket);
-}
-
-static void
 play_large_write_before_connect(void)
 {
     client.hook = ends_on_drain;
@@ -524,7 +501,7 @@ thousands_of_queued_slices_arrive_in_order_before_the_end(void **state)
 }
 
 static void
-destroy_client(void *argument)
+destroy_and_try(void *argument)
 {
     (void)argument;
     tr_socket_destroy(client.socket, TR_OK);
@@ -539,7 +516,7 @@ writes_and_is_destroyed(struct endpoint *self, const char *event)
         return;
     assert_int_equal(write_told(self->socket, pattern(BIG), "big"), TR_QUEUED);
     assert_int_equal(write_told(self->socket, tr_slice_constant("x", 1), "small"), TR_QUEUED);
-    stage_settled(destroy_client, NULL);
+    stage_settled(destroy_and_try, NULL);
 }
 
 static void
@@ -812,13 +789,6 @@ a_timeout_comes_once_for_each_idle_period(void **state)
     assert_string_equal(client.log, "connect ready timeout timeout end close");
 }
 
-static void
-gives_up(struct endpoint *self, const char *event)
-{
-    if (is(event, "timeout"))
-        tr_socket_destroy(self->socket, TR_ETIMEDOUT);
-}
-
 static uint16_t silent_port;
 
 static void
@@ -938,21 +908,12 @@ options_can_be_set_at_any_time(void **state)
 
 /* What is asked for before there is a connection holds when there is one. */
 
-static int
-option_of(const tr_socket *socket, int level, int name)
-{
-    int value = -1;
-    socklen_t size = sizeof(value);
-    assert_int_equal(getsockopt(socket->fd, level, name, &value, &size), 0);
-    return value;
-}
-
 static void
 expect_delay(tr_socket *socket, uint64_t delay_ms, int seconds)
 {
     assert_int_equal(tr_socket_set_keep_alive(socket, true, delay_ms), TR_OK);
-    assert_int_not_equal(option_of(socket, SOL_SOCKET, SO_KEEPALIVE), 0);
-    assert_int_equal(option_of(socket, IPPROTO_TCP, TCP_KEEPIDLE), seconds);
+    assert_int_not_equal(option_of(socket->fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+    assert_int_equal(option_of(socket->fd, IPPROTO_TCP, TCP_KEEPIDLE), seconds);
 }
 
 static void
@@ -960,17 +921,17 @@ finds_what_was_asked_for(struct endpoint *self, const char *event)
 {
     if (!is(event, "connect"))
         return;
-    assert_int_equal(option_of(self->socket, IPPROTO_TCP, TCP_NODELAY), 0);
-    assert_int_not_equal(option_of(self->socket, SOL_SOCKET, SO_KEEPALIVE), 0);
-    assert_int_equal(option_of(self->socket, IPPROTO_TCP, TCP_KEEPIDLE), 5);
+    assert_int_equal(option_of(self->socket->fd, IPPROTO_TCP, TCP_NODELAY), 0);
+    assert_int_not_equal(option_of(self->socket->fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+    assert_int_equal(option_of(self->socket->fd, IPPROTO_TCP, TCP_KEEPIDLE), 5);
     expect_delay(self->socket, 1001, 2);
     expect_delay(self->socket, 0, 2); /* as it was */
     expect_delay(self->socket, 32767000, 32767);
     assert_int_equal(tr_socket_set_keep_alive(self->socket, true, 32767001), TR_EBADLIMIT);
     assert_int_equal(tr_socket_set_keep_alive(self->socket, false, 0), TR_OK);
-    assert_int_equal(option_of(self->socket, SOL_SOCKET, SO_KEEPALIVE), 0);
+    assert_int_equal(option_of(self->socket->fd, SOL_SOCKET, SO_KEEPALIVE), 0);
     assert_int_equal(tr_socket_set_no_delay(self->socket, true), TR_OK);
-    assert_int_not_equal(option_of(self->socket, IPPROTO_TCP, TCP_NODELAY), 0);
+    assert_int_not_equal(option_of(self->socket->fd, IPPROTO_TCP, TCP_NODELAY), 0);
     tr_socket_destroy(self->socket, TR_OK);
     assert_true(tr_socket_pending(self->socket)); /* as in Node */
     assert_int_equal(tr_socket_set_keep_alive(self->socket, true, 0), TR_EDESTROYED);
@@ -1122,7 +1083,7 @@ a_socket_may_be_destroyed_in_any_event_and_closes_once(void **state)
 {
     static const char *const events[] = {"connect", "ready", "accepted", "data", "end", "close"};
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
-        reset(state);
+        cast_reset(state);
         fatal_event = events[i];
         stage_play(1, play_destroy_in_event);
         assert_int_equal(count(client.log, "close"), 1);
@@ -1199,37 +1160,37 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(an_echo_has_the_events_in_their_order, reset),
-        cmocka_unit_test_setup(the_end_callback_can_still_write, reset),
-        cmocka_unit_test_setup(a_half_open_socket_ends_when_the_user_says_so, reset),
-        cmocka_unit_test_setup(a_refused_connection_has_an_error_directly_before_close, reset),
-        cmocka_unit_test_setup(a_name_is_looked_up_and_an_address_is_not, reset),
-        cmocka_unit_test_setup(a_name_that_nobody_knows_fails_after_its_lookup_event, reset),
-        cmocka_unit_test_setup(a_socket_can_be_destroyed_before_it_is_connected, reset),
-        cmocka_unit_test_setup(destroying_with_an_error_tells_it_before_close, reset),
-        cmocka_unit_test_setup(a_reset_by_the_peer_is_an_error, reset),
-        cmocka_unit_test_setup(write_callbacks_come_in_order_after_the_calls_have_returned, reset),
-        cmocka_unit_test_setup(small_writes_before_connect_go_out_before_ready_without_a_drain, reset),
-        cmocka_unit_test_setup(a_large_write_before_connect_is_queued_and_drains, reset),
-        cmocka_unit_test_setup(a_write_that_waits_drains_once_before_its_callback, reset),
-        cmocka_unit_test_setup(thousands_of_queued_slices_arrive_in_order_before_the_end, reset),
-        cmocka_unit_test_setup(lost_writes_are_called_back_in_order_before_close, reset),
-        cmocka_unit_test_setup(a_write_after_the_end_is_called_back_then_an_error_then_close, reset),
-        cmocka_unit_test_setup(a_write_after_the_peer_ended_both_sides_is_a_broken_pipe, reset),
-        cmocka_unit_test_setup(a_paused_socket_gives_no_data_before_resume_has_returned, reset),
-        cmocka_unit_test_setup(a_connection_paused_from_the_start_gets_everything_later, reset),
-        cmocka_unit_test_setup(held_data_outlives_its_event_and_its_runtime, reset),
-        cmocka_unit_test_setup(a_timeout_comes_once_for_each_idle_period, reset),
-        cmocka_unit_test_setup(the_timeout_option_covers_connecting, reset),
-        cmocka_unit_test_setup(both_addresses_are_known_while_connected, reset),
-        cmocka_unit_test_setup(options_can_be_set_at_any_time, reset),
-        cmocka_unit_test_setup(what_is_asked_for_before_connect_holds_then, reset),
-        cmocka_unit_test_setup(wrong_arguments_are_refused_by_name, reset),
-        cmocka_unit_test_setup(nothing_harms_in_the_close_callback, reset),
-        cmocka_unit_test_setup(a_socket_may_be_destroyed_in_any_event_and_closes_once, reset),
-        cmocka_unit_test_setup(the_exit_of_its_actor_destroys_a_socket, reset),
-        cmocka_unit_test_setup(a_killed_socket_gives_no_event_any_more, reset),
-        cmocka_unit_test_setup(an_error_of_the_users_keeps_its_number, reset),
+        cmocka_unit_test_setup(an_echo_has_the_events_in_their_order, cast_reset),
+        cmocka_unit_test_setup(the_end_callback_can_still_write, cast_reset),
+        cmocka_unit_test_setup(a_half_open_socket_ends_when_the_user_says_so, cast_reset),
+        cmocka_unit_test_setup(a_refused_connection_has_an_error_directly_before_close, cast_reset),
+        cmocka_unit_test_setup(a_name_is_looked_up_and_an_address_is_not, cast_reset),
+        cmocka_unit_test_setup(a_name_that_nobody_knows_fails_after_its_lookup_event, cast_reset),
+        cmocka_unit_test_setup(a_socket_can_be_destroyed_before_it_is_connected, cast_reset),
+        cmocka_unit_test_setup(destroying_with_an_error_tells_it_before_close, cast_reset),
+        cmocka_unit_test_setup(a_reset_by_the_peer_is_an_error, cast_reset),
+        cmocka_unit_test_setup(write_callbacks_come_in_order_after_the_calls_have_returned, cast_reset),
+        cmocka_unit_test_setup(small_writes_before_connect_go_out_before_ready_without_a_drain, cast_reset),
+        cmocka_unit_test_setup(a_large_write_before_connect_is_queued_and_drains, cast_reset),
+        cmocka_unit_test_setup(a_write_that_waits_drains_once_before_its_callback, cast_reset),
+        cmocka_unit_test_setup(thousands_of_queued_slices_arrive_in_order_before_the_end, cast_reset),
+        cmocka_unit_test_setup(lost_writes_are_called_back_in_order_before_close, cast_reset),
+        cmocka_unit_test_setup(a_write_after_the_end_is_called_back_then_an_error_then_close, cast_reset),
+        cmocka_unit_test_setup(a_write_after_the_peer_ended_both_sides_is_a_broken_pipe, cast_reset),
+        cmocka_unit_test_setup(a_paused_socket_gives_no_data_before_resume_has_returned, cast_reset),
+        cmocka_unit_test_setup(a_connection_paused_from_the_start_gets_everything_later, cast_reset),
+        cmocka_unit_test_setup(held_data_outlives_its_event_and_its_runtime, cast_reset),
+        cmocka_unit_test_setup(a_timeout_comes_once_for_each_idle_period, cast_reset),
+        cmocka_unit_test_setup(the_timeout_option_covers_connecting, cast_reset),
+        cmocka_unit_test_setup(both_addresses_are_known_while_connected, cast_reset),
+        cmocka_unit_test_setup(options_can_be_set_at_any_time, cast_reset),
+        cmocka_unit_test_setup(what_is_asked_for_before_connect_holds_then, cast_reset),
+        cmocka_unit_test_setup(wrong_arguments_are_refused_by_name, cast_reset),
+        cmocka_unit_test_setup(nothing_harms_in_the_close_callback, cast_reset),
+        cmocka_unit_test_setup(a_socket_may_be_destroyed_in_any_event_and_closes_once, cast_reset),
+        cmocka_unit_test_setup(the_exit_of_its_actor_destroys_a_socket, cast_reset),
+        cmocka_unit_test_setup(a_killed_socket_gives_no_event_any_more, cast_reset),
+        cmocka_unit_test_setup(an_error_of_the_users_keeps_its_number, cast_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

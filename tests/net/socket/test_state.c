@@ -1,8 +1,8 @@
 /*
  * The memory that a socket has of its own: zero, aligned, there for every callback, and gone with the socket.
  */
+#include "cast.h"
 #include "helpers.h"
-#include "play.h"
 
 #include <setjmp.h>
 #include <stdalign.h>
@@ -17,7 +17,7 @@
 
 #define BYTES 100u
 
-static struct endpoint client, other;
+static struct endpoint other;
 
 static int
 reset(void **state)
@@ -27,12 +27,6 @@ reset(void **state)
     memset(&other, 0, sizeof(other));
     memset(accepted, 0, sizeof(accepted));
     return 0;
-}
-
-static bool
-is(const char *event, const char *name)
-{
-    return strcmp(event, name) == 0;
 }
 
 /* All bytes are this. */

@@ -2,8 +2,8 @@
  * Connecting over unix sockets: paths and abstract names, and what is said of those that lead nowhere. The listening
  * side is plain system calls.
  */
+#include "cast.h"
 #include "helpers.h"
-#include "play.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +22,6 @@
 
 #define PATH_ROOM sizeof(((struct sockaddr_un *)0)->sun_path)
 
-static struct endpoint client;
-static struct raw_peer peer;
 static char directory[200], path[300];
 static int listener = -1;
 
@@ -47,12 +45,6 @@ remove_directory(void **state)
     listener = -1;
     tests_directory_remove(directory);
     return 0;
-}
-
-static bool
-is(const char *event, const char *name)
-{
-    return strcmp(event, name) == 0;
 }
 
 /* A listener on a path, or on "@name". */
@@ -79,13 +71,6 @@ connect_to(struct tr_connect_options options)
 {
     struct tr_socket_options socket = {.events = &endpoint_events, .data = &client};
     return tr_connect(director, &socket, &options, &client.socket);
-}
-
-static void
-end_when_closed(void)
-{
-    struct endpoint *one[] = {&client};
-    stage_end_when_closed(one, 1);
 }
 
 /* Says hello, and looks at both addresses. */

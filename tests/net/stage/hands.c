@@ -20,7 +20,9 @@ void (*hands_receive)(tr_actor *self, tr_message *message);
 
 static int fds_before;
 
-enum { CALL = 1 };
+#define SETTLING_HOPS 8u
+
+enum { CALL = 1, HOP = 1000 };
 
 struct call {
     void (*run)(tr_actor *self, void *argument);
@@ -28,11 +30,33 @@ struct call {
     uv_sem_t *done;
 };
 
+struct hop {
+    unsigned left;
+    uv_sem_t *done;
+};
+
+/* From hand to hand, each time when its worker's loop has turned once more, and after all that went there before. */
+static void
+go_on(tr_actor *self, struct hop hop)
+{
+    if (hop.left-- == 0) {
+        uv_sem_post(hop.done);
+        return;
+    }
+    tr_ref other = tr_self(self) == hands[0] ? hands[1] : hands[0];
+    tr_message message = tr_message_copy(HOP, &hop, sizeof(hop));
+    assert_int_equal(tr_send_after(self, other, 1, &message, NULL), TR_OK);
+}
+
 static void
 receive(tr_actor *self, void *state, tr_message *message)
 {
     struct call call;
     (void)state;
+    if (message->tag == HOP) {
+        go_on(self, *(const struct hop *)tr_message_data(message));
+        return;
+    }
     if (message->tag != CALL) {
         if (hands_receive != NULL)
             hands_receive(self, message);
@@ -51,6 +75,18 @@ on_worker(unsigned worker, void (*run)(tr_actor *self, void *argument), void *ar
     tr_message message = tr_message_copy(CALL, &call, sizeof(call));
     assert_int_equal(uv_sem_init(&done, 0), 0);
     assert_int_equal(tr_runtime_send(hands_runtime, hands[worker], &message), TR_OK);
+    uv_sem_wait(&done);
+    uv_sem_destroy(&done);
+}
+
+void
+hands_settle(void)
+{
+    uv_sem_t done;
+    struct hop hop = {SETTLING_HOPS, &done};
+    tr_message message = tr_message_copy(HOP, &hop, sizeof(hop));
+    assert_int_equal(uv_sem_init(&done, 0), 0);
+    assert_int_equal(tr_runtime_send(hands_runtime, hands[0], &message), TR_OK);
     uv_sem_wait(&done);
     uv_sem_destroy(&done);
 }

@@ -34,6 +34,9 @@ struct question {
 };
 void await_on_worker(unsigned worker, bool (*holds)(void *argument), void *argument);
 
+/* Returns when all that was under way between the first two workers and their descriptors has come to its place. */
+void hands_settle(void);
+
 /* A connected pair of descriptors whose reads give up after the tests' limit. */
 void hands_pair(int fds[2]);
 

@@ -37,6 +37,12 @@ static bool ended;
 
 /* Logs. */
 
+bool
+is(const char *event, const char *name)
+{
+    return strcmp(event, name) == 0;
+}
+
 void
 note(struct endpoint *endpoint, const char *format, ...)
 {
@@ -183,6 +189,13 @@ stage_end(void)
     ended = true;
 }
 
+void
+end_play(void *argument)
+{
+    (void)argument;
+    stage_end();
+}
+
 static void
 put_off(unsigned ms, const struct act *act)
 {
@@ -237,13 +250,6 @@ struct waiting {
 
 static struct waiting waiting;
 
-static void
-end_now(void *argument)
-{
-    (void)argument;
-    stage_end();
-}
-
 static bool
 is_done(void)
 {
@@ -258,7 +264,7 @@ look_whether_done(void *argument)
 {
     (void)argument;
     if (is_done())
-        stage_settled(end_now, NULL); /* a second close would come now */
+        stage_settled(end_play, NULL); /* a second close would come now */
     else
         stage_after(2, look_whether_done, NULL);
 }
@@ -307,12 +313,6 @@ is_over(void *argument)
     return uv_sem_trywait(&over) == 0;
 }
 
-static bool
-are_back(void *argument)
-{
-    return tests_open_fds() == *(const int *)argument;
-}
-
 /* libuv opens two descriptors for the whole process with its first loop and keeps them. */
 static void
 warm_up(void)
@@ -347,8 +347,8 @@ stage_play(unsigned workers, void (*script)(void))
     assert_true(came_to_an_end);
     assert_int_equal(status, TR_OK);
     assert_int_equal(report.killed, 0);
-    assert_true(
-        tests_wait_until(are_back, &fds, TESTS_LIMIT_MS)); /* a peer on a thread of its own may still be closing */
+    assert_true(tests_wait_until(tests_has_open_fds, &fds,
+                                 TESTS_LIMIT_MS)); /* a peer on a thread of its own may still be closing */
 }
 
 /* Peers. */
@@ -500,6 +500,12 @@ tr_status
 say(tr_socket *socket, const char *text)
 {
     return tr_socket_write(socket, text, strlen(text));
+}
+
+unsigned
+home(const struct tr_balance_view *view)
+{
+    return view->home;
 }
 
 /* Bytes. */

@@ -28,8 +28,8 @@ struct endpoint {
     int system;
     const char *call;
     const char *code; /* of the last error or lookup event */
-    tr_slice last; /* what the data event brings, valid in its hook */
-    int fd;        /* what the fd event brings: closed after its hook, unless that sets it to -1 */
+    tr_slice last;    /* what the data event brings, valid in its hook */
+    int fd;           /* what the fd event brings: closed after its hook, unless that sets it to -1 */
 };
 
 extern const struct tr_socket_events endpoint_events;
@@ -44,8 +44,9 @@ extern tr_runtime *stage_runtime;
  */
 void stage_play(unsigned workers, void (*script)(void));
 
-/* The play is over, after the callback that runs. */
+/* The play is over, after the callback that runs. The second is for acts. */
 void stage_end(void);
+void end_play(void *argument);
 
 /*
  * Acts that come later, on the director's worker. How fast the machine is decides nothing: what must come is waited
@@ -63,6 +64,9 @@ void stage_settled_when(bool (*holds)(void), void (*act)(void *argument), void *
 
 /* Ends the play as soon as all n endpoints are closed and everything has settled: nothing may happen to them then. */
 void stage_end_when_closed(struct endpoint *const *endpoints, size_t n);
+
+/* Is the event, or any other word, this one? */
+bool is(const char *event, const char *name);
 
 /* A word into an endpoint's log. */
 void note(struct endpoint *endpoint, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -115,6 +119,9 @@ void note_written(tr_socket *socket, void *name, tr_status status);
 
 /* Writes a text. */
 tr_status say(tr_socket *socket, const char *text);
+
+/* A policy for connections: they stay on the worker of their server. */
+unsigned home(const struct tr_balance_view *view);
 
 /* A slice of size bytes that live for ever, each different from its neighbours; the sum that an endpoint must have. */
 tr_slice pattern(size_t size);

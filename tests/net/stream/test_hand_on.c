@@ -1,8 +1,8 @@
 /*
  * A socket's owner: how many events one answer answers, and a socket that goes from one owner to another.
  */
+#include "cast.h"
 #include "helpers.h"
-#include "play.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +24,6 @@ struct owner {
 
 static struct owner first, second;
 static tr_socket *owned;
-static struct raw_peer peer;
 
 static int
 reset(void **state)

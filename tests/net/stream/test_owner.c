@@ -5,6 +5,7 @@
  * elsewhere. What the client and its peer write down must be the same, since operations that the owner sends before the
  * credit take place inside the event.
  */
+#include "fds.h"
 #include "helpers.h"
 #include "play.h"
 #include "slab.h"
@@ -129,12 +130,6 @@ resume(struct client *to)
 }
 
 /* What happens to it. */
-
-static bool
-is(const char *event, const char *word)
-{
-    return strcmp(event, word) == 0;
-}
 
 static void
 happened(const char *event)
@@ -326,13 +321,6 @@ static const struct tr_behavior owner = {.name = "owner", .receive = owner_recei
 /* The play. */
 
 static void
-end_play(void *argument)
-{
-    (void)argument;
-    stage_end();
-}
-
-static void
 look_whether_over(void *argument)
 {
     (void)argument;
@@ -350,12 +338,6 @@ spawn_on(unsigned worker, const struct tr_behavior *behavior, const void *argume
     tr_ref ref;
     assert_int_equal(tr_spawn(director, behavior, &options, &ref), TR_OK);
     return ref;
-}
-
-static unsigned
-home(const struct tr_balance_view *view)
-{
-    return view->home;
 }
 
 static tr_server *
@@ -685,22 +667,6 @@ adopt_one_of_a_pair(const struct tr_socket_options *options)
     return socket;
 }
 
-static void
-send_descriptors(int fd, unsigned count, const char *text)
-{
-    char control[CMSG_SPACE(4 * sizeof(int))] = {0};
-    struct iovec part = {.iov_base = (void *)text, .iov_len = strlen(text)};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control};
-    header.msg_controllen = CMSG_SPACE(count * sizeof(int));
-    struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(count * sizeof(int));
-    for (unsigned i = 0; i < count; i++)
-        memcpy(CMSG_DATA(rights) + i * sizeof(int), &fd, sizeof(fd));
-    assert_int_equal(sendmsg(fd, &header, 0), strlen(text));
-}
-
 /*
  * Gives one credit after another and sees after each how many events there are: when as many as there should be have
  * come, the socket gets turns to tell more, and then a message takes the same way as its events.
@@ -755,7 +721,7 @@ hoard_script(void)
     tr_ref socket = tr_socket_ref(adopt_one_of_a_pair(&options));
     assert_int_equal(tr_remote_credit(director, socket, 100), TR_OK); /* it is not the owner: that changes nothing */
     if (hoard.fds == 0) {
-        send_descriptors(far_end, 2, "abc");
+        send_fds(far_end, far_end, 2, "abc");
         close(far_end);
     } else {
         hoard.fds = 0;

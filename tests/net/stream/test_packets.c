@@ -5,9 +5,10 @@
  * No clock: the kernel's counters say how many segments left and how many bytes were never sent. The sockets have
  * TCP_NODELAY, so the only thing that can hold bytes back is the one looked for.
  */
+#include "cast.h"
 #include "fault.h"
+#include "fds.h"
 #include "helpers.h"
-#include "play.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,8 +33,6 @@
 #define BIG 300000u /* more than the narrow socket's kernel takes */
 #define MANY 40u    /* callbacks without a file: enough for a worker to expect none */
 
-static struct endpoint client;
-static struct raw_peer peer;
 static int watched = -1; /* a duplicate of the client's descriptor */
 static int file = -1, wrong_file = -1;
 
@@ -79,8 +78,7 @@ static struct tcp_info
 tcp_info_of(int fd)
 {
     struct tcp_info info = {0};
-    socklen_t size = sizeof(info);
-    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+    ask_option(fd, IPPROTO_TCP, TCP_INFO, &info, sizeof(info));
     return info;
 }
 

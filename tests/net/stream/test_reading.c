@@ -4,8 +4,8 @@
  * The peer is a raw descriptor that the play writes to; an act waits until all has settled where the socket shall see
  * two pieces.
  */
+#include "cast.h"
 #include "helpers.h"
-#include "play.h"
 #include "socket_state.h"
 
 #include <setjmp.h>
@@ -19,36 +19,14 @@
 #include <cmocka.h>
 #include <troupe/net/pipe.h>
 
-static struct endpoint client;
-static int peer = -1;
-
-static int
-reset(void **state)
-{
-    (void)state;
-    memset(&client, 0, sizeof(client));
-    return 0;
-}
-
-static bool
-is(const char *event, const char *name)
-{
-    return strcmp(event, name) == 0;
-}
-
-static void
-end_when_closed(void)
-{
-    struct endpoint *one[] = {&client};
-    stage_end_when_closed(one, 1);
-}
+static int far_end = -1;
 
 static void
 open_pair(struct tr_socket_options options)
 {
     int fds[2];
     stage_pair(AF_UNIX, fds);
-    peer = fds[1];
+    far_end = fds[1];
     stage_adopt_as(&client, fds[0], options);
     end_when_closed();
 }
@@ -66,7 +44,7 @@ brackets(struct endpoint *self, const char *event)
 static void
 send_text(const void *text, size_t size)
 {
-    assert_true(tests_peer_send(peer, text, size));
+    assert_true(tests_peer_send(far_end, text, size));
 }
 
 /* Acts of the peer and the user, one after the other. NULL ends the peer. */
@@ -82,7 +60,7 @@ send_next(void *argument)
     if (between != NULL)
         between(i);
     if (pieces[i] == NULL) {
-        close(peer);
+        close(far_end);
         return;
     }
     send_text(pieces[i], strlen(pieces[i]));
@@ -164,7 +142,7 @@ every_encoding_gives_its_text_over_the_pieces(void **state)
         {TR_ENCODING_UTF8, "data [" REPLACED "] data [" REPLACED "?] end close"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        reset(state);
+        cast_reset(state);
         encoding = cases[i].encoding;
         stage_play(1, play_encoding);
         assert_string_equal(client.log, cases[i].log);
@@ -385,19 +363,12 @@ a_pause_right_after_resume_goes_on_holding_back(void **state)
 }
 
 static void
-destroy(void *argument)
-{
-    (void)argument;
-    tr_socket_destroy(client.socket, TR_OK);
-}
-
-static void
 pause_and_destroy(unsigned i)
 {
     if (i == 1)
         tr_socket_pause(client.socket);
     if (i == 2)
-        stage_settled(destroy, NULL);
+        stage_settled(destroy_client, NULL);
 }
 
 static void
@@ -425,7 +396,7 @@ static void
 fill(void *argument)
 {
     (void)argument;
-    for (ssize_t size; (size = send(peer, pattern(65536).data, 65536, MSG_DONTWAIT)) > 0;)
+    for (ssize_t size; (size = send(far_end, pattern(65536).data, 65536, MSG_DONTWAIT)) > 0;)
         taken += (size_t)size;
 }
 
@@ -437,8 +408,8 @@ look_and_resume(void *argument)
     assert_int_equal(client.bytes, 0);
     assert_in_range(tr_socket_bytes_read(client.socket), 1, 65536);
     fill(NULL);
-    assert_int_equal(send(peer, &byte, 1, MSG_DONTWAIT), -1);
-    shutdown(peer, SHUT_WR);
+    assert_int_equal(send(far_end, &byte, 1, MSG_DONTWAIT), -1);
+    shutdown(far_end, SHUT_WR);
     tr_socket_resume(client.socket);
 }
 
@@ -447,7 +418,7 @@ closes_peer(struct endpoint *self, const char *event)
 {
     (void)self;
     if (is(event, "close"))
-        close(peer);
+        close(far_end);
 }
 
 static void
@@ -499,7 +470,7 @@ open_paused(struct tr_socket_options options)
 {
     int fds[2];
     stage_pair(family, fds);
-    peer = fds[1];
+    far_end = fds[1];
     stage_adopt_as(&client, fds[0], options);
     end_when_closed();
     stage_after(1, pause_now, NULL);
@@ -538,7 +509,7 @@ static void
 note_reads(void *argument)
 {
     note(&client, "%d", (int)tr_socket_bytes_read(client.socket));
-    destroy(argument);
+    destroy_client(argument);
 }
 
 /* After the last that it takes comes one more, which has to wait. */
@@ -579,7 +550,7 @@ a_paused_socket_reads_on_until_16_kib_wait(void **state)
     } rows[] = {{10000, 2, "20000 close"}, {1000, 17, "17000 close"}, {8192, 2, "16384 close"}, {1, 256, "256 close"}};
     for (size_t i = 0; i < 2; i++)
         for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
-            reset(state);
+            cast_reset(state);
             family = families[i];
             read_bytes = rows[row].size;
             reads_wanted = rows[row].reads;
@@ -596,7 +567,7 @@ static void (*peer_goes)(void);
 static void
 peer_resets(void)
 {
-    tests_peer_reset(peer);
+    tests_peer_reset(far_end);
 }
 
 static void
@@ -619,7 +590,7 @@ a_reset_is_noticed_in_a_pause_however_much_waits(void **state)
 {
     static const size_t sizes[] = {1, 4000, 20000, 200000};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        reset(state);
+        cast_reset(state);
         family = AF_INET;
         held_bytes = sizes[i];
         peer_goes = peer_resets;
@@ -644,7 +615,7 @@ resume_in_the_quiet(void *argument)
 static void
 resumes_later(void)
 {
-    close(peer);
+    close(far_end);
     stage_settled(resume_in_the_quiet, NULL);
 }
 
@@ -653,7 +624,7 @@ an_end_in_a_pause_comes_after_all_that_waits(void **state)
 {
     static const size_t sizes[] = {1, 4000, 20000, 200000};
     for (size_t i = 0; i < 2 * sizeof(sizes) / sizeof(sizes[0]); i++) {
-        reset(state);
+        cast_reset(state);
         family = families[i % 2];
         held_bytes = sizes[i / 2];
         peer_goes = resumes_later;
@@ -702,7 +673,7 @@ look_at_poll(void *argument)
     assert_string_equal(client.log, "end");
     note(&client, "%s", client.socket->polled == 0 ? "quiet" : "polled");
     tr_socket_end(client.socket);
-    close(peer);
+    close(far_end);
     end_when_closed();
 }
 
@@ -717,11 +688,11 @@ play_half_open(void)
 {
     int fds[2];
     stage_pair(family, fds);
-    peer = fds[1];
+    far_end = fds[1];
     stage_adopt_as(&client, fds[0], (struct tr_socket_options){.allow_half_open = true});
     if (half_open_paused)
         tr_socket_pause(client.socket);
-    shutdown(peer, SHUT_WR);
+    shutdown(far_end, SHUT_WR);
     stage_settled_when(has_ended, look_at_poll, NULL);
 }
 
@@ -729,7 +700,7 @@ static void
 an_end_that_was_told_is_not_looked_for_again(void **state)
 {
     for (unsigned i = 0; i < 4; i++) {
-        reset(state);
+        cast_reset(state);
         family = families[i % 2];
         half_open_paused = i >= 2;
         stage_play(1, play_half_open);
@@ -850,9 +821,9 @@ finish_script(void *argument)
 {
     char bytes[8];
     if (client.socket != NULL)
-        destroy(argument);
-    recv(peer, bytes, sizeof(bytes), MSG_DONTWAIT);
-    close(peer);
+        destroy_client(argument);
+    recv(far_end, bytes, sizeof(bytes), MSG_DONTWAIT);
+    close(far_end);
 }
 
 static void
@@ -876,7 +847,7 @@ play_script(void)
     tr_socket_pause(client.socket);
     send_text("a", 1);
     if (peer_ends)
-        shutdown(peer, SHUT_WR);
+        shutdown(far_end, SHUT_WR);
     stage_settled(do_script, NULL);
 }
 
@@ -896,7 +867,7 @@ what_was_held_back_comes_in_the_place_of_the_resume(void **state)
         {"Wr", "W:OK data:a again:OK end close", true}, /* the end comes after what was written by then */
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        reset(state);
+        cast_reset(state);
         script = rows[i].script;
         peer_ends = rows[i].peer_ends;
         stage_play(1, play_script);
@@ -914,7 +885,7 @@ resume_records(void *argument)
     (void)argument;
     sockets->held -= TRI_HELD_FREELY;
     tr_socket_resume(client.socket);
-    close(peer);
+    close(far_end);
 }
 
 static void
@@ -922,7 +893,7 @@ play_record_in_a_pause(void)
 {
     int fds[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
-    peer = fds[1];
+    far_end = fds[1];
     stage_adopt(&client, fds[0]);
     tr_socket_pause(client.socket);
     sockets = client.socket->home;
@@ -961,8 +932,8 @@ close_peers(void *argument)
     char byte;
     (void)argument;
     assert_null(client.socket->writer);
-    recv(peer, &byte, 1, MSG_DONTWAIT);
-    close(peer);
+    recv(far_end, &byte, 1, MSG_DONTWAIT);
+    close(far_end);
     close(peer_of_other);
 }
 
@@ -1082,7 +1053,7 @@ let_text_go(void *argument)
     tr_slice_release(kept);
     size_t without = tests_allocated();
     assert_in_range(with - without, TEXT_BYTES, 2 * TEXT_BYTES);
-    close(peer);
+    close(far_end);
 }
 
 static void
@@ -1108,31 +1079,31 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(a_character_that_comes_in_pieces_is_given_whole, reset),
-        cmocka_unit_test_setup(what_is_incomplete_at_the_end_is_data_before_it, reset),
-        cmocka_unit_test_setup(every_encoding_gives_its_text_over_the_pieces, reset),
-        cmocka_unit_test_setup(the_encoding_can_be_changed_at_any_time, reset),
-        cmocka_unit_test_setup(an_encoding_set_in_a_data_event_holds_for_the_next_one, reset),
-        cmocka_unit_test_setup(a_pause_in_the_middle_of_a_character_loses_nothing, reset),
-        cmocka_unit_test_setup(what_is_incomplete_waits_for_resume_and_the_end_with_it, reset),
-        cmocka_unit_test_setup(an_end_with_nothing_before_it_comes_in_a_pause_too, reset),
-        cmocka_unit_test_setup(a_single_byte_of_utf16_does_not_keep_the_end_waiting, reset),
-        cmocka_unit_test_setup(what_was_held_back_is_given_in_the_encoding_of_the_moment, reset),
-        cmocka_unit_test_setup(a_pause_right_after_resume_goes_on_holding_back, reset),
-        cmocka_unit_test_setup(what_is_held_back_is_lost_with_its_socket, reset),
-        cmocka_unit_test_setup(a_paused_socket_takes_one_large_read_and_then_the_peer_has_to_wait, reset),
-        cmocka_unit_test_setup(a_paused_socket_reads_on_until_16_kib_wait, reset),
-        cmocka_unit_test_setup(a_reset_is_noticed_in_a_pause_however_much_waits, reset),
-        cmocka_unit_test_setup(an_end_in_a_pause_comes_after_all_that_waits, reset),
-        cmocka_unit_test_setup(a_paused_socket_notices_its_peers_end_after_its_own, reset),
-        cmocka_unit_test_setup(an_end_that_was_told_is_not_looked_for_again, reset),
-        cmocka_unit_test_setup(what_waits_is_given_read_by_read_and_a_pause_keeps_the_rest, reset),
-        cmocka_unit_test_setup(what_is_held_back_goes_before_what_is_read_after_a_pipe, reset),
-        cmocka_unit_test_setup(what_was_held_back_comes_in_the_place_of_the_resume, reset),
-        cmocka_unit_test_setup(a_record_that_comes_in_a_pause_is_whole_however_much_is_held, reset),
-        cmocka_unit_test_setup(what_another_socket_makes_due_comes_before_what_is_read_in_the_same_turn, reset),
-        cmocka_unit_test_setup(a_socket_that_is_never_read_dry_leaves_others_their_turn, reset),
-        cmocka_unit_test_setup(text_that_is_kept_takes_no_more_than_twice_its_bytes, reset),
+        cmocka_unit_test_setup(a_character_that_comes_in_pieces_is_given_whole, cast_reset),
+        cmocka_unit_test_setup(what_is_incomplete_at_the_end_is_data_before_it, cast_reset),
+        cmocka_unit_test_setup(every_encoding_gives_its_text_over_the_pieces, cast_reset),
+        cmocka_unit_test_setup(the_encoding_can_be_changed_at_any_time, cast_reset),
+        cmocka_unit_test_setup(an_encoding_set_in_a_data_event_holds_for_the_next_one, cast_reset),
+        cmocka_unit_test_setup(a_pause_in_the_middle_of_a_character_loses_nothing, cast_reset),
+        cmocka_unit_test_setup(what_is_incomplete_waits_for_resume_and_the_end_with_it, cast_reset),
+        cmocka_unit_test_setup(an_end_with_nothing_before_it_comes_in_a_pause_too, cast_reset),
+        cmocka_unit_test_setup(a_single_byte_of_utf16_does_not_keep_the_end_waiting, cast_reset),
+        cmocka_unit_test_setup(what_was_held_back_is_given_in_the_encoding_of_the_moment, cast_reset),
+        cmocka_unit_test_setup(a_pause_right_after_resume_goes_on_holding_back, cast_reset),
+        cmocka_unit_test_setup(what_is_held_back_is_lost_with_its_socket, cast_reset),
+        cmocka_unit_test_setup(a_paused_socket_takes_one_large_read_and_then_the_peer_has_to_wait, cast_reset),
+        cmocka_unit_test_setup(a_paused_socket_reads_on_until_16_kib_wait, cast_reset),
+        cmocka_unit_test_setup(a_reset_is_noticed_in_a_pause_however_much_waits, cast_reset),
+        cmocka_unit_test_setup(an_end_in_a_pause_comes_after_all_that_waits, cast_reset),
+        cmocka_unit_test_setup(a_paused_socket_notices_its_peers_end_after_its_own, cast_reset),
+        cmocka_unit_test_setup(an_end_that_was_told_is_not_looked_for_again, cast_reset),
+        cmocka_unit_test_setup(what_waits_is_given_read_by_read_and_a_pause_keeps_the_rest, cast_reset),
+        cmocka_unit_test_setup(what_is_held_back_goes_before_what_is_read_after_a_pipe, cast_reset),
+        cmocka_unit_test_setup(what_was_held_back_comes_in_the_place_of_the_resume, cast_reset),
+        cmocka_unit_test_setup(a_record_that_comes_in_a_pause_is_whole_however_much_is_held, cast_reset),
+        cmocka_unit_test_setup(what_another_socket_makes_due_comes_before_what_is_read_in_the_same_turn, cast_reset),
+        cmocka_unit_test_setup(a_socket_that_is_never_read_dry_leaves_others_their_turn, cast_reset),
+        cmocka_unit_test_setup(text_that_is_kept_takes_no_more_than_twice_its_bytes, cast_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,8 +2,8 @@
  * Every refusal of a write, times every call that takes a callback: it is called exactly once, unless the call returned
  * one of the three statuses that socket.h names.
  */
+#include "cast.h"
 #include "helpers.h"
-#include "play.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -20,7 +20,6 @@
 
 #define SLICE tr_slice_constant("sixteen bytes...", 16)
 
-static struct endpoint client;
 static int peer_fd, file_fd;
 
 /* The calls. */

@@ -2,8 +2,9 @@
  * Descriptors over unix sockets: each arrives once, with the first of its bytes, and none is left open by anybody.
  * stage_play() counts them.
  */
+#include "cast.h"
+#include "fds.h"
 #include "helpers.h"
-#include "play.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,6 @@
 #define MANY 200u
 
 static struct endpoint sender, receiver;
-static struct raw_peer peer;
 static int ends[2]; /* of a pipe: the second is what is sent */
 static unsigned told, told_ok;
 
@@ -34,12 +34,6 @@ reset(void **state)
     peer = (struct raw_peer){.fd = -1};
     told = told_ok = 0;
     return 0;
-}
-
-static bool
-is(const char *event, const char *name)
-{
-    return strcmp(event, name) == 0;
 }
 
 static tr_slice
@@ -522,32 +516,13 @@ dies_of_it(struct endpoint *self, const char *event)
 }
 
 static void
-send_three_in_one(int to)
-{
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(3 * sizeof(int))];
-    } control = {0};
-    struct iovec part = {.iov_base = "xyz", .iov_len = 3};
-    struct msghdr header = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-    struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
-    int fds[3] = {to, to, to};
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(fds));
-    memcpy(CMSG_DATA(rights), fds, sizeof(fds));
-    assert_int_equal(sendmsg(to, &header, 0), 3);
-}
-
-static void
 open_receiver(struct tr_socket_options options)
 {
     int fds[2];
     stage_pair(AF_UNIX, fds);
     options.receive_fds = true;
     stage_adopt_as(&receiver, fds[0], options);
-    send_three_in_one(fds[1]);
+    send_fds(fds[1], fds[1], 3, "xyz");
     close(fds[1]);
     struct endpoint *one[] = {&receiver};
     stage_end_when_closed(one, 1);

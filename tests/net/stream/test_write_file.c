@@ -1,8 +1,9 @@
 /*
  * Writing files: their bytes in their turn, whatever the kernel takes at a time, and what happens to those that change.
  */
+#include "cast.h"
+#include "fds.h"
 #include "helpers.h"
-#include "play.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,18 +21,7 @@
 #define PIECES 5u /* a file of 20 MB */
 #define LONG ((uint64_t)PIECE * PIECES)
 
-static struct endpoint client;
-static struct raw_peer peer;
 static int file = -1;
-
-static int
-reset(void **state)
-{
-    (void)state;
-    memset(&client, 0, sizeof(client));
-    peer = (struct raw_peer){.fd = -1};
-    return 0;
-}
 
 static int
 close_file(void **state)
@@ -41,19 +31,6 @@ close_file(void **state)
         close(file);
     file = -1;
     return 0;
-}
-
-/* A file with no name. */
-static int
-file_new(void)
-{
-    char directory[256], name[300];
-    assert_true(tests_directory_make(directory, sizeof(directory)));
-    snprintf(name, sizeof(name), "%s/file", directory);
-    int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    tests_directory_remove(directory);
-    return fd;
 }
 
 static int
@@ -108,21 +85,6 @@ write_file(uint64_t offset, uint64_t length, const char *name)
 }
 
 static void
-end_when_done(void)
-{
-    struct endpoint *one[] = {&client};
-    stage_end_when_done(one, 1, &peer);
-}
-
-static void
-end_and_read(void)
-{
-    assert_int_equal(tr_socket_end(client.socket), TR_OK);
-    stage_read(&peer);
-    end_when_done();
-}
-
-static void
 play_parts(void)
 {
     open_pair(AF_INET);
@@ -174,7 +136,7 @@ a_slow_reader_gets_a_long_file_between_the_bytes_before_and_after(void **state)
     static const int families[] = {AF_INET, AF_UNIX};
     file = file_of_pieces(PIECES);
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-        reset(state);
+        cast_reset(state);
         family = families[i];
         stage_play(1, play_long_file);
         assert_int_equal(peer.bytes, 4 + LONG + 4);
@@ -274,13 +236,6 @@ bytes_and_files_take_turns_as_they_were_written(void **state)
     assert_int_equal(peer.bytes, TURNS * 4);
     for (unsigned i = 0; i < sizeof(peer.text) - 1; i++)
         assert_int_equal(peer.text[i], i % 2 == 0 ? 'a' : '0' + (int)(i / 2 % 10));
-}
-
-static void
-ends_on_drain(struct endpoint *self, const char *event)
-{
-    if (strcmp(event, "drain") == 0)
-        tr_socket_end(self->socket);
 }
 
 static void
@@ -543,22 +498,23 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_file_is_written_whole_or_in_part, reset, close_file),
-        cmocka_unit_test_setup_teardown(a_slow_reader_gets_a_long_file_between_the_bytes_before_and_after, reset,
+        cmocka_unit_test_setup_teardown(a_file_is_written_whole_or_in_part, cast_reset, close_file),
+        cmocka_unit_test_setup_teardown(a_slow_reader_gets_a_long_file_between_the_bytes_before_and_after, cast_reset,
                                         close_file),
-        cmocka_unit_test_setup_teardown(what_has_not_gone_of_a_file_is_buffered, reset, close_file),
-        cmocka_unit_test_setup_teardown(a_file_does_not_count_to_the_write_limit, reset, close_file),
-        cmocka_unit_test_setup_teardown(bytes_and_files_take_turns_as_they_were_written, reset, close_file),
-        cmocka_unit_test_setup_teardown(a_file_that_waits_drains_before_its_callback, reset, close_file),
-        cmocka_unit_test_setup_teardown(a_file_that_is_shorter_than_said_is_an_error, reset, close_file),
-        cmocka_unit_test_setup_teardown(a_file_that_is_cut_while_it_is_sent_is_an_error, reset, close_file),
-        cmocka_unit_test_setup_teardown(a_file_that_grows_is_sent_as_long_as_it_was, reset, close_file),
-        cmocka_unit_test_setup_teardown(what_is_no_file_is_refused_and_leaves_the_socket_as_it_was, reset, close_file),
-        cmocka_unit_test_setup_teardown(a_file_that_cannot_be_read_destroys_the_socket, reset, close_file),
-        cmocka_unit_test_setup_teardown(a_file_that_waits_is_lost_with_its_socket, reset, close_file),
-        cmocka_unit_test_setup_teardown(a_file_can_be_written_to_a_pipe, reset, close_file),
-        cmocka_unit_test_setup_teardown(a_file_written_in_a_data_event_leaves_its_bytes_alone, reset, close_file),
-        cmocka_unit_test_setup_teardown(a_write_behind_a_file_that_waits_is_over_the_mark, reset, close_file),
+        cmocka_unit_test_setup_teardown(what_has_not_gone_of_a_file_is_buffered, cast_reset, close_file),
+        cmocka_unit_test_setup_teardown(a_file_does_not_count_to_the_write_limit, cast_reset, close_file),
+        cmocka_unit_test_setup_teardown(bytes_and_files_take_turns_as_they_were_written, cast_reset, close_file),
+        cmocka_unit_test_setup_teardown(a_file_that_waits_drains_before_its_callback, cast_reset, close_file),
+        cmocka_unit_test_setup_teardown(a_file_that_is_shorter_than_said_is_an_error, cast_reset, close_file),
+        cmocka_unit_test_setup_teardown(a_file_that_is_cut_while_it_is_sent_is_an_error, cast_reset, close_file),
+        cmocka_unit_test_setup_teardown(a_file_that_grows_is_sent_as_long_as_it_was, cast_reset, close_file),
+        cmocka_unit_test_setup_teardown(what_is_no_file_is_refused_and_leaves_the_socket_as_it_was, cast_reset,
+                                        close_file),
+        cmocka_unit_test_setup_teardown(a_file_that_cannot_be_read_destroys_the_socket, cast_reset, close_file),
+        cmocka_unit_test_setup_teardown(a_file_that_waits_is_lost_with_its_socket, cast_reset, close_file),
+        cmocka_unit_test_setup_teardown(a_file_can_be_written_to_a_pipe, cast_reset, close_file),
+        cmocka_unit_test_setup_teardown(a_file_written_in_a_data_event_leaves_its_bytes_alone, cast_reset, close_file),
+        cmocka_unit_test_setup_teardown(a_write_behind_a_file_that_waits_is_over_the_mark, cast_reset, close_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,8 +4,9 @@
  * Where the number of system calls matters the peer is a SOCK_SEQPACKET socket: there each call of the writer's is one
  * record, so the peer's reads count them.
  */
+#include "cast.h"
+#include "fds.h"
 #include "helpers.h"
-#include "play.h"
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -26,32 +27,6 @@
 
 #define BIG (4u << 20)    /* more than the kernel takes at once */
 #define NODES_MARK 16384u /* highWaterMark of Node's streams */
-
-static struct endpoint client;
-static struct raw_peer peer;
-
-static int
-reset(void **state)
-{
-    (void)state;
-    memset(&client, 0, sizeof(client));
-    memset(accepted, 0, sizeof(accepted));
-    peer = (struct raw_peer){.fd = -1};
-    return 0;
-}
-
-static bool
-is(const char *event, const char *name)
-{
-    return strcmp(event, name) == 0;
-}
-
-static void
-end_when_done(void)
-{
-    struct endpoint *one[] = {&client};
-    stage_end_when_done(one, 1, &peer);
-}
 
 static void
 set_buffer(int fd, int option, int size)
@@ -118,14 +93,6 @@ peer_has_something(void)
 {
     char byte;
     return recv(peer.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
-}
-
-static void
-end_and_read(void)
-{
-    assert_int_equal(tr_socket_end(client.socket), TR_OK);
-    stage_read(&peer);
-    end_when_done();
 }
 
 /* The peer reads until we end; then it ends too. */
@@ -273,13 +240,6 @@ corked_writes_are_lost_with_their_socket(void **state)
 
 /* Less than a write under a cork speaks of, and more than the kernel takes. */
 #define CORKED_BYTES 16000u
-
-static void
-ends_on_drain(struct endpoint *self, const char *event)
-{
-    if (is(event, "drain"))
-        tr_socket_end(self->socket);
-}
 
 static void
 play_uncork_into_a_narrow_socket(void)
@@ -438,8 +398,7 @@ static unsigned
 segments_received(int fd)
 {
     struct tcp_info info = {0};
-    socklen_t size = sizeof(info);
-    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+    ask_option(fd, IPPROTO_TCP, TCP_INFO, &info, sizeof(info));
     return info.tcpi_data_segs_in;
 }
 
@@ -1267,13 +1226,6 @@ a_write_of_nothing_is_never_over_the_limit(void **state)
     assert_int_equal(peer.bytes, 200000);
 }
 
-static void
-destroy_client(void *argument)
-{
-    (void)argument;
-    tr_socket_destroy(client.socket, TR_OK);
-}
-
 /* An eventfd takes 8 bytes and no others: the kernel's EINVAL is the caller's. */
 static void
 play_impossible_write(void)
@@ -1512,7 +1464,7 @@ static void
 callbacks_of_one_handler_come_in_nodes_order(void **state)
 {
     for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
-        reset(state);
+        cast_reset(state);
         script = orders[i].script;
         stage_play(1, orders[i].play);
         assert_string_equal(client.log, orders[i].log);
@@ -1523,50 +1475,50 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(corked_writes_leave_in_one_system_call, reset),
-        cmocka_unit_test_setup(corks_nest, reset),
-        cmocka_unit_test_setup(uncork_says_that_part_of_it_waits_and_then_drain_comes, reset),
-        cmocka_unit_test_setup(uncork_says_for_which_error_the_socket_is_destroyed, reset),
-        cmocka_unit_test_setup(end_uncorks, reset),
-        cmocka_unit_test_setup(an_end_that_comes_of_the_peers_uncorks_too, reset),
-        cmocka_unit_test_setup(corked_writes_are_lost_with_their_socket, reset),
-        cmocka_unit_test_setup(what_was_corked_before_connect_waits_for_uncork, reset),
-        cmocka_unit_test_setup(what_is_uncorked_in_the_connect_event_is_told_before_ready, reset),
-        cmocka_unit_test_setup(before_connect_a_write_is_queued_from_16_kib_on, reset),
-        cmocka_unit_test_setup(a_hundred_corked_writes_are_one_segment, reset),
-        cmocka_unit_test_setup(several_slices_are_one_write_without_a_drain_if_the_kernel_takes_it, reset),
-        cmocka_unit_test_setup(two_thousand_slices_are_two_system_calls, reset),
-        cmocka_unit_test_setup(slices_that_are_taken_in_parts_arrive_whole, reset),
-        cmocka_unit_test_setup(a_kernel_that_takes_little_gets_everything_in_order, reset),
-        cmocka_unit_test_setup(a_write_over_the_limit_is_refused_whole_and_changes_nothing, reset),
-        cmocka_unit_test_setup(the_limit_itself_may_wait, reset),
-        cmocka_unit_test_setup(so_many_small_writes_may_wait_and_those_that_have_gone_do_not, reset),
-        cmocka_unit_test_setup(a_write_from_a_distance_over_the_limit_destroys_the_socket, reset),
-        cmocka_unit_test_setup(what_the_kernel_takes_at_once_is_under_any_mark, reset),
-        cmocka_unit_test_setup(a_write_that_is_not_finished_counts_whole, reset),
-        cmocka_unit_test_setup(a_write_that_is_finished_counts_no_more, reset),
-        cmocka_unit_test_setup(a_mark_holds_before_connect_too, reset),
-        cmocka_unit_test_setup(a_text_is_written_in_any_encoding_and_a_malformed_one_not_at_all, reset),
-        cmocka_unit_test_setup(the_callback_of_an_end_comes_when_the_fin_has_gone, reset),
-        cmocka_unit_test_setup(every_end_is_called_back_and_a_late_one_hears_that_it_is_over, reset),
-        cmocka_unit_test_setup(an_end_waits_for_what_was_written_before, reset),
-        cmocka_unit_test_setup(an_end_that_never_comes_is_called_back_with_the_error, reset),
-        cmocka_unit_test_setup(an_end_before_connect_ends_the_connection_when_it_is_there, reset),
-        cmocka_unit_test_setup(a_plain_end_before_connect_does_so_too, reset),
-        cmocka_unit_test_setup(a_write_before_connect_was_asked_for_destroys_the_socket, reset),
-        cmocka_unit_test_setup(a_half_open_socket_that_ended_its_side_has_written_after_the_end, reset),
-        cmocka_unit_test_setup(writing_to_a_peer_that_is_gone_is_a_broken_pipe, reset),
-        cmocka_unit_test_setup(a_cork_over_a_queue_lets_the_worker_sleep, reset),
-        cmocka_unit_test_setup(a_drain_that_is_due_waits_for_what_was_written_meanwhile, reset),
-        cmocka_unit_test_setup(a_drain_is_told_once, reset),
-        cmocka_unit_test_setup(a_cork_after_the_end_holds_nothing_back, reset),
-        cmocka_unit_test_setup(a_write_of_nothing_is_no_record, reset),
-        cmocka_unit_test_setup(a_write_of_nothing_is_never_over_the_limit, reset),
-        cmocka_unit_test_setup(a_write_that_the_kernel_calls_invalid_changes_nothing, reset),
-        cmocka_unit_test_setup(what_a_read_makes_due_comes_before_the_next_read, reset),
-        cmocka_unit_test_setup(what_a_read_makes_due_comes_before_writing_goes_on, reset),
-        cmocka_unit_test_setup(what_is_due_waits_for_messages_but_not_without_an_end, reset),
-        cmocka_unit_test_setup(callbacks_of_one_handler_come_in_nodes_order, reset),
+        cmocka_unit_test_setup(corked_writes_leave_in_one_system_call, cast_reset),
+        cmocka_unit_test_setup(corks_nest, cast_reset),
+        cmocka_unit_test_setup(uncork_says_that_part_of_it_waits_and_then_drain_comes, cast_reset),
+        cmocka_unit_test_setup(uncork_says_for_which_error_the_socket_is_destroyed, cast_reset),
+        cmocka_unit_test_setup(end_uncorks, cast_reset),
+        cmocka_unit_test_setup(an_end_that_comes_of_the_peers_uncorks_too, cast_reset),
+        cmocka_unit_test_setup(corked_writes_are_lost_with_their_socket, cast_reset),
+        cmocka_unit_test_setup(what_was_corked_before_connect_waits_for_uncork, cast_reset),
+        cmocka_unit_test_setup(what_is_uncorked_in_the_connect_event_is_told_before_ready, cast_reset),
+        cmocka_unit_test_setup(before_connect_a_write_is_queued_from_16_kib_on, cast_reset),
+        cmocka_unit_test_setup(a_hundred_corked_writes_are_one_segment, cast_reset),
+        cmocka_unit_test_setup(several_slices_are_one_write_without_a_drain_if_the_kernel_takes_it, cast_reset),
+        cmocka_unit_test_setup(two_thousand_slices_are_two_system_calls, cast_reset),
+        cmocka_unit_test_setup(slices_that_are_taken_in_parts_arrive_whole, cast_reset),
+        cmocka_unit_test_setup(a_kernel_that_takes_little_gets_everything_in_order, cast_reset),
+        cmocka_unit_test_setup(a_write_over_the_limit_is_refused_whole_and_changes_nothing, cast_reset),
+        cmocka_unit_test_setup(the_limit_itself_may_wait, cast_reset),
+        cmocka_unit_test_setup(so_many_small_writes_may_wait_and_those_that_have_gone_do_not, cast_reset),
+        cmocka_unit_test_setup(a_write_from_a_distance_over_the_limit_destroys_the_socket, cast_reset),
+        cmocka_unit_test_setup(what_the_kernel_takes_at_once_is_under_any_mark, cast_reset),
+        cmocka_unit_test_setup(a_write_that_is_not_finished_counts_whole, cast_reset),
+        cmocka_unit_test_setup(a_write_that_is_finished_counts_no_more, cast_reset),
+        cmocka_unit_test_setup(a_mark_holds_before_connect_too, cast_reset),
+        cmocka_unit_test_setup(a_text_is_written_in_any_encoding_and_a_malformed_one_not_at_all, cast_reset),
+        cmocka_unit_test_setup(the_callback_of_an_end_comes_when_the_fin_has_gone, cast_reset),
+        cmocka_unit_test_setup(every_end_is_called_back_and_a_late_one_hears_that_it_is_over, cast_reset),
+        cmocka_unit_test_setup(an_end_waits_for_what_was_written_before, cast_reset),
+        cmocka_unit_test_setup(an_end_that_never_comes_is_called_back_with_the_error, cast_reset),
+        cmocka_unit_test_setup(an_end_before_connect_ends_the_connection_when_it_is_there, cast_reset),
+        cmocka_unit_test_setup(a_plain_end_before_connect_does_so_too, cast_reset),
+        cmocka_unit_test_setup(a_write_before_connect_was_asked_for_destroys_the_socket, cast_reset),
+        cmocka_unit_test_setup(a_half_open_socket_that_ended_its_side_has_written_after_the_end, cast_reset),
+        cmocka_unit_test_setup(writing_to_a_peer_that_is_gone_is_a_broken_pipe, cast_reset),
+        cmocka_unit_test_setup(a_cork_over_a_queue_lets_the_worker_sleep, cast_reset),
+        cmocka_unit_test_setup(a_drain_that_is_due_waits_for_what_was_written_meanwhile, cast_reset),
+        cmocka_unit_test_setup(a_drain_is_told_once, cast_reset),
+        cmocka_unit_test_setup(a_cork_after_the_end_holds_nothing_back, cast_reset),
+        cmocka_unit_test_setup(a_write_of_nothing_is_no_record, cast_reset),
+        cmocka_unit_test_setup(a_write_of_nothing_is_never_over_the_limit, cast_reset),
+        cmocka_unit_test_setup(a_write_that_the_kernel_calls_invalid_changes_nothing, cast_reset),
+        cmocka_unit_test_setup(what_a_read_makes_due_comes_before_the_next_read, cast_reset),
+        cmocka_unit_test_setup(what_a_read_makes_due_comes_before_writing_goes_on, cast_reset),
+        cmocka_unit_test_setup(what_is_due_waits_for_messages_but_not_without_an_end, cast_reset),
+        cmocka_unit_test_setup(callbacks_of_one_handler_come_in_nodes_order, cast_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,29 @@
+/*
+ * The cast of most plays: the client, a socket of the library's whose events go into a log, and at times a raw peer.
+ */
+#ifndef TESTS_NET_CAST_H
+#define TESTS_NET_CAST_H
+
+#include "play.h"
+
+extern struct endpoint client;
+extern struct raw_peer peer;
+
+/* A setup of tests: both are as new, and so are accepted[0], accepted[1], ... */
+int cast_reset(void **state);
+
+/* Ends the play as soon as the client is closed; and the peer, too, has ended. */
+void end_when_closed(void);
+void end_when_done(void);
+
+/* Ends the client's side, lets the peer read, and ends the play when both are done. */
+void end_and_read(void);
+
+/* An act: destroys the client. */
+void destroy_client(void *argument);
+
+/* Hooks: an endpoint that ends its side at drain, and one that is destroyed by its timeout. */
+void ends_on_drain(struct endpoint *self, const char *event);
+void gives_up(struct endpoint *self, const char *event);
+
+#endif

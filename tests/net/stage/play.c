@@ -502,6 +502,12 @@ say(tr_socket *socket, const char *text)
     return tr_socket_write(socket, text, strlen(text));
 }
 
+tr_slice
+text_slice(const char *text)
+{
+    return tr_slice_constant(text, strlen(text));
+}
+
 unsigned
 home(const struct tr_balance_view *view)
 {

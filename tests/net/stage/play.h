@@ -120,6 +120,9 @@ void note_written(tr_socket *socket, void *name, tr_status status);
 /* Writes a text. */
 tr_status say(tr_socket *socket, const char *text);
 
+/* A text that lives for ever, as a slice. */
+tr_slice text_slice(const char *text);
+
 /* A policy for connections: they stay on the worker of their server. */
 unsigned home(const struct tr_balance_view *view);
 

@@ -7,121 +7,25 @@
  */
 #include "cast.h"
 #include "fault.h"
-#include "fds.h"
 #include "helpers.h"
+#include "packets_play.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <troupe/net/remote.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#define HEAD 100u
-#define FILE_SIZE 1024u
-#define TAIL 50u
-#define BIG 300000u /* more than the narrow socket's kernel takes */
-#define MANY 40u    /* callbacks without a file: enough for a worker to expect none */
-
-static int watched = -1; /* a duplicate of the client's descriptor */
-static int file = -1, wrong_file = -1;
-
-/* What is written is told by letters: h, f, t and B are the head, the file, the tail, and much. */
-
-static size_t
-size_of(char letter)
-{
-    return letter == 'h' ? HEAD : letter == 'f' ? FILE_SIZE : letter == 't' ? TAIL : BIG;
-}
-
-static const char *
-bytes_of(char letter)
-{
-    static char bytes[BIG];
-    memset(bytes, letter, size_of(letter));
-    return bytes;
-}
-
-static int
-open_things(void **state)
-{
-    char name[] = "/tmp/packets.XXXXXX";
-    (void)state;
-    file = mkstemp(name);
-    assert_true(file >= 0);
-    unlink(name);
-    assert_int_equal(write(file, bytes_of('f'), FILE_SIZE), FILE_SIZE);
-    wrong_file = open("/", O_RDONLY | O_CLOEXEC);
-    return 0;
-}
-
-static int
-close_things(void **state)
-{
-    (void)state;
-    close(file);
-    close(wrong_file);
-    return 0;
-}
-
-static struct tcp_info
-tcp_info_of(int fd)
-{
-    struct tcp_info info = {0};
-    ask_option(fd, IPPROTO_TCP, TCP_INFO, &info, sizeof(info));
-    return info;
-}
-
-static int
-unsent(int fd)
-{
-    int bytes = 0;
-    assert_int_equal(ioctl(fd, SIOCOUTQNSD, &bytes), 0);
-    return bytes;
-}
-
-static void
-put(char letter)
-{
-    assert_true(tr_socket_write(client.socket, bytes_of(letter), size_of(letter)) >= TR_OK);
-}
-
-static tr_status
-put_file(uint64_t offset, uint64_t length)
-{
-    return tr_socket_write_file(client.socket, file, offset, length, NULL, NULL);
-}
-
-/* What a program does. */
-
-static void
-head(void)
-{
-    put('h');
-}
-
-static void
-head_and_file(void)
-{
-    put('h');
-    assert_true(put_file(0, 0) >= TR_OK);
-}
-
 static void
 head_in_two_and_file(void)
 {
-    put('h');
-    put('t');
+    put_bytes('h');
+    put_bytes('t');
     assert_int_equal(put_file(0, 0), TR_OK);
 }
 
@@ -137,7 +41,7 @@ static void
 corked_head_and_file(void)
 {
     tr_socket_cork(client.socket);
-    put('h');
+    put_bytes('h');
     put_file(0, 0);
     tr_socket_uncork(client.socket);
 }
@@ -146,8 +50,8 @@ static void
 corked_head_then_file(void)
 {
     tr_socket_cork(client.socket);
-    put('h');
-    put('t');
+    put_bytes('h');
+    put_bytes('t');
     tr_socket_uncork(client.socket);
     assert_int_equal(put_file(0, 0), TR_OK);
 }
@@ -155,15 +59,15 @@ corked_head_then_file(void)
 static void
 head_file_and_tail(void)
 {
-    head_and_file();
-    put('t');
+    put_head_and_file();
+    put_bytes('t');
 }
 
 static void
 file_and_tail(void)
 {
     assert_int_equal(put_file(0, 0), TR_OK);
-    put('t');
+    put_bytes('t');
 }
 
 static void
@@ -171,35 +75,35 @@ corked_file_and_tail(void)
 {
     tr_socket_cork(client.socket);
     put_file(0, 0);
-    put('t');
+    put_bytes('t');
     tr_socket_uncork(client.socket);
 }
 
 static void
 head_and_nothing_of_a_file(void)
 {
-    put('h');
+    put_bytes('h');
     assert_int_equal(put_file(FILE_SIZE, 0), TR_OK);
 }
 
 static void
 head_and_no_file(void)
 {
-    put('h');
+    put_bytes('h');
     assert_int_equal(tr_socket_write_file(client.socket, wrong_file, 0, 0, NULL, NULL), TR_EBADFD);
 }
 
 static void
 head_and_a_shorter_file(void)
 {
-    put('h');
+    put_bytes('h');
     put_file(0, FILE_SIZE + 1);
 }
 
 static void
 head_and_a_file_that_is_gone(void)
 {
-    put('h');
+    put_bytes('h');
     put_file(FILE_SIZE, 1);
 }
 
@@ -207,7 +111,7 @@ static void
 corked_head_and_a_file_that_is_gone(void)
 {
     tr_socket_cork(client.socket);
-    put('h');
+    put_bytes('h');
     put_file(FILE_SIZE, 1);
     tr_socket_uncork(client.socket);
 }
@@ -215,28 +119,28 @@ corked_head_and_a_file_that_is_gone(void)
 static void
 head_and_end(void)
 {
-    put('h');
+    put_bytes('h');
     tr_socket_end(client.socket);
 }
 
 static void
 head_and_destroy(void)
 {
-    put('h');
+    put_bytes('h');
     tr_socket_destroy(client.socket, TR_OK);
 }
 
 static void
 head_and_reset(void)
 {
-    put('h');
+    put_bytes('h');
     assert_int_equal(tr_socket_reset(client.socket), TR_OK);
 }
 
 static void
 head_and_pause(void)
 {
-    put('h');
+    put_bytes('h');
     tr_socket_pause(client.socket);
 }
 
@@ -250,7 +154,7 @@ uncork_client(void *argument)
 static void
 head_then_cork_over_the_file(void)
 {
-    put('h');
+    put_bytes('h');
     tr_socket_cork(client.socket);
     put_file(0, 0);
     stage_after(30, uncork_client, NULL);
@@ -259,7 +163,7 @@ head_then_cork_over_the_file(void)
 static void
 much_and_file(void)
 {
-    put('B');
+    put_bytes('B');
     assert_true(put_file(0, 0) >= TR_OK);
 }
 
@@ -267,7 +171,7 @@ static void
 head_and_too_much(void)
 {
     tr_socket_cork(client.socket);
-    put('h');
+    put_bytes('h');
     assert_int_equal(tr_socket_write(client.socket, bytes_of('B'), BIG), TR_EQUEUELIMIT);
     tr_socket_uncork(client.socket);
 }
@@ -287,7 +191,6 @@ struct row {
 
 static const struct row *row;
 static bool inside; /* in a callback of the socket's own, or in one of another actor's */
-static uint32_t segments_before;
 
 /* Nothing is left to wait: the rest of a queue goes when the peer reads, and a cork is the user's. */
 static void
@@ -429,7 +332,7 @@ static void
 bytes_and_the_file_that_follows_are_one_packet(void **state)
 {
     static const struct row rows[] = {
-        ROW(head_and_file, "hf", .segments = 1),           ROW(head_in_two_and_file, "htf", .segments = 1),
+        ROW(put_head_and_file, "hf", .segments = 1),       ROW(head_in_two_and_file, "htf", .segments = 1),
         ROW(head_of_slices_and_file, "hf", .segments = 1), ROW(corked_head_and_file, "hf", .segments = 1),
         ROW(corked_head_then_file, "htf", .segments = 1),  ROW(head_file_and_tail, "hft", .segments = 2),
     };
@@ -442,8 +345,8 @@ bytes_and_the_file_that_follows_are_one_packet(void **state)
 }
 
 static const struct row all_rows[] = {
-    ROW(head, "h", .segments = 1),
-    ROW(head_and_file, "hf", .segments = 0),
+    ROW(put_head, "h", .segments = 1),
+    ROW(put_head_and_file, "hf", .segments = 0),
     ROW(head_in_two_and_file, "htf", .segments = 0),
     ROW(head_of_slices_and_file, "hf", .segments = 0),
     ROW(corked_head_then_file, "htf", .segments = 0),
@@ -460,17 +363,17 @@ static const struct row all_rows[] = {
     ROW(head_then_cork_over_the_file, "hf", .segments = 0),
     ROW(head_and_too_much, "h", .segments = 1),
     ROW(much_and_file, "Bf", .kind = NARROW),
-    ROW(head_and_file, "hf", .kind = NARROW),
-    ROW(head, "h", .kind = OF_USERS_CORK),
-    ROW(head_and_file, "hf", .kind = OF_USERS_CORK),
+    ROW(put_head_and_file, "hf", .kind = NARROW),
+    ROW(put_head, "h", .kind = OF_USERS_CORK),
+    ROW(put_head_and_file, "hf", .kind = OF_USERS_CORK),
     ROW(corked_head_and_file, "hf", .kind = OF_USERS_CORK),
-    ROW(head, "h", .kind = OF_UNIX),
-    ROW(head_and_file, "hf", .kind = OF_UNIX),
+    ROW(put_head, "h", .kind = OF_UNIX),
+    ROW(put_head_and_file, "hf", .kind = OF_UNIX),
     ROW(corked_head_and_file, "hf", .kind = OF_UNIX),
-    ROW(head, "h", .kind = OF_RECORDS),
+    ROW(put_head, "h", .kind = OF_RECORDS),
     ROW(corked_head_and_file, "hf", .kind = OF_RECORDS),
-    ROW(head_and_file, "hf", .sendfile_error = EAGAIN),
-    ROW(head_and_file, "hf", .sendfile_error = EINTR),
+    ROW(put_head_and_file, "hf", .sendfile_error = EAGAIN),
+    ROW(put_head_and_file, "hf", .sendfile_error = EINTR),
     ROW(corked_head_and_file, "hf", .sendfile_error = EAGAIN),
     ROW(corked_head_and_file, "hf", .sendfile_error = ENOMEM),
     ROW(corked_head_and_file, "hf", .sendfile_error = EINVAL),
@@ -499,7 +402,7 @@ play_pipe(void)
     memset(&client, 0, sizeof(client));
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(tr_socket_adopt(director, ends[1], TR_WRITABLE, &options, &client.socket), TR_OK);
-    head_and_file();
+    put_head_and_file();
     corked_head_and_file();
     assert_int_equal(read(ends[0], bytes, sizeof(bytes)), sizeof(bytes) - 1);
     for (size_t i = 0; i < sizeof(bytes) - 1; i++)
@@ -531,139 +434,6 @@ what_was_written_before_a_reset_was_sent_before_it(void **state)
     }
 }
 
-/* The worker learns. */
-
-static unsigned round_number;
-static int to_client = -1;
-static uint32_t segments[MANY + 2];
-
-static void
-on_round(struct endpoint *self, const char *event)
-{
-    (void)self;
-    if (strcmp(event, "data") != 0)
-        return;
-    if (round_number < MANY)
-        head();
-    else
-        head_and_file();
-}
-
-static void
-next_round(void *argument)
-{
-    (void)argument;
-    if (client.bytes <= round_number) { /* it has not heard of this one */
-        stage_after(1, next_round, NULL);
-        return;
-    }
-    assert_int_equal(unsent(watched), 0);
-    segments[round_number] = tcp_info_of(watched).tcpi_data_segs_out;
-    if (++round_number < MANY + 2) {
-        assert_true(tests_peer_send(to_client, "r", 1));
-        stage_after(1, next_round, NULL);
-        return;
-    }
-    close(watched);
-    tr_socket_end(client.socket);
-    stage_read(&peer);
-}
-
-static void
-play_rounds(void)
-{
-    int fds[2];
-    struct endpoint *one[] = {&client};
-    memset(&client, 0, sizeof(client));
-    stage_pair(AF_INET, fds);
-    peer = (struct raw_peer){.fd = fds[1]};
-    to_client = fds[1];
-    watched = dup(fds[0]);
-    stage_adopt_as(&client, fds[0], (struct tr_socket_options){.no_delay = true});
-    client.hook = on_round;
-    round_number = 0;
-    fault_plan(FAULT_SETSOCKOPT, ~0u, 1, EIO); /* it only counts */
-    assert_true(tests_peer_send(to_client, "r", 1));
-    stage_after(1, next_round, NULL);
-    stage_end_when_done(one, 1, &peer);
-}
-
-static void
-a_worker_that_sees_no_files_makes_no_calls_for_them_and_learns_when_it_does(void **state)
-{
-    (void)state;
-    fault_clear();
-    stage_play(1, play_rounds);
-    assert_in_range(fault_seen(FAULT_SETSOCKOPT), 1, MANY / 2);
-    fault_clear();
-    assert_int_equal(segments[MANY] - segments[MANY - 1], 2); /* nothing was expected */
-    assert_int_equal(segments[MANY + 1] - segments[MANY], 1);
-}
-
-/* A socket that stands still for its owner does no steps, but what it writes leaves. */
-
-enum { TAG_GO = 1 };
-
-static tr_ref owner_ref;
-
-static void
-write_and_wait(tr_actor *self, void *state, tr_message *message)
-{
-    static tr_ref socket;
-    enum tr_event event;
-    (void)state;
-    if (message->tag == TAG_GO) {
-        assert_int_equal(tr_remote_credit(self, socket, 1), TR_OK);
-        assert_int_equal(tr_remote_end(self, socket), TR_OK);
-    } else if (tr_event_of(message, &event) && event == TR_EVENT_DATA) {
-        socket = message->from;
-        assert_int_equal(tr_remote_write(self, socket, tr_slice_constant(bytes_of('h'), HEAD)), TR_OK);
-    } else if (event == TR_EVENT_CLOSE) {
-        stage_end();
-    } else {
-        assert_int_equal(tr_remote_credit(self, socket, 1), TR_OK);
-    }
-}
-
-static void
-look_at_still_socket(void *argument)
-{
-    (void)argument;
-    if (tcp_info_of(watched).tcpi_data_segs_out == segments_before && unsent(watched) == 0) {
-        stage_after(1, look_at_still_socket, NULL); /* the order to write has not arrived */
-        return;
-    }
-    assert_int_equal(unsent(watched), 0);
-    close(watched);
-    tr_message go = tr_message_signal(TAG_GO);
-    assert_int_equal(tr_send(director, owner_ref, &go), TR_OK);
-    stage_read(&peer);
-}
-
-static void
-play_still_socket(void)
-{
-    static const struct tr_behavior waits = {.name = "waits", .receive = write_and_wait};
-    int fds[2];
-    stage_pair(AF_INET, fds);
-    peer = (struct raw_peer){.fd = fds[1]};
-    watched = dup(fds[0]);
-    segments_before = tcp_info_of(watched).tcpi_data_segs_out;
-    assert_int_equal(tr_spawn(director, &waits, NULL, &owner_ref), TR_OK);
-    struct tr_socket_options options = {.no_delay = true, .owner = {.actor = owner_ref, .credit = 1}};
-    assert_int_equal(tr_socket_adopt(director, fds[0], TR_READABLE | TR_WRITABLE, &options, &client.socket), TR_OK);
-    assert_true(tests_peer_send(peer.fd, "go", 2));
-    stage_after(1, look_at_still_socket, NULL);
-}
-
-static void
-what_is_written_while_the_socket_stands_still_leaves(void **state)
-{
-    (void)state;
-    stage_play(1, play_still_socket);
-    assert_int_equal(peer.bytes, HEAD);
-}
-
 int
 main(void)
 {
@@ -672,8 +442,6 @@ main(void)
         cmocka_unit_test(nothing_waits_for_a_file_whatever_becomes_of_it),
         cmocka_unit_test(a_pipe_gets_bytes_and_files_as_well),
         cmocka_unit_test(what_was_written_before_a_reset_was_sent_before_it),
-        cmocka_unit_test(a_worker_that_sees_no_files_makes_no_calls_for_them_and_learns_when_it_does),
-        cmocka_unit_test(what_is_written_while_the_socket_stands_still_leaves),
     };
-    return cmocka_run_group_tests(tests, open_things, close_things);
+    return cmocka_run_group_tests(tests, packets_set_up, packets_tear_down);
 }

@@ -1,5 +1,6 @@
 /*
- * The table of error numbers: each row by name. What a caller does with a verdict is in test_fault.c.
+ * The table of error numbers: each row by name. What callers do with a verdict is in test_fault.c
+ * and test_fault_server.c.
  */
 #include "verdict.h"
 

@@ -2,6 +2,8 @@
  * Decoding is held against vectors that Node made, and against itself: bytes cut anywhere must give one text. Every
  * output lies in a block of just tr_decoder_limit() bytes, so that the sanitizer sees a limit that is too small.
  */
+#include "encodings.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -14,21 +16,14 @@
 #include <jansson.h>
 #include <troupe/net/encoding.h>
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static const enum tr_encoding encodings[] = {
-    TR_ENCODING_NONE, TR_ENCODING_UTF8,   TR_ENCODING_ASCII,     TR_ENCODING_LATIN1,
-    TR_ENCODING_HEX,  TR_ENCODING_BASE64, TR_ENCODING_BASE64URL, TR_ENCODING_UTF16LE,
-};
-
 /* Text that grows as pieces are decoded. */
-struct text {
+struct decoded {
     char bytes[1024];
     size_t size;
 };
 
 static void
-text_add(struct text *text, const char *bytes, size_t size)
+text_add(struct decoded *text, const char *bytes, size_t size)
 {
     assert_true(size <= sizeof(text->bytes) - text->size);
     memcpy(text->bytes + text->size, bytes, size);
@@ -37,7 +32,7 @@ text_add(struct text *text, const char *bytes, size_t size)
 
 /* data == NULL: the end. */
 static void
-decode(struct tr_decoder *decoder, const void *data, size_t size, struct text *text)
+decode(struct tr_decoder *decoder, const void *data, size_t size, struct decoded *text)
 {
     size_t limit = tr_decoder_limit(decoder, size);
     char *out = malloc(limit + (limit == 0));
@@ -49,7 +44,7 @@ decode(struct tr_decoder *decoder, const void *data, size_t size, struct text *t
 }
 
 static void
-assert_text(const struct text *text, const char *expected, size_t size)
+assert_text(const struct decoded *text, const char *expected, size_t size)
 {
     assert_int_equal(text->size, size);
     assert_memory_equal(text->bytes, expected, size);
@@ -77,11 +72,11 @@ assert_pieces(const struct pieces *pieces)
     struct tr_decoder decoder;
     tr_decoder_init(&decoder, pieces->encoding);
     for (size_t i = 0; i < COUNT(pieces->piece) && pieces->piece[i].bytes != NULL; i++) {
-        struct text text = {.size = 0};
+        struct decoded text = {.size = 0};
         decode(&decoder, pieces->piece[i].bytes, pieces->piece[i].size, &text);
         assert_text(&text, pieces->piece[i].text, strlen(pieces->piece[i].text));
     }
-    struct text text = {.size = 0};
+    struct decoded text = {.size = 0};
     decode(&decoder, NULL, 0, &text);
     assert_text(&text, pieces->end, strlen(pieces->end));
 }
@@ -101,7 +96,7 @@ from_hex(const char *hex, unsigned char *bytes, size_t limit)
 }
 
 static void
-assert_string(const struct text *text, const json_t *expected)
+assert_string(const struct decoded *text, const json_t *expected)
 {
     assert_text(text, json_string_value(expected), json_string_length(expected));
 }
@@ -120,11 +115,11 @@ run_vector(const json_t *vector)
     for (size_t i = 0; i < json_array_size(chunks); i++) {
         unsigned char bytes[64];
         size_t size = from_hex(json_string_value(json_array_get(chunks, i)), bytes, sizeof(bytes));
-        struct text text = {.size = 0};
+        struct decoded text = {.size = 0};
         decode(&decoder, bytes, size, &text);
         assert_string(&text, json_array_get(strings, i));
     }
-    struct text text = {.size = 0};
+    struct decoded text = {.size = 0};
     decode(&decoder, NULL, 0, &text);
     assert_string(&text, json_array_get(strings, json_array_size(chunks)));
 }
@@ -169,10 +164,10 @@ random_bytes(unsigned char *bytes, size_t limit)
 }
 
 /* The text of bytes in pieces of these ends. */
-static struct text
+static struct decoded
 text_of(enum tr_encoding encoding, const unsigned char *bytes, const size_t *ends, size_t count)
 {
-    struct text text = {.size = 0};
+    struct decoded text = {.size = 0};
     struct tr_decoder decoder;
     tr_decoder_init(&decoder, encoding);
     size_t begin = 0;
@@ -182,7 +177,7 @@ text_of(enum tr_encoding encoding, const unsigned char *bytes, const size_t *end
     return text;
 }
 
-static struct text
+static struct decoded
 text_whole(enum tr_encoding encoding, const unsigned char *bytes, size_t size)
 {
     return text_of(encoding, bytes, &size, 1);
@@ -193,16 +188,16 @@ text_whole(enum tr_encoding encoding, const unsigned char *bytes, size_t size)
 static void
 assert_cuts_do_not_matter(enum tr_encoding encoding, const unsigned char *bytes, size_t size)
 {
-    struct text whole = text_whole(encoding, bytes, size);
+    struct decoded whole = text_whole(encoding, bytes, size);
     for (size_t a = 0; a <= size; a++)
         for (size_t b = a; b <= size; b++) {
-            struct text cut = text_of(encoding, bytes, (size_t[]){a, b, size}, 3);
+            struct decoded cut = text_of(encoding, bytes, (size_t[]){a, b, size}, 3);
             assert_text(&cut, whole.bytes, whole.size);
         }
     size_t singly[BYTES];
     for (size_t i = 0; i < size; i++)
         singly[i] = i + 1;
-    struct text cut = text_of(encoding, bytes, singly, size);
+    struct decoded cut = text_of(encoding, bytes, singly, size);
     assert_text(&cut, whole.bytes, whole.size);
 }
 
@@ -220,7 +215,7 @@ bytes_give_one_text_wherever_they_are_cut(void **state)
 }
 
 static bool
-is_valid(const struct text *text)
+is_valid(const struct decoded *text)
 {
     tr_slice slice;
     if (tr_encode(TR_ENCODING_UTF16LE, text->bytes, text->size, &slice) != TR_OK)
@@ -241,7 +236,7 @@ whatever_comes_the_text_is_valid_in_every_piece(void **state)
             for (int piece = 0; piece < 4; piece++) {
                 unsigned char bytes[BYTES];
                 size_t size = random_bytes(bytes, sizeof(bytes));
-                struct text text = {.size = 0};
+                struct decoded text = {.size = 0};
                 decode(&decoder, piece < 3 ? bytes : NULL, size * (piece < 3), &text);
                 assert_true(is_valid(&text));
             }
@@ -259,7 +254,7 @@ what_was_decoded_can_be_written_again(void **state)
         unsigned char bytes[100];
         size_t size = random_bytes(bytes, sizeof(bytes));
         for (size_t i = 0; i < COUNT(lossless); i++) {
-            struct text text = text_whole(lossless[i], bytes, size);
+            struct decoded text = text_whole(lossless[i], bytes, size);
             tr_slice slice;
             assert_int_equal(tr_encode(lossless[i], text.bytes, text.size, &slice), TR_OK);
             assert_int_equal(slice.size, size);
@@ -279,7 +274,7 @@ one_odd_byte_is_found_at_every_place_of_a_long_text(void **state)
         memset(bytes, 'a', sizeof(bytes));
         bytes[place] = 0xe9;
 
-        struct text text = text_whole(TR_ENCODING_UTF8, bytes, sizeof(bytes));
+        struct decoded text = text_whole(TR_ENCODING_UTF8, bytes, sizeof(bytes));
         assert_int_equal(text.size, sizeof(bytes) + 2);
         assert_memory_equal(text.bytes + place, "\xef\xbf\xbd", 3);
         text = text_whole(TR_ENCODING_LATIN1, bytes, sizeof(bytes));
@@ -358,7 +353,7 @@ all_zero_and_an_encoding_is_a_decoder(void **state)
     struct tr_decoder decoder;
     memset(&decoder, 0, sizeof(decoder));
     decoder.encoding = TR_ENCODING_BASE64;
-    struct text text = {.size = 0};
+    struct decoded text = {.size = 0};
     decode(&decoder, "ab", 2, &text);
     decode(&decoder, NULL, 0, &text);
     assert_text(&text, "YWI=", 4);
@@ -373,7 +368,7 @@ after_the_end_a_decoder_is_as_new(void **state)
     for (size_t i = 0; i < COUNT(encodings); i++) {
         struct tr_decoder decoder;
         tr_decoder_init(&decoder, encodings[i]);
-        struct text first = {.size = 0}, second = {.size = 0};
+        struct decoded first = {.size = 0}, second = {.size = 0};
         decode(&decoder, incomplete, sizeof(incomplete), &first);
         decode(&decoder, NULL, 0, &first);
         decode(&decoder, incomplete, sizeof(incomplete), &second);
@@ -388,7 +383,7 @@ nothing_pushed_changes_nothing(void **state)
     (void)state;
     struct tr_decoder decoder;
     tr_decoder_init(&decoder, TR_ENCODING_UTF8);
-    struct text text = {.size = 0};
+    struct decoded text = {.size = 0};
     decode(&decoder, "\xe2\x82", 2, &text);
     char out[6];
     assert_int_equal(tr_decoder_push(&decoder, NULL, 0, out), 0);
@@ -418,187 +413,6 @@ a_limit_that_cannot_be_counted_is_the_largest_number(void **state)
     assert_true(tr_decoder_limit(&decoder, SIZE_MAX / 2 + 1) == SIZE_MAX);
 }
 
-/* Writing. */
-
-struct written {
-    enum tr_encoding encoding;
-    const char *text;
-    const char *bytes;
-    size_t size;
-};
-
-#define WRITTEN(encoding, text, bytes)                                                                                 \
-    {                                                                                                                  \
-        TR_ENCODING_##encoding, text, bytes, sizeof(bytes) - 1                                                         \
-    }
-
-static void
-text_is_written_as_node_writes_it(void **state)
-{
-    (void)state;
-    static const struct written cases[] = {
-        WRITTEN(NONE, "h\xc3\xa9", "h\xc3\xa9"),
-        WRITTEN(UTF8, "h\xc3\xa9", "h\xc3\xa9"),
-        WRITTEN(UTF8, "not valid: \xc3", "not valid: \xc3"),
-        WRITTEN(LATIN1, "a\xe2\x82\xac\xc3\xa9\xf0\x9f\x98\x80", "a\xac\xe9\x3d\x00"),
-        WRITTEN(ASCII, "a\xe2\x82\xac\xc3\xa9\xf0\x9f\x98\x80", "a\xac\xe9\x3d\x00"),
-        WRITTEN(UTF16LE, "a\xe2\x82\xac\xc3\xa9\xf0\x9f\x98\x80", "a\0\xac\x20\xe9\0\x3d\xd8\x00\xde"),
-        WRITTEN(UTF16LE, "\xf4\x8f\xbf\xbf\xef\xbf\xbf", "\xff\xdb\xff\xdf\xff\xff"),
-        WRITTEN(HEX, "00fFA9", "\x00\xff\xa9"),
-        WRITTEN(BASE64, "aGVsbG8=", "hello"),
-        WRITTEN(BASE64, "aGVsbG8", "hello"),
-        WRITTEN(BASE64, "aGVsbG8===", "hello"),
-        WRITTEN(BASE64, " aGV\r\nsbG8 = \t\v\f", "hello"),
-        WRITTEN(BASE64, "YWJjZGVmZ2hp\nYWJjZGVmZ2hp\n", "abcdefghiabcdefghi"),
-        WRITTEN(BASE64, "+/+/-_-_", "\xfb\xff\xbf\xfb\xff\xbf"),
-        WRITTEN(BASE64URL, "+/+/-_-_", "\xfb\xff\xbf\xfb\xff\xbf"),
-        WRITTEN(BASE64, "YR", "a"), /* of the last digit the bits that make no byte */
-        WRITTEN(BASE64, "=", ""),
-        WRITTEN(BASE64, " \n", ""),
-        WRITTEN(HEX, "", ""),
-        WRITTEN(UTF16LE, "", ""),
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        tr_slice slice;
-        assert_int_equal(tr_encode(cases[i].encoding, cases[i].text, strlen(cases[i].text), &slice), TR_OK);
-        assert_int_equal(slice.size, cases[i].size);
-        assert_memory_equal(slice.data, cases[i].bytes, cases[i].size);
-        tr_slice_release(slice);
-    }
-}
-
-static void
-text_that_cannot_be_written_is_refused_and_nothing_is_given(void **state)
-{
-    (void)state;
-    static const struct written cases[] = {
-        WRITTEN(HEX, "abc", ""),
-        WRITTEN(HEX, "zz", ""),
-        WRITTEN(HEX, "0 ", ""),
-        WRITTEN(HEX, "a\xc3", ""),
-        WRITTEN(BASE64, "YW!J", ""),
-        WRITTEN(BASE64, "YWJ\xc2\xa0", ""),
-        WRITTEN(BASE64, "YQ==YQ==", ""),
-        WRITTEN(BASE64, "Y", ""),
-        WRITTEN(BASE64, "YWJjY===", ""),
-        WRITTEN(BASE64URL, "YWJj.", ""),
-        WRITTEN(LATIN1, "ab\xff", ""),
-        WRITTEN(ASCII, "\xc3", ""),
-        WRITTEN(UTF16LE, "\xed\xa0\x80", ""), /* a surrogate */
-        WRITTEN(UTF16LE, "\xc0\x80", ""),     /* a long form */
-        WRITTEN(UTF16LE, "\xf4\x90\x80\x80", ""),
-        WRITTEN(UTF16LE, "a\xe2\x82", ""),
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        tr_slice slice = tr_slice_constant("before", 6);
-        assert_int_equal(tr_encode(cases[i].encoding, cases[i].text, strlen(cases[i].text), &slice), TR_EBADTEXT);
-        assert_string_equal(slice.data, "before");
-    }
-}
-
-static void
-wrong_arguments_of_writing_are_refused(void **state)
-{
-    (void)state;
-    tr_slice slice;
-    assert_int_equal(tr_encode(TR_ENCODING_HEX, NULL, 2, &slice), TR_EINVAL);
-    assert_int_equal(tr_encode(TR_ENCODING_HEX, "00", 2, NULL), TR_EINVAL);
-    assert_int_equal(tr_encode((enum tr_encoding)8, "00", 2, &slice), TR_EBADENCODING);
-    assert_int_equal(tr_encode((enum tr_encoding) - 1, "00", 2, &slice), TR_EBADENCODING);
-    for (size_t i = 0; i < COUNT(encodings); i++) {
-        assert_int_equal(tr_encode(encodings[i], NULL, 0, &slice), TR_OK);
-        assert_int_equal(slice.size, 0);
-        tr_slice_release(slice);
-    }
-}
-
-/* All of them at once: 0x10ffff less the surrogates, in the order of their numbers. */
-static void
-every_character_survives_utf16(void **state)
-{
-    (void)state;
-    size_t units = 0xd800 + 0x2000 + 2 * 0x100000;
-    unsigned char *bytes = malloc(2 * units), *at = bytes;
-    assert_non_null(bytes);
-    for (uint32_t c = 0; c < 0x110000; c++) {
-        uint32_t pair[2] = {c, 0};
-        if (c >= 0x10000) {
-            pair[0] = 0xd800 + ((c - 0x10000) >> 10);
-            pair[1] = 0xdc00 + (c - 0x10000) % 0x400;
-        }
-        for (size_t i = 0; i < (c < 0x10000 ? 1 : 2) && (c < 0xd800 || c > 0xdfff); i++) {
-            *at++ = (unsigned char)(pair[i] % 256);
-            *at++ = (unsigned char)(pair[i] / 256);
-        }
-    }
-    struct tr_decoder decoder;
-    tr_decoder_init(&decoder, TR_ENCODING_UTF16LE);
-    char *text = malloc(tr_decoder_limit(&decoder, 2 * units));
-    assert_non_null(text);
-    size_t size = tr_decoder_push(&decoder, bytes, 2 * units, text);
-    assert_int_equal(size, 0x80 + 2 * 0x780 + 3 * (0xf800 - 0x800) + 4 * 0x100000);
-    tr_slice slice;
-    assert_int_equal(tr_encode(TR_ENCODING_UTF16LE, text, size, &slice), TR_OK);
-    assert_int_equal(slice.size, 2 * units);
-    assert_memory_equal(slice.data, bytes, 2 * units);
-    tr_slice_release(slice);
-    free(text);
-    free(bytes);
-}
-
-/* Names. */
-
-static void
-names_are_those_of_node_in_any_case(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *name;
-        enum tr_encoding encoding;
-    } names[] = {
-        {"utf8", TR_ENCODING_UTF8},           {"utf-8", TR_ENCODING_UTF8},      {"UTF-8", TR_ENCODING_UTF8},
-        {"ascii", TR_ENCODING_ASCII},         {"Ascii", TR_ENCODING_ASCII},     {"latin1", TR_ENCODING_LATIN1},
-        {"binary", TR_ENCODING_LATIN1},       {"BINARY", TR_ENCODING_LATIN1},   {"hex", TR_ENCODING_HEX},
-        {"base64", TR_ENCODING_BASE64},       {"Base64", TR_ENCODING_BASE64},   {"base64url", TR_ENCODING_BASE64URL},
-        {"base64URL", TR_ENCODING_BASE64URL}, {"utf16le", TR_ENCODING_UTF16LE}, {"utf-16le", TR_ENCODING_UTF16LE},
-        {"ucs2", TR_ENCODING_UTF16LE},        {"UCS-2", TR_ENCODING_UTF16LE},
-    };
-    for (size_t i = 0; i < COUNT(names); i++) {
-        enum tr_encoding encoding = TR_ENCODING_NONE;
-        assert_int_equal(tr_encoding_by_name(names[i].name, &encoding), TR_OK);
-        assert_int_equal(encoding, names[i].encoding);
-    }
-}
-
-static void
-what_is_no_name_is_refused(void **state)
-{
-    (void)state;
-    static const char *const names[] = {"",      "utf",  "utf88",  "utf8 ",    "utf-16",
-                                        "utf16", "none", "buffer", "base64ur", "[ex"};
-    enum tr_encoding encoding = TR_ENCODING_HEX;
-    for (size_t i = 0; i < COUNT(names); i++)
-        assert_int_equal(tr_encoding_by_name(names[i], &encoding), TR_EBADENCODING);
-    assert_int_equal(tr_encoding_by_name(NULL, &encoding), TR_EINVAL);
-    assert_int_equal(tr_encoding_by_name("hex", NULL), TR_EINVAL);
-    assert_int_equal(encoding, TR_ENCODING_HEX);
-}
-
-static void
-an_encoding_is_found_by_its_own_name(void **state)
-{
-    (void)state;
-    for (size_t i = 1; i < COUNT(encodings); i++) {
-        enum tr_encoding encoding = TR_ENCODING_NONE;
-        assert_int_equal(tr_encoding_by_name(tr_encoding_name(encodings[i]), &encoding), TR_OK);
-        assert_int_equal(encoding, encodings[i]);
-    }
-    assert_string_equal(tr_encoding_name(TR_ENCODING_LATIN1), "latin1");
-    assert_string_equal(tr_encoding_name(TR_ENCODING_UTF16LE), "utf16le");
-    assert_string_equal(tr_encoding_name(TR_ENCODING_NONE), "none");
-    assert_string_equal(tr_encoding_name((enum tr_encoding)99), "unknown");
-}
-
 int
 main(void)
 {
@@ -616,13 +430,6 @@ main(void)
         cmocka_unit_test(after_the_end_a_decoder_is_as_new),
         cmocka_unit_test(nothing_pushed_changes_nothing),
         cmocka_unit_test(a_limit_that_cannot_be_counted_is_the_largest_number),
-        cmocka_unit_test(text_is_written_as_node_writes_it),
-        cmocka_unit_test(text_that_cannot_be_written_is_refused_and_nothing_is_given),
-        cmocka_unit_test(wrong_arguments_of_writing_are_refused),
-        cmocka_unit_test(every_character_survives_utf16),
-        cmocka_unit_test(names_are_those_of_node_in_any_case),
-        cmocka_unit_test(what_is_no_name_is_refused),
-        cmocka_unit_test(an_encoding_is_found_by_its_own_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

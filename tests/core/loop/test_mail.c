@@ -1,10 +1,9 @@
 /*
- * What one worker takes from all others in a turn, what senders may have under way, and what limits count: all workers
- * of a runtime played by this one thread, so that everything is counted and nothing is timed.
+ * What one worker takes from all others in a turn, and what senders may have under way: all workers of a runtime played
+ * by this one thread, so that everything is counted and nothing is timed.
  */
 #include "mail.h"
-
-#include "inbox.h"
+#include "mail_play.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,163 +13,17 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <troupe/core/trace_format.h>
-#include <unistd.h>
 
-#include "helpers.h"
-
-#define LANE 1024u /* what a lane holds */
 #define IN_FLIGHT_MOST 65536u
 
 static const unsigned crowds[] = {2, 3, 4, 16, 64, 256};
 #define CROWDS (sizeof(crowds) / sizeof(crowds[0]))
 
-/* What has come to worker 0: numbers of senders in their order, the outside as count. */
-static uint32_t *order;
-static size_t arrived, room;
-static uint64_t expected[1024];
-static unsigned disorder;
-static unsigned refusals;        /* so many deliveries find no memory */
-static unsigned buried;          /* that a worker had not sent */
-static bool answers;             /* what is delivered or buried wants to send something */
-static tr_status answers_status; /* and hears this, of the last */
-
-static void
-answer(struct tri_worker *worker)
-{
-    struct tri_envelope *envelope;
-    if (answers)
-        answers_status = tri_worker_stage(worker, worker->runtime->count - 1, true, &envelope);
-}
-
-static void
-bury(struct tri_worker *worker, tr_ref to, tr_message *message)
-{
-    (void)to;
-    disorder += message->payload.words[1] != expected[message->payload.words[0]]++;
-    buried++;
-    answer(worker);
-}
-
-static bool
-deliver(struct tri_worker *worker, tr_ref to, tr_message *message)
-{
-    uint64_t sender = message->payload.words[0], number = message->payload.words[1];
-    (void)to;
-    if (refusals > 0) {
-        refusals--;
-        return false;
-    }
-    answer(worker);
-    disorder += number != expected[sender]++;
-    if (arrived == room) {
-        room = room > 0 ? 2 * room : 1024;
-        order = realloc(order, room * sizeof(*order));
-        assert_non_null(order);
-    }
-    order[arrived++] = (uint32_t)sender;
-    return true;
-}
-
-static const struct tri_layer layer = {.deliver = deliver, .bury = bury};
-
-struct cast {
-    struct tri_runtime runtime;
-    uint64_t sent[1024];
-};
-
-static struct cast *
-cast_open(unsigned count, uint32_t lane_limit, uint32_t outside_limit)
-{
-    struct cast *cast = aligned_alloc(alignof(struct cast), sizeof(*cast));
-    assert_non_null(cast);
-    memset(cast, 0, sizeof(*cast));
-    cast->runtime.count = count;
-    cast->runtime.options.lane_limit = lane_limit;
-    cast->runtime.options.outside_limit = outside_limit;
-    cast->runtime.workers = calloc(count, sizeof(struct tri_worker *));
-    for (unsigned i = 0; i < count; i++) {
-        struct tri_worker *worker = aligned_alloc(alignof(struct tri_worker), sizeof(*worker));
-        memset(worker, 0, sizeof(*worker));
-        worker->runtime = &cast->runtime;
-        worker->layer = &layer;
-        worker->index = i;
-        cast->runtime.workers[i] = worker;
-        assert_int_equal(tri_mail_open(worker), TR_OK);
-    }
-    arrived = disorder = refusals = buried = 0;
-    answers = false;
-    memset(expected, 0, sizeof(expected));
-    return cast;
-}
-
-static void
-cast_close(struct cast *cast)
-{
-    while (tri_mail_take(cast->runtime.workers[0]) > 0) {
-    }
-    for (unsigned i = 0; i < cast->runtime.count; i++) {
-        tri_mail_close(cast->runtime.workers[i]);
-        free(cast->runtime.workers[i]);
-    }
-    free(cast->runtime.workers);
-    free(cast);
-    free(order);
-    order = NULL;
-    room = 0;
-    assert_int_equal(disorder, 0);
-}
-
-static struct tri_worker *
-receiver(struct cast *cast)
-{
-    return cast->runtime.workers[0];
-}
-
-static tr_status
-send_one(struct cast *cast, unsigned from)
-{
-    struct tri_worker *worker = cast->runtime.workers[from];
-    struct tri_envelope *envelope;
-    tr_status status = tri_worker_stage(worker, 0, false, &envelope);
-    if (status != TR_OK)
-        return status;
-    uint64_t words[2] = {from, cast->sent[from]++};
-    tr_message message = tr_message_copy(1, words, sizeof(words));
-    envelope->to = 1;
-    envelope->message.id = 0;
-    envelope->message.from = 1;
-    tri_message_move(&envelope->message, &message);
-    tri_worker_commit(worker, 0);
-    return TR_OK;
-}
-
-static void
-send_from(struct cast *cast, unsigned from, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        assert_int_equal(send_one(cast, from), TR_OK);
-    tri_mail_send(cast->runtime.workers[from]);
-}
-
-static tr_status
-post_one(struct cast *cast)
-{
-    unsigned outside = cast->runtime.count;
-    uint64_t words[2] = {outside, cast->sent[outside]};
-    tr_message message = tr_message_copy(1, words, sizeof(words));
-    tr_status status = tri_worker_post(receiver(cast), 1, &message, false);
-    cast->sent[outside] += status == TR_OK;
-    return status;
-}
-
 static size_t
 first_of(unsigned sender)
 {
     for (size_t i = 0; i < arrived; i++)
-        if (order[i] == sender)
+        if (arrived_order[i] == sender)
             return i + 1;
     return SIZE_MAX;
 }
@@ -180,7 +33,7 @@ count_of(unsigned sender)
 {
     size_t count = 0;
     for (size_t i = 0; i < arrived; i++)
-        count += order[i] == sender;
+        count += arrived_order[i] == sender;
     return count;
 }
 
@@ -194,7 +47,7 @@ the_first_message_of_the_last_worker_is_at_most_number_sixteen_times_the_workers
         struct cast *cast = cast_open(crowds[c], UINT32_MAX, UINT32_MAX);
         for (unsigned from = 1; from < crowds[c]; from++)
             send_from(cast, from, 900);
-        tri_mail_take(receiver(cast));
+        tri_mail_take(cast_receiver(cast));
         for (unsigned from = 1; from < crowds[c]; from++)
             assert_in_range(first_of(from), 1, 16 * crowds[c]);
         cast_close(cast);
@@ -214,7 +67,7 @@ a_turn_takes_no_more_than_its_whole_or_four_of_each(void **state)
         for (unsigned i = 0; i < 900; i++)
             assert_int_equal(post_one(cast), TR_OK);
         for (unsigned turn = 0; turn < 3; turn++)
-            assert_int_equal(tri_mail_take(receiver(cast)), wholes[c]);
+            assert_int_equal(tri_mail_take(cast_receiver(cast)), wholes[c]);
         cast_close(cast);
     }
 }
@@ -228,7 +81,7 @@ all_who_send_get_equal_parts_in_the_long_run(void **state)
         for (unsigned from = 1; from < crowds[c]; from++)
             send_from(cast, from, LANE);
         while (count_of(1) < 400)
-            tri_mail_take(receiver(cast));
+            tri_mail_take(cast_receiver(cast));
         for (unsigned from = 1; from < crowds[c]; from++)
             assert_in_range(count_of(from), 400 - 256, 400 + 256);
         cast_close(cast);
@@ -245,8 +98,8 @@ each_worker_is_the_first_of_a_turn_in_its_time(void **state)
         for (unsigned from = 1; from < 16; from++)
             send_from(cast, from, 1);
         arrived = 0;
-        tri_mail_take(receiver(cast));
-        firsts[order[0]]++;
+        tri_mail_take(cast_receiver(cast));
+        firsts[arrived_order[0]]++;
     }
     for (unsigned from = 1; from < 16; from++)
         assert_in_range(firsts[from], 1, 3);
@@ -262,7 +115,7 @@ the_inbox_is_served_beside_lanes_that_are_full(void **state)
         send_from(cast, from, 900);
     for (unsigned i = 0; i < 100; i++)
         assert_int_equal(post_one(cast), TR_OK);
-    tri_mail_take(receiver(cast));
+    tri_mail_take(cast_receiver(cast));
     assert_in_range(first_of(64), 1, 16 * 64);
     cast_close(cast);
 }
@@ -274,9 +127,9 @@ one_busy_sender_among_many_idle_ones_loses_nothing_of_the_turn(void **state)
     struct cast *cast = cast_open(64, UINT32_MAX, UINT32_MAX);
     for (unsigned from = 1; from < 64; from++)
         send_from(cast, from, 1);
-    tri_mail_take(receiver(cast));
+    tri_mail_take(cast_receiver(cast));
     send_from(cast, 7, 900);
-    assert_int_equal(tri_mail_take(receiver(cast)), 256);
+    assert_int_equal(tri_mail_take(cast_receiver(cast)), 256);
     cast_close(cast);
 }
 
@@ -305,7 +158,7 @@ senders_that_heed_the_backlog_have_little_under_way_together(void **state)
             struct cast *cast = cast_open(workers[w], UINT32_MAX, UINT32_MAX);
             size_t sent = send_until_backlog(cast, each);
             assert_in_range(sent, 1000, IN_FLIGHT_MOST - 4096 - (workers[w] - 1) * 128);
-            while (tri_mail_take(receiver(cast)) > 0) {
+            while (tri_mail_take(cast_receiver(cast)) > 0) {
             }
             for (unsigned from = 1; from < workers[w]; from++)
                 assert_int_equal(tri_worker_backlog(cast->runtime.workers[from], 0), 0);
@@ -341,7 +194,7 @@ a_backlog_ends_when_its_receiver_takes_its_mail_however_many_workers_there_are(v
         for (; tri_worker_backlog(cast->runtime.workers[last], 0) == 0; sent++)
             send_from(cast, last, 1);
         assert_int_equal(sent, workers[w] < 32 ? 1024 : workers[w] < 170 ? 32768 / workers[w] : 192);
-        while (tri_mail_take(receiver(cast)) > 0) {
+        while (tri_mail_take(cast_receiver(cast)) > 0) {
         }
         assert_int_equal(tri_worker_backlog(cast->runtime.workers[last], 0), 0);
         cast_close(cast);
@@ -357,14 +210,14 @@ what_is_staged_goes_out_with_the_sixty_fourth_or_with_the_turn(void **state)
     struct cast *cast = cast_open(2, UINT32_MAX, UINT32_MAX);
     for (unsigned i = 1; i < 64; i++)
         assert_int_equal(send_one(cast, 1), TR_OK);
-    assert_false(tri_mail_waits(receiver(cast)));
+    assert_false(tri_mail_waits(cast_receiver(cast)));
     assert_int_equal(send_one(cast, 1), TR_OK);
-    assert_true(tri_mail_waits(receiver(cast)));
-    assert_int_equal(tri_mail_take(receiver(cast)), 64);
+    assert_true(tri_mail_waits(cast_receiver(cast)));
+    assert_int_equal(tri_mail_take(cast_receiver(cast)), 64);
     assert_int_equal(send_one(cast, 1), TR_OK);
-    assert_false(tri_mail_waits(receiver(cast)));
+    assert_false(tri_mail_waits(cast_receiver(cast)));
     tri_mail_send(cast->runtime.workers[1]);
-    assert_true(tri_mail_waits(receiver(cast)));
+    assert_true(tri_mail_waits(cast_receiver(cast)));
     cast_close(cast);
 }
 
@@ -400,13 +253,13 @@ what_finds_no_memory_comes_again_later(void **state)
     for (unsigned i = 0; i < 5; i++)
         assert_int_equal(post_one(cast), TR_OK);
     for (unsigned turn = 0; turn < 4; turn++) {
-        refusals = 2; /* of both ways in */
-        assert_int_equal(tri_mail_take(receiver(cast)), 0);
-        assert_true(tri_mail_waits(receiver(cast)));
+        cast_refusals = 2; /* of both ways in */
+        assert_int_equal(tri_mail_take(cast_receiver(cast)), 0);
+        assert_true(tri_mail_waits(cast_receiver(cast)));
     }
-    assert_int_equal(tri_mail_take(receiver(cast)), 10);
+    assert_int_equal(tri_mail_take(cast_receiver(cast)), 10);
     assert_int_equal(arrived, 10);
-    assert_false(tri_mail_waits(receiver(cast)));
+    assert_false(tri_mail_waits(cast_receiver(cast)));
     cast_close(cast);
 }
 
@@ -417,10 +270,10 @@ what_was_taken_out_of_the_inbox_and_not_handed_on_is_mail(void **state)
     struct cast *cast = cast_open(1, UINT32_MAX, UINT32_MAX);
     for (unsigned i = 0; i < 300; i++)
         assert_int_equal(post_one(cast), TR_OK);
-    assert_int_equal(tri_mail_take(receiver(cast)), 256);
-    assert_true(tri_mail_waits(receiver(cast)));
-    assert_int_equal(tri_mail_take(receiver(cast)), 44);
-    assert_false(tri_mail_waits(receiver(cast)));
+    assert_int_equal(tri_mail_take(cast_receiver(cast)), 256);
+    assert_true(tri_mail_waits(cast_receiver(cast)));
+    assert_int_equal(tri_mail_take(cast_receiver(cast)), 44);
+    assert_false(tri_mail_waits(cast_receiver(cast)));
     cast_close(cast);
 }
 
@@ -431,11 +284,11 @@ who_has_a_full_lane_may_not_sleep_when_there_is_room_again(void **state)
     struct cast *cast = cast_open(2, UINT32_MAX, UINT32_MAX);
     send_from(cast, 1, LANE + 10);
     assert_true(tri_mail_starve(cast->runtime.workers[1]));
-    while (tri_mail_take(receiver(cast)) > 0) {
+    while (tri_mail_take(cast_receiver(cast)) > 0) {
     }
     assert_false(tri_mail_starve(cast->runtime.workers[1]));
     tri_mail_send(cast->runtime.workers[1]);
-    assert_int_equal(tri_mail_take(receiver(cast)), 10);
+    assert_int_equal(tri_mail_take(cast_receiver(cast)), 10);
     cast_close(cast);
 }
 
@@ -451,164 +304,27 @@ a_sealed_worker_has_buried_all_that_was_its_own_and_sends_nothing(void **state)
     send_from(cast, 1, LANE + 200);
     for (unsigned i = 0; i < 300; i++)
         assert_int_equal(post_one(cast), TR_OK);
-    expected[1] = LANE;
-    answers = true;
-    answers_status = TR_OK;
+    expected_of[1] = LANE;
+    cast_answers = true;
+    cast_answered = TR_OK;
     tri_mail_seal(sender);
-    assert_int_equal(buried, 200);
-    assert_int_equal(answers_status, TR_ESTOPPING); /* not even what is buried */
+    assert_int_equal(cast_buried, 200);
+    assert_int_equal(cast_answered, TR_ESTOPPING); /* not even what is buried */
     assert_int_equal(tri_worker_stage(sender, 0, true, &envelope), TR_ESTOPPING);
-    expected[1] = 0; /* those in the lane come now, and were sent before */
+    expected_of[1] = 0; /* those in the lane come now, and were sent before */
 
-    answers = false;
-    tri_mail_take(receiver(cast)); /* a part, and the rest waits */
-    answers = true;
-    answers_status = TR_OK;
-    tri_mail_seal(receiver(cast));
+    cast_answers = false;
+    tri_mail_take(cast_receiver(cast)); /* a part, and the rest waits */
+    cast_answers = true;
+    cast_answered = TR_OK;
+    tri_mail_seal(cast_receiver(cast));
     assert_int_equal(count_of(3), 300);
-    assert_int_equal(answers_status, TR_ESTOPPING);
+    assert_int_equal(cast_answered, TR_ESTOPPING);
     assert_int_equal(post_one(cast), TR_ESTOPPING);
-    answers = false;
-    tri_mail_bury(receiver(cast));
+    cast_answers = false;
+    tri_mail_bury(cast_receiver(cast));
     assert_int_equal(count_of(1), LANE);
-    assert_false(tri_mail_waits(receiver(cast)));
-    cast_close(cast);
-}
-
-/* How often the trace says that a lane was full. */
-static unsigned
-count_full_lanes(const char *directory)
-{
-    char path[400];
-    static struct tri_trace_record records[1000];
-    struct tri_trace_packet packet;
-    snprintf(path, sizeof(path), "%s/worker-1.00000000", directory);
-    int fd = open(path, O_RDONLY);
-    assert_true(fd >= 0);
-    assert_int_equal(read(fd, &packet, sizeof(packet)), sizeof(packet));
-    assert_true(read(fd, records, sizeof(records)) > 0);
-    close(fd);
-    unsigned found = 0, count = (unsigned)((packet.content_size / 8 - sizeof(packet)) / TRI_TRACE_STEP);
-    for (unsigned i = 0; i < count; i++)
-        found += records[i].id == TRI_TRACE_CORE_lane_full && records[i].arg == 0;
-    return found;
-}
-
-static void
-that_a_lane_is_full_is_recorded_when_it_becomes_so(void **state)
-{
-    (void)state;
-    char directory[256], path[300];
-    struct cast *cast = cast_open(2, UINT32_MAX, UINT32_MAX);
-    assert_true(tests_directory_make(directory, sizeof(directory)));
-    snprintf(path, sizeof(path), "%s/trace", directory);
-    struct tr_trace_options options = {.mode = TR_TRACE_FILE, .directory = path};
-    assert_int_equal(tri_trace_open(&options, 2, &cast->runtime.trace), TR_OK);
-    cast->runtime.workers[1]->trace = tri_trace_stream_of(cast->runtime.trace, 1);
-    for (unsigned round = 1; round <= 2; round++) {
-        for (unsigned i = 0; i < 20; i++)
-            send_from(cast, 1, 100);
-        assert_int_equal(count_full_lanes(path), round);
-        while (tri_mail_take(receiver(cast)) > 0)
-            tri_mail_send(cast->runtime.workers[1]);
-    }
-    tri_trace_close(cast->runtime.trace);
-    tests_directory_remove(path);
-    tests_directory_remove(directory);
-    cast_close(cast);
-}
-
-/* Limits. */
-
-#define LIMIT 1000u
-
-static void
-one_sender_is_refused_exactly_at_the_limit_of_lanes(void **state)
-{
-    (void)state;
-    struct cast *cast = cast_open(2, LIMIT, UINT32_MAX);
-    unsigned sent = 0;
-    while (send_one(cast, 1) == TR_OK)
-        sent++;
-    assert_int_equal(sent, LANE + LIMIT);
-    cast_close(cast);
-}
-
-static void
-the_limit_of_lanes_is_the_receivers_and_not_each_senders(void **state)
-{
-    (void)state;
-    static const unsigned workers[] = {2, 4, 16, 64};
-    for (unsigned w = 0; w < 4; w++) {
-        struct cast *cast = cast_open(workers[w], LIMIT, UINT32_MAX);
-        size_t sent = 0, senders = workers[w] - 1;
-        for (unsigned round = 0; round < 40; round++) /* by turns, a batch each */
-            for (unsigned from = 1; from <= senders; from++) {
-                for (unsigned i = 0; i < 64 && send_one(cast, from) == TR_OK; i++)
-                    sent++;
-                tri_mail_send(cast->runtime.workers[from]);
-            }
-        assert_in_range(sent, senders * LANE + LIMIT, senders * LANE + LIMIT + senders * 64);
-        for (unsigned from = 1; from <= senders; from++)
-            assert_int_equal(send_one(cast, from), TR_EFULL);
-        while (arrived < sent) {
-            tri_mail_take(receiver(cast));
-            for (unsigned from = 1; from <= senders; from++)
-                tri_mail_send(cast->runtime.workers[from]);
-        }
-        assert_int_equal(receiver(cast)->held, 0);
-        for (unsigned from = 1; from <= senders; from++)
-            assert_int_equal(send_one(cast, from), TR_OK);
-        cast_close(cast);
-    }
-}
-
-static void
-urgent_messages_pass_a_limit_that_is_reached(void **state)
-{
-    (void)state;
-    struct cast *cast = cast_open(2, 1, 1);
-    struct tri_envelope *envelope;
-    while (send_one(cast, 1) == TR_OK) {
-    }
-    assert_false(tri_worker_has_room(cast->runtime.workers[1], 0));
-    assert_int_equal(tri_worker_stage(cast->runtime.workers[1], 0, true, &envelope), TR_OK);
-    uint64_t words[2] = {1, cast->sent[1]++};
-    envelope->message = tr_message_copy(1, words, sizeof(words));
-    tri_worker_commit(cast->runtime.workers[1], 0);
-    assert_int_equal(post_one(cast), TR_OK);
-    assert_int_equal(post_one(cast), TR_EFULL);
-    uint64_t more[2] = {2, cast->sent[2]++};
-    tr_message message = tr_message_copy(1, more, sizeof(more));
-    assert_int_equal(tri_worker_post(receiver(cast), 1, &message, true), TR_OK);
-    assert_int_equal(tri_worker_posted(receiver(cast)), 1); /* and count for none */
-    for (unsigned turn = 0; turn < 100; turn++) {
-        tri_mail_take(receiver(cast));
-        tri_mail_send(cast->runtime.workers[1]);
-    }
-    assert_int_equal(arrived, cast->sent[1] + cast->sent[2]);
-    cast_close(cast);
-}
-
-static void
-what_came_from_outside_counts_until_it_is_read(void **state)
-{
-    (void)state;
-    struct cast *cast = cast_open(1, UINT32_MAX, LIMIT);
-    unsigned taken = 0;
-    while (post_one(cast) == TR_OK)
-        taken++;
-    assert_int_equal(taken, LIMIT);
-    while (tri_mail_take(receiver(cast)) > 0) {
-    }
-    assert_int_equal(arrived, LIMIT);
-    assert_int_equal(post_one(cast), TR_EFULL); /* filed is not read */
-    for (unsigned i = 0; i < 10; i++)
-        tri_worker_outside_read(receiver(cast));
-    for (unsigned i = 0; i < 10; i++)
-        assert_int_equal(post_one(cast), TR_OK);
-    assert_int_equal(post_one(cast), TR_EFULL);
-    assert_int_equal(tri_worker_posted(receiver(cast)), LIMIT + 10);
+    assert_false(tri_mail_waits(cast_receiver(cast)));
     cast_close(cast);
 }
 
@@ -631,11 +347,6 @@ main(void)
         cmocka_unit_test(what_was_taken_out_of_the_inbox_and_not_handed_on_is_mail),
         cmocka_unit_test(who_has_a_full_lane_may_not_sleep_when_there_is_room_again),
         cmocka_unit_test(a_sealed_worker_has_buried_all_that_was_its_own_and_sends_nothing),
-        cmocka_unit_test(that_a_lane_is_full_is_recorded_when_it_becomes_so),
-        cmocka_unit_test(one_sender_is_refused_exactly_at_the_limit_of_lanes),
-        cmocka_unit_test(the_limit_of_lanes_is_the_receivers_and_not_each_senders),
-        cmocka_unit_test(urgent_messages_pass_a_limit_that_is_reached),
-        cmocka_unit_test(what_came_from_outside_counts_until_it_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

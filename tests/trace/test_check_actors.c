@@ -1,0 +1,270 @@
+/*
+ * Rules of actors and sockets.
+ */
+#include "checked.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* -- Actors. -- */
+
+static void
+an_actor_on_two_workers_fails(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    traces_write(traces, 1, ACTORS(send), 1, A, TRI_TRACE_MESSAGE(1, 1));
+    expect_finding(traces, 1, "FAILED   one_worker");
+}
+
+static void
+a_sockets_events_belong_to_its_worker_too(void **state)
+{
+    struct traces *traces = *state;
+    uint64_t socket = TRI_TRACE_REF(0, 10, 1);
+    begin_two(traces);
+    traces_write(traces, 0, ACTORS(spawn), 0, socket, 0);
+    traces_write(traces, 1, NET(socket_accepted), 0, socket, 0);
+    expect_finding(traces, 1, "FAILED   one_worker");
+}
+
+static void
+what_happens_to_an_actor_may_be_recorded_elsewhere(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    write_send(traces, B, TRI_TRACE_MESSAGE(1, 1), 1);
+    traces_write(traces, 0, ACTORS(stopped), 0, A, 0);
+    traces_write(traces, 1, ACTORS(dead_letter), 0, A, TRI_TRACE_MESSAGE(1, 1));
+    traces_write(traces, 1, ACTORS(stop), 0, A, 0);
+    traces_write(traces, OUTSIDE, TRI_TRACE_CORE_stall, 1000, A, 7);
+    expect_finding(traces, 0, "passed   life");
+}
+
+static void
+an_actor_that_acts_before_its_spawn_fails(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    write_send(traces, A, TRI_TRACE_MESSAGE(0, 1), 1);
+    write_receive(traces, TRI_TRACE_REF(1, 9, 1), TRI_TRACE_MESSAGE(0, 1), 1);
+    expect_finding(traces, 1, "FAILED   life");
+}
+
+static void
+that_an_actor_was_not_spawned_is_told_once(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    for (unsigned i = 1; i <= 3; i++)
+        write_send(traces, TRI_TRACE_REF(1, 9, 1), TRI_TRACE_MESSAGE(1, i), 1);
+    expect_finding(traces, 1, "then is stopped; broken 1 times");
+}
+
+static void
+an_actor_that_is_stopped_twice_fails(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    traces_write(traces, 0, ACTORS(stopped), 0, A, 0);
+    traces_write(traces, 0, ACTORS(stopped), 0, A, 0);
+    expect_finding(traces, 1, "FAILED   life");
+}
+
+static void
+an_actor_that_is_spawned_twice_fails(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    traces_write(traces, 0, ACTORS(spawn), 0, A, 0);
+    expect_finding(traces, 1, "FAILED   life");
+}
+
+static void
+an_actor_that_acts_after_its_end_fails(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    traces_write(traces, 0, ACTORS(stopped), 0, A, 0);
+    write_send(traces, A, TRI_TRACE_MESSAGE(0, 1), 1);
+    expect_finding(traces, 1, "FAILED   life");
+}
+
+static void
+an_actor_whose_init_failed_ends_and_receives_nothing(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    traces_write(traces, 0, ACTORS(init_failed), 0, A, 0);
+    traces_write(traces, 0, ACTORS(stopped), 0, A, 0);
+    traces_write(traces, 1, ACTORS(init_failed), 0, B, 0);
+    write_send(traces, 0, TRI_TRACE_MESSAGE(OUTSIDE, 1), 1);
+    write_receive(traces, B, TRI_TRACE_MESSAGE(OUTSIDE, 1), 1);
+    expect_finding(traces, 1, "life: it receives although its init failed");
+    traces_expect(traces, "check", 1, "broken 1 times");
+}
+
+/* -- Sockets. -- */
+
+static void
+sockets_that_keep_the_order_pass(void **state)
+{
+    static const char *const right[] = {
+        /* accepted; E: and tells of it */
+        "pAdwdexS",
+        "pAxS",
+        "pAqdwr!XS",
+        "pAttdtxS",
+        "pAdkS",
+        "pAqqrqrxS",
+        "pAesxS",
+        "pA",
+        "pAd!",
+        "pEcdxS",
+        "pEqcrdxS",
+        "pExS",
+        "pE!XS",
+        "pEkS",
+        /* that connect */
+        "pNCLcwdqrdesxS",
+        "pNCqcrdxS",
+        "pNCs!XS",
+        "pNCL!XS",
+        "pNCkS",
+        "pNCc",
+        "pNCLcdqw",
+        "pNCcdxS",
+        "pNCxS",
+        /* used before they begin to connect, or that never do */
+        "pNqCcrdxS",
+        "pNwCLcdxS",
+        "pN!XS",
+        "pNxS",
+        "pNkS",
+        "pNfS",
+        "pNCfS",
+        "pNqs!XS",
+        "pNtxS",
+        "pNttCcdxS",
+        "pN",
+        /* adopted */
+        "pNDdwdexS",
+        "pND!XS",
+        "pNDq!XS",
+        "pNDxS",
+        "pNDqrxS",
+        /* that begin again */
+        "pAdexRCcdxS",
+        "pNC!XRC!XRCcdexS",
+        "pN!XRxS",
+        "pAd!XRqCcrdxS",
+        "pNDexRCL!XS",
+        "pAxRkS",
+        "pEcxRCcdxS",
+    };
+    struct traces *traces = *state;
+    begin_two(traces);
+    for (uint32_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
+        write_socket(traces, right[i], 10 + i);
+    expect_finding(traces, 0, "passed   socket");
+}
+
+static void
+a_socket_that_breaks_the_order_fails(void **state)
+{
+    static const char *const wrong[] = {
+        "pdx",         /* has not begun */
+        "pCcdx",       /* the same */
+        "p!X",         /* the same */
+        "pDdx",        /* the same */
+        "pRCcdx",      /* the same */
+        "pNcdx",       /* connects without connecting */
+        "pNLx",        /* a look-up without connecting */
+        "pNdx",        /* data before it connects at all */
+        "pNex",        /* the peer's end, likewise */
+        "pNqrx",       /* drain, likewise */
+        "pNCdx",       /* data before connect */
+        "pNCex",       /* the peer's end before connect */
+        "pNCqrx",      /* drain before connect */
+        "pNCCx",       /* begins to connect twice */
+        "pNCDdx",      /* gets a descriptor while it connects */
+        "pNDDdx",      /* gets two */
+        "pNDcx",       /* connects although it was adopted */
+        "pNDCx",       /* the same */
+        "pNNx",        /* begins twice */
+        "pAAx",        /* the same */
+        "pNAx",        /* the same */
+        "pACx",        /* connects although it was accepted */
+        "pNCccx",      /* connects twice */
+        "pAcx",        /* tells of a connect that it did not announce */
+        "pEccx",       /* tells of it twice */
+        "pEdcx",       /* data before the connect that it announced */
+        "pAeex",       /* ends twice */
+        "pAedx",       /* data after the end */
+        "pArx",        /* drain without a write */
+        "pAwrx",       /* drain, but the write was not queued */
+        "pAqrrx",      /* two drains of one write */
+        "pA!dX",       /* something between error and close */
+        "pA!tX",       /* the same */
+        "pA!wX",       /* the same */
+        "pA!eX",       /* the same */
+        "pA!sX",       /* the same */
+        "pAq!rX",      /* the same */
+        "pN!CX",       /* the same */
+        "pA!!X",       /* two errors */
+        "pA!x",        /* the close does not tell of the error */
+        "pAX",         /* the close tells of an error that was not */
+        "pAxx",        /* closed twice */
+        "pAxd",        /* data after close */
+        "pAxw",        /* a write after close */
+        "pAxCcdx",     /* connects again without beginning again */
+        "pAxDdx",      /* gets a descriptor after close */
+        "pA!Xd",       /* data after error and close */
+        "pARx",        /* begins again without close */
+        "pAxRdx",      /* data of the connection before */
+        "pAqxRCcrx",   /* drain of a write of the connection before */
+        "pAexRCcdeex", /* ends twice in its second life */
+        "pAdS",        /* stopped without close */
+        "pNS",         /* the same */
+        "pAnS",        /* the same: asked to stop, but not killed */
+        "pAjS",        /* the same */
+        "pAxRS",       /* the same, of the second life */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        void *fresh;
+        assert_int_equal(traces_setup(&fresh), 0);
+        begin_two(fresh);
+        write_socket(fresh, wrong[i], 10);
+        traces_close(fresh);
+        struct outcome outcome = traces_tool(fresh, "check", NULL, NULL, NULL, NULL);
+        if (outcome.status != 1 || strstr(outcome.text, "FAILED   socket") == NULL)
+            fail_msg("%s did not fail: %d\n%s", wrong[i], outcome.status, outcome.text);
+        free(outcome.text);
+        traces_teardown(&fresh);
+    }
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, traces_setup, traces_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(an_actor_on_two_workers_fails),
+        TEST(a_sockets_events_belong_to_its_worker_too),
+        TEST(what_happens_to_an_actor_may_be_recorded_elsewhere),
+        TEST(an_actor_that_acts_before_its_spawn_fails),
+        TEST(that_an_actor_was_not_spawned_is_told_once),
+        TEST(an_actor_that_is_stopped_twice_fails),
+        TEST(an_actor_that_is_spawned_twice_fails),
+        TEST(an_actor_that_acts_after_its_end_fails),
+        TEST(an_actor_whose_init_failed_ends_and_receives_nothing),
+        TEST(sockets_that_keep_the_order_pass),
+        TEST(a_socket_that_breaks_the_order_fails),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,6 +1,6 @@
 /*
- * How a block list finds what matches: against rules gone through one by one, in tables of any size, without memory, and
- * from several threads.
+ * How a block list finds what matches: against rules gone through one by one, in tables of any size, without memory,
+ * and from several threads.
  */
 #include "listed.h"
 

@@ -1,5 +1,6 @@
 /*
- * What the recorder writes: events, files, times, names, ids; from all threads at once; and what a killed process leaves.
+ * What the recorder writes: events, files, times, names, ids; from all threads at once; and what a killed process
+ * leaves.
  */
 #include "recorder_files.h"
 

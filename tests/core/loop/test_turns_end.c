@@ -1,5 +1,6 @@
 /*
- * The start and the end of workers and the runtime, below any actors. The layer above is the test's own (turns_layer.h).
+ * The start and the end of workers and the runtime, below any actors. The layer above is the test's own
+ * (turns_layer.h).
  *
  * Calls of some functions come here, so that a test can hold the thread that makes them, or make them fail.
  */

@@ -1,5 +1,6 @@
 /*
- * Servers on paths: how long a path is there, which paths cannot be, rights, abstract names, and what is told of errors.
+ * Servers on paths: how long a path is there, which paths cannot be, rights, abstract names, and what is told of
+ * errors.
  */
 #include "helpers.h"
 #include "unix_paths.h"

@@ -20,51 +20,34 @@
  * main() makes the actors, writes their names into the table `actors`, which nobody changes from then on, and sends the
  * first messages. The last actor to finish stops the clock and lets main() go on.
  */
+#include "actor_bench.h"
+
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <troupe/actors/actor.h>
-#include <troupe/actors/runtime.h>
-#include <troupe/actors/send.h>
 #include <unistd.h>
 
-#define TRANSFERS_UNDER_WAY 100u
 #define BATCH 10000u
-#define START_BALANCE 1000000
 #define STOP_MS 10000u
 #define NOT_SUPPORTED 77
 
 /* The run: set before the first message, but for ended_ns. */
-static uint64_t n = 1000000;
-static uint64_t actor_count; /* 0: the bench's own choice */
-static unsigned workers = 1;
+uint64_t n = 1000000;
+uint64_t actor_count; /* 0: the bench's own choice */
+unsigned workers = 1;
 static tr_runtime *runtime;
-static tr_ref *actors;
+tr_ref *actors;
 static tr_ref collector; /* the one that ends the bench, where there is one apart from the others */
 static uint64_t began_ns, ended_ns;
 
-static void
+void
 fail(const char *what, const char *why)
 {
     fprintf(stderr, "actor-troupe: %s: %s\n", what, why);
     exit(1);
-}
-
-static void
-must(const char *what, tr_status status)
-{
-    if (status != TR_OK)
-        fail(what, tr_status_text(status));
-}
-
-static void
-must_equal(const char *what, uint64_t is, uint64_t should_be)
-{
-    if (is != should_be)
-        fail(what, "not what was sent");
 }
 
 static uint64_t
@@ -75,36 +58,14 @@ now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static void
+void
 finish(void)
 {
     ended_ns = now_ns();
     tr_runtime_quit(runtime);
 }
 
-/* Every message here is a tag and at most one number. */
-static void
-tell(tr_actor *self, tr_ref to, uint32_t tag, uint64_t number)
-{
-    must("send", tr_tell(self, to, tag, &number, sizeof(number)));
-}
-
-static uint64_t
-number_of(const tr_message *message)
-{
-    return *(const uint64_t *)tr_message_data(message);
-}
-
-/* Every actor knows its place in the table: its state begins with it. */
-static tr_status
-init_index(tr_actor *self, void *state, const void *argument)
-{
-    (void)self;
-    memcpy(state, argument, sizeof(uint64_t));
-    return TR_OK;
-}
-
-static tr_ref
+tr_ref
 spawn_on(unsigned worker, const struct tr_behavior *behavior, uint64_t index)
 {
     struct tr_spawn_options options = {
@@ -114,7 +75,7 @@ spawn_on(unsigned worker, const struct tr_behavior *behavior, uint64_t index)
     return ref;
 }
 
-static void
+void
 make_table(uint64_t size)
 {
     actors = calloc(size, sizeof(*actors));
@@ -122,40 +83,13 @@ make_table(uint64_t size)
         fail("table", "not enough memory");
 }
 
-/* Sends a first message; the clock runs from the first of them on. */
-static void
+void
 start(tr_ref to, uint32_t tag, uint64_t number)
 {
     if (began_ns == 0)
         began_ns = now_ns();
     tr_message message = tr_message_copy(tag, &number, sizeof(number));
     must("start", tr_runtime_send(runtime, to, &message));
-}
-
-static uint64_t
-random_next(uint64_t *seed)
-{
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    return *seed;
-}
-
-static uint64_t
-seed_of(uint64_t index)
-{
-    return UINT64_C(88172645463325252) + index * 7919;
-}
-
-/* Some place in the table below limit, but not `except`. */
-static uint64_t
-random_other(uint64_t *seed, uint64_t limit, uint64_t except)
-{
-    uint64_t other;
-    do
-        other = random_next(seed) % limit;
-    while (other == except);
-    return other;
 }
 
 /* pingpong, ring: each passes the countdown to the next in the table, whose end is its beginning. */
@@ -373,149 +307,6 @@ set_up_big(void)
         actors[i] = spawn_on((unsigned)(i % workers), &pinger_behavior, i);
     for (uint64_t i = 0; i < actor_count; i++)
         start(actors[i], BEGIN, 0);
-}
-
-/* bank: the teller asks the source, which asks the destination, which answers the source, which answers the teller. */
-
-enum { OPEN, DEBIT, CREDIT, CREDITED, TRANSFERRED };
-
-struct debit {
-    tr_ref teller;
-    tr_ref destination;
-};
-
-struct account {
-    uint64_t index;
-    int64_t balance;
-    tr_ref teller;          /* of the transfer under way, TR_NOBODY: there is none */
-    struct debit *deferred; /* a ring */
-    unsigned first, count, room;
-};
-
-static void
-defer(struct account *account, struct debit debit)
-{
-    if (account->count == account->room) {
-        unsigned room = account->room > 0 ? 2 * account->room : 4;
-        struct debit *deferred = malloc(room * sizeof(*deferred));
-        if (deferred == NULL)
-            fail("account", "not enough memory");
-        for (unsigned i = 0; i < account->count; i++)
-            deferred[i] = account->deferred[(account->first + i) % account->room];
-        free(account->deferred);
-        account->deferred = deferred;
-        account->first = 0;
-        account->room = room;
-    }
-    account->deferred[(account->first + account->count++) % account->room] = debit;
-}
-
-static void
-begin_transfer(tr_actor *self, struct account *account, struct debit debit)
-{
-    account->teller = debit.teller;
-    account->balance--;
-    tell(self, debit.destination, CREDIT, 1);
-}
-
-static void
-end_transfer(tr_actor *self, struct account *account)
-{
-    tell(self, account->teller, TRANSFERRED, 0);
-    account->teller = TR_NOBODY;
-    if (account->count == 0)
-        return;
-    struct debit next = account->deferred[account->first];
-    account->first = (account->first + 1) % account->room;
-    account->count--;
-    begin_transfer(self, account, next);
-}
-
-static void
-account_receive(tr_actor *self, void *state, tr_message *message)
-{
-    struct account *account = state;
-    switch (message->tag) {
-    case DEBIT: {
-        struct debit debit = {message->from, number_of(message)};
-        if (account->teller != TR_NOBODY)
-            defer(account, debit);
-        else
-            begin_transfer(self, account, debit);
-        break;
-    }
-    case CREDIT:
-        account->balance += (int64_t)number_of(message);
-        tell(self, message->from, CREDITED, 0);
-        break;
-    case CREDITED: end_transfer(self, account); break;
-    }
-}
-
-static tr_status
-account_init(tr_actor *self, void *state, const void *argument)
-{
-    struct account *account = state;
-    account->balance = START_BALANCE;
-    return init_index(self, state, argument);
-}
-
-static void
-account_stopped(tr_actor *self, void *state)
-{
-    struct account *account = state;
-    (void)self;
-    free(account->deferred);
-}
-
-static const struct tr_behavior account_behavior = {.name = "account",
-                                                    .state_size = sizeof(struct account),
-                                                    .init = account_init,
-                                                    .receive = account_receive,
-                                                    .stopped = account_stopped};
-
-struct teller {
-    uint64_t index;
-    uint64_t seed;
-    uint64_t asked, transferred;
-};
-
-static void
-ask_for_a_transfer(tr_actor *self, struct teller *teller)
-{
-    if (teller->asked == n)
-        return;
-    teller->asked++;
-    uint64_t source = random_next(&teller->seed) % actor_count;
-    uint64_t destination = random_other(&teller->seed, actor_count, source);
-    tell(self, actors[source], DEBIT, actors[destination]);
-}
-
-static void
-teller_receive(tr_actor *self, void *state, tr_message *message)
-{
-    struct teller *teller = state;
-    if (message->tag == OPEN) {
-        teller->seed = seed_of(teller->index);
-        for (unsigned i = 0; i < TRANSFERS_UNDER_WAY; i++)
-            ask_for_a_transfer(self, teller);
-    } else if (++teller->transferred == n) {
-        finish();
-    } else {
-        ask_for_a_transfer(self, teller);
-    }
-}
-
-static const struct tr_behavior teller_behavior = {
-    .name = "teller", .state_size = sizeof(struct teller), .init = init_index, .receive = teller_receive};
-
-static void
-set_up_bank(void)
-{
-    make_table(actor_count);
-    for (uint64_t i = 0; i < actor_count; i++)
-        actors[i] = spawn_on((unsigned)(i % workers), &account_behavior, i);
-    start(spawn_on(0, &teller_behavior, 0), OPEN, 0);
 }
 
 /* spawn, idle: a parent makes children in batches; when all have answered it makes the next. */

@@ -224,8 +224,6 @@ flight_mode_makes_do_with_the_files_it_got(void **state)
     free(newest.bytes);
 }
 
-/* -- Options. -- */
-
 /* No file of a segment's size can be made: the first step that fails after the directory was claimed. */
 static void
 a_disk_that_is_full_from_the_beginning_is_reported_and_nothing_is_left(void **state)

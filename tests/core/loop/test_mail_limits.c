@@ -18,8 +18,6 @@
 
 #include "helpers.h"
 
-/* The end. */
-
 /* How often the trace says that a lane was full. */
 static unsigned
 count_full_lanes(const char *directory)

@@ -344,7 +344,7 @@ done_may_begin_anew(void **state)
     close(listener);
 }
 
-/* Cancelling. After it close_fixture() runs the loop to its end and looks at what is left. */
+/* Cancelling. After it attempt_tear_down() runs the loop to its end and looks at what is left. */
 
 static void
 cancel(struct fixture *f)

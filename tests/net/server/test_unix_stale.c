@@ -105,7 +105,7 @@ unlink_stale_replaces_a_stale_socket_file(void **state)
     assert_int_equal(serve_at(&listen, &server, NULL), TR_OK);
     assert_true(says_hi(path));
     stop_server(server, TR_STOP_NOW);
-    assert_false(path_exists(path)); /* and tear_down() finds the directory empty */
+    assert_false(path_exists(path)); /* and paths_tear_down() finds the directory empty */
 }
 
 static void

@@ -21,6 +21,8 @@
 int ours, theirs, duplicate;
 char heard[64];
 
+/* Kinds: each makes two ends. */
+
 static void
 make_tcp4(void)
 {

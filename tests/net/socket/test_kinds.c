@@ -19,8 +19,6 @@
 
 #include <linux/net_tstamp.h>
 
-/* Kinds: each makes two ends. */
-
 static void
 play_peer_closes(void)
 {

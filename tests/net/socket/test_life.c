@@ -183,8 +183,6 @@ a_socket_that_is_busy_is_not_connected_again(void **state)
     assert_string_equal(client.log, "connect ready close");
 }
 
-/* What a socket has done in one life, or was, is nothing to the next. */
-
 /* The document of v0.2: server-side streams tell `connect`, too. */
 static void
 play_emit_connect(void)

@@ -1,8 +1,8 @@
 #include "reading_play.h"
-#include "socket_state.h"
 
 #include "cast.h"
 #include "helpers.h"
+#include "socket_state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -377,8 +377,6 @@ a_cork_over_a_queue_lets_the_worker_sleep(void **state)
     assert_string_equal(client.log, "big:OK end close");
 }
 
-/* A drain says that nothing waits, so it is not told while a later write does. */
-
 static void
 play_cork_after_end(void)
 {

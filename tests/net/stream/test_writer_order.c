@@ -1,5 +1,5 @@
 /*
- * The order of what is due, and of callbacks: net/socket/steps.c, net/stream/callbacks.c.
+ * The order of what is due, and of callbacks: net/socket/steps.c, net/stream/callbacks.c. Scenarios play most of it.
  */
 #include "cast.h"
 #include "helpers.h"
@@ -11,8 +11,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-/* The order of what is due, and of callbacks: net/socket/steps.c, net/stream/callbacks.c. Scenarios play most of it. */
 
 #define MORE_THAN_ONE_READ 120000u
 

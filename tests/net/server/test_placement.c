@@ -47,7 +47,7 @@ all_are_seen(void)
 }
 
 static void
-end_play(void *argument)
+end_clients(void *argument)
 {
     (void)argument;
     for (unsigned i = 0; i < client_count; i++)
@@ -88,7 +88,7 @@ serve_on_some(void)
         .connection = see, .socket.events = &deaf, .workers = second_and_third, .worker_count = 3});
     for (unsigned i = 0; i < 8; i++)
         connect_from(INADDR_LOOPBACK);
-    stage_when(all_are_seen, end_play, NULL);
+    stage_when(all_are_seen, end_clients, NULL);
 }
 
 static void
@@ -149,7 +149,7 @@ serve_without_memory(void)
         stage_port = address.port;
         connect_from(INADDR_LOOPBACK);
     }
-    stage_when(all_are_seen, end_play, NULL);
+    stage_when(all_are_seen, end_clients, NULL);
 }
 
 static void
@@ -192,7 +192,7 @@ serve_and_note(void)
     server = stage_serve((struct tr_server_options){.connection = see, .socket.events = &deaf, .balance = note_peer});
     for (unsigned i = 0; i < 3; i++)
         connect_from(INADDR_LOOPBACK + i);
-    stage_when(all_are_seen, end_play, NULL);
+    stage_when(all_are_seen, end_clients, NULL);
 }
 
 static void
@@ -224,7 +224,7 @@ serve_a_path(void)
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
     clients[client_count++] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(clients[0], (const struct sockaddr *)&path, size), 0);
-    stage_when(all_are_seen, end_play, NULL);
+    stage_when(all_are_seen, end_clients, NULL);
 }
 
 static void
@@ -246,7 +246,7 @@ serve_by_address(void)
         (struct tr_server_options){.connection = see, .socket.events = &deaf, .balance = tr_balance_ip_hash});
     for (unsigned i = 0; i < 2 * ADDRESSES; i++)
         connect_from(INADDR_LOOPBACK + i % ADDRESSES);
-    stage_when(all_are_seen, end_play, NULL);
+    stage_when(all_are_seen, end_clients, NULL);
 }
 
 static void

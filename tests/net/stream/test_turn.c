@@ -77,7 +77,7 @@ static const struct tr_behavior behavior = {
     .name = "turns", .state_size = sizeof(tr_socket), .init = init, .receive = receive, .stopped = stopped};
 
 static void
-end_play(void *argument)
+end_without_subject(void *argument)
 {
     (void)argument;
     assert_null(subject);
@@ -91,7 +91,7 @@ end_subject(void *argument)
     (void)argument;
     subject->flags |= TRI_SOCKET_GONE;
     tri_socket_later(subject);
-    stage_settled(end_play, NULL);
+    stage_settled(end_without_subject, NULL);
 }
 
 static void

@@ -5,7 +5,6 @@
 #include "actor_internal.h"
 #include "counters.h"
 #include "counting.h"
-#include "helpers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

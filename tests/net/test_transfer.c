@@ -10,7 +10,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 #include <netinet/in.h>
@@ -24,7 +23,6 @@
 #include <troupe/net/remote.h>
 #include <troupe/net/server.h>
 #include <unistd.h>
-#include <uv.h>
 
 /* Each way. With a sanitizer 64 MB would take too long. */
 #if defined(TRI_ASAN) || defined(TRI_TSAN)

@@ -7,7 +7,6 @@
  * buried.
  */
 #include "counting.h"
-#include "helpers.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,14 +1,12 @@
 #include "counters.h"
 #include "counting.h"
 #include "deliver.h"
-#include "helpers.h"
 #include "mailbox.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 #include <uv.h>
 
 #include <cmocka.h>

@@ -1,7 +1,6 @@
 /*
  * Later work of a worker: what is due when the callback that asked for it has returned.
  */
-#include "helpers.h"
 #include "play.h"
 #include "server_state.h"
 

@@ -2,15 +2,11 @@
  * Look-ups: the user's own, which may answer when it likes, and races over what they found.
  */
 #include "cast.h"
-#include "helpers.h"
 
 #include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #include <troupe/net/remote.h>

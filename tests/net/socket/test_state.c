@@ -2,12 +2,10 @@
  * The memory that a socket has of its own: zero, aligned, there for every callback, and gone with the socket.
  */
 #include "cast.h"
-#include "helpers.h"
 
 #include <setjmp.h>
 #include <stdalign.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>

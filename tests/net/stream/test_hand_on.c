@@ -2,7 +2,6 @@
  * A socket's owner: how many events one answer answers, and a socket that goes from one owner to another.
  */
 #include "cast.h"
-#include "helpers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,12 +3,9 @@
  * one of the three statuses that socket.h names.
  */
 #include "cast.h"
-#include "helpers.h"
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>

@@ -78,6 +78,15 @@ without_memory_the_message_says_so_and_is_empty(void **state)
 }
 
 static void
+a_size_without_bytes_is_a_message_that_could_not_be_made(void **state)
+{
+    (void)state;
+    tr_message message = tr_message_copy(7, NULL, 1);
+    assert_int_equal(message.kind, TR_PAYLOAD_INVALID);
+    assert_empty(&message);
+}
+
+static void
 a_dropped_pointer_is_destroyed_once(void **state)
 {
     (void)state;
@@ -157,6 +166,7 @@ what_is_not_there_cannot_be_taken(void **state)
 
     tr_message pointer = pointer_message();
     assert_null(tr_message_take_slice(&pointer).data);
+    assert_int_equal(tr_message_take_slice(&bytes).size, 0);
     tr_message_drop(&pointer);
     assert_int_equal(destroyed, 1);
 }
@@ -169,6 +179,7 @@ main(void)
         cmocka_unit_test(up_to_32_bytes_lie_inside_the_message),
         cmocka_unit_test(more_bytes_have_memory_of_their_own),
         cmocka_unit_test(without_memory_the_message_says_so_and_is_empty),
+        cmocka_unit_test(a_size_without_bytes_is_a_message_that_could_not_be_made),
         cmocka_unit_test(a_dropped_pointer_is_destroyed_once),
         cmocka_unit_test(a_pointer_that_was_taken_is_the_taker_s),
         cmocka_unit_test(a_pointer_to_nothing_is_not_destroyed),

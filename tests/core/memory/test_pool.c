@@ -139,8 +139,10 @@ a_closed_pool_begins_anew(void **state)
     struct tri_pool pool;
     tri_pool_init(&pool, 64);
     assert_non_null(tri_pool_take(&pool));
+    tri_pool_give(&pool, tri_pool_take(&pool)); /* a free block goes with its slab */
     tri_pool_fini(&pool);
     assert_non_null(tri_pool_take(&pool));
+    assert_non_null(pool.slabs); /* it comes from a slab of this life */
     tri_pool_fini(&pool);
 }
 

@@ -1,0 +1,160 @@
+/*
+ * What a runtime writes into its trace beside the names of the events: how an actor was stopped, why one was not born,
+ * when a worker slept, and what a server knew as it dealt a connection out or turned one away.
+ */
+#include "helpers.h"
+#include "traces.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <troupe/actors/actor.h>
+#include <troupe/actors/runtime.h>
+#include <troupe/net/server.h>
+
+static tr_runtime *
+start(const struct traces *traces)
+{
+    struct tr_runtime_options options = {.workers = 1, .watchdog_ms = -1};
+    tr_runtime *runtime;
+    options.trace = (struct tr_trace_options){.mode = TR_TRACE_FILE, .directory = traces->directory};
+    assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
+    return runtime;
+}
+
+static void
+expect(const struct traces *traces, const char *event, unsigned lines, const char *part)
+{
+    struct outcome outcome = traces_tool(traces, "dump", "--event", event, NULL, NULL);
+    if (outcome.status != 0 || traces_count(outcome.text, part) != lines)
+        fail_msg("there are not %u times \"%s\" in:\n%s", lines, part, outcome.text);
+    free(outcome.text);
+}
+
+static void
+ignore(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self, (void)state, (void)message;
+}
+
+static tr_status
+fail_to_begin(tr_actor *self, void *state, const void *argument)
+{
+    (void)self, (void)state, (void)argument;
+    return TR_EIO;
+}
+
+static void
+a_failed_init_is_written_with_its_status(void **state)
+{
+    static const struct tr_behavior failing = {.name = "failing", .init = fail_to_begin, .receive = ignore};
+    char part[40];
+    tr_runtime *runtime = start(*state);
+    assert_int_equal(tr_runtime_spawn(runtime, &failing, NULL, NULL), TR_EIO);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
+    snprintf(part, sizeof(part), "  status %d\n", TR_EIO);
+    expect(*state, "init_failed", 1, part);
+}
+
+static bool
+none_is_alive(void *runtime)
+{
+    struct tr_counters counters;
+    tr_runtime_counters(runtime, &counters);
+    return counters.actors == 0;
+}
+
+static void
+a_stop_is_written_with_its_mode(void **state)
+{
+    static const struct tr_behavior plain = {.name = "plain", .receive = ignore};
+    tr_runtime *runtime = start(*state);
+    for (int how = TR_STOP_DRAIN; how <= TR_STOP_KILL; how++) {
+        tr_ref ref;
+        assert_int_equal(tr_runtime_spawn(runtime, &plain, NULL, &ref), TR_OK);
+        assert_int_equal(tr_runtime_stop_actor(runtime, ref, (enum tr_stop_mode)how), TR_OK);
+    }
+    assert_true(tests_wait_until(none_is_alive, runtime, TESTS_LIMIT_MS));
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
+    expect(*state, "stop", 1, "  how 0\n");
+    expect(*state, "stop", 1, "  how 1\n");
+    expect(*state, "stop", 1, "  how 2\n");
+}
+
+static bool
+has_slept(void *runtime)
+{
+    struct tr_counters counters;
+    tr_runtime_counters(runtime, &counters);
+    return counters.sleeps > 0;
+}
+
+static void
+each_sleep_is_written_and_each_waking(void **state)
+{
+    tr_runtime *runtime = start(*state);
+    assert_true(tests_wait_until(has_slept, runtime, TESTS_LIMIT_MS));
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
+    struct outcome asleep = traces_tool(*state, "dump", "--event", "sleep", NULL, NULL);
+    struct outcome awake = traces_tool(*state, "dump", "--event", "wake", NULL, NULL);
+    unsigned sleeps = traces_count(asleep.text, "  sleep"), wakes = traces_count(awake.text, "  wake");
+    free(asleep.text);
+    free(awake.text);
+    assert_true(sleeps > 0 && wakes >= sleeps);
+}
+
+/* -- A server with room for two. -- */
+
+#define CLIENTS 3
+
+static unsigned opened;
+
+static void
+count(tr_socket *socket)
+{
+    (void)socket;
+    __atomic_add_fetch(&opened, 1, __ATOMIC_SEQ_CST);
+}
+
+static void
+a_server_writes_the_load_it_saw_and_the_limit_it_kept(void **state)
+{
+    tr_runtime *runtime = start(*state);
+    struct tr_server_options options = {.connection = count, .max_connections = 2, .socket = {.emit_connect = true}};
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    struct tr_address bound;
+    tr_ref server;
+    int fds[CLIENTS];
+    opened = 0;
+    assert_int_equal(tr_runtime_listen(runtime, &options, &listen, &server, &bound), TR_OK);
+    for (int i = 0; i < CLIENTS; i++)
+        fds[i] = tests_peer_connect(bound.port);
+    assert_true(tests_peer_at_end(fds[CLIENTS - 1])); /* turned away */
+    for (int i = 0; i < CLIENTS; i++)
+        close(fds[i]);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
+    assert_int_equal(opened, 2);
+    expect(*state, "server_accept", 1, "  load 0  to_worker 0\n");
+    expect(*state, "server_accept", 1, "  load 1  to_worker 0\n");
+    expect(*state, "server_reject", 1, "  message 2");
+    expect(*state, "socket_accepted", 2, "  flags 1\n");
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, traces_setup, traces_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_failed_init_is_written_with_its_status),
+        TEST(a_stop_is_written_with_its_mode),
+        TEST(each_sleep_is_written_and_each_waking),
+        TEST(a_server_writes_the_load_it_saw_and_the_limit_it_kept),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

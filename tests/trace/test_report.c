@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <troupe/actors/trace_events.h>
+#include <troupe/actors/trace.h>
+#include <troupe/net/trace.h>
 
-#include "../../net/base/trace_events.h"
 #include "traces.h"
 
 #define A TRI_TRACE_REF(0, 1, 1)

@@ -131,6 +131,24 @@ adopted_text(void)
 }
 
 static void
+a_pointer_without_a_destructor_is_let_go(void **state)
+{
+    (void)state;
+    tr_message message = tr_message_pointer(7, text, sizeof(text), NULL);
+    tr_message_drop(&message);
+    assert_empty(&message);
+}
+
+static void
+dropped_bytes_are_gone(void **state)
+{
+    (void)state;
+    tr_message message = tr_message_copy(7, text, 5);
+    tr_message_drop(&message);
+    assert_empty(&message);
+}
+
+static void
 a_dropped_message_releases_its_slice(void **state)
 {
     (void)state;
@@ -183,6 +201,8 @@ main(void)
         cmocka_unit_test(a_dropped_pointer_is_destroyed_once),
         cmocka_unit_test(a_pointer_that_was_taken_is_the_taker_s),
         cmocka_unit_test(a_pointer_to_nothing_is_not_destroyed),
+        cmocka_unit_test(a_pointer_without_a_destructor_is_let_go),
+        cmocka_unit_test(dropped_bytes_are_gone),
         cmocka_unit_test(a_dropped_message_releases_its_slice),
         cmocka_unit_test(a_slice_that_was_taken_is_the_taker_s),
         cmocka_unit_test(what_is_not_there_cannot_be_taken),

@@ -307,10 +307,10 @@ close_server(void *argument)
 }
 
 static void
-play_unheard(void)
+connect_from_afar(const struct tr_socket_events *events)
 {
     tr_ref ref;
-    struct tr_socket_options options = {.events = &pausing_events};
+    struct tr_socket_options options = {.events = events};
     server = stage_serve((struct tr_server_options){0});
     assert_int_equal(tr_remote_socket(director, &options, NULL, &ref), TR_OK);
     struct tr_connect_options connect = {.host = "127.0.0.1", .port = stage_port};
@@ -319,11 +319,56 @@ play_unheard(void)
 }
 
 static void
+play_unheard(void)
+{
+    connect_from_afar(&pausing_events);
+}
+
+static void
 who_pauses_a_socket_that_nobody_heard_has_it_paused_until_it_is_resumed(void **state)
 {
     (void)state;
     stage_play(1, play_unheard);
     assert_string_equal(client.log, "ready resumed data:hello close");
+}
+
+/* What others than a data callback hear changes nothing. */
+
+static const struct tr_socket_events drain_events;
+
+static void
+listen_for_data(void *argument)
+{
+    (void)argument;
+    assert_int_equal(tr_socket_bytes_read(unheard), 5); /* it came, and waits */
+    tr_socket_set_events(unheard, &endpoint_events);
+}
+
+static void
+hears_late(tr_socket *socket)
+{
+    unheard = socket;
+    tr_socket_set_data(socket, &client);
+    client.socket = socket;
+    client.hook = closes_after_data;
+    tr_socket_set_events(socket, &drain_events);
+    say(accepted[0].socket, "hello");
+    stage_settled(listen_for_data, NULL);
+}
+
+static void
+play_heard_late(void)
+{
+    static const struct tr_socket_events late_events = {.connect = hears_late};
+    connect_from_afar(&late_events);
+}
+
+static void
+no_byte_of_a_socket_that_nobody_heard_is_lost_until_there_is_a_data_callback(void **state)
+{
+    (void)state;
+    stage_play(1, play_heard_late);
+    assert_string_equal(client.log, "data:hello close");
 }
 
 /* Records. */
@@ -371,6 +416,7 @@ main(void)
         cmocka_unit_test_setup(resuming_a_socket_whose_pipe_is_full_reads_nothing, reset),
         cmocka_unit_test_setup(what_was_held_comes_one_by_one_to_an_owner_with_one_credit, reset),
         cmocka_unit_test_setup(who_pauses_a_socket_that_nobody_heard_has_it_paused_until_it_is_resumed, reset),
+        cmocka_unit_test_setup(no_byte_of_a_socket_that_nobody_heard_is_lost_until_there_is_a_data_callback, reset),
         cmocka_unit_test_setup(a_record_whose_descriptors_nobody_wants_is_whole, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

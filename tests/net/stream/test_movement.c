@@ -125,23 +125,27 @@ a_write_that_waits_is_movement(void **state)
 
 /* A timeout that is due and not told yet. */
 
+static tr_status (*order)(tr_ref socket);
+
 static void
 destroy_both(void *argument)
 {
     (void)argument;
-    tr_socket_destroy(client.socket, TR_OK);
-    tr_socket_destroy(other.socket, TR_OK);
+    if (client.socket != NULL)
+        tr_socket_destroy(client.socket, TR_OK);
+    if (other.socket != NULL)
+        tr_socket_destroy(other.socket, TR_OK);
     stage_end_when_closed((struct endpoint *[]){&client, &other}, 2);
 }
 
 /* The other one's time has passed, too, but a message waits for it, which comes before. */
 static void
-sets_the_others_anew(struct endpoint *self, const char *event)
+orders_something_of_the_other(struct endpoint *self, const char *event)
 {
     (void)self;
     if (strcmp(event, "timeout") != 0)
         return;
-    assert_int_equal(tr_remote_set_timeout(director, tr_socket_ref(other.socket), TESTS_LIMIT_MS), TR_OK);
+    assert_int_equal(order(tr_socket_ref(other.socket)), TR_OK);
     stage_settled(destroy_both, NULL);
 }
 
@@ -150,7 +154,7 @@ play_two(void)
 {
     int pair[2];
     stage_pair(AF_UNIX, pair);
-    client.hook = sets_the_others_anew;
+    client.hook = orders_something_of_the_other;
     stage_adopt(&client, pair[0]);
     stage_adopt(&other, pair[1]);
     assert_int_equal(tr_socket_set_timeout(client.socket, 1), TR_OK);
@@ -158,13 +162,35 @@ play_two(void)
     tests_hold(5); /* both are due in one round of the worker's timers */
 }
 
+static tr_status
+set_anew(tr_ref socket)
+{
+    return tr_remote_set_timeout(director, socket, TESTS_LIMIT_MS);
+}
+
 static void
 a_timeout_that_is_due_is_void_when_it_is_set_anew(void **state)
 {
     (void)state;
+    order = set_anew;
     stage_play(1, play_two);
     assert_string_equal(client.log, "timeout close");
     assert_null(strstr(other.log, "timeout"));
+}
+
+static tr_status
+destroy(tr_ref socket)
+{
+    return tr_remote_destroy(director, socket, TR_OK);
+}
+
+static void
+a_timeout_that_is_due_is_void_when_the_socket_is_destroyed(void **state)
+{
+    (void)state;
+    order = destroy;
+    stage_play(1, play_two);
+    assert_string_equal(other.log, "close");
 }
 
 int
@@ -175,6 +201,7 @@ main(void)
         cmocka_unit_test_setup(the_peers_end_is_movement, reset),
         cmocka_unit_test_setup(a_write_that_waits_is_movement, reset),
         cmocka_unit_test_setup(a_timeout_that_is_due_is_void_when_it_is_set_anew, reset),
+        cmocka_unit_test_setup(a_timeout_that_is_due_is_void_when_the_socket_is_destroyed, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -264,6 +264,25 @@ a_corked_write_of_no_bytes_finds_a_broken_connection(void **state)
     assert_string_equal(client.log, "EPIPE close!");
 }
 
+static void
+play_code_of_its_own(void)
+{
+    open_plain();
+    close(peer);
+    peer = -1;
+    assert_int_equal(say(client.socket, "x"), TR_EPIPE);
+    tr_socket_destroy_with(client.socket, "EMINE");
+    stage_end_when_closed((struct endpoint *[]){&client}, 1);
+}
+
+static void
+who_destroys_a_socket_after_its_write_has_failed_decides_the_code(void **state)
+{
+    (void)state;
+    stage_play(1, play_code_of_its_own);
+    assert_string_equal(client.log, "EMINE close!");
+}
+
 /* Drains. */
 
 static void
@@ -514,6 +533,7 @@ main(void)
         cmocka_unit_test_setup(what_is_uncorked_outside_of_the_sockets_callbacks_is_told, reset),
         cmocka_unit_test_setup(a_cork_outlasts_the_callbacks_of_what_was_written_before, reset),
         cmocka_unit_test_setup(a_corked_write_of_no_bytes_finds_a_broken_connection, reset),
+        cmocka_unit_test_setup(who_destroys_a_socket_after_its_write_has_failed_decides_the_code, reset),
         cmocka_unit_test_setup(a_drain_before_which_more_was_written_comes_when_that_has_gone, reset),
         cmocka_unit_test_setup(slices_that_are_written_in_the_connect_event_wait_behind_what_waited_for_it, reset),
         cmocka_unit_test_setup(a_write_after_the_close_of_a_kept_socket_that_never_connected_is_told, reset),

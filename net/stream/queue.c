@@ -92,7 +92,7 @@ tri_queue_put(tr_socket *socket, struct tri_write *write)
     tri_queue_append(&socket->writer->queue, write);
     socket->writer->buffered += write->slice.size;
     socket->writer->of_files += write->length;
-    socket->writer->entries++;
+    socket->writer->entries += write->kind != TRI_WRITE_FILE;
     socket->writer->unfinished += write->whole;
     socket->bytes_written += write->slice.size;
     tri_socket_idle_moved(socket);
@@ -106,7 +106,8 @@ tri_queue_finish_first(tr_socket *socket, tr_status status, struct tri_writes *l
     struct tri_write *write = tri_queue_take_first(&writer->queue);
     writer->buffered -= write->slice.size;
     writer->of_files -= write->length;
-    writer->entries--;
+    if (write->kind != TRI_WRITE_FILE)
+        writer->entries--;
     writer->unfinished -= write->whole;
     tr_slice_release(write->slice);
     write->status = status;

@@ -49,7 +49,7 @@ struct tri_writer {
     struct tri_writes ends;
     uint64_t buffered;   /* bytes of the queue, in memory */
     uint64_t of_files;   /* bytes of its files that have not been sent */
-    uint64_t entries;    /* of the queue */
+    uint64_t entries;    /* of the queue, without files */
     uint64_t unfinished; /* the same, but each write counts whole until all of it has gone */
     unsigned corked;
     bool waited; /* the first of the queue waited for the connection */

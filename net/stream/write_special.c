@@ -108,7 +108,7 @@ tr_socket_write_file(tr_socket *socket, int fd, uint64_t offset, uint64_t length
     if (socket == NULL || offset > INT64_MAX || length > INT64_MAX - offset)
         return TR_EINVAL;
     struct tri_order order = {.slice = tr_slice_constant("", 0), .done = done, .argument = argument};
-    tr_status status = tri_order_check(socket, &order, 0);
+    tr_status status = tri_order_check(socket, &order, TRI_OF_FILE);
     if (status != TR_OK)
         return status;
     status = tri_descriptor_file_size(fd, &size);

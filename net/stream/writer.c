@@ -218,7 +218,7 @@ write_later(tr_socket *socket, const struct tri_order *order)
     return status == TR_OK ? tri_writer_answer_waiting(socket) : status;
 }
 
-/* May size more bytes wait? TR_OK, TR_EQUEUELIMIT. */
+/* May one more write wait, of size bytes? One of no bytes takes memory of its own, too. TR_OK, TR_EQUEUELIMIT. */
 static tr_status
 may_write(tr_socket *socket, uint64_t size)
 {
@@ -226,11 +226,11 @@ may_write(tr_socket *socket, uint64_t size)
         return TR_OK;
     const struct tri_extra *extra = socket->extra;
     const struct tri_writer *writer = socket->writer;
-    if (extra->write_limit == 0 || size == 0 || writer == NULL || writer->buffered == 0)
+    if (extra->write_limit == 0 || size == TRI_OF_FILE || writer == NULL)
         return TR_OK;
-    bool fits = writer->buffered + size <= extra->write_limit &&
-                writer->entries < TR_WRITES_ABOVE_LIMIT + extra->write_limit / TR_WRITE_COST_BYTES;
-    return fits ? TR_OK : TR_EQUEUELIMIT;
+    bool fits = size == 0 || writer->buffered == 0 || writer->buffered + size <= extra->write_limit;
+    bool few = writer->entries < TR_WRITES_ABOVE_LIMIT + extra->write_limit / TR_WRITE_COST_BYTES;
+    return fits && few ? TR_OK : TR_EQUEUELIMIT;
 }
 
 /* What every write looks at first. TR_OK: go on. */

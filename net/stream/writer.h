@@ -8,6 +8,8 @@
 
 #include "queue.h"
 
+#define TRI_OF_FILE UINT64_MAX /* in place of a size: bytes of a file, which count nothing for write_limit */
+
 /* What every write of size bytes looks at first. TR_OK: go on; else everything is done and this is the answer. */
 tr_status tri_order_check(tr_socket *socket, const struct tri_order *order, uint64_t size);
 

@@ -139,6 +139,56 @@ many_slices_are_one_write_for_the_limit(void **state)
     stage_play(1, play_slices_above_limit);
 }
 
+#define FEW_LIMIT TR_WRITE_COST_BYTES
+#define FEW (TR_WRITES_ABOVE_LIMIT + 1)
+
+static void
+play_writes_of_nothing(void)
+{
+    open_as((struct tr_socket_options){.write_limit = FEW_LIMIT});
+    tr_socket_cork(client.socket);
+    for (unsigned i = 0; i < FEW; i++)
+        assert_int_equal(say(client.socket, ""), TR_OK);
+    assert_int_equal(say(client.socket, ""), TR_EQUEUELIMIT);
+    assert_int_equal(say(client.socket, "x"), TR_EQUEUELIMIT);
+    assert_int_equal(tr_socket_uncork(client.socket), TR_OK);
+    assert_int_equal(say(client.socket, ""), TR_OK);
+    finish(NULL);
+}
+
+static void
+writes_of_no_bytes_are_small_writes_for_the_limit(void **state)
+{
+    (void)state;
+    stage_play(1, play_writes_of_nothing);
+}
+
+static void
+play_many_files(void)
+{
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    assert_true(fputs("x", file) >= 0 && fflush(file) == 0);
+    open_as((struct tr_socket_options){.write_limit = FEW_LIMIT});
+    tr_socket_cork(client.socket);
+    for (unsigned i = 1; i < FEW; i++)
+        assert_int_equal(say(client.socket, "y"), TR_OK);
+    for (unsigned i = 0; i < 2 * FEW; i++)
+        assert_int_equal(tr_socket_write_file(client.socket, fileno(file), 0, 0, NULL, NULL), TR_OK);
+    assert_int_equal(say(client.socket, "y"), TR_OK); /* the last that may wait */
+    assert_int_equal(say(client.socket, "y"), TR_EQUEUELIMIT);
+    assert_int_equal(tr_socket_write_file(client.socket, fileno(file), 0, 0, NULL, NULL), TR_OK);
+    fclose(file);
+    finish(NULL);
+}
+
+static void
+files_count_nothing_for_the_limit_and_are_not_refused(void **state)
+{
+    (void)state;
+    stage_play(1, play_many_files);
+}
+
 static void
 play_high_water_of_descriptor(void)
 {
@@ -527,6 +577,8 @@ main(void)
         cmocka_unit_test_setup(what_tr_socket_write_is_given_may_change_at_once, reset),
         cmocka_unit_test_setup(a_write_above_the_limit_is_taken_while_nothing_waits, reset),
         cmocka_unit_test_setup(many_slices_are_one_write_for_the_limit, reset),
+        cmocka_unit_test_setup(writes_of_no_bytes_are_small_writes_for_the_limit, reset),
+        cmocka_unit_test_setup(files_count_nothing_for_the_limit_and_are_not_refused, reset),
         cmocka_unit_test_setup(high_water_counts_the_bytes_that_go_with_a_descriptor, reset),
         cmocka_unit_test_setup(inside_another_cork_uncork_sends_nothing_and_says_ok, reset),
         cmocka_unit_test_setup(one_uncork_too_many_does_nothing_whatever_waits, reset),

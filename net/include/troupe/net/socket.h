@@ -76,10 +76,10 @@ struct tr_socket_options {
      * answer (remote.h), the socket is destroyed with that error. So what waits is never more than the limit and one
      * write. Files count nothing, because their bytes wait on the disk; tr_socket_buffered() counts them.
      *
-     * For small writes the limit is one of memory: no more than write_limit / TR_WRITE_COST_BYTES +
-     * TR_WRITES_ABOVE_LIMIT of them may wait. So the process holds for a socket's writes at most twice write_limit, the
-     * last write, and 4 KiB. A slice that is less than half of its buffer waits as a copy; one of more than 32 KiB
-     * keeps the whole buffer. */
+     * For small writes, those of no bytes too, the limit is one of memory: no more than write_limit /
+     * TR_WRITE_COST_BYTES + TR_WRITES_ABOVE_LIMIT of them may wait. So the process holds for a socket's writes at most
+     * twice write_limit, the last write, and 4 KiB. A slice that is less than half of its buffer waits as a copy; one
+     * of more than 32 KiB keeps the whole buffer. */
     uint64_t write_limit;
 
     /* In bytes. 0: a write returns TR_QUEUED when part of it waits. Otherwise, as in Node's streams with their 16,384:

@@ -1,6 +1,6 @@
 /*
- * The calls of remote.h one by one: what is refused at once, what goes along as a copy, what an answer says, and what
- * becomes of an operation that the socket refuses.
+ * The calls of remote.h one by one: what is refused at once, what goes along as a copy, and what becomes of an
+ * operation that the socket refuses.
  */
 #include "helpers.h"
 #include "play.h"
@@ -21,8 +21,8 @@
 
 #define NO_WORKER ((tr_ref)UINT64_MAX) /* the name of an actor that no runtime of these tests can have */
 
-static struct endpoint client, other;
-static int peer, other_peer;
+static struct endpoint client;
+static int peer;
 static tr_ref socket_ref;
 
 static int
@@ -30,9 +30,8 @@ reset(void **state)
 {
     (void)state;
     memset(&client, 0, sizeof(client));
-    memset(&other, 0, sizeof(other));
     memset(accepted, 0, sizeof(accepted));
-    peer = other_peer = -1;
+    peer = -1;
     return 0;
 }
 
@@ -57,8 +56,6 @@ close_peers(void)
 {
     if (peer >= 0)
         close(peer);
-    if (other_peer >= 0)
-        close(other_peer);
 }
 
 static void
@@ -279,145 +276,6 @@ the_duplicate_of_a_descriptor_that_goes_along_is_closed_on_exec(void **state)
     stage_play(1, play_duplicate);
 }
 
-/* Answers. */
-
-enum { ANSWER = 7 };
-
-static struct tr_socket_info info;
-static struct tr_remote_written written;
-static tr_ref answered_by;
-static unsigned answers;
-
-/* Who asks. */
-static tr_status (*question)(tr_actor *self);
-
-static tr_status
-ask(tr_actor *self, void *state, const void *argument)
-{
-    (void)state, (void)argument;
-    answers = 0;
-    return question(self);
-}
-
-static void
-hear(tr_actor *self, void *state, tr_message *message)
-{
-    (void)self, (void)state;
-    if (message->tag != ANSWER)
-        return;
-    answers++;
-    answered_by = message->from;
-    if (tr_message_size(message) == sizeof(info))
-        memcpy(&info, tr_message_data(message), sizeof(info));
-    else
-        memcpy(&written, tr_message_data(message), sizeof(written));
-}
-
-static bool
-is_answered(void)
-{
-    return answers > 0;
-}
-
-static void
-ask_by(tr_status (*asks)(tr_actor *self))
-{
-    static const struct tr_behavior asker = {.name = "asker", .init = ask, .receive = hear};
-    tr_ref ref;
-    question = asks;
-    assert_int_equal(tr_spawn(director, &asker, NULL, &ref), TR_OK);
-}
-
-static tr_status
-ask_for_info(tr_actor *self)
-{
-    return tr_remote_socket_info(self, socket_ref, ANSWER, 5);
-}
-
-static void
-play_info_while_connecting(void)
-{
-    server = stage_serve((struct tr_server_options){0});
-    stage_connect(&client);
-    socket_ref = tr_socket_ref(client.socket);
-    ask_by(ask_for_info);
-    stage_settled_when(is_connected, finish_with_server, NULL);
-}
-
-static void
-the_info_of_a_socket_that_connects_says_so(void **state)
-{
-    (void)state;
-    stage_play(1, play_info_while_connecting);
-    assert_int_equal(answers, 1);
-    assert_int_equal(info.token, 5);
-    assert_true(info.connecting && info.pending && !info.destroyed);
-    assert_int_equal(info.ready_state, TR_STATE_OPENING);
-    assert_true(info.socket == socket_ref && answered_by == socket_ref);
-}
-
-static void
-end_now(void *argument)
-{
-    (void)argument;
-    stage_end();
-}
-
-/* On the other worker; who orders something next finds it gone. */
-static void
-open_and_kill_there(void)
-{
-    struct tr_spawn_options there = {.placement = TR_PLACE_WORKER, .worker = 1};
-    assert_int_equal(tr_remote_socket(director, NULL, &there, &socket_ref), TR_OK);
-    assert_int_equal(tr_stop(director, socket_ref, TR_STOP_KILL), TR_OK);
-}
-
-static void
-play_info_of_gone(void)
-{
-    open_and_kill_there();
-    ask_by(ask_for_info);
-    stage_settled_when(is_answered, end_now, NULL);
-}
-
-static void
-the_info_of_a_socket_that_is_gone_is_that_of_a_destroyed_one(void **state)
-{
-    (void)state;
-    stage_play(2, play_info_of_gone);
-    assert_true(info.pending && info.destroyed && !info.connecting);
-    assert_int_equal(info.ready_state, TR_STATE_CLOSED);
-    assert_int_equal(answered_by, TR_NOBODY);
-}
-
-static tr_status
-ask_for_end(tr_actor *self)
-{
-    return tr_remote_end_ask(self, socket_ref, text("more"), ANSWER, 9);
-}
-
-static void
-play_refused_end(void)
-{
-    open_client((struct tr_socket_options){.write_limit = 4});
-    tr_socket_cork(client.socket);
-    assert_int_equal(say(client.socket, "1234"), TR_OK);
-    ask_by(ask_for_end);
-    stage_settled_when(is_answered, finish, NULL);
-}
-
-static void
-an_end_that_the_limit_refuses_is_answered_and_changes_nothing(void **state)
-{
-    (void)state;
-    stage_play(1, play_refused_end);
-    assert_int_equal(answers, 1);
-    assert_int_equal(written.token, 9);
-    assert_int_equal(written.status, TR_EQUEUELIMIT);
-    assert_true(answered_by == socket_ref);
-    assert_string_equal(client.log, "close");
-}
-
 /* What the socket refuses. */
 
 static void
@@ -493,6 +351,58 @@ a_socket_that_is_connected_continues_when_it_is_to_connect(void **state)
     assert_string_equal(client.log, "close");
 }
 
+/* Of a type that this address has not: the socket refuses, and whoever asked waits for an error. */
+static void
+connect_closed(void *argument)
+{
+    struct tr_connect_options connect = {.path = "/nobody"};
+    (void)argument;
+    assert_int_equal(tr_remote_connect(director, socket_ref, &connect), TR_OK);
+}
+
+static bool
+is_closed_twice(void)
+{
+    const char *first = strstr(client.log, "close");
+    return first != NULL && strstr(first + 1, "close") != NULL;
+}
+
+static bool
+client_is_closed(void)
+{
+    return client.closed;
+}
+
+static void
+exit_client(void *argument)
+{
+    (void)argument;
+    assert_int_equal(tr_stop(director, socket_ref, TR_STOP_NOW), TR_OK);
+    stage_end();
+}
+
+static void
+play_connect_of_a_closed(void)
+{
+    struct tr_socket_options options = {.keep = true, .type = TR_SOCKET_TCP4};
+    options.events = &endpoint_events;
+    options.data = &client;
+    assert_int_equal(tr_socket_spawn(director, &options, &client.socket), TR_OK);
+    socket_ref = tr_socket_ref(client.socket);
+    tr_socket_destroy(client.socket, TR_OK);
+    stage_settled_when(client_is_closed, connect_closed, NULL);
+    stage_settled_when(is_closed_twice, exit_client, NULL);
+}
+
+static void
+a_connect_that_a_closed_socket_refuses_fails_in_a_new_life(void **state)
+{
+    (void)state;
+    stage_play(1, play_connect_of_a_closed);
+    assert_int_equal(client.error, TR_EBADADDRESS);
+    assert_true(strncmp(client.log, "close ", 6) == 0 && strstr(client.log, "close!") != NULL);
+}
+
 static int
 no_delay_of(int fd)
 {
@@ -532,38 +442,6 @@ no_delay_is_switched_on_by_the_options_and_off_from_afar(void **state)
     stage_play(1, play_no_delay);
 }
 
-/* Pipes whose first socket is gone. */
-
-static void
-finish_other(void *argument)
-{
-    (void)argument;
-    assert_string_equal(other.log, "");
-    tr_socket_destroy(other.socket, TR_OK);
-    close(other_peer);
-    stage_end_when_closed((struct endpoint *[]){&other}, 1);
-}
-
-/* Its answer comes after all that the order to pipe has led to. */
-static void
-play_pipe_from_gone(void)
-{
-    struct tr_pipe_options pipe = {.keep_open = true};
-    open_as(&other, AF_UNIX, &other_peer, (struct tr_socket_options){0});
-    open_and_kill_there();
-    assert_int_equal(tr_remote_pipe(director, socket_ref, tr_socket_ref(other.socket), &pipe), TR_OK);
-    ask_by(ask_for_info);
-    stage_settled_when(is_answered, finish_other, NULL);
-}
-
-static void
-with_keep_open_a_first_that_is_gone_does_nothing_to_the_second(void **state)
-{
-    (void)state;
-    stage_play(2, play_pipe_from_gone);
-    assert_string_equal(other.log, "close");
-}
-
 int
 main(void)
 {
@@ -574,15 +452,12 @@ main(void)
         cmocka_unit_test_setup(the_path_to_connect_to_may_change_at_once, reset),
         cmocka_unit_test_setup(the_error_of_a_look_up_goes_along_with_its_code, reset),
         cmocka_unit_test_setup(the_duplicate_of_a_descriptor_that_goes_along_is_closed_on_exec, reset),
-        cmocka_unit_test_setup(the_info_of_a_socket_that_connects_says_so, reset),
-        cmocka_unit_test_setup(the_info_of_a_socket_that_is_gone_is_that_of_a_destroyed_one, reset),
-        cmocka_unit_test_setup(an_end_that_the_limit_refuses_is_answered_and_changes_nothing, reset),
         cmocka_unit_test_setup(a_write_that_the_limit_refuses_destroys_the_socket, reset),
+        cmocka_unit_test_setup(a_connect_that_a_closed_socket_refuses_fails_in_a_new_life, reset),
         cmocka_unit_test_setup(a_last_write_that_the_limit_refuses_destroys_the_socket, reset),
         cmocka_unit_test_setup(a_reset_of_what_is_not_tcp_destroys_it_as_by_destroy, reset),
         cmocka_unit_test_setup(a_socket_that_is_connected_continues_when_it_is_to_connect, reset),
         cmocka_unit_test_setup(no_delay_is_switched_on_by_the_options_and_off_from_afar, reset),
-        cmocka_unit_test_setup(with_keep_open_a_first_that_is_gone_does_nothing_to_the_second, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

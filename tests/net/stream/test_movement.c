@@ -77,6 +77,7 @@ check_the_whole_time(void (*movement)(void))
 {
     move = movement;
     stage_play(1, play);
+    assert_true(has_moved);
     assert_true(came_ns - moved_ns >= TIMEOUT_MS * NS_PER_MS);
 }
 
@@ -91,7 +92,6 @@ received_bytes_are_movement(void **state)
 {
     (void)state;
     check_the_whole_time(receive);
-    assert_string_equal(client.log, "data:x timeout close");
 }
 
 static void
@@ -105,7 +105,6 @@ the_peers_end_is_movement(void **state)
 {
     (void)state;
     check_the_whole_time(let_peer_end);
-    assert_string_equal(client.log, "end timeout close");
 }
 
 static void

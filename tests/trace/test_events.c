@@ -142,8 +142,8 @@ a_server_writes_the_load_it_saw_and_the_limit_it_kept(void **state)
     assert_int_equal(opened, 2);
     expect(*state, "server_accept", 1, "  load 0  to_worker 0\n");
     expect(*state, "server_accept", 1, "  load 1  to_worker 0\n");
-    expect(*state, "server_reject", 1, "  message 2");
-    expect(*state, "socket_accepted", 2, "  flags 1\n");
+    expect(*state, "server_reject", 1, "  limit 2");
+    expect(*state, "socket_accepted", 2, "  emits_connect 1\n");
 }
 
 int

@@ -22,9 +22,10 @@ struct tri_attempts_options {
     const struct sockaddr_storage *peers; /* as the system sorted them */
     unsigned count;                       /* of peers, at least 1 */
     const struct sockaddr_storage *local; /* bound before each attempt; NULL: nothing is */
-    uint16_t
-        local_port;    /* without local: bound before each attempt, on any address of the peer's family; 0: it is not */
-    unsigned delay_ms; /* until the next attempt begins if the last has not failed; 0: no race, it is waited for */
+    /* Without local: bound before each attempt, on any address of the peer's family; 0: it is not. */
+    uint16_t local_port;
+    /* Until the next attempt begins if the last has not failed; 0: no race, it is waited for. */
+    unsigned delay_ms;
 };
 
 struct tri_attempts_result {

@@ -1,5 +1,5 @@
 /*
- * Options of a TCP descriptor. Those that set one return 0 or an error of libuv's.
+ * Options of a descriptor, mostly of TCP. Those that set one return 0 or an error of libuv's.
  */
 #ifndef TROUPE_NET_TUNE_H
 #define TROUPE_NET_TUNE_H

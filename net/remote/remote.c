@@ -10,6 +10,7 @@
  */
 #include "connect.h"
 
+#include "encoding_internal.h"
 #include "events_internal.h"
 #include "options.h"
 #include "pipe_internal.h"
@@ -270,7 +271,7 @@ tr_status
 tr_remote_set_encoding(tr_actor *self, tr_ref socket, enum tr_encoding encoding)
 {
     TRI_CHECK_SELF(self);
-    if (encoding > TR_ENCODING_UTF16LE)
+    if (!tri_encoding_exists(encoding))
         return TR_EBADENCODING;
     return tri_remote_post_word(self, socket, TRI_TAG_SOCKET_ENCODING, encoding);
 }

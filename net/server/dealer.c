@@ -16,7 +16,7 @@
 
 /* Who gets none. */
 
-/* The user's own may look at the peer. */
+/* All but these may: a new policy that does not look at the peer is to be named here, or each connection pays for it. */
 static bool
 looks_at_peer(tr_balance_policy policy)
 {
@@ -134,7 +134,8 @@ choose(tr_server *server, const struct sockaddr *peer)
                                    .sequence = server->sequence,
                                    .peer = peer};
     for (unsigned worker = 0; worker < view.workers; worker++)
-        server->loads[worker] = takes_connections(server, worker) ? tri_server_load(server, worker) : TR_BALANCE_NO_WORKER;
+        server->loads[worker] =
+            takes_connections(server, worker) ? tri_server_load(server, worker) : TR_BALANCE_NO_WORKER;
     unsigned chosen = options->balance != NULL ? options->balance(&view) : tr_balance_least_loaded(&view);
     if (chosen >= view.workers)
         chosen = view.home;

@@ -7,6 +7,7 @@
 #include "deal.h"
 
 #include "events_internal.h"
+#include "reader.h"
 #include "socket_actor.h"
 #include "turn.h"
 
@@ -139,7 +140,7 @@ begin(tr_socket *socket, struct tri_deal *deal)
     tri_trace_socket_accepted(socket, emits_connect, deal->server);
     struct tri_actor_frame frame = tri_socket_enter(socket, TRI_TAG_ON_ACCEPTED);
     if (options->pause_on_connect)
-        socket->flags |= TRI_SOCKET_PAUSED;
+        tri_reader_pause(socket);
     else
         socket->due |= TRI_STEP(READ);
     if (emits_connect)

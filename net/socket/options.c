@@ -3,6 +3,7 @@
  */
 #include "options.h"
 
+#include "encoding_internal.h"
 #include "events_internal.h"
 #include "idle.h"
 #include "tune.h"
@@ -16,7 +17,7 @@ tri_socket_check_options(const struct tr_runtime *runtime, const struct tr_socke
         return TR_OK;
     if (options->timeout_ms > INT32_MAX || options->keep_alive_delay_ms > TRI_KEEP_ALIVE_LIMIT_MS)
         return TR_EBADLIMIT;
-    if (options->encoding > TR_ENCODING_UTF16LE)
+    if (!tri_encoding_exists(options->encoding))
         return TR_EBADENCODING;
     if (options->type > TR_SOCKET_UNIX)
         return TR_EINVAL;

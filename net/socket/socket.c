@@ -17,6 +17,7 @@
 #include "open.h"
 #include "options.h"
 #include "pipe_internal.h"
+#include "reader.h"
 #include "socket_orders.h"
 #include "steps.h"
 #include "turn.h"
@@ -34,7 +35,7 @@ wait_to_be_heard(tr_socket *socket)
     if (tri_socket_extra(socket) == NULL)
         return TR_ENOMEM;
     socket->extra->unheard = true;
-    socket->flags |= TRI_SOCKET_PAUSED;
+    tri_reader_pause(socket);
     return TR_OK;
 }
 

@@ -4,7 +4,7 @@
  * Bytes land in the worker's slab (slab.h) and are lent to `data` for the call. A read that does not fill what was
  * offered has emptied the kernel's buffer; one that does is followed by another, up to READS_PER_WAKE.
  *
- * What came and cannot be given waits in a queue (held.h), and reading goes on until that is full. So a pause that is
+ * What came and cannot be given waits in a queue (base/held.h), and reading goes on until that is full. So a pause that is
  * over before anything came costs nothing, and a paused socket notices what happens to its connection: the end of the
  * stream is an event at once if nothing waits before it, an error always. With the queue full nothing is read; libuv
  * reports only that the peer has gone, which is an error if it was a reset.
@@ -21,6 +21,7 @@
 #include "reader.h"
 
 #include "destroy.h"
+#include "encoding_internal.h"
 #include "events_internal.h"
 #include "idle.h"
 #include "transport.h"
@@ -418,7 +419,7 @@ tr_socket_pause(tr_socket *socket)
     TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return;
-    socket->flags |= TRI_SOCKET_PAUSED;
+    tri_reader_pause(socket);
     if (socket->extra != NULL)
         socket->extra->unheard = false; /* now it is the user who wants it so */
 }
@@ -448,7 +449,7 @@ tr_socket_set_encoding(tr_socket *socket, enum tr_encoding encoding)
     TRI_CHECK_SOCKET(socket);
     if (socket == NULL)
         return TR_EINVAL;
-    if (encoding > TR_ENCODING_UTF16LE)
+    if (!tri_encoding_exists(encoding))
         return TR_EBADENCODING;
     struct tri_extra *extra = encoding == TR_ENCODING_NONE ? socket->extra : tri_socket_extra(socket);
     if (extra == NULL)

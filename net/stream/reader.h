@@ -14,6 +14,13 @@ void tri_reader_begin(tr_socket *socket);
 /* The same if the user wants data: first what waits is given. */
 void tri_reader_start(tr_socket *socket);
 
+/* Nobody wants data, until tri_reader_start() and TRI_SOCKET_PAUSED goes: reading goes on until so much waits. */
+static inline void
+tri_reader_pause(tr_socket *socket)
+{
+    socket->flags |= TRI_SOCKET_PAUSED;
+}
+
 /* Somebody wants the data from now on. A socket that was paused because nobody did goes on. */
 void tri_socket_heard(tr_socket *socket);
 

@@ -5,13 +5,13 @@
  *   spawned        none
  *   connecting     CONNECTING, TO_PATH; before that STARTS       connect.c; turn.c takes STARTS
  *   open           CONNECTED, HANDLE                             state.c
- *     reading      READING; PAUSED                               reader.c, pipe.c; PAUSED: the user's calls, share.c
+ *     reading      READING; PAUSED                               reader.c, pipe.c; PAUSED: tri_reader_pause()
  *     writing      WRITING; OWES_DRAIN                           turn.c; writer.c
  *     our end      ENDING, then ENDED                            end.c, then steps.c
  *     their end    PEER_ENDED                                    reader.c
  *   destroyed      DESTROYED; FAILED, RESETS                     destroy.c
  *   closed         CLOSED; HANDLE goes before                    steps.c; close.c
- *   a new life     all of these go                               state.c: tri_socket_reopen()
+ *   a new life     none of these, but PAUSED as it was            state.c: tri_socket_reopen()
  *   stopping       STOPS, DRAINING; killed: SILENT               close.c
  *   gone           GONE                                          close.c
  *

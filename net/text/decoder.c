@@ -387,7 +387,10 @@ tr_decoder_finish(struct tr_decoder *decoder, char *out)
     case TR_ENCODING_UTF16LE: size = decoder->held >= 2 ? put_replacement(out) : 0; break; /* a lead without a trail */
     case TR_ENCODING_BASE64:
     case TR_ENCODING_BASE64URL: size = base64_finish(decoder, out); break;
-    default: break;
+    case TR_ENCODING_NONE:
+    case TR_ENCODING_ASCII:
+    case TR_ENCODING_LATIN1:
+    case TR_ENCODING_HEX: break; /* every byte is whole */
     }
     decoder->held = 0;
     return size;

@@ -1,8 +1,7 @@
 /*
  * The names of the encodings.
  */
-#include <stdbool.h>
-#include <troupe/net/encoding.h>
+#include "encoding_internal.h"
 
 /* The first name of each is its own, the others are aliases. */
 static const struct {
@@ -48,13 +47,27 @@ tr_encoding_by_name(const char *name, enum tr_encoding *out)
     return TR_EBADENCODING;
 }
 
-const char *
-tr_encoding_name(enum tr_encoding encoding)
+/* NULL: it has none. */
+static const char *
+name_of(enum tr_encoding encoding)
 {
     if (encoding == TR_ENCODING_NONE)
         return "none";
     for (size_t i = 0; i < NAMES; i++)
         if (names[i].encoding == encoding)
             return names[i].name;
-    return "unknown";
+    return NULL;
+}
+
+bool
+tri_encoding_exists(enum tr_encoding encoding)
+{
+    return name_of(encoding) != NULL;
+}
+
+const char *
+tr_encoding_name(enum tr_encoding encoding)
+{
+    const char *name = name_of(encoding);
+    return name != NULL ? name : "unknown";
 }

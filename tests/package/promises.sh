@@ -1,5 +1,5 @@
 #!/bin/bash
-# docs/contributing.md names the tests of every public header, and names none that does not exist.
+# docs/contributing.md names the tests of every public header, names every unit test, and none that does not exist.
 # Arguments: the sources, the build, the public headers.
 
 sources=$1 build=$2
@@ -24,4 +24,11 @@ while read -r test; do
         failed=1
     fi
 done < <(grep -oE '`(test|conformance|package|examples|bench)-[a-z0-9_-]+`' <<<"$rows" | tr -d '`')
+
+while read -r test; do
+    if ! grep -qF -- "\`$test\`" "$page"; then
+        echo "docs/contributing.md does not say what this test holds: $test"
+        failed=1
+    fi
+done < <(grep -E '^test-' <<<"$names")
 exit $failed

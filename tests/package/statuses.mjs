@@ -10,6 +10,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 
 const [sources, ...headers] = process.argv.slice(2);
+if (headers.length === 0) {
+    console.log('usage: statuses.mjs SOURCES HEADER... (ctest -R package-errors-are-named-alike gives them)');
+    process.exit(2);
+}
 const STATUS = /\bTR_E(?!VENT|NCODING)[A-Z0-9_]+\b/g;
 const LAYERS = ['core', 'actors', 'ipaddr', 'net'];
 let failed = false;

@@ -79,12 +79,13 @@ least_loaded_keeps_workers_even_when_lifetimes_differ(void **state)
 
 static const uint32_t some_loads[WORKERS] = {TR_BALANCE_NO_WORKER, 4, TR_BALANCE_NO_WORKER, 4, 0};
 
+static const tr_balance_policy policies[] = {tr_balance_least_loaded, tr_balance_round_robin, tr_balance_two_choices,
+                                             tr_balance_ip_hash, tr_balance_home};
+
 static void
 no_policy_chooses_a_worker_that_can_take_none(void **state)
 {
     (void)state;
-    static const tr_balance_policy policies[] = {tr_balance_least_loaded, tr_balance_round_robin,
-                                                 tr_balance_two_choices, tr_balance_ip_hash, tr_balance_home};
     for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
         for (uint64_t sequence = 0; sequence < 100; sequence++) {
             struct sockaddr_in peer = {.sin_family = AF_INET, .sin_addr.s_addr = htonl((uint32_t)sequence)};
@@ -101,8 +102,6 @@ static void
 where_no_worker_can_take_one_it_is_home(void **state)
 {
     (void)state;
-    static const tr_balance_policy policies[] = {tr_balance_least_loaded, tr_balance_round_robin,
-                                                 tr_balance_two_choices, tr_balance_ip_hash, tr_balance_home};
     static const uint32_t loads[] = {TR_BALANCE_NO_WORKER, TR_BALANCE_NO_WORKER, TR_BALANCE_NO_WORKER};
     struct sockaddr_in peer = {.sin_family = AF_INET};
     for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)

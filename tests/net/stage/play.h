@@ -40,7 +40,9 @@ extern tr_runtime *stage_runtime;
 
 /*
  * Starts a runtime, calls script on the director's worker, waits until stage_end() is called and stops the runtime.
- * Fails the test if that takes too long, if anything had to be killed, or if a descriptor is left.
+ * Fails the test if that takes too long, if anything had to be killed, or if a descriptor is left. The first play of a
+ * process starts and stops another runtime before, so that what libuv keeps for ever is there when descriptors are
+ * counted; with TR_TRACE that one takes the directory.
  */
 void stage_play(unsigned workers, void (*script)(void));
 

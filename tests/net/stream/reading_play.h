@@ -19,8 +19,8 @@ void brackets(struct endpoint *self, const char *event);
 /* Sends it at once. */
 void send_text(const void *text, size_t size);
 
-/* Sends texts one after the other, when what came before has settled, with an act before each but the first; then the
- * peer closes. */
+/* Sends texts one after the other, when what came before has settled, with an act before each, and one
+ * before the peer closes. */
 void begin_sending(const char *const *texts, void (*act)(unsigned i));
 
 #define SNOWMAN "\xe2\x98\x83"

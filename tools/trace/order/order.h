@@ -38,7 +38,7 @@ struct step {
     const struct tri_trace_record *record; /* good until the next step */
     const struct stream *stream;
     enum role role;
-    bool gap; /* events of its stream are missing between it and the one before */
+    bool gap; /* events of its stream are missing somewhere before it */
     /* role send: */
     bool sent_again;
     /* role receive and dead_letter: */

@@ -151,12 +151,12 @@ tr_status tr_runtime_listen(struct tr_runtime *runtime, const struct tr_server_o
  * Makes a server on the worker of self, as its child. It does nothing until tr_server_listen().
  *
  * Memory:  the server is the runtime's. *out is valid until its close callback has returned (unless that calls
- *          tr_server_listen() again, even if it fails), with options.keep until it is stopped. The options are copied,
- *          what they point to is not; the block list is held.
+ *          tr_server_listen() again, even if it fails), with options.keep until it is stopped. The options are copied
+ *          with their workers, what else they point to is not; the block list is held.
  * Thread:  owner of self.
  * Returns: TR_OK
  *          TR_EINVAL        NULL, no such socket.type, or workers without worker_count or the other way round
- *          TR_EBADLIMIT     a time is too long, or prefix_ipv6 is above 128
+ *          TR_EBADLIMIT     a time of `socket` is too long, or prefix_ipv6 is above 128
  *          TR_EBADWORKER    in workers: no number of a worker
  *          TR_EBADREF       socket.owner is not the name of an actor of this runtime
  *          TR_EBADENCODING  socket.encoding

@@ -27,7 +27,7 @@ struct row {
     unsigned char usual;
 };
 
-/* Allowed in each life but the end, which goes on. */
+/* Allowed in each life between the first event and close; the life stays what it was. */
 #define STAYS [SPAWNED] = SPAWNED, [CONNECTING] = CONNECTING, [ACCEPTED] = ACCEPTED, [CONNECTED] = CONNECTED
 
 static const struct row rows[] = {

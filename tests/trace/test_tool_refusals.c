@@ -372,6 +372,30 @@ random_damage_never_crashes_the_reader(void **state)
     traces_expect(traces, "check", 0, NULL);
 }
 
+/* The command writes into a pipe that is soon full, so it waits long before the last file. That goes meanwhile. */
+static void
+what_was_printed_before_a_file_went_is_not_lost(void **state)
+{
+    struct traces *traces = *state;
+    char command[900], path[600], first[16], line[256] = "";
+    const unsigned files = 60;
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    traces_fill(traces, 0, files * FULL);
+    traces_close(traces);
+    snprintf(command, sizeof(command), "%s dump --json '%s' 2>/dev/null", TROUPE_TRACE, traces->directory);
+    snprintf(path, sizeof(path), "%s/worker-0.%08u", traces->directory, files - 1);
+    FILE *output = popen(command, "r");
+    assert_non_null(output);
+    assert_int_equal(fread(first, 1, sizeof(first), output), sizeof(first)); /* it has read all files once */
+    assert_int_equal(unlink(path), 0);
+    unsigned lines = 0;
+    while (fgets(line, sizeof(line), output) != NULL)
+        lines++;
+    assert_int_equal(WEXITSTATUS(pclose(output)), 2);
+    assert_int_equal(lines, (files - 1) * FULL);
+    assert_string_equal(line + strlen(line) - 2, "}\n");
+}
+
 int
 main(void)
 {
@@ -391,6 +415,7 @@ main(void)
         TEST(hostile_metadata_is_refused),
         TEST(absurd_counts_of_losses_stay_losses),
         TEST(random_damage_never_crashes_the_reader),
+        TEST(what_was_printed_before_a_file_went_is_not_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -314,12 +314,14 @@ what_is_owed_when_the_runtime_ends_is_given_back(void **state)
 {
     static const struct tr_behavior mute = {.name = "mute", .init = mute_init, .receive = speaker_receive};
     (void)state;
-    said = (struct tally){0};
-    tr_runtime *runtime = start(&mute);
-    assert_int_equal(tally_read(&said), 0);
-    tr_runtime_stop(runtime, 0, NULL);
-    fault_clear();
-    assert_int_equal(tally_read(&said), WORDS);
+    for (unsigned round = 0; round < 20; round++) { /* they are forgotten, or sent when their receiver is gone */
+        said = (struct tally){0};
+        tr_runtime *runtime = start(&mute);
+        assert_int_equal(tally_read(&said), 0);
+        tr_runtime_stop(runtime, 0, NULL);
+        fault_clear();
+        assert_int_equal(tally_read(&said), WORDS);
+    }
 }
 
 /* -- Timers. -- */

@@ -360,6 +360,7 @@ struct link {
 static bool in_stopping;
 static struct tally linked, ended;
 static unsigned depth, deepest; /* the worker's */
+static unsigned otherwise;      /* asked in another mode than their stop said; the worker's */
 
 static void
 stop_next(tr_actor *self, const struct link *link)
@@ -374,6 +375,7 @@ static bool
 link_stopping(tr_actor *self, void *state, enum tr_stop_mode how)
 {
     const struct link *link = state;
+    otherwise += how != mode;
     if ((in_stopping || how == TR_STOP_KILL) && link->next != TR_NOBODY)
         stop_next(self, link);
     tally_add(&ended, how == TR_STOP_KILL);
@@ -438,13 +440,14 @@ actors_that_stop_the_next_may_be_in_chains_of_any_length(void **state)
         in_stopping = i % 2 == 1;
         mode = (enum tr_stop_mode)(i / 2);
         linked = ended = (struct tally){0};
-        deepest = 0;
+        deepest = otherwise = 0;
         tr_runtime *runtime = stage_open(1);
         stage_send(runtime, stage_spawn(runtime, &chain, 0, NULL), GO, NULL, 0);
         tally_await(&ended, CHAIN);
         stage_close(runtime);
         assert_int_equal(tally_read(&ended), CHAIN);
         assert_int_equal(deepest, 16);
+        assert_int_equal(otherwise, 0);
     }
 }
 

@@ -383,6 +383,35 @@ stopping_and_killing_in_a_handler_waits_for_it_to_return(void **state)
     assert_int_equal(tally_read(&worked), 0);
 }
 
+/* Who ends already has no say, and is not asked again. */
+
+static tr_status asked_then[3];
+
+static void
+exit_and_stop_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    (void)message;
+    tr_exit(self);
+    for (unsigned how = TR_STOP_DRAIN; how <= TR_STOP_KILL; how++)
+        asked_then[how] = tr_stop(self, tr_self(self), (enum tr_stop_mode)how);
+}
+
+static void
+an_actor_that_has_exited_is_not_asked_to_stop(void **state)
+{
+    static const struct tr_behavior exits = {
+        .name = "exits", .receive = exit_and_stop_receive, .stopping = not_yet, .stopped = count_stopped};
+    (void)state;
+    tr_runtime *runtime = stage_open(1);
+    stage_send(runtime, stage_spawn(runtime, &exits, 0, NULL), GO, NULL, 0);
+    tally_await(&stopped, 1);
+    stage_close(runtime);
+    for (unsigned how = TR_STOP_DRAIN; how <= TR_STOP_KILL; how++)
+        assert_int_equal(asked_then[how], TR_OK);
+    assert_int_equal(tally_read(&asked) + tally_read(&killed_by_mode), 0);
+}
+
 /* What the whole leaves behind. */
 static void
 busy_receive(tr_actor *self, void *state, tr_message *message)
@@ -443,6 +472,7 @@ main(void)
         cmocka_unit_test_setup(what_does_not_stop_by_the_deadline_is_killed_and_counted, reset),
         cmocka_unit_test_setup(children_stop_before_their_parents_on_all_workers, reset),
         cmocka_unit_test_setup(stopping_and_killing_in_a_handler_waits_for_it_to_return, reset),
+        cmocka_unit_test_setup(an_actor_that_has_exited_is_not_asked_to_stop, reset),
         cmocka_unit_test_setup(a_runtime_stopped_under_load_leaves_no_thread_and_no_descriptor, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

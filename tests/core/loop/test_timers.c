@@ -267,6 +267,19 @@ one_that_a_callback_starts_for_a_time_long_past_waits_for_those_that_are_due(voi
     assert_ptr_equal(fired[2], &third);
 }
 
+static void
+one_that_is_started_for_a_time_long_past_comes_after_those_that_are_due(void **state)
+{
+    struct fixture *f = *state;
+    struct probe due = {.fixture = f, .timer.fire = note}, past = due;
+    assert_int_equal(tri_timer_start_at(&f->timers, &due.timer, uv_now(&f->loop)), TR_OK);
+    assert_int_equal(tri_timer_start_at(&f->timers, &past.timer, 0), TR_OK);
+    run_dry(f);
+    assert_int_equal(fired_count, 2);
+    assert_ptr_equal(fired[0], &due);
+    assert_ptr_equal(fired[1], &past);
+}
+
 static struct probe *victim;
 
 static void
@@ -521,6 +534,22 @@ a_kept_timer_finds_its_place_whatever_was_started_since(void **state)
     assert_int_equal(fired_count, 0);
 }
 
+static void
+a_timer_that_is_kept_when_it_is_started_has_one_place(void **state)
+{
+    struct fixture *f = *state;
+    struct probe probe = {0};
+    start_probe(f, &probe, 1000);
+    assert_int_equal(tri_timer_keep(&f->timers, &probe.timer), TR_OK);
+    assert_int_equal(f->timers.count, 1);
+    assert_int_equal(f->timers.reserved, 0);
+    tri_timer_stop(&f->timers, &probe.timer);
+    assert_int_equal(f->timers.count, 0);
+    assert_int_equal(f->timers.reserved, 1);
+    tri_timer_let_go(&f->timers, &probe.timer);
+    assert_int_equal(f->timers.reserved, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
 int
@@ -538,6 +567,7 @@ main(void)
         TEST(many_timers_in_random_order_with_stops_between_fire_in_order_of_time),
         TEST(a_timer_that_starts_itself_anew_at_once_lets_the_loop_turn_between),
         TEST(one_that_a_callback_starts_for_a_time_long_past_waits_for_those_that_are_due),
+        TEST(one_that_is_started_for_a_time_long_past_comes_after_those_that_are_due),
         TEST(a_callback_stops_one_that_is_due_in_the_same_turn),
         TEST(an_idle_timer_without_touches_fires_once),
         TEST(an_idle_timer_whose_time_is_beyond_the_clock_never_fires),
@@ -548,6 +578,7 @@ main(void)
         TEST(a_hundred_thousand_timers_due_together_fire_in_portions_and_in_order),
         TEST(timers_are_closed_in_the_middle_of_a_round),
         TEST(a_kept_timer_finds_its_place_whatever_was_started_since),
+        TEST(a_timer_that_is_kept_when_it_is_started_has_one_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

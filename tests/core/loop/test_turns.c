@@ -349,6 +349,48 @@ one_in_eight_sleeps_that_a_message_ends_is_tried_without_and_a_success_buys_two(
     assert_int_equal(tally_read(&paid_seen[2]), 1);
 }
 
+static unsigned successes_left;
+
+static void
+note_paid(struct tri_worker *worker, const tr_message *message)
+{
+    has_mail = true;
+    if (message->tag == GO)
+        worker->spin_paid = 1;
+    else
+        tally_add(&wrong, worker->spin_paid < 3 || worker->spin_paid > 16);
+    tally_add(&paid_seen[3], worker->spin_paid == 16);
+}
+
+/* At the end of a turn without mail: the spin that comes next is a success. */
+static bool
+answer_itself_again(struct tri_worker *worker)
+{
+    if (successes_left > 0 && !has_mail && worker->spin_paid > 0) {
+        successes_left--;
+        post(worker, OTHER, false);
+    }
+    has_mail = false;
+    return false;
+}
+
+static void
+successes_buy_no_more_than_sixteen_tries(void **state)
+{
+    (void)state;
+    layer_play.open = spin_all_the_same;
+    layer_play.run = answer_itself_again;
+    layer_play.deliver = note_paid;
+    memset(paid_seen, 0, sizeof(paid_seen));
+    successes_left = 20;
+    has_mail = false;
+    struct tri_runtime *runtime = start_workers(1);
+    post(runtime->workers[0], GO, false);
+    tally_await(&delivered, 21);
+    end_workers(runtime);
+    assert_in_range(tally_read(&paid_seen[3]), 1, 20);
+}
+
 static struct tally ticks;
 
 static void
@@ -449,6 +491,58 @@ what_the_system_knew_before_a_look_has_come_and_gone_out_after_it(void **state)
     uv_sem_destroy(&may_go_on);
 }
 
+/* -- While the watchdog rests the worker sleeps outside its loop, which must know every descriptor by then. -- */
+
+static int pipes[2][2]; /* in each lies a byte */
+static uv_poll_t polls[2];
+static struct tally seen;
+
+static void
+on_second(uv_poll_t *poll, int status, int events)
+{
+    struct tri_worker *worker = poll->loop->data;
+    tally_add(&wrong, status != 0 || (events & UV_READABLE) == 0);
+    ck_pr_store_uint(&worker->runtime->watchdog_rests, 0); /* there is none to ring */
+    uv_poll_stop(poll);
+    tally_add(&seen, 1);
+}
+
+static void
+on_first(uv_poll_t *poll, int status, int events)
+{
+    tally_add(&wrong, status != 0 || (events & UV_READABLE) == 0);
+    uv_poll_stop(poll);
+    tally_add(&wrong, uv_poll_start(&polls[1], UV_READABLE, on_second) != 0);
+}
+
+static void
+watch_first(struct tri_worker *worker, const tr_message *message)
+{
+    (void)message;
+    for (int i = 0; i < 2; i++)
+        tally_add(&wrong, uv_poll_init(&worker->loop, &polls[i], pipes[i][0]) != 0);
+    tally_add(&wrong, uv_poll_start(&polls[0], UV_READABLE, on_first) != 0);
+    ck_pr_store_uint(&worker->runtime->watchdog_rests, 1);
+}
+
+static void
+a_descriptor_that_a_callback_begins_to_watch_is_seen_while_the_watchdog_rests(void **state)
+{
+    (void)state;
+    layer_play.deliver = watch_first;
+    seen = (struct tally){0};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pipe(pipes[i]), 0);
+        assert_int_equal(write(pipes[i][1], "x", 1), 1);
+    }
+    struct tri_runtime *runtime = start_workers(1);
+    post(runtime->workers[0], GO, false);
+    tally_await(&seen, 1);
+    end_workers(runtime);
+    for (int i = 0; i < 4; i++)
+        close(pipes[i / 2][i % 2]);
+}
+
 int
 main(void)
 {
@@ -460,7 +554,9 @@ main(void)
         TEST(a_worker_is_woken_when_it_sleeps_and_counts_that_and_nothing_else),
         TEST(a_worker_whose_lane_is_full_sleeps_until_its_reader_rings),
         TEST(one_in_eight_sleeps_that_a_message_ends_is_tried_without_and_a_success_buys_two),
+        TEST(successes_buy_no_more_than_sixteen_tries),
         TEST(sleeps_that_no_message_ended_teach_nothing),
+        TEST(a_descriptor_that_a_callback_begins_to_watch_is_seen_while_the_watchdog_rests),
         TEST(what_the_system_knew_before_a_look_has_come_and_gone_out_after_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
  * Calls of some functions come here, so that a test can hold the thread that makes them, or make them fail.
  */
 #include "affinity.h"
+#include "claims.h"
 #include "doorbell.h"
 #include "helpers.h"
 #include "mask.h"
@@ -355,6 +356,36 @@ a_worker_that_is_never_pinned_claims_no_cpu(void **state)
     end_workers(start_workers(2));
 }
 
+static tr_status
+does_not_open(struct tri_worker *worker)
+{
+    (void)worker;
+    return TR_ENOMEM;
+}
+
+/* Each CPU is claimed once before one is claimed again, and of equals the lowest: so none was claimed before. */
+static void
+a_worker_that_cannot_be_made_gives_its_claim_back(void **state)
+{
+    (void)state;
+    struct tr_runtime_options options = {.workers = 1, .pinning = TR_PINNING_ALWAYS};
+    struct tri_runtime *runtime = NULL;
+    struct tri_cpus cpus = tri_cpus_own();
+    int claims[64];
+    unsigned count = tri_cpus_count(&cpus) < 64 ? tri_cpus_count(&cpus) : 64;
+    layer_play.open = does_not_open;
+    assert_int_equal(tri_runtime_start(&options, &layer, NULL, &runtime), TR_ENOMEM);
+    for (unsigned i = 0; i < count; i++)
+        claims[i] = tri_claim_take("/nowhere", &cpus);
+    for (unsigned i = 0; i < count; i++)
+        tri_claim_return(claims[i]);
+    tri_cpus_fini(&cpus);
+    if (count == 1)
+        skip();
+    for (unsigned i = 1; i < count; i++)
+        assert_true(claims[i - 1] >= 0 && claims[i - 1] < claims[i]);
+}
+
 /* A signal for the process finds none of our threads: it waits for one that takes it. */
 static void
 no_thread_of_the_runtime_takes_a_signal_for_the_process(void **state)
@@ -390,6 +421,7 @@ main(void)
         TEST(under_a_quota_of_fewer_cpus_adaptive_workers_begin_unpinned),
         TEST(what_the_system_does_not_tell_is_no_reason_to_pin),
         TEST(a_worker_that_is_never_pinned_claims_no_cpu),
+        TEST(a_worker_that_cannot_be_made_gives_its_claim_back),
         TEST(no_thread_of_the_runtime_takes_a_signal_for_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

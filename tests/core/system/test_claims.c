@@ -262,6 +262,17 @@ two_processes_take_different_cpus_while_any_is_free(void **state)
 }
 
 static void
+a_claim_does_not_move_to_a_cpu_of_another_process(void **state)
+{
+    struct fixture *f = *state;
+    struct process other = start_process(f, 3);
+    assert_int_equal(take(f), 3);
+    assert_int_equal(move(f, 0, 1), 3);
+    kill_process(&other);
+    assert_int_equal(move(f, 0, 1), 1);
+}
+
+static void
 a_core_that_another_process_uses_comes_after_those_that_nobody_does(void **state)
 {
     static const int expected[] = {2, 4, 6, 1, 3, 5, 7};
@@ -386,6 +397,7 @@ main(void)
         TEST(a_claim_leaves_a_cpu_that_was_taken_away),
         TEST(a_new_claim_takes_the_cpu_that_is_wanted_if_it_is_free),
         TEST(two_processes_take_different_cpus_while_any_is_free),
+        TEST(a_claim_does_not_move_to_a_cpu_of_another_process),
         TEST(a_core_that_another_process_uses_comes_after_those_that_nobody_does),
         TEST(what_a_killed_process_had_is_free_at_once),
         TEST(a_forked_child_holds_none_of_its_parents_claims),

@@ -94,6 +94,88 @@ our_side_stays_open_until_the_owner_has_answered_every_event(void **state)
     }
 }
 
+/* A socket that is to stop begins no new life, also if its owner asks for one before it has answered the close. */
+
+static void
+stop_and_connect(tr_actor *self, void *argument)
+{
+    static const struct tr_connect_options connect = {.host = "127.0.0.1", .port = 1};
+    tr_ref socket = ((struct side *)argument)->ref;
+    assert_string_equal(told_owner.log, "close");
+    assert_int_equal(tr_stop(self, socket, TR_STOP_NOW), TR_OK);
+    assert_int_equal(tr_remote_connect(self, socket, &connect), TR_OK);
+    told_owner.answers = true;
+    assert_int_equal(tr_remote_credit(self, socket, 1), TR_OK);
+}
+
+static void
+a_closed_socket_that_is_to_stop_does_not_fail_to_connect(void **state)
+{
+    (void)state;
+    struct side side = {.options.keep = true};
+    hands_open(2);
+    open_owned(&side, 0, 1);
+    on_worker(0, destroy_side, &side);
+    await_on_worker(0, is_told_of_close, NULL);
+    on_worker(0, stop_and_connect, &side);
+    hands_settle();
+    assert_string_equal(told_owner.log, "close");
+    close(side.peer);
+    hands_close();
+}
+
+/* A socket that nobody has connected tells what was refused after `close`, in the order in which it was refused. */
+
+static char refusals[64];
+
+static void
+ask_and_answer(tr_actor *self, uint64_t token)
+{
+    tr_slice line = tr_slice_constant(LINE, strlen(LINE));
+    assert_int_equal(tr_remote_write_ask(self, told_owner.socket, line, ANSWER, token), TR_OK);
+    assert_int_equal(tr_remote_credit(self, told_owner.socket, 1), TR_OK);
+}
+
+static void
+own_and_write(tr_actor *self, tr_message *message)
+{
+    if (message->tag == ANSWER) {
+        const struct tr_remote_written *written = tr_message_data(message);
+        size_t used = strlen(refusals);
+        snprintf(refusals + used, sizeof(refusals) - used, "%d:%s ", (int)written->token,
+                 tr_status_code(written->status));
+        return;
+    }
+    own(self, message);
+    ask_and_answer(self, told_owner.unanswered);
+}
+
+static void
+spawn_and_destroy(tr_actor *self, void *argument)
+{
+    struct tr_socket_options options = {.owner = {.actor = tr_self(self), .credit = 1}};
+    tr_socket *socket;
+    (void)argument;
+    assert_int_equal(tr_socket_spawn(self, &options, &socket), TR_OK);
+    tr_socket_destroy(socket, TR_EIO);
+}
+
+static void
+what_is_refused_after_close_is_told_after_what_was_refused_before(void **state)
+{
+    (void)state;
+    hands_open(2);
+    told_owner = (struct told_owner){0};
+    refusals[0] = '\0';
+    hands_receive = own_and_write;
+    on_worker(0, spawn_and_destroy, NULL);
+    await_on_worker(0, is_told_of_close, NULL);
+    hands_settle();
+    assert_string_equal(told_owner.log, "error close");
+    assert_string_equal(refusals, "1:ERR_STREAM_DESTROYED 2:ERR_STREAM_DESTROYED ");
+    hands_close();
+}
+
 /* A turn of the loop may end between two orders: a slice that takes too long ends at the next look at the clock. The
  * clock is read every 32 messages at first, and after each of those that take long (actors/run/dispatch.c). */
 
@@ -238,6 +320,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_socket_that_drains_writes_what_was_sent_to_it_before),
         cmocka_unit_test(our_side_stays_open_until_the_owner_has_answered_every_event),
+        cmocka_unit_test(a_closed_socket_that_is_to_stop_does_not_fail_to_connect),
+        cmocka_unit_test(what_is_refused_after_close_is_told_after_what_was_refused_before),
         cmocka_unit_test(the_end_of_the_peer_does_not_come_between_two_orders),
         cmocka_unit_test(our_side_ends_when_the_owner_that_has_not_answered_is_dismissed),
         cmocka_unit_test(an_owner_that_ends_without_having_answered_is_noticed),

@@ -236,6 +236,42 @@ what_is_asked_for_before_connect_holds_then(void **state)
     assert_string_equal(client.log, "connect ready close");
 }
 
+/* No delay leaves that of the system, also after another one was asked for. */
+
+static int systems_delay;
+
+static void
+finds_the_systems_delay(struct endpoint *self, const char *event)
+{
+    if (!is(event, "connect"))
+        return;
+    assert_int_not_equal(option_of(self->socket->fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+    assert_int_equal(option_of(self->socket->fd, IPPROTO_TCP, TCP_KEEPIDLE), systems_delay);
+    tr_socket_destroy(self->socket, TR_OK);
+}
+
+static void
+play_no_delay_before(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    systems_delay = option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE);
+    close(fd);
+    client.hook = finds_the_systems_delay;
+    stage_serve((struct tr_server_options){0});
+    stage_connect(&client);
+    assert_int_equal(tr_socket_set_keep_alive(client.socket, true, (uint64_t)(systems_delay / 2) * 1000), TR_OK);
+    assert_int_equal(tr_socket_set_keep_alive(client.socket, true, 0), TR_OK);
+    end_when_both_are_closed();
+}
+
+static void
+keep_alive_without_a_delay_takes_an_earlier_one_back_before_connect(void **state)
+{
+    (void)state;
+    stage_play(1, play_no_delay_before);
+    assert_string_equal(client.log, "connect ready close");
+}
+
 int
 main(void)
 {
@@ -245,6 +281,7 @@ main(void)
         cmocka_unit_test_setup(both_addresses_are_known_while_connected, cast_reset),
         cmocka_unit_test_setup(options_can_be_set_at_any_time, cast_reset),
         cmocka_unit_test_setup(what_is_asked_for_before_connect_holds_then, cast_reset),
+        cmocka_unit_test_setup(keep_alive_without_a_delay_takes_an_earlier_one_back_before_connect, cast_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

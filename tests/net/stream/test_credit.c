@@ -235,6 +235,49 @@ a_half_open_socket_whose_peer_has_ended_waits_for_no_answer(void **state)
     tests_directory_remove(directory);
 }
 
+static tr_ref told_by, told_owner;
+
+static void
+hear_by_whom(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    if (message->from != TR_NOBODY)
+        told_by = message->from;
+    told_owner = tr_self(self);
+    __atomic_add_fetch(&heard, 1, __ATOMIC_SEQ_CST);
+}
+
+static bool
+has_heard_again(void *argument)
+{
+    (void)argument;
+    return __atomic_load_n(&heard, __ATOMIC_SEQ_CST) > 1;
+}
+
+/* A socket that is asked to stop looks after its owner, and how long it has waited, at once: it has done so when what is
+ * sent afterwards has arrived. */
+static void
+without_a_watchdog_nobody_is_named(void **state)
+{
+    (void)state;
+    static const struct tr_behavior silent = {.name = "silent", .init = adopt_two, .receive = hear_by_whom};
+    char lines[2][LINE_BYTES];
+    __atomic_store_n(&heard, 0, __ATOMIC_SEQ_CST);
+    tr_runtime *runtime = begin_with(&silent, -1);
+    assert_int_equal(write(peers[0][1], "a", 1), 1);
+    bool told = tests_wait_until(has_heard, NULL, TESTS_LIMIT_MS);
+    tr_message next = tr_message_signal(1);
+    assert_int_equal(tr_runtime_stop_actor(runtime, told_by, TR_STOP_DRAIN), TR_OK);
+    assert_int_equal(tr_runtime_send(runtime, told_owner, &next), TR_OK);
+    told = told && tests_wait_until(has_heard_again, NULL, TESTS_LIMIT_MS);
+    end(runtime);
+    assert_true(told);
+    assert_int_equal(read_lines(lines), 0);
+    for (int i = 0; i < 2; i++)
+        close(peers[i][1]);
+    tests_directory_remove(directory);
+}
+
 int
 main(void)
 {
@@ -242,6 +285,7 @@ main(void)
         cmocka_unit_test(a_socket_that_waits_for_its_owner_for_longer_than_the_watchdog_is_named_once),
         cmocka_unit_test(of_many_that_wait_one_is_named_in_the_watchdogs_time),
         cmocka_unit_test(a_half_open_socket_whose_peer_has_ended_waits_for_no_answer),
+        cmocka_unit_test(without_a_watchdog_nobody_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

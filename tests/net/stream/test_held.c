@@ -254,6 +254,85 @@ what_was_held_comes_one_by_one_to_an_owner_with_one_credit(void **state)
     stage_play(1, play_one_credit_to_the_end);
 }
 
+/* What it still holds when it is destroyed goes with it: its owner had not answered yet. */
+
+enum { TAG_ANSWER = 1 };
+
+static unsigned closes_given;
+
+static void
+count_event_or_answer(tr_actor *self, void *state, tr_message *message)
+{
+    enum tr_event event;
+    if (message->tag == TAG_ANSWER)
+        assert_int_equal(tr_remote_credit(self, message->payload.words[0], 1), TR_OK);
+    count_event(self, state, message);
+    closes_given += tr_event_of(message, &event) && event == TR_EVENT_CLOSE;
+}
+
+static bool
+close_is_given(void)
+{
+    return closes_given > 0;
+}
+
+static void
+look_at_last_events(void *argument)
+{
+    (void)argument;
+    assert_int_equal(events_given, 1);
+    close(peer);
+    stage_end();
+}
+
+static tr_ref answering;
+
+static void
+destroy_and_have_it_answered(void *argument)
+{
+    tr_ref ref = tr_socket_ref(client.socket);
+    (void)argument;
+    assert_int_equal(events_given, 1);
+    tr_socket_destroy(client.socket, TR_OK);
+    assert_int_equal(tr_tell(director, answering, TAG_ANSWER, &ref, sizeof(ref)), TR_OK);
+    stage_settled_when(close_is_given, look_at_last_events, NULL);
+}
+
+static void
+resume_and_destroy(void *argument)
+{
+    (void)argument;
+    tr_socket_resume(client.socket);
+    stage_settled(destroy_and_have_it_answered, NULL);
+}
+
+static void
+send_second_to_destroy(void *argument)
+{
+    (void)argument;
+    send_text("b");
+    stage_settled(resume_and_destroy, NULL);
+}
+
+static void
+play_destroy_without_credit(void)
+{
+    static const struct tr_behavior owner = {.name = "owner", .receive = count_event_or_answer};
+    events_given = closes_given = 0;
+    assert_int_equal(tr_spawn(director, &owner, NULL, &answering), TR_OK);
+    open_as(&client, &peer, (struct tr_socket_options){.owner = {.actor = answering, .credit = 1}});
+    tr_socket_pause(client.socket);
+    send_text("a");
+    stage_settled(send_second_to_destroy, NULL);
+}
+
+static void
+what_a_destroyed_socket_holds_for_an_owner_without_credit_is_not_given(void **state)
+{
+    (void)state;
+    stage_play(1, play_destroy_without_credit);
+}
+
 /* A socket that nobody listens to, made from afar. */
 
 static void pauses(tr_socket *socket);
@@ -415,6 +494,7 @@ main(void)
         cmocka_unit_test_setup(a_pipe_that_is_full_stops_what_is_held_and_what_comes_after_it, reset),
         cmocka_unit_test_setup(resuming_a_socket_whose_pipe_is_full_reads_nothing, reset),
         cmocka_unit_test_setup(what_was_held_comes_one_by_one_to_an_owner_with_one_credit, reset),
+        cmocka_unit_test_setup(what_a_destroyed_socket_holds_for_an_owner_without_credit_is_not_given, reset),
         cmocka_unit_test_setup(who_pauses_a_socket_that_nobody_heard_has_it_paused_until_it_is_resumed, reset),
         cmocka_unit_test_setup(no_byte_of_a_socket_that_nobody_heard_is_lost_until_there_is_a_data_callback, reset),
         cmocka_unit_test_setup(a_record_whose_descriptors_nobody_wants_is_whole, reset),

@@ -82,6 +82,25 @@ every_end_is_called_back_and_a_late_one_hears_that_it_is_over(void **state)
 }
 
 static void
+play_impossible_end(void)
+{
+    tr_slice impossible = {.data = "x", .size = (size_t)PTRDIFF_MAX + 1};
+    open_writer(AF_INET);
+    tr_socket_destroy(client.socket, TR_OK);
+    assert_int_equal(tr_socket_end_then(client.socket, impossible, note_written, (void *)(uintptr_t) "end"), TR_EINVAL);
+    stage_read(&peer);
+    end_when_done();
+}
+
+static void
+an_end_that_is_refused_for_its_own_sake_is_not_called_back_after_destroy_either(void **state)
+{
+    (void)state;
+    stage_play(1, play_impossible_end);
+    assert_string_equal(client.log, "close");
+}
+
+static void
 play_end_then_behind_a_queue(void)
 {
     open_writer(AF_INET);
@@ -242,6 +261,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_callback_of_an_end_comes_when_the_fin_has_gone, cast_reset),
         cmocka_unit_test_setup(every_end_is_called_back_and_a_late_one_hears_that_it_is_over, cast_reset),
+        cmocka_unit_test_setup(an_end_that_is_refused_for_its_own_sake_is_not_called_back_after_destroy_either,
+                               cast_reset),
         cmocka_unit_test_setup(an_end_waits_for_what_was_written_before, cast_reset),
         cmocka_unit_test_setup(an_end_that_never_comes_is_called_back_with_the_error, cast_reset),
         cmocka_unit_test_setup(an_end_before_connect_ends_the_connection_when_it_is_there, cast_reset),

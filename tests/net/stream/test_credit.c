@@ -254,8 +254,8 @@ has_heard_again(void *argument)
     return __atomic_load_n(&heard, __ATOMIC_SEQ_CST) > 1;
 }
 
-/* A socket that is asked to stop looks after its owner, and how long it has waited, at once: it has done so when what is
- * sent afterwards has arrived. */
+/* A socket that is asked to stop looks after its owner at once, and how long it has waited: that is over when what
+ * is sent afterwards has arrived. */
 static void
 without_a_watchdog_nobody_is_named(void **state)
 {

@@ -190,6 +190,18 @@ characters_that_turn_the_direction_of_a_text_are_escaped(void **state)
     traces_expect(traces, "dump", 0, "(a\\xd8\\x9cb\\xe2\\x81\\xa6c\\xe2\\x81\\xa9)");
 }
 
+/* U+0080 to U+009F are commands to a terminal, too. */
+static void
+the_second_set_of_control_characters_is_escaped_and_no_more(void **state)
+{
+    struct traces *traces = *state;
+    begin_as(traces, "a\xc2\x80"
+                     "b\xc2\x9f"
+                     "c\xc2\xa0");
+    traces_close(traces);
+    traces_expect(traces, "dump", 0, "(a\\xc2\\x80b\\xc2\\x9fc\xc2\xa0)");
+}
+
 static void
 names_and_numbers_that_are_none_are_refused(void **state)
 {
@@ -225,6 +237,7 @@ main(void)
         TEST(of_streams_that_wait_for_each_other_the_earliest_goes_on),
         TEST(an_actor_keeps_its_name_where_its_spawn_is_not_shown),
         TEST(characters_that_turn_the_direction_of_a_text_are_escaped),
+        TEST(the_second_set_of_control_characters_is_escaped_and_no_more),
         TEST(names_and_numbers_that_are_none_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

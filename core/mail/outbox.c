@@ -61,7 +61,7 @@ tri_outbox_append(struct tri_outbox *outbox)
             outbox->last->next = last;
         outbox->last = last;
     }
-    tri_lane_expect_put(outbox->lane, outbox->waiting++);
+    outbox->waiting++;
     struct tri_envelope *envelope = &last->envelopes[last->filled++];
     check_waiting(outbox);
     return envelope;

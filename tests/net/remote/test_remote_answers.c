@@ -1,8 +1,8 @@
 /*
  * The answers of remote.h: whom they come from, and what they say of sockets that connect, are gone or refuse.
  */
+#include "cast.h"
 #include "helpers.h"
-#include "play.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,60 +13,22 @@
 #include <cmocka.h>
 #include <troupe/net/remote.h>
 
-static struct endpoint client, other;
-static int peer, other_peer;
+static struct endpoint other;
+static int other_peer;
 static tr_ref socket_ref;
 
 static int
 reset(void **state)
 {
-    (void)state;
-    memset(&client, 0, sizeof(client));
     memset(&other, 0, sizeof(other));
-    memset(accepted, 0, sizeof(accepted));
-    peer = other_peer = -1;
-    return 0;
-}
-
-static void
-open_as(struct endpoint *endpoint, int family, int *fd, struct tr_socket_options options)
-{
-    int fds[2];
-    stage_pair(family, fds);
-    *fd = fds[1];
-    stage_adopt_as(endpoint, fds[0], options);
+    return cast_reset(state);
 }
 
 static void
 open_client(struct tr_socket_options options)
 {
-    open_as(&client, AF_UNIX, &peer, options);
+    cast_open(options);
     socket_ref = tr_socket_ref(client.socket);
-}
-
-static void
-close_peers(void)
-{
-    if (peer >= 0)
-        close(peer);
-    if (other_peer >= 0)
-        close(other_peer);
-}
-
-static void
-finish(void *argument)
-{
-    (void)argument;
-    if (client.socket != NULL)
-        tr_socket_destroy(client.socket, TR_OK);
-    close_peers();
-    stage_end_when_closed((struct endpoint *[]){&client}, 1);
-}
-
-static tr_slice
-text(const char *bytes)
-{
-    return tr_slice_constant(bytes, strlen(bytes));
 }
 
 static tr_server *server;
@@ -81,7 +43,7 @@ static void
 finish_with_server(void *argument)
 {
     tr_server_close(server);
-    finish(argument);
+    cast_end(argument);
 }
 
 /* Answers. */
@@ -164,13 +126,6 @@ the_info_of_a_socket_that_connects_says_so(void **state)
     assert_true(info.socket == socket_ref && answered_by == socket_ref);
 }
 
-static void
-end_now(void *argument)
-{
-    (void)argument;
-    stage_end();
-}
-
 /* On the other worker; who orders something next finds it gone. */
 static void
 open_and_kill_there(void)
@@ -185,7 +140,7 @@ play_info_of_gone(void)
 {
     open_and_kill_there();
     ask_by(ask_for_info);
-    stage_settled_when(is_answered, end_now, NULL);
+    stage_settled_when(is_answered, end_play, NULL);
 }
 
 static void
@@ -201,7 +156,7 @@ the_info_of_a_socket_that_is_gone_is_that_of_a_destroyed_one(void **state)
 static tr_status
 ask_for_end(tr_actor *self)
 {
-    return tr_remote_end_ask(self, socket_ref, text("more"), ANSWER, 9);
+    return tr_remote_end_ask(self, socket_ref, slice_of("more"), ANSWER, 9);
 }
 
 static void
@@ -211,7 +166,7 @@ play_refused_end(void)
     tr_socket_cork(client.socket);
     assert_int_equal(say(client.socket, "1234"), TR_OK);
     ask_by(ask_for_end);
-    stage_settled_when(is_answered, finish, NULL);
+    stage_settled_when(is_answered, cast_end, NULL);
 }
 
 static void
@@ -300,7 +255,7 @@ static void
 play_pipe_from_gone(void)
 {
     struct tr_pipe_options pipe = {.keep_open = true};
-    open_as(&other, AF_UNIX, &other_peer, (struct tr_socket_options){0});
+    cast_open_as(&other, AF_UNIX, &other_peer, (struct tr_socket_options){0});
     open_and_kill_there();
     assert_int_equal(tr_remote_pipe(director, socket_ref, tr_socket_ref(other.socket), &pipe), TR_OK);
     ask_by(ask_for_info);

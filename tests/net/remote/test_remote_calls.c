@@ -2,8 +2,8 @@
  * The calls of remote.h one by one: what is refused at once, what goes along as a copy, and what becomes of an
  * operation that the socket refuses.
  */
+#include "cast.h"
 #include "helpers.h"
-#include "play.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -21,72 +21,28 @@
 
 #define NO_WORKER ((tr_ref)UINT64_MAX) /* the name of an actor that no runtime of these tests can have */
 
-static struct endpoint client;
-static int peer;
 static tr_ref socket_ref;
-
-static int
-reset(void **state)
-{
-    (void)state;
-    memset(&client, 0, sizeof(client));
-    memset(accepted, 0, sizeof(accepted));
-    peer = -1;
-    return 0;
-}
-
-static void
-open_as(struct endpoint *endpoint, int family, int *fd, struct tr_socket_options options)
-{
-    int fds[2];
-    stage_pair(family, fds);
-    *fd = fds[1];
-    stage_adopt_as(endpoint, fds[0], options);
-}
 
 static void
 open_client(struct tr_socket_options options)
 {
-    open_as(&client, AF_UNIX, &peer, options);
+    cast_open(options);
     socket_ref = tr_socket_ref(client.socket);
 }
 
 static void
-close_peers(void)
-{
-    if (peer >= 0)
-        close(peer);
-}
-
-static void
-finish(void *argument)
-{
-    (void)argument;
-    if (client.socket != NULL)
-        tr_socket_destroy(client.socket, TR_OK);
-    close_peers();
-    stage_end_when_closed((struct endpoint *[]){&client}, 1);
-}
-
-static void
-closes_peers(struct endpoint *self, const char *event)
+closes_peer(struct endpoint *self, const char *event)
 {
     (void)self;
-    if (strcmp(event, "close") == 0)
-        close_peers();
+    if (strcmp(event, "close") == 0 && peer.fd >= 0)
+        close(peer.fd);
 }
 
 static void
 end_when_client_is_closed(void)
 {
-    client.hook = closes_peers;
-    stage_end_when_closed((struct endpoint *[]){&client}, 1);
-}
-
-static tr_slice
-text(const char *bytes)
-{
-    return tr_slice_constant(bytes, strlen(bytes));
+    client.hook = closes_peer;
+    end_when_closed();
 }
 
 /* Refused at once. */
@@ -102,7 +58,7 @@ play_refusals(void)
     assert_int_equal(tr_remote_pipe(director, socket_ref, TR_NOBODY, NULL), TR_EBADREF);
     assert_int_equal(tr_remote_set_timeout(director, socket_ref, UINT64_C(1) << 31), TR_EBADLIMIT);
     assert_int_equal(tr_remote_set_timeout(director, socket_ref, (UINT64_C(1) << 31) - 1), TR_OK);
-    stage_settled(finish, NULL);
+    stage_settled(cast_end, NULL);
 }
 
 static void
@@ -148,7 +104,7 @@ static void
 finish_with_server(void *argument)
 {
     tr_server_close(server);
-    finish(argument);
+    cast_end(argument);
 }
 
 static void
@@ -195,7 +151,7 @@ static void
 close_listener(void *argument)
 {
     close(listener);
-    finish(argument);
+    cast_end(argument);
 }
 
 static void
@@ -264,9 +220,9 @@ play_duplicate(void)
 {
     open_client((struct tr_socket_options){0});
     int copy = free_descriptor();
-    assert_int_equal(tr_remote_write_fd(director, socket_ref, text("x"), STDIN_FILENO), TR_OK);
+    assert_int_equal(tr_remote_write_fd(director, socket_ref, slice_of("x"), STDIN_FILENO), TR_OK);
     assert_int_equal(fcntl(copy, F_GETFD), FD_CLOEXEC);
-    stage_settled(finish, NULL);
+    stage_settled(cast_end, NULL);
 }
 
 static void
@@ -283,8 +239,8 @@ order_two_writes(tr_status (*second)(tr_actor *self, tr_ref socket, tr_slice sli
 {
     open_client((struct tr_socket_options){.write_limit = 4});
     assert_int_equal(tr_remote_cork(director, socket_ref), TR_OK);
-    assert_int_equal(tr_remote_write(director, socket_ref, text("1234")), TR_OK);
-    assert_int_equal(second(director, socket_ref, text("5678")), TR_OK);
+    assert_int_equal(tr_remote_write(director, socket_ref, slice_of("1234")), TR_OK);
+    assert_int_equal(second(director, socket_ref, slice_of("5678")), TR_OK);
     end_when_client_is_closed();
 }
 
@@ -340,7 +296,7 @@ play_connect_of_a_connected(void)
     open_client((struct tr_socket_options){0});
     struct tr_connect_options connect = {.host = "127.0.0.1", .port = 1};
     assert_int_equal(tr_remote_connect(director, socket_ref, &connect), TR_OK);
-    stage_settled(finish, NULL);
+    stage_settled(cast_end, NULL);
 }
 
 static void
@@ -419,7 +375,7 @@ look_at_no_delay(void *argument)
 {
     (void)argument;
     assert_int_equal(no_delay_of(own_fd), 0);
-    finish(NULL);
+    cast_end(NULL);
 }
 
 static void
@@ -428,7 +384,7 @@ play_no_delay(void)
     int fds[2];
     stage_pair(AF_INET, fds);
     own_fd = fds[0];
-    peer = fds[1];
+    peer.fd = fds[1];
     stage_adopt_as(&client, own_fd, (struct tr_socket_options){.no_delay = true});
     assert_int_not_equal(no_delay_of(own_fd), 0);
     assert_int_equal(tr_remote_set_no_delay(director, tr_socket_ref(client.socket), false), TR_OK);
@@ -446,18 +402,18 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(what_is_wrong_is_refused_at_once_and_the_socket_does_not_notice, reset),
-        cmocka_unit_test_setup(options_that_are_wrong_are_refused_at_once, reset),
-        cmocka_unit_test_setup(the_host_to_connect_to_may_change_at_once, reset),
-        cmocka_unit_test_setup(the_path_to_connect_to_may_change_at_once, reset),
-        cmocka_unit_test_setup(the_error_of_a_look_up_goes_along_with_its_code, reset),
-        cmocka_unit_test_setup(the_duplicate_of_a_descriptor_that_goes_along_is_closed_on_exec, reset),
-        cmocka_unit_test_setup(a_write_that_the_limit_refuses_destroys_the_socket, reset),
-        cmocka_unit_test_setup(a_connect_that_a_closed_socket_refuses_fails_in_a_new_life, reset),
-        cmocka_unit_test_setup(a_last_write_that_the_limit_refuses_destroys_the_socket, reset),
-        cmocka_unit_test_setup(a_reset_of_what_is_not_tcp_destroys_it_as_by_destroy, reset),
-        cmocka_unit_test_setup(a_socket_that_is_connected_continues_when_it_is_to_connect, reset),
-        cmocka_unit_test_setup(no_delay_is_switched_on_by_the_options_and_off_from_afar, reset),
+        cmocka_unit_test_setup(what_is_wrong_is_refused_at_once_and_the_socket_does_not_notice, cast_reset),
+        cmocka_unit_test_setup(options_that_are_wrong_are_refused_at_once, cast_reset),
+        cmocka_unit_test_setup(the_host_to_connect_to_may_change_at_once, cast_reset),
+        cmocka_unit_test_setup(the_path_to_connect_to_may_change_at_once, cast_reset),
+        cmocka_unit_test_setup(the_error_of_a_look_up_goes_along_with_its_code, cast_reset),
+        cmocka_unit_test_setup(the_duplicate_of_a_descriptor_that_goes_along_is_closed_on_exec, cast_reset),
+        cmocka_unit_test_setup(a_write_that_the_limit_refuses_destroys_the_socket, cast_reset),
+        cmocka_unit_test_setup(a_connect_that_a_closed_socket_refuses_fails_in_a_new_life, cast_reset),
+        cmocka_unit_test_setup(a_last_write_that_the_limit_refuses_destroys_the_socket, cast_reset),
+        cmocka_unit_test_setup(a_reset_of_what_is_not_tcp_destroys_it_as_by_destroy, cast_reset),
+        cmocka_unit_test_setup(a_socket_that_is_connected_continues_when_it_is_to_connect, cast_reset),
+        cmocka_unit_test_setup(no_delay_is_switched_on_by_the_options_and_off_from_afar, cast_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

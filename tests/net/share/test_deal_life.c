@@ -45,13 +45,6 @@ no_deal_is_left(void)
 }
 
 static void
-end_now(void *argument)
-{
-    (void)argument;
-    stage_end();
-}
-
-static void
 count(tr_socket *socket)
 {
     (void)socket;
@@ -71,7 +64,7 @@ end_all(void *argument)
     tr_server_close(server);
     for (unsigned i = 0; i < CLIENTS; i++)
         tr_socket_end(clients[i].socket);
-    stage_when(no_deal_is_left, end_now, NULL);
+    stage_when(no_deal_is_left, end_play, NULL);
 }
 
 static void
@@ -125,7 +118,7 @@ play_without_memory(void)
         fault_clear();
         tr_exit(tr_server_actor(server));
     }
-    stage_when(no_deal_is_left, end_now, NULL);
+    stage_when(no_deal_is_left, end_play, NULL);
 }
 
 static void

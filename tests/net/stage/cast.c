@@ -3,6 +3,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -17,6 +19,38 @@ cast_reset(void **state)
     memset(accepted, 0, sizeof(accepted));
     peer = (struct raw_peer){.fd = -1};
     return 0;
+}
+
+void
+cast_open_as(struct endpoint *endpoint, int family, int *fd, struct tr_socket_options options)
+{
+    int fds[2];
+    stage_pair(family, fds);
+    *fd = fds[1];
+    stage_adopt_as(endpoint, fds[0], options);
+}
+
+void
+cast_open(struct tr_socket_options options)
+{
+    cast_open_as(&client, AF_UNIX, &peer.fd, options);
+}
+
+void
+cast_end(void *argument)
+{
+    (void)argument;
+    if (client.socket != NULL)
+        tr_socket_destroy(client.socket, TR_OK);
+    if (peer.fd >= 0)
+        close(peer.fd);
+    end_when_closed();
+}
+
+tr_slice
+slice_of(const char *text)
+{
+    return tr_slice_constant(text, strlen(text));
 }
 
 void

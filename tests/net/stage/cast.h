@@ -12,6 +12,18 @@ extern struct raw_peer peer;
 /* A setup of tests: both are as new, and so are accepted[0], accepted[1], ... */
 int cast_reset(void **state);
 
+/* Two connected sockets of AF_INET or AF_UNIX: the endpoint adopts one, *fd is the other. */
+void cast_open_as(struct endpoint *endpoint, int family, int *fd, struct tr_socket_options options);
+
+/* The client has a unix socket, and peer.fd is the other end. */
+void cast_open(struct tr_socket_options options);
+
+/* An act: destroys the client, unless it is closed, closes peer.fd, and ends the play. */
+void cast_end(void *argument);
+
+/* A slice of a text that is constant. */
+tr_slice slice_of(const char *text);
+
 /* Ends the play as soon as the client is closed; and the peer, too, has ended. */
 void end_when_closed(void);
 void end_when_done(void);

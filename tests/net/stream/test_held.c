@@ -2,8 +2,8 @@
  * What a socket has read and cannot give yet: bytes and descriptors keep their order, and come only as they may, be it
  * a pause, the owner's credit or a pipe that holds them up.
  */
+#include "cast.h"
 #include "helpers.h"
-#include "play.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,33 +15,21 @@
 #include <cmocka.h>
 #include <troupe/net/remote.h>
 
-static struct endpoint client, second;
-static int peer, second_peer;
+static struct endpoint second;
+static int second_peer;
 static uint64_t read_before;
 
 static int
 reset(void **state)
 {
-    (void)state;
-    memset(&client, 0, sizeof(client));
     memset(&second, 0, sizeof(second));
-    memset(accepted, 0, sizeof(accepted));
-    return 0;
+    return cast_reset(state);
 }
 
 static void
 send_text(const char *text)
 {
-    assert_int_equal(write(peer, text, strlen(text)), (ssize_t)strlen(text));
-}
-
-static void
-open_as(struct endpoint *endpoint, int *fd, struct tr_socket_options options)
-{
-    int fds[2];
-    stage_pair(AF_UNIX, fds);
-    *fd = fds[1];
-    stage_adopt_as(endpoint, fds[0], options);
+    assert_int_equal(write(peer.fd, text, strlen(text)), (ssize_t)strlen(text));
 }
 
 static void
@@ -51,7 +39,7 @@ close_all(void)
         tr_socket_destroy(client.socket, TR_OK);
     if (second.socket != NULL)
         tr_socket_destroy(second.socket, TR_OK);
-    close(peer);
+    close(peer.fd);
     close(second_peer);
     stage_end_when_closed((struct endpoint *[]){&client, &second}, 2);
 }
@@ -126,8 +114,8 @@ send_b(void *argument)
 static void
 play_full_pipe(void)
 {
-    open_as(&client, &peer, (struct tr_socket_options){0});
-    open_as(&second, &second_peer, (struct tr_socket_options){0});
+    cast_open_as(&client, AF_UNIX, &peer.fd, (struct tr_socket_options){0});
+    cast_open_as(&second, AF_UNIX, &second_peer, (struct tr_socket_options){0});
     tr_socket_pause(client.socket);
     send_text("a");
     stage_settled(send_b, NULL);
@@ -162,8 +150,8 @@ resume_and_send(void *argument)
 static void
 play_resume_full_pipe(void)
 {
-    open_as(&client, &peer, (struct tr_socket_options){0});
-    open_as(&second, &second_peer, (struct tr_socket_options){0});
+    cast_open_as(&client, AF_UNIX, &peer.fd, (struct tr_socket_options){0});
+    cast_open_as(&second, AF_UNIX, &second_peer, (struct tr_socket_options){0});
     pipe_to_corked(1);
     send_text("a");
     stage_settled(resume_and_send, NULL);
@@ -220,8 +208,8 @@ play_one_credit(void)
     tr_ref ref;
     events_given = 0;
     assert_int_equal(tr_spawn(director, &owner, NULL, &ref), TR_OK);
-    open_as(&client, &peer, (struct tr_socket_options){.owner = {.actor = ref, .credit = 1}});
-    open_as(&second, &second_peer, (struct tr_socket_options){0});
+    cast_open_as(&client, AF_UNIX, &peer.fd, (struct tr_socket_options){.owner = {.actor = ref, .credit = 1}});
+    cast_open_as(&second, AF_UNIX, &second_peer, (struct tr_socket_options){0});
     tr_socket_pause(client.socket);
     send_text("a");
     stage_settled(send_second_piece, NULL);
@@ -234,17 +222,10 @@ second_is_closed(void)
 }
 
 static void
-end_now(void *argument)
-{
-    (void)argument;
-    stage_end();
-}
-
-static void
 play_one_credit_to_the_end(void)
 {
     play_one_credit();
-    stage_settled_when(second_is_closed, end_now, NULL);
+    stage_settled_when(second_is_closed, end_play, NULL);
 }
 
 static void
@@ -281,7 +262,7 @@ look_at_last_events(void *argument)
 {
     (void)argument;
     assert_int_equal(events_given, 1);
-    close(peer);
+    close(peer.fd);
     stage_end();
 }
 
@@ -320,7 +301,7 @@ play_destroy_without_credit(void)
     static const struct tr_behavior owner = {.name = "owner", .receive = count_event_or_answer};
     events_given = closes_given = 0;
     assert_int_equal(tr_spawn(director, &owner, NULL, &answering), TR_OK);
-    open_as(&client, &peer, (struct tr_socket_options){.owner = {.actor = answering, .credit = 1}});
+    cast_open_as(&client, AF_UNIX, &peer.fd, (struct tr_socket_options){.owner = {.actor = answering, .credit = 1}});
     tr_socket_pause(client.socket);
     send_text("a");
     stage_settled(send_second_to_destroy, NULL);

@@ -1,8 +1,8 @@
 /*
  * What the calls that write, cork and end answer, and what becomes of the writes, where few programs look.
  */
+#include "cast.h"
 #include "helpers.h"
-#include "play.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,53 +14,18 @@
 
 #include <cmocka.h>
 
-static struct endpoint client;
-static int peer;
-
-static int
-reset(void **state)
-{
-    (void)state;
-    memset(&client, 0, sizeof(client));
-    return 0;
-}
-
-static void
-open_as(struct tr_socket_options options)
-{
-    int fds[2];
-    stage_pair(AF_UNIX, fds);
-    peer = fds[1];
-    stage_adopt_as(&client, fds[0], options);
-}
 
 static void
 open_plain(void)
 {
-    open_as((struct tr_socket_options){0});
-}
-
-static void
-finish(void *argument)
-{
-    (void)argument;
-    tr_socket_destroy(client.socket, TR_OK);
-    if (peer >= 0)
-        close(peer);
-    stage_end_when_closed((struct endpoint *[]){&client}, 1);
-}
-
-static tr_slice
-text(const char *bytes)
-{
-    return tr_slice_constant(bytes, strlen(bytes));
+    cast_open((struct tr_socket_options){0});
 }
 
 static void
 assert_peer_has(const char *expected)
 {
     char bytes[64] = "";
-    ssize_t size = recv(peer, bytes, sizeof(bytes) - 1, MSG_DONTWAIT);
+    ssize_t size = recv(peer.fd, bytes, sizeof(bytes) - 1, MSG_DONTWAIT);
     assert_int_equal(size, strlen(expected));
     assert_string_equal(bytes, expected);
 }
@@ -68,7 +33,7 @@ assert_peer_has(const char *expected)
 static tr_status
 write_told(const char *bytes, const char *name)
 {
-    return tr_socket_write_then(client.socket, text(bytes), note_written, (void *)(uintptr_t)name);
+    return tr_socket_write_then(client.socket, slice_of(bytes), note_written, (void *)(uintptr_t)name);
 }
 
 /* Something waits until its peer reads, which never does. */
@@ -91,7 +56,7 @@ play_copy(void)
     memcpy(bytes, "wrong", 5);
     assert_int_equal(tr_socket_uncork(client.socket), TR_OK);
     assert_peer_has("first");
-    finish(NULL);
+    cast_end(NULL);
 }
 
 static void
@@ -106,11 +71,11 @@ what_tr_socket_write_is_given_may_change_at_once(void **state)
 static void
 play_first_above_limit(void)
 {
-    open_as((struct tr_socket_options){.write_limit = 4});
+    cast_open((struct tr_socket_options){.write_limit = 4});
     tr_socket_cork(client.socket);
     assert_int_equal(say(client.socket, "larger than the limit"), TR_OK); /* nothing waits */
     assert_int_equal(say(client.socket, "x"), TR_EQUEUELIMIT);
-    finish(NULL);
+    cast_end(NULL);
 }
 
 static void
@@ -123,13 +88,13 @@ a_write_above_the_limit_is_taken_while_nothing_waits(void **state)
 static void
 play_slices_above_limit(void)
 {
-    const tr_slice slices[] = {text("ab"), text("cdefgh")};
-    open_as((struct tr_socket_options){.write_limit = 8});
+    const tr_slice slices[] = {slice_of("ab"), slice_of("cdefgh")};
+    cast_open((struct tr_socket_options){.write_limit = 8});
     tr_socket_cork(client.socket);
     assert_int_equal(say(client.socket, "123"), TR_OK);
     assert_int_equal(tr_socket_write_slices(client.socket, slices, 2), TR_EQUEUELIMIT);
     assert_int_equal(tr_socket_buffered(client.socket), 3); /* nothing of it waits */
-    finish(NULL);
+    cast_end(NULL);
 }
 
 static void
@@ -145,7 +110,7 @@ many_slices_are_one_write_for_the_limit(void **state)
 static void
 play_writes_of_nothing(void)
 {
-    open_as((struct tr_socket_options){.write_limit = FEW_LIMIT});
+    cast_open((struct tr_socket_options){.write_limit = FEW_LIMIT});
     tr_socket_cork(client.socket);
     for (unsigned i = 0; i < FEW; i++)
         assert_int_equal(say(client.socket, ""), TR_OK);
@@ -153,7 +118,7 @@ play_writes_of_nothing(void)
     assert_int_equal(say(client.socket, "x"), TR_EQUEUELIMIT);
     assert_int_equal(tr_socket_uncork(client.socket), TR_OK);
     assert_int_equal(say(client.socket, ""), TR_OK);
-    finish(NULL);
+    cast_end(NULL);
 }
 
 static void
@@ -169,7 +134,7 @@ play_many_files(void)
     FILE *file = tmpfile();
     assert_non_null(file);
     assert_true(fputs("x", file) >= 0 && fflush(file) == 0);
-    open_as((struct tr_socket_options){.write_limit = FEW_LIMIT});
+    cast_open((struct tr_socket_options){.write_limit = FEW_LIMIT});
     tr_socket_cork(client.socket);
     for (unsigned i = 1; i < FEW; i++)
         assert_int_equal(say(client.socket, "y"), TR_OK);
@@ -179,7 +144,7 @@ play_many_files(void)
     assert_int_equal(say(client.socket, "y"), TR_EQUEUELIMIT);
     assert_int_equal(tr_socket_write_file(client.socket, fileno(file), 0, 0, NULL, NULL), TR_OK);
     fclose(file);
-    finish(NULL);
+    cast_end(NULL);
 }
 
 static void
@@ -192,10 +157,10 @@ files_count_nothing_for_the_limit_and_are_not_refused(void **state)
 static void
 play_high_water_of_descriptor(void)
 {
-    open_as((struct tr_socket_options){.high_water = 4});
+    cast_open((struct tr_socket_options){.high_water = 4});
     tr_socket_cork(client.socket);
-    assert_int_equal(tr_socket_write_fd(client.socket, text("abcd"), STDIN_FILENO, NULL, NULL), TR_QUEUED);
-    finish(NULL);
+    assert_int_equal(tr_socket_write_fd(client.socket, slice_of("abcd"), STDIN_FILENO, NULL, NULL), TR_QUEUED);
+    cast_end(NULL);
 }
 
 static void
@@ -216,7 +181,7 @@ play_inner_uncork(void)
     assert_int_equal(tr_socket_write_slice(client.socket, pattern(65536)), TR_QUEUED);
     assert_int_equal(tr_socket_uncork(client.socket), TR_OK);
     assert_int_equal(tr_socket_buffered(client.socket), 65536);
-    finish(NULL);
+    cast_end(NULL);
 }
 
 static void
@@ -232,7 +197,7 @@ play_one_uncork_too_many(void)
     open_plain();
     fill();
     assert_int_equal(tr_socket_uncork(client.socket), TR_OK);
-    finish(NULL);
+    cast_end(NULL);
 }
 
 static void
@@ -249,7 +214,7 @@ cork_and_uncork(void *argument)
     tr_socket_cork(client.socket);
     assert_int_equal(write_told("x", "x"), TR_OK);
     assert_int_equal(tr_socket_uncork(client.socket), TR_OK);
-    stage_settled(finish, NULL);
+    stage_settled(cast_end, NULL);
 }
 
 static void
@@ -275,14 +240,14 @@ write_under_cork(tr_socket *socket, void *argument, tr_status status)
     assert_int_equal(say(socket, "later"), TR_OK);
     assert_int_equal(tr_socket_buffered(socket), 5);
     note(&client, "corked");
-    finish(NULL);
+    cast_end(NULL);
 }
 
 static void
 play_cork_while_told(void)
 {
     open_plain();
-    assert_int_equal(tr_socket_write_then(client.socket, text("x"), write_under_cork, NULL), TR_OK);
+    assert_int_equal(tr_socket_write_then(client.socket, slice_of("x"), write_under_cork, NULL), TR_OK);
     tr_socket_cork(client.socket); /* nothing waits, and one callback is due */
 }
 
@@ -300,8 +265,8 @@ play_nothing_into_a_broken_connection(void)
     open_plain();
     tr_socket_cork(client.socket);
     assert_int_equal(say(client.socket, ""), TR_OK);
-    close(peer);
-    peer = -1;
+    close(peer.fd);
+    peer.fd = -1;
     assert_int_equal(tr_socket_uncork(client.socket), TR_EPIPE);
     stage_end_when_closed((struct endpoint *[]){&client}, 1);
 }
@@ -318,8 +283,8 @@ static void
 play_code_of_its_own(void)
 {
     open_plain();
-    close(peer);
-    peer = -1;
+    close(peer.fd);
+    peer.fd = -1;
     assert_int_equal(say(client.socket, "x"), TR_EPIPE);
     tr_socket_destroy_with(client.socket, "EMINE");
     stage_end_when_closed((struct endpoint *[]){&client}, 1);
@@ -341,7 +306,7 @@ uncork_and_finish(void *argument)
     (void)argument;
     assert_string_equal(client.log, ""); /* something waits still */
     assert_int_equal(tr_socket_uncork(client.socket), TR_OK);
-    stage_settled(finish, NULL);
+    stage_settled(cast_end, NULL);
 }
 
 static void
@@ -379,13 +344,13 @@ close_server(void *argument)
 {
     (void)argument;
     tr_server_close(server);
-    finish(NULL);
+    cast_end(NULL);
 }
 
 static void
 writes_slices_in_connect(struct endpoint *self, const char *event)
 {
-    const tr_slice slices[] = {text("b"), text("c")};
+    const tr_slice slices[] = {slice_of("b"), slice_of("c")};
     if (strcmp(event, "connect") == 0)
         assert_int_equal(tr_socket_write_slices(self->socket, slices, 2), TR_OK);
 }
@@ -394,7 +359,7 @@ static void
 play_slices_in_connect(void)
 {
     server = stage_serve((struct tr_server_options){0});
-    peer = -1;
+    peer.fd = -1;
     client.hook = writes_slices_in_connect;
     stage_connect(&client);
     assert_int_equal(write_told("a", "a"), TR_OK);
@@ -457,9 +422,9 @@ a_write_after_the_close_of_a_kept_socket_that_never_connected_is_told(void **sta
 static void
 play_end_of_what_has_ended(void)
 {
-    open_as((struct tr_socket_options){.keep = true});
+    cast_open((struct tr_socket_options){.keep = true});
     assert_int_equal(tr_socket_end(client.socket), TR_OK);
-    shutdown(peer, SHUT_WR);
+    shutdown(peer.fd, SHUT_WR);
 }
 
 static void
@@ -470,7 +435,7 @@ asks_for_the_end_again(struct endpoint *self, const char *event)
     tr_slice none = {0};
     assert_int_equal(tr_socket_end_then(self->socket, none, note_written, "end"), TR_EDESTROYED);
     tr_exit(tr_socket_actor(self->socket));
-    close(peer);
+    close(peer.fd);
     stage_end_when_closed((struct endpoint *[]){&client}, 1);
 }
 
@@ -487,8 +452,8 @@ static void
 write_after_peers_end(void *argument)
 {
     (void)argument;
-    assert_int_equal(tr_socket_end_with(client.socket, text("x")), TR_EWRITEAFTEREND);
-    close(peer);
+    assert_int_equal(tr_socket_end_with(client.socket, slice_of("x")), TR_EWRITEAFTEREND);
+    close(peer.fd);
     stage_end_when_closed((struct endpoint *[]){&client}, 1);
 }
 
@@ -503,7 +468,7 @@ play_last_slice_after_peers_end(void)
 {
     open_plain();
     fill();
-    shutdown(peer, SHUT_WR);
+    shutdown(peer.fd, SHUT_WR);
     stage_settled_when(our_side_has_ended, write_after_peers_end, NULL);
 }
 
@@ -540,13 +505,13 @@ look_for_descriptor(void *argument)
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
     int fd;
     (void)argument;
-    peer = accept(listener, NULL, NULL);
-    assert_int_equal(recvmsg(peer, &header, 0), 1);
+    peer.fd = accept(listener, NULL, NULL);
+    assert_int_equal(recvmsg(peer.fd, &header, 0), 1);
     assert_non_null(CMSG_FIRSTHDR(&header));
     memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&header)), sizeof(fd));
     close(fd);
     close(listener);
-    finish(NULL);
+    cast_end(NULL);
 }
 
 static void
@@ -556,7 +521,7 @@ play_descriptor_before_connect(void)
     listen_at_path();
     struct tr_connect_options connect = {.path = address.sun_path};
     assert_int_equal(tr_connect(director, &options, &connect, &client.socket), TR_OK);
-    assert_int_equal(tr_socket_write_fd(client.socket, text("x"), listener, NULL, NULL), TR_OK);
+    assert_int_equal(tr_socket_write_fd(client.socket, slice_of("x"), listener, NULL, NULL), TR_OK);
     stage_settled(look_for_descriptor, NULL);
 }
 
@@ -574,24 +539,24 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(what_tr_socket_write_is_given_may_change_at_once, reset),
-        cmocka_unit_test_setup(a_write_above_the_limit_is_taken_while_nothing_waits, reset),
-        cmocka_unit_test_setup(many_slices_are_one_write_for_the_limit, reset),
-        cmocka_unit_test_setup(writes_of_no_bytes_are_small_writes_for_the_limit, reset),
-        cmocka_unit_test_setup(files_count_nothing_for_the_limit_and_are_not_refused, reset),
-        cmocka_unit_test_setup(high_water_counts_the_bytes_that_go_with_a_descriptor, reset),
-        cmocka_unit_test_setup(inside_another_cork_uncork_sends_nothing_and_says_ok, reset),
-        cmocka_unit_test_setup(one_uncork_too_many_does_nothing_whatever_waits, reset),
-        cmocka_unit_test_setup(what_is_uncorked_outside_of_the_sockets_callbacks_is_told, reset),
-        cmocka_unit_test_setup(a_cork_outlasts_the_callbacks_of_what_was_written_before, reset),
-        cmocka_unit_test_setup(a_corked_write_of_no_bytes_finds_a_broken_connection, reset),
-        cmocka_unit_test_setup(who_destroys_a_socket_after_its_write_has_failed_decides_the_code, reset),
-        cmocka_unit_test_setup(a_drain_before_which_more_was_written_comes_when_that_has_gone, reset),
-        cmocka_unit_test_setup(slices_that_are_written_in_the_connect_event_wait_behind_what_waited_for_it, reset),
-        cmocka_unit_test_setup(a_write_after_the_close_of_a_kept_socket_that_never_connected_is_told, reset),
-        cmocka_unit_test_setup(the_end_of_a_destroyed_socket_that_had_ended_is_refused_as_destroyed, reset),
-        cmocka_unit_test_setup(a_last_slice_after_the_peers_end_is_a_write_after_the_end, reset),
-        cmocka_unit_test_setup(a_descriptor_may_be_written_while_a_unix_socket_connects, reset),
+        cmocka_unit_test_setup(what_tr_socket_write_is_given_may_change_at_once, cast_reset),
+        cmocka_unit_test_setup(a_write_above_the_limit_is_taken_while_nothing_waits, cast_reset),
+        cmocka_unit_test_setup(many_slices_are_one_write_for_the_limit, cast_reset),
+        cmocka_unit_test_setup(writes_of_no_bytes_are_small_writes_for_the_limit, cast_reset),
+        cmocka_unit_test_setup(files_count_nothing_for_the_limit_and_are_not_refused, cast_reset),
+        cmocka_unit_test_setup(high_water_counts_the_bytes_that_go_with_a_descriptor, cast_reset),
+        cmocka_unit_test_setup(inside_another_cork_uncork_sends_nothing_and_says_ok, cast_reset),
+        cmocka_unit_test_setup(one_uncork_too_many_does_nothing_whatever_waits, cast_reset),
+        cmocka_unit_test_setup(what_is_uncorked_outside_of_the_sockets_callbacks_is_told, cast_reset),
+        cmocka_unit_test_setup(a_cork_outlasts_the_callbacks_of_what_was_written_before, cast_reset),
+        cmocka_unit_test_setup(a_corked_write_of_no_bytes_finds_a_broken_connection, cast_reset),
+        cmocka_unit_test_setup(who_destroys_a_socket_after_its_write_has_failed_decides_the_code, cast_reset),
+        cmocka_unit_test_setup(a_drain_before_which_more_was_written_comes_when_that_has_gone, cast_reset),
+        cmocka_unit_test_setup(slices_that_are_written_in_the_connect_event_wait_behind_what_waited_for_it, cast_reset),
+        cmocka_unit_test_setup(a_write_after_the_close_of_a_kept_socket_that_never_connected_is_told, cast_reset),
+        cmocka_unit_test_setup(the_end_of_a_destroyed_socket_that_had_ended_is_refused_as_destroyed, cast_reset),
+        cmocka_unit_test_setup(a_last_slice_after_the_peers_end_is_a_write_after_the_end, cast_reset),
+        cmocka_unit_test_setup(a_descriptor_may_be_written_while_a_unix_socket_connects, cast_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

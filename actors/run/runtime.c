@@ -15,7 +15,6 @@
 
 #include <ck_pr.h>
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

@@ -9,9 +9,7 @@
 void
 tri_close(int fd)
 {
-    int kept = errno;
     close(fd);
-    errno = kept;
 }
 
 tr_status

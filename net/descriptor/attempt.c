@@ -42,7 +42,6 @@
 #include <troupe/core/compiler.h>
 #include <unistd.h>
 
-
 enum state {
     NOT_BEGUN,
     WAITING,
@@ -195,7 +194,8 @@ static void
 report(struct tri_attempts *all)
 {
     const struct attempt *first = &all->attempts[0];
-    struct tri_attempts_result result = {.fd = -1, .error = first->error, .in_bind = first->in_bind, .peer = &first->peer};
+    struct tri_attempts_result result = {
+        .fd = -1, .error = first->error, .in_bind = first->in_bind, .peer = &first->peer};
     if (all->winner != NULL)
         result = (struct tri_attempts_result){.fd = all->winner->fd, .peer = &all->winner->peer};
     end(all);

@@ -16,7 +16,8 @@
 
 /* Who gets none. */
 
-/* All but these may: a new policy that does not look at the peer is to be named here, or each connection pays for it. */
+/* All but these may: a new policy that does not look at the peer is to be named here, or each connection pays for
+ * it. */
 static bool
 looks_at_peer(tr_balance_policy policy)
 {

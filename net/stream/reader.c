@@ -4,10 +4,10 @@
  * Bytes land in the worker's slab (slab.h) and are lent to `data` for the call. A read that does not fill what was
  * offered has emptied the kernel's buffer; one that does is followed by another, up to READS_PER_WAKE.
  *
- * What came and cannot be given waits in a queue (base/held.h), and reading goes on until that is full. So a pause that is
- * over before anything came costs nothing, and a paused socket notices what happens to its connection: the end of the
- * stream is an event at once if nothing waits before it, an error always. With the queue full nothing is read; libuv
- * reports only that the peer has gone, which is an error if it was a reset.
+ * What came and cannot be given waits in a queue (base/held.h), and reading goes on until that is full. So a pause that
+ * is over before anything came costs nothing, and a paused socket notices what happens to its connection: the end of
+ * the stream is an event at once if nothing waits before it, an error always. With the queue full nothing is read;
+ * libuv reports only that the peer has gone, which is an error if it was a reset.
  *
  * A socket that was born paused (pause_on_connect) does not read before it is resumed, so that it can be handed on
  * unread. One that was made from afar and that nobody listens to is paused until somebody does: an owner, a pipe, a
@@ -233,7 +233,7 @@ read_with_descriptors(tr_socket *socket, uv_buf_t buffer)
 }
 
 enum outcome {
-    EMPTIED, /* that was all for now */
+    EMPTIED, /* that was all that had come */
     MORE,    /* there may be more */
     OVER,    /* nothing came, or the end, or an error */
 };

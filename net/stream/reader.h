@@ -14,7 +14,7 @@ void tri_reader_begin(tr_socket *socket);
 /* The same if the user wants data: first what waits is given. */
 void tri_reader_start(tr_socket *socket);
 
-/* Nobody wants data, until tri_reader_start() and TRI_SOCKET_PAUSED goes: reading goes on until so much waits. */
+/* Nobody wants data until tr_socket_resume(). Reading goes on until the queue of what waits is full. */
 static inline void
 tri_reader_pause(tr_socket *socket)
 {

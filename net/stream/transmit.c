@@ -1,8 +1,9 @@
 /*
  * From the queue to the kernel.
  *
- * When the kernel has room everything that waits goes there, up to TRI_GATHER slices in one call. An entry may
- * also be a part of a file, or a descriptor that rides on the first of its bytes. After CALLS_PER_WAKE calls other sockets have their turn.
+ * When the kernel has room everything that waits goes there, up to TRI_GATHER slices in one call. An entry may also be
+ * a part of a file, or a descriptor that rides on the first of its bytes. After CALLS_PER_WAKE calls other sockets have
+ * their turn.
  *
  * The bytes before a file and the first of the file are to leave in one packet, so the bytes are sent with MSG_MORE:
  * the kernel holds what does not fill a packet until more follows. In the queue one sees that a file follows. A program

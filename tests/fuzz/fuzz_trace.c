@@ -3,8 +3,9 @@
  * gone through in order. The input is files, each a byte that chooses its name, its size in two bytes, low byte first,
  * and its content.
  *
- * A refusal ends the program; here it jumps back instead, and gives back what the reader had taken by then: descriptors,
- * and memory, all of which comes from must_calloc() and must_realloc(). The reader's free() is free_of_reader() here.
+ * A refusal ends the program; here it jumps back instead, and gives back what the reader had taken by then:
+ * descriptors, and memory, all of which comes from must_calloc() and must_realloc(). The reader's free() is
+ * free_of_reader() here.
  */
 #undef free
 #include "fuzz.h"

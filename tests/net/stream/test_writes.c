@@ -14,7 +14,6 @@
 
 #include <cmocka.h>
 
-
 static void
 open_plain(void)
 {

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <troupe/core/status.h>
 
-/* Closes it; errno is kept. Thread: any. */
+/* Closes it. Thread: any. */
 void tri_close(int fd);
 
 /* A second one, closed on exec, for the same file. Thread: any. TR_OK, TR_EBADF, TR_EMFILE. */

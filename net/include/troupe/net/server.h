@@ -80,8 +80,8 @@ struct tr_server_options {
     tr_balance_policy balance;             /* default tr_balance_least_loaded */
     bool keep; /* true: the server's actor outlives its close event and can listen again at any time */
 
-    /* The workers on which connections live, by number; NULL: all. The server's own worker need not be one of them. What
-     * none of them can take, it takes itself. */
+    /* The workers on which connections live, by number; NULL: all. The server's own worker need not be one of them.
+     * What none of them can take, it takes itself. */
     const unsigned *workers;
     unsigned worker_count; /* how many numbers there are; twice the same does no harm */
 
@@ -133,8 +133,8 @@ struct tr_listen_options {
  *          both may be NULL. The options are copied with their texts; listen->fd is taken on success.
  * Thread:  any that is no worker.
  * Returns: TR_OK
- *          TR_EINVAL  NULL, listen->server is set, the block list is not frozen, no such socket.type, or workers without
- *                     worker_count or the other way round
+ *          TR_EINVAL  NULL, listen->server is set, the block list is not frozen, no such socket.type, or workers
+ *                     without worker_count or the other way round
  *          TR_EBADLIMIT, TR_EBADWORKER, TR_EBADREF, TR_EBADENCODING, TR_EBADSTATE: see tr_server_spawn()
  *          TR_ENOADDRESS, TR_EBADHOST, TR_EBADPATH, TR_ENAMETOOLONG, TR_ENOTSUPPORTED, TR_EBADF, TR_EBADFD, TR_EEXIST:
  *          see tr_server_listen()

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 #include <string.h>
@@ -162,11 +163,16 @@ FUNCTIONS(MISUSE)
 /* After the end, which AddressSanitizer sees first, in its own words. */
 
 #ifndef TRI_ASAN
+/* Again and again: a killed socket is there until a later turn than its spawner's, which may handle the first. */
 static void
 use_the_closed(tr_actor *self, void *state, tr_message *message)
 {
-    (void)self, (void)state, (void)message;
+    static unsigned uses;
+    (void)state;
     tr_socket_pause(the.socket);
+    if (++uses == 1000000)
+        exit(EXIT_FAILURE);
+    tr_send(self, tr_self(self), message);
 }
 
 static tr_status

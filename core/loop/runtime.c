@@ -104,6 +104,9 @@ tri_runtime_close(struct tri_runtime *runtime)
         tri_worker_free(runtime->workers[i]);
     free(runtime->workers);
     runtime->workers = NULL;
+    if (runtime->guest_close != NULL)
+        runtime->guest_close(runtime);
+    runtime->guest_close = NULL;
 }
 
 /* R1: what they must see comes before the nudge; pairs with R2 in worker.c. */

@@ -50,12 +50,16 @@
     /* To a server: of a host's look-up, listen_tcp.c. */                                                              \
     X(SERVER_LOOKED_UP) /* a pointer to a struct tri_resolver_answer */                                                \
     /* Between a server and its shares: share_actor.c. */                                                              \
-    X(DEAL_CONNECTION)  /* to a share: a pointer to a struct tri_handover */                                           \
+    X(DEAL_CONNECTION)  /* to a share, or the server: a pointer to a struct tri_handover */                            \
     X(DEAL_NO_MORE)     /* to a share: the server sends nothing more; a pointer to the deal, with a hold */            \
     X(DEAL_ENDED)       /* to a server that waits for its connections: one has ended */                                \
     X(DEAL_FAILED)      /* to a server: a connection was lost before it came to life */                                \
-    X(DEAL_PLACE)       /* to a server that limits addresses: a struct tri_limit_key that has one less */              \
     X(DEAL_SHARE_STOPS) /* to a server: a share was asked to stop, or killed */                                        \
+    /* Between a listener and its servers: listener.c. */                                                              \
+    X(LISTENER_LOOK)   /* to a listener: its servers have changed */                                                   \
+    X(LISTENER_BACK)   /* to a listener: a pointer to a struct tri_handover that has not begun */                      \
+    X(LISTENER_LEFT)   /* to a server: a pointer to its struct tri_member, of which the listener knows no more */      \
+    X(LISTENER_FAILED) /* to a server: a struct tri_listen_failure */                                                  \
     /* Not sent: what a callback of libuv is for. */                                                                   \
     X(ON_ACCEPTED)                                                                                                     \
     X(ON_CONNECT)                                                                                                      \

@@ -9,14 +9,13 @@
  */
 #include "due.h"
 
-#include "count.h"
+#include "failures.h"
 #include "waiter.h"
 
 #include <assert.h>
 #include <ck_pr.h>
 #include <stdlib.h>
 #include <string.h>
-#include <troupe/ipaddr/block_list.h>
 
 #define COMPLAIN_MS 1000u
 
@@ -165,14 +164,14 @@ tri_server_count_live(tr_server *server)
     tri_net_add_live(server->net, shall ? 1 : -1);
 }
 
-/* Closed, and no connection is left: the close event is due. */
+/* Closed, given back by its listener, and no connection is left: the close event is due. */
 void
 tri_server_check_drained(tr_server *server)
 {
     if ((server->flags & TRI_SERVER_CLOSING) == 0)
         return;
     tri_deal_await_ends(server->deal);
-    if (!tri_server_is_drained(server))
+    if (server->leaving > 0 || !tri_server_is_drained(server))
         return;
     tri_server_clear(server, TRI_SERVER_CLOSING);
     ck_pr_store_uint(&server->deal->closing, 0);
@@ -185,22 +184,11 @@ emit_what_is_due(tr_server *server)
 {
     bool listening = take_due(server, TRI_SERVER_LISTENING_DUE);
     give_endings(server);
-    if (listening && server->listener.endpoint != NULL && server->events->listening != NULL)
+    if (listening && server->member != NULL && server->events->listening != NULL)
         server->events->listening(server);
 }
 
 static void run_later(struct tri_later *later);
-
-void
-tri_server_free_arrays(tr_server *server)
-{
-    free(server->dealt);
-    free(server->loads);
-    free(server->members);
-    free(server->shares);
-    free(server->dismissals);
-    free(server->errors);
-}
 
 void
 tri_server_free_parts(tr_server *server)
@@ -208,9 +196,7 @@ tri_server_free_parts(tr_server *server)
     ck_pr_store_uint(&server->deal->closing, 0);
     tri_share_close(server->share);
     tri_deal_release(server->deal);
-    tri_limits_fini(&server->limits);
-    tr_block_list_release(server->block_list);
-    tri_server_free_arrays(server);
+    free(server->errors);
 }
 
 /* Gives what is due, and closes the bracket. What that makes due waits for the next turn. */

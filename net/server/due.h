@@ -36,8 +36,7 @@ void tri_server_settle(tr_server *server);
 /* It is closed, or a connection has ended: if no connection is left the close event is due. */
 void tri_server_check_drained(tr_server *server);
 
-/* Frees the parts of a server, or the arrays alone. */
+/* Frees the parts of a server. */
 void tri_server_free_parts(tr_server *server);
-void tri_server_free_arrays(tr_server *server);
 
 #endif

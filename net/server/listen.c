@@ -12,8 +12,8 @@
 #include "descriptor.h"
 #include "due.h"
 
-#include <ck_pr.h>
 #include <troupe/core/descriptors.h>
+#include <troupe/core/status_from.h>
 
 /* What another server listens on. */
 
@@ -23,55 +23,57 @@ listen_on_server(tr_server *server, const struct tr_listen_options *options)
     const tr_server *other = options->server;
     if (other->net != server->net)
         return TR_EINVAL;
-    struct tri_endpoint *endpoint = other->listener.endpoint;
-    if (endpoint == NULL)
+    if (other->member == NULL)
         return TR_ENOADDRESS;
-    int error = tri_listen(endpoint->fd, tri_listen_backlog(options));
-    if (error != 0)
-        tri_server_failed(server, tri_status_from_errno(error), error, "listen");
-    else
-        tri_listen_begin(server, endpoint);
-    return TR_OK;
+    return tri_listen_cover(server, other, tri_listen_backlog(options));
 }
 
 /* A descriptor. */
 
-/*
- * The endpoint is made before anything can fail for good, since until then the descriptor is the caller's. Whether it
- * listens already makes no difference: as in Node it is told to once more, with our backlog.
- */
+/* Whether it listens already makes no difference: as in Node it is told to once more, with our backlog. */
 static tr_status
-listen_on_own(tr_server *server, int fd, int backlog)
+open_descriptor(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error)
 {
-    struct tri_endpoint *endpoint;
-    tr_status status = tri_endpoint_open(server->net, fd, NULL, &endpoint);
-    if (status != TR_OK)
-        return status;
-    tri_descriptor_close_on_exec(fd);
-    int error = tri_listen(fd, backlog);
-    if (error == 0) {
-        tri_listen_begin(server, endpoint);
+    *out = (struct tri_opened){.fd = wish->key.fd};
+    tri_descriptor_close_on_exec(wish->key.fd);
+    int system = tri_listen(wish->key.fd, wish->terms.backlog);
+    if (system == 0)
         return TR_OK;
-    }
-    tri_endpoint_close(endpoint);
-    tri_server_failed(server, tri_status_from_errno(error), error, "listen");
+    *error = (struct tr_error){.status = tri_status_from_errno(system), .system = system, .call = "listen"};
+    return error->status;
+}
+
+/* If the caller was right to give it, it is taken even when listening fails. */
+static tr_status
+listen_on_own(tr_server *server, const struct tr_listen_options *options, int fd)
+{
+    struct tri_bound_wish wish = tri_listen_wish(server, options);
+    struct tr_error error;
+    wish.key.kind = TRI_BOUND_FD;
+    wish.key.fd = fd;
+    wish.open = open_descriptor;
+    tr_status status = tri_listen_try(server, &wish, &error);
+    if (status == TR_OK || error.call == NULL)
+        return status;
+    tri_close(fd);
+    tri_listen_failed(server, &error);
     return TR_OK;
 }
 
 /* For a thread outside the call is over only when it has succeeded: until then its descriptor stays as it is. */
 static tr_status
-listen_on_duplicate(tr_server *server, int fd, int backlog)
+listen_on_duplicate(tr_server *server, const struct tr_listen_options *options)
 {
     int duplicate;
-    tr_status status = tri_duplicate(fd, &duplicate);
+    tr_status status = tri_duplicate(options->fd, &duplicate);
     if (status != TR_OK)
         return status;
-    int flags = tri_descriptor_flags(fd); /* of both */
-    status = listen_on_own(server, duplicate, backlog);
+    int flags = tri_descriptor_flags(options->fd); /* of both */
+    status = listen_on_own(server, options, duplicate);
     if (status != TR_OK)
         tri_close(duplicate);
-    if (server->listener.endpoint == NULL)
-        tri_descriptor_set_flags(fd, flags);
+    if (server->member == NULL)
+        tri_descriptor_set_flags(options->fd, flags);
     return status;
 }
 
@@ -81,34 +83,35 @@ listen_on_descriptor(tr_server *server, const struct tr_listen_options *options)
     tr_status status = tri_descriptor_check_bound(options->fd);
     if (status != TR_OK)
         return status;
-    int backlog = tri_listen_backlog(options);
-    return server->waiter != NULL ? listen_on_duplicate(server, options->fd, backlog)
-                                  : listen_on_own(server, options->fd, backlog);
+    return server->waiter != NULL ? listen_on_duplicate(server, options) : listen_on_own(server, options, options->fd);
 }
 
 /* A path. */
 
 static tr_status
+open_path(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error)
+{
+    const struct tri_unix_options how = {
+        .readable_all = wish->terms.readable_all,
+        .writable_all = wish->terms.writable_all,
+        .unlink_stale = wish->unlink_stale,
+    };
+    *out = (struct tri_opened){0};
+    return tri_bind_path_and_listen((const struct sockaddr_un *)&wish->key.address, wish->key.size, &how,
+                                    wish->terms.backlog, &out->fd, &out->path, error);
+}
+
+static tr_status
 listen_on_path(tr_server *server, const struct tr_listen_options *options)
 {
-    struct sockaddr_un address;
-    socklen_t size;
-    struct tri_unix_path *path = NULL;
-    struct tr_error error;
-    int fd = -1;
-    tr_status status = tri_address_of_path(options->path, options->truncate_path, &address, &size);
+    struct tri_bound_wish wish = tri_listen_wish(server, options);
+    tr_status status = tri_address_of_path(options->path, options->truncate_path,
+                                           (struct sockaddr_un *)&wish.key.address, &wish.key.size);
     if (status != TR_OK)
         return status;
-    const struct tri_unix_options how = {
-        .readable_all = options->readable_all,
-        .writable_all = options->writable_all,
-        .unlink_stale = options->unlink_stale,
-    };
-    if (tri_bind_path_and_listen(&address, size, &how, tri_listen_backlog(options), &fd, &path, &error) == TR_OK)
-        tri_listen_opened(server, fd, path);
-    else
-        tri_server_failed(server, error.status, error.system, error.call);
-    return TR_OK;
+    wish.key.kind = TRI_BOUND_PATH;
+    wish.open = open_path;
+    return tri_listen_join(server, &wish);
 }
 
 /* The public function. */

@@ -12,21 +12,49 @@
 #include "address_internal.h"
 #include "due.h"
 #include "server_close.h"
+#include "tune.h"
 
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
-static void
-bind_to(tr_server *server, const struct sockaddr_storage *address, const struct tri_bind_options *options)
+static tr_status
+open_address(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error)
 {
-    struct tr_error error;
-    int fd;
-    if (tri_bind_and_listen(address, options, &fd, &error) == TR_OK)
-        tri_listen_opened(server, fd, NULL);
-    else
-        tri_server_failed(server, error.status, error.system, error.call);
+    const struct tri_bind_options how = {
+        .backlog = wish->terms.backlog,
+        .ipv6_only = wish->terms.ipv6_only,
+        .no_delay = wish->no_delay,
+    };
+    *out = (struct tri_opened){0};
+    tr_status status = tri_bind_and_listen(&wish->key.address, &how, &out->fd, error);
+    if (status == TR_OK)
+        out->no_delay = tri_tune_bears_no_delay(out->fd); /* nobody else has it, so that stays so */
+    return status;
+}
+
+/* With that address. */
+static struct tri_bound_wish
+wish_for(const struct tri_bound_wish *wish, const struct sockaddr_storage *address)
+{
+    struct tri_bound_wish whole = *wish;
+    struct sockaddr_in *v4 = (struct sockaddr_in *)&whole.key.address;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&whole.key.address;
+    bool is_v4 = address->ss_family == AF_INET;
+    whole.key = (struct tri_bound_key){.kind = TRI_BOUND_TCP, .size = is_v4 ? sizeof(*v4) : sizeof(*v6)};
+    memcpy(&whole.key.address, address, whole.key.size);
+    whole.key.any_port = (is_v4 ? v4->sin_port : v6->sin6_port) == 0;
+    whole.open = open_address;
+    return whole;
+}
+
+static tr_status
+bind_to(tr_server *server, const struct sockaddr_storage *address, const struct tri_bound_wish *wish)
+{
+    struct tri_bound_wish whole = wish_for(wish, address);
+    return tri_listen_join(server, &whole);
 }
 
 /* Is there no IPv6 here? */
@@ -36,31 +64,31 @@ lacks_ipv6(tr_status status)
     return status == TR_EAFNOSUPPORT || status == TR_EADDRNOTAVAIL || status == TR_EINVAL;
 }
 
-static void
-bind_to_any(tr_server *server, uint16_t port, const struct tri_bind_options *options)
+static tr_status
+bind_to_any(tr_server *server, uint16_t port, const struct tri_bound_wish *wish)
 {
     struct sockaddr_storage address;
     struct tr_error error;
-    int fd;
     tri_address_parse("::", port, &address);
-    tr_status status = tri_bind_and_listen(&address, options, &fd, &error);
-    if (status == TR_OK) {
-        tri_listen_opened(server, fd, NULL);
-    } else if (lacks_ipv6(status) && !options->ipv6_only) {
+    struct tri_bound_wish whole = wish_for(wish, &address);
+    tr_status status = tri_listen_try(server, &whole, &error);
+    if (status == TR_OK || error.call == NULL)
+        return status;
+    if (lacks_ipv6(status) && !wish->terms.ipv6_only) {
         tri_address_parse("0.0.0.0", port, &address);
-        bind_to(server, &address, options);
-    } else {
-        tri_server_failed(server, error.status, error.system, error.call);
+        return bind_to(server, &address, wish);
     }
+    tri_listen_failed(server, &error);
+    return TR_OK;
 }
 
 static tr_status
-look_up(tr_server *server, const struct tr_listen_options *options, const struct tri_bind_options *bind)
+look_up(tr_server *server, const struct tr_listen_options *options, const struct tri_bound_wish *wish)
 {
     struct tri_host_lookup *lookup = malloc(sizeof(*lookup));
     if (lookup == NULL)
         return TR_ENOMEM;
-    *lookup = (struct tri_host_lookup){.port = options->port, .bind = *bind};
+    *lookup = (struct tri_host_lookup){.port = options->port, .wish = *wish};
     tr_status status = tri_ask(server->net, tr_self(server->actor), TRI_TAG_SERVER_LOOKED_UP, server->lookups + 1,
                                options->host, AF_UNSPEC, 0, &lookup->lookup);
     if (status == TR_OK) {
@@ -78,26 +106,20 @@ look_up(tr_server *server, const struct tr_listen_options *options, const struct
 tr_status
 tri_listen_tcp(tr_server *server, const struct tr_listen_options *options)
 {
-    struct tri_bind_options bind = {
-        .backlog = tri_listen_backlog(options),
-        .ipv6_only = options->ipv6_only,
-        .no_delay = server->deal->options.socket.no_delay,
-    };
+    struct tri_bound_wish wish = tri_listen_wish(server, options);
     struct sockaddr_storage address;
     if (options->host == NULL)
-        bind_to_any(server, options->port, &bind);
-    else if (tri_address_parse(options->host, options->port, &address))
-        bind_to(server, &address, &bind);
-    else
-        return look_up(server, options, &bind);
-    return TR_OK;
+        return bind_to_any(server, options->port, &wish);
+    if (tri_address_parse(options->host, options->port, &address))
+        return bind_to(server, &address, &wish);
+    return look_up(server, options, &wish);
 }
 
 static void
 answered(tr_server *server, const struct tri_resolver_answer *answer)
 {
     uint16_t port = server->lookup->port;
-    struct tri_bind_options bind = server->lookup->bind;
+    struct tri_bound_wish wish = server->lookup->wish;
     tri_listen_forget(server);
     if (answer->error != 0) {
         tri_server_failed(server, tri_status_from_uv(answer->error), 0, "getaddrinfo");
@@ -106,7 +128,9 @@ answered(tr_server *server, const struct tri_resolver_answer *answer)
     struct sockaddr_storage address = {0};
     memcpy(&address, answer->addresses->ai_addr, answer->addresses->ai_addrlen);
     tri_address_set_port((struct sockaddr *)&address, port);
-    bind_to(server, &address, &bind);
+    tr_status status = bind_to(server, &address, &wish);
+    if (status != TR_OK)
+        tri_server_failed(server, status, 0, "listen");
 }
 
 void

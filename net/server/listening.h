@@ -11,11 +11,19 @@
 /* Are these options in order? Returns as tr_server_listen(). Thread: any. */
 tr_status tri_listen_check_options(const struct tr_listen_options *options);
 
-/* It listens on this endpoint from now on. */
-void tri_listen_begin(tr_server *server, struct tri_endpoint *endpoint);
+/* What these options say of sharing; the key and how to open it are left to be filled in. */
+struct tri_bound_wish tri_listen_wish(const tr_server *server, const struct tr_listen_options *options);
 
-/* A descriptor that listens, with its path, which may be NULL; both are taken. It listens, or has failed. */
-void tri_listen_opened(tr_server *server, int fd, struct tri_unix_path *path);
+/* Joins who listens there, or opens it. It listens, or has failed. TR_OK; a status is the caller's mistake, or
+ * TR_ENOMEM, and nothing has happened. */
+tr_status tri_listen_join(tr_server *server, const struct tri_bound_wish *wish);
+
+/* The same where it may need another try: a failure is not told. */
+tr_status tri_listen_try(tr_server *server, const struct tri_bound_wish *wish, struct tr_error *error);
+void tri_listen_failed(tr_server *server, const struct tr_error *error);
+
+/* What another server of this worker listens on. Returns as tri_listen_join(). */
+tr_status tri_listen_cover(tr_server *server, const tr_server *other, int backlog);
 
 /* On a host and a port. TR_OK: it listens, has failed, or the host is being looked up. TR_ENOMEM: nothing happened. */
 tr_status tri_listen_tcp(tr_server *server, const struct tr_listen_options *options);

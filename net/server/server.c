@@ -6,24 +6,22 @@
  *     +----- `error` -----+                                                                     |
  *     +------------------------------- with options.keep, or listening again -------------------+--> the actor ends
  *
- * All handles of libuv lie in memory of their own (endpoint.c), so the actor can end at any time:
- * tri_server_let_go() is the only way out, and it may be gone twice. A server that is killed in its own callback gives
+ * It has no handle of libuv, so the actor can end at any time: tri_server_let_go() is the only way out, and it may be
+ * gone twice. A server that is killed in its own callback gives
  * no event any more, but its memory stays until tri_server_settle(), since what called the callback still looks at it.
  */
 #include "server_actor.h"
 
-#include "dealer.h"
 #include "due.h"
-#include "listener.h"
+#include "failures.h"
 #include "listening.h"
+#include "membership.h"
 #include "options.h"
 #include "server_close.h"
 #include "server_orders.h"
+#include "shares.h"
 
-#include <ck_pr.h>
 #include <stdlib.h>
-#include <string.h>
-#include <troupe/ipaddr/block_list.h>
 
 static const struct tr_server_events no_events;
 
@@ -67,39 +65,27 @@ receive(tr_actor *self, void *state, tr_message *message)
     switch (message->tag) {
     case TRI_TAG_DEAL_ENDED: tri_server_check_drained(server); break;
     case TRI_TAG_DEAL_FAILED: tri_server_hear_failures(server); break;
-    case TRI_TAG_DEAL_PLACE: tri_limits_give(&server->limits, tr_message_data(message)); break;
     case TRI_TAG_DEAL_SHARE_STOPS: share_stops(server, message->from); break;
+    case TRI_TAG_DEAL_CONNECTION:
+    case TRI_TAG_LISTENER_LEFT:
+    case TRI_TAG_LISTENER_FAILED: tri_server_hear_listener(server, message); break;
     case TRI_TAG_SERVER_LOOKED_UP: tri_listen_looked_up(server, message); break;
     default: receive_other(server, message);
     }
     tri_server_settle(server);
 }
 
-static void
-choose_members(tr_server *server, const struct tr_server_options *options)
-{
-    for (unsigned worker = 0; worker < server->deal->workers; worker++)
-        server->members[worker] = options->workers == NULL;
-    for (unsigned i = 0; i < options->worker_count; i++)
-        server->members[options->workers[i]] = true;
-}
-
 static tr_status
 make_parts(tr_server *server, const struct tr_server_options *options)
 {
-    unsigned workers = server->net->worker->runtime->count;
-    server->dealt = calloc(workers, sizeof(*server->dealt));
-    server->loads = calloc(workers, sizeof(*server->loads));
-    server->members = calloc(workers, sizeof(*server->members));
-    server->shares = calloc(workers, sizeof(*server->shares));
-    server->dismissals = calloc(workers, sizeof(*server->dismissals));
     server->deal = tri_deal_new(server->net, tr_self(server->actor), options);
-    if (server->dealt == NULL || server->loads == NULL || server->members == NULL || server->shares == NULL ||
-        server->dismissals == NULL || server->deal == NULL)
+    if (server->deal == NULL)
         return TR_ENOMEM;
-    choose_members(server, options);
     server->share = tri_share_open(server->deal, server->net);
-    return server->share != NULL ? TR_OK : TR_ENOMEM;
+    if (server->share != NULL)
+        return TR_OK;
+    tri_deal_release(server->deal);
+    return TR_ENOMEM;
 }
 
 static tr_status
@@ -110,19 +96,13 @@ init(tr_actor *self, void *state, const void *argument)
     tri_actor_host(self);
     server->actor = self;
     server->events = order->options->events != NULL ? order->options->events : &no_events;
-    server->max_connections = order->options->max_connections;
     server->outcome = TR_OK;
-    server->listener.readable = tri_listener_readable;
     server->net = tri_net_of(tri_actor_worker(self));
     if (server->net == NULL)
         return TR_ENOMEM;
     tr_status status = make_parts(server, order->options);
-    if (status != TR_OK) {
-        if (server->deal != NULL)
-            tri_deal_release(server->deal);
-        tri_server_free_arrays(server);
+    if (status != TR_OK)
         return status;
-    }
     status = tr_server_set_block_list(server, order->options->block_list);
     if (status == TR_OK && order->listen == NULL)
         return TR_OK;
@@ -130,7 +110,7 @@ init(tr_actor *self, void *state, const void *argument)
         server->waiter = order->waiter;
         status = tr_server_listen(server, order->listen);
     }
-    if (status == TR_OK && server->waiter == NULL && server->listener.endpoint == NULL)
+    if (status == TR_OK && server->waiter == NULL && server->member == NULL)
         status = server->outcome; /* it has failed already */
     if (status != TR_OK)
         tri_server_let_go(server);
@@ -156,7 +136,7 @@ const struct tr_behavior tri_server_behavior = {
 tr_status
 tri_server_check_options(const struct tr_runtime *runtime, const struct tr_server_options *options)
 {
-    if ((options->workers == NULL) != (options->worker_count == 0))
+    if ((options->workers == NULL) != (options->worker_count == 0) || (options->own_worker && options->workers != NULL))
         return TR_EINVAL;
     for (unsigned i = 0; i < options->worker_count; i++)
         if (options->workers[i] >= tr_runtime_workers(runtime))

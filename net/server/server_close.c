@@ -3,8 +3,9 @@
  */
 #include "server_close.h"
 
-#include "dealer.h"
 #include "due.h"
+#include "membership.h"
+#include "shares.h"
 #include "waiter.h"
 
 #include <stdlib.h>
@@ -23,7 +24,7 @@ static void
 stop_listening(tr_server *server)
 {
     tri_listen_forget(server);
-    tri_endpoint_leave(&server->listener);
+    tri_server_leave_listener(server);
     server->address = (struct tr_address){0};
 }
 

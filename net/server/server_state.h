@@ -6,7 +6,7 @@
  *   listening        LISTENING_DUE            listening.c, until the event is given
  *   closing          CLOSING                  server_close.c; until the last connection has ended, or it listens again
  *   asked to stop    ENDING, LAST_WORDS       server_close.c
- *   gone             GONE                     server_close.c; DISMISSED: dealer.c
+ *   gone             GONE                     server_close.c
  *   at any time      INSIDE, LIVE             due.c
  *                    BACKGROUND               server_info.c
  *
@@ -16,8 +16,7 @@
 #define TROUPE_NET_SERVER_STATE_H
 
 #include "bind.h"
-#include "deal.h"
-#include "endpoint.h"
+#include "bound.h"
 #include "questions.h"
 
 #include <troupe/actors/host.h>
@@ -30,10 +29,9 @@ enum tri_server_flag {
     TRI_SERVER_ENDING = 1 << 2,        /* the actor ends after its close event whatever options.keep says */
     TRI_SERVER_INSIDE = 1 << 3,        /* a callback of it runs: what is due waits for its end */
     TRI_SERVER_GONE = 1 << 4,          /* it has let go of everything */
-    TRI_SERVER_DISMISSED = 1 << 5,     /* the shares on other workers get nothing any more */
-    TRI_SERVER_BACKGROUND = 1 << 6,    /* it does not keep the program alive */
-    TRI_SERVER_LIVE = 1 << 7,          /* it is counted among those that do */
-    TRI_SERVER_LAST_WORDS = 1 << 8,    /* the actor ends as soon as the errors that are due are given */
+    TRI_SERVER_BACKGROUND = 1 << 5,    /* it does not keep the program alive */
+    TRI_SERVER_LIVE = 1 << 6,          /* it is counted among those that do */
+    TRI_SERVER_LAST_WORDS = 1 << 7,    /* the actor ends as soon as the errors that are due are given */
 };
 
 struct tri_listen_waiter; /* waiter.h */
@@ -42,7 +40,7 @@ struct tri_listen_waiter; /* waiter.h */
 struct tri_host_lookup {
     tri_lookup *lookup;
     uint16_t port;
-    struct tri_bind_options bind;
+    struct tri_bound_wish wish; /* but the address */
 };
 
 /* An error event that is due. */
@@ -57,30 +55,22 @@ struct tr_server {
     const struct tr_server_events *events; /* never NULL */
     struct tri_net *net;
     struct tri_deal *deal;
-    struct tri_share *share; /* of its own worker */
-    struct tri_listener listener;
+    struct tri_share *share;          /* of its own worker */
+    struct tri_member *member;        /* of a listener; NULL: it is not listening */
+    unsigned leaving;                 /* members that listeners have not given back yet */
+    struct tri_timer pause;           /* of a paused one; not started: until it is resumed */
     struct tri_host_lookup *lookup;   /* NULL: no name is looked up */
     struct tri_listen_waiter *waiter; /* NULL: nobody waits */
     struct tri_later later;
     uint32_t flags;                       /* enum tri_server_flag */
-    uint32_t max_connections;             /* 0: no limit */
-    struct tr_block_list *block_list;     /* held, frozen; NULL: none */
-    struct tri_limits limits;             /* by address, with options.max_per_address */
     uint64_t closes_caused, closes_given; /* close events; those between are due: due.c */
     struct tri_server_error *errors;      /* those that are due */
     uint32_t errors_due, errors_room;     /* there is always room for the next listening to fail */
     tr_status outcome;                    /* of the last listening that failed */
     struct tr_address address;            /* while it listens */
-    uint64_t sequence;                    /* connections dealt out: the number of the last one */
     uint64_t complain_ms;                 /* when a failing accept may be an event again, of the clock */
     uint64_t failures_heard;              /* lost connections that were told */
-    struct tr_server_refusals refusals;   /* those that it refused itself */
     uint64_t lookups;                     /* begun so far: the token of the last one */
-    uint64_t *dealt;                      /* to each worker */
-    uint32_t *loads;                      /* scratch, for the policy */
-    bool *members;                        /* of each worker: connections may live there */
-    tr_ref *shares;                       /* on each worker; TR_NOBODY: on none, or its own */
-    struct tri_dismissal **dismissals;    /* of each that was not sent NO_MORE */
 };
 
 static inline void
@@ -93,7 +83,7 @@ tri_server_clear(tr_server *server, uint32_t flags)
 static inline bool
 tri_server_is_open(const tr_server *server)
 {
-    return server->listener.endpoint != NULL || server->lookup != NULL;
+    return server->member != NULL || server->lookup != NULL;
 }
 
 static inline struct tri_worker *
@@ -102,7 +92,7 @@ tri_server_worker(const tr_server *server)
     return server->net->worker;
 }
 
-/* tri_trace_server_accept(server, to_worker, load) and its like: of each row of the table. */
+/* tri_trace_server_listening(server, port) and its like: of each row of the table. */
 #define TRI_TRACE_OF_SERVER(id, name, actor, flags, arg, message, doc)                                                 \
     TRI_TRACE_FUNCTION_OF(tr_server, tri_server_worker, id, name, flags, arg, message)
 TRI_TRACE_SERVER_EVENTS(TRI_TRACE_OF_SERVER)

@@ -1,18 +1,18 @@
 /*
  * A server's connections on all workers: how they are counted.
  *
- *   server's actor --descriptor, by message--> share's actor --spawns--> socket actors
- *         |                                                                  |
- *         +---- dealt[w], its own                 ends[w], the worker's own -+
+ *   listener --descriptor, by message--> share's actor --spawns--> socket actors
+ *      |                                                               |
+ *      +---- places[w].dealt, under the lock       ends[w], the worker's own
  *
- * The number of connections on a worker is dealt[w] - ends[w].closed: each of the two is written by one thread, so
- * neither an assignment nor an end costs an atomic read-modify-write, and the number never falls below the truth.
+ * The number of connections on a worker is places[w].dealt - ends[w].closed. Only the worker writes the second, so that
+ * an end costs neither a lock nor an atomic read-modify-write, and the number never falls below the truth.
  *
- * When is the last connection over? The server sets `closing`, then reads all ends[w].ended; a worker raises ended,
- * then reads `closing`. Between the two steps both have a full fence (D1, D2 in deal.h), so at least one sees what the
- * other wrote: either the server finds all ended, or the worker finds `closing` and sends a message, on which the
- * server looks again. A message too many does no harm, and one that cannot be sent for lack of memory is owed: the
- * memory of what it is about, a worker's part in the deal or a connection's share, is kept until it has been sent.
+ * When is the last connection over? The server sets `closing`, then reads all ends[w].ended and all places[w].dealt; a
+ * worker raises ended, or somebody takes a connection back, and then reads `closing`. Between the two steps both have a
+ * full fence (D1, D2 in deal.h, D3 in admission.c), so at least one sees what the other wrote: either the server finds
+ * all ended, or the other finds `closing` and sends a message, on which the server looks again. A message too many does
+ * no harm, and one that cannot be sent for lack of memory is owed: the worker's part in the deal is kept until then.
  *
  * A deal stands in a list of its server's worker, so that the runtime's end finds those for which a hold was lost,
  * since a message could not be sent.
@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <troupe/core/refcount.h>
+#include <troupe/ipaddr/block_list.h>
 
 /* Deals. */
 
@@ -73,29 +74,59 @@ put_into_list(struct tri_deal *deal)
     uv_mutex_unlock(&home->lock);
 }
 
+static struct tri_deal *
+allocate(unsigned workers)
+{
+    size_t size = sizeof(struct tri_deal) + workers * sizeof(struct tri_deal_place);
+    size = (size + alignof(struct tri_deal) - 1) / alignof(struct tri_deal) * alignof(struct tri_deal);
+    struct tri_deal *deal = aligned_alloc(alignof(struct tri_deal), size);
+    struct tri_deal_ends *ends = aligned_alloc(alignof(struct tri_deal_ends), workers * sizeof(*ends));
+    if (deal == NULL || ends == NULL)
+        goto free_both;
+    memset(deal, 0, size);
+    memset(ends, 0, workers * sizeof(*ends));
+    deal->ends = ends;
+    if (uv_mutex_init(&deal->lock) == 0)
+        return deal;
+free_both:
+    free(ends);
+    free(deal);
+    return NULL;
+}
+
+static void
+set_places(struct tri_deal *deal, const struct tr_server_options *options, unsigned own)
+{
+    for (unsigned worker = 0; worker < deal->workers; worker++) {
+        deal->ends[worker].deal = deal;
+        deal->places[worker].wanted = options->own_worker ? worker == own : options->workers == NULL;
+    }
+    for (unsigned i = 0; i < options->worker_count; i++)
+        deal->places[options->workers[i]].wanted = true;
+    deal->places[own].share = deal->server;
+}
+
 struct tri_deal *
 tri_deal_new(struct tri_net *net, tr_ref server, const struct tr_server_options *options)
 {
     unsigned workers = net->worker->runtime->count;
-    size_t size = sizeof(struct tri_deal) + workers * sizeof(struct tri_deal_ends);
     struct tri_servers *home = servers_of(net);
-    struct tri_deal *deal = home != NULL ? aligned_alloc(alignof(struct tri_deal), size) : NULL;
+    struct tri_deal *deal = home != NULL ? allocate(workers) : NULL;
     if (deal == NULL)
         return NULL;
-    memset(deal, 0, size);
     deal->options = *options;
-    deal->options.block_list = NULL; /* the server holds it, and may have another one later */
+    deal->options.block_list = NULL; /* the server may have another one later */
     deal->options.workers = NULL;    /* the caller's */
     if (deal->options.socket.data == NULL)
         deal->options.socket.data = options->data;
     if (deal->options.prefix_ipv6 == 0)
         deal->options.prefix_ipv6 = TRI_LIMITS_PREFIX_IPV6;
+    deal->max_connections = options->max_connections;
     deal->server = server;
     deal->workers = workers;
     deal->home = home;
     deal->holds = 1;
-    for (unsigned worker = 0; worker < workers; worker++)
-        deal->ends[worker].deal = deal;
+    set_places(deal, options, net->worker->index);
     put_into_list(deal);
     return deal;
 }
@@ -111,6 +142,10 @@ deal_free(struct tri_deal *deal)
     if (deal->next != NULL)
         deal->next->prev = deal->prev;
     uv_mutex_unlock(&deal->home->lock);
+    tr_block_list_release(deal->block_list);
+    tri_limits_fini(&deal->limits);
+    uv_mutex_destroy(&deal->lock);
+    free(deal->ends);
     free(deal);
 }
 
@@ -134,12 +169,6 @@ static bool
 is_told(const struct tri_deal *deal, struct tri_worker *worker, tr_message message)
 {
     return tri_send_system(worker, NULL, deal->server, &message) != TR_ENOMEM;
-}
-
-bool
-tri_deal_tell_place(const struct tri_deal *deal, struct tri_worker *worker, const struct tri_limit_key *place)
-{
-    return is_told(deal, worker, tr_message_copy(TRI_TAG_DEAL_PLACE, place, sizeof(*place)));
 }
 
 static bool
@@ -186,13 +215,6 @@ void
 tri_deal_say_ended(struct tri_deal *deal, struct tri_worker *worker)
 {
     tell_server(deal, worker, TRI_DEAL_SAYS_ENDED);
-}
-
-void
-tri_deal_lost(struct tri_deal *deal, struct tri_worker *worker)
-{
-    tri_deal_connection_closed(deal, worker);
-    tri_deal_connection_over(deal, worker);
 }
 
 /* A runtime that stops loses none. */

@@ -1,9 +1,11 @@
 /*
- * A server's connections on all workers: what the server's actor and the workers share.
+ * A server's connections on all workers: what the server, its listener and the workers share.
  *
- *   struct tri_deal      one for each server, counted: it outlives the server for as long as connections do
- *   struct tri_share     a worker's part in it: only that worker's thread touches it
- *   struct tri_handover  an accepted descriptor on its way to another worker
+ *   struct tri_deal        one for each server, counted: it outlives the server for as long as connections do
+ *   struct tri_deal_place  a worker's part in it, as who deals out sees it: under the deal's lock
+ *   struct tri_deal_ends   the same, as the worker sees it
+ *   struct tri_share       what the worker's connections belong to: only its thread touches it
+ *   struct tri_handover    an accepted descriptor on its way to another worker: handover.h
  */
 #ifndef TROUPE_NET_DEAL_H
 #define TROUPE_NET_DEAL_H
@@ -47,6 +49,15 @@ struct tri_servers {
     struct tri_deal *deals;
 };
 
+/* A worker, as who deals out connections sees it. */
+struct tri_deal_place {
+    bool wanted;    /* connections may live there: constant */
+    tr_ref share;   /* the actor that takes them: the server on its own worker; TR_NOBODY: there is none */
+    uint64_t dealt; /* connections that were assigned to it, without those that were taken back */
+    uint64_t sent;  /* handovers, to that share */
+    struct tri_dismissal *dismissal; /* the share's: the server's alone */
+};
+
 struct tri_deal {
     /* Constant. */
     struct tr_server_options options; /* with the defaults filled in */
@@ -54,11 +65,23 @@ struct tri_deal {
     unsigned workers;
     struct tri_servers *home; /* in whose list it stands, under that one's lock */
     struct tri_deal *next, *prev;
+    struct tri_deal_ends *ends; /* one for each worker */
 
     /* Any thread. */
-    alignas(TRI_CACHE_PAIR) unsigned holds; /* the server's, one for each share, one for each NO_MORE that will come */
+    alignas(TRI_CACHE_PAIR) unsigned holds; /* the server's, one for each share, member and NO_MORE that will come */
     unsigned closing;                       /* the server waits for the last connection: it wants to be told of ends */
-    struct tri_deal_ends ends[];            /* one for each worker */
+
+    /* Under the lock, which is held for a few instructions: the server sets it, its listener deals by it. */
+    alignas(TRI_CACHE_PAIR) uv_mutex_t lock;
+    bool open;                          /* it takes connections */
+    bool paused;                        /* tr_server_pause() */
+    bool dismissed;                     /* shares on other workers get nothing any more */
+    uint32_t max_connections;           /* 0: no limit */
+    struct tr_block_list *block_list;   /* held, frozen; NULL: none */
+    struct tri_limits limits;           /* by address, with options.max_per_address */
+    uint64_t sequence;                  /* connections dealt out: the number of the last one */
+    struct tr_server_refusals refusals; /* `lost` is counted in ends */
+    struct tri_deal_place places[];     /* one for each worker */
 };
 
 /*
@@ -90,10 +113,8 @@ struct tri_share {
     struct tri_net *net;
     size_t connections; /* alive here */
     bool open;          /* more may come */
-    bool has_place;     /* it is that of one connection alone, which counts for `place` */
-    bool owes;          /* the server does not know yet that `place` is free */
-    struct tri_owed owed;
-    struct tri_limit_key place;
+    bool has_address;   /* it is that of one connection alone, which counts for `address` */
+    struct tri_limit_key address;
 };
 
 /* deal.c */
@@ -122,12 +143,28 @@ tri_deal_connection_over(struct tri_deal *deal, struct tri_worker *worker)
         tri_deal_say_ended(deal, worker);
 }
 
-/* A connection that was assigned to this worker never came to life; its place is the caller's matter. Thread: that
- * worker's. */
-void tri_deal_lost(struct tri_deal *deal, struct tri_worker *worker);
+/* The policy of the server. Thread: any. */
+static inline tr_balance_policy
+tri_deal_balance(const struct tri_deal *deal)
+{
+    return deal->options.balance != NULL ? deal->options.balance : tr_balance_least_loaded;
+}
 
-/* Tells the server that a place is free. false: there is no memory. Thread: owner of worker. */
-bool tri_deal_tell_place(const struct tri_deal *deal, struct tri_worker *worker, const struct tri_limit_key *place);
+/* The deal's lock. Thread: any. */
+static inline void
+tri_deal_lock(struct tri_deal *deal)
+{
+    uv_mutex_lock(&deal->lock);
+}
+
+static inline void
+tri_deal_unlock(struct tri_deal *deal)
+{
+    uv_mutex_unlock(&deal->lock);
+}
+
+/* A connection from there is over. Thread: any. */
+void tri_deal_forget_address(struct tri_deal *deal, const struct tri_limit_key *address);
 
 /*
  * A connection was lost for that reason before it came to life: its server tells it in an error event. Thread: that
@@ -143,16 +180,18 @@ struct tri_share *tri_share_open(struct tri_deal *deal, struct tri_net *net);
 /* Nothing more comes; it is freed with its last connection. NULL does nothing. Thread: owner. */
 void tri_share_close(struct tri_share *share);
 
-/* What a server knows of a connection that it has accepted. */
+/* An accepted connection that has a place. */
 struct tri_arrival {
     int fd;
-    uint64_t number;                   /* tr_socket_number() */
-    const struct tri_limit_key *place; /* what it counts for where addresses are limited; NULL: nothing */
+    unsigned worker;  /* to which it is assigned */
+    uint64_t number;  /* tr_socket_number() */
+    bool has_address; /* it counts for `address` */
+    struct tri_limit_key address;
 };
 
 /*
  * Makes a socket actor of an accepted descriptor, which is taken. Thread: owner. Returns: TR_OK, also for one that
- * failed and has ended already; TR_ENOMEM: it was closed, and nobody has counted its end.
+ * failed and has ended already; TR_ENOMEM: it was closed, and its place is still taken.
  */
 tr_status tri_share_accept(struct tri_share *share, tr_actor *parent, const struct tri_arrival *arrival);
 
@@ -161,20 +200,15 @@ tr_status tri_share_accept(struct tri_share *share, tr_actor *parent, const stru
 /* The actor that receives descriptors on another worker; its argument is a deal. */
 extern const struct tr_behavior tri_share_behavior;
 
-/*
- * A message that carries an accepted descriptor to the share of that worker. If nobody takes it there, the descriptor
- * is closed and the connection counts as ended. false: without memory, and the descriptor is still the caller's.
- */
-bool tri_share_message(struct tri_deal *deal, unsigned worker, const struct tri_arrival *arrival, tr_message *out);
-
 /* What becomes the last message to a share: made before the share, so that it is not lost for lack of memory. */
 struct tri_dismissal;
 
 /* Takes a hold of the deal. NULL without memory. Thread: the server's, as of the others. */
 struct tri_dismissal *tri_dismissal_new(struct tri_deal *deal);
 
-/* Sends it to the share, alive or not, now or when there is memory; takes the dismissal. */
-void tri_share_dismiss(struct tri_dismissal *dismissal, tr_ref share);
+/* Sends it to the share, alive or not, now or when there is memory; takes the dismissal. So many descriptors were sent
+ * to that share. */
+void tri_share_dismiss(struct tri_dismissal *dismissal, tr_ref share, uint64_t sent);
 
 /* There will be no share; takes the dismissal. */
 void tri_dismissal_cancel(struct tri_dismissal *dismissal);

@@ -1,8 +1,8 @@
 /*
  * A worker's part in a server: the connections that live there.
  *
- * Where addresses are limited a connection has a share of its own, which remembers the place that it takes and tells
- * the server when it is free again. So only those servers pay for it, and no socket is larger for their sake.
+ * Where addresses are limited a connection has a share of its own, which remembers the address that it counts for. So
+ * only those servers pay for it, and no socket is larger for their sake.
  */
 #include "deal.h"
 
@@ -17,7 +17,7 @@
 static void
 free_if_over(struct tri_share *share)
 {
-    if (share->open || share->connections > 0 || share->owes)
+    if (share->open || share->connections > 0)
         return;
     tri_deal_release(share->deal);
     free(share);
@@ -33,40 +33,6 @@ tri_share_close(struct tri_share *share)
 }
 
 static struct tri_share *
-share_of(struct tri_owed *owed)
-{
-    return TRI_CONTAINER_OF(owed, struct tri_share, owed);
-}
-
-static bool
-tell_place_again(struct tri_worker *worker, struct tri_owed *owed)
-{
-    struct tri_share *share = share_of(owed);
-    if (!tri_deal_tell_place(share->deal, worker, &share->place))
-        return false;
-    share->owes = false;
-    free_if_over(share);
-    return true;
-}
-
-/* The deal may be gone already: the runtime's end frees it without looking at holds. */
-static void
-forget_place(struct tri_owed *owed)
-{
-    free(share_of(owed));
-}
-
-static void
-free_place(struct tri_share *share)
-{
-    if (tri_deal_tell_place(share->deal, share->net->worker, &share->place))
-        return;
-    share->owes = true;
-    share->owed = (struct tri_owed){.send = tell_place_again, .forget = forget_place, .to = share->deal->server};
-    tri_owe(share->net->worker, &share->owed);
-}
-
-static struct tri_share *
 share_of_origin(struct tri_origin *origin)
 {
     return (struct tri_share *)origin;
@@ -78,8 +44,8 @@ on_closed(struct tri_origin *origin, tr_socket *socket)
     struct tri_share *share = share_of_origin(origin);
     (void)socket;
     tri_deal_connection_closed(share->deal, share->net->worker);
-    if (share->has_place)
-        free_place(share);
+    if (share->has_address)
+        tri_deal_forget_address(share->deal, &share->address);
 }
 
 /* The share may be gone afterwards. */
@@ -112,14 +78,14 @@ tri_share_open(struct tri_deal *deal, struct tri_net *net)
 
 /* The share of one connection alone. NULL without memory. */
 static struct tri_share *
-share_for_one(struct tri_share *share, const struct tri_limit_key *place)
+share_for_one(struct tri_share *share, const struct tri_limit_key *address)
 {
     struct tri_share *own = tri_share_open(share->deal, share->net);
     if (own == NULL)
         return NULL;
     own->open = false;
-    own->has_place = true;
-    own->place = *place;
+    own->has_address = true;
+    own->address = *address;
     return own;
 }
 
@@ -155,7 +121,7 @@ tr_status
 tri_share_accept(struct tri_share *share, tr_actor *parent, const struct tri_arrival *arrival)
 {
     struct tri_worker *worker = share->net->worker;
-    struct tri_share *one = arrival->place != NULL ? share_for_one(share, arrival->place) : share;
+    struct tri_share *one = arrival->has_address ? share_for_one(share, &arrival->address) : share;
     if (one == NULL) {
         tri_close(arrival->fd);
         return TR_ENOMEM;

@@ -151,7 +151,7 @@ set_place(struct endpoint *endpoint, const struct action *action, struct tr_list
         options->any_port = true;
 }
 
-/* `exclusive` says nothing here: servers of this library share an address only when they are made to. */
+/* `exclusive` says nothing here: these servers have connections on all workers, and so share with nobody. */
 static tr_status
 begin_to_listen(struct endpoint *endpoint, const struct action *action)
 {

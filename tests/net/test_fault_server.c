@@ -4,6 +4,7 @@
 #include "cast.h"
 #include "fault_rows.h"
 #include "helpers.h"
+#include "listener_of.h"
 #include "server_state.h"
 
 #include <errno.h>
@@ -148,7 +149,7 @@ listens_again(tr_server *self, const struct tr_error *error)
     struct tr_listen_options listen = {.host = "127.0.0.1", .port = stage_port};
     on_server_error(self, error);
     assert_true(self->complain_ms >= before_ms + 1000);
-    assert_true(self->listener.starved);
+    assert_true(listener_of(self)->starved);
     assert_int_equal(tr_server_close(self), TR_OK);
     assert_int_equal(timers->count, waiting - 1); /* nothing waits to accept again */
     assert_int_equal(tr_server_listen(self, &listen), TR_OK);

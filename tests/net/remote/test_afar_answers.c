@@ -355,7 +355,7 @@ static void
 look_at_limit(tr_actor *self, void *argument)
 {
     (void)self;
-    *(uint32_t *)argument = distant.server->max_connections;
+    *(uint32_t *)argument = distant.server->deal->max_connections;
 }
 
 /* What a server says of itself after an order of worker 0. */

@@ -192,7 +192,7 @@ look_at_every_knob(void)
 {
     assert_true(option_of(client.socket->fd, IPPROTO_TCP, TCP_NODELAY));
     assert_int_equal(option_of(client.socket->fd, IPPROTO_TCP, TCP_KEEPIDLE), 3);
-    assert_int_equal(server->max_connections, 1);
+    assert_int_equal(server->deal->max_connections, 1);
 }
 
 static void

@@ -295,7 +295,7 @@ static unsigned
 backlog_of(const tr_server *self)
 {
     struct tcp_info info = {0};
-    ask_option(self->listener.endpoint->fd, IPPROTO_TCP, TCP_INFO, &info, sizeof(info));
+    ask_option(self->member->bound->opened.fd, IPPROTO_TCP, TCP_INFO, &info, sizeof(info));
     return info.tcpi_sacked; /* of a socket that listens */
 }
 

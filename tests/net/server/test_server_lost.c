@@ -4,6 +4,7 @@
  */
 #include "fault.h"
 #include "hands.h"
+#include "listener_of.h"
 #include "helpers.h"
 #include "server_state.h"
 
@@ -357,7 +358,7 @@ pause_without_memory(tr_actor *self, void *argument)
     assert_int_equal(tr_server_pause(play.server, 1000), TR_ENOMEM);
     assert_int_equal(fault_met(FAULT_MEMORY), 1);
     fault_clear();
-    assert_false(play.server->listener.paused);
+    assert_false(play.server->deal->paused);
     while (started > 0)
         tri_timer_stop(timers, &others[--started]);
 }
@@ -379,7 +380,7 @@ pause_here(tr_actor *self, void *argument)
 {
     (void)self;
     (void)argument;
-    assert_true(play.server->listener.starved);
+    assert_true(listener_of(play.server)->starved);
     assert_int_equal(tr_server_pause(play.server, 0), TR_OK);
 }
 
@@ -395,7 +396,7 @@ static bool
 has_tried_again(void *argument)
 {
     (void)argument;
-    return !play.server->listener.starved;
+    return !listener_of(play.server)->starved;
 }
 
 /* Pauses in the error event itself: the next try comes in 50 ms. */
@@ -447,9 +448,10 @@ meet_connection_while_draining(tr_actor *self, void *argument)
     struct tri_runtime *runtime = play.server->net->worker->runtime;
     *fd = tests_peer_connect(play.port);
     ck_pr_store_uint(&runtime->phase, TRI_DRAINING);
-    play.server->listener.readable(&play.server->listener);
+    struct tri_listener *listener = listener_of(play.server);
+    listener->watch->poll.poll_cb(&listener->watch->poll, 0, UV_READABLE);
     ck_pr_store_uint(&runtime->phase, TRI_RUNNING);
-    assert_false(tr_server_listening(play.server));
+    assert_false(listener->polled);
 }
 
 static void

@@ -76,7 +76,7 @@ places_taken(void)
     struct sockaddr_in peer = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct tri_limit_key key;
     assert_true(tri_limit_key_of((struct sockaddr *)&peer, our_server->deal->options.prefix_ipv6, &key));
-    return tri_limits_count(&our_server->limits, &key);
+    return tri_limits_count(&our_server->deal->limits, &key);
 }
 
 static bool
@@ -84,7 +84,7 @@ there_is_a_successor_and_all_places_are_back(void)
 {
     uint64_t dealt[2];
     tr_server_dealt(our_server, dealt, 2);
-    return our_server->shares[1] != stopped_share && dealt[0] + dealt[1] == PLACES && places_taken() == 0;
+    return our_server->deal->places[1].share != stopped_share && dealt[0] + dealt[1] == PLACES && places_taken() == 0;
 }
 
 static void
@@ -97,7 +97,7 @@ play_killed_share(void)
                                                         .connection = count_and_end,
                                                         .max_per_address = PLACES,
                                                         .socket = {.events = &silent_events}});
-    stopped_share = our_server->shares[1];
+    stopped_share = our_server->deal->places[1].share;
     for (int round = 0; round < 3; round++) {
         assert_int_equal(tr_stop(director, stopped_share, (enum tr_stop_mode)round), TR_OK);
         for (unsigned i = 0; i < PLACES / 3; i++)
@@ -121,7 +121,7 @@ a_share_that_somebody_stops_or_kills_gets_a_successor_and_no_connection_is_misco
 static void
 share_is_not_born(unsigned worker)
 {
-    struct tr_spawn_failed failed = {.actor = our_server->shares[worker], .status = TR_ENOMEM};
+    struct tr_spawn_failed failed = {.actor = our_server->deal->places[worker].share, .status = TR_ENOMEM};
     tr_message message = tr_message_copy(TR_TAG_SPAWN_FAILED, &failed, sizeof(failed));
     tri_send_system(our_server->net->worker, director, tr_server_ref(our_server), &message);
 }

@@ -69,11 +69,12 @@ an_end_is_seen_by_the_server_or_its_worker_sees_that_the_server_waits(void **sta
 {
     (void)state;
     uint64_t began_ns = tests_now_ns(), missed = 0, seen_by[2] = {0};
-    size_t size = sizeof(struct tri_deal) + sizeof(struct tri_deal_ends);
+    static struct tri_deal_ends ends;
     uv_thread_t thread;
-    deal = aligned_alloc(alignof(struct tri_deal), size);
+    deal = aligned_alloc(alignof(struct tri_deal), sizeof(*deal));
     assert_non_null(deal);
-    memset(deal, 0, size);
+    memset(deal, 0, sizeof(*deal));
+    deal->ends = &ends;
     rounds = ROUNDS;
     assert_int_equal(uv_thread_create(&thread, end_connections, NULL), 0);
     for (unsigned round = 0; round < rounds; round++) {

@@ -13,7 +13,7 @@
 const struct shape role_shapes[ROLES] = {
     [ROLE_none] = {NULL, {UNKNOWN, "flags"}, {UNKNOWN, "arg"}, {UNKNOWN, "message"}},
     TRI_TRACE_CORE_EVENTS(SHAPE) TRI_TRACE_ACTORS_EVENTS(SHAPE) TRI_TRACE_SERVER_EVENTS(SHAPE)
-        TRI_TRACE_SOCKET_EVENTS(SHAPE)};
+        TRI_TRACE_LISTENER_EVENTS(SHAPE) TRI_TRACE_SOCKET_EVENTS(SHAPE)};
 
 enum role
 role_of_name(const char *name)

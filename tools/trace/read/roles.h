@@ -28,7 +28,7 @@ enum role {
     ROLE_none,
 #define ROLE(id, name, ...) ROLE_##name,
     TRI_TRACE_CORE_EVENTS(ROLE) TRI_TRACE_ACTORS_EVENTS(ROLE) ROLE_before_servers,
-    TRI_TRACE_SERVER_EVENTS(ROLE) ROLE_before_sockets,
+    TRI_TRACE_SERVER_EVENTS(ROLE) TRI_TRACE_LISTENER_EVENTS(ROLE) ROLE_before_sockets,
     TRI_TRACE_SOCKET_EVENTS(ROLE) ROLES,
 #undef ROLE
 };

@@ -33,6 +33,9 @@ struct tri_runtime {
     const struct tri_layer *layer;
     struct tri_trace *trace; /* NULL: nothing is recorded */
     void *host;              /* the layer's own */
+    void *guest; /* of the layer above that one; NULL until it is first used, then under the lock. guest_close frees it
+                    after the workers */
+    void (*guest_close)(struct tri_runtime *runtime);
     struct tri_watchdog *watchdog;
     bool begins_pinned; /* the workers do */
     uint64_t ticks_per_ms;

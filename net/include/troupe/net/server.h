@@ -84,6 +84,7 @@ struct tr_server_options {
      * What none of them can take, it takes itself. */
     const unsigned *workers;
     unsigned worker_count; /* how many numbers there are; twice the same does no harm */
+    bool own_worker;       /* instead: on the server's own worker only */
 
     /* Connections of peers whose address is on this list are closed before `connection`; NULL: none. The server holds
      * the list, and freezes it. */
@@ -123,6 +124,8 @@ struct tr_listen_options {
     bool ipv6_only; /* "::" takes no IPv4 */
 
     int backlog; /* default TR_BACKLOG_DEFAULT; the system may shorten it */
+
+    bool exclusive; /* no other server shares the address */
 };
 
 /*

@@ -10,9 +10,12 @@
 
 #define TRI_TRACE_NET_NUMBER(id, name, ...) TRI_TRACE_NET_##name = id,
 
-enum { TRI_TRACE_SERVER_EVENTS(TRI_TRACE_NET_NUMBER) TRI_TRACE_SOCKET_EVENTS(TRI_TRACE_NET_NUMBER) };
+enum {
+    TRI_TRACE_SERVER_EVENTS(TRI_TRACE_NET_NUMBER) TRI_TRACE_LISTENER_EVENTS(TRI_TRACE_NET_NUMBER)
+        TRI_TRACE_SOCKET_EVENTS(TRI_TRACE_NET_NUMBER)
+};
 
-/* The reason of server_reject. */
+/* The reason of listener_reject. */
 enum tri_reject {
     TRI_REJECT_LIMIT = 1,
     TRI_REJECT_BLOCKED = 2,

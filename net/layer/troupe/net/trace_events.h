@@ -8,11 +8,6 @@
 #define TRI_TRACE_SERVER_EVENTS(X)                                                                                     \
     X(TRI_TRACE_NET + 0, server_listening, (REF, actor), (NOTHING, ), (NUMBER, port), (NOTHING, ),                     \
       "server actor listens; arg is the port")                                                                         \
-    X(TRI_TRACE_NET + 1, server_accept, (REF, actor), (NOTHING, ), (NUMBER, to_worker), (NUMBER, load),                \
-      "server actor accepted; arg is the worker that gets it, message the worker's load")                              \
-    X(TRI_TRACE_NET + 2, server_reject, (REF, actor), (NUMBER, reason), (NOTHING, ), (NUMBER, limit),                  \
-      "server actor accepted and closed; flags: 1 message connections are the limit, 2 the address is blocked, "       \
-      "3 message connections are the limit of an address, 4 no memory")                                                \
     X(TRI_TRACE_NET + 3, server_paused, (REF, actor), (NOTHING, ), (STATUS, status), (NOTHING, ),                      \
       "server actor stops accepting; arg is the status, 0 if it was asked to")                                         \
     X(TRI_TRACE_NET + 4, server_resumed, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                          \
@@ -20,6 +15,24 @@
     X(TRI_TRACE_NET + 5, server_error, (REF, actor), (NOTHING, ), (STATUS, status), (NOTHING, ),                       \
       "server actor reports an error; arg is the status")                                                              \
     X(TRI_TRACE_NET + 6, server_close, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ), "server actor is closed")
+
+#define TRI_TRACE_LISTENER_EVENTS(X)                                                                                   \
+    X(TRI_TRACE_NET + 8, listener_open, (REF, actor), (NOTHING, ), (NUMBER, port), (NOTHING, ),                        \
+      "listener actor has a descriptor that listens; arg is the port")                                                 \
+    X(TRI_TRACE_NET + 9, listener_load, (REF, actor), (NUMBER, worker), (NUMBER, load), (NOTHING, ),                   \
+      "listener actor is about to choose: worker flags, which may take it, has arg connections")                       \
+    X(TRI_TRACE_NET + 10, listener_accept, (REF, actor), (NUMBER, policy), (NUMBER, to_worker), (REF, server),         \
+      "listener actor gives a connection to the server whose ref is message, on worker arg; flags is the policy: "     \
+      "0 the user's, 1 least loaded, 2 round robin, 3 two choices, 4 the address, 5 home")                             \
+    X(TRI_TRACE_NET + 11, listener_reject, (REF, actor), (NUMBER, reason), (NUMBER, limit), (REF, server),             \
+      "listener actor accepted and closed, for the server whose ref is message; flags: 1 arg connections are the "     \
+      "limit, 2 the address is blocked, 3 arg connections are the limit of an address, 4 no memory")                   \
+    X(TRI_TRACE_NET + 12, listener_paused, (REF, actor), (NOTHING, ), (STATUS, status), (NOTHING, ),                   \
+      "listener actor stops accepting for a moment; arg is the status")                                                \
+    X(TRI_TRACE_NET + 13, listener_resumed, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                       \
+      "listener actor accepts again")                                                                                  \
+    X(TRI_TRACE_NET + 14, listener_close, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                         \
+      "listener actor has closed the descriptor")
 
 #define TRI_TRACE_SOCKET_EVENTS(X)                                                                                     \
     X(TRI_TRACE_NET + 16, socket_accepted, (REF, actor), (NUMBER, emits_connect), (NOTHING, ), (REF, server),          \

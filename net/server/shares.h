@@ -1,21 +1,12 @@
 /*
- * Who gets a connection, who gets none: dealer.c.
+ * The actors that take a server's connections on other workers: shares.c.
  *
  * Thread: the worker of the server.
  */
-#ifndef TROUPE_NET_DEALER_H
-#define TROUPE_NET_DEALER_H
+#ifndef TROUPE_NET_SHARES_H
+#define TROUPE_NET_SHARES_H
 
 #include "server_state.h"
-
-/* Does it ask where its connections come from? */
-bool tri_server_asks_peer(const tr_server *server);
-
-/* An accepted descriptor, which is taken: to a worker, or closed if it is not wanted. peer: if the server asks. */
-void tri_server_deal(tr_server *server, int fd, const struct sockaddr *peer);
-
-/* Reports connections that were lost before they came to life, if there are more of them. */
-void tri_server_hear_failures(tr_server *server);
 
 /* Shares on all other workers that have none. A worker that cannot have one gets no connections. */
 void tri_server_spawn_shares(tr_server *server);

@@ -1,17 +1,19 @@
 /*
- * How many connections a server has. Why that needs no atomic read-modify-write is said in deal.c.
+ * Whether a server still has connections, and has lost some: deal.c says how both are known.
  */
-#include "count.h"
+#include "failures.h"
+
+#include "due.h"
 
 #include <ck_pr.h>
 
-uint32_t
-tri_server_count(const tr_server *server)
+static uint64_t
+dealt_to(struct tri_deal *deal, unsigned worker)
 {
-    uint32_t sum = 0;
-    for (unsigned worker = 0; worker < server->deal->workers; worker++)
-        sum += tri_server_load(server, worker);
-    return sum;
+    tri_deal_lock(deal);
+    uint64_t dealt = deal->places[worker].dealt;
+    tri_deal_unlock(deal);
+    return dealt;
 }
 
 bool
@@ -19,7 +21,7 @@ tri_server_is_drained(const tr_server *server)
 {
     for (unsigned worker = 0; worker < server->deal->workers; worker++) {
         struct tri_deal_ends *ends = &server->deal->ends[worker];
-        if (ck_pr_load_64(&ends->ended) != server->dealt[worker])
+        if (ck_pr_load_64(&ends->ended) != dealt_to(server->deal, worker))
             return false;
         ck_pr_fence_acquire(); /* E2: what it did came before; pairs with E1 in deal.h */
         TRI_ACQUIRE(&ends->ended);
@@ -42,4 +44,15 @@ tri_server_failures(const tr_server *server, tr_status *why)
         *why = (tr_status)ck_pr_load_int(&ends->why);
     }
     return failed;
+}
+
+void
+tri_server_hear_failures(tr_server *server)
+{
+    tr_status why = TR_OK;
+    uint64_t failed = tri_server_failures(server, &why);
+    if (failed == server->failures_heard)
+        return;
+    server->failures_heard = failed;
+    tri_server_complain(server, why, 0);
 }

@@ -1,0 +1,365 @@
+/*
+ * The bound addresses of a runtime, and the servers that listen there.
+ *
+ * As in Node's cluster, where a process is what a worker is here: servers of different workers share an address, and a
+ * port that the system has chosen, unless one of them wants it for itself; one worker does not listen twice. What a
+ * server has are the workers on which its connections live. So two servers share if these differ.
+ *
+ * A bound is found by what was asked for, until its last member has left. The listener closes the descriptor as soon as
+ * it sees that. If somebody joins before it looks, it stays.
+ */
+#include "bound.h"
+
+#include "bind.h"
+#include "descriptor.h"
+#include "listener.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <troupe/core/refcount.h>
+#include <troupe/core/status_from.h>
+
+struct tri_bounds {
+    uv_mutex_t lock;
+    struct tri_bound *first;
+};
+
+/* The list. */
+
+static void
+close_bounds(struct tri_runtime *runtime)
+{
+    struct tri_bounds *all = runtime->guest;
+    uv_mutex_destroy(&all->lock);
+    free(all);
+    runtime->guest = NULL;
+}
+
+/* NULL without memory. */
+static struct tri_bounds *
+bounds_of(struct tri_runtime *runtime)
+{
+    uv_mutex_lock(&runtime->lock);
+    struct tri_bounds *all = runtime->guest;
+    if (all == NULL && (all = calloc(1, sizeof(*all))) != NULL && uv_mutex_init(&all->lock) != 0) {
+        free(all);
+        all = NULL;
+    }
+    if (all != NULL) {
+        runtime->guest = all;
+        runtime->guest_close = close_bounds;
+    }
+    uv_mutex_unlock(&runtime->lock);
+    return all;
+}
+
+void
+tri_bound_lock(struct tri_bound *bound)
+{
+    uv_mutex_lock(&bound->all->lock);
+}
+
+void
+tri_bound_unlock(struct tri_bound *bound)
+{
+    uv_mutex_unlock(&bound->all->lock);
+}
+
+void
+tri_bound_end(struct tri_bound *bound)
+{
+    struct tri_bound **link = &bound->all->first;
+    if (bound->over)
+        return;
+    bound->over = true;
+    while (*link != bound)
+        link = &(*link)->next;
+    *link = bound->next;
+}
+
+static void
+release(struct tri_bound *bound)
+{
+    if (tri_refcount_release(&bound->holds))
+        free(bound);
+}
+
+void
+tri_bound_listener_ends(struct tri_bound *bound)
+{
+    tri_bound_lock(bound);
+    tri_bound_end(bound);
+    bound->listener = TR_NOBODY;
+    tri_bound_unlock(bound);
+    release(bound);
+}
+
+struct tri_member *
+tri_bound_take_leavers(struct tri_bound *bound)
+{
+    struct tri_member *leavers = bound->leavers;
+    bound->leavers = NULL;
+    return leavers;
+}
+
+/* Members. */
+
+struct tri_member *
+tri_member_new(struct tri_deal *deal, const struct tri_member_calls *calls)
+{
+    struct tri_member *member = calloc(1, sizeof(*member));
+    if (member == NULL)
+        return NULL;
+    tri_deal_hold(deal);
+    member->deal = deal;
+    member->calls = calls;
+    member->holds = 1;
+    return member;
+}
+
+void
+tri_member_release(struct tri_member *member)
+{
+    if (!tri_refcount_release(&member->holds))
+        return;
+    if (member->bound != NULL)
+        release(member->bound);
+    tri_deal_release(member->deal);
+    free(member);
+}
+
+static void
+rang(struct tri_word *word)
+{
+    struct tri_member *member = TRI_CONTAINER_OF(word, struct tri_member, ring);
+    member->rings = false;
+    tri_member_release(member);
+}
+
+static void
+ring(struct tri_member *member, struct tri_net *net, tr_ref listener)
+{
+    tr_actor *actor = tri_actor_reach(net->worker, listener, &tri_listener_behavior);
+    if (actor != NULL) {
+        tri_listener_look(actor);
+    } else if (!member->rings) {
+        member->rings = true;
+        tri_refcount_hold(&member->holds);
+        member->ring.done = rang;
+        tri_word_send(net->worker, &member->ring, TR_NOBODY, listener, tr_message_signal(TRI_TAG_LISTENER_LOOK));
+    }
+}
+
+void
+tri_member_ring(struct tri_member *member, struct tri_net *net)
+{
+    tri_bound_lock(member->bound);
+    tr_ref listener = member->bound->listener;
+    tri_bound_unlock(member->bound);
+    if (listener != TR_NOBODY)
+        ring(member, net, listener);
+}
+
+/* It takes connections from now on, or none any more. */
+static void
+set_open(struct tri_deal *deal, bool open)
+{
+    tri_deal_lock(deal);
+    deal->open = open;
+    deal->paused = false;
+    tri_deal_unlock(deal);
+}
+
+/* Under the lock. */
+static void
+enter(struct tri_member *member, struct tri_bound *bound)
+{
+    member->bound = bound;
+    member->next = bound->members;
+    bound->members = member;
+    tri_refcount_hold(&bound->holds);
+}
+
+void
+tri_member_open(struct tri_member *member, struct tri_net *net)
+{
+    set_open(member->deal, true);
+    tri_member_ring(member, net);
+}
+
+void
+tri_member_leave(struct tri_member *member, struct tri_net *net, void *server)
+{
+    struct tri_bound *bound = member->bound;
+    tri_bound_lock(bound);
+    struct tri_member **link = &bound->members;
+    while (*link != member)
+        link = &(*link)->next;
+    *link = member->next;
+    if (member->above != NULL)
+        member->above->below = member->below;
+    if (member->below != NULL)
+        member->below->above = member->above;
+    set_open(member->deal, false);
+    tr_ref listener = bound->listener;
+    if (listener != TR_NOBODY) {
+        member->next = bound->leavers;
+        bound->leavers = member;
+    }
+    tri_bound_unlock(bound);
+    if (listener != TR_NOBODY)
+        ring(member, net, listener);
+    else
+        member->calls->left(server, member);
+}
+
+/* Joining. */
+
+static bool
+is_same_key(const struct tri_bound_key *a, const struct tri_bound_key *b)
+{
+    return a->kind == b->kind && a->fd == b->fd && a->size == b->size &&
+           memcmp(&a->address, &b->address, sizeof(a->address)) == 0;
+}
+
+/* Do connections of both live on one worker? */
+static bool
+share_a_worker(const struct tri_deal *a, const struct tri_deal *b)
+{
+    for (unsigned worker = 0; worker < a->workers; worker++)
+        if (a->places[worker].wanted && b->places[worker].wanted)
+            return true;
+    return false;
+}
+
+static bool
+has_a_worker_of(const struct tri_bound *bound, const struct tri_deal *deal)
+{
+    for (const struct tri_member *member = bound->members; member != NULL; member = member->next)
+        if (share_a_worker(member->deal, deal))
+            return true;
+    return false;
+}
+
+/* Is one of its workers taken, or does somebody want the address alone? */
+static bool
+is_in_use(const struct tri_bound *bound, const struct tri_deal *deal, bool exclusive)
+{
+    if (bound->members == NULL)
+        return false;
+    return exclusive || bound->exclusive || has_a_worker_of(bound, deal);
+}
+
+static tr_status
+failed(struct tr_error *error, tr_status status, const char *call)
+{
+    *error = (struct tr_error){.status = status, .call = call};
+    return status;
+}
+
+/* Which of the terms differs? */
+static tr_status
+compare_terms(const struct tri_bound_terms *a, const struct tri_bound_terms *b)
+{
+    if (a->backlog != b->backlog)
+        return TR_EBACKLOGDIFFERS;
+    if (a->ipv6_only != b->ipv6_only)
+        return TR_EIPV6ONLYDIFFERS;
+    if (a->readable_all != b->readable_all || a->writable_all != b->writable_all)
+        return TR_ERIGHTSDIFFER;
+    return a->balance != b->balance ? TR_EBALANCEDIFFERS : TR_OK;
+}
+
+/* The bound of that key which a server may join, or which keeps it out. A port that the system chooses is each time
+ * another one where it cannot be shared. */
+static struct tri_bound *
+find(const struct tri_bounds *all, const struct tri_bound_wish *wish, const struct tri_deal *deal)
+{
+    for (struct tri_bound *bound = all->first; bound != NULL; bound = bound->next)
+        if (is_same_key(&bound->key, &wish->key) && !(wish->key.any_port && is_in_use(bound, deal, wish->exclusive)))
+            return bound;
+    return NULL;
+}
+
+static tr_status
+join_it(struct tri_member *member, struct tri_bound *bound, const struct tri_bound_wish *wish, struct tr_error *error)
+{
+    if (bound->key.kind == TRI_BOUND_FD && has_a_worker_of(bound, member->deal))
+        return failed(error, TR_EEXIST, NULL);
+    if (is_in_use(bound, member->deal, wish->exclusive))
+        return failed(error, TR_EADDRINUSE, "bind");
+    tr_status status = compare_terms(&bound->terms, &wish->terms);
+    if (status != TR_OK)
+        return failed(error, status, "listen");
+    bound->exclusive = wish->exclusive;
+    enter(member, bound);
+    return TR_OK;
+}
+
+static tr_status
+open_it(struct tri_member *member, struct tri_net *net, struct tri_bounds *all, const struct tri_bound_wish *wish,
+        struct tr_error *error)
+{
+    struct tri_bound *bound = calloc(1, sizeof(*bound));
+    if (bound == NULL)
+        return failed(error, TR_ENOMEM, NULL);
+    bound->all = all;
+    bound->key = wish->key;
+    bound->terms = wish->terms;
+    bound->exclusive = wish->exclusive;
+    bound->worker = net->worker->index;
+    bound->holds = 1;
+    tr_status status = wish->open(wish, &bound->opened, error);
+    if (status != TR_OK) {
+        free(bound);
+        return status;
+    }
+    tri_descriptor_own(bound->opened.fd, &bound->address);
+    status = tri_listener_spawn(net, bound, &bound->listener);
+    if (status != TR_OK) {
+        bool is_callers = wish->key.kind == TRI_BOUND_FD;
+        if (!is_callers)
+            tri_listener_close_opened(&bound->opened);
+        free(bound);
+        return failed(error, status, is_callers ? NULL : "listen");
+    }
+    bound->next = all->first;
+    all->first = bound;
+    enter(member, bound);
+    return TR_OK;
+}
+
+tr_status
+tri_member_join(struct tri_member *member, struct tri_net *net, const struct tri_bound_wish *wish,
+                struct tr_error *error)
+{
+    struct tri_bounds *all = bounds_of(net->worker->runtime);
+    if (all == NULL)
+        return failed(error, TR_ENOMEM, NULL);
+    uv_mutex_lock(&all->lock);
+    struct tri_bound *bound = find(all, wish, member->deal);
+    tr_status status = bound != NULL ? join_it(member, bound, wish, error) : open_it(member, net, all, wish, error);
+    uv_mutex_unlock(&all->lock);
+    return status;
+}
+
+tr_status
+tri_member_cover(struct tri_member *member, struct tri_member *other, int backlog, struct tr_error *error)
+{
+    struct tri_bound *bound = other->bound;
+    int system = tri_listen(bound->opened.fd, backlog);
+    if (system != 0) {
+        *error = (struct tr_error){.status = tri_status_from_errno(system), .system = system, .call = "listen"};
+        return error->status;
+    }
+    tri_bound_lock(bound);
+    struct tri_member *top = other;
+    while (top->above != NULL)
+        top = top->above;
+    member->below = top;
+    top->above = member;
+    bound->terms.backlog = backlog;
+    enter(member, bound);
+    tri_bound_unlock(bound);
+    return TR_OK;
+}

@@ -1,0 +1,140 @@
+/*
+ * The bound addresses of a runtime, and the servers that listen there.
+ *
+ *   struct tri_bound    an address with its descriptor; one for each listener, which it outlives
+ *   struct tri_member   a server's part in it, from one listening to its end
+ *
+ * A server joins and leaves by itself, under one lock of the runtime, and then rings the listener, which looks what has
+ * changed. So both take effect at once, wherever the two live, and the ring says nothing that could come too late.
+ *
+ * Thread: any, unless another is said.
+ */
+#ifndef TROUPE_NET_BOUND_H
+#define TROUPE_NET_BOUND_H
+
+#include "admission.h"
+#include "unix_path.h"
+
+#include <sys/socket.h>
+#include <troupe/net/address.h>
+#include <troupe/net/server.h>
+
+/* What is asked for: two that ask for the same may share. */
+struct tri_bound_key {
+    enum { TRI_BOUND_TCP, TRI_BOUND_PATH, TRI_BOUND_FD } kind;
+    int fd;
+    bool any_port;
+    socklen_t size;
+    struct sockaddr_storage address; /* zero after its size */
+};
+
+/* What servers that share an address must agree on. */
+struct tri_bound_terms {
+    int backlog;
+    bool ipv6_only, readable_all, writable_all;
+    tr_balance_policy balance; /* never NULL */
+};
+
+/* A descriptor that listens, and what goes with it. */
+struct tri_opened {
+    int fd;
+    struct tri_unix_path *path; /* NULL: none of ours */
+    bool no_delay;              /* what is accepted from it has none already */
+};
+
+/* A wish to listen. `open` makes the descriptor if there is none. */
+struct tri_bound_wish {
+    struct tri_bound_key key;
+    struct tri_bound_terms terms;
+    bool exclusive;
+    bool truncate_path, unlink_stale, no_delay;
+    tr_status (*open)(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error);
+};
+
+struct tri_bounds;
+struct tri_listener;
+struct tri_member;
+
+struct tri_bound {
+    /* Constant while it has members. */
+    struct tri_bounds *all;
+    struct tri_bound_key key;
+    struct tri_opened opened;
+    struct tr_address address;
+    unsigned worker; /* on which the listener lives */
+
+    /* Under the lock. */
+    struct tri_bound *next;
+    struct tri_bound_terms terms;
+    bool exclusive;
+    bool over;       /* nobody can join any more */
+    tr_ref listener; /* TR_NOBODY: it has ended */
+    struct tri_member *members, *leavers;
+    unsigned holds; /* the listener's, and one for each of these */
+};
+
+/* What TRI_TAG_LISTENER_FAILED carries. */
+struct tri_listen_failure {
+    tr_status status;
+    int system;
+    bool for_good; /* the listener is no more */
+};
+
+/* What a listener tells the server of a member. Thread: the server's worker. */
+struct tri_member_calls {
+    const struct tr_behavior *behavior; /* of the server's actor */
+    void (*arrived)(void *server, const struct tri_arrival *arrival);
+    void (*left)(void *server, struct tri_member *member); /* the member is the server's again: tri_member_free() */
+    void (*failed)(void *server, tr_status status, int system, bool for_good);
+};
+
+struct tri_member {
+    struct tri_member *next;
+    struct tri_member *above, *below; /* in a row, of which the topmost gets the connections: under the lock */
+    struct tri_bound *bound;
+    struct tri_deal *deal; /* held */
+    const struct tri_member_calls *calls;
+    struct tri_word ring; /* to the listener: the server's worker has it */
+    struct tri_word left; /* to the server: the listener has it */
+    bool rings;           /* there was no memory to ring, and it will ring later */
+    unsigned holds;       /* the server's, until it has left, and one while it rings */
+};
+
+/* NULL without memory. Thread: the server's, as of all that follow. */
+struct tri_member *tri_member_new(struct tri_deal *deal, const struct tri_member_calls *calls);
+
+/* If it never joined, or when the listener has given it back. Thread: any. */
+void tri_member_release(struct tri_member *member);
+
+/*
+ * Joins who listens there, or else opens the descriptor and begins to. Returns TR_OK; otherwise nothing has happened,
+ * and error->call says what has failed, or is NULL if the caller has made a mistake.
+ */
+tr_status tri_member_join(struct tri_member *member, struct tri_net *net, const struct tri_bound_wish *wish,
+                          struct tr_error *error);
+
+/* Joins in front of another server of the same worker, which waits behind it; with a backlog of its own. Returns as
+ * above. */
+tr_status tri_member_cover(struct tri_member *member, struct tri_member *other, int backlog, struct tr_error *error);
+
+/* It gets connections from now on. */
+void tri_member_open(struct tri_member *member, struct tri_net *net);
+
+/* Leaves: it gets no connections any more. calls->left() follows, maybe within the call, then with that server. */
+void tri_member_leave(struct tri_member *member, struct tri_net *net, void *server);
+
+/* The listener is to look: something has changed that it must know of. */
+void tri_member_ring(struct tri_member *member, struct tri_net *net);
+
+/* For the listener, on its worker: under the lock it sees the members, and takes the leavers out. */
+void tri_bound_lock(struct tri_bound *bound);
+void tri_bound_unlock(struct tri_bound *bound);
+struct tri_member *tri_bound_take_leavers(struct tri_bound *bound);
+
+/* Nobody joins any more; under the lock. */
+void tri_bound_end(struct tri_bound *bound);
+
+/* The listener has ended. Takes its hold. */
+void tri_bound_listener_ends(struct tri_bound *bound);
+
+#endif

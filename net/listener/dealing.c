@@ -1,0 +1,303 @@
+/*
+ * Dealing out: which server, and which of its workers, gets a connection.
+ *
+ * Each worker has one server at most here whose connections live there, so the policy, a pure function, chooses a
+ * worker of all, and the server follows. If that refuses the connection (it is full, the address is blocked), its
+ * workers take no part, and the policy chooses again; a connection that all refuse is counted as the first one's. What
+ * no worker can take goes to the worker of the first server that is there, paused or not: it has been accepted.
+ *
+ * A connection that goes to a server of the listener's own worker is given by a call, if no message waits for that
+ * server; else it goes by message. Afterwards nothing is as it was: the server's callback may have closed it, and the
+ * listener with it.
+ */
+#include "listener.h"
+
+#include "tune.h"
+
+#include <troupe/core/descriptors.h>
+
+/* The numbers that traces show; 0: a policy of the user's. */
+#define POLICIES 6
+static const tr_balance_policy policies[POLICIES] = {
+    NULL, tr_balance_least_loaded, tr_balance_round_robin, tr_balance_two_choices, tr_balance_ip_hash, tr_balance_home,
+};
+
+static uint16_t
+number_of_policy(tr_balance_policy policy)
+{
+    for (uint16_t i = 1; i < POLICIES; i++)
+        if (policies[i] == policy)
+            return i;
+    return 0;
+}
+
+/* All but these may: a new policy that does not look at the peer is to be named here, or each connection pays for
+ * it. */
+static bool
+looks_at_peer(tr_balance_policy policy)
+{
+    return policy != tr_balance_least_loaded && policy != tr_balance_round_robin && policy != tr_balance_two_choices &&
+           policy != tr_balance_home;
+}
+
+static unsigned
+workers_of(const struct tri_listener *listener)
+{
+    return listener->net->worker->runtime->count;
+}
+
+bool
+tri_listener_asks_peer(const struct tri_listener *listener)
+{
+    if (looks_at_peer(listener->balance))
+        return true;
+    for (unsigned worker = 0; worker < workers_of(listener); worker++)
+        if (listener->takers[worker] != NULL && tri_deal_asks_peer(listener->takers[worker]->deal))
+            return true;
+    return false;
+}
+
+static bool
+is_wanted_by(struct tri_deal *deal)
+{
+    tri_deal_lock(deal);
+    bool wanted = deal->open && !deal->paused;
+    tri_deal_unlock(deal);
+    return wanted;
+}
+
+bool
+tri_listener_is_wanted(const struct tri_listener *listener)
+{
+    for (unsigned worker = 0; worker < workers_of(listener); worker++)
+        if (listener->takers[worker] != NULL && is_wanted_by(listener->takers[worker]->deal))
+            return true;
+    return false;
+}
+
+/* The choice. */
+
+static void
+look_at_loads(struct tri_listener *listener)
+{
+    for (unsigned worker = 0; worker < workers_of(listener); worker++) {
+        listener->loads[worker] = TR_BALANCE_NO_WORKER;
+        if (listener->takers[worker] == NULL)
+            continue;
+        struct tri_deal *deal = listener->takers[worker]->deal;
+        tri_deal_lock(deal);
+        if (tri_deal_takes(deal, worker) && !deal->paused)
+            listener->loads[worker] = tri_deal_load(deal, worker);
+        tri_deal_unlock(deal);
+    }
+}
+
+static void
+exclude(struct tri_listener *listener, const struct tri_member *member)
+{
+    for (unsigned worker = 0; worker < workers_of(listener); worker++)
+        if (listener->takers[worker] == member)
+            listener->loads[worker] = TR_BALANCE_NO_WORKER;
+}
+
+/* Unix sockets have no address that says who is there. */
+static const struct sockaddr *
+of_internet(const struct sockaddr *peer)
+{
+    return peer != NULL && (peer->sa_family == AF_INET || peer->sa_family == AF_INET6) ? peer : NULL;
+}
+
+/* Gives a worker that can take it. A policy that chooses one which cannot means the next best; nonsense means home.
+ * NULL: none can. */
+static struct tri_member *
+choose(const struct tri_listener *listener, const struct sockaddr *peer, unsigned *worker)
+{
+    struct tr_balance_view view = {.workers = workers_of(listener),
+                                   .loads = listener->loads,
+                                   .home = listener->net->worker->index,
+                                   .sequence = listener->sequence,
+                                   .peer = of_internet(peer)};
+    unsigned chosen = listener->balance(&view);
+    if (chosen >= view.workers)
+        chosen = view.home;
+    if (view.loads[chosen] == TR_BALANCE_NO_WORKER)
+        chosen = tr_balance_least_loaded(&view);
+    *worker = chosen;
+    return view.loads[chosen] != TR_BALANCE_NO_WORKER ? listener->takers[chosen] : NULL;
+}
+
+/* When no worker can take it. NULL: nobody is there. */
+static struct tri_member *
+choose_any(const struct tri_listener *listener, unsigned *worker)
+{
+    for (unsigned i = 0; i < workers_of(listener); i++) {
+        struct tri_member *member = listener->takers[i];
+        if (member == NULL)
+            continue;
+        *worker = tr_ref_worker(member->deal->server);
+        return member;
+    }
+    return NULL;
+}
+
+/* What became of a connection. */
+struct verdict {
+    enum tri_admission admission;
+    struct tri_member *member; /* who has taken it, or refused it first; NULL: nobody is there */
+    struct tri_admission_word word;
+};
+
+/* Takes a place for it. */
+static struct verdict
+assign(struct tri_listener *listener, const struct sockaddr *peer, struct tri_arrival *arrival)
+{
+    struct verdict first = {.admission = TRI_ADMISSION_LEFT}, verdict;
+    look_at_loads(listener);
+    for (;;) {
+        verdict.member = choose(listener, peer, &arrival->worker);
+        if (verdict.member == NULL && first.member == NULL)
+            verdict.member = choose_any(listener, &arrival->worker);
+        if (verdict.member == NULL)
+            return first;
+        verdict.admission = tri_deal_admit(verdict.member->deal, peer, arrival, &verdict.word);
+        if (verdict.admission == TRI_ADMISSION_OK)
+            return verdict;
+        if (first.member == NULL || first.admission == TRI_ADMISSION_LEFT)
+            first = verdict;
+        exclude(listener, verdict.member);
+    }
+}
+
+/* What follows. */
+
+/* The choice in the trace: what each worker had, and who gets it. */
+static void
+record(const struct tri_listener *listener, const struct tri_member *member, const struct tri_arrival *arrival,
+       uint32_t load)
+{
+    if (TRI_LIKELY(tri_listener_worker(listener)->trace == NULL))
+        return;
+    for (unsigned worker = 0; worker < workers_of(listener); worker++)
+        if (worker != arrival->worker && listener->loads[worker] != TR_BALANCE_NO_WORKER)
+            tri_trace_listener_load(listener, (uint16_t)worker, listener->loads[worker]);
+    tri_trace_listener_load(listener, (uint16_t)arrival->worker, load);
+    tri_trace_listener_accept(listener, number_of_policy(listener->balance), arrival->worker, member->deal->server);
+}
+
+/* It is not refused, there was no way to take it: it is counted where other workers count theirs. */
+static void
+fail(struct tri_listener *listener, struct tri_deal *deal, tr_status status)
+{
+    tri_deal_failed(deal, listener->net->worker, status);
+    tri_trace_listener_reject(listener, TRI_REJECT_MEMORY, 0, deal->server);
+}
+
+static void
+refuse(struct tri_listener *listener, const struct verdict *verdict)
+{
+    if (verdict->admission == TRI_ADMISSION_FAILED) {
+        fail(listener, verdict->member->deal, TR_ENOMEM);
+    } else if (verdict->admission == TRI_ADMISSION_REFUSED) {
+        tri_deal_count_refusal(verdict->member->deal, verdict->word.reason);
+        tri_trace_listener_reject(listener, (uint16_t)verdict->word.reason, verdict->word.limit,
+                                  verdict->member->deal->server);
+    }
+}
+
+/* As the server wants it. */
+static void
+set_delay(const struct tri_listener *listener, const struct tri_deal *deal, int fd)
+{
+    if (deal->options.socket.no_delay != listener->bound->opened.no_delay)
+        tri_tune_no_delay(fd, deal->options.socket.no_delay);
+}
+
+/* The server, if it may be called. */
+static tr_actor *
+reach(const struct tri_listener *listener, const struct tri_member *member)
+{
+    return tri_actor_reach(listener->net->worker, member->deal->server, member->calls->behavior);
+}
+
+/* Afterwards the member may be gone. TR_OK: it is taken. */
+static tr_status
+hand_over(struct tri_listener *listener, struct tri_member *member, const struct tri_arrival *arrival)
+{
+    tr_actor *server = arrival->worker == listener->net->worker->index ? reach(listener, member) : NULL;
+    if (server == NULL || tr_ref_worker(member->deal->server) != arrival->worker)
+        return tri_handover_send(listener->net->worker, listener->actor, member->deal, arrival,
+                                 tr_self(listener->actor));
+    member->calls->arrived(tr_state(server), arrival);
+    return TR_OK;
+}
+
+/* Gives it to who has admitted it. false: that is gone, and somebody else may have it. */
+static bool
+give(struct tri_listener *listener, const struct verdict *verdict, const struct tri_arrival *arrival)
+{
+    struct tri_member *member = verdict->member;
+    struct tri_deal *deal = member->deal;
+    listener->sequence++;
+    record(listener, member, arrival, verdict->word.load);
+    set_delay(listener, deal, arrival->fd);
+    tr_status status = hand_over(listener, member, arrival);
+    if (status == TR_OK)
+        return true;
+    tri_deal_take_back(deal, listener->net->worker, arrival);
+    if (status == TR_EGONE)
+        return false;
+    fail(listener, deal, status);
+    tri_close(arrival->fd);
+    return true;
+}
+
+/* true: somebody has it, or nobody will. */
+static bool
+deal_once(struct tri_listener *listener, int fd, const struct sockaddr *peer)
+{
+    struct tri_arrival arrival = {.fd = fd};
+    struct verdict verdict = assign(listener, peer, &arrival);
+    if (verdict.admission == TRI_ADMISSION_OK)
+        return give(listener, &verdict, &arrival);
+    refuse(listener, &verdict);
+    tri_close(fd);
+    return true;
+}
+
+void
+tri_listener_deal(struct tri_listener *listener, int fd, const struct sockaddr *peer)
+{
+    for (unsigned tries = 0; tries <= workers_of(listener); tries++)
+        if (deal_once(listener, fd, peer))
+            return;
+    tri_close(fd);
+}
+
+/* The other end, if somebody asks for it. */
+static const struct sockaddr *
+peer_of(const struct tri_listener *listener, int fd, struct sockaddr_storage *storage)
+{
+    socklen_t size = sizeof(*storage);
+    if (!tri_listener_asks_peer(listener) || getpeername(fd, (struct sockaddr *)storage, &size) != 0)
+        return NULL;
+    return (const struct sockaddr *)storage;
+}
+
+/* It counts where it was until somebody else has it: so that server waits. */
+void
+tri_listener_deal_again(struct tri_listener *listener, struct tri_handover *handover)
+{
+    struct tri_worker *here = listener->net->worker;
+    struct sockaddr_storage storage;
+    struct tri_arrival before = handover->arrival, arrival = {.fd = before.fd};
+    struct tri_deal *deal = handover->deal;
+    struct verdict verdict = assign(listener, peer_of(listener, before.fd, &storage), &arrival);
+    if (verdict.admission != TRI_ADMISSION_OK) {
+        tri_handover_insist(handover, here);
+        return;
+    }
+    tri_deal_take_back(deal, here, &before);
+    tri_handover_free(handover);
+    if (!give(listener, &verdict, &arrival))
+        tri_listener_deal(listener, arrival.fd, NULL);
+}

@@ -1,0 +1,442 @@
+/*
+ * Listeners: an actor for each bound address, which accepts and deals out.
+ *
+ *   accepting --descriptors or memory run out--> starved --a timer's try succeeds--> accepting
+ *       |
+ *       +-- no server wants any now: all are paused, or none is left; then it closes the descriptor and ends
+ *
+ * It lives on the worker of the server that came first, and stays there when that goes. libuv cannot accept for another
+ * loop, so the descriptor is polled and accepted from by ourselves: at most ACCEPTS_PER_WAKE at a time, so that a storm
+ * of connections does not starve those that are here. What an error of accept() means is in verdict.c. A descriptor
+ * that does not listen any more closes the servers.
+ *
+ * When the process is out of descriptors the waiting connection cannot be taken, and the descriptor would stay
+ * readable: polling on would spin. So the listener waits and tries again every RETRY_MS, while established connections
+ * go on; its servers are told.
+ *
+ * A connection may begin within the loop that accepts (dealing.c), and its callback may do anything: close the server,
+ * pause it, let another one listen in its place. So the loop looks before each step whether connections are wanted.
+ *
+ * Closing is in order: the file first, since the open socket is what makes sure that the file is ours (unix_path.c);
+ * then the poll handle, since the loop must forget the descriptor before it goes; then the descriptor. The memory of
+ * the handle follows when libuv has let go of it.
+ */
+#include "listener.h"
+
+#include "bind.h"
+#include "verdict.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <troupe/core/descriptors.h>
+#include <troupe/core/status_from.h>
+
+#define ACCEPTS_PER_WAKE 16
+#define RETRY_MS 50
+
+/* Whatever runs is between these two; a callback in there may do anything, even kill the listener. */
+static struct tri_actor_frame enter(struct tri_listener *listener, uint32_t tag);
+static void leave(struct tri_listener *listener, struct tri_actor_frame frame);
+
+/* Servers. */
+
+/* What a member's server is told: by a call if it may be, else by message. That may be lost for lack of memory: it comes
+ * again with the next failure, and a server of a listener that has ended learns of it when it leaves. */
+static void
+tell_failed(struct tri_listener *listener, const struct tri_member *member, int error, bool for_good)
+{
+    struct tri_worker *worker = listener->net->worker;
+    tr_status status = tri_status_from_errno(error);
+    tr_actor *server = tri_actor_reach(worker, member->deal->server, member->calls->behavior);
+    if (server != NULL && !listener->killed) { /* who kills it may be the server, in a callback */
+        member->calls->failed(tr_state(server), status, error, for_good);
+        return;
+    }
+    struct tri_listen_failure failure = {.status = status, .system = error, .for_good = for_good};
+    tr_message message = tr_message_copy(TRI_TAG_LISTENER_FAILED, &failure, sizeof(failure));
+    tri_send_system(worker, listener->actor, member->deal->server, &message);
+}
+
+/* A callback may make any of them leave, or come. So each is told that was there at the beginning, and still is. */
+static void
+tell_all_failed(struct tri_listener *listener, int error, bool for_good)
+{
+    unsigned workers = listener->net->worker->runtime->count;
+    for (unsigned worker = 0; worker < workers; worker++) {
+        const struct tri_member *member = listener->takers[worker];
+        bool was_told = false;
+        for (unsigned before = 0; before < worker; before++)
+            was_told = was_told || listener->takers[before] == member;
+        if (member != NULL && !was_told)
+            tell_failed(listener, member, error, for_good);
+    }
+}
+
+static void
+drop_member(void *address)
+{
+    tri_member_release(address);
+}
+
+/* The member is its server's again. */
+static void
+give_back(struct tri_listener *listener, struct tri_member *member)
+{
+    struct tri_worker *worker = listener->net->worker;
+    tr_ref server = member->deal->server;
+    tr_actor *actor = tri_actor_reach(worker, server, member->calls->behavior);
+    if (actor != NULL) {
+        member->calls->left(tr_state(actor), member);
+        return;
+    }
+    tri_word_send(worker, &member->left, tr_self(listener->actor), server,
+                  tr_message_pointer(TRI_TAG_LISTENER_LEFT, member, sizeof(*member), drop_member));
+}
+
+/* The descriptor. */
+
+static struct tri_watch *
+watch_of(void *poll)
+{
+    return TRI_CONTAINER_OF(poll, struct tri_watch, poll);
+}
+
+static void
+on_watch_closed(uv_handle_t *handle)
+{
+    free(watch_of(handle));
+}
+
+void
+tri_listener_close_opened(const struct tri_opened *opened)
+{
+    tri_unix_path_remove(opened->path);
+    tri_close(opened->fd);
+}
+
+static void
+close_descriptor(struct tri_listener *listener)
+{
+    struct tri_opened *opened = &listener->bound->opened;
+    if (listener->watch == NULL)
+        return;
+    tri_timer_stop(&listener->net->worker->timers, &listener->retry);
+    tri_net_disclaim(listener->net, opened->fd);
+    tri_unix_path_remove(opened->path);
+    opened->path = NULL;
+    uv_close((uv_handle_t *)&listener->watch->poll, on_watch_closed);
+    listener->watch = NULL;
+    listener->polled = false;
+    tri_close(opened->fd);
+    tri_trace_listener_close(listener);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+/* Waits for connections or not, as its servers want it. */
+static void
+poll_as_wanted(struct tri_listener *listener)
+{
+    if (listener->watch == NULL)
+        return;
+    bool wanted = !listener->starved && tri_listener_is_wanted(listener);
+    if (wanted == listener->polled)
+        return;
+    listener->polled = wanted;
+    if (wanted)
+        uv_poll_start(&listener->watch->poll, UV_READABLE, on_readable);
+    else
+        uv_poll_stop(&listener->watch->poll);
+}
+
+/* Accepting. */
+
+/* Takes one connection. false: there is none, or it is lost, and *error is the errno that says why. */
+static bool
+accept_one(struct tri_listener *listener, int *error)
+{
+    struct sockaddr_storage storage = {0};
+    struct sockaddr_storage *peer = tri_listener_asks_peer(listener) ? &storage : NULL;
+    int fd = tri_accept(listener->bound->opened.fd, peer);
+    if (fd < 0) {
+        *error = -fd;
+        return false;
+    }
+    tri_listener_deal(listener, fd, (const struct sockaddr *)peer);
+    return true;
+}
+
+static bool
+goes_on(const struct tri_listener *listener)
+{
+    return listener->watch != NULL && !listener->starved && tri_listener_is_wanted(listener);
+}
+
+/* Returns 0, or the errno for which it is of no use to go on at once. */
+static int
+accept_some(struct tri_listener *listener)
+{
+    int error = 0;
+    unsigned lost = 0;
+    for (int i = 0; i < ACCEPTS_PER_WAKE && goes_on(listener); i++) {
+        if (accept_one(listener, &error))
+            continue;
+        enum tri_verdict verdict = tri_verdict(TRI_ON_ACCEPT, error);
+        if (verdict == TRI_WAIT)
+            return 0;
+        if (verdict == TRI_SHORT || verdict == TRI_BROKEN)
+            return error;
+        lost++; /* the next may be well */
+    }
+    return lost == ACCEPTS_PER_WAKE ? error : 0; /* none of so many: something takes them all */
+}
+
+static void on_retry(struct tri_timer *timer);
+
+/* Accepting has come to a halt. The user may do anything in the error event. */
+static void
+halt(struct tri_listener *listener, int error)
+{
+    bool broken = tri_verdict(TRI_ON_ACCEPT, error) == TRI_BROKEN;
+    listener->retry.fire = on_retry;
+    /* Without memory for the timer there is nothing left but to go on polling. */
+    if (!broken)
+        listener->starved = tri_timer_start(&listener->net->worker->timers, &listener->retry, RETRY_MS) == TR_OK;
+    if (listener->starved)
+        tri_trace_listener_paused(listener, tri_status_from_errno(error));
+    tell_all_failed(listener, error, broken);
+}
+
+static void
+accept_and_poll(struct tri_listener *listener)
+{
+    int error = accept_some(listener);
+    if (error != 0 && listener->watch != NULL)
+        halt(listener, error);
+    poll_as_wanted(listener);
+}
+
+static void
+on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct tri_listener *listener = watch_of(poll)->listener;
+    (void)events;
+    if (status < 0)
+        listener->polled = false; /* libuv has stopped; the error shows in accept4() */
+    struct tri_actor_frame frame = enter(listener, TRI_TAG_ON_ACCEPT);
+    if (tri_runtime_phase(listener->net->worker->runtime) == TRI_RUNNING) {
+        accept_and_poll(listener);
+    } else if (listener->polled) { /* its servers are about to close */
+        listener->polled = false;
+        uv_poll_stop(poll);
+    }
+    leave(listener, frame);
+}
+
+static void
+on_retry(struct tri_timer *timer)
+{
+    struct tri_listener *listener = TRI_CONTAINER_OF(timer, struct tri_listener, retry);
+    struct tri_actor_frame frame = enter(listener, TRI_TAG_ON_ACCEPT);
+    listener->starved = false;
+    accept_and_poll(listener);
+    if (!listener->starved && listener->watch != NULL)
+        tri_trace_listener_resumed(listener);
+    leave(listener, frame);
+}
+
+/* Members. */
+
+/* The topmost of each row, for each of its workers; under the lock. true: there is any. */
+static bool
+see_members(struct tri_listener *listener)
+{
+    unsigned workers = listener->net->worker->runtime->count;
+    memset(listener->takers, 0, workers * sizeof(struct tri_member *));
+    for (struct tri_member *member = listener->bound->members; member != NULL; member = member->next) {
+        if (member->above != NULL)
+            continue;
+        for (unsigned worker = 0; worker < workers; worker++)
+            if (member->deal->places[worker].wanted)
+                listener->takers[worker] = member;
+        listener->balance = tri_deal_balance(member->deal); /* the same for all that share the address */
+    }
+    return listener->bound->members != NULL;
+}
+
+static void
+look(struct tri_listener *listener)
+{
+    struct tri_bound *bound = listener->bound;
+    tri_bound_lock(bound);
+    struct tri_member *leavers = tri_bound_take_leavers(bound), *next;
+    bool any = see_members(listener);
+    if (!any)
+        tri_bound_end(bound);
+    tri_bound_unlock(bound);
+    if (any)
+        poll_as_wanted(listener);
+    else
+        close_descriptor(listener);
+    for (; leavers != NULL; leavers = next) {
+        next = leavers->next;
+        give_back(listener, leavers);
+    }
+    if (!any && !listener->killed)
+        tri_actor_end(listener->actor);
+}
+
+void
+tri_listener_look(tr_actor *actor)
+{
+    struct tri_listener *listener = tr_state(actor);
+    struct tri_actor_frame frame = enter(listener, TRI_TAG_LISTENER_LOOK);
+    look(listener);
+    leave(listener, frame);
+}
+
+/* The actor. */
+
+static void
+receive(tr_actor *self, void *state, tr_message *message)
+{
+    struct tri_listener *listener = state;
+    struct tri_actor_frame frame = enter(listener, message->tag);
+    (void)self;
+    if (message->tag == TRI_TAG_LISTENER_LOOK)
+        look(listener);
+    else if (message->tag == TRI_TAG_LISTENER_BACK)
+        tri_listener_deal_again(listener, tr_message_take_pointer(message));
+    leave(listener, frame);
+}
+
+static tr_status
+open_watch(struct tri_listener *listener)
+{
+    struct tri_net *net = listener->net;
+    int fd = listener->bound->opened.fd;
+    tr_status status = tri_net_claim(net, fd);
+    if (status != TR_OK)
+        return status;
+    listener->watch = malloc(sizeof(*listener->watch));
+    int error = listener->watch != NULL ? uv_poll_init(&net->worker->loop, &listener->watch->poll, fd) : UV_ENOMEM;
+    if (error == 0) {
+        listener->watch->listener = listener;
+        return TR_OK;
+    }
+    tri_net_disclaim(net, fd);
+    free(listener->watch);
+    listener->watch = NULL;
+    return tri_status_from_uv(error);
+}
+
+static void
+free_arrays(struct tri_listener *listener)
+{
+    free(listener->takers);
+    free(listener->loads);
+}
+
+static tr_status
+init(tr_actor *self, void *state, const void *argument)
+{
+    struct tri_listener *listener = state;
+    unsigned workers = tri_actor_worker(self)->runtime->count;
+    tri_actor_host(self);
+    listener->actor = self;
+    listener->net = tri_net_of(tri_actor_worker(self));
+    listener->bound = (struct tri_bound *)argument;
+    listener->balance = listener->bound->terms.balance;
+    listener->takers = calloc(workers, sizeof(struct tri_member *));
+    listener->loads = calloc(workers, sizeof(*listener->loads));
+    tr_status status = TR_ENOMEM;
+    if (listener->net != NULL && listener->takers != NULL && listener->loads != NULL)
+        status = open_watch(listener);
+    if (status != TR_OK)
+        free_arrays(listener);
+    else
+        tri_trace_listener_open(listener, listener->bound->address.port);
+    return status;
+}
+
+/* Nobody can join any more, and those that are there leave when they hear of it. */
+static void
+let_go(struct tri_listener *listener)
+{
+    struct tri_bound *bound = listener->bound;
+    struct tri_member *next;
+    close_descriptor(listener);
+    tri_bound_lock(bound);
+    struct tri_member *leavers = tri_bound_take_leavers(bound);
+    tri_bound_unlock(bound);
+    for (; leavers != NULL; leavers = next) {
+        next = leavers->next;
+        give_back(listener, leavers);
+    }
+    tri_bound_listener_ends(bound);
+    free_arrays(listener);
+}
+
+static struct tri_actor_frame
+enter(struct tri_listener *listener, uint32_t tag)
+{
+    listener->inside++;
+    return tri_actor_enter(listener->actor, tag);
+}
+
+static void
+leave(struct tri_listener *listener, struct tri_actor_frame frame)
+{
+    tr_actor *actor = listener->actor;
+    if (--listener->inside == 0 && listener->killed) {
+        let_go(listener);
+        tri_actor_end(actor);
+    }
+    tri_actor_leave(actor, frame);
+}
+
+static void
+stopped(tr_actor *self, void *state)
+{
+    (void)self;
+    let_go(state);
+}
+
+/* It ends with its last server, unless it is killed. */
+static bool
+stopping(tr_actor *self, void *state, enum tr_stop_mode how)
+{
+    struct tri_listener *listener = state;
+    (void)self;
+    if (how != TR_STOP_KILL)
+        return false;
+    listener->killed = true;
+    listener->inside++;
+    close_descriptor(listener);
+    if (tri_runtime_phase(listener->net->worker->runtime) == TRI_RUNNING)
+        tell_all_failed(listener, ECANCELED, true);
+    if (--listener->inside > 0)
+        return false;
+    let_go(listener);
+    return true;
+}
+
+const struct tr_behavior tri_listener_behavior = {
+    .name = "listener",
+    .state_size = sizeof(struct tri_listener),
+    .init = init,
+    .receive = receive,
+    .stopping = stopping,
+    .stopped = stopped,
+};
+
+tr_status
+tri_listener_spawn(struct tri_net *net, struct tri_bound *bound, tr_ref *out)
+{
+    tr_actor *actor;
+    tr_status status = tri_actor_spawn_here(net->worker, NULL, &tri_listener_behavior, bound, &actor);
+    if (status == TR_OK)
+        *out = tr_self(actor);
+    return status;
+}

@@ -1,0 +1,73 @@
+/*
+ * Listeners as actors: listener.c.
+ *
+ * Thread: the listener's worker.
+ */
+#ifndef TROUPE_NET_LISTENER_H
+#define TROUPE_NET_LISTENER_H
+
+#include "bound.h"
+#include "handover.h"
+
+#include <troupe/core/timers.h>
+
+/* Its poll handle, which libuv needs until it has closed it. */
+struct tri_watch {
+    uv_poll_t poll;
+    struct tri_listener *listener;
+};
+
+/* The state of a listener's actor. */
+struct tri_listener {
+    tr_actor *actor;
+    struct tri_net *net;
+    struct tri_bound *bound;    /* held */
+    struct tri_watch *watch;    /* of its descriptor; NULL: it is closed */
+    struct tri_member **takers; /* for each worker: whose connections live there; NULL: nobody's */
+    uint32_t *loads;            /* scratch, for the policy */
+    tr_balance_policy balance;  /* that of its members */
+    uint64_t sequence;          /* connections dealt out */
+    struct tri_timer retry;     /* while it is starved */
+    bool polled;
+    bool starved;    /* descriptors or memory have run out */
+    bool killed;     /* it lets go of everything when it is not inside any more */
+    unsigned inside; /* its own functions run */
+};
+
+static inline struct tri_worker *
+tri_listener_worker(const struct tri_listener *listener)
+{
+    return listener->net->worker;
+}
+
+/* tri_trace_listener_accept(listener, policy, to_worker, server) and its like: of each row of the table. */
+#define TRI_TRACE_OF_LISTENER(id, name, actor, flags, arg, message, doc)                                               \
+    TRI_TRACE_FUNCTION_OF(struct tri_listener, tri_listener_worker, id, name, flags, arg, message)
+TRI_TRACE_LISTENER_EVENTS(TRI_TRACE_OF_LISTENER)
+
+extern const struct tr_behavior tri_listener_behavior; /* its argument is a struct tri_bound */
+
+/* Takes the descriptor of the bound on success. TR_OK, TR_ENOMEM, TR_EEXIST, TR_ESTOPPING. */
+tr_status tri_listener_spawn(struct tri_net *net, struct tri_bound *bound, tr_ref *out);
+
+/* A listener of this worker looks what its members want. */
+void tri_listener_look(tr_actor *actor);
+
+/* Removes the file, and closes. */
+void tri_listener_close_opened(const struct tri_opened *opened);
+
+/* dealing.c */
+
+/* An accepted descriptor, which is taken: to a server's worker, or closed if none wants it. peer: if somebody asks. */
+void tri_listener_deal(struct tri_listener *listener, int fd, const struct sockaddr *peer);
+
+/* One that was dealt and has not begun. Takes it. */
+void tri_listener_deal_again(struct tri_listener *listener, struct tri_handover *handover);
+
+/* Does somebody ask where connections come from? */
+bool tri_listener_asks_peer(const struct tri_listener *listener);
+
+/* Is there anybody who wants connections now? */
+bool tri_listener_is_wanted(const struct tri_listener *listener);
+
+#endif

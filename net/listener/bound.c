@@ -177,6 +177,7 @@ enter(struct tri_member *member, struct tri_bound *bound)
     member->bound = bound;
     member->next = bound->members;
     bound->members = member;
+    ck_pr_store_uint(&bound->changes, bound->changes + 1);
     tri_refcount_hold(&bound->holds);
 }
 
@@ -200,6 +201,7 @@ tri_member_leave(struct tri_member *member, struct tri_net *net, void *server)
         member->above->below = member->below;
     if (member->below != NULL)
         member->below->above = member->above;
+    ck_pr_store_uint(&bound->changes, bound->changes + 1);
     set_open(member->deal, false);
     tr_ref listener = bound->listener;
     if (listener != TR_NOBODY) {
@@ -270,13 +272,29 @@ compare_terms(const struct tri_bound_terms *a, const struct tri_bound_terms *b)
     return a->balance != b->balance ? TR_EBALANCEDIFFERS : TR_OK;
 }
 
+/* A port that the system has chosen can be named, too. */
+static bool
+is_meant(const struct tri_bound *bound, const struct tri_bound_key *key)
+{
+    return is_same_key(&bound->key, key) || is_same_key(&bound->chosen, key);
+}
+
+static void
+choose_key(struct tri_bound *bound)
+{
+    socklen_t size = sizeof(bound->chosen.address);
+    bound->chosen = bound->key;
+    if (bound->key.any_port)
+        getsockname(bound->opened.fd, (struct sockaddr *)&bound->chosen.address, &size);
+}
+
 /* The bound of that key which a server may join, or which keeps it out. A port that the system chooses is each time
  * another one where it cannot be shared. */
 static struct tri_bound *
 find(const struct tri_bounds *all, const struct tri_bound_wish *wish, const struct tri_deal *deal)
 {
     for (struct tri_bound *bound = all->first; bound != NULL; bound = bound->next)
-        if (is_same_key(&bound->key, &wish->key) && !(wish->key.any_port && is_in_use(bound, deal, wish->exclusive)))
+        if (is_meant(bound, &wish->key) && !(wish->key.any_port && is_in_use(bound, deal, wish->exclusive)))
             return bound;
     return NULL;
 }
@@ -315,6 +333,7 @@ open_it(struct tri_member *member, struct tri_net *net, struct tri_bounds *all, 
         return status;
     }
     tri_descriptor_own(bound->opened.fd, &bound->address);
+    choose_key(bound);
     status = tri_listener_spawn(net, bound, &bound->listener);
     if (status != TR_OK) {
         bool is_callers = wish->key.kind == TRI_BOUND_FD;

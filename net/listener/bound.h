@@ -59,6 +59,7 @@ struct tri_bound {
     /* Constant while it has members. */
     struct tri_bounds *all;
     struct tri_bound_key key;
+    struct tri_bound_key chosen; /* the same with the port that the system has chosen */
     struct tri_opened opened;
     struct tr_address address;
     unsigned worker; /* on which the listener lives */
@@ -70,7 +71,8 @@ struct tri_bound {
     bool over;       /* nobody can join any more */
     tr_ref listener; /* TR_NOBODY: it has ended */
     struct tri_member *members, *leavers;
-    unsigned holds; /* the listener's, and one for each of these */
+    unsigned changes; /* of these two, so far; read without it */
+    unsigned holds;   /* the listener's, and one for each of these */
 };
 
 /* What TRI_TAG_LISTENER_FAILED carries. */

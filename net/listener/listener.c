@@ -150,6 +150,65 @@ poll_as_wanted(struct tri_listener *listener)
         uv_poll_stop(&listener->watch->poll);
 }
 
+/* Members. */
+
+/* The topmost of each row, for each of its workers; under the lock. true: there is any. */
+static bool
+see_members(struct tri_listener *listener)
+{
+    unsigned workers = listener->net->worker->runtime->count;
+    memset(listener->takers, 0, workers * sizeof(struct tri_member *));
+    for (struct tri_member *member = listener->bound->members; member != NULL; member = member->next) {
+        if (member->above != NULL)
+            continue;
+        for (unsigned worker = 0; worker < workers; worker++)
+            if (member->deal->places[worker].wanted)
+                listener->takers[worker] = member;
+        listener->balance = tri_deal_balance(member->deal); /* the same for all that share the address */
+    }
+    listener->seen = listener->bound->changes;
+    return listener->bound->members != NULL;
+}
+
+static void
+look(struct tri_listener *listener)
+{
+    struct tri_bound *bound = listener->bound;
+    tri_bound_lock(bound);
+    struct tri_member *leavers = tri_bound_take_leavers(bound), *next;
+    bool any = see_members(listener);
+    if (!any)
+        tri_bound_end(bound);
+    tri_bound_unlock(bound);
+    if (any)
+        poll_as_wanted(listener);
+    else
+        close_descriptor(listener);
+    for (; leavers != NULL; leavers = next) {
+        next = leavers->next;
+        give_back(listener, leavers);
+    }
+    if (!any && !listener->killed)
+        tri_actor_end(listener->actor);
+}
+
+/* Who has joined or left before a connection is accepted has done so for that one. */
+static void
+look_if_changed(struct tri_listener *listener)
+{
+    if (TRI_UNLIKELY(ck_pr_load_uint(&listener->bound->changes) != listener->seen))
+        look(listener);
+}
+
+void
+tri_listener_look(tr_actor *actor)
+{
+    struct tri_listener *listener = tr_state(actor);
+    struct tri_actor_frame frame = enter(listener, TRI_TAG_LISTENER_LOOK);
+    look(listener);
+    leave(listener, frame);
+}
+
 /* Accepting. */
 
 /* Takes one connection. false: there is none, or it is lost, and *error is the errno that says why. */
@@ -163,13 +222,16 @@ accept_one(struct tri_listener *listener, int *error)
         *error = -fd;
         return false;
     }
+    look_if_changed(listener);
     tri_listener_deal(listener, fd, (const struct sockaddr *)peer);
     return true;
 }
 
 static bool
-goes_on(const struct tri_listener *listener)
+goes_on(struct tri_listener *listener)
 {
+    if (listener->watch != NULL)
+        look_if_changed(listener);
     return listener->watch != NULL && !listener->starved && tri_listener_is_wanted(listener);
 }
 
@@ -243,56 +305,6 @@ on_retry(struct tri_timer *timer)
     accept_and_poll(listener);
     if (!listener->starved && listener->watch != NULL)
         tri_trace_listener_resumed(listener);
-    leave(listener, frame);
-}
-
-/* Members. */
-
-/* The topmost of each row, for each of its workers; under the lock. true: there is any. */
-static bool
-see_members(struct tri_listener *listener)
-{
-    unsigned workers = listener->net->worker->runtime->count;
-    memset(listener->takers, 0, workers * sizeof(struct tri_member *));
-    for (struct tri_member *member = listener->bound->members; member != NULL; member = member->next) {
-        if (member->above != NULL)
-            continue;
-        for (unsigned worker = 0; worker < workers; worker++)
-            if (member->deal->places[worker].wanted)
-                listener->takers[worker] = member;
-        listener->balance = tri_deal_balance(member->deal); /* the same for all that share the address */
-    }
-    return listener->bound->members != NULL;
-}
-
-static void
-look(struct tri_listener *listener)
-{
-    struct tri_bound *bound = listener->bound;
-    tri_bound_lock(bound);
-    struct tri_member *leavers = tri_bound_take_leavers(bound), *next;
-    bool any = see_members(listener);
-    if (!any)
-        tri_bound_end(bound);
-    tri_bound_unlock(bound);
-    if (any)
-        poll_as_wanted(listener);
-    else
-        close_descriptor(listener);
-    for (; leavers != NULL; leavers = next) {
-        next = leavers->next;
-        give_back(listener, leavers);
-    }
-    if (!any && !listener->killed)
-        tri_actor_end(listener->actor);
-}
-
-void
-tri_listener_look(tr_actor *actor)
-{
-    struct tri_listener *listener = tr_state(actor);
-    struct tri_actor_frame frame = enter(listener, TRI_TAG_LISTENER_LOOK);
-    look(listener);
     leave(listener, frame);
 }
 

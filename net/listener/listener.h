@@ -26,6 +26,7 @@ struct tri_listener {
     struct tri_member **takers; /* for each worker: whose connections live there; NULL: nobody's */
     uint32_t *loads;            /* scratch, for the policy */
     tr_balance_policy balance;  /* that of its members */
+    unsigned seen;              /* bound->changes, as it was when it looked */
     uint64_t sequence;          /* connections dealt out */
     struct tri_timer retry;     /* while it is starved */
     bool polled;

@@ -40,24 +40,18 @@ open_descriptor(const struct tri_bound_wish *wish, struct tri_opened *out, struc
     if (system == 0)
         return TR_OK;
     *error = (struct tr_error){.status = tri_status_from_errno(system), .system = system, .call = "listen"};
+    tri_close(wish->key.fd); /* the caller was right to give it: so it is taken */
     return error->status;
 }
 
-/* If the caller was right to give it, it is taken even when listening fails. */
 static tr_status
 listen_on_own(tr_server *server, const struct tr_listen_options *options, int fd)
 {
     struct tri_bound_wish wish = tri_listen_wish(server, options);
-    struct tr_error error;
     wish.key.kind = TRI_BOUND_FD;
     wish.key.fd = fd;
     wish.open = open_descriptor;
-    tr_status status = tri_listen_try(server, &wish, &error);
-    if (status == TR_OK || error.call == NULL)
-        return status;
-    tri_close(fd);
-    tri_listen_failed(server, &error);
-    return TR_OK;
+    return tri_listen_join(server, &wish);
 }
 
 /* For a thread outside the call is over only when it has succeeded: until then its descriptor stays as it is. */

@@ -9,8 +9,9 @@
  *      ^           |
  *      +-----------+   the server does not listen any more, or the share is gone
  *
- * What has not begun goes back to the listener, which has other servers, or none: then it insists, and the connection
- * begins where it was assigned, as long as that share lives. Until it is decided the connection counts where it was.
+ * What has not begun goes back to the listener, which has other servers. If it has none, or is gone itself, somebody
+ * insists: then the connection begins where it was assigned, as long as that share lives. Until it is decided the
+ * connection counts where it was, so that server waits.
  */
 #include "handover.h"
 
@@ -76,7 +77,11 @@ drop(void *address)
         free(handover);
         return;
     }
-    if (!give_back(handover, here))
+    if (give_back(handover, here))
+        return;
+    if (handover->listener != TR_NOBODY && is_running(here))
+        tri_handover_insist(handover, here);
+    else
         close_it(handover, here);
 }
 

@@ -1,0 +1,169 @@
+#include "sharers.h"
+
+#include "helpers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct sharer sharers[SHARERS];
+
+static void
+count_one(unsigned *count)
+{
+    __atomic_add_fetch(count, 1, __ATOMIC_SEQ_CST);
+}
+
+static void
+say_number(tr_socket *socket)
+{
+    struct sharer *sharer = tr_socket_data(socket);
+    char number = (char)('0' + (sharer - sharers));
+    count_one(&sharer->begun);
+    tr_socket_write(socket, &number, 1);
+    if (!sharer->stays)
+        tr_socket_end(socket);
+}
+
+static void
+on_over(tr_socket *socket, bool had_error)
+{
+    (void)had_error;
+    count_one(&((struct sharer *)tr_socket_data(socket))->over);
+}
+
+static void
+on_listening(tr_server *server)
+{
+    struct sharer *sharer = tr_server_data(server);
+    tr_server_address(server, &sharer->address);
+    sharer->status = TR_OK;
+    count_one(&sharer->settled);
+}
+
+static void
+on_failure(tr_server *server, const struct tr_error *error)
+{
+    struct sharer *sharer = tr_server_data(server);
+    sharer->status = error->status;
+    sharer->call = error->call;
+    count_one(&sharer->settled);
+}
+
+static void
+on_close(tr_server *server)
+{
+    count_one(&((struct sharer *)tr_server_data(server))->closed);
+}
+
+static const struct tr_server_events server_events = {
+    .listening = on_listening, .error = on_failure, .close = on_close};
+static const struct tr_socket_events socket_events = {.close = on_over};
+
+int
+sharers_set_up(void **state)
+{
+    (void)state;
+    memset(sharers, 0, sizeof(sharers));
+    for (unsigned i = 0; i < SHARERS; i++) {
+        sharers[i].worker = i % 3;
+        sharers[i].server.own_worker = true;
+        sharers[i].listen.host = "127.0.0.1";
+    }
+    hands_open(3);
+    return 0;
+}
+
+int
+sharers_tear_down(void **state)
+{
+    (void)state;
+    hands_close();
+    return 0;
+}
+
+static void
+spawn_and_listen(tr_actor *self, void *argument)
+{
+    struct sharer *sharer = argument;
+    sharer->server.connection = say_number;
+    sharer->server.data = sharer;
+    sharer->server.events = &server_events;
+    sharer->server.socket.events = &socket_events;
+    assert_int_equal(tr_server_spawn(self, &sharer->server, &sharer->handle), TR_OK);
+    sharer->ref = tr_server_ref(sharer->handle);
+    sharer->status = tr_server_listen(sharer->handle, &sharer->listen);
+    if (sharer->status != TR_OK)
+        count_one(&sharer->settled);
+}
+
+static bool
+is_above(void *argument)
+{
+    unsigned *const *pair = argument;
+    return __atomic_load_n(pair[0], __ATOMIC_SEQ_CST) > *pair[1];
+}
+
+static void
+await_above(unsigned *count, unsigned before)
+{
+    unsigned *pair[2] = {count, &before};
+    assert_true(tests_wait_until(is_above, pair, TESTS_LIMIT_MS));
+}
+
+tr_status
+sharers_listen(unsigned i)
+{
+    unsigned before = sharers[i].settled;
+    if (sharers[i].listen.port == 0 && !sharers[i].listen.any_port)
+        sharers[i].listen.port = sharers[0].address.port;
+    on_worker(sharers[i].worker, spawn_and_listen, &sharers[i]);
+    await_above(&sharers[i].settled, before);
+    return sharers[i].status;
+}
+
+static void
+close_it(tr_actor *self, void *argument)
+{
+    (void)self;
+    assert_int_equal(tr_server_close(((struct sharer *)argument)->handle), TR_OK);
+}
+
+void
+sharers_close(unsigned i)
+{
+    unsigned before = sharers[i].closed;
+    on_worker(sharers[i].worker, close_it, &sharers[i]);
+    await_above(&sharers[i].closed, before);
+}
+
+void
+sharers_kill(unsigned i)
+{
+    assert_int_equal(tr_runtime_stop_actor(hands_runtime, sharers[i].ref, TR_STOP_KILL), TR_OK);
+}
+
+void
+sharers_with(unsigned i, void (*run)(tr_actor *self, void *sharer))
+{
+    on_worker(sharers[i].worker, run, &sharers[i]);
+}
+
+int
+sharers_connect(void)
+{
+    int fd = tests_peer_connect(sharers[0].address.port);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+char
+sharers_hear(int fd)
+{
+    char number = 0;
+    return tests_peer_receive(fd, &number, 1) == 1 ? number : 0;
+}

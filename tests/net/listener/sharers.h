@@ -1,0 +1,53 @@
+/*
+ * Servers of different workers that may share an address. Each says its own number to its connections.
+ */
+#ifndef TESTS_NET_SHARERS_H
+#define TESTS_NET_SHARERS_H
+
+#include "hands.h"
+
+#include <troupe/net/server.h>
+
+#define SHARERS 4u
+
+struct sharer {
+    /* Before it listens. */
+    unsigned worker; /* on which it is spawned */
+    struct tr_server_options server;
+    struct tr_listen_options listen;
+    bool stays; /* its connections stay until their peers end */
+
+    /* Of its worker. */
+    tr_server *handle;
+
+    /* What came of it: whole once sharers_listen() has returned. */
+    tr_status status; /* of tr_server_listen(), or of its error event */
+    const char *call;
+    struct tr_address address;
+    tr_ref ref;
+
+    unsigned settled, closed, begun, over; /* events so far; atomic */
+};
+
+extern struct sharer sharers[SHARERS];
+
+/* Before each test: sharers 0 to 2 live on the worker of their number, with their connections, the last one on worker 0.
+ * All listen on a port of the system's, or the one that the first has got. Opens the hands; and after it. */
+int sharers_set_up(void **state);
+int sharers_tear_down(void **state);
+
+/* Spawns it and listens, and waits for the outcome. Gives its status. */
+tr_status sharers_listen(unsigned i);
+
+/* Waits for the close event; the server is gone then. */
+void sharers_close(unsigned i);
+void sharers_kill(unsigned i);
+
+/* Calls run on the worker of that server, with it. */
+void sharers_with(unsigned i, void (*run)(tr_actor *self, void *sharer));
+
+/* Connects to the first one's address; and hears who it is: '0' ..., 0: nobody. */
+int sharers_connect(void);
+char sharers_hear(int fd);
+
+#endif

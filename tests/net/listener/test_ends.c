@@ -1,0 +1,249 @@
+/*
+ * Servers that share an address end in any order and in every way, while connections come: as long as one is there, each
+ * connection is served.
+ */
+#include "helpers.h"
+#include "listener_of.h"
+#include "sharers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <ck_pr.h>
+#include <cmocka.h>
+#include <troupe/core/clock.h>
+
+#define SERVERS 3u
+#define BURST 12
+#define ROUNDS 400u
+#define ENOUGH_MS 5000u /* under a sanitizer the rounds take long: it is no matter how many they are */
+
+static bool there[SERVERS];
+
+static void
+connect_burst(int fds[BURST])
+{
+    for (int i = 0; i < BURST; i++)
+        fds[i] = sharers_connect();
+}
+
+static void
+hear_burst(const int fds[BURST])
+{
+    for (int i = 0; i < BURST; i++) {
+        assert_int_not_equal(sharers_hear(fds[i]), 0);
+        close(fds[i]);
+    }
+}
+
+static unsigned
+count_there(void)
+{
+    return there[0] + there[1] + there[2];
+}
+
+static void
+stop_softly(tr_actor *self, void *argument)
+{
+    assert_int_equal(tr_stop(self, ((struct sharer *)argument)->ref, TR_STOP_DRAIN), TR_OK);
+}
+
+static void
+close_softly(tr_actor *self, void *argument)
+{
+    (void)self;
+    assert_int_equal(tr_server_close(((struct sharer *)argument)->handle), TR_OK);
+}
+
+/* In one of four ways, without waiting for it. */
+static void
+end_one(unsigned i, int way)
+{
+    switch (way) {
+    case 0: sharers_with(i, close_softly); break;
+    case 1: sharers_with(i, stop_softly); break;
+    case 2: assert_int_equal(tr_runtime_stop_actor(hands_runtime, sharers[i].ref, TR_STOP_NOW), TR_OK); break;
+    default: sharers_kill(i); break;
+    }
+    there[i] = false;
+}
+
+static void
+while_one_server_is_there_each_connection_is_served(void **state)
+{
+    (void)state;
+    unsigned seed = 11, rounds = 0;
+    uint64_t enough = tests_now_ns() + ENOUGH_MS * UINT64_C(1000000);
+    int before[BURST], after[BURST];
+    for (unsigned i = 0; i < SERVERS; i++)
+        there[i] = sharers_listen(i) == TR_OK;
+    assert_int_equal(count_there(), SERVERS);
+    for (; rounds < ROUNDS && tests_now_ns() < enough; rounds++) {
+        unsigned i = (unsigned)rand_r(&seed) % SERVERS;
+        connect_burst(before);
+        if (!there[i])
+            there[i] = sharers_listen(i) == TR_OK;
+        else if (count_there() > 1)
+            end_one(i, rand_r(&seed) % 4);
+        connect_burst(after);
+        hear_burst(before);
+        hear_burst(after);
+    }
+    print_message("%u rounds\n", rounds);
+    for (unsigned i = 0; i < SERVERS; i++)
+        if (there[i])
+            sharers_close(i);
+}
+
+/* A server whose worker is busy has connections on the way to it when it closes. */
+
+static unsigned is_busy, may_go_on;
+
+static void
+keep_busy(tr_actor *self, void *argument)
+{
+    struct sharer *sharer = argument;
+    (void)self;
+    ck_pr_store_uint(&is_busy, 1);
+    while (ck_pr_load_uint(&may_go_on) == 0)
+        ck_pr_stall();
+    ck_pr_fence_acquire();
+    assert_int_equal(tr_server_close(sharer->handle), TR_OK);
+}
+
+static void
+keep_busy_in_thread(void *argument)
+{
+    sharers_with((unsigned)((struct sharer *)argument - sharers), keep_busy);
+}
+
+static bool
+half_have_begun(void *argument)
+{
+    (void)argument;
+    return ck_pr_load_uint(&sharers[0].begun) == BURST / 2;
+}
+
+static void
+what_has_not_begun_when_a_server_closes_the_others_serve(void **state)
+{
+    (void)state;
+    uv_thread_t thread;
+    int fds[BURST];
+    ck_pr_store_uint(&is_busy, 0);
+    ck_pr_store_uint(&may_go_on, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        sharers[i].stays = true;
+        assert_int_equal(sharers_listen(i), TR_OK);
+    }
+    assert_int_equal(uv_thread_create(&thread, keep_busy_in_thread, &sharers[1]), 0);
+    while (ck_pr_load_uint(&is_busy) == 0)
+        ck_pr_stall();
+    connect_burst(fds);
+    assert_true(tests_wait_until(half_have_begun, NULL, TESTS_LIMIT_MS)); /* the others are on their way */
+    ck_pr_fence_release();
+    ck_pr_store_uint(&may_go_on, 1);
+    uv_thread_join(&thread);
+    for (unsigned i = 0; i < BURST; i++)
+        assert_int_equal(sharers_hear(fds[i]), '0');
+    assert_int_equal(sharers[0].begun, BURST);
+    for (unsigned i = 0; i < BURST; i++)
+        close(fds[i]);
+    sharers_close(0);
+}
+
+/* Without others they begin where they were to go: the listener is on a worker where no server is any more. */
+
+static bool
+second_has_closed(void *argument)
+{
+    (void)argument;
+    return ck_pr_load_uint(&sharers[1].closed) == 1;
+}
+
+static bool
+all_are_sent(void *argument)
+{
+    struct tri_deal *deal = sharers[1].handle->deal;
+    (void)argument;
+    tri_deal_lock(deal);
+    uint64_t sent = deal->places[1].sent;
+    tri_deal_unlock(deal);
+    return sent == BURST;
+}
+
+static void
+what_has_not_begun_when_the_last_server_closes_begins_there(void **state)
+{
+    (void)state;
+    uv_thread_t thread;
+    int fds[BURST];
+    ck_pr_store_uint(&is_busy, 0);
+    ck_pr_store_uint(&may_go_on, 0);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(sharers_listen(i), TR_OK);
+    sharers_close(0);
+    assert_int_equal(uv_thread_create(&thread, keep_busy_in_thread, &sharers[1]), 0);
+    while (ck_pr_load_uint(&is_busy) == 0)
+        ck_pr_stall();
+    connect_burst(fds);
+    assert_true(tests_wait_until(all_are_sent, NULL, TESTS_LIMIT_MS));
+    ck_pr_fence_release();
+    ck_pr_store_uint(&may_go_on, 1);
+    uv_thread_join(&thread);
+    for (unsigned i = 0; i < BURST; i++) {
+        assert_int_equal(sharers_hear(fds[i]), '1');
+        close(fds[i]);
+    }
+    assert_true(tests_wait_until(second_has_closed, NULL, TESTS_LIMIT_MS));
+    assert_int_equal(sharers[1].over, BURST); /* its close event waited for them */
+}
+
+/* A listener that somebody kills takes its servers along, with a word. */
+
+static tr_ref listener;
+
+static void
+find_listener(tr_actor *self, void *argument)
+{
+    (void)self;
+    listener = ((struct sharer *)argument)->handle->member->bound->listener;
+}
+
+static bool
+have_closed(void *argument)
+{
+    (void)argument;
+    return ck_pr_load_uint(&sharers[0].closed) == 1 && ck_pr_load_uint(&sharers[1].closed) == 1;
+}
+
+static void
+servers_of_a_killed_listener_are_told_and_close(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(sharers_listen(i), TR_OK);
+    sharers_with(0, find_listener);
+    assert_int_equal(tr_runtime_stop_actor(hands_runtime, listener, TR_STOP_KILL), TR_OK);
+    assert_true(tests_wait_until(have_closed, NULL, TESTS_LIMIT_MS));
+    assert_int_equal(sharers[0].status, TR_ECANCELED);
+    assert_int_equal(sharers[1].status, TR_ECANCELED);
+    assert_string_equal(sharers[1].call, "accept");
+    assert_int_equal(tests_peer_connect(sharers[0].address.port), -1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sharers_set_up, sharers_tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(while_one_server_is_there_each_connection_is_served),
+        TEST(what_has_not_begun_when_a_server_closes_the_others_serve),
+        TEST(what_has_not_begun_when_the_last_server_closes_begins_there),
+        TEST(servers_of_a_killed_listener_are_told_and_close),
+    };
+    return cmocka_run_group_tests(tests, hands_warm_up, NULL);
+}

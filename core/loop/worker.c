@@ -196,10 +196,10 @@ on_before_poll(uv_prepare_t *handle)
 {
     struct tri_worker *worker = handle->loop->data;
     worker->activity.loop_beat += 2;
+    uv_update_time(&worker->loop);
+    tri_activity_end_turn(&worker->activity, uv_now(&worker->loop));
     if (has_work(worker))
         uv_stop(&worker->loop);
-    else
-        uv_update_time(&worker->loop);
 }
 
 static void

@@ -57,6 +57,16 @@ tri_listener_asks_peer(const struct tri_listener *listener)
     return false;
 }
 
+/* Does anybody want connections? */
+
+/* For how long a worker's loop has not looked at its descriptors. */
+static uint32_t
+behind_ms(const struct tri_listener *listener, unsigned worker)
+{
+    const struct tri_worker *there = listener->net->worker->runtime->workers[worker];
+    return tri_activity_behind_ms(&there->activity, tri_clock_now_ns() / 1000000u);
+}
+
 static bool
 is_wanted_by(struct tri_deal *deal)
 {
@@ -66,13 +76,20 @@ is_wanted_by(struct tri_deal *deal)
     return wanted;
 }
 
-bool
-tri_listener_is_wanted(const struct tri_listener *listener)
+enum tri_listener_demand
+tri_listener_demand(const struct tri_listener *listener)
 {
-    for (unsigned worker = 0; worker < workers_of(listener); worker++)
-        if (listener->takers[worker] != NULL && is_wanted_by(listener->takers[worker]->deal))
-            return true;
-    return false;
+    enum tri_listener_demand demand = TRI_DEMAND_NONE;
+    for (unsigned worker = 0; worker < workers_of(listener); worker++) {
+        const struct tri_member *member = listener->takers[worker];
+        if (member == NULL || !is_wanted_by(member->deal))
+            continue;
+        uint32_t limit_ms = member->deal->options.overload_ms;
+        if (limit_ms == 0 || behind_ms(listener, worker) <= limit_ms)
+            return TRI_DEMAND_NOW;
+        demand = TRI_DEMAND_LATER;
+    }
+    return demand;
 }
 
 /* The choice. */
@@ -82,6 +99,7 @@ look_at_loads(struct tri_listener *listener)
 {
     for (unsigned worker = 0; worker < workers_of(listener); worker++) {
         listener->loads[worker] = TR_BALANCE_NO_WORKER;
+        listener->behind_ms[worker] = behind_ms(listener, worker);
         if (listener->takers[worker] == NULL)
             continue;
         struct tri_deal *deal = listener->takers[worker]->deal;
@@ -114,6 +132,7 @@ choose(const struct tri_listener *listener, const struct sockaddr *peer, unsigne
 {
     struct tr_balance_view view = {.workers = workers_of(listener),
                                    .loads = listener->loads,
+                                   .behind_ms = listener->behind_ms,
                                    .home = listener->net->worker->index,
                                    .sequence = listener->sequence,
                                    .peer = of_internet(peer)};

@@ -2,6 +2,7 @@
  * Listeners: an actor for each bound address, which accepts and deals out.
  *
  *   accepting --descriptors or memory run out--> starved --a timer's try succeeds--> accepting
+ *       |                                            also: all loops are too far behind
  *       |
  *       +-- no server wants any now: all are paused, or none is left; then it closes the descriptor and ends
  *
@@ -34,6 +35,7 @@
 
 #define ACCEPTS_PER_WAKE 16
 #define RETRY_MS 50
+#define OVERLOAD_MS 10
 
 /* Whatever runs is between these two; a callback in there may do anything, even kill the listener. */
 static struct tri_actor_frame enter(struct tri_listener *listener, uint32_t tag);
@@ -134,13 +136,28 @@ close_descriptor(struct tri_listener *listener)
 
 static void on_readable(uv_poll_t *poll, int status, int events);
 
+static void on_retry(struct tri_timer *timer);
+
+/* Accepts nothing for a moment. Without memory for the timer there is nothing left but to go on polling. */
+static void
+stand_still(struct tri_listener *listener, unsigned for_ms, tr_status why)
+{
+    listener->retry.fire = on_retry;
+    listener->starved = tri_timer_start(&listener->net->worker->timers, &listener->retry, for_ms) == TR_OK;
+    if (listener->starved)
+        tri_trace_listener_paused(listener, why);
+}
+
 /* Waits for connections or not, as its servers want it. */
 static void
 poll_as_wanted(struct tri_listener *listener)
 {
     if (listener->watch == NULL)
         return;
-    bool wanted = !listener->starved && tri_listener_is_wanted(listener);
+    enum tri_listener_demand demand = listener->starved ? TRI_DEMAND_NONE : tri_listener_demand(listener);
+    if (demand == TRI_DEMAND_LATER)
+        stand_still(listener, OVERLOAD_MS, TR_EBUSY);
+    bool wanted = demand == TRI_DEMAND_NOW || (demand == TRI_DEMAND_LATER && !listener->starved);
     if (wanted == listener->polled)
         return;
     listener->polled = wanted;
@@ -232,7 +249,7 @@ goes_on(struct tri_listener *listener)
 {
     if (listener->watch != NULL)
         look_if_changed(listener);
-    return listener->watch != NULL && !listener->starved && tri_listener_is_wanted(listener);
+    return listener->watch != NULL && !listener->starved && tri_listener_demand(listener) == TRI_DEMAND_NOW;
 }
 
 /* Returns 0, or the errno for which it is of no use to go on at once. */
@@ -254,19 +271,13 @@ accept_some(struct tri_listener *listener)
     return lost == ACCEPTS_PER_WAKE ? error : 0; /* none of so many: something takes them all */
 }
 
-static void on_retry(struct tri_timer *timer);
-
 /* Accepting has come to a halt. The user may do anything in the error event. */
 static void
 halt(struct tri_listener *listener, int error)
 {
     bool broken = tri_verdict(TRI_ON_ACCEPT, error) == TRI_BROKEN;
-    listener->retry.fire = on_retry;
-    /* Without memory for the timer there is nothing left but to go on polling. */
     if (!broken)
-        listener->starved = tri_timer_start(&listener->net->worker->timers, &listener->retry, RETRY_MS) == TR_OK;
-    if (listener->starved)
-        tri_trace_listener_paused(listener, tri_status_from_errno(error));
+        stand_still(listener, RETRY_MS, tri_status_from_errno(error));
     tell_all_failed(listener, error, broken);
 }
 
@@ -348,6 +359,7 @@ free_arrays(struct tri_listener *listener)
 {
     free(listener->takers);
     free(listener->loads);
+    free(listener->behind_ms);
 }
 
 static tr_status
@@ -362,8 +374,9 @@ init(tr_actor *self, void *state, const void *argument)
     listener->balance = listener->bound->terms.balance;
     listener->takers = calloc(workers, sizeof(struct tri_member *));
     listener->loads = calloc(workers, sizeof(*listener->loads));
+    listener->behind_ms = calloc(workers, sizeof(*listener->behind_ms));
     tr_status status = TR_ENOMEM;
-    if (listener->net != NULL && listener->takers != NULL && listener->loads != NULL)
+    if (listener->net != NULL && listener->takers != NULL && listener->loads != NULL && listener->behind_ms != NULL)
         status = open_watch(listener);
     if (status != TR_OK)
         free_arrays(listener);

@@ -25,6 +25,7 @@ struct tri_listener {
     struct tri_watch *watch;    /* of its descriptor; NULL: it is closed */
     struct tri_member **takers; /* for each worker: whose connections live there; NULL: nobody's */
     uint32_t *loads;            /* scratch, for the policy */
+    uint32_t *behind_ms;        /* likewise */
     tr_balance_policy balance;  /* that of its members */
     unsigned seen;              /* bound->changes, as it was when it looked */
     uint64_t sequence;          /* connections dealt out */
@@ -68,7 +69,12 @@ void tri_listener_deal_again(struct tri_listener *listener, struct tri_handover 
 /* Does somebody ask where connections come from? */
 bool tri_listener_asks_peer(const struct tri_listener *listener);
 
-/* Is there anybody who wants connections now? */
-bool tri_listener_is_wanted(const struct tri_listener *listener);
+/* Does anybody want connections? */
+enum tri_listener_demand {
+    TRI_DEMAND_NONE,
+    TRI_DEMAND_LATER, /* the loops of all who do are too far behind now */
+    TRI_DEMAND_NOW,
+};
+enum tri_listener_demand tri_listener_demand(const struct tri_listener *listener);
 
 #endif

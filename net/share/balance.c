@@ -2,7 +2,8 @@
  * Balancing policies: pure functions of what the server knows.
  *
  * Of equally loaded workers each gets its turn, by the number of connections dealt out so far. Loads are counted when
- * a connection is assigned, not when its worker sees it, so a burst is spread evenly.
+ * a connection is assigned, not when its worker sees it, so a burst is spread evenly. A worker whose callback does not
+ * return gets none while there are others: it would not serve them.
  */
 #include "address_limits.h"
 #include "mix.h"
@@ -34,13 +35,28 @@ nth_that_can(const struct tr_balance_view *view, unsigned n)
     return worker;
 }
 
+static bool
+is_stuck(const struct tr_balance_view *view, unsigned worker)
+{
+    return view->behind_ms != NULL && view->behind_ms[worker] >= TR_BALANCE_STUCK_MS;
+}
+
+/* Is a the better choice of two? A worker that can take nothing is the worst. */
+static bool
+is_better(const struct tr_balance_view *view, unsigned a, unsigned b)
+{
+    if (can_take(view, a) && can_take(view, b) && is_stuck(view, a) != is_stuck(view, b))
+        return is_stuck(view, b);
+    return view->loads[a] < view->loads[b];
+}
+
 unsigned
 tr_balance_least_loaded(const struct tr_balance_view *view)
 {
     unsigned first = (unsigned)(view->sequence % view->workers), best = first;
     for (unsigned i = 1; i < view->workers; i++) {
         unsigned worker = (first + i) % view->workers;
-        if (view->loads[worker] < view->loads[best])
+        if (is_better(view, worker, best))
             best = worker;
     }
     return can_take(view, best) ? best : view->home;
@@ -62,7 +78,7 @@ tr_balance_two_choices(const struct tr_balance_view *view)
     uint64_t choice = tri_mix(view->sequence);
     unsigned n = (unsigned)(choice % count), other = (unsigned)((choice >> 32) % (count - 1));
     unsigned a = nth_that_can(view, n), b = nth_that_can(view, other < n ? other : other + 1);
-    return view->loads[b] < view->loads[a] ? b : a;
+    return is_better(view, b, a) ? b : a;
 }
 
 /* Each worker draws a number of its own for the address, and the highest wins: a worker that cannot take it changes

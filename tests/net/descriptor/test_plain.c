@@ -143,10 +143,8 @@ pass_many(unsigned count)
         char bytes[CMSG_SPACE(sizeof(int) * TRI_PASSED_MAX)];
     } control = {.bytes = {0}};
     struct iovec part = {.iov_base = "m", .iov_len = 1};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = CMSG_SPACE(sizeof(int) * count)};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(sizeof(int) * count)};
     control.header.cmsg_level = SOL_SOCKET;
     control.header.cmsg_type = SCM_RIGHTS;
     control.header.cmsg_len = CMSG_LEN(sizeof(int) * count);

@@ -100,6 +100,7 @@ while_one_server_is_there_each_connection_is_served(void **state)
 /* A server whose worker is busy has connections on the way to it when it closes. */
 
 static unsigned is_busy, may_go_on;
+static bool closes_then;
 
 static void
 keep_busy(tr_actor *self, void *argument)
@@ -110,13 +111,37 @@ keep_busy(tr_actor *self, void *argument)
     while (ck_pr_load_uint(&may_go_on) == 0)
         ck_pr_stall();
     ck_pr_fence_acquire();
-    assert_int_equal(tr_server_close(sharer->handle), TR_OK);
+    if (closes_then)
+        assert_int_equal(tr_server_close(sharer->handle), TR_OK);
 }
 
 static void
 keep_busy_in_thread(void *argument)
 {
-    sharers_with((unsigned)((struct sharer *)argument - sharers), keep_busy);
+    (void)argument;
+    sharers_with(1, keep_busy);
+}
+
+static uv_thread_t thread;
+
+/* The second server's worker is busy until the end of it, when the server may close. */
+static void
+begin_busy_time(bool then_closes)
+{
+    ck_pr_store_uint(&is_busy, 0);
+    ck_pr_store_uint(&may_go_on, 0);
+    closes_then = then_closes;
+    assert_int_equal(uv_thread_create(&thread, keep_busy_in_thread, NULL), 0);
+    while (ck_pr_load_uint(&is_busy) == 0)
+        ck_pr_stall();
+}
+
+static void
+end_busy_time(void)
+{
+    ck_pr_fence_release();
+    ck_pr_store_uint(&may_go_on, 1);
+    uv_thread_join(&thread);
 }
 
 static bool
@@ -130,22 +155,15 @@ static void
 what_has_not_begun_when_a_server_closes_the_others_serve(void **state)
 {
     (void)state;
-    uv_thread_t thread;
     int fds[BURST];
-    ck_pr_store_uint(&is_busy, 0);
-    ck_pr_store_uint(&may_go_on, 0);
     for (unsigned i = 0; i < 2; i++) {
         sharers[i].stays = true;
         assert_int_equal(sharers_listen(i), TR_OK);
     }
-    assert_int_equal(uv_thread_create(&thread, keep_busy_in_thread, &sharers[1]), 0);
-    while (ck_pr_load_uint(&is_busy) == 0)
-        ck_pr_stall();
+    begin_busy_time(true);
     connect_burst(fds);
     assert_true(tests_wait_until(half_have_begun, NULL, TESTS_LIMIT_MS)); /* the others are on their way */
-    ck_pr_fence_release();
-    ck_pr_store_uint(&may_go_on, 1);
-    uv_thread_join(&thread);
+    end_busy_time();
     for (unsigned i = 0; i < BURST; i++)
         assert_int_equal(sharers_hear(fds[i]), '0');
     assert_int_equal(sharers[0].begun, BURST);
@@ -178,21 +196,14 @@ static void
 what_has_not_begun_when_the_last_server_closes_begins_there(void **state)
 {
     (void)state;
-    uv_thread_t thread;
     int fds[BURST];
-    ck_pr_store_uint(&is_busy, 0);
-    ck_pr_store_uint(&may_go_on, 0);
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(sharers_listen(i), TR_OK);
     sharers_close(0);
-    assert_int_equal(uv_thread_create(&thread, keep_busy_in_thread, &sharers[1]), 0);
-    while (ck_pr_load_uint(&is_busy) == 0)
-        ck_pr_stall();
+    begin_busy_time(true);
     connect_burst(fds);
     assert_true(tests_wait_until(all_are_sent, NULL, TESTS_LIMIT_MS));
-    ck_pr_fence_release();
-    ck_pr_store_uint(&may_go_on, 1);
-    uv_thread_join(&thread);
+    end_busy_time();
     for (unsigned i = 0; i < BURST; i++) {
         assert_int_equal(sharers_hear(fds[i]), '1');
         close(fds[i]);
@@ -201,15 +212,75 @@ what_has_not_begun_when_the_last_server_closes_begins_there(void **state)
     assert_int_equal(sharers[1].over, BURST); /* its close event waited for them */
 }
 
+/* A worker whose callback does not return gets nothing while there are others. */
+
+static bool
+second_is_stuck(void *argument)
+{
+    const struct tri_runtime *runtime = sharers[1].handle->net->worker->runtime;
+    (void)argument;
+    return tri_activity_behind_ms(&runtime->workers[1]->activity, tests_now_ns() / 1000000u) >= TR_BALANCE_STUCK_MS;
+}
+
+static void
+a_worker_that_is_stuck_gets_no_connections(void **state)
+{
+    (void)state;
+    int fds[BURST];
+    for (unsigned i = 0; i < 2; i++) {
+        sharers[i].stays = true;
+        assert_int_equal(sharers_listen(i), TR_OK);
+    }
+    begin_busy_time(true);
+    assert_true(tests_wait_until(second_is_stuck, NULL, TESTS_LIMIT_MS));
+    connect_burst(fds);
+    for (unsigned i = 0; i < BURST; i++)
+        assert_int_equal(sharers_hear(fds[i]), '0');
+    end_busy_time();
+    for (unsigned i = 0; i < BURST; i++)
+        close(fds[i]);
+    sharers_close(0);
+}
+
+/* While the workers of all connections are behind, nothing is accepted. */
+
+static bool
+listener_waits(void *argument)
+{
+    tr_actor *actor = tri_actor_reach(tri_worker_current(), *(const tr_ref *)argument, &tri_listener_behavior);
+    return actor != NULL && ((const struct tri_listener *)tr_state(actor))->starved;
+}
+
+static void
+a_server_whose_workers_are_all_behind_accepts_when_one_has_caught_up(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        sharers[i].server.overload_ms = TR_BALANCE_STUCK_MS / 2;
+        assert_int_equal(sharers_listen(i), TR_OK);
+    }
+    tr_ref listener = sharers[1].handle->member->bound->listener;
+    sharers_close(0); /* the listener stays on its worker, which is not busy */
+    begin_busy_time(false);
+    assert_true(tests_wait_until(second_is_stuck, NULL, TESTS_LIMIT_MS));
+    int fd = sharers_connect();
+    await_on_worker(0, listener_waits, &listener);
+    assert_int_equal(sharers[1].handle->deal->sequence, 0); /* nobody deals now */
+    end_busy_time();
+    assert_int_equal(sharers_hear(fd), '1');
+    close(fd);
+    sharers_close(1);
+}
+
 /* A listener that somebody kills takes its servers along, with a word. */
 
-static tr_ref listener;
+static tr_ref their_listener;
 
 static void
 find_listener(tr_actor *self, void *argument)
 {
     (void)self;
-    listener = ((struct sharer *)argument)->handle->member->bound->listener;
+    their_listener = ((struct sharer *)argument)->handle->member->bound->listener;
 }
 
 static bool
@@ -226,7 +297,7 @@ servers_of_a_killed_listener_are_told_and_close(void **state)
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(sharers_listen(i), TR_OK);
     sharers_with(0, find_listener);
-    assert_int_equal(tr_runtime_stop_actor(hands_runtime, listener, TR_STOP_KILL), TR_OK);
+    assert_int_equal(tr_runtime_stop_actor(hands_runtime, their_listener, TR_STOP_KILL), TR_OK);
     assert_true(tests_wait_until(have_closed, NULL, TESTS_LIMIT_MS));
     assert_int_equal(sharers[0].status, TR_ECANCELED);
     assert_int_equal(sharers[1].status, TR_ECANCELED);
@@ -243,6 +314,8 @@ main(void)
         TEST(while_one_server_is_there_each_connection_is_served),
         TEST(what_has_not_begun_when_a_server_closes_the_others_serve),
         TEST(what_has_not_begun_when_the_last_server_closes_begins_there),
+        TEST(a_worker_that_is_stuck_gets_no_connections),
+        TEST(a_server_whose_workers_are_all_behind_accepts_when_one_has_caught_up),
         TEST(servers_of_a_killed_listener_are_told_and_close),
     };
     return cmocka_run_group_tests(tests, hands_warm_up, NULL);

@@ -157,7 +157,7 @@ what_no_named_worker_can_take_the_servers_own_one_takes(void **state)
 {
     (void)state;
     unsigned at_home = 0, on_the_named = 0;
-    for (nth = 1; nth <= 24; nth++) {
+    for (nth = 1; nth <= 100 && on_the_named == 0; nth++) {
         stage_play(2, serve_without_memory);
         if (!listens)
             continue;

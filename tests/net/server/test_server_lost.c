@@ -4,8 +4,8 @@
  */
 #include "fault.h"
 #include "hands.h"
-#include "listener_of.h"
 #include "helpers.h"
+#include "listener_of.h"
 #include "server_state.h"
 
 #include <errno.h>

@@ -47,6 +47,25 @@ round_robin_takes_each_in_its_turn_whatever_the_load(void **state)
     }
 }
 
+/* A worker whose callback does not return gets nothing while there are others, however few connections it has. */
+static void
+a_stuck_worker_is_passed_over_while_there_are_others(void **state)
+{
+    (void)state;
+    uint32_t loads[3] = {0, 5, 7}, behind_ms[3] = {TR_BALANCE_STUCK_MS, TR_BALANCE_STUCK_MS - 1, 0};
+    struct tr_balance_view view = {.workers = 3, .loads = loads, .behind_ms = behind_ms};
+    for (view.sequence = 0; view.sequence < 100; view.sequence++) {
+        assert_int_equal(tr_balance_least_loaded(&view), 1);
+        assert_int_not_equal(tr_balance_two_choices(&view), 0);
+    }
+    loads[1] = loads[2] = TR_BALANCE_NO_WORKER;
+    assert_int_equal(tr_balance_least_loaded(&view), 0);
+    assert_int_equal(tr_balance_two_choices(&view), 0);
+    loads[1] = 5;
+    behind_ms[1] = 4 * TR_BALANCE_STUCK_MS;
+    assert_int_equal(tr_balance_least_loaded(&view), 0); /* both are: the one with fewer */
+}
+
 static void
 one_worker_takes_all(void **state)
 {
@@ -259,6 +278,7 @@ main(void)
         cmocka_unit_test(least_loaded_takes_the_least),
         cmocka_unit_test(least_loaded_gives_equals_their_turn),
         cmocka_unit_test(round_robin_takes_each_in_its_turn_whatever_the_load),
+        cmocka_unit_test(a_stuck_worker_is_passed_over_while_there_are_others),
         cmocka_unit_test(one_worker_takes_all),
         cmocka_unit_test(least_loaded_keeps_workers_even_when_lifetimes_differ),
         cmocka_unit_test(no_policy_chooses_a_worker_that_can_take_none),

@@ -5,6 +5,7 @@
 #ifndef TROUPE_CORE_ACTIVITY_H
 #define TROUPE_CORE_ACTIVITY_H
 
+#include <ck_pr.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,7 +19,38 @@ struct tri_worker_activity {
     uint64_t received;  /* messages, each counted before it is handled; exact when read */
     uint64_t beat;      /* callbacks of other kinds, when they begin and when they end */
     uint64_t loop_beat; /* odd: in the loop. Two more with each poll: what runs after it is not what ran before */
+
+    /* By uv_now(). */
+    uint64_t polled_ms; /* before the callback that runs, or the last one, the loop looked at its descriptors then */
+    uint64_t turned_ms; /* the next look */
+    uint64_t turn_ms;   /* so long after that one */
 };
+
+/* A turn of the loop is over: it is about to look at its descriptors. Thread: owner. */
+static inline void
+tri_activity_end_turn(struct tri_worker_activity *activity, uint64_t now_ms)
+{
+    bool did_something = activity->polled_ms >= activity->turned_ms;
+    ck_pr_store_64(&activity->turn_ms, did_something ? now_ms - activity->polled_ms : 0);
+    ck_pr_store_64(&activity->turned_ms, now_ms);
+}
+
+/*
+ * How far behind the loop is, in milliseconds: for how long the callback that runs has kept it from looking at its
+ * descriptors, or how long the last turn took if that is over for no longer than it took. What is seen is of any moment,
+ * and may be of two callbacks: good enough to prefer another worker. now_ms is of uv_hrtime(). Thread: any.
+ */
+static inline uint32_t
+tri_activity_behind_ms(const struct tri_worker_activity *activity, uint64_t now_ms)
+{
+    uint64_t polled_ms = ck_pr_load_64(&activity->polled_ms), turned_ms = ck_pr_load_64(&activity->turned_ms);
+    uint64_t turn_ms = ck_pr_load_64(&activity->turn_ms), behind_ms = 0;
+    if (ck_pr_load_ptr(&activity->name) != NULL && now_ms > polled_ms)
+        behind_ms = now_ms - polled_ms;
+    if (turn_ms > behind_ms && now_ms < turned_ms + turn_ms)
+        behind_ms = turn_ms;
+    return behind_ms < UINT32_MAX ? (uint32_t)behind_ms : UINT32_MAX;
+}
 
 static inline bool
 tri_activity_has_same_beats(const struct tri_worker_activity *a, const struct tri_worker_activity *b)

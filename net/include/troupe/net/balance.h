@@ -22,8 +22,9 @@ struct sockaddr;
 struct tr_balance_view {
     unsigned workers;            /* how many there are: 1 or more */
     const uint32_t *loads;       /* of each: its connections, assigned ones included; TR_BALANCE_NO_WORKER */
-    unsigned home;               /* the worker on which the server runs: the cheapest to reach */
-    uint64_t sequence;           /* how many connections this server dealt out before */
+    const uint32_t *behind_ms;   /* of each: how long its loop has not looked at descriptors; NULL: not known */
+    unsigned home;               /* the worker on which the listener runs: the cheapest to reach */
+    uint64_t sequence;           /* how many connections the listener has dealt out before */
     const struct sockaddr *peer; /* the other end; NULL for the policies below that do not ask, and of unix sockets */
 };
 
@@ -40,15 +41,18 @@ typedef unsigned (*tr_balance_policy)(const struct tr_balance_view *view);
  * Thread: any.
  */
 
-/* The worker with the fewest connections; equal ones take turns. The default. */
+/* A worker that is so far behind is stuck: some policies pass it over while there are others. */
+#define TR_BALANCE_STUCK_MS 100u
+
+/* The worker with the fewest connections, of those that are not stuck; equal ones take turns. The default. */
 unsigned tr_balance_least_loaded(const struct tr_balance_view *view);
 
 /* All take turns, whatever their loads. */
 unsigned tr_balance_round_robin(const struct tr_balance_view *view);
 
 /*
- * Power of two choices: of two workers, which differ from connection to connection, the one with fewer connections. It
- * costs the same however many workers there are.
+ * Power of two choices: of two workers, which differ from connection to connection, the one with fewer connections, or
+ * the one that is not stuck. It costs the same however many workers there are.
  */
 unsigned tr_balance_two_choices(const struct tr_balance_view *view);
 

@@ -86,6 +86,11 @@ struct tr_server_options {
     unsigned worker_count; /* how many numbers there are; twice the same does no harm */
     bool own_worker;       /* instead: on the server's own worker only */
 
+    /* Sheds load: accepts nothing while the loops of all workers of its connections are behind by more than this, that
+     * is, while they did not look at their descriptors for so long; 0: accepts always. Connections wait in the system's
+     * backlog, and are accepted 10 ms after a worker has caught up, or earlier. */
+    uint32_t overload_ms;
+
     /* Connections of peers whose address is on this list are closed before `connection`; NULL: none. The server holds
      * the list, and freezes it. */
     struct tr_block_list *block_list;

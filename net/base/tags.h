@@ -56,10 +56,12 @@
     X(DEAL_FAILED)      /* to a server: a connection was lost before it came to life */                                \
     X(DEAL_SHARE_STOPS) /* to a server: a share was asked to stop, or killed */                                        \
     /* Between a listener and its servers: listener.c. */                                                              \
-    X(LISTENER_LOOK)   /* to a listener: its servers have changed */                                                   \
-    X(LISTENER_BACK)   /* to a listener: a pointer to a struct tri_handover that has not begun */                      \
-    X(LISTENER_LEFT)   /* to a server: a pointer to its struct tri_member, of which the listener knows no more */      \
-    X(LISTENER_FAILED) /* to a server: a struct tri_listen_failure */                                                  \
+    X(LISTENER_LOOK)     /* to a listener: its servers have changed */                                                 \
+    X(LISTENER_ACCEPTED) /* to a listener: a descriptor that one of its branches has accepted */                       \
+    X(LISTENER_OVER)     /* to a listener: a branch is */                                                              \
+    X(LISTENER_BACK)     /* to a listener: a pointer to a struct tri_handover that has not begun */                    \
+    X(LISTENER_LEFT)     /* to a server: a pointer to its struct tri_member, of which the listener knows no more */    \
+    X(LISTENER_FAILED)   /* to a server: a struct tri_listen_failure */                                                \
     /* Not sent: what a callback of libuv is for. */                                                                   \
     X(ON_ACCEPTED)                                                                                                     \
     X(ON_CONNECT)                                                                                                      \

@@ -17,6 +17,14 @@ failed(struct tr_error *error, const char *call, int system)
     return error->status;
 }
 
+/* From now on others that do the same may have its address. 0, or an errno. */
+static int
+allow_group(int fd)
+{
+    int one = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) == 0 ? 0 : errno;
+}
+
 static int
 tune(int fd, int family, const struct tri_bind_options *options)
 {
@@ -27,7 +35,14 @@ tune(int fd, int family, const struct tri_bind_options *options)
         return errno;
     if (options->no_delay)
         tri_tune_no_delay(fd, true);
-    return 0;
+    return options->group == TRI_GROUP_JOIN ? allow_group(fd) : 0;
+}
+
+/* It is bound. */
+static int
+begin(int fd, const struct tri_bind_options *options)
+{
+    return options->group == TRI_GROUP_FOUND ? allow_group(fd) : tri_listen(fd, options->backlog);
 }
 
 tr_status
@@ -50,7 +65,7 @@ tri_bind_and_listen(const struct sockaddr_storage *address, const struct tri_bin
         goto close_fd;
     }
     call = "listen";
-    system = tri_listen(fd, options->backlog);
+    system = begin(fd, options);
     if (system != 0)
         goto close_fd;
     *out = fd;

@@ -13,7 +13,15 @@
 #include <sys/un.h>
 #include <troupe/net/address.h>
 
+/* Descriptors of one address among which the system deals: SO_REUSEPORT. */
+enum tri_group {
+    TRI_GROUP_NONE,
+    TRI_GROUP_FOUND, /* it does not listen, and is no member: so the address must be free. Those that join may follow */
+    TRI_GROUP_JOIN,
+};
+
 struct tri_bind_options {
+    enum tri_group group;
     int backlog;
     bool ipv6_only;
     bool no_delay; /* the connections take it over from the descriptor, where the system works so */

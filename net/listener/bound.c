@@ -21,7 +21,8 @@
 
 struct tri_bounds {
     uv_mutex_t lock;
-    struct tri_bound *first;
+    struct tri_bound *first; /* those that can be joined */
+    struct tri_bound *all;   /* that are held by anybody */
 };
 
 /* The list. */
@@ -30,6 +31,8 @@ static void
 close_bounds(struct tri_runtime *runtime)
 {
     struct tri_bounds *all = runtime->guest;
+    for (struct tri_bound *bound; (bound = all->all) != NULL; free(bound))
+        all->all = bound->next_of_all; /* a branch that was never born held it */
     uv_mutex_destroy(&all->lock);
     free(all);
     runtime->guest = NULL;
@@ -77,11 +80,84 @@ tri_bound_end(struct tri_bound *bound)
     *link = bound->next;
 }
 
-static void
-release(struct tri_bound *bound)
+void
+tri_bound_hold(struct tri_bound *bound)
 {
-    if (tri_refcount_release(&bound->holds))
-        free(bound);
+    tri_refcount_hold(&bound->holds);
+}
+
+static void
+take_out_of_all(struct tri_bound *bound)
+{
+    if (bound->prev_of_all != NULL)
+        bound->prev_of_all->next_of_all = bound->next_of_all;
+    else
+        bound->all->all = bound->next_of_all;
+    if (bound->next_of_all != NULL)
+        bound->next_of_all->prev_of_all = bound->prev_of_all;
+}
+
+static void
+put_into_all(struct tri_bound *bound)
+{
+    bound->next_of_all = bound->all->all;
+    if (bound->next_of_all != NULL)
+        bound->next_of_all->prev_of_all = bound;
+    bound->all->all = bound;
+}
+
+void
+tri_bound_release(struct tri_bound *bound)
+{
+    if (!tri_refcount_release(&bound->holds))
+        return;
+    tri_bound_lock(bound);
+    take_out_of_all(bound);
+    tri_bound_unlock(bound);
+    free(bound);
+}
+
+struct tri_deal *
+tri_bound_taker(const struct tri_bound *bound, unsigned worker)
+{
+    for (const struct tri_member *member = bound->members; member != NULL; member = member->next) {
+        if (member->above != NULL || !member->deal->places[worker].wanted)
+            continue;
+        tri_deal_hold(member->deal);
+        return member->deal;
+    }
+    return NULL;
+}
+
+/* Of one server; returns of how many workers. */
+static unsigned
+add_loads(struct tri_deal *deal, unsigned worker, uint64_t *own, uint64_t *sum)
+{
+    unsigned count = 0;
+    tri_deal_lock(deal);
+    for (unsigned i = 0; i < deal->workers; i++) {
+        if (!deal->places[i].wanted)
+            continue;
+        uint32_t load = tri_deal_load(deal, i);
+        *own += i == worker ? load : 0;
+        *sum += load;
+        count++;
+    }
+    tri_deal_unlock(deal);
+    return count;
+}
+
+unsigned
+tri_bound_loads(struct tri_bound *bound, unsigned worker, uint64_t *own, uint64_t *sum)
+{
+    unsigned count = 0;
+    *own = *sum = 0;
+    tri_bound_lock(bound);
+    for (const struct tri_member *member = bound->members; member != NULL; member = member->next)
+        if (member->above == NULL)
+            count += add_loads(member->deal, worker, own, sum);
+    tri_bound_unlock(bound);
+    return count;
 }
 
 void
@@ -91,7 +167,7 @@ tri_bound_listener_ends(struct tri_bound *bound)
     tri_bound_end(bound);
     bound->listener = TR_NOBODY;
     tri_bound_unlock(bound);
-    release(bound);
+    tri_bound_release(bound);
 }
 
 struct tri_member *
@@ -105,14 +181,13 @@ tri_bound_take_leavers(struct tri_bound *bound)
 /* Members. */
 
 struct tri_member *
-tri_member_new(struct tri_deal *deal, const struct tri_member_calls *calls)
+tri_member_new(struct tri_deal *deal)
 {
     struct tri_member *member = calloc(1, sizeof(*member));
     if (member == NULL)
         return NULL;
     tri_deal_hold(deal);
     member->deal = deal;
-    member->calls = calls;
     member->holds = 1;
     return member;
 }
@@ -123,7 +198,7 @@ tri_member_release(struct tri_member *member)
     if (!tri_refcount_release(&member->holds))
         return;
     if (member->bound != NULL)
-        release(member->bound);
+        tri_bound_release(member->bound);
     tri_deal_release(member->deal);
     free(member);
 }
@@ -212,7 +287,7 @@ tri_member_leave(struct tri_member *member, struct tri_net *net, void *server)
     if (listener != TR_NOBODY)
         ring(member, net, listener);
     else
-        member->calls->left(server, member);
+        member->deal->calls->left(server, member);
 }
 
 /* Joining. */
@@ -269,6 +344,8 @@ compare_terms(const struct tri_bound_terms *a, const struct tri_bound_terms *b)
         return TR_EIPV6ONLYDIFFERS;
     if (a->readable_all != b->readable_all || a->writable_all != b->writable_all)
         return TR_ERIGHTSDIFFER;
+    if (a->accept != b->accept)
+        return TR_EACCEPTDIFFERS;
     return a->balance != b->balance ? TR_EBALANCEDIFFERS : TR_OK;
 }
 
@@ -344,6 +421,7 @@ open_it(struct tri_member *member, struct tri_net *net, struct tri_bounds *all, 
     }
     bound->next = all->first;
     all->first = bound;
+    put_into_all(bound);
     enter(member, bound);
     return TR_OK;
 }

@@ -33,6 +33,7 @@ struct tri_bound_terms {
     int backlog;
     bool ipv6_only, readable_all, writable_all;
     tr_balance_policy balance; /* never NULL */
+    enum tr_accept_mode accept;
 };
 
 /* A descriptor that listens, and what goes with it. */
@@ -72,7 +73,9 @@ struct tri_bound {
     tr_ref listener; /* TR_NOBODY: it has ended */
     struct tri_member *members, *leavers;
     unsigned changes; /* of these two, so far; read without it */
-    unsigned holds;   /* the listener's, and one for each of these */
+    struct tri_bound *next_of_all, *prev_of_all;
+
+    unsigned holds; /* the listener's, and one for each member, leaver and branch; any thread */
 };
 
 /* What TRI_TAG_LISTENER_FAILED carries. */
@@ -82,28 +85,19 @@ struct tri_listen_failure {
     bool for_good; /* the listener is no more */
 };
 
-/* What a listener tells the server of a member. Thread: the server's worker. */
-struct tri_member_calls {
-    const struct tr_behavior *behavior; /* of the server's actor */
-    void (*arrived)(void *server, const struct tri_arrival *arrival);
-    void (*left)(void *server, struct tri_member *member); /* the member is the server's again: tri_member_free() */
-    void (*failed)(void *server, tr_status status, int system, bool for_good);
-};
-
 struct tri_member {
     struct tri_member *next;
     struct tri_member *above, *below; /* in a row, of which the topmost gets the connections: under the lock */
     struct tri_bound *bound;
     struct tri_deal *deal; /* held */
-    const struct tri_member_calls *calls;
-    struct tri_word ring; /* to the listener: the server's worker has it */
-    struct tri_word left; /* to the server: the listener has it */
-    bool rings;           /* there was no memory to ring, and it will ring later */
-    unsigned holds;       /* the server's, until it has left, and one while it rings */
+    struct tri_word ring;  /* to the listener: the server's worker has it */
+    struct tri_word left;  /* to the server: the listener has it */
+    bool rings;            /* there was no memory to ring, and it will ring later */
+    unsigned holds;        /* the server's, until it has left, and one while it rings */
 };
 
 /* NULL without memory. Thread: the server's, as of all that follow. */
-struct tri_member *tri_member_new(struct tri_deal *deal, const struct tri_member_calls *calls);
+struct tri_member *tri_member_new(struct tri_deal *deal);
 
 /* If it never joined, or when the listener has given it back. Thread: any. */
 void tri_member_release(struct tri_member *member);
@@ -132,6 +126,15 @@ void tri_member_ring(struct tri_member *member, struct tri_net *net);
 void tri_bound_lock(struct tri_bound *bound);
 void tri_bound_unlock(struct tri_bound *bound);
 struct tri_member *tri_bound_take_leavers(struct tri_bound *bound);
+
+/* Who takes connections on that worker, with a hold; NULL: nobody. Under the lock. */
+struct tri_deal *tri_bound_taker(const struct tri_bound *bound, unsigned worker);
+
+/* The connections of that worker, and the sum of all, of the servers that are there. Returns of how many workers. */
+unsigned tri_bound_loads(struct tri_bound *bound, unsigned worker, uint64_t *own, uint64_t *sum);
+
+void tri_bound_hold(struct tri_bound *bound);
+void tri_bound_release(struct tri_bound *bound);
 
 /* Nobody joins any more; under the lock. */
 void tri_bound_end(struct tri_bound *bound);

@@ -43,7 +43,7 @@ looks_at_peer(tr_balance_policy policy)
 static unsigned
 workers_of(const struct tri_listener *listener)
 {
-    return listener->net->worker->runtime->count;
+    return listener->dealer.net->worker->runtime->count;
 }
 
 bool
@@ -52,44 +52,49 @@ tri_listener_asks_peer(const struct tri_listener *listener)
     if (looks_at_peer(listener->balance))
         return true;
     for (unsigned worker = 0; worker < workers_of(listener); worker++)
-        if (listener->takers[worker] != NULL && tri_deal_asks_peer(listener->takers[worker]->deal))
+        if (listener->takers[worker] != NULL && tri_deal_asks_peer(listener->takers[worker]))
             return true;
     return false;
 }
 
 /* Does anybody want connections? */
 
-/* For how long a worker's loop has not looked at its descriptors. */
 static uint32_t
-behind_ms(const struct tri_listener *listener, unsigned worker)
+behind_ms(const struct tri_worker *worker)
 {
-    const struct tri_worker *there = listener->net->worker->runtime->workers[worker];
-    return tri_activity_behind_ms(&there->activity, tri_clock_now_ns() / 1000000u);
+    return tri_activity_behind_ms(&worker->activity, tri_clock_now_ns() / 1000000u);
 }
 
 static bool
-is_wanted_by(struct tri_deal *deal)
+is_open(struct tri_deal *deal)
 {
     tri_deal_lock(deal);
-    bool wanted = deal->open && !deal->paused;
+    bool open = deal->open && !deal->paused;
     tri_deal_unlock(deal);
-    return wanted;
+    return open;
 }
 
-enum tri_listener_demand
+enum tri_demand
+tri_deal_demand(struct tri_deal *deal, const struct tri_worker *worker)
+{
+    uint32_t limit_ms = deal->options.overload_ms;
+    if (!is_open(deal))
+        return TRI_DEMAND_NONE;
+    return limit_ms == 0 || behind_ms(worker) <= limit_ms ? TRI_DEMAND_NOW : TRI_DEMAND_LATER;
+}
+
+enum tri_demand
 tri_listener_demand(const struct tri_listener *listener)
 {
-    enum tri_listener_demand demand = TRI_DEMAND_NONE;
-    for (unsigned worker = 0; worker < workers_of(listener); worker++) {
-        const struct tri_member *member = listener->takers[worker];
-        if (member == NULL || !is_wanted_by(member->deal))
+    struct tri_worker *const *all = listener->dealer.net->worker->runtime->workers;
+    enum tri_demand most = TRI_DEMAND_NONE;
+    for (unsigned worker = 0; worker < workers_of(listener) && most != TRI_DEMAND_NOW; worker++) {
+        if (listener->takers[worker] == NULL)
             continue;
-        uint32_t limit_ms = member->deal->options.overload_ms;
-        if (limit_ms == 0 || behind_ms(listener, worker) <= limit_ms)
-            return TRI_DEMAND_NOW;
-        demand = TRI_DEMAND_LATER;
+        enum tri_demand demand = tri_deal_demand(listener->takers[worker], all[worker]);
+        most = demand > most ? demand : most;
     }
-    return demand;
+    return most;
 }
 
 /* The choice. */
@@ -99,10 +104,10 @@ look_at_loads(struct tri_listener *listener)
 {
     for (unsigned worker = 0; worker < workers_of(listener); worker++) {
         listener->loads[worker] = TR_BALANCE_NO_WORKER;
-        listener->behind_ms[worker] = behind_ms(listener, worker);
+        listener->behind_ms[worker] = behind_ms(listener->dealer.net->worker->runtime->workers[worker]);
         if (listener->takers[worker] == NULL)
             continue;
-        struct tri_deal *deal = listener->takers[worker]->deal;
+        struct tri_deal *deal = listener->takers[worker];
         tri_deal_lock(deal);
         if (tri_deal_takes(deal, worker) && !deal->paused)
             listener->loads[worker] = tri_deal_load(deal, worker);
@@ -111,10 +116,10 @@ look_at_loads(struct tri_listener *listener)
 }
 
 static void
-exclude(struct tri_listener *listener, const struct tri_member *member)
+exclude(struct tri_listener *listener, const struct tri_deal *deal)
 {
     for (unsigned worker = 0; worker < workers_of(listener); worker++)
-        if (listener->takers[worker] == member)
+        if (listener->takers[worker] == deal)
             listener->loads[worker] = TR_BALANCE_NO_WORKER;
 }
 
@@ -127,13 +132,13 @@ of_internet(const struct sockaddr *peer)
 
 /* Gives a worker that can take it. A policy that chooses one which cannot means the next best; nonsense means home.
  * NULL: none can. */
-static struct tri_member *
+static struct tri_deal *
 choose(const struct tri_listener *listener, const struct sockaddr *peer, unsigned *worker)
 {
     struct tr_balance_view view = {.workers = workers_of(listener),
                                    .loads = listener->loads,
                                    .behind_ms = listener->behind_ms,
-                                   .home = listener->net->worker->index,
+                                   .home = listener->dealer.net->worker->index,
                                    .sequence = listener->sequence,
                                    .peer = of_internet(peer)};
     unsigned chosen = listener->balance(&view);
@@ -146,15 +151,14 @@ choose(const struct tri_listener *listener, const struct sockaddr *peer, unsigne
 }
 
 /* When no worker can take it. NULL: nobody is there. */
-static struct tri_member *
+static struct tri_deal *
 choose_any(const struct tri_listener *listener, unsigned *worker)
 {
     for (unsigned i = 0; i < workers_of(listener); i++) {
-        struct tri_member *member = listener->takers[i];
-        if (member == NULL)
+        if (listener->takers[i] == NULL)
             continue;
-        *worker = tr_ref_worker(member->deal->server);
-        return member;
+        *worker = tr_ref_worker(listener->takers[i]->server);
+        return listener->takers[i];
     }
     return NULL;
 }
@@ -162,7 +166,7 @@ choose_any(const struct tri_listener *listener, unsigned *worker)
 /* What became of a connection. */
 struct verdict {
     enum tri_admission admission;
-    struct tri_member *member; /* who has taken it, or refused it first; NULL: nobody is there */
+    struct tri_deal *deal; /* who has taken it, or refused it first; NULL: nobody is there */
     struct tri_admission_word word;
 };
 
@@ -173,17 +177,17 @@ assign(struct tri_listener *listener, const struct sockaddr *peer, struct tri_ar
     struct verdict first = {.admission = TRI_ADMISSION_LEFT}, verdict;
     look_at_loads(listener);
     for (;;) {
-        verdict.member = choose(listener, peer, &arrival->worker);
-        if (verdict.member == NULL && first.member == NULL)
-            verdict.member = choose_any(listener, &arrival->worker);
-        if (verdict.member == NULL)
+        verdict.deal = choose(listener, peer, &arrival->worker);
+        if (verdict.deal == NULL && first.deal == NULL)
+            verdict.deal = choose_any(listener, &arrival->worker);
+        if (verdict.deal == NULL)
             return first;
-        verdict.admission = tri_deal_admit(verdict.member->deal, peer, arrival, &verdict.word);
+        verdict.admission = tri_deal_admit(verdict.deal, peer, arrival, &verdict.word);
         if (verdict.admission == TRI_ADMISSION_OK)
             return verdict;
-        if (first.member == NULL || first.admission == TRI_ADMISSION_LEFT)
+        if (first.deal == NULL || first.admission == TRI_ADMISSION_LEFT)
             first = verdict;
-        exclude(listener, verdict.member);
+        exclude(listener, verdict.deal);
     }
 }
 
@@ -191,62 +195,57 @@ assign(struct tri_listener *listener, const struct sockaddr *peer, struct tri_ar
 
 /* The choice in the trace: what each worker had, and who gets it. */
 static void
-record(const struct tri_listener *listener, const struct tri_member *member, const struct tri_arrival *arrival,
+record(const struct tri_listener *listener, const struct tri_deal *deal, const struct tri_arrival *arrival,
        uint32_t load)
 {
-    if (TRI_LIKELY(tri_listener_worker(listener)->trace == NULL))
+    if (TRI_LIKELY(listener->dealer.net->worker->trace == NULL))
         return;
     for (unsigned worker = 0; worker < workers_of(listener); worker++)
         if (worker != arrival->worker && listener->loads[worker] != TR_BALANCE_NO_WORKER)
-            tri_trace_listener_load(listener, (uint16_t)worker, listener->loads[worker]);
-    tri_trace_listener_load(listener, (uint16_t)arrival->worker, load);
-    tri_trace_listener_accept(listener, number_of_policy(listener->balance), arrival->worker, member->deal->server);
+            tri_trace_listener_load(&listener->dealer, (uint16_t)worker, listener->loads[worker]);
+    tri_trace_listener_load(&listener->dealer, (uint16_t)arrival->worker, load);
+    tri_trace_listener_accept(&listener->dealer, number_of_policy(listener->balance), arrival->worker, deal->server);
 }
 
 /* It is not refused, there was no way to take it: it is counted where other workers count theirs. */
 static void
 fail(struct tri_listener *listener, struct tri_deal *deal, tr_status status)
 {
-    tri_deal_failed(deal, listener->net->worker, status);
-    tri_trace_listener_reject(listener, TRI_REJECT_MEMORY, 0, deal->server);
+    tri_deal_failed(deal, listener->dealer.net->worker, status);
+    tri_trace_listener_reject(&listener->dealer, TRI_REJECT_MEMORY, 0, deal->server);
 }
 
 static void
 refuse(struct tri_listener *listener, const struct verdict *verdict)
 {
     if (verdict->admission == TRI_ADMISSION_FAILED) {
-        fail(listener, verdict->member->deal, TR_ENOMEM);
+        fail(listener, verdict->deal, TR_ENOMEM);
     } else if (verdict->admission == TRI_ADMISSION_REFUSED) {
-        tri_deal_count_refusal(verdict->member->deal, verdict->word.reason);
-        tri_trace_listener_reject(listener, (uint16_t)verdict->word.reason, verdict->word.limit,
-                                  verdict->member->deal->server);
+        tri_deal_count_refusal(verdict->deal, verdict->word.reason);
+        tri_trace_listener_reject(&listener->dealer, (uint16_t)verdict->word.reason, verdict->word.limit,
+                                  verdict->deal->server);
     }
 }
 
-/* As the server wants it. */
-static void
-set_delay(const struct tri_listener *listener, const struct tri_deal *deal, int fd)
+void
+tri_dealer_set_delay(const struct tri_bound *bound, const struct tri_deal *deal, int fd)
 {
-    if (deal->options.socket.no_delay != listener->bound->opened.no_delay)
+    if (deal->options.socket.no_delay != bound->opened.no_delay)
         tri_tune_no_delay(fd, deal->options.socket.no_delay);
 }
 
-/* The server, if it may be called. */
-static tr_actor *
-reach(const struct tri_listener *listener, const struct tri_member *member)
+tr_status
+tri_dealer_hand_over(const struct tri_dealer *dealer, struct tri_deal *deal, const struct tri_arrival *arrival,
+                     tr_ref listener)
 {
-    return tri_actor_reach(listener->net->worker, member->deal->server, member->calls->behavior);
-}
-
-/* Afterwards the member may be gone. TR_OK: it is taken. */
-static tr_status
-hand_over(struct tri_listener *listener, struct tri_member *member, const struct tri_arrival *arrival)
-{
-    tr_actor *server = arrival->worker == listener->net->worker->index ? reach(listener, member) : NULL;
-    if (server == NULL || tr_ref_worker(member->deal->server) != arrival->worker)
-        return tri_handover_send(listener->net->worker, listener->actor, member->deal, arrival,
-                                 tr_self(listener->actor));
-    member->calls->arrived(tr_state(server), arrival);
+    struct tri_worker *here = dealer->net->worker;
+    bool is_servers = tr_ref_worker(deal->server) == arrival->worker;
+    tr_actor *server = is_servers && arrival->worker == here->index
+                           ? tri_actor_reach(here, deal->server, deal->calls->behavior)
+                           : NULL;
+    if (server == NULL)
+        return tri_handover_send(here, dealer->actor, deal, arrival, listener);
+    deal->calls->arrived(tr_state(server), arrival);
     return TR_OK;
 }
 
@@ -254,15 +253,14 @@ hand_over(struct tri_listener *listener, struct tri_member *member, const struct
 static bool
 give(struct tri_listener *listener, const struct verdict *verdict, const struct tri_arrival *arrival)
 {
-    struct tri_member *member = verdict->member;
-    struct tri_deal *deal = member->deal;
+    struct tri_deal *deal = verdict->deal;
     listener->sequence++;
-    record(listener, member, arrival, verdict->word.load);
-    set_delay(listener, deal, arrival->fd);
-    tr_status status = hand_over(listener, member, arrival);
+    record(listener, deal, arrival, verdict->word.load);
+    tri_dealer_set_delay(listener->bound, deal, arrival->fd);
+    tr_status status = tri_dealer_hand_over(&listener->dealer, deal, arrival, tr_self(listener->dealer.actor));
     if (status == TR_OK)
         return true;
-    tri_deal_take_back(deal, listener->net->worker, arrival);
+    tri_deal_take_back(deal, listener->dealer.net->worker, arrival);
     if (status == TR_EGONE)
         return false;
     fail(listener, deal, status);
@@ -302,11 +300,18 @@ peer_of(const struct tri_listener *listener, int fd, struct sockaddr_storage *st
     return (const struct sockaddr *)storage;
 }
 
+void
+tri_listener_deal_forwarded(struct tri_listener *listener, int fd)
+{
+    struct sockaddr_storage storage;
+    tri_listener_deal(listener, fd, peer_of(listener, fd, &storage));
+}
+
 /* It counts where it was until somebody else has it: so that server waits. */
 void
 tri_listener_deal_again(struct tri_listener *listener, struct tri_handover *handover)
 {
-    struct tri_worker *here = listener->net->worker;
+    struct tri_worker *here = listener->dealer.net->worker;
     struct sockaddr_storage storage;
     struct tri_arrival before = handover->arrival, arrival = {.fd = before.fd};
     struct tri_deal *deal = handover->deal;
@@ -318,5 +323,5 @@ tri_listener_deal_again(struct tri_listener *listener, struct tri_handover *hand
     tri_deal_take_back(deal, here, &before);
     tri_handover_free(handover);
     if (!give(listener, &verdict, &arrival))
-        tri_listener_deal(listener, arrival.fd, NULL);
+        tri_listener_deal(listener, arrival.fd, peer_of(listener, arrival.fd, &storage));
 }

@@ -46,33 +46,37 @@ static void leave(struct tri_listener *listener, struct tri_actor_frame frame);
 /* What a member's server is told: by a call if it may be, else by message. That may be lost for lack of memory: it comes
  * again with the next failure, and a server of a listener that has ended learns of it when it leaves. */
 static void
-tell_failed(struct tri_listener *listener, const struct tri_member *member, int error, bool for_good)
+tell_failed(struct tri_listener *listener, const struct tri_deal *deal, const struct tri_listen_failure *failure)
 {
-    struct tri_worker *worker = listener->net->worker;
-    tr_status status = tri_status_from_errno(error);
-    tr_actor *server = tri_actor_reach(worker, member->deal->server, member->calls->behavior);
+    struct tri_worker *worker = listener->dealer.net->worker;
+    tr_actor *server = tri_actor_reach(worker, deal->server, deal->calls->behavior);
     if (server != NULL && !listener->killed) { /* who kills it may be the server, in a callback */
-        member->calls->failed(tr_state(server), status, error, for_good);
+        deal->calls->failed(tr_state(server), failure->status, failure->system, failure->for_good);
         return;
     }
-    struct tri_listen_failure failure = {.status = status, .system = error, .for_good = for_good};
-    tr_message message = tr_message_copy(TRI_TAG_LISTENER_FAILED, &failure, sizeof(failure));
-    tri_send_system(worker, listener->actor, member->deal->server, &message);
+    tr_message message = tr_message_copy(TRI_TAG_LISTENER_FAILED, failure, sizeof(*failure));
+    tri_send_system(worker, listener->dealer.actor, deal->server, &message);
 }
 
 /* A callback may make any of them leave, or come. So each is told that was there at the beginning, and still is. */
 static void
-tell_all_failed(struct tri_listener *listener, int error, bool for_good)
+tell_all_failed(struct tri_listener *listener, struct tri_listen_failure failure)
 {
-    unsigned workers = listener->net->worker->runtime->count;
+    unsigned workers = listener->dealer.net->worker->runtime->count;
     for (unsigned worker = 0; worker < workers; worker++) {
-        const struct tri_member *member = listener->takers[worker];
+        const struct tri_deal *deal = listener->takers[worker];
         bool was_told = false;
         for (unsigned before = 0; before < worker; before++)
-            was_told = was_told || listener->takers[before] == member;
-        if (member != NULL && !was_told)
-            tell_failed(listener, member, error, for_good);
+            was_told = was_told || listener->takers[before] == deal;
+        if (deal != NULL && !was_told)
+            tell_failed(listener, deal, &failure);
     }
+}
+
+static struct tri_listen_failure
+failure_of(int error, bool for_good)
+{
+    return (struct tri_listen_failure){.status = tri_status_from_errno(error), .system = error, .for_good = for_good};
 }
 
 static void
@@ -85,14 +89,14 @@ drop_member(void *address)
 static void
 give_back(struct tri_listener *listener, struct tri_member *member)
 {
-    struct tri_worker *worker = listener->net->worker;
+    struct tri_worker *worker = listener->dealer.net->worker;
     tr_ref server = member->deal->server;
-    tr_actor *actor = tri_actor_reach(worker, server, member->calls->behavior);
+    tr_actor *actor = tri_actor_reach(worker, server, member->deal->calls->behavior);
     if (actor != NULL) {
-        member->calls->left(tr_state(actor), member);
+        member->deal->calls->left(tr_state(actor), member);
         return;
     }
-    tri_word_send(worker, &member->left, tr_self(listener->actor), server,
+    tri_word_send(worker, &member->left, tr_self(listener->dealer.actor), server,
                   tr_message_pointer(TRI_TAG_LISTENER_LEFT, member, sizeof(*member), drop_member));
 }
 
@@ -123,15 +127,15 @@ close_descriptor(struct tri_listener *listener)
     struct tri_opened *opened = &listener->bound->opened;
     if (listener->watch == NULL)
         return;
-    tri_timer_stop(&listener->net->worker->timers, &listener->retry);
-    tri_net_disclaim(listener->net, opened->fd);
+    tri_timer_stop(&listener->dealer.net->worker->timers, &listener->retry);
+    tri_net_disclaim(listener->dealer.net, opened->fd);
     tri_unix_path_remove(opened->path);
     opened->path = NULL;
     uv_close((uv_handle_t *)&listener->watch->poll, on_watch_closed);
     listener->watch = NULL;
     listener->polled = false;
     tri_close(opened->fd);
-    tri_trace_listener_close(listener);
+    tri_trace_listener_close(&listener->dealer);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events);
@@ -143,18 +147,18 @@ static void
 stand_still(struct tri_listener *listener, unsigned for_ms, tr_status why)
 {
     listener->retry.fire = on_retry;
-    listener->starved = tri_timer_start(&listener->net->worker->timers, &listener->retry, for_ms) == TR_OK;
+    listener->starved = tri_timer_start(&listener->dealer.net->worker->timers, &listener->retry, for_ms) == TR_OK;
     if (listener->starved)
-        tri_trace_listener_paused(listener, why);
+        tri_trace_listener_paused(&listener->dealer, why);
 }
 
 /* Waits for connections or not, as its servers want it. */
 static void
 poll_as_wanted(struct tri_listener *listener)
 {
-    if (listener->watch == NULL)
+    if (listener->watch == NULL || listener->branches != NULL)
         return;
-    enum tri_listener_demand demand = listener->starved ? TRI_DEMAND_NONE : tri_listener_demand(listener);
+    enum tri_demand demand = listener->starved ? TRI_DEMAND_NONE : tri_listener_demand(listener);
     if (demand == TRI_DEMAND_LATER)
         stand_still(listener, OVERLOAD_MS, TR_EBUSY);
     bool wanted = demand == TRI_DEMAND_NOW || (demand == TRI_DEMAND_LATER && !listener->starved);
@@ -173,14 +177,14 @@ poll_as_wanted(struct tri_listener *listener)
 static bool
 see_members(struct tri_listener *listener)
 {
-    unsigned workers = listener->net->worker->runtime->count;
-    memset(listener->takers, 0, workers * sizeof(struct tri_member *));
+    unsigned workers = listener->dealer.net->worker->runtime->count;
+    memset(listener->takers, 0, workers * sizeof(struct tri_deal *));
     for (struct tri_member *member = listener->bound->members; member != NULL; member = member->next) {
         if (member->above != NULL)
             continue;
         for (unsigned worker = 0; worker < workers; worker++)
             if (member->deal->places[worker].wanted)
-                listener->takers[worker] = member;
+                listener->takers[worker] = member->deal;
         listener->balance = tri_deal_balance(member->deal); /* the same for all that share the address */
     }
     listener->seen = listener->bound->changes;
@@ -188,25 +192,58 @@ see_members(struct tri_listener *listener)
 }
 
 static void
-look(struct tri_listener *listener)
+give_all_back(struct tri_listener *listener)
 {
-    struct tri_bound *bound = listener->bound;
-    tri_bound_lock(bound);
-    struct tri_member *leavers = tri_bound_take_leavers(bound), *next;
-    bool any = see_members(listener);
-    if (!any)
-        tri_bound_end(bound);
-    tri_bound_unlock(bound);
-    if (any)
-        poll_as_wanted(listener);
-    else
-        close_descriptor(listener);
+    struct tri_member *leavers = listener->leavers, *next;
+    listener->leavers = NULL;
     for (; leavers != NULL; leavers = next) {
         next = leavers->next;
         give_back(listener, leavers);
     }
-    if (!any && !listener->killed)
-        tri_actor_end(listener->actor);
+}
+
+static void
+add_leavers(struct tri_listener *listener, struct tri_member *leavers)
+{
+    struct tri_member **end = &listener->leavers;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = leavers;
+}
+
+/* The last server has left. Its close event says that the address is free: so it is the last to know. */
+static void
+finish(struct tri_listener *listener)
+{
+    if (listener->branches != NULL && !tri_branches_are_over(listener)) {
+        tri_branches_update(listener);
+        return;
+    }
+    close_descriptor(listener);
+    give_all_back(listener);
+    if (!listener->killed)
+        tri_actor_end(listener->dealer.actor);
+}
+
+static void
+look(struct tri_listener *listener)
+{
+    struct tri_bound *bound = listener->bound;
+    tri_bound_lock(bound);
+    add_leavers(listener, tri_bound_take_leavers(bound));
+    bool any = see_members(listener);
+    if (!any)
+        tri_bound_end(bound);
+    tri_bound_unlock(bound);
+    if (!any) {
+        finish(listener);
+        return;
+    }
+    if (listener->branches != NULL)
+        tri_branches_update(listener);
+    else
+        poll_as_wanted(listener);
+    give_all_back(listener);
 }
 
 /* Who has joined or left before a connection is accepted has done so for that one. */
@@ -278,7 +315,7 @@ halt(struct tri_listener *listener, int error)
     bool broken = tri_verdict(TRI_ON_ACCEPT, error) == TRI_BROKEN;
     if (!broken)
         stand_still(listener, RETRY_MS, tri_status_from_errno(error));
-    tell_all_failed(listener, error, broken);
+    tell_all_failed(listener, failure_of(error, broken));
 }
 
 static void
@@ -298,7 +335,7 @@ on_readable(uv_poll_t *poll, int status, int events)
     if (status < 0)
         listener->polled = false; /* libuv has stopped; the error shows in accept4() */
     struct tri_actor_frame frame = enter(listener, TRI_TAG_ON_ACCEPT);
-    if (tri_runtime_phase(listener->net->worker->runtime) == TRI_RUNNING) {
+    if (tri_runtime_phase(listener->dealer.net->worker->runtime) == TRI_RUNNING) {
         accept_and_poll(listener);
     } else if (listener->polled) { /* its servers are about to close */
         listener->polled = false;
@@ -315,11 +352,42 @@ on_retry(struct tri_timer *timer)
     listener->starved = false;
     accept_and_poll(listener);
     if (!listener->starved && listener->watch != NULL)
-        tri_trace_listener_resumed(listener);
+        tri_trace_listener_resumed(&listener->dealer);
     leave(listener, frame);
 }
 
 /* The actor. */
+
+static int
+take_descriptor(tr_message *message)
+{
+    return (int)(intptr_t)tr_message_take_pointer(message) - 1;
+}
+
+static void
+branch_ended(struct tri_listener *listener, tr_ref branch)
+{
+    if (tri_branch_ended(listener, branch) && listener->bound->over)
+        finish(listener);
+}
+
+/* What its branches, its servers, and what has not begun want of it. */
+static void
+obey(struct tri_listener *listener, tr_message *message)
+{
+    switch (message->tag) {
+    case TRI_TAG_LISTENER_LOOK: look(listener); break;
+    case TRI_TAG_LISTENER_BACK: tri_listener_deal_again(listener, tr_message_take_pointer(message)); break;
+    case TRI_TAG_LISTENER_ACCEPTED: tri_listener_deal_forwarded(listener, take_descriptor(message)); break;
+    case TRI_TAG_LISTENER_FAILED:
+        tell_all_failed(listener, *(const struct tri_listen_failure *)tr_message_data(message));
+        break;
+    case TRI_TAG_LISTENER_OVER: branch_ended(listener, message->from); break;
+    case TR_TAG_SPAWN_FAILED:
+        branch_ended(listener, ((const struct tr_spawn_failed *)tr_message_data(message))->actor);
+        break;
+    }
+}
 
 static void
 receive(tr_actor *self, void *state, tr_message *message)
@@ -327,17 +395,14 @@ receive(tr_actor *self, void *state, tr_message *message)
     struct tri_listener *listener = state;
     struct tri_actor_frame frame = enter(listener, message->tag);
     (void)self;
-    if (message->tag == TRI_TAG_LISTENER_LOOK)
-        look(listener);
-    else if (message->tag == TRI_TAG_LISTENER_BACK)
-        tri_listener_deal_again(listener, tr_message_take_pointer(message));
+    obey(listener, message);
     leave(listener, frame);
 }
 
 static tr_status
 open_watch(struct tri_listener *listener)
 {
-    struct tri_net *net = listener->net;
+    struct tri_net *net = listener->dealer.net;
     int fd = listener->bound->opened.fd;
     tr_status status = tri_net_claim(net, fd);
     if (status != TR_OK)
@@ -360,28 +425,41 @@ free_arrays(struct tri_listener *listener)
     free(listener->takers);
     free(listener->loads);
     free(listener->behind_ms);
+    free(listener->branches);
+}
+
+static tr_status
+make_arrays(struct tri_listener *listener)
+{
+    unsigned workers = listener->dealer.net->worker->runtime->count;
+    bool accepts_itself = listener->bound->terms.accept == TR_ACCEPT_HANDOFF;
+    listener->takers = calloc(workers, sizeof(struct tri_deal *));
+    listener->loads = calloc(workers, sizeof(*listener->loads));
+    listener->behind_ms = calloc(workers, sizeof(*listener->behind_ms));
+    listener->branches = accepts_itself ? NULL : calloc(workers, sizeof(*listener->branches));
+    bool has_all = listener->takers != NULL && listener->loads != NULL && listener->behind_ms != NULL &&
+                   (accepts_itself || listener->branches != NULL);
+    return has_all ? TR_OK : TR_ENOMEM;
 }
 
 static tr_status
 init(tr_actor *self, void *state, const void *argument)
 {
     struct tri_listener *listener = state;
-    unsigned workers = tri_actor_worker(self)->runtime->count;
     tri_actor_host(self);
-    listener->actor = self;
-    listener->net = tri_net_of(tri_actor_worker(self));
+    listener->dealer.actor = self;
+    listener->dealer.net = tri_net_of(tri_actor_worker(self));
     listener->bound = (struct tri_bound *)argument;
     listener->balance = listener->bound->terms.balance;
-    listener->takers = calloc(workers, sizeof(struct tri_member *));
-    listener->loads = calloc(workers, sizeof(*listener->loads));
-    listener->behind_ms = calloc(workers, sizeof(*listener->behind_ms));
-    tr_status status = TR_ENOMEM;
-    if (listener->net != NULL && listener->takers != NULL && listener->loads != NULL && listener->behind_ms != NULL)
+    if (listener->dealer.net == NULL)
+        return TR_ENOMEM;
+    tr_status status = make_arrays(listener);
+    if (status == TR_OK)
         status = open_watch(listener);
     if (status != TR_OK)
         free_arrays(listener);
     else
-        tri_trace_listener_open(listener, listener->bound->address.port);
+        tri_trace_listener_open(&listener->dealer, listener->bound->address.port);
     return status;
 }
 
@@ -390,15 +468,14 @@ static void
 let_go(struct tri_listener *listener)
 {
     struct tri_bound *bound = listener->bound;
-    struct tri_member *next;
     close_descriptor(listener);
     tri_bound_lock(bound);
-    struct tri_member *leavers = tri_bound_take_leavers(bound);
+    add_leavers(listener, tri_bound_take_leavers(bound));
+    tri_bound_end(bound);
     tri_bound_unlock(bound);
-    for (; leavers != NULL; leavers = next) {
-        next = leavers->next;
-        give_back(listener, leavers);
-    }
+    if (listener->branches != NULL)
+        tri_branches_forget(listener);
+    give_all_back(listener);
     tri_bound_listener_ends(bound);
     free_arrays(listener);
 }
@@ -407,13 +484,13 @@ static struct tri_actor_frame
 enter(struct tri_listener *listener, uint32_t tag)
 {
     listener->inside++;
-    return tri_actor_enter(listener->actor, tag);
+    return tri_actor_enter(listener->dealer.actor, tag);
 }
 
 static void
 leave(struct tri_listener *listener, struct tri_actor_frame frame)
 {
-    tr_actor *actor = listener->actor;
+    tr_actor *actor = listener->dealer.actor;
     if (--listener->inside == 0 && listener->killed) {
         let_go(listener);
         tri_actor_end(actor);
@@ -439,8 +516,8 @@ stopping(tr_actor *self, void *state, enum tr_stop_mode how)
     listener->killed = true;
     listener->inside++;
     close_descriptor(listener);
-    if (tri_runtime_phase(listener->net->worker->runtime) == TRI_RUNNING)
-        tell_all_failed(listener, ECANCELED, true);
+    if (tri_runtime_phase(listener->dealer.net->worker->runtime) == TRI_RUNNING)
+        tell_all_failed(listener, failure_of(ECANCELED, true));
     if (--listener->inside > 0)
         return false;
     let_go(listener);

@@ -124,8 +124,12 @@ tri_listen_check_options(const struct tr_listen_options *options)
     socklen_t size;
     if (options->backlog < 0)
         return TR_EBADLIMIT;
+    if ((unsigned)options->accept > TR_ACCEPT_REUSEPORT)
+        return TR_EINVAL;
     if (options->server != NULL)
         return TR_OK;
+    if (options->accept == TR_ACCEPT_REUSEPORT && (options->from_fd || is_path(options)))
+        return TR_ENOTSUPPORTED;
     if (options->from_fd)
         return options->fd < 0 ? TR_EBADF : TR_OK;
     if (is_path(options))

@@ -27,6 +27,7 @@ open_address(const struct tri_bound_wish *wish, struct tri_opened *out, struct t
         .backlog = wish->terms.backlog,
         .ipv6_only = wish->terms.ipv6_only,
         .no_delay = wish->no_delay,
+        .group = wish->terms.accept == TR_ACCEPT_REUSEPORT ? TRI_GROUP_FOUND : TRI_GROUP_NONE,
     };
     *out = (struct tri_opened){0};
     tr_status status = tri_bind_and_listen(&wish->key.address, &how, &out->fd, error);

@@ -21,6 +21,7 @@ tri_listen_wish(const tr_server *server, const struct tr_listen_options *options
                 .readable_all = options->readable_all,
                 .writable_all = options->writable_all,
                 .balance = tri_deal_balance(server->deal),
+                .accept = options->accept,
             },
         .exclusive = options->exclusive,
         .truncate_path = options->truncate_path,
@@ -48,7 +49,7 @@ begin(tr_server *server, struct tri_member *member)
 tr_status
 tri_listen_try(tr_server *server, const struct tri_bound_wish *wish, struct tr_error *error)
 {
-    struct tri_member *member = tri_member_new(server->deal, &tri_server_member_calls);
+    struct tri_member *member = tri_member_new(server->deal);
     *error = (struct tr_error){.status = TR_ENOMEM};
     if (member == NULL)
         return TR_ENOMEM;
@@ -88,7 +89,7 @@ tri_listen_join(tr_server *server, const struct tri_bound_wish *wish)
 tr_status
 tri_listen_cover(tr_server *server, const tr_server *other, int backlog)
 {
-    struct tri_member *member = tri_member_new(server->deal, &tri_server_member_calls);
+    struct tri_member *member = tri_member_new(server->deal);
     struct tr_error error = {.status = TR_ENOMEM};
     if (member == NULL)
         return TR_ENOMEM;

@@ -59,7 +59,7 @@ failed(void *state, tr_status status, int system, bool for_good)
     tri_server_leave(server, frame);
 }
 
-const struct tri_member_calls tri_server_member_calls = {
+const struct tri_server_calls tri_server_calls = {
     .behavior = &tri_server_behavior,
     .arrived = arrived,
     .left = left,

@@ -9,7 +9,7 @@
 #include "handover.h"
 #include "server_state.h"
 
-extern const struct tri_member_calls tri_server_member_calls;
+extern const struct tri_server_calls tri_server_calls;
 
 /* It leaves the listener that it is a member of; NULL: none. */
 void tri_server_leave_listener(tr_server *server);

@@ -78,7 +78,7 @@ receive(tr_actor *self, void *state, tr_message *message)
 static tr_status
 make_parts(tr_server *server, const struct tr_server_options *options)
 {
-    server->deal = tri_deal_new(server->net, tr_self(server->actor), options);
+    server->deal = tri_deal_new(server->net, tr_self(server->actor), &tri_server_calls, options);
     if (server->deal == NULL)
         return TR_ENOMEM;
     server->share = tri_share_open(server->deal, server->net);

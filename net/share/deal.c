@@ -107,7 +107,8 @@ set_places(struct tri_deal *deal, const struct tr_server_options *options, unsig
 }
 
 struct tri_deal *
-tri_deal_new(struct tri_net *net, tr_ref server, const struct tr_server_options *options)
+tri_deal_new(struct tri_net *net, tr_ref server, const struct tri_server_calls *calls,
+             const struct tr_server_options *options)
 {
     unsigned workers = net->worker->runtime->count;
     struct tri_servers *home = servers_of(net);
@@ -123,6 +124,7 @@ tri_deal_new(struct tri_net *net, tr_ref server, const struct tr_server_options 
         deal->options.prefix_ipv6 = TRI_LIMITS_PREFIX_IPV6;
     deal->max_connections = options->max_connections;
     deal->server = server;
+    deal->calls = calls;
     deal->workers = workers;
     deal->home = home;
     deal->holds = 1;

@@ -49,6 +49,17 @@ struct tri_servers {
     struct tri_deal *deals;
 };
 
+struct tri_arrival;
+struct tri_member; /* a server's part in a listener: bound.h */
+
+/* What a listener tells a server. Thread: the server's worker. */
+struct tri_server_calls {
+    const struct tr_behavior *behavior; /* of the server's actor */
+    void (*arrived)(void *server, const struct tri_arrival *arrival);
+    void (*left)(void *server, struct tri_member *member); /* the member is the server's again: tri_member_free() */
+    void (*failed)(void *server, tr_status status, int system, bool for_good);
+};
+
 /* A worker, as who deals out connections sees it. */
 struct tri_deal_place {
     bool wanted;    /* connections may live there: constant */
@@ -62,6 +73,7 @@ struct tri_deal {
     /* Constant. */
     struct tr_server_options options; /* with the defaults filled in */
     tr_ref server;
+    const struct tri_server_calls *calls;
     unsigned workers;
     struct tri_servers *home; /* in whose list it stands, under that one's lock */
     struct tri_deal *next, *prev;
@@ -120,7 +132,8 @@ struct tri_share {
 /* deal.c */
 
 /* With one hold, the caller's. NULL without memory. Thread: owner of net, the server's. */
-struct tri_deal *tri_deal_new(struct tri_net *net, tr_ref server, const struct tr_server_options *options);
+struct tri_deal *tri_deal_new(struct tri_net *net, tr_ref server, const struct tri_server_calls *calls,
+                              const struct tr_server_options *options);
 void tri_deal_hold(struct tri_deal *deal);
 void tri_deal_release(struct tri_deal *deal);
 

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,6 +17,12 @@ static void
 count_one(unsigned *count)
 {
     __atomic_add_fetch(count, 1, __ATOMIC_SEQ_CST);
+}
+
+unsigned
+sharers_count(const unsigned *events)
+{
+    return __atomic_load_n(events, __ATOMIC_SEQ_CST);
 }
 
 static void
@@ -118,7 +125,7 @@ await_above(unsigned *count, unsigned before)
 tr_status
 sharers_listen(unsigned i)
 {
-    unsigned before = sharers[i].settled;
+    unsigned before = sharers_count(&sharers[i].settled);
     if (sharers[i].listen.port == 0 && !sharers[i].listen.any_port)
         sharers[i].listen.port = sharers[0].address.port;
     on_worker(sharers[i].worker, spawn_and_listen, &sharers[i]);
@@ -136,7 +143,7 @@ close_it(tr_actor *self, void *argument)
 void
 sharers_close(unsigned i)
 {
-    unsigned before = sharers[i].closed;
+    unsigned before = sharers_count(&sharers[i].closed);
     on_worker(sharers[i].worker, close_it, &sharers[i]);
     await_above(&sharers[i].closed, before);
 }
@@ -166,4 +173,79 @@ sharers_hear(int fd)
 {
     char number = 0;
     return tests_peer_receive(fd, &number, 1) == 1 ? number : 0;
+}
+
+void
+sharers_connect_burst(int fds[SHARERS_BURST])
+{
+    for (int i = 0; i < SHARERS_BURST; i++)
+        fds[i] = sharers_connect();
+}
+
+/* Coming and going. */
+
+#define SERVERS 3u
+#define ROUNDS 400u
+#define ENOUGH_MS 4000u /* under a sanitizer the rounds take long: it is no matter how many they are */
+
+static bool there[SERVERS];
+
+static void
+hear_burst(const int fds[SHARERS_BURST])
+{
+    for (int i = 0; i < SHARERS_BURST; i++) {
+        assert_int_not_equal(sharers_hear(fds[i]), 0);
+        close(fds[i]);
+    }
+}
+
+static unsigned
+count_there(void)
+{
+    return there[0] + there[1] + there[2];
+}
+
+static void
+stop_softly(tr_actor *self, void *argument)
+{
+    assert_int_equal(tr_stop(self, ((struct sharer *)argument)->ref, TR_STOP_DRAIN), TR_OK);
+}
+
+/* In one of four ways, without waiting for it. */
+static void
+end_one(unsigned i, int way)
+{
+    switch (way) {
+    case 0: sharers_with(i, close_it); break;
+    case 1: sharers_with(i, stop_softly); break;
+    case 2: assert_int_equal(tr_runtime_stop_actor(hands_runtime, sharers[i].ref, TR_STOP_NOW), TR_OK); break;
+    default: sharers_kill(i); break;
+    }
+    there[i] = false;
+}
+
+void
+sharers_come_and_go(void)
+{
+    unsigned seed = 11, rounds = 0;
+    uint64_t enough = tests_now_ns() + ENOUGH_MS * UINT64_C(1000000);
+    int before[SHARERS_BURST], after[SHARERS_BURST];
+    for (unsigned i = 0; i < SERVERS; i++)
+        there[i] = sharers_listen(i) == TR_OK;
+    assert_int_equal(count_there(), SERVERS);
+    for (; rounds < ROUNDS && tests_now_ns() < enough; rounds++) {
+        unsigned i = (unsigned)rand_r(&seed) % SERVERS;
+        sharers_connect_burst(before);
+        if (!there[i])
+            there[i] = sharers_listen(i) == TR_OK;
+        else if (count_there() > 1)
+            end_one(i, rand_r(&seed) % 4);
+        sharers_connect_burst(after);
+        hear_burst(before);
+        hear_burst(after);
+    }
+    print_message("%u rounds\n", rounds);
+    for (unsigned i = 0; i < SERVERS; i++)
+        if (there[i])
+            sharers_close(i);
 }

@@ -26,10 +26,16 @@ struct sharer {
     struct tr_address address;
     tr_ref ref;
 
-    unsigned settled, closed, begun, over; /* events so far; atomic */
+    unsigned settled, closed, begun, over; /* events so far: sharers_count() */
+
+    unsigned
+        refusals; /* what sharers_with() has read: hundreds over the limit, tens blocked, ones over the address's */
 };
 
 extern struct sharer sharers[SHARERS];
+
+/* How many events of a kind there have been, and all that came before the last of them. */
+unsigned sharers_count(const unsigned *events);
 
 /* Before each test: sharers 0 to 2 live on the worker of their number, with their connections, the last one on worker 0.
  * All listen on a port of the system's, or the one that the first has got. Opens the hands; and after it. */
@@ -45,6 +51,14 @@ void sharers_kill(unsigned i);
 
 /* Calls run on the worker of that server, with it. */
 void sharers_with(unsigned i, void (*run)(tr_actor *self, void *sharer));
+
+/* The first three end in every order and in every way, and listen again, while connections come: as long as one is
+ * there, each is served. They have what they listen with already. */
+void sharers_come_and_go(void);
+
+/* Many connections at once. */
+#define SHARERS_BURST 12
+void sharers_connect_burst(int fds[SHARERS_BURST]);
 
 /* Connects to the first one's address; and hears who it is: '0' ..., 0: nobody. */
 int sharers_connect(void);

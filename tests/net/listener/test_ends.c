@@ -15,86 +15,13 @@
 #include <cmocka.h>
 #include <troupe/core/clock.h>
 
-#define SERVERS 3u
-#define BURST 12
-#define ROUNDS 400u
-#define ENOUGH_MS 5000u /* under a sanitizer the rounds take long: it is no matter how many they are */
-
-static bool there[SERVERS];
-
-static void
-connect_burst(int fds[BURST])
-{
-    for (int i = 0; i < BURST; i++)
-        fds[i] = sharers_connect();
-}
-
-static void
-hear_burst(const int fds[BURST])
-{
-    for (int i = 0; i < BURST; i++) {
-        assert_int_not_equal(sharers_hear(fds[i]), 0);
-        close(fds[i]);
-    }
-}
-
-static unsigned
-count_there(void)
-{
-    return there[0] + there[1] + there[2];
-}
-
-static void
-stop_softly(tr_actor *self, void *argument)
-{
-    assert_int_equal(tr_stop(self, ((struct sharer *)argument)->ref, TR_STOP_DRAIN), TR_OK);
-}
-
-static void
-close_softly(tr_actor *self, void *argument)
-{
-    (void)self;
-    assert_int_equal(tr_server_close(((struct sharer *)argument)->handle), TR_OK);
-}
-
-/* In one of four ways, without waiting for it. */
-static void
-end_one(unsigned i, int way)
-{
-    switch (way) {
-    case 0: sharers_with(i, close_softly); break;
-    case 1: sharers_with(i, stop_softly); break;
-    case 2: assert_int_equal(tr_runtime_stop_actor(hands_runtime, sharers[i].ref, TR_STOP_NOW), TR_OK); break;
-    default: sharers_kill(i); break;
-    }
-    there[i] = false;
-}
+#define BURST SHARERS_BURST
 
 static void
 while_one_server_is_there_each_connection_is_served(void **state)
 {
     (void)state;
-    unsigned seed = 11, rounds = 0;
-    uint64_t enough = tests_now_ns() + ENOUGH_MS * UINT64_C(1000000);
-    int before[BURST], after[BURST];
-    for (unsigned i = 0; i < SERVERS; i++)
-        there[i] = sharers_listen(i) == TR_OK;
-    assert_int_equal(count_there(), SERVERS);
-    for (; rounds < ROUNDS && tests_now_ns() < enough; rounds++) {
-        unsigned i = (unsigned)rand_r(&seed) % SERVERS;
-        connect_burst(before);
-        if (!there[i])
-            there[i] = sharers_listen(i) == TR_OK;
-        else if (count_there() > 1)
-            end_one(i, rand_r(&seed) % 4);
-        connect_burst(after);
-        hear_burst(before);
-        hear_burst(after);
-    }
-    print_message("%u rounds\n", rounds);
-    for (unsigned i = 0; i < SERVERS; i++)
-        if (there[i])
-            sharers_close(i);
+    sharers_come_and_go();
 }
 
 /* A server whose worker is busy has connections on the way to it when it closes. */
@@ -148,7 +75,7 @@ static bool
 half_have_begun(void *argument)
 {
     (void)argument;
-    return ck_pr_load_uint(&sharers[0].begun) == BURST / 2;
+    return sharers_count(&sharers[0].begun) == BURST / 2;
 }
 
 static void
@@ -161,12 +88,12 @@ what_has_not_begun_when_a_server_closes_the_others_serve(void **state)
         assert_int_equal(sharers_listen(i), TR_OK);
     }
     begin_busy_time(true);
-    connect_burst(fds);
+    sharers_connect_burst(fds);
     assert_true(tests_wait_until(half_have_begun, NULL, TESTS_LIMIT_MS)); /* the others are on their way */
     end_busy_time();
     for (unsigned i = 0; i < BURST; i++)
         assert_int_equal(sharers_hear(fds[i]), '0');
-    assert_int_equal(sharers[0].begun, BURST);
+    assert_int_equal(sharers_count(&sharers[0].begun), BURST);
     for (unsigned i = 0; i < BURST; i++)
         close(fds[i]);
     sharers_close(0);
@@ -178,7 +105,7 @@ static bool
 second_has_closed(void *argument)
 {
     (void)argument;
-    return ck_pr_load_uint(&sharers[1].closed) == 1;
+    return sharers_count(&sharers[1].closed) == 1;
 }
 
 static bool
@@ -201,7 +128,7 @@ what_has_not_begun_when_the_last_server_closes_begins_there(void **state)
         assert_int_equal(sharers_listen(i), TR_OK);
     sharers_close(0);
     begin_busy_time(true);
-    connect_burst(fds);
+    sharers_connect_burst(fds);
     assert_true(tests_wait_until(all_are_sent, NULL, TESTS_LIMIT_MS));
     end_busy_time();
     for (unsigned i = 0; i < BURST; i++) {
@@ -209,7 +136,7 @@ what_has_not_begun_when_the_last_server_closes_begins_there(void **state)
         close(fds[i]);
     }
     assert_true(tests_wait_until(second_has_closed, NULL, TESTS_LIMIT_MS));
-    assert_int_equal(sharers[1].over, BURST); /* its close event waited for them */
+    assert_int_equal(sharers_count(&sharers[1].over), BURST); /* its close event waited for them */
 }
 
 /* A worker whose callback does not return gets nothing while there are others. */
@@ -233,7 +160,7 @@ a_worker_that_is_stuck_gets_no_connections(void **state)
     }
     begin_busy_time(true);
     assert_true(tests_wait_until(second_is_stuck, NULL, TESTS_LIMIT_MS));
-    connect_burst(fds);
+    sharers_connect_burst(fds);
     for (unsigned i = 0; i < BURST; i++)
         assert_int_equal(sharers_hear(fds[i]), '0');
     end_busy_time();
@@ -287,7 +214,7 @@ static bool
 have_closed(void *argument)
 {
     (void)argument;
-    return ck_pr_load_uint(&sharers[0].closed) == 1 && ck_pr_load_uint(&sharers[1].closed) == 1;
+    return sharers_count(&sharers[0].closed) == 1 && sharers_count(&sharers[1].closed) == 1;
 }
 
 static void

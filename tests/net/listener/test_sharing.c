@@ -303,7 +303,7 @@ read_refusals(tr_actor *self, void *argument)
     struct tr_server_refusals refusals;
     (void)self;
     tr_server_refusals(sharer->handle, &refusals);
-    sharer->over = (unsigned)(refusals.over_limit * 100 + refusals.blocked * 10 + refusals.over_address);
+    sharer->refusals = (unsigned)(refusals.over_limit * 100 + refusals.blocked * 10 + refusals.over_address);
 }
 
 static void
@@ -332,7 +332,7 @@ what_a_full_server_refuses_the_others_get(void **state)
     unsigned refusals = 0;
     for (unsigned i = 0; i < 3; i++) {
         sharers_with(i, read_refusals);
-        refusals += sharers[i].over;
+        refusals += sharers[i].refusals;
     }
     assert_int_equal(refusals, 100); /* counted once, by one of them */
     for (unsigned i = 0; i < 7; i++)

@@ -68,8 +68,8 @@ TR_DECLARATIONS_BEGIN
     X(TR_EUSER, -49, "ERR_USER", "an error of the program's own, see its code")                                        \
     X(TR_EBACKLOGDIFFERS, -70, "ERR_BACKLOG_DIFFERS", "the address is shared, with another backlog")                   \
     X(TR_EIPV6ONLYDIFFERS, -71, "ERR_IPV6_ONLY_DIFFERS", "the address is shared, with another ipv6_only")              \
-    X(TR_ERIGHTSDIFFER, -72, "ERR_RIGHTS_DIFFER",                                                                      \
-      "the path is shared, with another readable_all or writable_all")                                                 \
+    X(TR_ERIGHTSDIFFER, -72, "ERR_RIGHTS_DIFFER", "the path is shared, with another readable_all or writable_all")     \
+    X(TR_EACCEPTDIFFERS, -74, "ERR_ACCEPT_DIFFERS", "the address is shared, with another way of accepting")            \
     X(TR_EBALANCEDIFFERS, -73, "ERR_BALANCE_DIFFERS", "the address is shared, with another policy of balancing")       \
     /* Mistakes in a text that should be a number. */                                                                  \
     X(TR_ENOTANUMBER, -60, "ERR_NOT_A_NUMBER", "not a decimal number")                                                 \

@@ -102,6 +102,21 @@ struct tr_server_options {
     unsigned prefix_ipv6;
 };
 
+/* Who accepts the connections of an address. */
+enum tr_accept_mode {
+    /* Its listener, which deals them out by the servers' policy. The default: exact, even, and all of it in the trace. */
+    TR_ACCEPT_HANDOFF,
+
+    /* Each worker for itself, from one descriptor that all have, one connection each time that it wakes; a worker that
+     * has an eighth, and eight, more connections than the mean lets the others go first. No policy is asked. */
+    TR_ACCEPT_SHARED_FD,
+
+    /* Each worker for itself, from a descriptor and a backlog of its own, among which the system deals by a hash of the
+     * addresses (SO_REUSEPORT, socket(7)). No policy is asked. What comes to a worker whose server has left is dealt to
+     * the others. An address on which other processes have such a group is in use. TCP only. */
+    TR_ACCEPT_REUSEPORT,
+};
+
 /*
  * What to listen on: `server`, a descriptor, a port or a path, the first of them that is given. Port 0 needs `host` or
  * any_port, so that a forgotten port is an error, TR_ENOADDRESS.
@@ -131,6 +146,7 @@ struct tr_listen_options {
     int backlog; /* default TR_BACKLOG_DEFAULT; the system may shorten it */
 
     bool exclusive; /* no other server shares the address */
+    enum tr_accept_mode accept;
 };
 
 /*

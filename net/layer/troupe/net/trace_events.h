@@ -23,7 +23,7 @@
       "listener actor is about to choose: worker flags, which may take it, has arg connections")                       \
     X(TRI_TRACE_NET + 10, listener_accept, (REF, actor), (NUMBER, policy), (NUMBER, to_worker), (REF, server),         \
       "listener actor gives a connection to the server whose ref is message, on worker arg; flags is the policy: "     \
-      "0 the user's, 1 least loaded, 2 round robin, 3 two choices, 4 the address, 5 home")                             \
+      "0 the user's, 1 least loaded, 2 round robin, 3 two choices, 4 the address, 5 home, 6 the system's")             \
     X(TRI_TRACE_NET + 11, listener_reject, (REF, actor), (NUMBER, reason), (NUMBER, limit), (REF, server),             \
       "listener actor accepted and closed, for the server whose ref is message; flags: 1 arg connections are the "     \
       "limit, 2 the address is blocked, 3 arg connections are the limit of an address, 4 no memory")                   \

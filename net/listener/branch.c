@@ -27,7 +27,7 @@
 #define ACCEPTS_PER_WAKE 16 /* of a descriptor that nobody else has */
 #define SHORT_MS 50         /* descriptors or memory have run out */
 #define AHEAD_MS 5          /* the others go first */
-#define AHEAD_BY 8          /* connections that are no matter */
+#define AHEAD_BY 32         /* connections that are no matter */
 
 /* The ring of a branch, which the listener's worker has. */
 struct tri_branch_ring {

@@ -123,6 +123,20 @@ read_pinning(const char *word, enum tr_pinning *out)
     return false;
 }
 
+/* false: there is no such way of accepting. */
+static bool
+read_accept(const char *word, enum tr_accept_mode *out)
+{
+    static const char *const words[] = {
+        [TR_ACCEPT_HANDOFF] = "handoff", [TR_ACCEPT_SHARED_FD] = "shared_fd", [TR_ACCEPT_REUSEPORT] = "reuseport"};
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(word, words[i]) == 0) {
+            *out = (enum tr_accept_mode)i;
+            return true;
+        }
+    return false;
+}
+
 static void
 print_shares(unsigned workers)
 {
@@ -159,6 +173,8 @@ main(int argc, char **argv)
         else if (i + 1 < argc && strcmp(argv[i], "--speak") == 0 && read_speech(argv[i + 1], &server.socket))
             continue;
         else if (i + 1 < argc && strcmp(argv[i], "--pinning") == 0 && read_pinning(argv[i + 1], &options.pinning))
+            continue;
+        else if (i + 1 < argc && strcmp(argv[i], "--accept") == 0 && read_accept(argv[i + 1], &listen.accept))
             continue;
         else if (i + 1 < argc && strcmp(argv[i], "--timeout") == 0)
             server.socket.timeout_ms = others.timeout_ms = (uint64_t)atoll(argv[i + 1]);

@@ -108,7 +108,7 @@ enum tr_accept_mode {
     TR_ACCEPT_HANDOFF,
 
     /* Each worker for itself, from one descriptor that all have, one connection each time that it wakes; a worker that
-     * has an eighth, and eight, more connections than the mean lets the others go first. No policy is asked. */
+     * has an eighth, and 32, more connections than the mean lets the others go first. No policy is asked. */
     TR_ACCEPT_SHARED_FD,
 
     /* Each worker for itself, from a descriptor and a backlog of its own, among which the system deals by a hash of the

@@ -89,11 +89,15 @@ tri_actor_worker(const tr_actor *actor)
 }
 
 tr_actor *
+tri_actor_find(struct tri_worker *worker, tr_ref ref)
+{
+    return tri_ref_worker(ref) == worker->index ? tri_slots_find(&tri_actors_of(worker)->slots, ref) : NULL;
+}
+
+tr_actor *
 tri_actor_reach(struct tri_worker *worker, tr_ref ref, const struct tr_behavior *behavior)
 {
-    if (tri_ref_worker(ref) != worker->index)
-        return NULL;
-    tr_actor *actor = tri_slots_find(&tri_actors_of(worker)->slots, ref);
+    tr_actor *actor = tri_actor_find(worker, ref);
     return actor != NULL && actor->behavior == behavior && actor->waiting == 0 ? actor : NULL;
 }
 

@@ -11,9 +11,7 @@
 #include <troupe/net/events.h>
 #include <troupe/net/trace.h>
 
-static const struct tri_trace_event events[] = {TRI_TRACE_SERVER_EVENTS(TRI_TRACE_DESCRIPTION)
-                                                    TRI_TRACE_LISTENER_EVENTS(TRI_TRACE_DESCRIPTION)
-                                                        TRI_TRACE_SOCKET_EVENTS(TRI_TRACE_DESCRIPTION)};
+static const struct tri_trace_event events[] = {TRI_TRACE_NET_EVENTS(TRI_TRACE_DESCRIPTION)};
 
 #define TAG(name) {TRI_TAG_##name, #name},
 static const struct tri_trace_tag tags[] = {

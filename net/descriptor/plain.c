@@ -34,6 +34,28 @@ tri_plain_read_record(int fd, void *memory, size_t size)
     return error == 0 ? got : -error;
 }
 
+ssize_t
+tri_plain_peek(int fd, void *memory, size_t size)
+{
+    struct iovec part = {.iov_base = memory, .iov_len = size};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+    return receive(fd, &header, MSG_PEEK);
+}
+
+bool
+tri_plain_take(int fd, void *memory, size_t size)
+{
+    char *at = memory;
+    while (size > 0) {
+        ssize_t got = tri_plain_read(fd, at, size);
+        if (got <= 0)
+            return false;
+        at += got;
+        size -= (size_t)got;
+    }
+    return true;
+}
+
 static void
 take_out(struct msghdr *header, struct tri_passed *passed)
 {

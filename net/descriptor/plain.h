@@ -52,6 +52,12 @@ tri_plain_read(int fd, void *memory, size_t size)
 /* One record, whole, or EMSGSIZE: what did not fit is lost. */
 ssize_t tri_plain_read_record(int fd, void *memory, size_t size);
 
+/* As reading, but what is there stays there. Of sockets alone. */
+ssize_t tri_plain_peek(int fd, void *memory, size_t size);
+
+/* Reads so many bytes, which tri_plain_peek() has shown. false: the connection has failed meanwhile. */
+bool tri_plain_take(int fd, void *memory, size_t size);
+
 /* Also the descriptors that come with the bytes. With an error there are none: those that came are closed. */
 ssize_t tri_plain_receive(int fd, void *memory, size_t size, struct tri_passed *passed);
 

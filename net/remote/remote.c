@@ -127,6 +127,27 @@ drop_connect_order(void *address)
     free(order);
 }
 
+/* A header with its TLVs. It is copied first, to where its alignment is that of the order. */
+static size_t
+proxy_size(const struct tr_proxy *proxy)
+{
+    return proxy != NULL ? sizeof(*proxy) + proxy->tlvs_size : 0;
+}
+_Static_assert(offsetof(struct tri_connect_order, texts) % _Alignof(struct tr_proxy) == 0, "aligned for a header");
+
+static const struct tr_proxy *
+proxy_copy(char **next, const struct tr_proxy *proxy)
+{
+    if (proxy == NULL)
+        return NULL;
+    struct tr_proxy *copy = (struct tr_proxy *)(void *)*next;
+    *copy = *proxy;
+    if (proxy->tlvs_size > 0)
+        copy->tlvs = memcpy(copy + 1, proxy->tlvs, proxy->tlvs_size);
+    *next += proxy_size(proxy);
+    return copy;
+}
+
 tr_status
 tr_remote_connect(tr_actor *self, tr_ref socket, const struct tr_connect_options *options)
 {
@@ -136,7 +157,7 @@ tr_remote_connect(tr_actor *self, tr_ref socket, const struct tr_connect_options
     tr_status status = tri_connect_check(options, TR_SOCKET_ANY);
     if (status != TR_OK)
         return status;
-    size_t size = sizeof(struct tri_connect_order) + tri_text_size(options->host) +
+    size_t size = sizeof(struct tri_connect_order) + proxy_size(options->proxy) + tri_text_size(options->host) +
                   tri_text_size(options->local_address) + tri_text_size(options->path);
     struct tri_connect_order *order = malloc(size);
     struct tri_net *net = tri_net_of(tri_actor_worker(self));
@@ -148,6 +169,7 @@ tr_remote_connect(tr_actor *self, tr_ref socket, const struct tr_connect_options
     order->runtime = tr_actor_runtime(self);
     tri_runtime_add_live(order->runtime, 1);
     order->options = *options;
+    order->options.proxy = proxy_copy(&next, options->proxy);
     order->options.host = tri_text_copy(&next, options->host);
     order->options.local_address = tri_text_copy(&next, options->local_address);
     order->options.path = tri_text_copy(&next, options->path);

@@ -17,6 +17,7 @@
 #include "listening.h"
 #include "membership.h"
 #include "options.h"
+#include "proxy_header.h"
 #include "server_close.h"
 #include "server_orders.h"
 #include "shares.h"
@@ -133,6 +134,16 @@ const struct tr_behavior tri_server_behavior = {
     .stopped = stopped,
 };
 
+static tr_status
+check_proxy(const struct tr_proxy_accept *proxy)
+{
+    uint32_t limit = proxy->limit_bytes;
+    if ((proxy->versions & ~(TR_PROXY_V1 | TR_PROXY_V2)) != 0)
+        return TR_EINVAL;
+    bool is_limit = limit == 0 || (limit >= TRI_PROXY_LIMIT_LEAST && limit <= TRI_PROXY_LIMIT_MOST);
+    return proxy->timeout_ms <= INT32_MAX && is_limit ? TR_OK : TR_EBADLIMIT;
+}
+
 tr_status
 tri_server_check_options(const struct tr_runtime *runtime, const struct tr_server_options *options)
 {
@@ -141,7 +152,8 @@ tri_server_check_options(const struct tr_runtime *runtime, const struct tr_serve
     for (unsigned i = 0; i < options->worker_count; i++)
         if (options->workers[i] >= tr_runtime_workers(runtime))
             return TR_EBADWORKER;
-    return options->prefix_ipv6 > 128 ? TR_EBADLIMIT : tri_socket_check_options(runtime, &options->socket);
+    tr_status status = options->prefix_ipv6 > 128 ? TR_EBADLIMIT : check_proxy(&options->proxy);
+    return status == TR_OK ? tri_socket_check_options(runtime, &options->socket) : status;
 }
 
 tr_status

@@ -99,6 +99,7 @@ tr_server_refusals(const tr_server *server, struct tr_server_refusals *out)
     *out = server->deal->refusals;
     tri_deal_unlock(server->deal);
     out->lost = tri_server_failures(server, &ignored);
+    out->bad_proxy = tri_deal_refusals(server->deal);
 }
 
 void *

@@ -26,6 +26,7 @@ struct tri_deal_ends {
     uint64_t ended;                          /* their close event is over as well */
     uint64_t failed;                         /* they never came to life */
     int why;                                 /* the status of the last that failed */
+    uint64_t refused;                        /* for their PROXY header */
 
     /* The worker's alone. */
     struct tri_deal *deal;
@@ -179,6 +180,24 @@ tri_deal_unlock(struct tri_deal *deal)
 /* A connection from there is over. Thread: any. */
 void tri_deal_forget_address(struct tri_deal *deal, const struct tri_limit_key *address);
 
+/* A connection was refused for its PROXY header. Thread: that worker's. */
+static inline void
+tri_deal_refused(struct tri_deal *deal, const struct tri_worker *worker)
+{
+    struct tri_deal_ends *ends = &deal->ends[worker->index];
+    ck_pr_store_64(&ends->refused, ends->refused + 1); /* no order: it only counts */
+}
+
+/* How many were, on all workers. Thread: any. */
+static inline uint64_t
+tri_deal_refusals(const struct tri_deal *deal)
+{
+    uint64_t sum = 0;
+    for (unsigned worker = 0; worker < deal->workers; worker++)
+        sum += ck_pr_load_64(&deal->ends[worker].refused);
+    return sum;
+}
+
 /*
  * A connection was lost for that reason before it came to life: its server tells it in an error event. Thread: that
  * worker's.
@@ -207,6 +226,19 @@ struct tri_arrival {
  * failed and has ended already; TR_ENOMEM: it was closed, and its place is still taken.
  */
 tr_status tri_share_accept(struct tri_share *share, tr_actor *parent, const struct tri_arrival *arrival);
+
+/*
+ * A descriptor that is let in becomes a socket actor: both are taken. The share counts the connection already. parent
+ * may be NULL; proxy is the beginning of memory from malloc(), or NULL. If there is no actor the connection has failed
+ * and ended.
+ */
+void tri_share_begin(struct tri_share *share, tr_actor *parent, int fd, uint64_t number, struct tr_proxy *proxy);
+
+/* The connection has ended: its descriptor is closed here. The share may be gone afterwards. */
+void tri_share_end(struct tri_share *share, int fd);
+
+/* The same before it came to life, for that reason. */
+void tri_share_fail(struct tri_share *share, int fd, tr_status why);
 
 /* share_actor.c */
 

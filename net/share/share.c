@@ -6,6 +6,7 @@
  */
 #include "deal.h"
 
+#include "entrance.h"
 #include "events_internal.h"
 #include "reader.h"
 #include "socket_actor.h"
@@ -117,31 +118,53 @@ begin(tr_socket *socket, struct tri_deal *deal)
     tri_socket_leave(socket, frame);
 }
 
+void
+tri_share_end(struct tri_share *share, int fd)
+{
+    tri_close(fd);
+    on_closed(&share->origin, NULL);
+    on_over(&share->origin);
+}
+
+void
+tri_share_fail(struct tri_share *share, int fd, tr_status why)
+{
+    tri_deal_failed(share->deal, share->net->worker, why);
+    tri_share_end(share, fd);
+}
+
+void
+tri_share_begin(struct tri_share *share, tr_actor *parent, int fd, uint64_t number, struct tr_proxy *proxy)
+{
+    struct tri_socket_order order = {
+        .options = &share->deal->options.socket,
+        .origin = &share->origin,
+        .number = number,
+        .proxy = proxy,
+        .fd = fd,
+    };
+    tr_actor *actor;
+    tr_status status = tri_actor_spawn_here(share->net->worker, parent, &tri_socket_behavior, &order, &actor);
+    if (status == TR_OK) {
+        begin(tr_state(actor), share->deal);
+    } else {
+        free(proxy);
+        tri_share_fail(share, fd, status);
+    }
+}
+
 tr_status
 tri_share_accept(struct tri_share *share, tr_actor *parent, const struct tri_arrival *arrival)
 {
-    struct tri_worker *worker = share->net->worker;
     struct tri_share *one = arrival->has_address ? share_for_one(share, &arrival->address) : share;
     if (one == NULL) {
         tri_close(arrival->fd);
         return TR_ENOMEM;
     }
-    struct tri_socket_order order = {
-        .options = &share->deal->options.socket,
-        .origin = &one->origin,
-        .number = arrival->number,
-        .fd = arrival->fd,
-    };
-    tr_actor *actor;
     one->connections++;
-    tr_status status = tri_actor_spawn_here(worker, parent, &tri_socket_behavior, &order, &actor);
-    if (status != TR_OK) {
-        tri_close(arrival->fd);
-        tri_deal_failed(share->deal, worker, status);
-        on_closed(&one->origin, NULL);
-        on_over(&one->origin);
-        return TR_OK;
-    }
-    begin(tr_state(actor), share->deal);
+    if (TRI_UNLIKELY(one->deal->options.proxy.versions != 0))
+        tri_entrance_open(one, parent, arrival->fd, arrival->number);
+    else
+        tri_share_begin(one, parent, arrival->fd, arrival->number, NULL);
     return TR_OK;
 }

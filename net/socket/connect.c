@@ -18,6 +18,7 @@
 #include "events_internal.h"
 #include "idle.h"
 #include "open.h"
+#include "proxy_header.h"
 #include "queue.h"
 #include "turn.h"
 
@@ -81,9 +82,13 @@ tr_status
 tri_connect_check(const struct tr_connect_options *options, enum tr_socket_type type)
 {
     struct sockaddr_storage local;
+    size_t size;
     if (options->timeout_ms > INT32_MAX || options->connect_timeout_ms > INT32_MAX ||
         options->race_delay_ms > INT32_MAX)
         return TR_EBADLIMIT;
+    tr_status status = options->proxy != NULL ? tri_proxy_check(options->proxy, &size) : TR_OK;
+    if (status != TR_OK)
+        return status;
     if (options->path != NULL)
         return check_path(options, type);
     if (options->port == 0)
@@ -112,6 +117,7 @@ static void
 fill(struct tri_connect *connect, const struct tr_connect_options *options, enum tr_socket_type type)
 {
     connect->options = *options;
+    connect->options.proxy = NULL;
     connect->fd = -1;
     if (options->path != NULL) {
         fill_unix(connect);
@@ -193,6 +199,42 @@ set_timeout(tr_socket *socket, uint64_t timeout_ms)
     return tri_socket_extra(socket) != NULL ? tri_socket_idle_set(socket, timeout_ms) : TR_ENOMEM;
 }
 
+/* NULL does nothing. */
+static void
+drop_header(tr_socket *socket, struct tri_write *header)
+{
+    if (header == NULL)
+        return;
+    tr_slice_release(header->slice);
+    tri_queue_entry_free(socket, header);
+    tri_queue_give_back(socket);
+}
+
+/* The header that goes before all else, as an entry for the queue. NULL without memory. */
+static struct tri_write *
+make_header(tr_socket *socket, const struct tr_proxy *proxy)
+{
+    size_t size = 0;
+    tri_proxy_check(proxy, &size);
+    unsigned char *bytes = malloc(size);
+    struct tri_write *write = bytes != NULL ? tri_queue_entry(socket, &(struct tri_order){.done = NULL}) : NULL;
+    if (write == NULL || tr_slice_adopt(bytes, size, free, &write->slice) != TR_OK) {
+        drop_header(socket, write); /* its slice is empty */
+        free(bytes);
+        return NULL;
+    }
+    tri_proxy_write(proxy, bytes);
+    write->whole = size;
+    return write;
+}
+
+static void
+put_header(tr_socket *socket, struct tri_write *header)
+{
+    tri_trace_socket_write(socket, 1, (uint32_t)header->whole);
+    tri_queue_put(socket, header);
+}
+
 static tr_status
 prepare(tr_socket *socket, const struct tr_connect_options *options)
 {
@@ -204,19 +246,28 @@ prepare(tr_socket *socket, const struct tr_connect_options *options)
         return status;
     if (tri_events_begin(socket) != TR_OK)
         return TR_ENOMEM;
+    struct tri_write *header = options->proxy != NULL ? make_header(socket, options->proxy) : NULL;
+    if (header == NULL && options->proxy != NULL)
+        return TR_ENOMEM;
     struct tri_connect *connect = new_connect(socket, options->connect_timeout_ms);
     if (connect == NULL)
-        return TR_ENOMEM;
-    if (set_timeout(socket, options->timeout_ms) != TR_OK) {
-        tri_timer_stop(&socket->home->worker->timers, &connect->limit);
-        free(connect);
-        return TR_ENOMEM;
-    }
+        goto drop_header;
+    if (set_timeout(socket, options->timeout_ms) != TR_OK)
+        goto free_connect;
     if (tri_socket_has_any(socket, TRI_SOCKET_CLOSED))
         tri_socket_reopen(socket);
     fill(connect, options, type);
     socket->origin = &connect->origin;
+    if (header != NULL)
+        put_header(socket, header);
     return TR_OK;
+
+free_connect:
+    tri_timer_stop(&socket->home->worker->timers, &connect->limit);
+    free(connect);
+drop_header:
+    drop_header(socket, header);
+    return TR_ENOMEM;
 }
 
 /* Everything but the beginning. */
@@ -228,8 +279,9 @@ take_order(tr_socket *socket, const struct tr_connect_options *options)
         return status;
     socket->flags |= TRI_SOCKET_CONNECTING | (options->path != NULL ? TRI_SOCKET_TO_PATH : 0);
     socket->begun = 1;
-    socket->ends_first = tri_socket_has_any(socket, TRI_SOCKET_ENDING);
-    tri_socket_clear(socket, TRI_SOCKET_ENDING);
+    socket->ends_first = tri_socket_has_any(socket, TRI_SOCKET_ENDING) && options->proxy == NULL;
+    if (socket->ends_first)
+        tri_socket_clear(socket, TRI_SOCKET_ENDING); /* else the end comes after the header */
     tri_socket_count_live(socket);
     tri_socket_idle_moved(socket);
     return TR_OK;

@@ -33,6 +33,7 @@ tri_socket_free_extra(tr_socket *socket)
         return;
     tri_events_end(socket);
     tri_timer_let_go(&socket->home->worker->timers, &socket->extra->idle);
+    free(socket->extra->proxy);
     free(socket->extra);
     socket->extra = NULL;
 }

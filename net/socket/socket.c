@@ -53,11 +53,15 @@ static tr_status
 begin_accepted(tr_socket *socket, const struct tri_socket_order *order)
 {
     socket->origin = order->origin;
+    if (TRI_UNLIKELY(order->proxy != NULL) && tri_socket_extra(socket) == NULL)
+        return TR_ENOMEM;
     tr_status status = tri_socket_open(socket, order->fd, TR_READABLE | TR_WRITABLE);
     if (status != TR_OK)
         return status;
     tri_socket_apply_options(socket);
     tri_socket_set_number(socket, order->number);
+    if (TRI_UNLIKELY(order->proxy != NULL))
+        socket->extra->proxy = order->proxy;
     return TR_OK;
 }
 

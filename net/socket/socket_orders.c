@@ -161,6 +161,12 @@ answer_socket_info(tr_socket *socket, struct tri_info_ask *ask)
     };
     tr_socket_local_address(socket, &info->local);
     tr_socket_remote_address(socket, &info->remote);
+    const struct tr_proxy *proxy = tr_socket_proxy(socket);
+    if (proxy != NULL) {
+        info->proxy_version = proxy->version;
+        info->proxy_source = proxy->source;
+        info->proxy_destination = proxy->destination;
+    }
     tri_info_answer(socket->home->worker, socket->actor, ask, sizeof(*info));
 }
 

@@ -35,6 +35,7 @@
 #include <troupe/actors/host.h>
 #include <troupe/core/compiler.h>
 #include <troupe/core/status_from.h>
+#include <troupe/net/proxy.h>
 #include <troupe/net/socket.h>
 #include <troupe/net/trace.h>
 #include <uv.h>
@@ -241,6 +242,7 @@ struct tri_extra {
     uint64_t keep_alive_delay_ms;
     enum tr_socket_type type;
     const char *code;             /* of an error of the user's */
+    struct tr_proxy *proxy;       /* with which the connection began; the beginning of its memory; NULL: none */
     struct tri_pipe *pipe;        /* where data goes; NULL: to the user */
     struct tri_pipe_end *sources; /* pipes that end here */
     bool drops;                   /* data goes nowhere */

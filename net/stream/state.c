@@ -109,6 +109,8 @@ tri_socket_reopen(tr_socket *socket)
         return;
     tr_decoder_init(&socket->extra->decoder, socket->extra->encoding);
     socket->extra->code = NULL;
+    free(socket->extra->proxy);
+    socket->extra->proxy = NULL;
     socket->extra->holds_end = false;
 }
 

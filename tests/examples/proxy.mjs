@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { connect, converse, endServer, limit, startServer, untilStill } from './support.mjs';
 
 // A server of Node's, and the proxy before it.
-async function startPair(t, serve) {
+async function startPair(t, serve, ...more) {
   const sockets = [];
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
     t.after(() => socket.destroy());
@@ -16,7 +16,7 @@ async function startPair(t, serve) {
   });
   t.after(() => server.close());
   await once(server.listen(0, 'localhost'), 'listening');
-  return { server, sockets, proxy: await startServer(t, 'example-proxy', 0, server.address().port) };
+  return { server, sockets, proxy: await startServer(t, 'example-proxy', 0, server.address().port, ...more) };
 }
 
 test('what goes in comes out, both ways, each direction to its own end', limit, async (t) => {
@@ -84,4 +84,29 @@ test('a server that cannot be reached closes the client, and the next one is ser
   await once(server, 'listening');
   assert.strictEqual(String(await converse(await connect(t, proxy.port))), 'here\n');
   await endServer(proxy);
+});
+
+test('the server is told whose connection it gets, before all else', limit, async (t) => {
+  for (const version of [1, 2]) {
+    const { proxy } = await startPair(t, (socket) => {
+      const question = [];
+      socket.on('data', (chunk) => question.push(chunk));
+      socket.on('end', () => socket.end(Buffer.concat(question)));
+    }, 'localhost', version);
+    const socket = await connect(t, proxy.port, { allowHalfOpen: true });
+    const { localPort, remotePort } = socket;
+    const answer = await converse(socket, 'hello');
+    if (version === 1) {
+      const header = /^PROXY TCP(4 127\.0\.0\.1 127\.0\.0\.1|6 ::1 ::1) (\d+) (\d+)\r\nhello$/.exec(String(answer));
+      assert.ok(header, String(answer));
+      assert.deepStrictEqual(header.slice(2).map(Number), [localPort, remotePort]);
+    } else {
+      const length = 16 + answer.readUInt16BE(14);
+      assert.strictEqual(answer.toString('latin1', 0, 13), '\r\n\r\n\0\r\nQUIT\n!');
+      assert.ok([0x11, 0x21].includes(answer[13]));
+      assert.deepStrictEqual([answer.readUInt16BE(length - 4), answer.readUInt16BE(length - 2)], [localPort, remotePort]);
+      assert.strictEqual(answer.toString('latin1', length), 'hello');
+    }
+    await endServer(proxy);
+  }
 });

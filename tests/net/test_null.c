@@ -196,6 +196,7 @@ what_asks_null_gets_zero(void **state)
     assert_int_equal(tr_socket_bytes_written(NULL), 0);
     assert_int_equal(tr_socket_buffered(NULL), 0);
     assert_int_equal(tr_socket_number(NULL), 0);
+    assert_null(tr_socket_proxy(NULL));
     assert_false(tr_socket_connecting(NULL));
     assert_true(tr_socket_destroyed(NULL));
     assert_int_equal(tr_socket_ready_state(NULL), TR_STATE_CLOSED);

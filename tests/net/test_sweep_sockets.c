@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <troupe/actors/runtime.h>
 #include <troupe/net/pipe.h>
+#include <troupe/net/proxy.h>
 #include <troupe/net/server.h>
 #include <uv.h>
 
@@ -33,7 +34,12 @@ on_client_close(tr_socket *socket, bool had_error)
 static const struct tr_socket_events client_side = {
     .ready = says_word, .data = ends_after_data, .error = hears_error, .close = on_client_close};
 
-static bool with_pipe, by_name;
+static bool with_pipe, by_name, with_header;
+
+/* Longer than the room for it in the beginning. */
+static const char padding[3 + 256] = {TR_PROXY_NOOP, 1, 0};
+static const struct tr_proxy header = {
+    .version = TR_PROXY_V2, .command = TR_PROXY_FORWARDS, .tlvs = padding, .tlvs_size = sizeof(padding)};
 
 static void
 run_connection(void)
@@ -42,6 +48,7 @@ run_connection(void)
                                        .connection = with_pipe ? pipes : NULL,
                                        .events = &sweep_server_events,
                                        .max_per_address = 8,
+                                       .proxy.versions = with_header ? TR_PROXY_V2 : 0,
                                        .socket = {.events = &echo_side, .timeout_ms = 60000}};
     struct tr_listen_options listen = {.host = "127.0.0.1"};
     tr_status status = tr_runtime_listen(sweep_runtime, &server, &listen, NULL, &sweep_bound);
@@ -49,6 +56,7 @@ run_connection(void)
         struct tr_socket_options socket = {.events = &client_side};
         struct tr_connect_options connect = {
             .host = by_name ? "localhost" : "127.0.0.1", .family = TR_FAMILY_IPV4, .port = sweep_bound.port};
+        connect.proxy = with_header ? &header : NULL;
         status = tr_runtime_connect(sweep_runtime, &socket, &connect, NULL);
     }
     hear(status);
@@ -163,6 +171,17 @@ a_connection_by_name_to_a_pipe(void **state)
 }
 
 static void
+a_connection_with_a_header(void **state)
+{
+    (void)state;
+    with_pipe = by_name = false;
+    with_header = true;
+    for (sweep_place = 0; sweep_place < 2; sweep_place++)
+        sweep(&(struct program){.name = sweep_place == 0 ? "header here" : "header there", .run = run_connection});
+    with_header = false;
+}
+
+static void
 a_file(void **state)
 {
     (void)state;
@@ -184,6 +203,7 @@ main(void)
         cmocka_unit_test(a_connection_on_the_servers_own_worker),
         cmocka_unit_test(a_connection_that_is_handed_over),
         cmocka_unit_test(a_connection_by_name_to_a_pipe),
+        cmocka_unit_test(a_connection_with_a_header),
         cmocka_unit_test(a_file),
         cmocka_unit_test(a_descriptor),
     };

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -146,6 +147,75 @@ a_server_writes_the_load_it_saw_and_the_limit_it_kept(void **state)
     expect(*state, "socket_accepted", 2, "  emits_connect 1\n");
 }
 
+/* With its header and without one. */
+static void
+a_header_is_written_and_so_is_why_one_is_refused(void **state)
+{
+    tr_runtime *runtime = start(*state);
+    struct tr_server_options options = {.connection = count, .proxy.versions = TR_PROXY_V1};
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    struct tr_address bound;
+    char byte;
+    opened = 0;
+    assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, &bound), TR_OK);
+    int good = tests_peer_connect(bound.port), bad = tests_peer_connect(bound.port);
+    assert_true(tests_peer_send(good, "PROXY UNKNOWN\r\n", 15));
+    assert_true(tests_peer_send(bad, "PROXY UN", 8));
+    shutdown(good, SHUT_WR);
+    shutdown(bad, SHUT_WR);
+    assert_true(tests_peer_at_end(good));
+    assert_true(tests_peer_receive(bad, &byte, 1) <= 0);
+    close(good);
+    close(bad);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
+    assert_int_equal(opened, 1);
+    expect(*state, "proxy_header", 1, " (entrance)");
+    expect(*state, "proxy_header", 1, "  bytes 15");
+    expect(*state, "proxy_header", 1, "  version 1");
+    expect(*state, "proxy_refused", 1, "  reason 6");
+    expect(*state, "proxy_refused", 1, "  bytes 8");
+    expect(*state, "socket_accepted", 1, " (socket)");
+}
+
+/* As the event's own text says them; the last is too late. */
+static void
+each_reason_for_which_a_header_is_refused_has_its_number(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } rows[] = {
+        {"GET / HTTP/1.1\r\n", 16},
+        {"\r\n\r\n\0\r\nQUIT\n\x21\0\xff\xff", 16},
+        {"PROXY TCP5\r\n", 12},
+        {"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\xd\0\0\0\0\0\0\0\0\0\0\0\0\4", 29},
+        {"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x13\0\0\0\0\0\0\0\0\0\0\0\0\3\0\4\0\0\0\0", 35},
+        {"", 0},
+    };
+    enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+    tr_runtime *runtime = start(*state);
+    struct tr_server_options options = {.proxy = {.versions = TR_PROXY_V1 | TR_PROXY_V2, .timeout_ms = INT32_MAX}};
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    struct tr_address bound;
+    char byte;
+    assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, &bound), TR_OK);
+    for (int i = 0; i < ROWS; i++) {
+        options.proxy.timeout_ms = 1;
+        if (i == ROWS - 1) /* a server of its own, so that no other row depends on time */
+            assert_int_equal(tr_runtime_listen(runtime, &options, &listen, NULL, &bound), TR_OK);
+        int fd = tests_peer_connect(bound.port);
+        assert_true(tests_peer_send(fd, rows[i].bytes, rows[i].size));
+        assert_true(tests_peer_receive(fd, &byte, 1) <= 0);
+        close(fd);
+    }
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
+    for (int i = 0; i < ROWS; i++) {
+        char part[32];
+        snprintf(part, sizeof(part), "  reason %d\n", i < ROWS - 1 ? i + 1 : 7);
+        expect(*state, "proxy_refused", 1, part);
+    }
+}
+
 int
 main(void)
 {
@@ -155,6 +225,8 @@ main(void)
         TEST(a_stop_is_written_with_its_mode),
         TEST(each_sleep_is_written_and_each_waking),
         TEST(a_server_writes_the_load_it_saw_and_the_limit_it_kept),
+        TEST(a_header_is_written_and_so_is_why_one_is_refused),
+        TEST(each_reason_for_which_a_header_is_refused_has_its_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

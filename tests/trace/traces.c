@@ -22,9 +22,7 @@
 extern char **environ;
 
 static const struct tri_trace_event actors_events[] = {TRI_TRACE_ACTORS_EVENTS(TRI_TRACE_DESCRIPTION)};
-static const struct tri_trace_event net_events[] = {
-    TRI_TRACE_SERVER_EVENTS(TRI_TRACE_DESCRIPTION) TRI_TRACE_LISTENER_EVENTS(TRI_TRACE_DESCRIPTION)
-        TRI_TRACE_SOCKET_EVENTS(TRI_TRACE_DESCRIPTION)};
+static const struct tri_trace_event net_events[] = {TRI_TRACE_NET_EVENTS(TRI_TRACE_DESCRIPTION)};
 
 #define TAG(name) {TRI_TAG_##name, #name},
 static const struct tri_trace_tag net_tags[] = {TRI_NET_TAGS(TAG) TRI_PIPE_TAGS(TAG)};

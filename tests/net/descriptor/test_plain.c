@@ -83,6 +83,50 @@ an_interrupted_read_is_made_again(void **state)
 }
 
 static void
+a_look_leaves_the_bytes_and_what_it_has_shown_can_be_taken(void **state)
+{
+    (void)state;
+    open_pair(SOCK_STREAM);
+    assert_int_equal(tri_plain_peek(ours, memory, sizeof(memory)), -EAGAIN);
+    assert_int_equal(tri_plain_write(peer, "hello", 5), 5);
+    fault_plan(FAULT_RECVMSG, 1, 1, EINTR);
+    for (int i = 0; i < 2; i++) {
+        memset(memory, 0, sizeof(memory));
+        assert_int_equal(tri_plain_peek(ours, memory, sizeof(memory)), 5);
+        assert_string_equal(memory, "hello");
+    }
+    assert_int_equal(fault_met(FAULT_RECVMSG), 1);
+    memset(memory, 0, sizeof(memory));
+    assert_true(tri_plain_take(ours, memory, 3));
+    assert_string_equal(memory, "hel");
+    assert_true(tri_plain_take(ours, memory, 0));
+    assert_int_equal(tri_plain_peek(ours, memory, sizeof(memory)), 2);
+    fault_plan(FAULT_READ, 1, 1, ECONNRESET);
+    assert_false(tri_plain_take(ours, memory, 2));
+    fault_clear();
+    tri_plain_end(peer);
+    assert_true(tri_plain_take(ours, memory, 2));
+    assert_int_equal(tri_plain_peek(ours, memory, sizeof(memory)), 0);
+    assert_false(tri_plain_take(ours, memory, 1));
+    close_pair();
+    assert_int_equal(tri_plain_peek(-1, memory, sizeof(memory)), -EBADF);
+}
+
+/* Descriptors cut a unix stream into pieces, over which a look goes and a read does not. */
+static void
+what_was_shown_is_taken_in_as_many_reads_as_it_needs(void **state)
+{
+    (void)state;
+    open_pair(SOCK_STREAM);
+    assert_int_equal(tri_plain_write(peer, "ab", 2), 2);
+    assert_int_equal(tri_plain_pass(peer, "cd", 2, ours), 2);
+    assert_int_equal(tri_plain_pass(peer, "ef", 2, ours), 2);
+    assert_true(tri_plain_take(ours, memory, 6));
+    assert_string_equal(memory, "abcdef");
+    close_pair();
+}
+
+static void
 without_room_a_write_takes_nothing_and_of_a_broken_connection_it_gives_the_error(void **state)
 {
     (void)state;
@@ -268,6 +312,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_read_gives_the_bytes_then_that_it_must_wait_and_at_last_the_end),
         cmocka_unit_test(an_interrupted_read_is_made_again),
+        cmocka_unit_test(a_look_leaves_the_bytes_and_what_it_has_shown_can_be_taken),
+        cmocka_unit_test(what_was_shown_is_taken_in_as_many_reads_as_it_needs),
         cmocka_unit_test(without_room_a_write_takes_nothing_and_of_a_broken_connection_it_gives_the_error),
         cmocka_unit_test(a_record_comes_whole_or_is_an_error),
         cmocka_unit_test(descriptors_come_with_the_bytes_they_were_sent_with),

@@ -29,14 +29,15 @@ enum role {
 #define ROLE(id, name, ...) ROLE_##name,
     TRI_TRACE_CORE_EVENTS(ROLE) TRI_TRACE_ACTORS_EVENTS(ROLE) ROLE_before_servers,
     TRI_TRACE_SERVER_EVENTS(ROLE) TRI_TRACE_LISTENER_EVENTS(ROLE) ROLE_before_sockets,
-    TRI_TRACE_SOCKET_EVENTS(ROLE) ROLES,
+    TRI_TRACE_SOCKET_EVENTS(ROLE) ROLE_before_entrances,
+    TRI_TRACE_ENTRANCE_EVENTS(ROLE) ROLES,
 #undef ROLE
 };
 
 static inline bool
 role_is_of_socket(enum role role)
 {
-    return role > ROLE_before_sockets && role < ROLES;
+    return role > ROLE_before_sockets && role < ROLE_before_entrances;
 }
 
 static inline bool

@@ -69,6 +69,10 @@ void tri_actor_end(tr_actor *actor);
  */
 tr_actor *tri_actor_reach(struct tri_worker *worker, tr_ref ref, const struct tr_behavior *behavior);
 
+/* The actor of that name if it lives on this worker, whatever waits for it: to name it, not to act on it. Thread: owner
+ * of worker. */
+tr_actor *tri_actor_find(struct tri_worker *worker, tr_ref ref);
+
 /* Do messages wait for the actor? Then what it does to itself goes by a message, too. Thread: owner. */
 bool tri_actor_has_mail(const tr_actor *actor);
 

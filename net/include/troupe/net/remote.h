@@ -82,7 +82,7 @@ tr_status tr_remote_socket(tr_actor *self, const struct tr_socket_options *optio
  *
  * Memory:  what the options point to is copied, except for lookup_data.
  * Returns: also TR_EINVAL, TR_EMISSING, TR_EBADHOST, TR_EBADPATH, TR_ENAMETOOLONG, TR_ENOTSUPPORTED, TR_EBADADDRESS
- *          (local_address), TR_EBADLIMIT: see tr_socket_connect().
+ *          (local_address, proxy), TR_EBADLIMIT: see tr_socket_connect().
  */
 tr_status tr_remote_connect(tr_actor *self, tr_ref socket, const struct tr_connect_options *options);
 
@@ -209,6 +209,9 @@ struct tr_socket_info {
     bool connecting;
     bool pending;
     bool destroyed;
+    unsigned proxy_version; /* of tr_socket_proxy(): with which header the connection began; 0: with none */
+    struct tr_address proxy_source;
+    struct tr_address proxy_destination;
 };
 
 /*

@@ -6,7 +6,7 @@
  * workers it may run four times at once, so what these calls share must be shared as actors share.
  *
  * Connections are numbered in the order in which the server accepts them (tr_socket_number()). On each worker
- * `connection` comes in the order of these numbers. Between workers there is no order.
+ * `connection` comes in the order of these numbers, but not with options.proxy. Between workers there is no order.
  *
  * Events, in the order of Node's net.Server:
  *   - 'listening' or 'error' after listen;
@@ -36,6 +36,7 @@
 #include <stdint.h>
 #include <troupe/core/declare.h>
 #include <troupe/net/balance.h>
+#include <troupe/net/proxy.h>
 #include <troupe/net/socket.h>
 
 TR_DECLARATIONS_BEGIN
@@ -100,6 +101,20 @@ struct tr_server_options {
      * prefix. Unix sockets have no address and no limit. */
     uint32_t max_per_address;
     unsigned prefix_ipv6;
+
+    /* Each connection begins with a header of the PROXY protocol: proxy.h says who may then be let in.
+     *
+     *   - `connection` comes when the header is complete; tr_socket_proxy() has it. It comes in the order in which the
+     *     headers become complete.
+     *   - A connection without a header of the versions that are taken, with one that is too long or malformed or comes
+     *     too late, or whose peer ends before, is closed. The refusals count it, and it is no error of the server's.
+     *   - What follows the header is the connection's data, from its first byte on, with pause_on_connect too.
+     *     tr_socket_bytes_read() does not count the header. Descriptors that come with the header are closed.
+     *   - A connection that waits for its header is one of the server's: it counts for max_connections,
+     *     max_per_address, tr_server_connections() and the close event, and keeps the program running.
+     *   - After tr_server_close() it may still be served. When the runtime stops it is closed at once, and counted
+     *     nowhere. */
+    struct tr_proxy_accept proxy;
 };
 
 /* Who accepts the connections of an address. */
@@ -157,8 +172,8 @@ struct tr_listen_options {
  *          both may be NULL. The options are copied with their texts; listen->fd is taken on success.
  * Thread:  any that is no worker.
  * Returns: TR_OK
- *          TR_EINVAL  NULL, listen->server is set, the block list is not frozen, no such socket.type, or workers
- *                     without worker_count or the other way round
+ *          TR_EINVAL  NULL, listen->server is set, the block list is not frozen, no such socket.type, no such versions
+ *                     of `proxy`, or workers without worker_count or the other way round
  *          TR_EBADLIMIT, TR_EBADWORKER, TR_EBADREF, TR_EBADENCODING, TR_EBADSTATE: see tr_server_spawn()
  *          TR_ENOADDRESS, TR_EBADHOST, TR_EBADPATH, TR_ENAMETOOLONG, TR_ENOTSUPPORTED, TR_EBADF, TR_EBADFD, TR_EEXIST:
  *          see tr_server_listen()
@@ -179,8 +194,9 @@ tr_status tr_runtime_listen(struct tr_runtime *runtime, const struct tr_server_o
  *          with their workers, what else they point to is not; the block list is held.
  * Thread:  owner of self.
  * Returns: TR_OK
- *          TR_EINVAL        NULL, no such socket.type, or workers without worker_count or the other way round
- *          TR_EBADLIMIT     a time of `socket` is too long, or prefix_ipv6 is above 128
+ *          TR_EINVAL        NULL, no such socket.type, no such versions of `proxy`, or workers without worker_count or
+ *                           the other way round
+ *          TR_EBADLIMIT     a time of `socket` is too long, prefix_ipv6 is above 128, or a limit of `proxy`
  *          TR_EBADWORKER    in workers: no number of a worker
  *          TR_EBADREF       socket.owner is not the name of an actor of this runtime
  *          TR_EBADENCODING  socket.encoding
@@ -294,12 +310,13 @@ struct tr_server_refusals {
     uint64_t over_limit;   /* max_connections were there */
     uint64_t over_address; /* max_per_address were there from its address */
     uint64_t lost;         /* no memory for it, or no more descriptors to be polled: on any worker */
+    uint64_t bad_proxy;    /* no PROXY header as options.proxy asks for: on any worker */
 };
 
 /*
- * How many connections were turned away; zeroes for NULL. Exact, except for those that other workers have lost within
- * the last moment. Connections that wait in the system's backlog are in none of these, nor are those that are closed as
- * the runtime stops.
+ * How many connections were turned away; zeroes for NULL. Exact, except for those that other workers have lost, or
+ * refused for their header, within the last moment. Connections that wait in the system's backlog are in none of these,
+ * nor are those that are closed as the runtime stops.
  * Thread:  owner.
  */
 void tr_server_refusals(const tr_server *server, struct tr_server_refusals *out);

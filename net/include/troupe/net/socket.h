@@ -40,6 +40,7 @@
 
 TR_DECLARATIONS_BEGIN
 
+struct tr_proxy; /* proxy.h */
 struct tr_runtime;
 
 /* What a socket may connect to. */
@@ -137,6 +138,12 @@ struct tr_connect_options {
      * its answers to lookup events; up to 2^31 - 1. When it has passed, everything under way is given up and an error
      * event comes: TR_ETIMEDOUT, its call "connect". 0: as long as the system tries, which may be minutes. */
     uint64_t connect_timeout_ms;
+
+    /* A header of the PROXY protocol, which goes before all else; NULL: none. It is as if the program had written it
+     * first, directly after this call: it waits for the connection, leaves in one packet with what was written by then,
+     * and counts in tr_socket_bytes_written() and for write_limit, but is never refused for that. An end before this
+     * call comes after the header, and what is written then is a write after the end. */
+    const struct tr_proxy *proxy;
 };
 
 /*
@@ -159,17 +166,19 @@ tr_status tr_socket_spawn(tr_actor *self, const struct tr_socket_options *option
  * Connects. The events come after the call has returned. A socket that was closed may be connected again, from its
  * close callback on.
  *
- * Memory:  the options are copied, with their texts.
+ * Memory:  the options are copied, with their texts and the header.
  * Thread:  owner.
  * Returns: TR_OK
- *          TR_EINVAL         NULL, or `family` is no family of addresses
+ *          TR_EINVAL         NULL, `family` is no family of addresses, or `proxy` is no header: no such version,
+ *                            command or transport, TLVs in version 1 or of LOCAL, or not of their form
  *          TR_EMISSING       neither port nor path
  *          TR_EBADHOST       the host is empty, longer than 255 bytes, or has a blank or control character
  *          TR_EBADPATH       the path is empty, or "@" alone
  *          TR_ENAMETOOLONG   the path is too long
  *          TR_ENOTSUPPORTED  an abstract name, which this system does not have
- *          TR_EBADADDRESS    local_address is no address, or the address is not of options.type
- *          TR_EBADLIMIT      a time above 2^31 - 1
+ *          TR_EBADADDRESS    local_address is no address, the address is not of options.type, or those of `proxy` are
+ *                            none, or of two families
+ *          TR_EBADLIMIT      a time above 2^31 - 1, or `proxy` has more than 65535 bytes after the first 16
  *          TR_EALREADY       it is connecting
  *          TR_EISCONN        it is connected
  *          TR_EDESTROYED     it is closing: wait for close

@@ -10,10 +10,7 @@
 
 #define TRI_TRACE_NET_NUMBER(id, name, ...) TRI_TRACE_NET_##name = id,
 
-enum {
-    TRI_TRACE_SERVER_EVENTS(TRI_TRACE_NET_NUMBER) TRI_TRACE_LISTENER_EVENTS(TRI_TRACE_NET_NUMBER)
-        TRI_TRACE_SOCKET_EVENTS(TRI_TRACE_NET_NUMBER)
-};
+enum { TRI_TRACE_NET_EVENTS(TRI_TRACE_NET_NUMBER) };
 
 /* The reason of listener_reject. */
 enum tri_reject {

@@ -1,0 +1,14 @@
+/*
+ * The entrance: connections that wait for their PROXY header: entrance.c.
+ *
+ * Thread: the worker of the share.
+ */
+#ifndef TROUPE_NET_ENTRANCE_H
+#define TROUPE_NET_ENTRANCE_H
+
+#include "deal.h"
+
+/* Lets a descriptor wait, which is taken. The share counts the connection already, and hears of its end in any case. */
+void tri_entrance_open(struct tri_share *share, tr_actor *parent, int fd, uint64_t number);
+
+#endif

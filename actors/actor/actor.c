@@ -115,7 +115,7 @@ tri_actor_enter(tr_actor *actor, uint32_t tag)
     actor->depth++;
     activity->actor = actor->ref;
     activity->tag = tag;
-    ck_pr_store_64(&activity->polled_ms, uv_now(&actor->home->worker->loop));
+    ck_pr_store_64(&activity->polled_ms, tri_clock_of_loop_ms(&actor->home->worker->loop));
     activity->name = actor->behavior->name;
     ck_pr_fence_store(); /* the beat last, for the watchdog: pairs with W1 and W2 there */
     activity->beat++;

@@ -161,7 +161,7 @@ tri_dispatch_run(struct tri_worker *worker)
     if (tri_mail_list_empty(&home->queue))
         return tri_owed_any(home);
     worker->turn_began = home->looked = tri_ticks();
-    ck_pr_store_64(&worker->activity.polled_ms, uv_now(&worker->loop));
+    ck_pr_store_64(&worker->activity.polled_ms, tri_clock_of_loop_ms(&worker->loop));
     home->until_look = home->stride;
     home->slice_over = false;
     unsigned handled = 0;

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <troupe/core/status.h>
 #include <troupe/net/address.h>
 
@@ -55,5 +56,9 @@ void tri_descriptor_set_flags(int fd, int flags);
 /* names.c. The address of the other end, and of this one; all zero of what has none, as -1. */
 void tri_descriptor_peer(int fd, struct tr_address *out);
 void tri_descriptor_own(int fd, struct tr_address *out);
+
+/* The same as the system has them. false: it has none, and *out is all zero. */
+bool tri_descriptor_peer_name(int fd, struct sockaddr_storage *out);
+bool tri_descriptor_own_name(int fd, struct sockaddr_storage *out);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "descriptor.h"
 
+#include <string.h>
 #include <sys/socket.h>
 
 /*
@@ -48,22 +49,36 @@ peer_name(int fd, struct sockaddr *name, socklen_t *size)
     return getpeername(fd, name, size) == 0 ? 0 : kept_peer_name(fd, name, size);
 }
 
+bool
+tri_descriptor_peer_name(int fd, struct sockaddr_storage *out)
+{
+    socklen_t size = sizeof(*out);
+    memset(out, 0, sizeof(*out));
+    return fd >= 0 && peer_name(fd, (struct sockaddr *)out, &size) == 0;
+}
+
+bool
+tri_descriptor_own_name(int fd, struct sockaddr_storage *out)
+{
+    socklen_t size = sizeof(*out);
+    memset(out, 0, sizeof(*out));
+    return fd >= 0 && getsockname(fd, (struct sockaddr *)out, &size) == 0;
+}
+
 void
 tri_descriptor_peer(int fd, struct tr_address *out)
 {
-    struct sockaddr_storage storage = {0};
-    socklen_t size = sizeof(storage);
+    struct sockaddr_storage name;
     *out = (struct tr_address){0};
-    if (fd >= 0 && peer_name(fd, (struct sockaddr *)&storage, &size) == 0)
-        tri_address_from((const struct sockaddr *)&storage, out);
+    if (tri_descriptor_peer_name(fd, &name))
+        tri_address_from((const struct sockaddr *)&name, out);
 }
 
 void
 tri_descriptor_own(int fd, struct tr_address *out)
 {
-    struct sockaddr_storage storage = {0};
-    socklen_t size = sizeof(storage);
+    struct sockaddr_storage name;
     *out = (struct tr_address){0};
-    if (fd >= 0 && getsockname(fd, (struct sockaddr *)&storage, &size) == 0)
-        tri_address_from((const struct sockaddr *)&storage, out);
+    if (tri_descriptor_own_name(fd, &name))
+        tri_address_from((const struct sockaddr *)&name, out);
 }

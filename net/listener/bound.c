@@ -359,10 +359,9 @@ is_meant(const struct tri_bound *bound, const struct tri_bound_key *key)
 static void
 choose_key(struct tri_bound *bound)
 {
-    socklen_t size = sizeof(bound->chosen.address);
     bound->chosen = bound->key;
     if (bound->key.any_port)
-        getsockname(bound->opened.fd, (struct sockaddr *)&bound->chosen.address, &size);
+        tri_descriptor_own_name(bound->opened.fd, &bound->chosen.address);
 }
 
 /* The bound of that key which a server may join, or which keeps it out. A port that the system chooses is each time

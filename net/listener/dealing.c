@@ -12,6 +12,7 @@
  */
 #include "listener.h"
 
+#include "descriptor.h"
 #include "tune.h"
 
 #include <troupe/core/descriptors.h>
@@ -202,8 +203,8 @@ record(const struct tri_listener *listener, const struct tri_deal *deal, const s
         return;
     for (unsigned worker = 0; worker < workers_of(listener); worker++)
         if (worker != arrival->worker && listener->loads[worker] != TR_BALANCE_NO_WORKER)
-            tri_trace_listener_load(&listener->dealer, (uint16_t)worker, listener->loads[worker]);
-    tri_trace_listener_load(&listener->dealer, (uint16_t)arrival->worker, load);
+            tri_trace_listener_load(&listener->dealer, worker, listener->loads[worker]);
+    tri_trace_listener_load(&listener->dealer, arrival->worker, load);
     tri_trace_listener_accept(&listener->dealer, number_of_policy(listener->balance), arrival->worker, deal->server);
 }
 
@@ -294,8 +295,7 @@ tri_listener_deal(struct tri_listener *listener, int fd, const struct sockaddr *
 static const struct sockaddr *
 peer_of(const struct tri_listener *listener, int fd, struct sockaddr_storage *storage)
 {
-    socklen_t size = sizeof(*storage);
-    if (!tri_listener_asks_peer(listener) || getpeername(fd, (struct sockaddr *)storage, &size) != 0)
+    if (!tri_listener_asks_peer(listener) || !tri_descriptor_peer_name(fd, storage))
         return NULL;
     return (const struct sockaddr *)storage;
 }

@@ -141,9 +141,10 @@ a_server_writes_the_load_it_saw_and_the_limit_it_kept(void **state)
         close(fds[i]);
     assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
     assert_int_equal(opened, 2);
-    expect(*state, "server_accept", 1, "  load 0  to_worker 0\n");
-    expect(*state, "server_accept", 1, "  load 1  to_worker 0\n");
-    expect(*state, "server_reject", 1, "  limit 2");
+    expect(*state, "listener_load", 1, "  load 0  of_worker 0\n");
+    expect(*state, "listener_load", 1, "  load 1  of_worker 0\n");
+    expect(*state, "listener_accept", 2, "  to_worker 0  policy 1\n");
+    expect(*state, "listener_reject", 1, "  limit 2");
     expect(*state, "socket_accepted", 2, "  emits_connect 1\n");
 }
 

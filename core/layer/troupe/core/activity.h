@@ -23,16 +23,19 @@ struct tri_worker_activity {
     /* By uv_now(). */
     uint64_t polled_ms; /* before the callback that runs, or the last one, the loop looked at its descriptors then */
     uint64_t turned_ms; /* the next look */
-    uint64_t turn_ms;   /* so long after that one */
+    uint64_t turn_ms;   /* so long after that one; 0: no callback has run in between */
+
+    uint64_t counted; /* the owner's: received and beat at that look */
 };
 
 /* A turn of the loop is over: it is about to look at its descriptors. Thread: owner. */
 static inline void
 tri_activity_end_turn(struct tri_worker_activity *activity, uint64_t now_ms)
 {
-    bool did_something = activity->polled_ms >= activity->turned_ms;
-    ck_pr_store_64(&activity->turn_ms, did_something ? now_ms - activity->polled_ms : 0);
+    uint64_t counted = activity->received + activity->beat;
+    ck_pr_store_64(&activity->turn_ms, counted != activity->counted ? now_ms - activity->polled_ms : 0);
     ck_pr_store_64(&activity->turned_ms, now_ms);
+    activity->counted = counted;
 }
 
 /*

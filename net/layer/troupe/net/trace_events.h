@@ -19,8 +19,8 @@
 #define TRI_TRACE_LISTENER_EVENTS(X)                                                                                   \
     X(TRI_TRACE_NET + 8, listener_open, (REF, actor), (NOTHING, ), (NUMBER, port), (NOTHING, ),                        \
       "listener actor has a descriptor that listens; arg is the port")                                                 \
-    X(TRI_TRACE_NET + 9, listener_load, (REF, actor), (NUMBER, worker), (NUMBER, load), (NOTHING, ),                   \
-      "listener actor is about to choose: worker flags, which may take it, has arg connections")                       \
+    X(TRI_TRACE_NET + 9, listener_load, (REF, actor), (NOTHING, ), (NUMBER, of_worker), (NUMBER, load),                \
+      "listener actor has chosen among workers that had so many connections: message on worker arg")                   \
     X(TRI_TRACE_NET + 10, listener_accept, (REF, actor), (NUMBER, policy), (NUMBER, to_worker), (REF, server),         \
       "listener actor gives a connection to the server whose ref is message, on worker arg; flags is the policy: "     \
       "0 the user's, 1 least loaded, 2 round robin, 3 two choices, 4 the address, 5 home, 6 the system's")             \

@@ -3,8 +3,8 @@
  *
  *   exclusive [PORT]        by default 80, which needs the rights for it
  *
- * Here that is the rule, and needs no option: each server has a listening descriptor of its own, from which it serves
- * all workers, and a second server on the same address gets TR_EADDRINUSE, in this process as in any other.
+ * A second server on the same address gets TR_EADDRINUSE, in this process as in any other. Without the option servers
+ * of one process share an address if their connections live on different workers: shards.c.
  */
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +23,7 @@ int
 main(int argc, char **argv)
 {
     struct tr_server_options server = {.connection = on_connection};
-    struct tr_listen_options listen = {.host = "localhost", .port = 80};
+    struct tr_listen_options listen = {.host = "localhost", .port = 80, .exclusive = true};
     struct tr_address at;
     tr_runtime *runtime = NULL;
     tr_status status = argc > 1 ? tr_port_parse(argv[1], &listen.port) : TR_OK;

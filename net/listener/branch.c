@@ -11,8 +11,8 @@
  *   the branch stays as long as the address does, and nothing that it has in its backlog is lost.
  *
  * A branch looks by itself who takes the connections of its worker, when the listener rings or something has changed.
- * What its own server refuses the listener deals again, since another one may have room. It ends when the bound is over,
- * with a word to the listener, which keeps its servers until all descriptors are closed.
+ * What its own server refuses the listener deals again, since another one may have room. It ends when the bound is
+ * over, with a word to the listener, which keeps its servers until all descriptors are closed.
  */
 #include "branch.h"
 

@@ -43,8 +43,8 @@ static void leave(struct tri_listener *listener, struct tri_actor_frame frame);
 
 /* Servers. */
 
-/* What a member's server is told: by a call if it may be, else by message. That may be lost for lack of memory: it comes
- * again with the next failure, and a server of a listener that has ended learns of it when it leaves. */
+/* What a server is told: by a call if it may be, else by message. That may be lost for lack of memory; it comes again
+ * with the next failure. */
 static void
 tell_failed(struct tri_listener *listener, const struct tri_deal *deal, const struct tri_listen_failure *failure)
 {

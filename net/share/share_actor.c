@@ -4,9 +4,11 @@
  * It ends only on the server's word NO_MORE, and then not before the last descriptor that was sent to it has arrived:
  * the word comes from the server, descriptors from the listener, which may live on different workers, so one may
  * overtake the other. So who sends counts (places[w].sent), and the word says how many there were: when it is given
- * nothing more is sent. So none is lost when the runtime stops. A share that is asked to stop tells the server. If the runtime
- * stops, that stops accepting and gives the word; otherwise somebody asked the share alone, and it gets a successor.
- * Killing does without the word; the server learns of it in the same way.
+ * nothing more is sent. So none is lost when the runtime stops.
+ *
+ * A share that is asked to stop tells the server. If the runtime stops, that stops accepting and gives the word;
+ * otherwise somebody asked the share alone, and it gets a successor. Killing does without the word; the server learns
+ * of it in the same way.
  *
  * NO_MORE is sent to every share exactly once, as soon as there is memory, also to one that is gone, since it carries a
  * hold on the deal.

@@ -116,6 +116,20 @@ test('exclusive: shares its port with nobody', limit, async (t) => {
   await endServer(server);
 });
 
+test('shards: a server on each worker, all on one port, each counts its own visits', limit, async (t) => {
+  const server = await startServer(t, 'example-shards');
+  const visits = new Map();
+  for (let i = 0; i < 20; i++) {
+    const text = String(await converse(await connect(t, server.port)));
+    const [, worker, visit] = /^worker (\d+), visit (\d+)\n$/.exec(text);
+    visits.set(worker, (visits.get(worker) ?? 0) + 1);
+    assert.strictEqual(Number(visit), visits.get(worker), text);
+  }
+  for (const [, port] of server.words.matchAll(/listening on port (\d+)/g))
+    assert.strictEqual(Number(port), server.port);
+  await endServer(server);
+});
+
 test('timeout: ends who says nothing, not before the time', limit, async (t) => {
   const server = await startServer(t, 'example-timeout', 0, 200);
   const begin = performance.now();

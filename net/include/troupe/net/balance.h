@@ -4,7 +4,7 @@
  * A policy is a pure function of what it is given, so it is easy to test and to replace.
  *
  * Memory:  the view is borrowed for the call.
- * Thread:  a policy is called on the server's worker and must not block. Those below: any.
+ * Thread:  a policy is called on the listener's worker and must not block. Those below: any.
  */
 #ifndef TROUPE_NET_BALANCE_H
 #define TROUPE_NET_BALANCE_H
@@ -30,9 +30,9 @@ struct tr_balance_view {
 
 /*
  * Chooses a worker.
- * Thread:  the server's worker; must not block.
+ * Thread:  the listener's worker; must not block.
  * Returns: the number of a worker; any other number means home. If that worker can take no connection, the least loaded
- *          one gets it, and if none can, home.
+ *          one gets it, and if none can, the worker of a server that is there.
  */
 typedef unsigned (*tr_balance_policy)(const struct tr_balance_view *view);
 
@@ -65,7 +65,7 @@ unsigned tr_balance_two_choices(const struct tr_balance_view *view);
  */
 unsigned tr_balance_ip_hash(const struct tr_balance_view *view);
 
-/* The server's own worker, as long as it can take connections. */
+/* The listener's worker, which is that of the first server that listened there, as long as it can take connections. */
 unsigned tr_balance_home(const struct tr_balance_view *view);
 
 TR_DECLARATIONS_END

@@ -1,9 +1,17 @@
 /*
  * Servers: a bound address, and connections dealt out over the workers.
  *
- * A server is an actor. It has the listening descriptor, accepts, chooses a worker for each connection and sends it
- * there, where it becomes a socket actor. `connection` is called inside that new actor, on its worker: with four
- * workers it may run four times at once, so what these calls share must be shared as actors share.
+ * A server is an actor. Each bound address has a listener, an actor of the library's, which accepts, chooses a worker
+ * for each connection and sends it there, where it becomes a socket actor. `connection` is called inside that new
+ * actor, on its worker: with four workers it may run four times at once, so what these calls share must be shared as
+ * actors share.
+ *
+ * Servers share an address, as the workers of Node's cluster do (cluster.md, "How it works"), when their connections
+ * live on different workers and none of them is `exclusive`: typically a server on each worker, with `own_worker`, and
+ * what it needs beside it. A port that the system chose is one for all of them. The listener is independent of any
+ * server's life: it closes the descriptor with the last one. What it dealt to a server that has closed since, and that
+ * has not begun there, goes to another, and without others begins where it was to go. A server that refuses a
+ * connection leaves it to the others; one that all refuse is counted by one of them.
  *
  * Connections are numbered in the order in which the server accepts them (tr_socket_number()). On each worker
  * `connection` comes in the order of these numbers, but not with options.proxy. Between workers there is no order.
@@ -17,7 +25,8 @@
  * Errors while it listens, whose call is "accept"; at most one in a second is reported:
  *   - Descriptors have run out: the server pauses, and continues by itself when there are some again.
  *   - A connection was accepted and lost for lack of memory, on any worker.
- *   - The descriptor does not listen any more, because another process has shut it down. 'close' follows.
+ *   - The descriptor does not listen any more, because another process has shut it down, or somebody has killed the
+ *     listener (TR_ECANCELED). 'close' follows.
  *
  * tr_runtime_stop() closes a server, after its connections: socket.h says what happens to these. Connections that are
  * still in the system's backlog are not served. 'close' comes when the last connection has ended; if that takes longer
@@ -78,7 +87,7 @@ struct tr_server_options {
     void *data;                            /* tr_server_data(), and tr_socket_data() of new sockets */
     bool pause_on_connect;                 /* new connections read nothing until tr_socket_resume() */
     uint32_t max_connections;              /* further ones are accepted and closed at once; 0: no limit */
-    tr_balance_policy balance;             /* default tr_balance_least_loaded */
+    tr_balance_policy balance;             /* default tr_balance_least_loaded; one for all that share an address */
     bool keep; /* true: the server's actor outlives its close event and can listen again at any time */
 
     /* The workers on which connections live, by number; NULL: all. The server's own worker need not be one of them.
@@ -119,7 +128,7 @@ struct tr_server_options {
 
 /* Who accepts the connections of an address. */
 enum tr_accept_mode {
-    /* Its listener, which deals them out by the servers' policy. The default: exact, even, and all of it in the trace. */
+    /* Its listener, which deals them out by the servers' policy. The default: even, and all of it in the trace. */
     TR_ACCEPT_HANDOFF,
 
     /* Each worker for itself, from one descriptor that all have, one connection each time that it wakes; a worker that
@@ -137,11 +146,12 @@ enum tr_accept_mode {
  * any_port, so that a forgotten port is an error, TR_ENOADDRESS.
  */
 struct tr_listen_options {
-    /* What another server on this worker listens on. Connections come to the newer one until it closes. */
+    /* What another server on this worker listens on. Connections come to the newer one until it closes. `exclusive` and
+     * `accept` are the other's. */
     const tr_server *server;
 
     /* A descriptor of a stream socket that is bound, whether or not it listens. It is taken if the call succeeds, made
-     * non-blocking and closed on exec. */
+     * non-blocking and closed on exec. Servers that name the same one share it. */
     bool from_fd;
     int fd;
 
@@ -160,7 +170,9 @@ struct tr_listen_options {
 
     int backlog; /* default TR_BACKLOG_DEFAULT; the system may shorten it */
 
-    bool exclusive; /* no other server shares the address */
+    /* No other server shares the address: whoever comes later gets TR_EADDRINUSE, or with any_port another port. Others
+     * share it if backlog, ipv6_only, readable_all, writable_all, accept and the server's balance are the same. */
+    bool exclusive;
     enum tr_accept_mode accept;
 };
 
@@ -177,6 +189,8 @@ struct tr_listen_options {
  *          TR_EBADLIMIT, TR_EBADWORKER, TR_EBADREF, TR_EBADENCODING, TR_EBADSTATE: see tr_server_spawn()
  *          TR_ENOADDRESS, TR_EBADHOST, TR_EBADPATH, TR_ENAMETOOLONG, TR_ENOTSUPPORTED, TR_EBADF, TR_EBADFD, TR_EEXIST:
  *          see tr_server_listen()
+ *          TR_EBACKLOGDIFFERS, TR_EIPV6ONLYDIFFERS, TR_ERIGHTSDIFFER, TR_EACCEPTDIFFERS, TR_EBALANCEDIFFERS: a server
+ *          that shares the address has said otherwise
  *          TR_EMFILE        no more descriptors
  *          TR_EWRONGTHREAD  on a worker
  *          TR_ENOMEM
@@ -194,8 +208,8 @@ tr_status tr_runtime_listen(struct tr_runtime *runtime, const struct tr_server_o
  *          with their workers, what else they point to is not; the block list is held.
  * Thread:  owner of self.
  * Returns: TR_OK
- *          TR_EINVAL        NULL, no such socket.type, no such versions of `proxy`, or workers without worker_count or
- *                           the other way round
+ *          TR_EINVAL        NULL, no such socket.type, no such versions of `proxy`, own_worker with workers, or workers
+ *                           without worker_count or the other way round
  *          TR_EBADLIMIT     a time of `socket` is too long, prefix_ipv6 is above 128, or a limit of `proxy`
  *          TR_EBADWORKER    in workers: no number of a worker
  *          TR_EBADREF       socket.owner is not the name of an actor of this runtime
@@ -213,12 +227,13 @@ tr_status tr_server_spawn(tr_actor *self, const struct tr_server_options *option
  * Memory:  the options are copied with their texts; options->fd is taken on success.
  * Thread:  owner.
  * Returns: TR_OK
- *          TR_EINVAL            NULL, or options->server lives on another worker
+ *          TR_EINVAL            NULL, options->server lives on another worker, or no such `accept`
  *          TR_ENOADDRESS        nothing to listen on, or options->server does not listen
  *          TR_EBADHOST          the host is empty, longer than 255 bytes, or has a blank or control character
  *          TR_EBADPATH          the path is empty, or "@" alone
  *          TR_ENAMETOOLONG      the path is too long
- *          TR_ENOTSUPPORTED     an abstract name, which this system does not have
+ *          TR_ENOTSUPPORTED     an abstract name, which this system does not have; or TR_ACCEPT_REUSEPORT of anything
+ *                               but a host and a port
  *          TR_EBADLIMIT         backlog is below 0
  *          TR_EBADF             fd is no open descriptor
  *          TR_EBADFD            fd is no stream socket, is not bound, or is connected
@@ -226,13 +241,15 @@ tr_status tr_server_spawn(tr_actor *self, const struct tr_server_options *option
  *          TR_EALREADYLISTENING
  *          TR_ENOMEM
  *          TR_ESTOPPING         the server was asked to stop
- *          All else comes as an error event: TR_EADDRINUSE, TR_EACCES, TR_EADDRNOTAVAIL, TR_ENOTFOUND...
+ *          All else comes as an error event: TR_EADDRINUSE, TR_EACCES, TR_EADDRNOTAVAIL, TR_ENOTFOUND; or, call
+ *          "listen", what differs from the servers that share the address: TR_EBACKLOGDIFFERS, TR_EIPV6ONLYDIFFERS,
+ *          TR_ERIGHTSDIFFER, TR_EACCEPTDIFFERS, TR_EBALANCEDIFFERS
  */
 tr_status tr_server_listen(tr_server *server, const struct tr_listen_options *options);
 
 /*
- * Stops accepting; connections continue. The close event comes when the last one has ended, unless the server listens
- * again before.
+ * Stops accepting, for this server; connections continue. The close event comes when the last one has ended, unless the
+ * server listens again before. If nobody shares the address, that is free when the event comes.
  *
  * Thread:  owner.
  * Returns: TR_OK

@@ -383,6 +383,8 @@ join_it(struct tri_member *member, struct tri_bound *bound, const struct tri_bou
     if (is_in_use(bound, member->deal, wish->exclusive))
         return failed(error, TR_EADDRINUSE, "bind");
     tr_status status = compare_terms(&bound->terms, &wish->terms);
+    if (status != TR_OK && bound->members == NULL)
+        return failed(error, TR_EADDRINUSE, "bind"); /* for a moment: the last one's close event has not come yet */
     if (status != TR_OK)
         return failed(error, status, "listen");
     bound->exclusive = wish->exclusive;
@@ -401,7 +403,6 @@ open_it(struct tri_member *member, struct tri_net *net, struct tri_bounds *all, 
     bound->key = wish->key;
     bound->terms = wish->terms;
     bound->exclusive = wish->exclusive;
-    bound->worker = net->worker->index;
     bound->holds = 1;
     tr_status status = wish->open(wish, &bound->opened, error);
     if (status != TR_OK) {

@@ -48,7 +48,7 @@ struct tri_bound_wish {
     struct tri_bound_key key;
     struct tri_bound_terms terms;
     bool exclusive;
-    bool truncate_path, unlink_stale, no_delay;
+    bool unlink_stale, no_delay;
     tr_status (*open)(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error);
 };
 
@@ -63,7 +63,6 @@ struct tri_bound {
     struct tri_bound_key chosen; /* the same with the port that the system has chosen */
     struct tri_opened opened;
     struct tr_address address;
-    unsigned worker; /* on which the listener lives */
 
     /* Under the lock. */
     struct tri_bound *next;
@@ -76,13 +75,6 @@ struct tri_bound {
     struct tri_bound *next_of_all, *prev_of_all;
 
     unsigned holds; /* the listener's, and one for each member, leaver and branch; any thread */
-};
-
-/* What TRI_TAG_LISTENER_FAILED carries. */
-struct tri_listen_failure {
-    tr_status status;
-    int system;
-    bool for_good; /* the listener is no more */
 };
 
 struct tri_member {

@@ -60,10 +60,10 @@ tri_listener_asks_peer(const struct tri_listener *listener)
 
 /* Does anybody want connections? */
 
-static uint32_t
-behind_ms(const struct tri_worker *worker)
+static uint64_t
+now_ms(void)
 {
-    return tri_activity_behind_ms(&worker->activity, tri_clock_now_ns() / 1000000u);
+    return tri_clock_now_ns() / 1000000u;
 }
 
 static bool
@@ -81,7 +81,8 @@ tri_deal_demand(struct tri_deal *deal, const struct tri_worker *worker)
     uint32_t limit_ms = deal->options.overload_ms;
     if (!is_open(deal))
         return TRI_DEMAND_NONE;
-    return limit_ms == 0 || behind_ms(worker) <= limit_ms ? TRI_DEMAND_NOW : TRI_DEMAND_LATER;
+    return limit_ms == 0 || tri_activity_behind_ms(&worker->activity, now_ms()) <= limit_ms ? TRI_DEMAND_NOW
+                                                                                            : TRI_DEMAND_LATER;
 }
 
 enum tri_demand
@@ -103,12 +104,14 @@ tri_listener_demand(const struct tri_listener *listener)
 static void
 look_at_loads(struct tri_listener *listener)
 {
+    struct tri_worker *const *all = listener->dealer.net->worker->runtime->workers;
+    uint64_t now = now_ms();
     for (unsigned worker = 0; worker < workers_of(listener); worker++) {
-        listener->loads[worker] = TR_BALANCE_NO_WORKER;
-        listener->behind_ms[worker] = behind_ms(listener->dealer.net->worker->runtime->workers[worker]);
-        if (listener->takers[worker] == NULL)
-            continue;
         struct tri_deal *deal = listener->takers[worker];
+        listener->loads[worker] = TR_BALANCE_NO_WORKER;
+        listener->behind_ms[worker] = tri_activity_behind_ms(&all[worker]->activity, now);
+        if (deal == NULL)
+            continue;
         tri_deal_lock(deal);
         if (tri_deal_takes(deal, worker) && !deal->paused)
             listener->loads[worker] = tri_deal_load(deal, worker);

@@ -51,7 +51,7 @@ tell_failed(struct tri_listener *listener, const struct tri_deal *deal, const st
     struct tri_worker *worker = listener->dealer.net->worker;
     tr_actor *server = tri_actor_reach(worker, deal->server, deal->calls->behavior);
     if (server != NULL && !listener->killed) { /* who kills it may be the server, in a callback */
-        deal->calls->failed(tr_state(server), failure->status, failure->system, failure->for_good);
+        deal->calls->failed(tr_state(server), tr_self(listener->dealer.actor), failure);
         return;
     }
     tr_message message = tr_message_copy(TRI_TAG_LISTENER_FAILED, failure, sizeof(*failure));
@@ -139,7 +139,6 @@ close_descriptor(struct tri_listener *listener)
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events);
-
 static void on_retry(struct tri_timer *timer);
 
 /* Accepts nothing for a moment. Without memory for the timer there is nothing left but to go on polling. */

@@ -24,7 +24,6 @@ tri_listen_wish(const tr_server *server, const struct tr_listen_options *options
                 .accept = options->accept,
             },
         .exclusive = options->exclusive,
-        .truncate_path = options->truncate_path,
         .unlink_stale = options->unlink_stale,
         .no_delay = server->deal->options.socket.no_delay,
     };
@@ -37,6 +36,7 @@ begin(tr_server *server, struct tri_member *member)
     ck_pr_store_uint(&server->deal->closing, 0);
     server->member = member;
     server->address = member->bound->address;
+    server->listener = member->bound->listener;
     tri_server_spawn_shares(server);
     tri_member_open(member, server->net);
     tri_trace_server_listening(server, server->address.port);

@@ -41,21 +41,23 @@ left(void *server, struct tri_member *member)
     take_member_back(server, member);
 }
 
-/* Accepting has failed; for good: the listener is no more. The user may do anything in the error event. */
+/* Not of a listener that it has left since. The user may do anything in the error event. */
 static void
-hear_failure(tr_server *server, tr_status status, int system, bool for_good)
+hear_failure(tr_server *server, tr_ref listener, const struct tri_listen_failure *failure)
 {
-    tri_server_complain(server, status, system);
-    if (for_good && server->member != NULL)
+    if (server->member == NULL || server->listener != listener)
+        return;
+    tri_server_complain(server, failure->status, failure->system);
+    if (failure->for_good && server->member != NULL && server->listener == listener)
         tri_server_shut(server);
 }
 
 static void
-failed(void *state, tr_status status, int system, bool for_good)
+failed(void *state, tr_ref listener, const struct tri_listen_failure *failure)
 {
     tr_server *server = state;
     struct tri_actor_frame frame = tri_server_enter(server, TRI_TAG_ON_ACCEPT);
-    hear_failure(server, status, system, for_good);
+    hear_failure(server, listener, failure);
     tri_server_leave(server, frame);
 }
 
@@ -81,13 +83,9 @@ tri_server_leave_listener(tr_server *server)
 void
 tri_server_hear_listener(tr_server *server, tr_message *message)
 {
-    const struct tri_listen_failure *failure;
     switch (message->tag) {
     case TRI_TAG_DEAL_CONNECTION: tri_handover_take(message, server->share, server->actor); break;
     case TRI_TAG_LISTENER_LEFT: take_member_back(server, tr_message_take_pointer(message)); break;
-    case TRI_TAG_LISTENER_FAILED:
-        failure = tr_message_data(message);
-        hear_failure(server, failure->status, failure->system, failure->for_good);
-        break;
+    case TRI_TAG_LISTENER_FAILED: hear_failure(server, message->from, tr_message_data(message)); break;
     }
 }

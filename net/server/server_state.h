@@ -57,6 +57,7 @@ struct tr_server {
     struct tri_deal *deal;
     struct tri_share *share;          /* of its own worker */
     struct tri_member *member;        /* of a listener; NULL: it is not listening */
+    tr_ref listener;                  /* the last one, which may be gone */
     unsigned leaving;                 /* members that listeners have not given back yet */
     struct tri_timer pause;           /* of a paused one; not started: until it is resumed */
     struct tri_host_lookup *lookup;   /* NULL: no name is looked up */

@@ -53,12 +53,19 @@ struct tri_servers {
 struct tri_arrival;
 struct tri_member; /* a server's part in a listener: bound.h */
 
+/* Accepting has failed: what TRI_TAG_LISTENER_FAILED carries. */
+struct tri_listen_failure {
+    tr_status status;
+    int system;
+    bool for_good; /* the listener is no more */
+};
+
 /* What a listener tells a server. Thread: the server's worker. */
 struct tri_server_calls {
     const struct tr_behavior *behavior; /* of the server's actor */
     void (*arrived)(void *server, const struct tri_arrival *arrival);
     void (*left)(void *server, struct tri_member *member); /* the member is the server's again: tri_member_free() */
-    void (*failed)(void *server, tr_status status, int system, bool for_good);
+    void (*failed)(void *server, tr_ref listener, const struct tri_listen_failure *failure);
 };
 
 /* A worker, as who deals out connections sees it. */

@@ -4,8 +4,10 @@
  */
 #include "deal.h"
 #include "fault.h"
+#include "handover.h"
 #include "helpers.h"
 #include "play.h"
+#include "server_state.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -128,6 +130,26 @@ a_deal_ends_when_there_was_no_memory_for_its_shares(void **state)
     stage_play(2, play_without_memory);
 }
 
+/* A handover for a share that is not there. */
+static void
+play_without_share(void)
+{
+    struct tr_server_options options = {.connection = count};
+    struct tri_arrival arrival = {.fd = -1, .worker = 1};
+    assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
+    assert_int_equal(
+        tri_handover_send(tri_actor_worker(director), director, server->deal, &arrival, tr_self(director)), TR_EGONE);
+    tr_exit(tr_server_actor(server));
+    stage_when(no_deal_is_left, end_play, NULL);
+}
+
+static void
+a_deal_ends_though_a_connection_could_not_be_sent(void **state)
+{
+    (void)state;
+    stage_play(2, play_without_share);
+}
+
 int
 main(void)
 {
@@ -135,6 +157,7 @@ main(void)
         cmocka_unit_test_setup(a_deal_ends_with_its_servers_last_connection_on_any_worker, reset),
         cmocka_unit_test_setup(a_deal_ends_with_the_shares_of_single_connections, reset),
         cmocka_unit_test_setup(a_deal_ends_when_there_was_no_memory_for_its_shares, reset),
+        cmocka_unit_test_setup(a_deal_ends_though_a_connection_could_not_be_sent, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,14 +129,22 @@ tri_bound_taker(const struct tri_bound *bound, unsigned worker)
     return NULL;
 }
 
-/* Of one server; returns of how many workers. */
+static bool
+is_stuck(const struct tri_deal *deal, unsigned worker, uint64_t now_ms)
+{
+    const struct tri_worker *there = deal->home->worker->runtime->workers[worker];
+    return tri_activity_behind_ms(&there->activity, now_ms) >= TR_BALANCE_STUCK_MS;
+}
+
+/* Of one server; returns of how many workers. Those that take nothing now are not waited for. */
 static unsigned
 add_loads(struct tri_deal *deal, unsigned worker, uint64_t *own, uint64_t *sum)
 {
+    uint64_t now_ms = tri_clock_now_ns() / 1000000u;
     unsigned count = 0;
     tri_deal_lock(deal);
-    for (unsigned i = 0; i < deal->workers; i++) {
-        if (!deal->places[i].wanted)
+    for (unsigned i = 0; i < deal->workers && !deal->paused; i++) {
+        if (!deal->places[i].wanted || !tri_deal_takes(deal, i) || (i != worker && is_stuck(deal, i, now_ms)))
             continue;
         uint32_t load = tri_deal_load(deal, i);
         *own += i == worker ? load : 0;

@@ -122,7 +122,7 @@ struct tri_member *tri_bound_take_leavers(struct tri_bound *bound);
 /* Who takes connections on that worker, with a hold; NULL: nobody. Under the lock. */
 struct tri_deal *tri_bound_taker(const struct tri_bound *bound, unsigned worker);
 
-/* The connections of that worker, and the sum of all, of the servers that are there. Returns of how many workers. */
+/* The connections of that worker, and the sum of all, of workers that take connections now. Returns of how many. */
 unsigned tri_bound_loads(struct tri_bound *bound, unsigned worker, uint64_t *own, uint64_t *sum);
 
 void tri_bound_hold(struct tri_bound *bound);

@@ -156,6 +156,27 @@ a_paused_server_accepts_nothing(void **state)
     sharers_close(0);
 }
 
+/* Nobody waits for a worker whose server is paused. */
+static void
+one_that_is_far_ahead_goes_on_if_the_others_take_nothing(void **state)
+{
+    (void)state;
+    int fds[CONNECTIONS];
+    for (unsigned i = 0; i < 2; i++) {
+        sharers[i].stays = true;
+        assert_int_equal(sharers_listen(i), TR_OK);
+    }
+    sharers_with(1, pause_it);
+    for (unsigned i = 0; i < CONNECTIONS; i++)
+        fds[i] = sharers_connect();
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        assert_int_equal(sharers_hear(fds[i]), '0');
+        close(fds[i]);
+    }
+    sharers_close(0);
+    sharers_close(1);
+}
+
 static bool
 was_told(void *argument)
 {
@@ -234,6 +255,7 @@ main(void)
         OWN(a_server_has_exactly_as_many_connections_as_it_may),
         SHARED(a_paused_server_accepts_nothing),
         OWN(a_paused_server_accepts_nothing),
+        SHARED(one_that_is_far_ahead_goes_on_if_the_others_take_nothing),
         SHARED(a_worker_that_has_no_descriptors_goes_on_when_it_has_and_the_server_is_told),
         OWN(a_worker_that_has_no_descriptors_goes_on_when_it_has_and_the_server_is_told),
         OWN(an_address_where_others_have_a_group_is_in_use),

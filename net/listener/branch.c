@@ -69,11 +69,22 @@ is_own(const struct branch *branch)
 
 /* Does it accept now? */
 
+static uint32_t
+own_load(struct branch *branch)
+{
+    tri_deal_lock(branch->deal);
+    uint32_t load = tri_deal_load(branch->deal, branch->dealer.net->worker->index);
+    tri_deal_unlock(branch->deal);
+    return load;
+}
+
 /* It has so many more than the mean that the others should get theirs first. */
 static bool
 is_ahead(struct branch *branch)
 {
     uint64_t own, sum;
+    if (own_load(branch) <= AHEAD_BY)
+        return false;
     unsigned count = tri_bound_loads(branch->bound, branch->dealer.net->worker->index, &own, &sum);
     return own > AHEAD_BY && (own - AHEAD_BY) * count * 8 > sum * 9;
 }

@@ -84,6 +84,7 @@ what_has_not_begun_when_a_server_closes_the_others_serve(void **state)
     (void)state;
     int fds[BURST];
     for (unsigned i = 0; i < 2; i++) {
+        sharers[i].server.balance = tr_balance_round_robin; /* whether a worker is stuck or not */
         sharers[i].stays = true;
         assert_int_equal(sharers_listen(i), TR_OK);
     }

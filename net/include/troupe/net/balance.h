@@ -42,7 +42,7 @@ typedef unsigned (*tr_balance_policy)(const struct tr_balance_view *view);
  */
 
 /* A worker that is so far behind is stuck: some policies pass it over while there are others. */
-#define TR_BALANCE_STUCK_MS 100u
+#define TR_BALANCE_STUCK_MS 500u
 
 /* The worker with the fewest connections, of those that are not stuck; equal ones take turns. The default. */
 unsigned tr_balance_least_loaded(const struct tr_balance_view *view);

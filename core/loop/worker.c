@@ -147,6 +147,7 @@ sleep_while_watchdog_rests(struct tri_worker *worker)
     uv_update_time(&worker->loop);
     tri_rest_doze(worker);
     poll(&loop, 1, uv_backend_timeout(&worker->loop));
+    uv_update_time(&worker->loop); /* what runs next would seem to have begun before the sleep */
     if (tri_rest_rise(worker))
         tri_watchdog_ring(worker->runtime);
 }
@@ -309,6 +310,7 @@ worker_main(void *argument)
     uint32_t cpu = pin(worker) ? (uint32_t)worker->cpu : UINT32_MAX;
     ck_pr_store_int(&worker->thread_number, tri_thread_number()); /* from here on the watchdog may change its CPUs */
     worker->polled = tri_ticks();
+    uv_update_time(&worker->loop); /* it is that of the loop's making */
     tri_trace_worker_start(worker->trace, cpu);
 
     for (unsigned phase; (phase = tri_runtime_phase(runtime)) != TRI_KILLING;) {

@@ -193,7 +193,7 @@ a_server_whose_workers_are_all_behind_accepts_when_one_has_caught_up(void **stat
     assert_true(tests_wait_until(second_is_stuck, NULL, TESTS_LIMIT_MS));
     int fd = sharers_connect();
     await_on_worker(0, listener_waits, &listener);
-    assert_int_equal(sharers[1].handle->deal->sequence, 0); /* nobody deals now */
+    assert_int_equal(tri_deal_connections(sharers[1].handle->deal), 0);
     end_busy_time();
     assert_int_equal(sharers_hear(fd), '1');
     close(fd);

@@ -253,6 +253,14 @@ set_open(struct tri_deal *deal, bool open)
     tri_deal_unlock(deal);
 }
 
+static void
+note_turn(struct tri_bound *bound, const struct tri_deal *deal, bool had)
+{
+    for (unsigned worker = 0; worker < deal->workers; worker++)
+        if (deal->places[worker].wanted)
+            bound->had[worker] = had;
+}
+
 /* Under the lock. */
 static void
 enter(struct tri_member *member, struct tri_bound *bound)
@@ -262,6 +270,7 @@ enter(struct tri_member *member, struct tri_bound *bound)
     bound->members = member;
     ck_pr_store_uint(&bound->changes, bound->changes + 1);
     tri_refcount_hold(&bound->holds);
+    note_turn(bound, member->deal, true);
 }
 
 void
@@ -372,13 +381,52 @@ choose_key(struct tri_bound *bound)
         tri_descriptor_own_name(bound->opened.fd, &bound->chosen.address);
 }
 
-/* The bound of that key which a server may join, or which keeps it out. A port that the system chooses is each time
- * another one where it cannot be shared. */
+/* Does a server of one of these workers listen on a port that was asked for in this way? */
+static bool
+listens_already(const struct tri_bounds *all, const struct tri_bound_key *key, const struct tri_deal *deal)
+{
+    for (const struct tri_bound *bound = all->first; bound != NULL; bound = bound->next)
+        if (is_same_key(&bound->key, key) && has_a_worker_of(bound, deal))
+            return true;
+    return false;
+}
+
+static bool
+has_had_turn(const struct tri_bound *bound, const struct tri_deal *deal)
+{
+    for (unsigned worker = 0; worker < deal->workers; worker++)
+        if (deal->places[worker].wanted && bound->had[worker])
+            return true;
+    return false;
+}
+
+/*
+ * A port that the system chooses. As in Node's cluster the nth server of a worker shares it with the nth of the others,
+ * and who has closed does not come back to the same one, unless it had no other. NULL: another port is to be chosen.
+ */
+static struct tri_bound *
+find_chosen(const struct tri_bounds *all, const struct tri_bound_wish *wish, const struct tri_deal *deal)
+{
+    bool begins = !listens_already(all, &wish->key, deal);
+    for (struct tri_bound *bound = all->first; bound != NULL; bound = bound->next) {
+        if (!is_same_key(&bound->key, &wish->key) || bound->members == NULL)
+            continue;
+        if (begins)
+            note_turn(bound, deal, false);
+        if (!is_in_use(bound, deal, wish->exclusive) && !has_had_turn(bound, deal))
+            return bound;
+    }
+    return NULL;
+}
+
+/* The bound that a server may join, or that keeps it out. */
 static struct tri_bound *
 find(const struct tri_bounds *all, const struct tri_bound_wish *wish, const struct tri_deal *deal)
 {
+    if (wish->key.any_port)
+        return find_chosen(all, wish, deal);
     for (struct tri_bound *bound = all->first; bound != NULL; bound = bound->next)
-        if (is_meant(bound, &wish->key) && !(wish->key.any_port && is_in_use(bound, deal, wish->exclusive)))
+        if (is_meant(bound, &wish->key))
             return bound;
     return NULL;
 }
@@ -400,11 +448,21 @@ join_it(struct tri_member *member, struct tri_bound *bound, const struct tri_bou
     return TR_OK;
 }
 
+/* The oldest comes first: the nth server of a worker on a port of the system's shares with the nth of the others. */
+static void
+append(struct tri_bounds *all, struct tri_bound *bound)
+{
+    struct tri_bound **link = &all->first;
+    while (*link != NULL)
+        link = &(*link)->next;
+    *link = bound;
+}
+
 static tr_status
 open_it(struct tri_member *member, struct tri_net *net, struct tri_bounds *all, const struct tri_bound_wish *wish,
         struct tr_error *error)
 {
-    struct tri_bound *bound = calloc(1, sizeof(*bound));
+    struct tri_bound *bound = calloc(1, sizeof(*bound) + net->worker->runtime->count * sizeof(bound->had[0]));
     if (bound == NULL)
         return failed(error, TR_ENOMEM, NULL);
     bound->all = all;
@@ -427,8 +485,7 @@ open_it(struct tri_member *member, struct tri_net *net, struct tri_bounds *all, 
         free(bound);
         return failed(error, status, is_callers ? NULL : "listen");
     }
-    bound->next = all->first;
-    all->first = bound;
+    append(all, bound);
     put_into_all(bound);
     enter(member, bound);
     return TR_OK;

@@ -75,6 +75,7 @@ struct tri_bound {
     struct tri_bound *next_of_all, *prev_of_all;
 
     unsigned holds; /* the listener's, and one for each member, leaver and branch; any thread */
+    bool had[];     /* of each worker, under the lock: a server of it has been here */
 };
 
 struct tri_member {

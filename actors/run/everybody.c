@@ -19,6 +19,19 @@ for_each_actor(struct tri_actors *home, void (*visit)(tr_actor *actor))
     }
 }
 
+void
+tri_actors_visit(struct tri_worker *worker, const struct tr_behavior *behavior,
+                 void (*visit)(tr_actor *actor, void *argument), void *argument)
+{
+    struct tri_actors *home = tri_actors_of(worker);
+    uint32_t made = tri_slots_made(&home->slots);
+    for (uint32_t i = 0; i < made; i++) {
+        tr_actor *actor = home->slots.table[i].actor;
+        if (actor != NULL && (actor->flags & (TRI_ACTOR_UNBORN | TRI_ACTOR_GONE)) == 0 && actor->behavior == behavior)
+            visit(actor, argument);
+    }
+}
+
 static void
 ask_if_childless(tr_actor *actor)
 {

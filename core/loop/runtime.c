@@ -229,6 +229,8 @@ free_runtime:
 uint64_t
 tri_runtime_end(struct tri_runtime *runtime, uint64_t deadline_ms)
 {
+    ck_pr_store_64(&runtime->drain_ends_ms, tri_clock_now_ns() / 1000000 + deadline_ms);
+    ck_pr_fence_store(); /* R3: the end before its phase; pairs with R4 in tri_runtime_drain_ends() */
     set_phase(runtime, TRI_DRAINING);
     tri_gate_await_quiet(runtime, deadline_ms);
     set_phase(runtime, TRI_KILLING);

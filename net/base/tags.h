@@ -32,6 +32,7 @@
     X(SOCKET_NO_DELAY)   /* words[0] is 0 or 1 */                                                                      \
     X(SOCKET_KEEP_ALIVE) /* words[0] is 0 or 1, words[1] in milliseconds */                                            \
     X(SOCKET_BACKGROUND) /* words[0] is 0 or 1 */                                                                      \
+    X(SOCKET_AWAITS)     /* words[0] is 0 or 1 */                                                                      \
     X(SOCKET_OWNER)      /* words[0] is the owner, words[1] the credit */                                              \
     X(SOCKET_PIPE)       /* a pointer to a struct tri_pipe_order */                                                    \
     X(SOCKET_UNPIPE)                                                                                                   \
@@ -45,6 +46,7 @@
     X(SERVER_CLOSE)                                                                                                    \
     X(SERVER_PAUSE) /* words[0] is in milliseconds */                                                                  \
     X(SERVER_RESUME)                                                                                                   \
+    X(SERVER_DRAIN)           /* words[0] is in milliseconds */                                                        \
     X(SERVER_MAX_CONNECTIONS) /* words[0] is the limit */                                                              \
     X(SERVER_INFO)            /* a pointer to a struct tri_info_ask */                                                 \
     /* To a server: of a host's look-up, listen_tcp.c. */                                                              \
@@ -52,6 +54,8 @@
     /* Between a server and its shares: share_actor.c. */                                                              \
     X(DEAL_CONNECTION)  /* to a share, or the server: a pointer to a struct tri_handover */                            \
     X(DEAL_NO_MORE)     /* to a share: the server sends nothing more; a pointer to the deal, with a hold */            \
+    X(DEAL_DRAIN)       /* to a share: its connections are told that the server drains */                              \
+    X(DEAL_CUT)         /* to a share: the rest of them is closed */                                                   \
     X(DEAL_ENDED)       /* to a server that waits for its connections: one has ended */                                \
     X(DEAL_FAILED)      /* to a server: a connection was lost before it came to life */                                \
     X(DEAL_SHARE_STOPS) /* to a server: a share was asked to stop, or killed */                                        \

@@ -331,6 +331,13 @@ tr_remote_set_background(tr_actor *self, tr_ref socket, bool background)
 }
 
 tr_status
+tr_remote_set_awaits(tr_actor *self, tr_ref socket, bool awaits)
+{
+    TRI_CHECK_SELF(self);
+    return tri_remote_post_word(self, socket, TRI_TAG_SOCKET_AWAITS, awaits);
+}
+
+tr_status
 tr_remote_set_owner(tr_actor *self, tr_ref socket, const struct tr_owner *owner)
 {
     TRI_CHECK_SELF(self);

@@ -60,6 +60,15 @@ tr_remote_server_close(tr_actor *self, tr_ref server)
 }
 
 tr_status
+tr_remote_server_drain(tr_actor *self, tr_ref server, uint64_t deadline_ms)
+{
+    TRI_CHECK_SELF(self);
+    if (deadline_ms > INT32_MAX)
+        return TR_EBADLIMIT;
+    return tri_remote_post_word(self, server, TRI_TAG_SERVER_DRAIN, deadline_ms);
+}
+
+tr_status
 tr_remote_server_pause(tr_actor *self, tr_ref server, uint64_t pause_ms)
 {
     TRI_CHECK_SELF(self);

@@ -9,6 +9,7 @@
  */
 #include "due.h"
 
+#include "drain.h"
 #include "failures.h"
 #include "waiter.h"
 
@@ -175,6 +176,7 @@ tri_server_check_drained(tr_server *server)
         return;
     tri_server_clear(server, TRI_SERVER_CLOSING);
     ck_pr_store_uint(&server->deal->closing, 0);
+    tri_drain_closed(server);
     server->closes_caused++;
     tri_server_due(server);
 }
@@ -194,6 +196,7 @@ void
 tri_server_free_parts(tr_server *server)
 {
     ck_pr_store_uint(&server->deal->closing, 0);
+    tri_drain_free(server);
     tri_share_close(server->share);
     tri_deal_release(server->deal);
     free(server->errors);

@@ -3,6 +3,7 @@
  */
 #include "listening.h"
 
+#include "drain.h"
 #include "due.h"
 #include "membership.h"
 #include "shares.h"
@@ -34,6 +35,7 @@ begin(tr_server *server, struct tri_member *member)
 {
     tri_server_clear(server, TRI_SERVER_CLOSING); /* as in Node: a close that still waited for connections is void */
     ck_pr_store_uint(&server->deal->closing, 0);
+    tri_drain_end(server);
     server->member = member;
     server->address = member->bound->address;
     server->listener = member->bound->listener;

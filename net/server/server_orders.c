@@ -69,6 +69,7 @@ ask_server(tr_server *server, tr_message *message)
     case TRI_TAG_SERVER_CLOSE: return tr_server_close(server);
     case TRI_TAG_SERVER_PAUSE: return tr_server_pause(server, words[0]);
     case TRI_TAG_SERVER_RESUME: return tr_server_resume(server);
+    case TRI_TAG_SERVER_DRAIN: return tr_server_drain(server, words[0]);
     case TRI_TAG_SERVER_MAX_CONNECTIONS: return set_max_connections(server, words[0]);
     default: return answer_server_info(server, tr_message_take_pointer(message)); /* TRI_TAG_SERVER_INFO */
     }
@@ -80,6 +81,7 @@ static const char *const server_refusals[TRI_TAG_SERVER_INFO - TRI_TAG_SERVER_LI
     [TRI_TAG_SERVER_CLOSE - TRI_TAG_SERVER_LISTEN] = NULL,
     [TRI_TAG_SERVER_PAUSE - TRI_TAG_SERVER_LISTEN] = "pause",
     [TRI_TAG_SERVER_RESUME - TRI_TAG_SERVER_LISTEN] = "resume",
+    [TRI_TAG_SERVER_DRAIN - TRI_TAG_SERVER_LISTEN] = "drain",
 };
 
 void

@@ -35,6 +35,7 @@ enum tri_server_flag {
 };
 
 struct tri_listen_waiter; /* waiter.h */
+struct tri_drain;         /* drain.c */
 
 /* A host that is looked up. */
 struct tri_host_lookup {
@@ -62,6 +63,7 @@ struct tr_server {
     struct tri_timer pause;           /* of a paused one; not started: until it is resumed */
     struct tri_host_lookup *lookup;   /* NULL: no name is looked up */
     struct tri_listen_waiter *waiter; /* NULL: nobody waits */
+    struct tri_drain *drain;          /* NULL: it has never drained */
     struct tri_later later;
     uint32_t flags;                       /* enum tri_server_flag */
     uint64_t closes_caused, closes_given; /* close events; those between are due: due.c */

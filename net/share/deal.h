@@ -25,10 +25,13 @@ struct tri_deal_ends {
     alignas(TRI_CACHE_PAIR) uint64_t closed; /* connections whose descriptor is closed */
     uint64_t ended;                          /* their close event is over as well */
     uint64_t failed;                         /* they never came to life */
+    uint64_t cut;                            /* they had not ended when their server's drain was over */
     int why;                                 /* the status of the last that failed */
     uint64_t refused;                        /* for their PROXY header */
 
     /* The worker's alone. */
+    bool drains; /* it has told its connections that the server drains */
+    bool cuts;   /* and has closed them */
     struct tri_deal *deal;
     struct tri_owed owed; /* words to the server: it holds the deal while they wait for memory */
     unsigned words;       /* which: bits of enum tri_deal_word */
@@ -90,6 +93,7 @@ struct tri_deal {
     /* Any thread. */
     alignas(TRI_CACHE_PAIR) unsigned holds; /* the server's, one for each share, member and NO_MORE that will come */
     unsigned closing;                       /* the server waits for the last connection: it wants to be told of ends */
+    unsigned draining;                      /* the server takes leave of its connections */
 
     /* Under the lock, which is held for a few instructions: the server sets it, its listener deals by it. */
     alignas(TRI_CACHE_PAIR) uv_mutex_t lock;
@@ -154,6 +158,14 @@ tri_deal_connection_closed(struct tri_deal *deal, const struct tri_worker *worke
 {
     struct tri_deal_ends *ends = &deal->ends[worker->index];
     ck_pr_store_64(&ends->closed, ends->closed + 1); /* no order: it only counts */
+}
+
+/* A connection has not ended by itself when its server's drain was over. Thread: owner of worker. */
+static inline void
+tri_deal_count_cut(struct tri_deal *deal, const struct tri_worker *worker)
+{
+    struct tri_deal_ends *ends = &deal->ends[worker->index];
+    ck_pr_store_64(&ends->cut, ends->cut + 1);
 }
 
 /* A connection has had its last event. Thread: owner of worker. */
@@ -246,6 +258,17 @@ void tri_share_end(struct tri_share *share, int fd);
 
 /* The same before it came to life, for that reason. */
 void tri_share_fail(struct tri_share *share, int fd, tr_status why);
+
+/* farewell.c. Thread: owner. */
+
+/* Its connections get the goaway event. */
+void tri_share_drain(struct tri_share *share);
+
+/* Those that are open are counted as cut, and closed: as gently as their peers let them. */
+void tri_share_cut(struct tri_share *share);
+
+/* A connection that begins later gets the same; within the socket's bracket, after the connection event. */
+void tri_share_meet_leave(struct tri_share *share, tr_socket *socket);
 
 /* share_actor.c */
 

@@ -261,17 +261,34 @@ receive(tr_actor *self, void *state, tr_message *message)
     tri_actor_bounce(self, message);
 }
 
+/* It is closed before its header has come. */
+static void
+end_early(struct entrance *entrance)
+{
+    if (entrance->share == NULL)
+        return;
+    tri_share_end(leave(entrance), entrance->fd);
+    tri_net_add_live(entrance->net, -1);
+}
+
 static bool
 stopping(tr_actor *self, void *state, enum tr_stop_mode how)
 {
-    struct entrance *entrance = state;
     (void)self;
     (void)how;
-    if (entrance->share != NULL) {
-        tri_share_end(leave(entrance), entrance->fd);
-        tri_net_add_live(entrance->net, -1);
-    }
+    end_early(state);
     return false;
+}
+
+static void
+cut(tr_actor *actor, void *argument)
+{
+    struct entrance *entrance = tr_state(actor);
+    const struct tri_share *share = argument;
+    if (entrance->share == NULL || entrance->share->deal != share->deal)
+        return;
+    tri_deal_count_cut(share->deal, share->net->worker);
+    end_early(entrance);
 }
 
 static const struct tr_behavior entrance_behavior = {
@@ -290,4 +307,10 @@ tri_entrance_open(struct tri_share *share, tr_actor *parent, int fd, uint64_t nu
     tr_status status = tri_actor_spawn_here(share->net->worker, parent, &entrance_behavior, &order, &actor);
     if (status != TR_OK)
         tri_share_fail(share, fd, status);
+}
+
+void
+tri_entrances_cut(struct tri_share *share)
+{
+    tri_actors_visit(share->net->worker, &entrance_behavior, cut, share);
 }

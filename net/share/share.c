@@ -100,8 +100,9 @@ fail(tr_socket *socket, struct tri_deal *deal, tr_status status)
 
 /* A socket that is open begins: the connection callback, or event. */
 static void
-begin(tr_socket *socket, struct tri_deal *deal)
+begin(tr_socket *socket, struct tri_share *share)
 {
+    struct tri_deal *deal = share->deal;
     const struct tr_server_options *options = &deal->options;
     bool emits_connect = options->socket.emit_connect;
     tri_trace_socket_accepted(socket, emits_connect, deal->server);
@@ -112,9 +113,12 @@ begin(tr_socket *socket, struct tri_deal *deal)
         socket->due |= TRI_STEP(READ);
     if (emits_connect)
         socket->due |= TRI_STEP(CONNECT) | TRI_STEP(READY);
+    bool is_late = deal->ends[share->net->worker->index].drains; /* not if its own callback begins that */
     tr_status status = tri_events_connection(socket, options->connection);
     if (status != TR_OK)
         fail(socket, deal, status);
+    if (TRI_UNLIKELY(is_late))
+        tri_share_meet_leave(share, socket);
     tri_socket_leave(socket, frame);
 }
 
@@ -146,7 +150,7 @@ tri_share_begin(struct tri_share *share, tr_actor *parent, int fd, uint64_t numb
     tr_actor *actor;
     tr_status status = tri_actor_spawn_here(share->net->worker, parent, &tri_socket_behavior, &order, &actor);
     if (status == TR_OK) {
-        begin(tr_state(actor), share->deal);
+        begin(tr_state(actor), share);
     } else {
         free(proxy);
         tri_share_fail(share, fd, status);

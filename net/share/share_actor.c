@@ -104,6 +104,10 @@ receive(tr_actor *self, void *state, tr_message *message)
     }
     if (actor->arrived >= actor->awaited)
         tr_exit(self);
+    else if (message->tag == TRI_TAG_DEAL_DRAIN)
+        tri_share_drain(actor->share);
+    else if (message->tag == TRI_TAG_DEAL_CUT)
+        tri_share_cut(actor->share);
 }
 
 static void

@@ -14,6 +14,7 @@
 #include "callbacks.h"
 #include "destroy.h"
 #include "events_internal.h"
+#include "linger.h"
 #include "options.h"
 #include "pipe_internal.h"
 #include "turn.h"
@@ -118,6 +119,7 @@ tri_socket_stopping(tr_actor *self, void *state, enum tr_stop_mode how)
     }
     tri_socket_set_wish(socket, TRI_WISH_KEEP, false);
     socket->flags |= TRI_SOCKET_STOPS;
+    tri_linger_hurry(socket);
     if (is_over(socket))
         tri_socket_end_actor(socket);
     else if (how == TR_STOP_DRAIN)

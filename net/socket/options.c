@@ -6,6 +6,7 @@
 #include "encoding_internal.h"
 #include "events_internal.h"
 #include "idle.h"
+#include "pace.h"
 #include "tune.h"
 
 #include <stdlib.h>
@@ -16,6 +17,9 @@ tri_socket_check_options(const struct tr_runtime *runtime, const struct tr_socke
     if (options == NULL)
         return TR_OK;
     if (options->timeout_ms > INT32_MAX || options->keep_alive_delay_ms > TRI_KEEP_ALIVE_LIMIT_MS)
+        return TR_EBADLIMIT;
+    if (!tri_pace_is_possible(options) || options->linger_quiet_ms > INT32_MAX ||
+        (options->linger_ms > INT32_MAX && options->linger_ms != TR_NO_LINGER))
         return TR_EBADLIMIT;
     if (!tri_encoding_exists(options->encoding))
         return TR_EBADENCODING;
@@ -32,6 +36,7 @@ tri_socket_free_extra(tr_socket *socket)
     if (socket->extra == NULL)
         return;
     tri_events_end(socket);
+    tri_pace_free(socket);
     tri_timer_let_go(&socket->home->worker->timers, &socket->extra->idle);
     free(socket->extra->proxy);
     free(socket->extra);
@@ -43,7 +48,8 @@ needs_extra(const struct tr_socket_options *options)
 {
     return options->owner.actor != TR_NOBODY || options->keep_alive_delay_ms != 0 || options->timeout_ms != 0 ||
            options->encoding != TR_ENCODING_NONE || options->type != TR_SOCKET_ANY || options->write_limit != 0 ||
-           options->high_water != 0 || options->report_resets || options->state_size != 0;
+           options->high_water != 0 || options->report_resets || options->state_size != 0 ||
+           tri_pace_is_wanted(options) || options->linger_ms != 0 || options->linger_quiet_ms != 0;
 }
 
 static tr_status
@@ -51,7 +57,8 @@ fill_extra(tr_socket *socket, const struct tr_socket_options *options)
 {
     struct tri_extra *extra = tri_socket_new_extra(socket, options->state_size);
     if (extra == NULL || tri_events_set_owner(socket, &options->owner) != TR_OK ||
-        tri_socket_idle_set(socket, options->timeout_ms) != TR_OK)
+        tri_socket_idle_set(socket, options->timeout_ms) != TR_OK ||
+        (tri_pace_is_wanted(options) && tri_pace_new(socket, options) != TR_OK))
         return TR_ENOMEM;
     extra->keep_alive_delay_ms = options->keep_alive_delay_ms;
     extra->encoding = options->encoding;
@@ -60,6 +67,8 @@ fill_extra(tr_socket *socket, const struct tr_socket_options *options)
     extra->write_limit = options->write_limit;
     extra->high_water = options->high_water;
     extra->reports_resets = options->report_resets;
+    extra->linger_ms = options->linger_ms;
+    extra->linger_quiet_ms = options->linger_quiet_ms;
     return TR_OK;
 }
 

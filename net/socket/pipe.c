@@ -71,6 +71,7 @@ static void
 stop_reading(tr_socket *socket)
 {
     tri_socket_clear(socket, TRI_SOCKET_READING);
+    tri_pace_look(socket);
     if (tri_socket_is_open(socket))
         tri_socket_poll(socket);
 }

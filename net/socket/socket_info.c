@@ -218,6 +218,7 @@ tr_socket_set_owner(tr_socket *socket, const struct tr_owner *owner)
     if (socket->extra->owner != TR_NOBODY)
         tri_socket_heard(socket);
     tri_socket_update_special(socket);
+    tri_pace_look(socket);
     tri_socket_due(socket, TRI_STEP(FIN)); /* it may have stood still for the old one */
     if (tri_socket_is_open(socket))
         tri_socket_poll(socket);

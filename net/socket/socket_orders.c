@@ -256,6 +256,7 @@ tell_socket(tr_socket *socket, tr_message *message)
     case TRI_TAG_SOCKET_PAUSE: tr_socket_pause(socket); break;
     case TRI_TAG_SOCKET_RESUME: tr_socket_resume(socket); break;
     case TRI_TAG_SOCKET_BACKGROUND: tr_socket_set_background(socket, words[0] != 0); break;
+    case TRI_TAG_SOCKET_AWAITS: tr_socket_set_awaits(socket, words[0] != 0); break;
     case TRI_TAG_SOCKET_UNPIPE: tr_socket_unpipe(socket); break;
     case TRI_TAG_SOCKET_INFO: answer_socket_info(socket, tr_message_take_pointer(message)); break;
     case TRI_TAG_SOCKET_ANSWER: tri_connect_answer(socket, message); break;

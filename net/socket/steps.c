@@ -13,6 +13,8 @@
 #include "descriptor.h"
 #include "destroy.h"
 #include "events_internal.h"
+#include "linger.h"
+#include "pace.h"
 #include "pipe_internal.h"
 #include "reader.h"
 #include "transmit.h"
@@ -20,9 +22,10 @@
 #include "turn.h"
 
 static const char *const call_names[] = {
-    [TRI_CALL_DESTROY] = "destroy", [TRI_CALL_LOOKUP] = "getaddrinfo", [TRI_CALL_BIND] = "bind",
-    [TRI_CALL_CONNECT] = "connect", [TRI_CALL_READ] = "read",          [TRI_CALL_WRITE] = "write",
-    [TRI_CALL_OPEN] = "open",
+    [TRI_CALL_DESTROY] = "destroy", [TRI_CALL_LOOKUP] = "getaddrinfo",
+    [TRI_CALL_BIND] = "bind",       [TRI_CALL_CONNECT] = "connect",
+    [TRI_CALL_READ] = "read",       [TRI_CALL_WRITE] = "write",
+    [TRI_CALL_OPEN] = "open",       [TRI_CALL_FIRST_BYTE] = "first byte",
 };
 
 static void
@@ -120,15 +123,27 @@ settle_end(tr_socket *socket)
     if (!tri_socket_has_any(socket, TRI_SOCKET_ENDING) || !tri_socket_is_open(socket) || !tri_writer_is_empty(socket))
         return;
     bool ends_now = !tri_socket_has_any(socket, TRI_SOCKET_ENDED);
-    bool closes_unread = tri_socket_has_any(socket, TRI_SOCKET_DRAINING) || (ends_now && socket->unreadable);
+    bool drains = tri_socket_has_any(socket, TRI_SOCKET_DRAINING);
+    bool closes_unread = drains || (ends_now && socket->unreadable);
     if (ends_now)
         send_fin(socket);
     tri_callbacks_ended(socket);
     socket->flags |= TRI_SOCKET_ENDED;
+    if (drains) {
+        tri_linger_close(socket);
+        return;
+    }
     if (closes_unread)
         tri_reader_discard(socket);
     if (closes_unread || tri_socket_has_any(socket, TRI_SOCKET_PEER_ENDED))
         tri_socket_destroy(socket, TR_OK, 0, TRI_CALL_DESTROY);
+}
+
+static void
+give_goaway(tr_socket *socket)
+{
+    if (!tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
+        tri_events_plain(socket, TR_EVENT_GOAWAY);
 }
 
 static void
@@ -138,6 +153,13 @@ give_timeout(tr_socket *socket)
         return;
     tri_trace_socket_timeout(socket, (uint32_t)socket->extra->timeout_ms);
     tri_events_plain(socket, TR_EVENT_TIMEOUT);
+}
+
+static void
+give_up_slow_peer(tr_socket *socket)
+{
+    if (!tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
+        tri_socket_destroy(socket, TR_ETOOSLOW, 0, tri_pace_verdict(socket));
 }
 
 static void
@@ -197,8 +219,10 @@ const tri_step_function tri_socket_steps[TRI_STEPS] = {
     [TRI_STEP_LAST] = tri_reader_last,
     [TRI_STEP_END] = give_end,
     [TRI_STEP_AFTER_END] = after_end,
+    [TRI_STEP_GOAWAY] = give_goaway,
     [TRI_STEP_FIN] = settle_end,
     [TRI_STEP_TIMEOUT] = give_timeout,
+    [TRI_STEP_SLOW] = give_up_slow_peer,
     [TRI_STEP_ENDS] = tri_callbacks_ends,
     [TRI_STEP_ERROR] = give_error,
     [TRI_STEP_LATE] = tri_callbacks_late,

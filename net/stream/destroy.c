@@ -7,9 +7,11 @@
 #include "callbacks.h"
 #include "descriptor.h"
 #include "idle.h"
+#include "pace.h"
 #include "retry.h"
 #include "turn.h"
 
+#include <stdlib.h>
 #include <troupe/core/descriptors.h>
 
 #define DESTROYED_STEPS (TRI_STEP(ENDS) | TRI_STEP(ERROR))
@@ -68,26 +70,60 @@ note_error(tr_socket *socket, tr_status status, int system, enum tri_socket_call
     socket->error_call = (uint8_t)call & 0x07;
 }
 
-void
-tri_socket_destroy(tr_socket *socket, tr_status status, int system, enum tri_socket_call call)
+/* Everything but the descriptor. */
+static void
+mark_destroyed(tr_socket *socket)
 {
-    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
-        return;
-    note_error(socket, status, system, call);
     socket->flags |= TRI_SOCKET_DESTROYED;
     tri_socket_clear(socket, TRI_SOCKET_CONNECTING | TRI_SOCKET_TO_PATH | TRI_SOCKET_READING | TRI_SOCKET_WRITING);
     if (tri_socket_has_any(socket, TRI_SOCKET_FAILED) || socket->writer != NULL)
         tri_socket_due(socket, DESTROYED_STEPS);
     tri_socket_idle_forget(socket);
     tri_retry_end(socket);
+    tri_pace_end(socket);
     if (!is_resumed(socket))
         tri_socket_drop_held(socket);
+}
+
+static void
+give_up_descriptor(tr_socket *socket)
+{
     if (tri_socket_has_any(socket, TRI_SOCKET_HANDLE))
         close_descriptor(socket);
     else
         tri_socket_due(socket, TRI_CLOSED_STEPS);
     if (socket->origin != NULL)
         socket->origin->calls->closed(socket->origin, socket);
+}
+
+void
+tri_socket_let_go(tr_socket *socket)
+{
+    struct tri_linger *linger = socket->extra != NULL ? socket->extra->linger : NULL;
+    if (linger == NULL)
+        return;
+    socket->extra->linger = NULL;
+    tri_timer_stop(&socket->home->worker->timers, &linger->timer);
+    free(linger);
+    give_up_descriptor(socket);
+}
+
+void
+tri_socket_destroy(tr_socket *socket, tr_status status, int system, enum tri_socket_call call)
+{
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED)) {
+        tri_socket_let_go(socket);
+        return;
+    }
+    note_error(socket, status, system, call);
+    mark_destroyed(socket);
+    give_up_descriptor(socket);
+}
+
+void
+tri_socket_destroy_and_keep(tr_socket *socket)
+{
+    mark_destroyed(socket);
 }
 
 /* Without memory for it the error is a plain TR_EUSER. */

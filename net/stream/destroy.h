@@ -14,7 +14,14 @@
 /* Closes the descriptor; close follows. TR_OK for status: without an error event. Again: nothing. */
 void tri_socket_destroy(tr_socket *socket, tr_status status, int system, enum tri_socket_call call);
 
-/* The same with an error of the user's own, TR_EUSER. */
+/* The same without an error; but the descriptor stays open, and libuv has it, until tri_socket_let_go(), or until it is
+ * destroyed again. The socket, which has its extra, lingers. */
+void tri_socket_destroy_and_keep(tr_socket *socket);
+
+/* Closes the descriptor of a socket that lingers. */
+void tri_socket_let_go(tr_socket *socket);
+
+/* As tri_socket_destroy(), with an error of the user's own, TR_EUSER. */
 void tri_socket_destroy_with(tr_socket *socket, const char *code, enum tri_socket_call call);
 
 /* The same with an error of libuv's or, negative, of the system's. */

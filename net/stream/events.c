@@ -27,6 +27,7 @@
 #include "events_internal.h"
 
 #include "destroy.h"
+#include "pace.h"
 #include "turn.h"
 
 #include <assert.h>
@@ -226,8 +227,10 @@ send_to_owner(tr_socket *socket, tr_message message)
         return status;
     if (status != TR_OK)
         tri_events_owner_gone(socket, extra->owner);
-    else if (--extra->credit == 0)
+    else if (--extra->credit == 0) {
         begin_to_wait(socket);
+        tri_pace_look(socket);
+    }
     return TR_OK;
 }
 
@@ -288,6 +291,7 @@ callback_of(const struct tr_socket_events *events, enum tr_event event)
     case TR_EVENT_END: return events->end;
     case TR_EVENT_DRAIN: return events->drain;
     case TR_EVENT_TIMEOUT: return events->timeout;
+    case TR_EVENT_GOAWAY: return events->goaway;
     default: return NULL;
     }
 }
@@ -386,6 +390,7 @@ tri_events_credit(tr_socket *socket, tr_ref from, uint32_t events)
         return;
     int64_t *credit = &socket->extra->credit;
     *credit = *credit > UINT32_MAX ? *credit : *credit + events;
+    tri_pace_look(socket);
     if (TRI_UNLIKELY(socket->extra->holds_end) && *credit >= socket->extra->full_credit)
         tri_events_release_end(socket);
 }

@@ -1,6 +1,7 @@
 #include "open.h"
 
 #include "idle.h"
+#include "pace.h"
 #include "tune.h"
 
 void
@@ -32,5 +33,6 @@ tri_socket_open(tr_socket *socket, int fd, unsigned sides)
     socket->flags |= (sides & TR_WRITABLE) == 0 ? TRI_SOCKET_ENDING | TRI_SOCKET_ENDED : 0;
     tri_socket_count_live(socket);
     tri_socket_idle_moved(socket);
+    tri_pace_begin(socket);
     return TR_OK;
 }

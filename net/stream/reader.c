@@ -351,6 +351,7 @@ tri_reader_start(tr_socket *socket)
 {
     if (tri_socket_has_any(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_DESTROYED))
         return;
+    tri_pace_look(socket);
     if (socket->extra != NULL && (socket->extra->held.first != NULL || socket->extra->held.ends))
         tri_socket_due(socket, is_to_tell(socket) ? TRI_STEP(HELD) : TRI_STEP(RESUMED));
     else

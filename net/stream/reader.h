@@ -6,6 +6,7 @@
 #ifndef TROUPE_NET_READER_H
 #define TROUPE_NET_READER_H
 
+#include "pace.h"
 #include "socket_state.h"
 
 /* Reads from now on, also if the user wants no data, as Node does, until so much waits. */
@@ -19,6 +20,7 @@ static inline void
 tri_reader_pause(tr_socket *socket)
 {
     socket->flags |= TRI_SOCKET_PAUSED;
+    tri_pace_look(socket);
 }
 
 /* Somebody wants the data from now on. A socket that was paused because nobody did goes on. */

@@ -9,7 +9,7 @@
  *     writing      WRITING; OWES_DRAIN                           turn.c; writer.c
  *     our end      ENDING, then ENDED                            end.c, then steps.c
  *     their end    PEER_ENDED                                    reader.c
- *   destroyed      DESTROYED; FAILED, RESETS                     destroy.c
+ *   destroyed      DESTROYED; FAILED, RESETS                     destroy.c; while it lingers the descriptor is open
  *   closed         CLOSED; HANDLE goes before                    steps.c; close.c
  *   a new life     none of these, but PAUSED as it was            state.c: tri_socket_reopen()
  *   stopping       STOPS, DRAINING; killed: SILENT               close.c
@@ -103,8 +103,10 @@ enum tri_socket_step {
     TRI_STEP_LAST,      /* what the decoder has left */
     TRI_STEP_END,       /* `end` */
     TRI_STEP_AFTER_END, /* our side ends with the peer's */
+    TRI_STEP_GOAWAY,    /* `goaway` */
     TRI_STEP_FIN,       /* our side has ended: FIN, or closing */
     TRI_STEP_TIMEOUT,   /* `timeout` */
+    TRI_STEP_SLOW,      /* the peer is too slow: it is destroyed */
     TRI_STEP_ENDS,      /* it is destroyed: callbacks that come before `error` */
     TRI_STEP_ERROR,     /* `error` */
     TRI_STEP_LATE,      /* callbacks of what was refused since it is destroyed */
@@ -135,6 +137,7 @@ enum tri_socket_call {
     TRI_CALL_READ,
     TRI_CALL_WRITE,
     TRI_CALL_OPEN,
+    TRI_CALL_FIRST_BYTE,
 };
 
 /*
@@ -216,6 +219,14 @@ tri_pipe_is_full(const struct tri_pipe *pipe)
     return pipe->waiting > pipe->window;
 }
 
+/* A socket that is destroyed and still reads, to be closed without a reset: linger.c. */
+struct tri_linger {
+    tr_socket *socket;
+    struct tri_timer timer;
+    uint64_t ends_ms;
+    uint64_t heard_ms; /* when bytes last came */
+};
+
 /* What most sockets do not need. */
 struct tri_extra {
     tr_socket *socket;
@@ -223,6 +234,11 @@ struct tri_extra {
     struct tri_timer idle;
     uint64_t timeout_ms; /* 0: none */
     struct tri_progress progress;
+
+    struct tri_pace *pace; /* what is demanded of the peer; NULL: nothing */
+
+    struct tri_linger *linger; /* it is destroyed, and its descriptor still open; else NULL */
+    uint64_t linger_ms, linger_quiet_ms;
 
     struct tri_timer retry; /* until then nothing is written: the system has run out of something */
 

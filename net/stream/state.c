@@ -101,7 +101,7 @@ tri_socket_reopen(tr_socket *socket)
     tri_socket_leave_origin(socket);
     tri_socket_clear(socket, TRI_SOCKET_CONNECTED | TRI_SOCKET_PEER_ENDED | TRI_SOCKET_ENDING | TRI_SOCKET_ENDED |
                                  TRI_SOCKET_DESTROYED | TRI_SOCKET_FAILED | TRI_SOCKET_OWES_DRAIN | TRI_SOCKET_CLOSED |
-                                 TRI_SOCKET_RESETS);
+                                 TRI_SOCKET_RESETS | TRI_SOCKET_DRAINING);
     socket->begun = socket->end_told = socket->ends_first = socket->unreadable = 0;
     socket->error = TR_OK;
     socket->bytes_read = socket->bytes_written = 0;

@@ -20,6 +20,7 @@
 #include "callbacks.h"
 #include "destroy.h"
 #include "idle.h"
+#include "pace.h"
 #include "retry.h"
 #include "transport.h"
 #include "turn.h"
@@ -201,10 +202,12 @@ flush_queue(tr_socket *socket)
             tri_socket_idle_moved(socket);
         calls++;
     } while (taken > 0 && calls < CALLS_PER_WAKE && goes_on(socket, sends_bytes));
-    if (tri_writer_is_empty(socket))
+    if (tri_writer_is_empty(socket)) {
         emptied(socket);
-    else
-        tri_transmit_want_room(socket, true);
+        return;
+    }
+    tri_transmit_want_room(socket, true);
+    tri_pace_wait_for_room(socket);
 }
 
 void

@@ -21,6 +21,7 @@
 #include "callbacks.h"
 #include "destroy.h"
 #include "idle.h"
+#include "pace.h"
 #include "retry.h"
 #include "transmit.h"
 #include "transport.h"
@@ -208,6 +209,7 @@ write_now(tr_socket *socket, const struct tri_order *order)
     if (status != TR_OK)
         return status;
     tri_transmit_want_room(socket, true);
+    tri_pace_wait_for_room(socket);
     return tri_writer_answer_waiting(socket);
 }
 

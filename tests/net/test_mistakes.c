@@ -82,6 +82,7 @@ show(void)
     X(tr_socket_set_no_delay, the.socket, false)                                                                       \
     X(tr_socket_set_keep_alive, the.socket, false, 0)                                                                  \
     X(tr_socket_set_background, the.socket, false)                                                                     \
+    X(tr_socket_set_awaits, the.socket, false)                                                                         \
     X(tr_socket_remote_address, the.socket, NULL)                                                                      \
     X(tr_socket_local_address, the.socket, NULL)                                                                       \
     X(tr_socket_proxy, the.socket)                                                                                     \
@@ -107,6 +108,8 @@ show(void)
     X(tr_server_close, the.server)                                                                                     \
     X(tr_server_pause, the.server, 0)                                                                                  \
     X(tr_server_resume, the.server)                                                                                    \
+    X(tr_server_drain, the.server, 0)                                                                                  \
+    X(tr_server_drained, the.server, NULL)                                                                             \
     X(tr_server_set_background, the.server, false)                                                                     \
     X(tr_server_set_block_list, the.server, NULL)                                                                      \
     X(tr_server_address, the.server, NULL)                                                                             \
@@ -143,6 +146,7 @@ show(void)
     X(tr_remote_set_no_delay, the.actor, TR_NOBODY, false)                                                             \
     X(tr_remote_set_keep_alive, the.actor, TR_NOBODY, false, 0)                                                        \
     X(tr_remote_set_background, the.actor, TR_NOBODY, false)                                                           \
+    X(tr_remote_set_awaits, the.actor, TR_NOBODY, false)                                                               \
     X(tr_remote_set_owner, the.actor, TR_NOBODY, NULL)                                                                 \
     X(tr_remote_pipe, the.actor, TR_NOBODY, TR_NOBODY, NULL)                                                           \
     X(tr_remote_unpipe, the.actor, TR_NOBODY)                                                                          \
@@ -151,6 +155,7 @@ show(void)
     X(tr_remote_server_close, the.actor, TR_NOBODY)                                                                    \
     X(tr_remote_server_pause, the.actor, TR_NOBODY, 0)                                                                 \
     X(tr_remote_server_resume, the.actor, TR_NOBODY)                                                                   \
+    X(tr_remote_server_drain, the.actor, TR_NOBODY, 0)                                                                 \
     X(tr_remote_server_set_max_connections, the.actor, TR_NOBODY, 0)                                                   \
     X(tr_remote_server_info, the.actor, TR_NOBODY, 0)
 

@@ -61,6 +61,7 @@ static struct {
     X(tr_server_close(NULL))                                                                                           \
     X(tr_server_pause(NULL, 0))                                                                                        \
     X(tr_server_resume(NULL))                                                                                          \
+    X(tr_server_drain(NULL, 0))                                                                                        \
     X(tr_server_set_block_list(NULL, NULL))                                                                            \
     X(tr_server_address(NULL, &(struct tr_address){0}))                                                                \
     X(tr_remote_credit(NULL, TR_NOBODY, 1))                                                                            \
@@ -86,6 +87,7 @@ static struct {
     X(tr_remote_set_no_delay(NULL, TR_NOBODY, true))                                                                   \
     X(tr_remote_set_keep_alive(NULL, TR_NOBODY, true, 0))                                                              \
     X(tr_remote_set_background(NULL, TR_NOBODY, true))                                                                 \
+    X(tr_remote_set_awaits(NULL, TR_NOBODY, true))                                                                     \
     X(tr_remote_set_owner(NULL, TR_NOBODY, &nobody))                                                                   \
     X(tr_remote_pipe(NULL, TR_NOBODY, TR_NOBODY, NULL))                                                                \
     X(tr_remote_unpipe(NULL, TR_NOBODY))                                                                               \
@@ -94,6 +96,7 @@ static struct {
     X(tr_remote_server_close(NULL, TR_NOBODY))                                                                         \
     X(tr_remote_server_pause(NULL, TR_NOBODY, 0))                                                                      \
     X(tr_remote_server_resume(NULL, TR_NOBODY))                                                                        \
+    X(tr_remote_server_drain(NULL, TR_NOBODY, 0))                                                                      \
     X(tr_remote_server_set_max_connections(NULL, TR_NOBODY, 0))                                                        \
     X(tr_remote_server_info(NULL, TR_NOBODY, 1))
 
@@ -170,6 +173,8 @@ what_returns_no_status_does_nothing_for_null(void **state)
     tr_socket_pause(NULL);
     tr_socket_resume(NULL);
     tr_socket_set_background(NULL, true);
+    tr_socket_set_awaits(NULL, true);
+    tr_server_drained(NULL, NULL);
     tr_socket_set_data(NULL, NULL);
     tr_socket_set_events(NULL, NULL);
     tr_socket_unpipe(NULL);

@@ -79,7 +79,7 @@ open_play(void)
     static const struct tr_socket_events events = {.close = on_close};
     static const struct tr_server_events server_events = {.close = on_server_close};
     struct tr_server_options server = {
-        .connection = writes_much, .socket = {.events = &events}, .events = &server_events};
+        .connection = writes_much, .socket = {.events = &events, .linger_ms = TR_NO_LINGER}, .events = &server_events};
     struct tr_listen_options listen = {.host = "127.0.0.1"};
     struct tr_address bound;
     memset(&seen, 0, sizeof(seen));
@@ -158,8 +158,9 @@ static void
 the_peer_of_a_socket_that_has_not_read_all_gets_what_was_written_and_an_end(void **state)
 {
     static const struct tr_socket_events events = {.close = on_close};
-    struct tr_server_options server = {
-        .connection = writes_and_reads_nothing, .socket = {.events = &events}, .pause_on_connect = true};
+    struct tr_server_options server = {.connection = writes_and_reads_nothing,
+                                       .socket = {.events = &events, .linger_ms = TR_NO_LINGER},
+                                       .pause_on_connect = true};
     struct tr_listen_options listen = {.host = "127.0.0.1"};
     struct tr_address bound;
     char *heard = malloc(FOR_THE_KERNEL + 1);

@@ -44,12 +44,13 @@ static const struct tr_proxy header = {
 static void
 run_connection(void)
 {
-    struct tr_server_options server = {.balance = places_there,
-                                       .connection = with_pipe ? pipes : NULL,
-                                       .events = &sweep_server_events,
-                                       .max_per_address = 8,
-                                       .proxy.versions = with_header ? TR_PROXY_V2 : 0,
-                                       .socket = {.events = &echo_side, .timeout_ms = 60000}};
+    struct tr_server_options server = {
+        .balance = places_there,
+        .connection = with_pipe ? pipes : NULL,
+        .events = &sweep_server_events,
+        .max_per_address = 8,
+        .proxy.versions = with_header ? TR_PROXY_V2 : 0,
+        .socket = {.events = &echo_side, .timeout_ms = 60000, .first_byte_timeout_ms = 60000}};
     struct tr_listen_options listen = {.host = "127.0.0.1"};
     tr_status status = tr_runtime_listen(sweep_runtime, &server, &listen, NULL, &sweep_bound);
     if (status == TR_OK) {

@@ -12,7 +12,7 @@ seam='core/(base|system|trace)/|net/descriptor/|net/address/resolver\.c'
 # One call each, by which they are what they are.
 alone='core/loop/worker\.c poll|core/loop/runtime\.c setenv|net/address/idna\.c dl(open|sym)'
 alone+='|ipaddr/ip\.c if_(indextoname|nametoindex)'
-alone+='|net/stream/(reader|transmit|writer)\.c (read|writev?)' # inline, of net/descriptor/plain.h
+alone+='|net/stream/(linger|reader|transmit|writer)\.c (read|writev?)' # inline, of net/descriptor/plain.h
 # Calls of the C library that ask the system nothing, or for no more than memory; and what the compiler adds.
 pure='mem[a-z]+|str[a-z]+|malloc|calloc|realloc|free|posix_memalign|aligned_alloc|v?snprintf|abort|qsort|bsearch'
 pure+='|__assert_fail|__errno_location|__stack_chk_fail|__tls_get_addr|_GLOBAL_OFFSET_TABLE_|__ctype_[a-z_]+|sched_yield'

@@ -44,6 +44,13 @@ on_over(tr_socket *socket, bool had_error)
 }
 
 static void
+on_leave(tr_socket *socket)
+{
+    count_one(&((struct sharer *)tr_socket_data(socket))->told);
+    tr_socket_end(socket);
+}
+
+static void
 on_listening(tr_server *server)
 {
     struct sharer *sharer = tr_server_data(server);
@@ -69,7 +76,7 @@ on_close(tr_server *server)
 
 static const struct tr_server_events server_events = {
     .listening = on_listening, .error = on_failure, .close = on_close};
-static const struct tr_socket_events socket_events = {.close = on_over};
+static const struct tr_socket_events socket_events = {.close = on_over, .goaway = on_leave};
 
 int
 sharers_set_up(void **state)

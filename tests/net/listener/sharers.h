@@ -26,7 +26,7 @@ struct sharer {
     struct tr_address address;
     tr_ref ref;
 
-    unsigned settled, closed, begun, over; /* events so far: sharers_count() */
+    unsigned settled, closed, begun, over, told; /* events so far: sharers_count(); told: goaway, which ends it */
 
     unsigned
         refusals; /* what sharers_with() has read: hundreds over the limit, tens blocked, ones over the address's */
@@ -37,8 +37,8 @@ extern struct sharer sharers[SHARERS];
 /* How many events of a kind there have been, and all that came before the last of them. */
 unsigned sharers_count(const unsigned *events);
 
-/* Before each test: sharers 0 to 2 live on the worker of their number, with their connections, the last one on worker 0.
- * All listen on a port of the system's, or the one that the first has got. Opens the hands; and after it. */
+/* Before each test: sharers 0 to 2 live on the worker of their number, with their connections, the last one on worker
+ * 0. All listen on a port of the system's, or the one that the first has got. Opens the hands; and after it. */
 int sharers_set_up(void **state);
 int sharers_tear_down(void **state);
 

@@ -1,6 +1,6 @@
 /*
- * Servers that share an address end in any order and in every way, while connections come: as long as one is there, each
- * connection is served.
+ * Servers that share an address end in any order and in every way, while connections come: as long as one is there,
+ * each connection is served.
  */
 #include "helpers.h"
 #include "listener_of.h"
@@ -27,7 +27,7 @@ while_one_server_is_there_each_connection_is_served(void **state)
 /* A server whose worker is busy has connections on the way to it when it closes. */
 
 static unsigned is_busy, may_go_on;
-static bool closes_then;
+static tr_status (*then)(tr_server *server);
 
 static void
 keep_busy(tr_actor *self, void *argument)
@@ -38,8 +38,8 @@ keep_busy(tr_actor *self, void *argument)
     while (ck_pr_load_uint(&may_go_on) == 0)
         ck_pr_stall();
     ck_pr_fence_acquire();
-    if (closes_then)
-        assert_int_equal(tr_server_close(sharer->handle), TR_OK);
+    if (then != NULL)
+        assert_int_equal(then(sharer->handle), TR_OK);
 }
 
 static void
@@ -51,13 +51,13 @@ keep_busy_in_thread(void *argument)
 
 static uv_thread_t thread;
 
-/* The second server's worker is busy until the end of it, when the server may close. */
+/* The second server's worker is busy until the end of it, and does that then, if it is anything. */
 static void
-begin_busy_time(bool then_closes)
+begin_busy_time(tr_status (*act)(tr_server *server))
 {
     ck_pr_store_uint(&is_busy, 0);
     ck_pr_store_uint(&may_go_on, 0);
-    closes_then = then_closes;
+    then = act;
     assert_int_equal(uv_thread_create(&thread, keep_busy_in_thread, NULL), 0);
     while (ck_pr_load_uint(&is_busy) == 0)
         ck_pr_stall();
@@ -88,7 +88,7 @@ what_has_not_begun_when_a_server_closes_the_others_serve(void **state)
         sharers[i].stays = true;
         assert_int_equal(sharers_listen(i), TR_OK);
     }
-    begin_busy_time(true);
+    begin_busy_time(tr_server_close);
     sharers_connect_burst(fds);
     assert_true(tests_wait_until(half_have_begun, NULL, TESTS_LIMIT_MS)); /* the others are on their way */
     end_busy_time();
@@ -128,7 +128,7 @@ what_has_not_begun_when_the_last_server_closes_begins_there(void **state)
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(sharers_listen(i), TR_OK);
     sharers_close(0);
-    begin_busy_time(true);
+    begin_busy_time(tr_server_close);
     sharers_connect_burst(fds);
     assert_true(tests_wait_until(all_are_sent, NULL, TESTS_LIMIT_MS));
     end_busy_time();
@@ -138,6 +138,34 @@ what_has_not_begun_when_the_last_server_closes_begins_there(void **state)
     }
     assert_true(tests_wait_until(second_has_closed, NULL, TESTS_LIMIT_MS));
     assert_int_equal(sharers_count(&sharers[1].over), BURST); /* its close event waited for them */
+}
+
+static tr_status
+take_leave(tr_server *server)
+{
+    return tr_server_drain(server, TESTS_LIMIT_MS);
+}
+
+static void
+what_has_not_begun_when_a_server_takes_leave_begins_and_is_told(void **state)
+{
+    (void)state;
+    int fds[BURST];
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(sharers_listen(i), TR_OK);
+    sharers_close(0);
+    sharers[1].stays = true;
+    begin_busy_time(take_leave);
+    sharers_connect_burst(fds);
+    assert_true(tests_wait_until(all_are_sent, NULL, TESTS_LIMIT_MS));
+    end_busy_time();
+    for (unsigned i = 0; i < BURST; i++) {
+        assert_int_equal(sharers_hear(fds[i]), '1');
+        assert_int_equal(sharers_hear(fds[i]), 0); /* which is its end */
+        close(fds[i]);
+    }
+    assert_true(tests_wait_until(second_has_closed, NULL, TESTS_LIMIT_MS));
+    assert_int_equal(sharers_count(&sharers[1].told), BURST);
 }
 
 /* A worker whose callback does not return gets nothing while there are others. */
@@ -159,7 +187,7 @@ a_worker_that_is_stuck_gets_no_connections(void **state)
         sharers[i].stays = true;
         assert_int_equal(sharers_listen(i), TR_OK);
     }
-    begin_busy_time(true);
+    begin_busy_time(tr_server_close);
     assert_true(tests_wait_until(second_is_stuck, NULL, TESTS_LIMIT_MS));
     sharers_connect_burst(fds);
     for (unsigned i = 0; i < BURST; i++)
@@ -189,7 +217,7 @@ a_server_whose_workers_are_all_behind_accepts_when_one_has_caught_up(void **stat
     }
     tr_ref listener = sharers[1].handle->member->bound->listener;
     sharers_close(0); /* the listener stays on its worker, which is not busy */
-    begin_busy_time(false);
+    begin_busy_time(NULL);
     assert_true(tests_wait_until(second_is_stuck, NULL, TESTS_LIMIT_MS));
     int fd = sharers_connect();
     await_on_worker(0, listener_waits, &listener);
@@ -242,6 +270,7 @@ main(void)
         TEST(while_one_server_is_there_each_connection_is_served),
         TEST(what_has_not_begun_when_a_server_closes_the_others_serve),
         TEST(what_has_not_begun_when_the_last_server_closes_begins_there),
+        TEST(what_has_not_begun_when_a_server_takes_leave_begins_and_is_told),
         TEST(a_worker_that_is_stuck_gets_no_connections),
         TEST(a_server_whose_workers_are_all_behind_accepts_when_one_has_caught_up),
         TEST(servers_of_a_killed_listener_are_told_and_close),

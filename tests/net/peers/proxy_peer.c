@@ -3,7 +3,7 @@
  *
  *   proxy-peer serve                 prints "port N", and for each connection what its PROXY header says, which it also
  *                                    says to the connection; then it ends that. Until its input ends
- *   proxy-peer visit PORT VERSION    connects with a header of that version, 0: with none; prints "port N", its own, and
+ *   proxy-peer visit PORT VERSION    connects with a header of that version, 0: none; prints "port N", its own, and
  *                                    then what it hears
  *   proxy-peer ports N COMMAND...    listens on so many ports, which are descriptors from 3 on, prints "port N" for
  *                                    each, and becomes the command

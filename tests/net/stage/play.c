@@ -143,6 +143,12 @@ on_timeout(tr_socket *socket)
 }
 
 static void
+on_goaway(tr_socket *socket)
+{
+    plain(socket, "goaway");
+}
+
+static void
 on_error(tr_socket *socket, const struct tr_error *error)
 {
     struct endpoint *endpoint = tr_socket_data(socket);
@@ -174,6 +180,7 @@ const struct tr_socket_events endpoint_events = {
     .end = on_end,
     .drain = on_drain,
     .timeout = on_timeout,
+    .goaway = on_goaway,
     .error = on_error,
     .close = on_close,
 };

@@ -58,7 +58,7 @@ struct tr_stop_report {
  *
  *   1. listeners stop accepting, and every actor is asked to stop, children before their parents;
  *   2. what is queued is handled until the deadline. socket.h says what a socket does: it sends what waits, ends its
- *      side and closes;
+ *      side, and closes when its peer has ended, too, or after a while;
  *   3. what is left at the deadline is killed and counted, and offloaded functions that have not begun are cancelled.
  *
  * It blocks for deadline_ms at most, plus the time that running handlers and offloaded functions take. Name look-ups

@@ -73,6 +73,13 @@ tr_actor *tri_actor_reach(struct tri_worker *worker, tr_ref ref, const struct tr
  * of worker. */
 tr_actor *tri_actor_find(struct tri_worker *worker, tr_ref ref);
 
+/*
+ * Calls visit(actor, argument) for each actor of that behavior on this worker. It looks at all actors of the worker,
+ * and visit ends none of them. Thread: owner of worker.
+ */
+void tri_actors_visit(struct tri_worker *worker, const struct tr_behavior *behavior,
+                      void (*visit)(tr_actor *actor, void *argument), void *argument);
+
 /* Do messages wait for the actor? Then what it does to itself goes by a message, too. Thread: owner. */
 bool tri_actor_has_mail(const tr_actor *actor);
 

@@ -12,6 +12,7 @@
  *   TR_ENOTSUPPORTED    the library cannot do it here         TR_ENOTSUP          from the system
  *   TR_EMISSING         nothing to connect to was given       TR_ENOADDRESS       nothing to listen on was given
  *   TR_ETIMEDOUT        a connection took too long            TR_ETIMEDOUT_STOP   a stop took too long
+ *   TR_ETOOSLOW         the peer of a connection is too slow, by the socket's options
  *
  * Thread:  any, for all functions.
  */
@@ -66,6 +67,7 @@ TR_DECLARATIONS_BEGIN
       "the socket was closed before it connected")                                                                     \
     X(TR_EQUEUELIMIT, -48, "ERR_WRITE_LIMIT", "more bytes would wait to be written than the limit allows")             \
     X(TR_EUSER, -49, "ERR_USER", "an error of the program's own, see its code")                                        \
+    X(TR_ETOOSLOW, -52, "ERR_PEER_TOO_SLOW", "the peer is slower than the socket's limits allow")                      \
     X(TR_EBACKLOGDIFFERS, -70, "ERR_BACKLOG_DIFFERS", "the address is shared, with another backlog")                   \
     X(TR_EIPV6ONLYDIFFERS, -71, "ERR_IPV6_ONLY_DIFFERS", "the address is shared, with another ipv6_only")              \
     X(TR_ERIGHTSDIFFER, -72, "ERR_RIGHTS_DIFFER", "the path is shared, with another readable_all or writable_all")     \

@@ -44,6 +44,7 @@ struct tri_runtime {
     alignas(TRI_CACHE_PAIR) unsigned phase; /* enum tri_phase; only grows */
     unsigned watchdog_rests; /* 1: a worker that sleeps must doze: rest.h. The watchdog's thread writes it */
     unsigned looks;          /* how often tri_runtime_look() was called */
+    uint64_t drain_ends_ms;  /* of tri_clock_ms(), from TRI_DRAINING on: then what lives is killed */
 
     /* Under the lock: gate.h. */
     uv_mutex_t lock;
@@ -62,6 +63,17 @@ static inline unsigned
 tri_runtime_phase(const struct tri_runtime *runtime)
 {
     return ck_pr_load_uint(&runtime->phase);
+}
+
+/* When a runtime that drains will kill what is left, on the clock of delay.h; UINT64_MAX: it does not drain. Thread:
+ * any. */
+static inline uint64_t
+tri_runtime_drain_ends(const struct tri_runtime *runtime)
+{
+    if (tri_runtime_phase(runtime) < TRI_DRAINING)
+        return UINT64_MAX;
+    ck_pr_fence_load(); /* R4: the phase before its end; pairs with R3 in runtime.c */
+    return ck_pr_load_64(&runtime->drain_ends_ms);
 }
 
 /*

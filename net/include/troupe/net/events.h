@@ -4,7 +4,7 @@
  *
  * The order is that of net.Socket in Node 20, the same in both ways:
  *   - 'lookup' for each address, then 'connect' and 'ready', or else 'error';
- *   - any number of 'data', 'fd', 'drain' and 'timeout';
+ *   - any number of 'data', 'fd', 'drain' and 'timeout', and our own 'goaway';
  *   - 'end' at most once;
  *   - 'error' at most once, and directly before 'close';
  *   - 'close' exactly once, last.
@@ -66,6 +66,10 @@ struct tr_socket_events {
     /* Nothing moved for the time of tr_socket_set_timeout(); the connection stays. */
     void (*timeout)(tr_socket *socket);
 
+    /* The server that accepted it drains, see tr_server_drain(): the time to say goodbye, and to end when it is said.
+     * At most once in a drain. */
+    void (*goaway)(tr_socket *socket);
+
     /* The connection failed; close follows directly. */
     void (*error)(tr_socket *socket, const struct tr_error *error);
 
@@ -120,6 +124,7 @@ enum tr_event {
     TR_EVENT_TIMEOUT,    /* no payload */
     TR_EVENT_ERROR,      /* a struct tr_error */
     TR_EVENT_CLOSE,      /* a bool: had_error */
+    TR_EVENT_GOAWAY,     /* no payload */
     TR_EVENTS,           /* how many there are */
 };
 

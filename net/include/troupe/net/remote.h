@@ -175,7 +175,7 @@ tr_status tr_remote_resume(tr_actor *self, tr_ref socket);
 
 /*
  * The functions of socket.h of these names. What is refused only there, such as for lack of memory, destroys the
- * socket with that status, because it would not do what was asked; but no_delay and background do not.
+ * socket with that status, because it would not do what was asked; but no_delay, background and awaits do not.
  * Returns: also TR_EBADENCODING (encoding), TR_EBADLIMIT (timeout_ms, initial_delay_ms), TR_EBADREF (owner->actor).
  */
 tr_status tr_remote_set_encoding(tr_actor *self, tr_ref socket, enum tr_encoding encoding);
@@ -183,6 +183,7 @@ tr_status tr_remote_set_timeout(tr_actor *self, tr_ref socket, uint64_t timeout_
 tr_status tr_remote_set_no_delay(tr_actor *self, tr_ref socket, bool no_delay);
 tr_status tr_remote_set_keep_alive(tr_actor *self, tr_ref socket, bool enable, uint64_t initial_delay_ms);
 tr_status tr_remote_set_background(tr_actor *self, tr_ref socket, bool background);
+tr_status tr_remote_set_awaits(tr_actor *self, tr_ref socket, bool awaits);
 tr_status tr_remote_set_owner(tr_actor *self, tr_ref socket, const struct tr_owner *owner);
 
 /*
@@ -231,6 +232,12 @@ tr_status tr_remote_server_listen(tr_actor *self, tr_ref server, const struct tr
 
 /* tr_server_close(). A server that does not listen gives its close event all the same. */
 tr_status tr_remote_server_close(tr_actor *self, tr_ref server);
+
+/*
+ * tr_server_drain(). A refusal, TR_ENOTLISTENING or TR_ENOMEM, is an error event with the call "drain".
+ * Returns: also TR_EBADLIMIT (deadline_ms above 2^31 - 1).
+ */
+tr_status tr_remote_server_drain(tr_actor *self, tr_ref server, uint64_t deadline_ms);
 
 /*
  * tr_server_pause(), tr_server_resume(). A refusal, TR_ENOTLISTENING or TR_ENOMEM, is an error event with the call

@@ -259,6 +259,43 @@ tr_status tr_server_listen(tr_server *server, const struct tr_listen_options *op
 tr_status tr_server_close(tr_server *server);
 
 /*
+ * Takes leave of the connections: stops accepting as tr_server_close() does, gives each connection, on every worker,
+ * the goaway event (events.h), and closes those that are left when deadline_ms have passed.
+ *
+ *   - A connection that was accepted and has not begun yet begins, and gets the event, too.
+ *   - What is left at the deadline is ended as by tr_runtime_stop() (socket.h), with its linger_ms, unless bytes still
+ *     wait to be written, or its owner has no credit left: then it is destroyed. With deadline_ms 0 that is at once.
+ *   - The close event follows as always; in it tr_server_drained() says how they have ended.
+ *   - Draining once more gives no event; it makes the time shorter, never longer. tr_server_close() meanwhile changes
+ *     nothing. It may also follow a tr_server_close().
+ *   - To listen again ends it: nothing is cut any more.
+ *   - tr_runtime_stop() tells nobody, and ends each connection at once: who wants to say goodbye drains first, and
+ *     stops the runtime when close has come. If it comes earlier, connections are stopped as always, and count as ended
+ *     by themselves.
+ *
+ * Thread:  owner.
+ * Returns: TR_OK
+ *          TR_EINVAL         NULL
+ *          TR_EBADLIMIT      deadline_ms is above 2^31 - 1
+ *          TR_ENOTLISTENING  it neither listens nor waits for connections; a close event comes all the same
+ *          TR_ENOMEM         nothing has changed
+ */
+tr_status tr_server_drain(tr_server *server, uint64_t deadline_ms);
+
+/* What has become of the connections that were there when a drain began. */
+struct tr_server_drained {
+    uint64_t ended; /* by themselves */
+    uint64_t cut;   /* at the deadline */
+};
+
+/*
+ * How the last drain has ended, from the close event on, or since the server listens again; zeroes before, and for
+ * NULL.
+ * Thread:  owner.
+ */
+void tr_server_drained(const tr_server *server, struct tr_server_drained *out);
+
+/*
  * Accepts nothing for pause_ms; 0: until tr_server_resume(). Connections wait in the system's backlog. A later call
  * replaces an earlier one. The pause ends when the server stops listening.
  *

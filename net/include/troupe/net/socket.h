@@ -11,10 +11,14 @@
  * tr_exit() on its actor does what tr_socket_destroy() does, and then the socket is not kept.
  *
  * tr_runtime_stop(), and tr_stop() with TR_STOP_DRAIN:
- *   - The socket handles what it was sent before. Then it ends its side as tr_socket_end() does, and closes without an
- *     error as soon as all that waits and the FIN have gone to the kernel. It does not wait for the peer's end.
+ *   - The socket handles what it was sent before. Then it ends its side as tr_socket_end() does. As soon as all that
+ *     waits and the FIN have gone to the kernel it is destroyed without an error.
  *   - Until then its events continue, but a write is a write after the end: it is refused with TR_EWRITEAFTEREND, and
  *     the socket is destroyed.
+ *   - It is not closed yet: so that a peer which is still sending gets no reset, which could take from it what it has
+ *     not read, what comes is read and dropped until the peer has ended, too (RFC 9112, section 9.6). That lasts no
+ *     longer than linger_ms and linger_quiet_ms of the options, nor than seven eighths of the time that is left to
+ *     tr_runtime_stop(). Then it is closed, and close follows. Destroying it once more closes it at once.
  *   - A socket that is not connected is closed at once.
  *   - A socket that has not closed by the deadline is killed: what waits is lost, the peer sees an end after what the
  *     kernel had, and no event and no callback of a write comes any more.
@@ -53,6 +57,10 @@ enum tr_socket_type {
 
 #define TR_WRITE_COST_BYTES 160u  /* what a waiting write takes in addition to its bytes, at most */
 #define TR_WRITES_ABOVE_LIMIT 16u /* this many small writes may wait under any write_limit */
+#define TR_MIN_RATE_INTERVAL_MS 5000u
+#define TR_LINGER_MS 30000u      /* as nginx's lingering_time */
+#define TR_LINGER_QUIET_MS 500u /* its lingering_timeout is 5 s, which nobody waits for who presses Ctrl-C */
+#define TR_NO_LINGER UINT64_MAX
 
 /* What a socket is, whether it connects, is accepted or made from a descriptor. {0} is a complete set. */
 struct tr_socket_options {
@@ -86,6 +94,37 @@ struct tr_socket_options {
     /* In bytes. 0: a write returns TR_QUEUED when part of it waits. Otherwise, as in Node's streams with their 16,384:
      * when the writes that are not finished, each counted as a whole, are this many bytes or more. */
     uint32_t high_water;
+
+    /* Slow peers. A peer that does not keep one of these limits loses its connection: the socket is destroyed with
+     * TR_ETOOSLOW, whose call says which limit it was. They hold for every connection of the socket, whether it is
+     * accepted, connected or adopted. Times are up to 2^31 - 1, and no peer has less than them.
+     *
+     * The first two count only while bytes of the peer are awaited, and their time stands still
+     *   - while the socket is paused: tr_socket_pause(), pause_on_connect;
+     *   - while its owner has no credit left, or its pipe is full;
+     *   - from tr_socket_set_awaits(socket, false) on. It begins anew with the connection, and with `true`.
+     * They are over when the peer has ended. A socket without TR_READABLE awaits nothing.
+     *
+     * first_byte_timeout_ms: how long the first byte may take. Its call is "first byte".
+     *
+     * min_rate: bytes in a second that must come, on average over each interval of min_rate_interval_ms (default
+     * TR_MIN_RATE_INTERVAL_MS). Its call is "read". The first interval begins when min_rate_grace_ms have passed: since
+     * the beginning, or with first_byte_timeout_ms since the first byte, which is noticed up to an interval late.
+     *
+     * write_timeout_ms: how long bytes may wait in this process while the peer takes none, neither of these nor of
+     * those that the kernel holds. Up to the same time late. Its call is "write". What is corked, and what waits for an
+     * owner's credit, does not count. */
+    uint64_t first_byte_timeout_ms;
+    uint32_t min_rate;
+    uint64_t min_rate_interval_ms;
+    uint64_t min_rate_grace_ms;
+    uint64_t write_timeout_ms;
+
+    /* How long a socket that was asked to stop with TR_STOP_DRAIN waits for its peer's end after ours (see the top of
+     * this file): in all (default TR_LINGER_MS; TR_NO_LINGER: it closes at once), and since bytes last came (default
+     * TR_LINGER_QUIET_MS). Up to 2^31 - 1. What is no socket, such as a pipe, does not wait. */
+    uint64_t linger_ms;
+    uint64_t linger_quiet_ms;
 };
 
 /*
@@ -509,6 +548,15 @@ tr_status tr_socket_set_encoding(tr_socket *socket, enum tr_encoding encoding);
  *          TR_ENOMEM
  */
 tr_status tr_socket_set_timeout(tr_socket *socket, uint64_t timeout_ms);
+
+/*
+ * Whether the peer is to send now, as the protocol goes. While it is not, what it sends is read as ever, but it cannot
+ * be too slow: neither first_byte_timeout_ms nor min_rate of the options counts. `true` begins both anew, with the next
+ * byte as the first, also if it was true: when an answer is complete, and the next request is awaited. A connection
+ * begins with `true`. Without these options it does nothing.
+ * Thread:  owner.
+ */
+void tr_socket_set_awaits(tr_socket *socket, bool awaits);
 
 /*
  * Switches Nagle's algorithm off (true) or on (false). Before connect it is remembered; for what is not TCP it does

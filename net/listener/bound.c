@@ -168,21 +168,22 @@ tri_bound_loads(struct tri_bound *bound, unsigned worker, uint64_t *own, uint64_
     return count;
 }
 
-void
-tri_bound_listener_ends(struct tri_bound *bound)
-{
-    tri_bound_lock(bound);
-    tri_bound_end(bound);
-    bound->listener = TR_NOBODY;
-    tri_bound_unlock(bound);
-    tri_bound_release(bound);
-}
-
 struct tri_member *
 tri_bound_take_leavers(struct tri_bound *bound)
 {
     struct tri_member *leavers = bound->leavers;
     bound->leavers = NULL;
+    return leavers;
+}
+
+struct tri_member *
+tri_bound_listener_ends(struct tri_bound *bound)
+{
+    tri_bound_lock(bound);
+    tri_bound_end(bound);
+    bound->listener = TR_NOBODY;
+    struct tri_member *leavers = tri_bound_take_leavers(bound);
+    tri_bound_unlock(bound);
     return leavers;
 }
 
@@ -266,6 +267,7 @@ static void
 enter(struct tri_member *member, struct tri_bound *bound)
 {
     member->bound = bound;
+    member->listener = bound->listener;
     member->next = bound->members;
     bound->members = member;
     ck_pr_store_uint(&bound->changes, bound->changes + 1);
@@ -509,7 +511,8 @@ tr_status
 tri_member_cover(struct tri_member *member, struct tri_member *other, int backlog, struct tr_error *error)
 {
     struct tri_bound *bound = other->bound;
-    int system = tri_listen(bound->opened.fd, backlog);
+    bool listens = bound->terms.accept != TR_ACCEPT_REUSEPORT; /* else each worker has a descriptor that does */
+    int system = listens ? tri_listen(bound->opened.fd, backlog) : 0;
     if (system != 0) {
         *error = (struct tr_error){.status = tri_status_from_errno(system), .system = system, .call = "listen"};
         return error->status;

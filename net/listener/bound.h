@@ -82,6 +82,7 @@ struct tri_member {
     struct tri_member *next;
     struct tri_member *above, *below; /* in a row, of which the topmost gets the connections: under the lock */
     struct tri_bound *bound;
+    tr_ref listener;       /* of the bound when it joined */
     struct tri_deal *deal; /* held */
     struct tri_word ring;  /* to the listener: the server's worker has it */
     struct tri_word left;  /* to the server: the listener has it */
@@ -132,7 +133,8 @@ void tri_bound_release(struct tri_bound *bound);
 /* Nobody joins any more; under the lock. */
 void tri_bound_end(struct tri_bound *bound);
 
-/* The listener has ended. Takes its hold. */
-void tri_bound_listener_ends(struct tri_bound *bound);
+/* The listener ends: nobody joins any more, and who leaves from now on has left at once. Gives those that left
+ * before. */
+struct tri_member *tri_bound_listener_ends(struct tri_bound *bound);
 
 #endif

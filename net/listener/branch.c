@@ -103,14 +103,15 @@ demand(struct branch *branch)
 static void on_readable(uv_poll_t *poll, int status, int events);
 static void on_rest_over(struct tri_timer *timer);
 
-/* For a moment, unless there is no memory for the timer. */
+/* For a moment. The timer is kept: it is sure to start. */
 static void
 rest(struct branch *branch, unsigned for_ms, tr_status why)
 {
-    branch->rest.fire = on_rest_over;
     if (branch->rests)
         return;
-    branch->rests = tri_timer_start(&branch->dealer.net->worker->timers, &branch->rest, for_ms) == TR_OK;
+    branch->rests = true;
+    branch->rest.fire = on_rest_over;
+    tri_timer_start(&branch->dealer.net->worker->timers, &branch->rest, for_ms);
     if (why != TR_OK)
         tri_trace_listener_paused(&branch->dealer, why);
 }
@@ -141,12 +142,38 @@ close_carried(void *address)
     tri_close((int)(intptr_t)address - 1);
 }
 
+/* Of any worker, with a hold. NULL: nobody is there. */
+static struct tri_deal *
+any_taker(const struct branch *branch)
+{
+    struct tri_deal *taker = NULL;
+    tri_bound_lock(branch->bound);
+    for (unsigned worker = 0; taker == NULL && worker < branch->dealer.net->worker->runtime->count; worker++)
+        taker = tri_bound_taker(branch->bound, worker);
+    tri_bound_unlock(branch->bound);
+    return taker;
+}
+
+/* There was no memory for it. A server is told, though it may not be the one that would have got it. */
+static void
+lose(const struct branch *branch, int fd)
+{
+    struct tri_deal *taker = any_taker(branch);
+    tri_close(fd);
+    if (taker == NULL)
+        return;
+    tri_deal_failed(taker, branch->dealer.net->worker, TR_ENOMEM);
+    tri_deal_release(taker);
+}
+
 /* The listener deals it. */
 static void
 hand_on(struct branch *branch, int fd)
 {
+    struct tri_worker *worker = branch->dealer.net->worker;
     tr_message message = tr_message_pointer(TRI_TAG_LISTENER_ACCEPTED, (void *)((intptr_t)fd + 1), 1, close_carried);
-    tri_send_system(branch->dealer.net->worker, branch->dealer.actor, branch->listener, &message);
+    if (tri_send_system_or_keep(worker, branch->dealer.actor, branch->listener, &message) != TR_OK)
+        lose(branch, fd);
 }
 
 static void
@@ -260,7 +287,7 @@ close_descriptor(struct branch *branch)
     struct tri_net *net = branch->dealer.net;
     if (branch->watch == NULL)
         return;
-    tri_timer_stop(&net->worker->timers, &branch->rest);
+    tri_timer_let_go(&net->worker->timers, &branch->rest);
     tri_net_disclaim(net, branch->fd);
     uv_close((uv_handle_t *)&branch->watch->poll, on_watch_closed);
     branch->watch = NULL;
@@ -323,11 +350,17 @@ open_own(struct branch *branch, struct tr_error *error)
     return tri_bind_and_listen(&bound->chosen.address, &options, &branch->fd, error);
 }
 
+/* Under the lock: the listener does not close the descriptor before it has said there that the bound is over. */
 static tr_status
 open_descriptor(struct branch *branch)
 {
     struct tr_error error;
-    return is_own(branch) ? open_own(branch, &error) : tri_duplicate(branch->bound->opened.fd, &branch->fd);
+    tr_status status = TR_EGONE;
+    tri_bound_lock(branch->bound);
+    if (!branch->bound->over)
+        status = is_own(branch) ? open_own(branch, &error) : tri_duplicate(branch->bound->opened.fd, &branch->fd);
+    tri_bound_unlock(branch->bound);
+    return status;
 }
 
 static tr_status
@@ -358,9 +391,13 @@ begin(struct branch *branch)
     tr_status status = open_descriptor(branch);
     if (status != TR_OK)
         return status;
-    status = open_watch(branch);
-    if (status != TR_OK)
-        tri_close(branch->fd);
+    status = tri_timer_keep(&branch->dealer.net->worker->timers, &branch->rest);
+    if (status == TR_OK)
+        status = open_watch(branch);
+    if (status == TR_OK)
+        return status;
+    tri_timer_let_go(&branch->dealer.net->worker->timers, &branch->rest);
+    tri_close(branch->fd);
     return status;
 }
 
@@ -376,7 +413,6 @@ init(tr_actor *self, void *state, const void *argument)
     tr_status status = begin(branch);
     if (status != TR_OK) {
         free(branch->over);
-        tri_bound_release(branch->bound);
         return status;
     }
     tri_trace_listener_open(&branch->dealer, branch->bound->address.port);
@@ -451,43 +487,49 @@ forget(struct tri_branch_entry *entry)
         free(ring);
 }
 
-/* Without memory there is none until the next look. */
-static void
+/* The branch's hold on the bound is given back by itself when it is over, and here if it was never born. */
+static tr_status
 spawn_branch(struct tri_listener *listener, unsigned worker)
 {
     struct tr_spawn_options options = {.placement = TR_PLACE_WORKER, .worker = worker, .argument = listener->bound};
     struct tri_branch_entry *entry = &listener->branches[worker];
     entry->ring = calloc(1, sizeof(*entry->ring));
     if (entry->ring == NULL)
-        return;
-    tri_bound_hold(listener->bound); /* the branch's */
-    if (tr_spawn(listener->dealer.actor, &branch_behavior, &options, &entry->ref) == TR_OK)
-        return;
+        return TR_ENOMEM;
+    tri_bound_hold(listener->bound);
+    tr_status status = tr_spawn(listener->dealer.actor, &branch_behavior, &options, &entry->ref);
+    if (status == TR_OK)
+        return TR_OK;
     tri_bound_release(listener->bound);
     free(entry->ring);
     *entry = (struct tri_branch_entry){0};
+    return status;
 }
 
-void
+tr_status
 tri_branches_update(struct tri_listener *listener)
 {
+    tr_status status = TR_OK;
     unsigned workers = listener->dealer.net->worker->runtime->count;
     for (unsigned worker = 0; worker < workers; worker++) {
         struct tri_branch_entry *entry = &listener->branches[worker];
         if (entry->ref != TR_NOBODY)
             ring_branch(listener, entry);
-        else if (listener->takers[worker] != NULL)
-            spawn_branch(listener, worker);
+        else if (listener->takers[worker] != NULL && status == TR_OK)
+            status = spawn_branch(listener, worker);
     }
+    return status;
 }
 
 bool
-tri_branch_ended(struct tri_listener *listener, tr_ref branch)
+tri_branch_ended(struct tri_listener *listener, tr_ref branch, bool was_born)
 {
     struct tri_branch_entry *entry = &listener->branches[tr_ref_worker(branch)];
     if (entry->ref != branch)
         return false;
     forget(entry);
+    if (!was_born)
+        tri_bound_release(listener->bound);
     return true;
 }
 

@@ -18,11 +18,12 @@ struct tri_branch_entry {
     struct tri_branch_ring *ring; /* with it */
 };
 
-/* Branches on all workers where somebody takes connections and there is none; and all look what has changed. */
-void tri_branches_update(struct tri_listener *listener);
+/* Branches on all workers where somebody takes connections and there is none; and all look what has changed. Returns
+ * TR_OK, or why one cannot be made. */
+tr_status tri_branches_update(struct tri_listener *listener);
 
-/* A branch is over, or was never born. false: it was none. */
-bool tri_branch_ended(struct tri_listener *listener, tr_ref branch);
+/* A branch is over, or was never born. false: it was none of this listener. */
+bool tri_branch_ended(struct tri_listener *listener, tr_ref branch, bool was_born);
 
 /* Are any left? */
 bool tri_branches_are_over(const struct tri_listener *listener);

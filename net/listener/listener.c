@@ -127,7 +127,7 @@ close_descriptor(struct tri_listener *listener)
     struct tri_opened *opened = &listener->bound->opened;
     if (listener->watch == NULL)
         return;
-    tri_timer_stop(&listener->dealer.net->worker->timers, &listener->retry);
+    tri_timer_let_go(&listener->dealer.net->worker->timers, &listener->retry);
     tri_net_disclaim(listener->dealer.net, opened->fd);
     tri_unix_path_remove(opened->path);
     opened->path = NULL;
@@ -201,6 +201,50 @@ give_all_back(struct tri_listener *listener)
     }
 }
 
+static void on_retry_of_branches(struct tri_timer *timer);
+
+/* One could not be made. The timer is kept: it is sure to start. */
+static void
+await_branches(struct tri_listener *listener)
+{
+    listener->retry.fire = on_retry_of_branches;
+    tri_timer_stop(&listener->dealer.net->worker->timers, &listener->retry);
+    tri_timer_start(&listener->dealer.net->worker->timers, &listener->retry, RETRY_MS);
+}
+
+/* A runtime that stops makes none, and its servers are about to close. */
+static bool
+has_branches(tr_status status)
+{
+    return status == TR_OK || status == TR_ESTOPPING;
+}
+
+static void
+update_branches(struct tri_listener *listener)
+{
+    if (!has_branches(tri_branches_update(listener)))
+        await_branches(listener);
+}
+
+/* Servers are told of what failed again, or on another worker, and not within their own calls. */
+static void
+hear_no_branch(struct tri_listener *listener, tr_status status)
+{
+    if (has_branches(status) || listener->bound->over)
+        return;
+    await_branches(listener);
+    tell_all_failed(listener, (struct tri_listen_failure){.status = status});
+}
+
+static void
+on_retry_of_branches(struct tri_timer *timer)
+{
+    struct tri_listener *listener = TRI_CONTAINER_OF(timer, struct tri_listener, retry);
+    struct tri_actor_frame frame = enter(listener, TRI_TAG_ON_ACCEPT);
+    hear_no_branch(listener, tri_branches_update(listener));
+    leave(listener, frame);
+}
+
 static void
 add_leavers(struct tri_listener *listener, struct tri_member *leavers)
 {
@@ -239,7 +283,7 @@ look(struct tri_listener *listener)
         return;
     }
     if (listener->branches != NULL)
-        tri_branches_update(listener);
+        update_branches(listener);
     else
         poll_as_wanted(listener);
     give_all_back(listener);
@@ -363,11 +407,27 @@ take_descriptor(tr_message *message)
     return (int)(intptr_t)tr_message_take_pointer(message) - 1;
 }
 
+/* One that somebody has killed gets a successor. */
 static void
-branch_ended(struct tri_listener *listener, tr_ref branch)
+branch_over(struct tri_listener *listener, tr_ref branch)
 {
-    if (tri_branch_ended(listener, branch) && listener->bound->over)
+    if (!tri_branch_ended(listener, branch, true))
+        return;
+    if (listener->bound->over)
         finish(listener);
+    else
+        update_branches(listener);
+}
+
+static void
+branch_failed(struct tri_listener *listener, const struct tr_spawn_failed *failed)
+{
+    if (!tri_branch_ended(listener, failed->actor, false))
+        return;
+    if (listener->bound->over)
+        finish(listener);
+    else
+        hear_no_branch(listener, failed->status);
 }
 
 /* What its branches, its servers, and what has not begun want of it. */
@@ -381,10 +441,8 @@ obey(struct tri_listener *listener, tr_message *message)
     case TRI_TAG_LISTENER_FAILED:
         tell_all_failed(listener, *(const struct tri_listen_failure *)tr_message_data(message));
         break;
-    case TRI_TAG_LISTENER_OVER: branch_ended(listener, message->from); break;
-    case TR_TAG_SPAWN_FAILED:
-        branch_ended(listener, ((const struct tr_spawn_failed *)tr_message_data(message))->actor);
-        break;
+    case TRI_TAG_LISTENER_OVER: branch_over(listener, message->from); break;
+    case TR_TAG_SPAWN_FAILED: branch_failed(listener, tr_message_data(message)); break;
     }
 }
 
@@ -453,12 +511,16 @@ init(tr_actor *self, void *state, const void *argument)
     if (listener->dealer.net == NULL)
         return TR_ENOMEM;
     tr_status status = make_arrays(listener);
+    if (status == TR_OK && listener->branches != NULL)
+        status = tri_timer_keep(&listener->dealer.net->worker->timers, &listener->retry);
     if (status == TR_OK)
         status = open_watch(listener);
-    if (status != TR_OK)
-        free_arrays(listener);
-    else
+    if (status == TR_OK) {
         tri_trace_listener_open(&listener->dealer, listener->bound->address.port);
+        return TR_OK;
+    }
+    tri_timer_let_go(&listener->dealer.net->worker->timers, &listener->retry);
+    free_arrays(listener);
     return status;
 }
 
@@ -468,15 +530,12 @@ let_go(struct tri_listener *listener)
 {
     struct tri_bound *bound = listener->bound;
     close_descriptor(listener);
-    tri_bound_lock(bound);
-    add_leavers(listener, tri_bound_take_leavers(bound));
-    tri_bound_end(bound);
-    tri_bound_unlock(bound);
+    add_leavers(listener, tri_bound_listener_ends(bound));
     if (listener->branches != NULL)
         tri_branches_forget(listener);
     give_all_back(listener);
-    tri_bound_listener_ends(bound);
     free_arrays(listener);
+    tri_bound_release(bound);
 }
 
 static struct tri_actor_frame
@@ -504,6 +563,20 @@ stopped(tr_actor *self, void *state)
     let_go(state);
 }
 
+/* Nobody joins any more, and all that have are told, also those that it has not seen yet: by messages. */
+static void
+end_bound(struct tri_listener *listener)
+{
+    struct tri_bound *bound = listener->bound;
+    const struct tri_listen_failure failure = failure_of(ECANCELED, true);
+    tri_bound_lock(bound);
+    tri_bound_end(bound);
+    if (tri_runtime_phase(listener->dealer.net->worker->runtime) == TRI_RUNNING)
+        for (const struct tri_member *member = bound->members; member != NULL; member = member->next)
+            tell_failed(listener, member->deal, &failure);
+    tri_bound_unlock(bound);
+}
+
 /* It ends with its last server, unless it is killed. */
 static bool
 stopping(tr_actor *self, void *state, enum tr_stop_mode how)
@@ -513,11 +586,9 @@ stopping(tr_actor *self, void *state, enum tr_stop_mode how)
     if (how != TR_STOP_KILL)
         return false;
     listener->killed = true;
-    listener->inside++;
+    end_bound(listener);
     close_descriptor(listener);
-    if (tri_runtime_phase(listener->dealer.net->worker->runtime) == TRI_RUNNING)
-        tell_all_failed(listener, failure_of(ECANCELED, true));
-    if (--listener->inside > 0)
+    if (listener->inside > 0)
         return false;
     let_go(listener);
     return true;

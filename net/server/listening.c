@@ -38,7 +38,7 @@ begin(tr_server *server, struct tri_member *member)
     tri_drain_end(server);
     server->member = member;
     server->address = member->bound->address;
-    server->listener = member->bound->listener;
+    server->listener = member->listener;
     tri_server_spawn_shares(server);
     tri_member_open(member, server->net);
     tri_trace_server_listening(server, server->address.port);

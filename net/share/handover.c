@@ -30,10 +30,13 @@ is_running(const struct tri_worker *worker)
     return tri_runtime_phase(worker->runtime) == TRI_RUNNING;
 }
 
+/* There is nobody to take it, such as a share that was not born for lack of memory. */
 static void
 close_it(struct tri_handover *handover, struct tri_worker *here)
 {
     tri_close(handover->arrival.fd);
+    if (is_running(here))
+        tri_deal_failed(handover->deal, here, TR_ENOMEM);
     tri_deal_take_back(handover->deal, here, &handover->arrival);
     tri_handover_free(handover);
 }

@@ -9,7 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <ck_pr.h>
 #include <cmocka.h>
+#include <troupe/core/worker.h>
+#include <uv.h>
 
 struct sharer sharers[SHARERS];
 
@@ -30,6 +33,11 @@ say_number(tr_socket *socket)
 {
     struct sharer *sharer = tr_socket_data(socket);
     char number = (char)('0' + (sharer - sharers));
+    if (sharer->server.own_worker) {
+        uint64_t beat = tri_worker_current()->activity.loop_beat;
+        sharer->together += beat == sharer->beat;
+        sharer->beat = beat;
+    }
     count_one(&sharer->begun);
     tr_socket_write(socket, &number, 1);
     if (!sharer->stays)
@@ -187,6 +195,52 @@ sharers_connect_burst(int fds[SHARERS_BURST])
 {
     for (int i = 0; i < SHARERS_BURST; i++)
         fds[i] = sharers_connect();
+}
+
+/* A busy worker. */
+
+static unsigned is_busy, may_go_on;
+static void (*at_the_end)(struct sharer *sharer);
+static unsigned who_is_busy;
+static uv_thread_t thread;
+
+static void
+keep_busy(tr_actor *self, void *argument)
+{
+    (void)self;
+    ck_pr_store_uint(&is_busy, 1);
+    while (ck_pr_load_uint(&may_go_on) == 0)
+        ck_pr_stall();
+    ck_pr_fence_acquire();
+    if (at_the_end != NULL)
+        at_the_end(argument);
+}
+
+static void
+keep_busy_in_thread(void *argument)
+{
+    (void)argument;
+    sharers_with(who_is_busy, keep_busy);
+}
+
+void
+sharers_begin_busy_time(unsigned i, void (*then)(struct sharer *sharer))
+{
+    ck_pr_store_uint(&is_busy, 0);
+    ck_pr_store_uint(&may_go_on, 0);
+    at_the_end = then;
+    who_is_busy = i;
+    assert_int_equal(uv_thread_create(&thread, keep_busy_in_thread, NULL), 0);
+    while (ck_pr_load_uint(&is_busy) == 0)
+        ck_pr_stall();
+}
+
+void
+sharers_end_busy_time(void)
+{
+    ck_pr_fence_release();
+    ck_pr_store_uint(&may_go_on, 1);
+    uv_thread_join(&thread);
 }
 
 /* Coming and going. */

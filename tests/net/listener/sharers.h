@@ -28,6 +28,10 @@ struct sharer {
 
     unsigned settled, closed, begun, over, told; /* events so far: sharers_count(); told: goaway, which ends it */
 
+    /* Of the worker of its connections, if that is one: how many began in the same turn of its loop as the one before. */
+    uint64_t beat;
+    unsigned together;
+
     unsigned
         refusals; /* what sharers_with() has read: hundreds over the limit, tens blocked, ones over the address's */
 };
@@ -51,6 +55,10 @@ void sharers_kill(unsigned i);
 
 /* Calls run on the worker of that server, with it. */
 void sharers_with(unsigned i, void (*run)(tr_actor *self, void *sharer));
+
+/* The worker of that sharer is busy until the end of it, and then does that. */
+void sharers_begin_busy_time(unsigned i, void (*then)(struct sharer *sharer));
+void sharers_end_busy_time(void);
 
 /* The first three end in every order and in every way, and listen again, while connections come: as long as one is
  * there, each is served. They have what they listen with already. */

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <ck_pr.h>
 #include <cmocka.h>
 #include <troupe/core/clock.h>
 
@@ -26,49 +25,10 @@ while_one_server_is_there_each_connection_is_served(void **state)
 
 /* A server whose worker is busy has connections on the way to it when it closes. */
 
-static unsigned is_busy, may_go_on;
-static tr_status (*then)(tr_server *server);
-
 static void
-keep_busy(tr_actor *self, void *argument)
+close_then(struct sharer *sharer)
 {
-    struct sharer *sharer = argument;
-    (void)self;
-    ck_pr_store_uint(&is_busy, 1);
-    while (ck_pr_load_uint(&may_go_on) == 0)
-        ck_pr_stall();
-    ck_pr_fence_acquire();
-    if (then != NULL)
-        assert_int_equal(then(sharer->handle), TR_OK);
-}
-
-static void
-keep_busy_in_thread(void *argument)
-{
-    (void)argument;
-    sharers_with(1, keep_busy);
-}
-
-static uv_thread_t thread;
-
-/* The second server's worker is busy until the end of it, and does that then, if it is anything. */
-static void
-begin_busy_time(tr_status (*act)(tr_server *server))
-{
-    ck_pr_store_uint(&is_busy, 0);
-    ck_pr_store_uint(&may_go_on, 0);
-    then = act;
-    assert_int_equal(uv_thread_create(&thread, keep_busy_in_thread, NULL), 0);
-    while (ck_pr_load_uint(&is_busy) == 0)
-        ck_pr_stall();
-}
-
-static void
-end_busy_time(void)
-{
-    ck_pr_fence_release();
-    ck_pr_store_uint(&may_go_on, 1);
-    uv_thread_join(&thread);
+    assert_int_equal(tr_server_close(sharer->handle), TR_OK);
 }
 
 static bool
@@ -88,10 +48,10 @@ what_has_not_begun_when_a_server_closes_the_others_serve(void **state)
         sharers[i].stays = true;
         assert_int_equal(sharers_listen(i), TR_OK);
     }
-    begin_busy_time(tr_server_close);
+    sharers_begin_busy_time(1, close_then);
     sharers_connect_burst(fds);
     assert_true(tests_wait_until(half_have_begun, NULL, TESTS_LIMIT_MS)); /* the others are on their way */
-    end_busy_time();
+    sharers_end_busy_time();
     for (unsigned i = 0; i < BURST; i++)
         assert_int_equal(sharers_hear(fds[i]), '0');
     assert_int_equal(sharers_count(&sharers[0].begun), BURST);
@@ -128,10 +88,10 @@ what_has_not_begun_when_the_last_server_closes_begins_there(void **state)
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(sharers_listen(i), TR_OK);
     sharers_close(0);
-    begin_busy_time(tr_server_close);
+    sharers_begin_busy_time(1, close_then);
     sharers_connect_burst(fds);
     assert_true(tests_wait_until(all_are_sent, NULL, TESTS_LIMIT_MS));
-    end_busy_time();
+    sharers_end_busy_time();
     for (unsigned i = 0; i < BURST; i++) {
         assert_int_equal(sharers_hear(fds[i]), '1');
         close(fds[i]);
@@ -140,10 +100,10 @@ what_has_not_begun_when_the_last_server_closes_begins_there(void **state)
     assert_int_equal(sharers_count(&sharers[1].over), BURST); /* its close event waited for them */
 }
 
-static tr_status
-take_leave(tr_server *server)
+static void
+take_leave(struct sharer *sharer)
 {
-    return tr_server_drain(server, TESTS_LIMIT_MS);
+    assert_int_equal(tr_server_drain(sharer->handle, TESTS_LIMIT_MS), TR_OK);
 }
 
 static void
@@ -155,10 +115,10 @@ what_has_not_begun_when_a_server_takes_leave_begins_and_is_told(void **state)
         assert_int_equal(sharers_listen(i), TR_OK);
     sharers_close(0);
     sharers[1].stays = true;
-    begin_busy_time(take_leave);
+    sharers_begin_busy_time(1, take_leave);
     sharers_connect_burst(fds);
     assert_true(tests_wait_until(all_are_sent, NULL, TESTS_LIMIT_MS));
-    end_busy_time();
+    sharers_end_busy_time();
     for (unsigned i = 0; i < BURST; i++) {
         assert_int_equal(sharers_hear(fds[i]), '1');
         assert_int_equal(sharers_hear(fds[i]), 0); /* which is its end */
@@ -187,12 +147,12 @@ a_worker_that_is_stuck_gets_no_connections(void **state)
         sharers[i].stays = true;
         assert_int_equal(sharers_listen(i), TR_OK);
     }
-    begin_busy_time(tr_server_close);
+    sharers_begin_busy_time(1, close_then);
     assert_true(tests_wait_until(second_is_stuck, NULL, TESTS_LIMIT_MS));
     sharers_connect_burst(fds);
     for (unsigned i = 0; i < BURST; i++)
         assert_int_equal(sharers_hear(fds[i]), '0');
-    end_busy_time();
+    sharers_end_busy_time();
     for (unsigned i = 0; i < BURST; i++)
         close(fds[i]);
     sharers_close(0);
@@ -217,12 +177,12 @@ a_server_whose_workers_are_all_behind_accepts_when_one_has_caught_up(void **stat
     }
     tr_ref listener = sharers[1].handle->member->bound->listener;
     sharers_close(0); /* the listener stays on its worker, which is not busy */
-    begin_busy_time(NULL);
+    sharers_begin_busy_time(1, NULL);
     assert_true(tests_wait_until(second_is_stuck, NULL, TESTS_LIMIT_MS));
     int fd = sharers_connect();
     await_on_worker(0, listener_waits, &listener);
     assert_int_equal(tri_deal_connections(sharers[1].handle->deal), 0);
-    end_busy_time();
+    sharers_end_busy_time();
     assert_int_equal(sharers_hear(fd), '1');
     close(fd);
     sharers_close(1);

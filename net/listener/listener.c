@@ -436,8 +436,14 @@ obey(struct tri_listener *listener, tr_message *message)
 {
     switch (message->tag) {
     case TRI_TAG_LISTENER_LOOK: look(listener); break;
-    case TRI_TAG_LISTENER_BACK: tri_listener_deal_again(listener, tr_message_take_pointer(message)); break;
-    case TRI_TAG_LISTENER_ACCEPTED: tri_listener_deal_forwarded(listener, take_descriptor(message)); break;
+    case TRI_TAG_LISTENER_BACK:
+        look_if_changed(listener);
+        tri_listener_deal_again(listener, tr_message_take_pointer(message));
+        break;
+    case TRI_TAG_LISTENER_ACCEPTED:
+        look_if_changed(listener);
+        tri_listener_deal_forwarded(listener, take_descriptor(message));
+        break;
     case TRI_TAG_LISTENER_FAILED:
         tell_all_failed(listener, *(const struct tri_listen_failure *)tr_message_data(message));
         break;

@@ -59,6 +59,7 @@ void sharers_with(unsigned i, void (*run)(tr_actor *self, void *sharer));
 /* The worker of that sharer is busy until the end of it, and then does that. */
 void sharers_begin_busy_time(unsigned i, void (*then)(struct sharer *sharer));
 void sharers_end_busy_time(void);
+extern bool sharers_busy_looks_awake; /* nobody takes it for stuck */
 
 /* The first three end in every order and in every way, and listen again, while connections come: as long as one is
  * there, each is served. They have what they listen with already. */

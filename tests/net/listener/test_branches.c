@@ -1,6 +1,6 @@
 /*
  * Workers that accept for themselves, one by one: what each takes, what it passes on, and what becomes of it when
- * somebody stops or kills it; and listeners that are killed.
+ * somebody stops or kills it. Listeners that are killed, and servers that come and go while the listener is busy.
  */
 #include "fault.h"
 #include "helpers.h"
@@ -101,11 +101,9 @@ from_one_descriptor_a_worker_takes_one_connection_each_time_that_it_wakes(void *
 #define MANY 100
 
 static void
-from_one_descriptor_a_worker_rests_that_is_far_ahead(void **state)
+connect_many_while_the_second_is_busy(int fds[MANY])
 {
-    (void)state;
     static const unsigned both[] = {0, 1};
-    int fds[MANY];
     sharers[0].server.own_worker = false;
     sharers[0].server.workers = both;
     sharers[0].server.worker_count = 2;
@@ -114,9 +112,30 @@ from_one_descriptor_a_worker_rests_that_is_far_ahead(void **state)
     sharers_begin_busy_time(1, NULL);
     for (unsigned i = 0; i < MANY; i++)
         fds[i] = sharers_connect();
+}
+
+static void
+from_one_descriptor_a_worker_rests_that_is_far_ahead(void **state)
+{
+    (void)state;
+    int fds[MANY];
+    sharers_busy_looks_awake = true;
+    connect_many_while_the_second_is_busy(fds);
     await_begun(TWO_WORKERS_AHEAD);
     let_first_worker_turn(20);
     assert_int_equal(sharers_count(&sharers[0].begun), TWO_WORKERS_AHEAD);
+    sharers_end_busy_time();
+    expect_all(fds, MANY, '0');
+    sharers_close(0);
+}
+
+static void
+it_does_not_rest_for_one_that_is_stuck(void **state)
+{
+    (void)state;
+    int fds[MANY];
+    connect_many_while_the_second_is_busy(fds);
+    await_begun(MANY);
     sharers_end_busy_time();
     expect_all(fds, MANY, '0');
     sharers_close(0);
@@ -143,6 +162,7 @@ what_its_own_server_refuses_others_get(void **state)
     unsigned answers[2] = {0};
     sharers[0].server.max_connections = 1;
     for (unsigned i = 0; i < 2; i++) {
+        sharers[i].server.balance = tr_balance_round_robin; /* whether a worker is stuck or not */
         sharers[i].stays = true;
         assert_int_equal(sharers_listen(i), TR_OK);
     }
@@ -442,6 +462,38 @@ read_refusals(tr_actor *self, void *argument)
     sharer->refusals = (unsigned)refusals.over_limit;
 }
 
+/* What is refused. */
+
+static void
+a_descriptor_that_the_worker_has_already_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(sharers_listen(0), TR_OK);
+    sharers[3].listen = (struct tr_listen_options){.from_fd = true, .fd = sharers[0].handle->member->bound->opened.fd};
+    sharers[3].listen.any_port = true;
+    assert_int_equal(sharers_listen(3), TR_EEXIST);
+    expect_service();
+    sharers_close(0);
+}
+
+/* The last one has left, and the listener's worker is too busy to close the descriptor. */
+static void
+for_a_moment_after_the_last_the_address_is_in_use(void **state)
+{
+    (void)state;
+    assert_int_equal(sharers_listen(0), TR_OK);
+    assert_int_equal(sharers_listen(1), TR_OK);
+    sharers_close(0);
+    sharers_begin_busy_time(0, NULL);
+    sharers_with(1, close_it);
+    sharers[2].listen.backlog = 7;
+    assert_int_equal(sharers_listen(2), TR_EADDRINUSE);
+    sharers_end_busy_time();
+    await_closed(1);
+    assert_int_equal(sharers_listen(2), TR_OK);
+    sharers_close(2);
+}
+
 static void
 what_all_refuse_is_counted_by_the_server_that_was_asked_first(void **state)
 {
@@ -477,6 +529,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         SHARED(from_one_descriptor_a_worker_takes_one_connection_each_time_that_it_wakes),
         SHARED(from_one_descriptor_a_worker_rests_that_is_far_ahead),
+        SHARED(it_does_not_rest_for_one_that_is_stuck),
         SHARED(what_its_own_server_refuses_others_get),
         OWN(what_its_own_server_refuses_others_get),
         SHARED(a_worker_sees_by_itself_who_takes_its_connections),
@@ -497,6 +550,10 @@ main(void)
         HANDOFF(a_server_may_be_killed_while_its_word_to_the_listener_is_owed),
         SHARED(a_server_may_be_killed_while_its_word_to_the_listener_is_owed),
         HANDOFF(who_has_joined_before_a_connection_is_accepted_may_get_it),
+        SHARED(who_has_joined_before_a_connection_is_accepted_may_get_it),
+        OWN(who_has_joined_before_a_connection_is_accepted_may_get_it),
+        HANDOFF(a_descriptor_that_the_worker_has_already_is_refused),
+        HANDOFF(for_a_moment_after_the_last_the_address_is_in_use),
         HANDOFF(what_all_refuse_is_counted_by_the_server_that_was_asked_first),
     };
     return cmocka_run_group_tests(tests, hands_warm_up, NULL);

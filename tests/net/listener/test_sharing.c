@@ -265,6 +265,9 @@ a_path_is_shared_and_its_file_stays_until_the_last_has_left(void **state)
     listen_all(2);
     sharers[2].listen.writable_all = true;
     expect_refusal(2, TR_ERIGHTSDIFFER, "listen");
+    sharers[3].listen = (struct tr_listen_options){.path = path, .readable_all = true, .any_port = true};
+    sharers[3].worker = 2;
+    expect_refusal(3, TR_ERIGHTSDIFFER, "listen");
     sharers_close(0);
     assert_int_equal(lstat(path, &file), 0);
     int fd = connect_to_path();

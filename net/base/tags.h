@@ -73,7 +73,8 @@
     X(ON_TIMEOUT)                                                                                                      \
     X(ON_LATER)                                                                                                        \
     X(ON_CLOSED)                                                                                                       \
-    X(ON_ACCEPT)
+    X(ON_ACCEPT)                                                                                                       \
+    X(ON_MAIL)
 
 /* Between the two sockets of a pipe: pipe.c. The sender is told of one that finds nobody. */
 #define TRI_PIPE_TAGS(X)                                                                                               \

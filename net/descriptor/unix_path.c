@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,4 +136,21 @@ tri_unix_path_remove(struct tri_unix_path *path)
     if (tri_unix_path_is_ours(path))
         unlink(path->name);
     free(path);
+}
+
+void
+tri_unix_make_whole(struct sockaddr_un *address, socklen_t *size)
+{
+    char directory[PATH_MAX];
+    size_t length = strnlen(address->sun_path, sizeof(address->sun_path));
+    if (length == 0 || address->sun_path[0] == '/' || getcwd(directory, sizeof(directory)) == NULL)
+        return;
+    size_t before = strlen(directory) + 1; /* with a slash */
+    if (before + length >= sizeof(address->sun_path))
+        return;
+    memmove(address->sun_path + before, address->sun_path, length);
+    memcpy(address->sun_path, directory, before - 1);
+    address->sun_path[before - 1] = '/';
+    address->sun_path[before + length] = '\0';
+    *size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + before + length + 1);
 }

@@ -24,6 +24,9 @@ struct tri_unix_options {
 tr_status tri_unix_bind(int fd, const struct sockaddr_un *address, socklen_t size,
                         const struct tri_unix_options *options, struct tri_unix_path **out, struct tr_error *error);
 
+/* Makes a relative name absolute, so that it means the same in every process, if there is room for that. */
+void tri_unix_make_whole(struct sockaddr_un *address, socklen_t *size);
+
 /* Is what lies there still the file that we made? */
 bool tri_unix_path_is_ours(const struct tri_unix_path *path);
 

@@ -10,6 +10,7 @@
  */
 #include "bound.h"
 
+#include "address_internal.h"
 #include "bind.h"
 #include "descriptor.h"
 #include "listener.h"
@@ -18,6 +19,8 @@
 #include <string.h>
 #include <troupe/core/refcount.h>
 #include <troupe/core/status_from.h>
+
+tr_status (*tri_bound_source)(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error);
 
 struct tri_bounds {
     uv_mutex_t lock;
@@ -311,8 +314,8 @@ tri_member_leave(struct tri_member *member, struct tri_net *net, void *server)
 
 /* Joining. */
 
-static bool
-is_same_key(const struct tri_bound_key *a, const struct tri_bound_key *b)
+bool
+tri_bound_is_same(const struct tri_bound_key *a, const struct tri_bound_key *b)
 {
     return a->kind == b->kind && a->fd == b->fd && a->size == b->size &&
            memcmp(&a->address, &b->address, sizeof(a->address)) == 0;
@@ -353,9 +356,8 @@ failed(struct tr_error *error, tr_status status, const char *call)
     return status;
 }
 
-/* Which of the terms differs? */
-static tr_status
-compare_terms(const struct tri_bound_terms *a, const struct tri_bound_terms *b)
+tr_status
+tri_bound_compare(const struct tri_bound_terms *a, const struct tri_bound_terms *b)
 {
     if (a->backlog != b->backlog)
         return TR_EBACKLOGDIFFERS;
@@ -365,21 +367,31 @@ compare_terms(const struct tri_bound_terms *a, const struct tri_bound_terms *b)
         return TR_ERIGHTSDIFFER;
     if (a->accept != b->accept)
         return TR_EACCEPTDIFFERS;
-    return a->balance != b->balance ? TR_EBALANCEDIFFERS : TR_OK;
+    return TR_OK;
+}
+
+/* Which of the terms differs? */
+static tr_status
+compare_terms(const struct tri_bound_terms *a, const struct tri_bound_terms *b)
+{
+    tr_status status = tri_bound_compare(a, b);
+    return status == TR_OK && a->balance != b->balance ? TR_EBALANCEDIFFERS : status;
 }
 
 /* A port that the system has chosen can be named, too. */
 static bool
 is_meant(const struct tri_bound *bound, const struct tri_bound_key *key)
 {
-    return is_same_key(&bound->key, key) || is_same_key(&bound->chosen, key);
+    return tri_bound_is_same(&bound->key, key) || tri_bound_is_same(&bound->chosen, key);
 }
 
 static void
 choose_key(struct tri_bound *bound)
 {
     bound->chosen = bound->key;
-    if (bound->key.any_port)
+    if (bound->key.any_port && bound->opened.whose != TRI_OPENED_HERE)
+        bound->chosen.address = bound->opened.own;
+    else if (bound->key.any_port)
         tri_descriptor_own_name(bound->opened.fd, &bound->chosen.address);
 }
 
@@ -388,7 +400,7 @@ static bool
 listens_already(const struct tri_bounds *all, const struct tri_bound_key *key, const struct tri_deal *deal)
 {
     for (const struct tri_bound *bound = all->first; bound != NULL; bound = bound->next)
-        if (is_same_key(&bound->key, key) && has_a_worker_of(bound, deal))
+        if (tri_bound_is_same(&bound->key, key) && has_a_worker_of(bound, deal))
             return true;
     return false;
 }
@@ -411,7 +423,7 @@ find_chosen(const struct tri_bounds *all, const struct tri_bound_wish *wish, con
 {
     bool begins = !listens_already(all, &wish->key, deal);
     for (struct tri_bound *bound = all->first; bound != NULL; bound = bound->next) {
-        if (!is_same_key(&bound->key, &wish->key) || bound->members == NULL)
+        if (!tri_bound_is_same(&bound->key, &wish->key) || bound->members == NULL)
             continue;
         if (begins)
             note_turn(bound, deal, false);
@@ -460,6 +472,25 @@ append(struct tri_bounds *all, struct tri_bound *bound)
     *link = bound;
 }
 
+/* A process that wants the address alone, or a group, or has brought a descriptor, does so by itself. */
+static tr_status
+open_descriptor(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error)
+{
+    bool is_shared = tri_bound_source != NULL && !wish->exclusive && wish->key.kind != TRI_BOUND_FD &&
+                     wish->terms.accept != TR_ACCEPT_REUSEPORT;
+    return is_shared ? tri_bound_source(wish, out, error) : wish->open(wish, out, error);
+}
+
+static void
+learn_address(struct tri_bound *bound)
+{
+    if (bound->opened.whose == TRI_OPENED_HERE)
+        tri_descriptor_own(bound->opened.fd, &bound->address);
+    else
+        tri_address_from((const struct sockaddr *)&bound->opened.own, &bound->address);
+    choose_key(bound);
+}
+
 static tr_status
 open_it(struct tri_member *member, struct tri_net *net, struct tri_bounds *all, const struct tri_bound_wish *wish,
         struct tr_error *error)
@@ -472,13 +503,12 @@ open_it(struct tri_member *member, struct tri_net *net, struct tri_bounds *all, 
     bound->terms = wish->terms;
     bound->exclusive = wish->exclusive;
     bound->holds = 1;
-    tr_status status = wish->open(wish, &bound->opened, error);
+    tr_status status = open_descriptor(wish, &bound->opened, error);
     if (status != TR_OK) {
         free(bound);
         return status;
     }
-    tri_descriptor_own(bound->opened.fd, &bound->address);
-    choose_key(bound);
+    learn_address(bound);
     status = tri_listener_spawn(net, bound, &bound->listener);
     if (status != TR_OK) {
         bool is_callers = wish->key.kind == TRI_BOUND_FD;
@@ -511,7 +541,7 @@ tr_status
 tri_member_cover(struct tri_member *member, struct tri_member *other, int backlog, struct tr_error *error)
 {
     struct tri_bound *bound = other->bound;
-    bool listens = bound->terms.accept != TR_ACCEPT_REUSEPORT; /* else each worker has a descriptor that does */
+    bool listens = bound->terms.accept != TR_ACCEPT_REUSEPORT && bound->opened.whose != TRI_OPENED_DEALT;
     int system = listens ? tri_listen(bound->opened.fd, backlog) : 0;
     if (system != 0) {
         *error = (struct tr_error){.status = tri_status_from_errno(system), .system = system, .call = "listen"};

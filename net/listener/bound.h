@@ -39,8 +39,15 @@ struct tri_bound_terms {
 /* A descriptor that listens, and what goes with it. */
 struct tri_opened {
     int fd;
-    struct tri_unix_path *path; /* NULL: none of ours */
-    bool no_delay;              /* what is accepted from it has none already */
+    enum {
+        TRI_OPENED_HERE,
+        TRI_OPENED_LENT, /* by the parent of a cluster: `lease` is the channel to it (channel.h) */
+        TRI_OPENED_DEALT /* fd itself is that channel, and connections come on it */
+    } whose;
+    int lease;
+    struct sockaddr_storage own; /* of what is lent or dealt: the address */
+    struct tri_unix_path *path;  /* NULL: none of ours */
+    bool no_delay;               /* what is accepted from it has none already */
 };
 
 /* A wish to listen. `open` makes the descriptor if there is none. */
@@ -51,6 +58,18 @@ struct tri_bound_wish {
     bool unlink_stale, no_delay;
     tr_status (*open)(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error);
 };
+
+/*
+ * In a child of a cluster: where descriptors come from that it shares with others, in the place of wish->open(). Set once,
+ * before a runtime starts; NULL elsewhere.
+ */
+extern tr_status (*tri_bound_source)(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error);
+
+/* Which of the terms differs, of all that processes must agree on? */
+tr_status tri_bound_compare(const struct tri_bound_terms *a, const struct tri_bound_terms *b);
+
+/* Do the two ask for the same? */
+bool tri_bound_is_same(const struct tri_bound_key *a, const struct tri_bound_key *b);
 
 struct tri_bounds;
 struct tri_listener;

@@ -25,6 +25,7 @@
 #include "listener.h"
 
 #include "bind.h"
+#include "channel.h"
 #include "verdict.h"
 
 #include <errno.h>
@@ -114,11 +115,24 @@ on_watch_closed(uv_handle_t *handle)
     free(watch_of(handle));
 }
 
+/* The parent of a cluster is told, so that it does not take us for dead. */
+static void
+close_lent(const struct tri_opened *opened)
+{
+    if (opened->whose == TRI_OPENED_DEALT)
+        tri_lease_leave(opened->fd);
+    if (opened->whose == TRI_OPENED_LENT) {
+        tri_lease_leave(opened->lease);
+        tri_close(opened->lease);
+    }
+    tri_close(opened->fd);
+}
+
 void
 tri_listener_close_opened(const struct tri_opened *opened)
 {
     tri_unix_path_remove(opened->path);
-    tri_close(opened->fd);
+    close_lent(opened);
 }
 
 static void
@@ -134,7 +148,7 @@ close_descriptor(struct tri_listener *listener)
     uv_close((uv_handle_t *)&listener->watch->poll, on_watch_closed);
     listener->watch = NULL;
     listener->polled = false;
-    tri_close(opened->fd);
+    close_lent(opened);
     tri_trace_listener_close(&listener->dealer);
 }
 
@@ -314,11 +328,14 @@ accept_one(struct tri_listener *listener, int *error)
 {
     struct sockaddr_storage storage = {0};
     struct sockaddr_storage *peer = tri_listener_asks_peer(listener) ? &storage : NULL;
-    int fd = tri_accept(listener->bound->opened.fd, peer);
+    const struct tri_opened *opened = &listener->bound->opened;
+    int fd = opened->whose == TRI_OPENED_DEALT ? tri_lease_accept(opened->fd, peer) : tri_accept(opened->fd, peer);
     if (fd < 0) {
         *error = -fd;
         return false;
     }
+    if (opened->whose == TRI_OPENED_DEALT)
+        tri_deal_meter_up();
     look_if_changed(listener);
     tri_listener_deal(listener, fd, (const struct sockaddr *)peer);
     return true;
@@ -495,7 +512,8 @@ static tr_status
 make_arrays(struct tri_listener *listener)
 {
     unsigned workers = listener->dealer.net->worker->runtime->count;
-    bool accepts_itself = listener->bound->terms.accept == TR_ACCEPT_HANDOFF;
+    bool accepts_itself = listener->bound->terms.accept == TR_ACCEPT_HANDOFF ||
+                          listener->bound->opened.whose == TRI_OPENED_DEALT; /* the parent of a cluster deals */
     listener->takers = calloc(workers, sizeof(struct tri_deal *));
     listener->loads = calloc(workers, sizeof(*listener->loads));
     listener->behind_ms = calloc(workers, sizeof(*listener->behind_ms));

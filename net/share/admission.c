@@ -73,6 +73,8 @@ admit(struct tri_deal *deal, const struct sockaddr *peer, struct tri_arrival *ar
         return admission;
     word->load = tri_deal_load(deal, arrival->worker);
     deal->places[arrival->worker].dealt++;
+    if (TRI_UNLIKELY(tri_deal_meter != NULL))
+        ck_pr_dec_32(tri_deal_meter);
     arrival->number = ++deal->sequence;
     return TRI_ADMISSION_OK;
 }
@@ -113,6 +115,7 @@ tri_deal_take_back(struct tri_deal *deal, struct tri_worker *here, const struct 
 {
     tri_deal_lock(deal);
     deal->places[arrival->worker].dealt--;
+    tri_deal_meter_up();
     if (arrival->has_address)
         tri_limits_give(&deal->limits, &arrival->address);
     tri_deal_unlock(deal);

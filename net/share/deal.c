@@ -25,6 +25,8 @@
 #include <troupe/core/refcount.h>
 #include <troupe/ipaddr/block_list.h>
 
+uint32_t *tri_deal_meter;
+
 /* Deals. */
 
 static void deal_free(struct tri_deal *deal);

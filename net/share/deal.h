@@ -43,6 +43,21 @@ enum tri_deal_word {
     TRI_DEAL_SAYS_FAILED = 1 << 1,
 };
 
+/*
+ * In a child of a cluster, whose parent sees it: connections that have ended, less those that have begun. Who takes a
+ * connection from the parent, which counts it until it ends, adds it beforehand. Set once, before a runtime starts; NULL
+ * elsewhere.
+ */
+extern uint32_t *tri_deal_meter;
+
+/* Thread: any. */
+static inline void
+tri_deal_meter_up(void)
+{
+    if (TRI_UNLIKELY(tri_deal_meter != NULL))
+        ck_pr_inc_32(tri_deal_meter);
+}
+
 /* What servers keep on each worker. */
 struct tri_servers {
     struct tri_guest guest; /* first */
@@ -158,6 +173,7 @@ tri_deal_connection_closed(struct tri_deal *deal, const struct tri_worker *worke
 {
     struct tri_deal_ends *ends = &deal->ends[worker->index];
     ck_pr_store_64(&ends->closed, ends->closed + 1); /* no order: it only counts */
+    tri_deal_meter_up();
 }
 
 /* A connection has not ended by itself when its server's drain was over. Thread: owner of worker. */

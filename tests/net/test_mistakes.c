@@ -87,6 +87,7 @@ show(void)
     X(tr_socket_local_address, the.socket, NULL)                                                                       \
     X(tr_socket_proxy, the.socket)                                                                                     \
     X(tr_proxy_for, the.socket, NULL)                                                                                  \
+    X(tr_socket_detach, the.socket, NULL)                                                                              \
     X(tr_socket_bytes_read, the.socket)                                                                                \
     X(tr_socket_number, the.socket)                                                                                    \
     X(tr_socket_bytes_written, the.socket)                                                                             \

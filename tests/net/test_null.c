@@ -44,6 +44,7 @@ static struct {
     X(tr_socket_write_file(NULL, 0, 0, 0, NULL, NULL))                                                                 \
     X(tr_socket_write_fd(NULL, word, 0, NULL, NULL))                                                                   \
     X(tr_socket_uncork(NULL))                                                                                          \
+    X(tr_socket_detach(NULL, &(int){0}))                                                                               \
     X(tr_socket_end(NULL))                                                                                             \
     X(tr_socket_end_with(NULL, word))                                                                                  \
     X(tr_socket_end_with(NULL, (tr_slice){0}))                                                                         \

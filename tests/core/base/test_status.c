@@ -63,6 +63,7 @@ static const struct {
     {TR_ESTOPPING, -22},
     {TR_ETIMEDOUT_STOP, -23},
     {TR_EINIT, -24},
+    {TR_EGIVENUP, -25},
     {TR_EALREADYLISTENING, -40},
     {TR_ENOTLISTENING, -41},
     {TR_EWRITEAFTEREND, -42},

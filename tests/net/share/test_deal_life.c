@@ -137,8 +137,8 @@ play_without_share(void)
     struct tr_server_options options = {.connection = count};
     struct tri_arrival arrival = {.fd = -1, .worker = 1};
     assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);
-    assert_int_equal(
-        tri_handover_send(tri_actor_worker(director), director, server->deal, &arrival, tr_self(director)), TR_EGONE);
+    assert_int_equal(tri_handover_send(tri_actor_worker(director), director, server->deal, &arrival, tr_self(director)),
+                     TR_EGONE);
     tr_exit(tr_server_actor(server));
     stage_when(no_deal_is_left, end_play, NULL);
 }

@@ -416,6 +416,44 @@ the_options_hold_for_an_adopted_descriptor(void **state)
     assert_string_equal(client.log, "data:61 end close");
 }
 
+static void
+play_detached(void)
+{
+    int fds[2], fd;
+    char text[8] = "";
+    stage_pair(family, fds);
+    assert_int_equal(adopt(fds[0], TR_READABLE | TR_WRITABLE), TR_OK);
+    assert_int_equal(tr_socket_detach(client.socket, NULL), TR_EINVAL);
+    tr_socket_cork(client.socket);
+    assert_true(say(client.socket, "held") >= TR_OK);
+    assert_int_equal(tr_socket_detach(client.socket, &fd), TR_EBUSY);
+    assert_int_equal(tr_socket_uncork(client.socket), TR_OK);
+    assert_int_equal(tr_socket_detach(client.socket, &fd), TR_OK);
+    assert_int_equal(tr_socket_detach(client.socket, &fds[0]), TR_ENOTCONN);
+    assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+    assert_true(tests_peer_send(fds[1], "there", 5));
+    assert_true(tests_peer_send(fd, "back", 4));
+    assert_int_equal(tests_peer_receive(fd, text, 5), 5);
+    assert_string_equal(text, "there");
+    peer.fd = fds[1];
+    close(fd); /* it alone was left */
+    stage_read(&peer);
+    end_when_done();
+}
+
+static void
+a_socket_gives_its_connection_away_and_the_peer_notices_nothing(void **state)
+{
+    static const int families[] = {AF_INET, AF_UNIX};
+    for (size_t i = 0; i < 2; i++) {
+        cast_reset(state);
+        family = families[i];
+        stage_play(1, play_detached);
+        assert_string_equal(client.log, "close");
+        assert_string_equal(peer.text, "heldback");
+    }
+}
+
 int
 main(void)
 {
@@ -431,6 +469,7 @@ main(void)
         cmocka_unit_test_setup(what_cannot_be_a_socket_is_refused_and_stays_the_callers, cast_reset),
         cmocka_unit_test_setup(the_descriptor_of_a_socket_makes_no_second_one, cast_reset),
         cmocka_unit_test_setup(anything_that_can_be_polled_will_do, cast_reset),
+        cmocka_unit_test_setup(a_socket_gives_its_connection_away_and_the_peer_notices_nothing, cast_reset),
         cmocka_unit_test_setup(the_options_hold_for_an_adopted_descriptor, cast_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,7 @@ TR_DECLARATIONS_BEGIN
     X(TR_ESTOPPING, -22, "ERR_STOPPING", "the runtime is stopping")                                                    \
     X(TR_ETIMEDOUT_STOP, -23, "ERR_STOP_DEADLINE", "the deadline passed before everything had stopped")                \
     X(TR_EINIT, -24, "ERR_INIT_FAILED", "the actor's init callback failed")                                            \
+    X(TR_EGIVENUP, -25, "ERR_CHILD_GIVEN_UP", "a process of the cluster has ended too often too soon")                 \
     /* Facts of the network that Node names. */                                                                        \
     X(TR_EALREADYLISTENING, -40, "ERR_SERVER_ALREADY_LISTEN", "the server listens already")                            \
     X(TR_ENOTLISTENING, -41, "ERR_SERVER_NOT_RUNNING", "the server is not listening")                                  \

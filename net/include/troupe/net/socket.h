@@ -477,6 +477,21 @@ tr_status tr_socket_end_then(tr_socket *socket, tr_slice slice, tr_write_done do
 void tr_socket_destroy(tr_socket *socket, tr_status error);
 
 /*
+ * Destroys the socket without an error, and gives the descriptor of its connection, which goes on: for another process,
+ * by tr_cluster_send(), tr_cluster_child_send() or tr_socket_write_fd(), or for tr_socket_adopt() on another worker.
+ * What was read stays here: pause a socket from which everything is to be read there (options.pause_on_connect).
+ *
+ * Memory:  *fd is the caller's. It is non-blocking, and closed on exec.
+ * Thread:  owner.
+ * Returns: TR_OK
+ *          TR_EINVAL    NULL
+ *          TR_ENOTCONN  it is not connected yet, or was destroyed
+ *          TR_EBUSY     something waits to be written
+ *          TR_EMFILE    no more descriptors
+ */
+tr_status tr_socket_detach(tr_socket *socket, int *fd);
+
+/*
  * As tr_socket_destroy(), with an error of the program's own: TR_EUSER, whose code is this text.
  * Memory:  code is not copied: a constant.
  * Thread:  owner.

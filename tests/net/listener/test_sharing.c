@@ -157,6 +157,35 @@ who_wants_a_port_alone_gets_another_from_the_system(void **state)
     close_all(3);
 }
 
+/* As in Node's cluster. */
+static void
+the_nth_server_of_a_worker_shares_a_port_of_the_systems_with_the_nth_of_the_others(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < SHARERS; i++)
+        sharers[i].listen.any_port = true;
+    sharers[2].worker = 1;
+    assert_int_equal(sharers_listen(0), TR_OK);
+    assert_int_equal(sharers_listen(3), TR_OK); /* of the same worker */
+    assert_int_equal(sharers_listen(1), TR_OK);
+    assert_int_equal(sharers_listen(2), TR_OK);
+    uint16_t first = sharers[0].address.port, second = sharers[3].address.port;
+    assert_int_not_equal(first, second);
+    assert_int_equal(sharers[1].address.port, first);
+    assert_int_equal(sharers[2].address.port, second);
+    sharers_close(1);
+    assert_int_equal(sharers_listen(1), TR_OK); /* it has been there */
+    assert_int_not_equal(sharers[1].address.port, first);
+    assert_int_not_equal(sharers[1].address.port, second);
+    sharers_close(1);
+    sharers_close(2);
+    assert_int_equal(sharers_listen(1), TR_OK); /* it has no other */
+    assert_int_equal(sharers[1].address.port, first);
+    sharers_close(0);
+    sharers_close(1);
+    sharers_close(3);
+}
+
 static void
 a_worker_has_an_address_once(void **state)
 {
@@ -416,6 +445,7 @@ main(void)
         TEST(when_all_have_left_the_address_is_free),
         TEST(who_wants_an_address_alone_has_it_alone),
         TEST(who_wants_a_port_alone_gets_another_from_the_system),
+        TEST(the_nth_server_of_a_worker_shares_a_port_of_the_systems_with_the_nth_of_the_others),
         TEST(a_worker_has_an_address_once),
         TEST(it_is_the_workers_of_the_connections_that_count),
         TEST(whoever_shares_has_the_same_backlog),

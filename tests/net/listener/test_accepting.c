@@ -156,6 +156,13 @@ a_paused_server_accepts_nothing(void **state)
     sharers_close(0);
 }
 
+static bool
+all_have_begun(void *argument)
+{
+    (void)argument;
+    return sharers_count(&sharers[0].begun) == CONNECTIONS;
+}
+
 /* Nobody waits for a worker whose server is paused. */
 static void
 one_that_is_far_ahead_goes_on_if_the_others_take_nothing(void **state)
@@ -169,6 +176,7 @@ one_that_is_far_ahead_goes_on_if_the_others_take_nothing(void **state)
     sharers_with(1, pause_it);
     for (unsigned i = 0; i < CONNECTIONS; i++)
         fds[i] = sharers_connect();
+    assert_true(tests_wait_until(all_have_begun, NULL, TESTS_LIMIT_MS)); /* all are open */
     for (unsigned i = 0; i < CONNECTIONS; i++) {
         assert_int_equal(sharers_hear(fds[i]), '0');
         close(fds[i]);

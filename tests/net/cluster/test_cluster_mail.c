@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -165,13 +166,32 @@ what_waits_for_a_child_that_dies_is_lost_and_holds_nobody_up(void **state)
     crew_end(&crew, "OK");
 }
 
+/* And nobody has waited for it. */
+static bool
+has_ended(void *process)
+{
+    char path[64], state = 0;
+    snprintf(path, sizeof(path), "/proc/%d/stat", *(int *)process);
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return false;
+    int found = fscanf(file, "%*d (%*[^)]) %c", &state);
+    fclose(file);
+    return found == 1 && state == 'Z';
+}
+
 static void
 the_last_words_of_a_child_are_heard(void **state)
 {
     struct crew crew;
     (void)state;
     start(&crew, 1);
+    int child = crew_child(&crew, 0), status;
+    assert_int_equal(kill(crew.process, SIGSTOP), 0); /* so that it finds the words and the end at once */
+    assert_int_equal(waitpid(crew.process, &status, WUNTRACED), crew.process);
     crew_tell(&crew, 0, "words 100");
+    assert_true(tests_wait_until(has_ended, &child, TESTS_LIMIT_MS));
+    assert_int_equal(kill(crew.process, SIGCONT), 0);
     for (int i = 0; i < 100; i++)
         assert_string_equal(crew_word(&crew), "message 0 word 4");
     assert_string_equal(crew_word(&crew), "ended 0 signal 9");

@@ -60,14 +60,20 @@ struct tri_slot {
     struct tri_held_mail *held;
 };
 
+/* A connection that a child was sent and has not answered for. */
+struct tri_waiting {
+    unsigned number; /* on the lease */
+    int fd;
+};
+
 struct tri_lease {
     struct tri_lease *next;
     struct tri_lent *lent;
     struct tri_slot *slot;
-    int fd;                    /* -1: it is over */
-    unsigned sent, waiting;    /* connections; and those of them that are not answered */
-    uint64_t back_until_ns;    /* it could not take one */
-    int fds[TR_CLUSTER_AHEAD]; /* those that wait: number n is at n % AHEAD */
+    int fd;                 /* -1: it is over */
+    unsigned sent, waiting; /* connections; and those of them that are not answered */
+    uint64_t back_until_ns; /* it could not take one */
+    struct tri_waiting waits[TR_CLUSTER_AHEAD];
 };
 
 /* A connection that a child was sent and has not begun. */

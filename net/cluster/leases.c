@@ -1,9 +1,9 @@
 /*
  * Leases, and the connections on them.
  *
- * The parent keeps its own descriptor of a connection until the child has answered for it. The answers come in the
- * order of the connections, so a ring of AHEAD of them is enough. A lease that ends without a word is that of a child
- * that has died: what it had not answered for comes back, and goes to somebody else.
+ * The parent keeps its own descriptor of a connection until the child has answered for it, in any order: several
+ * threads of a child may read one lease. A lease that ends without a word is that of a child that has died: what it had not
+ * answered for comes back, and goes to somebody else.
  */
 #include "cluster_state.h"
 
@@ -40,12 +40,6 @@ free_lease:
     return NULL;
 }
 
-static int
-take_oldest(struct tri_lease *lease)
-{
-    return lease->fds[(lease->sent - lease->waiting--) % TR_CLUSTER_AHEAD];
-}
-
 static void
 end_lease(struct tri_lease *lease)
 {
@@ -53,7 +47,7 @@ end_lease(struct tri_lease *lease)
     lease->fd = -1;
     lease->slot->given -= lease->waiting;
     while (lease->waiting > 0)
-        tri_lent_return(lease->lent, take_oldest(lease));
+        tri_lent_return(lease->lent, lease->waits[--lease->waiting].fd);
 }
 
 static bool
@@ -100,9 +94,13 @@ left(struct tr_cluster *cluster, struct tri_lease *lease)
 static bool
 answered(struct tr_cluster *cluster, struct tri_lease *lease, const struct tri_lease_word *word)
 {
-    if (lease->waiting == 0 || word->number != lease->sent - lease->waiting)
+    unsigned place = 0;
+    while (place < lease->waiting && lease->waits[place].number != word->number)
+        place++;
+    if (place == lease->waiting)
         return false;
-    int fd = take_oldest(lease);
+    int fd = lease->waits[place].fd;
+    lease->waits[place] = lease->waits[--lease->waiting];
     if (word->kind == TRI_LEASE_BEGUN) {
         tri_close(fd);
         return true;
@@ -195,8 +193,7 @@ tri_lease_give(struct tr_cluster *cluster, struct tri_lease *lease, int fd)
     struct tri_lease_word word = {.kind = TRI_LEASE_CONNECTION, .number = lease->sent};
     int error = tri_channel_send(lease->fd, &word, sizeof(word), NULL, 0, &fd, 1);
     if (error == 0) {
-        lease->fds[lease->sent++ % TR_CLUSTER_AHEAD] = fd;
-        lease->waiting++;
+        lease->waits[lease->waiting++] = (struct tri_waiting){.number = lease->sent++, .fd = fd};
         lease->slot->given++;
         lease->lent->turn = (lease->slot->number + 1) % cluster->count;
         return true;

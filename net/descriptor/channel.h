@@ -44,7 +44,7 @@ void tri_channel_await(int fd);
 /*
  * A lease: the channel between the parent of a cluster, which keeps a descriptor that listens, and a child that uses
  * it. The child has it for as long as it listens there. Where the parent accepts, connections come on it: each is to be
- * answered, in the order in which they came.
+ * answered.
  */
 enum tri_lease_kind {
     TRI_LEASE_CONNECTION, /* to the child: with a descriptor */

@@ -60,8 +60,8 @@ struct tri_bound_wish {
 };
 
 /*
- * In a child of a cluster: where descriptors come from that it shares with others, in the place of wish->open(). Set once,
- * before a runtime starts; NULL elsewhere.
+ * In a child of a cluster: where descriptors come from that it shares with others, in the place of wish->open(). Set
+ * once, before a runtime starts; NULL elsewhere.
  */
 extern tr_status (*tri_bound_source)(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error);
 

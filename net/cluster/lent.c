@@ -16,7 +16,7 @@
 
 #include "bind.h"
 #include "descriptor.h"
-#include "tune.h"
+#include "opening.h"
 #include "verdict.h"
 
 #include <errno.h>
@@ -87,32 +87,6 @@ find(const struct tr_cluster *cluster, const struct tri_bound_key *key, unsigned
 
 /* Opening. */
 
-static tr_status
-open_path(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error)
-{
-    const struct tri_unix_options how = {
-        .readable_all = wish->terms.readable_all,
-        .writable_all = wish->terms.writable_all,
-        .unlink_stale = wish->unlink_stale,
-    };
-    return tri_bind_path_and_listen((const struct sockaddr_un *)&wish->key.address, wish->key.size, &how,
-                                    wish->terms.backlog, &out->fd, &out->path, error);
-}
-
-static tr_status
-open_address(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error)
-{
-    const struct tri_bind_options how = {
-        .backlog = wish->terms.backlog,
-        .ipv6_only = wish->terms.ipv6_only,
-        .no_delay = wish->no_delay,
-    };
-    tr_status status = tri_bind_and_listen(&wish->key.address, &how, &out->fd, error);
-    if (status == TR_OK)
-        out->no_delay = tri_tune_bears_no_delay(out->fd);
-    return status;
-}
-
 /* A path is shown as the child gave it. */
 static void
 learn_address(struct tri_lent *lent)
@@ -136,8 +110,7 @@ open_lent(struct tr_cluster *cluster, const struct tri_bound_wish *wish, unsigne
     lent->key = wish->key;
     lent->order = order;
     lent->terms = wish->terms;
-    tr_status status = wish->key.kind == TRI_BOUND_PATH ? open_path(wish, &lent->opened, error)
-                                                        : open_address(wish, &lent->opened, error);
+    tr_status status = tri_opened_open(wish, &lent->opened, error);
     if (status != TR_OK)
         goto free_lent;
     learn_address(lent);

@@ -49,10 +49,6 @@ tr_status tri_descriptor_file_size(int fd, uint64_t *out);
 /* No program that this process starts has it. */
 void tri_descriptor_close_on_exec(int fd);
 
-/* The flags of the open file (O_NONBLOCK ...), which duplicates share. */
-int tri_descriptor_flags(int fd);
-void tri_descriptor_set_flags(int fd, int flags);
-
 /* names.c. The address of the other end, and of this one; all zero of what has none, as -1. */
 void tri_descriptor_peer(int fd, struct tr_address *out);
 void tri_descriptor_own(int fd, struct tr_address *out);

@@ -105,15 +105,3 @@ tri_descriptor_close_on_exec(int fd)
 {
     fcntl(fd, F_SETFD, fcntl(fd, F_GETFD) | FD_CLOEXEC);
 }
-
-int
-tri_descriptor_flags(int fd)
-{
-    return fcntl(fd, F_GETFL);
-}
-
-void
-tri_descriptor_set_flags(int fd, int flags)
-{
-    fcntl(fd, F_SETFL, flags);
-}

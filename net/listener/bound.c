@@ -14,6 +14,7 @@
 #include "bind.h"
 #include "descriptor.h"
 #include "listener.h"
+#include "opening.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -478,7 +479,7 @@ open_descriptor(const struct tri_bound_wish *wish, struct tri_opened *out, struc
 {
     bool is_shared = tri_bound_source != NULL && !wish->exclusive && wish->key.kind != TRI_BOUND_FD &&
                      wish->terms.accept != TR_ACCEPT_REUSEPORT;
-    return is_shared ? tri_bound_source(wish, out, error) : wish->open(wish, out, error);
+    return is_shared ? tri_bound_source(wish, out, error) : tri_opened_open(wish, out, error);
 }
 
 static void
@@ -512,8 +513,10 @@ open_it(struct tri_member *member, struct tri_net *net, struct tri_bounds *all, 
     status = tri_listener_spawn(net, bound, &bound->listener);
     if (status != TR_OK) {
         bool is_callers = wish->key.kind == TRI_BOUND_FD;
-        if (!is_callers)
-            tri_listener_close_opened(&bound->opened);
+        if (!is_callers) {
+            tri_opened_unlink(&bound->opened);
+            tri_opened_close(&bound->opened);
+        }
         free(bound);
         return failed(error, status, is_callers ? NULL : "listen");
     }

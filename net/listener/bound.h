@@ -50,17 +50,16 @@ struct tri_opened {
     bool no_delay;               /* what is accepted from it has none already */
 };
 
-/* A wish to listen. `open` makes the descriptor if there is none. */
+/* A wish to listen. */
 struct tri_bound_wish {
     struct tri_bound_key key;
     struct tri_bound_terms terms;
     bool exclusive;
     bool unlink_stale, no_delay;
-    tr_status (*open)(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error);
 };
 
 /*
- * In a child of a cluster: where descriptors come from that it shares with others, in the place of wish->open(). Set
+ * In a child of a cluster: where descriptors come from that it shares with others, in the place of tri_opened_open(). Set
  * once, before a runtime starts; NULL elsewhere.
  */
 extern tr_status (*tri_bound_source)(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error);

@@ -26,6 +26,7 @@
 
 #include "bind.h"
 #include "channel.h"
+#include "opening.h"
 #include "verdict.h"
 
 #include <errno.h>
@@ -115,26 +116,6 @@ on_watch_closed(uv_handle_t *handle)
     free(watch_of(handle));
 }
 
-/* The parent of a cluster is told, so that it does not take us for dead. */
-static void
-close_lent(const struct tri_opened *opened)
-{
-    if (opened->whose == TRI_OPENED_DEALT)
-        tri_lease_leave(opened->fd);
-    if (opened->whose == TRI_OPENED_LENT) {
-        tri_lease_leave(opened->lease);
-        tri_close(opened->lease);
-    }
-    tri_close(opened->fd);
-}
-
-void
-tri_listener_close_opened(const struct tri_opened *opened)
-{
-    tri_unix_path_remove(opened->path);
-    close_lent(opened);
-}
-
 static void
 close_descriptor(struct tri_listener *listener)
 {
@@ -143,12 +124,11 @@ close_descriptor(struct tri_listener *listener)
         return;
     tri_timer_let_go(&listener->dealer.net->worker->timers, &listener->retry);
     tri_net_disclaim(listener->dealer.net, opened->fd);
-    tri_unix_path_remove(opened->path);
-    opened->path = NULL;
+    tri_opened_unlink(opened);
     uv_close((uv_handle_t *)&listener->watch->poll, on_watch_closed);
     listener->watch = NULL;
     listener->polled = false;
-    close_lent(opened);
+    tri_opened_close(opened);
     tri_trace_listener_close(&listener->dealer);
 }
 

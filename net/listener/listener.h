@@ -63,9 +63,6 @@ tr_status tri_listener_spawn(struct tri_net *net, struct tri_bound *bound, tr_re
 /* A listener of this worker looks what its members want. */
 void tri_listener_look(tr_actor *actor);
 
-/* Removes the file, and closes. */
-void tri_listener_close_opened(const struct tri_opened *opened);
-
 /* dealing.c */
 
 /* An accepted descriptor, which is taken: to a server's worker, or closed if none wants it. peer: if somebody asks. */

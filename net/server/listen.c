@@ -30,27 +30,12 @@ listen_on_server(tr_server *server, const struct tr_listen_options *options)
 
 /* A descriptor. */
 
-/* Whether it listens already makes no difference: as in Node it is told to once more, with our backlog. */
-static tr_status
-open_descriptor(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error)
-{
-    *out = (struct tri_opened){.fd = wish->key.fd};
-    tri_descriptor_close_on_exec(wish->key.fd);
-    int system = tri_listen(wish->key.fd, wish->terms.backlog);
-    if (system == 0)
-        return TR_OK;
-    *error = (struct tr_error){.status = tri_status_from_errno(system), .system = system, .call = "listen"};
-    tri_close(wish->key.fd); /* the caller was right to give it: so it is taken */
-    return error->status;
-}
-
 static tr_status
 listen_on_own(tr_server *server, const struct tr_listen_options *options, int fd)
 {
     struct tri_bound_wish wish = tri_listen_wish(server, options);
     wish.key.kind = TRI_BOUND_FD;
     wish.key.fd = fd;
-    wish.open = open_descriptor;
     return tri_listen_join(server, &wish);
 }
 
@@ -62,12 +47,9 @@ listen_on_duplicate(tr_server *server, const struct tr_listen_options *options)
     tr_status status = tri_duplicate(options->fd, &duplicate);
     if (status != TR_OK)
         return status;
-    int flags = tri_descriptor_flags(options->fd); /* of both */
     status = listen_on_own(server, options, duplicate);
     if (status != TR_OK)
         tri_close(duplicate);
-    if (server->member == NULL)
-        tri_descriptor_set_flags(options->fd, flags);
     return status;
 }
 
@@ -83,19 +65,6 @@ listen_on_descriptor(tr_server *server, const struct tr_listen_options *options)
 /* A path. */
 
 static tr_status
-open_path(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error)
-{
-    const struct tri_unix_options how = {
-        .readable_all = wish->terms.readable_all,
-        .writable_all = wish->terms.writable_all,
-        .unlink_stale = wish->unlink_stale,
-    };
-    *out = (struct tri_opened){0};
-    return tri_bind_path_and_listen((const struct sockaddr_un *)&wish->key.address, wish->key.size, &how,
-                                    wish->terms.backlog, &out->fd, &out->path, error);
-}
-
-static tr_status
 listen_on_path(tr_server *server, const struct tr_listen_options *options)
 {
     struct tri_bound_wish wish = tri_listen_wish(server, options);
@@ -104,7 +73,6 @@ listen_on_path(tr_server *server, const struct tr_listen_options *options)
     if (status != TR_OK)
         return status;
     wish.key.kind = TRI_BOUND_PATH;
-    wish.open = open_path;
     return tri_listen_join(server, &wish);
 }
 

@@ -12,29 +12,12 @@
 #include "address_internal.h"
 #include "due.h"
 #include "server_close.h"
-#include "tune.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
-
-static tr_status
-open_address(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error)
-{
-    const struct tri_bind_options how = {
-        .backlog = wish->terms.backlog,
-        .ipv6_only = wish->terms.ipv6_only,
-        .no_delay = wish->no_delay,
-        .group = wish->terms.accept == TR_ACCEPT_REUSEPORT ? TRI_GROUP_FOUND : TRI_GROUP_NONE,
-    };
-    *out = (struct tri_opened){0};
-    tr_status status = tri_bind_and_listen(&wish->key.address, &how, &out->fd, error);
-    if (status == TR_OK)
-        out->no_delay = tri_tune_bears_no_delay(out->fd); /* nobody else has it, so that stays so */
-    return status;
-}
 
 /* With that address. */
 static struct tri_bound_wish
@@ -47,7 +30,6 @@ wish_for(const struct tri_bound_wish *wish, const struct sockaddr_storage *addre
     whole.key = (struct tri_bound_key){.kind = TRI_BOUND_TCP, .size = is_v4 ? sizeof(*v4) : sizeof(*v6)};
     memcpy(&whole.key.address, address, whole.key.size);
     whole.key.any_port = (is_v4 ? v4->sin_port : v6->sin6_port) == 0;
-    whole.open = open_address;
     return whole;
 }
 

@@ -176,6 +176,32 @@ sharers_with(unsigned i, void (*run)(tr_actor *self, void *sharer))
     on_worker(sharers[i].worker, run, &sharers[i]);
 }
 
+static void
+pause_it(tr_actor *self, void *argument)
+{
+    (void)self;
+    assert_int_equal(tr_server_pause(((struct sharer *)argument)->handle, 0), TR_OK);
+}
+
+static void
+resume_it(tr_actor *self, void *argument)
+{
+    (void)self;
+    assert_int_equal(tr_server_resume(((struct sharer *)argument)->handle), TR_OK);
+}
+
+void
+sharers_pause(unsigned i)
+{
+    sharers_with(i, pause_it);
+}
+
+void
+sharers_resume(unsigned i)
+{
+    sharers_with(i, resume_it);
+}
+
 int
 sharers_connect(void)
 {

@@ -69,6 +69,10 @@ void sharers_come_and_go(void);
 #define SHARERS_BURST 12
 void sharers_connect_burst(int fds[SHARERS_BURST]);
 
+/* Until it is resumed. */
+void sharers_pause(unsigned i);
+void sharers_resume(unsigned i);
+
 /* Connects to the first one's address; and hears who it is: '0' ..., 0: nobody. */
 int sharers_connect(void);
 char sharers_hear(int fd);

@@ -123,32 +123,18 @@ a_server_has_exactly_as_many_connections_as_it_may(void **state)
 }
 
 static void
-pause_it(tr_actor *self, void *argument)
-{
-    (void)self;
-    assert_int_equal(tr_server_pause(((struct sharer *)argument)->handle, 0), TR_OK);
-}
-
-static void
-resume_it(tr_actor *self, void *argument)
-{
-    (void)self;
-    assert_int_equal(tr_server_resume(((struct sharer *)argument)->handle), TR_OK);
-}
-
-static void
 a_paused_server_accepts_nothing(void **state)
 {
     (void)state;
     int fds[9];
     listen_on_all_workers();
-    sharers_with(0, pause_it);
+    sharers_pause(0);
     hands_settle();
     for (unsigned i = 0; i < 9; i++)
         fds[i] = sharers_connect();
     hands_settle();
     assert_int_equal(sharers_count(&sharers[0].begun), 0);
-    sharers_with(0, resume_it);
+    sharers_resume(0);
     for (unsigned i = 0; i < 9; i++) {
         assert_int_equal(sharers_hear(fds[i]), '0');
         close(fds[i]);
@@ -173,7 +159,7 @@ one_that_is_far_ahead_goes_on_if_the_others_take_nothing(void **state)
         sharers[i].stays = true;
         assert_int_equal(sharers_listen(i), TR_OK);
     }
-    sharers_with(1, pause_it);
+    sharers_pause(1);
     for (unsigned i = 0; i < CONNECTIONS; i++)
         fds[i] = sharers_connect();
     assert_true(tests_wait_until(all_have_begun, NULL, TESTS_LIMIT_MS)); /* all are open */

@@ -400,34 +400,20 @@ whom_one_server_blocks_the_others_serve(void **state)
 }
 
 static void
-pause_it(tr_actor *self, void *argument)
-{
-    (void)self;
-    assert_int_equal(tr_server_pause(((struct sharer *)argument)->handle, 0), TR_OK);
-}
-
-static void
-resume_it(tr_actor *self, void *argument)
-{
-    (void)self;
-    assert_int_equal(tr_server_resume(((struct sharer *)argument)->handle), TR_OK);
-}
-
-static void
 while_one_is_paused_the_others_get_all_and_while_all_are_nobody_does(void **state)
 {
     (void)state;
     sharers[1].stays = sharers[2].stays = true;
     listen_all(3);
-    sharers_with(0, pause_it);
+    sharers_pause(0);
     expect_answers(10, 0, 5, 5);
-    sharers_with(1, pause_it);
-    sharers_with(2, pause_it);
+    sharers_pause(1);
+    sharers_pause(2);
     hands_settle();
     int fd = sharers_connect(); /* it waits in the backlog */
     hands_settle();
     assert_int_equal(recv(fd, &(char){0}, 1, MSG_DONTWAIT), -1);
-    sharers_with(1, resume_it);
+    sharers_resume(1);
     assert_int_equal(sharers_hear(fd), '1');
     close(fd);
     close_all(3);

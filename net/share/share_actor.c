@@ -10,8 +10,8 @@
  * otherwise somebody asked the share alone, and it gets a successor. Killing does without the word; the server learns
  * of it in the same way.
  *
- * NO_MORE is sent to every share exactly once, as soon as there is memory, also to one that is gone, since it carries a
- * hold on the deal.
+ * NO_MORE is sent to every share exactly once, as soon as there is memory, also to one that is gone, since it carries
+ * the hold on the deal on which the order to spawn the share relies.
  */
 #include "handover.h"
 
@@ -24,14 +24,27 @@ struct tri_dismissal {
     uint64_t sent; /* descriptors, to the share that is dismissed */
 };
 
-/* A destructor. The runtime's end frees every deal, on a thread that is no worker. */
 static void
-free_dismissal(void *address)
+free_dismissal(struct tri_dismissal *dismissal)
+{
+    tri_deal_release(dismissal->deal);
+    free(dismissal);
+}
+
+/*
+ * A destructor. Where the server's own worker drops the word, unsent, its hold stays: the order to spawn the share,
+ * which went the same way before and has no hold of its own, may not have been carried out yet. The runtime's end frees
+ * such a deal, as it frees every one, on a thread that is no worker.
+ */
+static void
+drop_dismissal(void *address)
 {
     struct tri_dismissal *dismissal = address;
-    if (tri_worker_current() != NULL)
-        tri_deal_release(dismissal->deal);
-    free(dismissal);
+    const struct tri_worker *here = tri_worker_current();
+    if (here != NULL && here != dismissal->deal->home->worker)
+        free_dismissal(dismissal);
+    else
+        free(dismissal);
 }
 
 struct tri_dismissal *
@@ -56,7 +69,7 @@ tri_share_dismiss(struct tri_dismissal *dismissal, tr_ref share, uint64_t sent)
 {
     dismissal->sent = sent;
     tri_word_send(dismissal->deal->home->worker, &dismissal->word, TR_NOBODY, share,
-                  tr_message_pointer(TRI_TAG_DEAL_NO_MORE, dismissal, sizeof(*dismissal), free_dismissal));
+                  tr_message_pointer(TRI_TAG_DEAL_NO_MORE, dismissal, sizeof(*dismissal), drop_dismissal));
 }
 
 /* The actor. */

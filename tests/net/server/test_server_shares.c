@@ -76,7 +76,10 @@ places_taken(void)
     struct sockaddr_in peer = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct tri_limit_key key;
     assert_true(tri_limit_key_of((struct sockaddr *)&peer, our_server->deal->options.prefix_ipv6, &key));
-    return tri_limits_count(&our_server->deal->limits, &key);
+    tri_deal_lock(our_server->deal);
+    uint32_t taken = tri_limits_count(&our_server->deal->limits, &key);
+    tri_deal_unlock(our_server->deal);
+    return taken;
 }
 
 static bool

@@ -2,6 +2,8 @@
  * A program for peers of other makes: what happens to its sockets goes to standard output, a line for each event.
  *
  *   peer serve          prints "port N"; echoes; says "goodbye" when the other side has ended. Until its input ends
+ *   peer hurry          the same, but answers what ends with an empty line, as a server of HTTP does, and gives up peers
+ *                       that are slow
  *   peer client PORT    connects, says "hello", echoes what comes. Until it is closed
  *
  * A line is "NUMBER EVENT"; the numbers count the connections of a server, a client is 0.
@@ -85,10 +87,27 @@ static const struct tr_socket_events events = {
     .close = on_close,
 };
 
-static tr_status
-serve(void)
+/* The header of a request comes as one piece from whoever means well. */
+static void
+on_request(tr_socket *socket, tr_slice data)
 {
-    struct tr_server_options server = {.connection = on_connection, .socket.events = &events};
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+    if (data.size >= 4 && memcmp((const char *)data.data + data.size - 4, "\r\n\r\n", 4) == 0)
+        tr_socket_end_with(socket, tr_slice_constant(answer, sizeof(answer) - 1));
+}
+
+static const struct tr_socket_events hurried = {.data = on_request, .error = on_error, .close = on_close};
+
+static tr_status
+serve(bool hurries)
+{
+    struct tr_server_options server = {.connection = on_connection, .socket.events = hurries ? &hurried : &events};
+    if (hurries) {
+        server.socket.first_byte_timeout_ms = 1000;
+        server.socket.min_rate = 1000;
+        server.socket.min_rate_interval_ms = 1000;
+        server.socket.write_timeout_ms = 1000;
+    }
     struct tr_listen_options listen = {.host = "127.0.0.1"};
     struct tr_address at;
     tr_status status = tr_runtime_listen(runtime, &server, &listen, NULL, &at);
@@ -118,7 +137,7 @@ main(int argc, char **argv)
     struct tr_runtime_options options = {.workers = 2};
     tr_status status = tr_runtime_start(&options, &runtime);
     if (status == TR_OK)
-        status = argc == 3 ? visit((uint16_t)atoi(argv[2])) : serve();
+        status = argc == 3 ? visit((uint16_t)atoi(argv[2])) : serve(argc == 2 && strcmp(argv[1], "hurry") == 0);
     tr_status stopped = tr_runtime_stop(runtime, 60000, NULL);
     return status == TR_OK && stopped == TR_OK ? 0 : 1;
 }

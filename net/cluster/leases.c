@@ -2,8 +2,8 @@
  * Leases, and the connections on them.
  *
  * The parent keeps its own descriptor of a connection until the child has answered for it, in any order: several
- * threads of a child may read one lease. A lease that ends without a word is that of a child that has died: what it had not
- * answered for comes back, and goes to somebody else.
+ * threads of a child may read one lease. A lease that ends without a word is that of a child that has died: what it had
+ * not answered for comes back, and goes to somebody else.
  */
 #include "cluster_state.h"
 

@@ -540,17 +540,19 @@ tri_member_join(struct tri_member *member, struct tri_net *net, const struct tri
     return status;
 }
 
-tr_status
-tri_member_cover(struct tri_member *member, struct tri_member *other, int backlog, struct tr_error *error)
+/* Under the lock: a bound that is over has no descriptor any more, and the other server is about to hear of that. */
+static tr_status
+cover(struct tri_member *member, struct tri_member *other, int backlog, struct tr_error *error)
 {
     struct tri_bound *bound = other->bound;
+    if (bound->over)
+        return failed(error, TR_ENOADDRESS, NULL);
     bool listens = bound->terms.accept != TR_ACCEPT_REUSEPORT && bound->opened.whose != TRI_OPENED_DEALT;
     int system = listens ? tri_listen(bound->opened.fd, backlog) : 0;
     if (system != 0) {
         *error = (struct tr_error){.status = tri_status_from_errno(system), .system = system, .call = "listen"};
         return error->status;
     }
-    tri_bound_lock(bound);
     struct tri_member *top = other;
     while (top->above != NULL)
         top = top->above;
@@ -558,6 +560,14 @@ tri_member_cover(struct tri_member *member, struct tri_member *other, int backlo
     top->above = member;
     bound->terms.backlog = backlog;
     enter(member, bound);
-    tri_bound_unlock(bound);
     return TR_OK;
+}
+
+tr_status
+tri_member_cover(struct tri_member *member, struct tri_member *other, int backlog, struct tr_error *error)
+{
+    tri_bound_lock(other->bound);
+    tr_status status = cover(member, other, backlog, error);
+    tri_bound_unlock(other->bound);
+    return status;
 }

@@ -59,8 +59,8 @@ struct tri_bound_wish {
 };
 
 /*
- * In a child of a cluster: where descriptors come from that it shares with others, in the place of tri_opened_open(). Set
- * once, before a runtime starts; NULL elsewhere.
+ * In a child of a cluster: where descriptors come from that it shares with others, in the place of tri_opened_open().
+ * It may wait for the parent, under the lock. Set once, before a runtime starts; NULL elsewhere.
  */
 extern tr_status (*tri_bound_source)(const struct tri_bound_wish *wish, struct tri_opened *out, struct tr_error *error);
 
@@ -104,8 +104,9 @@ struct tri_member {
     struct tri_deal *deal; /* held */
     struct tri_word ring;  /* to the listener: the server's worker has it */
     struct tri_word left;  /* to the server: the listener has it */
+    struct tri_word last;  /* likewise, when the listener is killed */
     bool rings;            /* there was no memory to ring, and it will ring later */
-    unsigned holds;        /* the server's, until it has left, and one while it rings */
+    unsigned holds;        /* the server's, until it has left, and one while it rings, or the last word waits */
 };
 
 /* NULL without memory. Thread: the server's, as of all that follow. */

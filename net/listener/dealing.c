@@ -23,6 +23,8 @@ static const tr_balance_policy policies[POLICIES] = {
     NULL, tr_balance_least_loaded, tr_balance_round_robin, tr_balance_two_choices, tr_balance_ip_hash, tr_balance_home,
 };
 
+_Static_assert(TRI_POLICY_SYSTEM == POLICIES, "it is none of these");
+
 static uint16_t
 number_of_policy(tr_balance_policy policy)
 {

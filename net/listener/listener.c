@@ -33,6 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <troupe/core/descriptors.h>
+#include <troupe/core/refcount.h>
 #include <troupe/core/status_from.h>
 
 #define ACCEPTS_PER_WAKE 16
@@ -81,10 +82,14 @@ failure_of(int error, bool for_good)
     return (struct tri_listen_failure){.status = tri_status_from_errno(error), .system = error, .for_good = for_good};
 }
 
+/* A destructor. At the runtime's end, on a thread that is no worker, its deal may be gone already, as its server is. */
 static void
 drop_member(void *address)
 {
-    tri_member_release(address);
+    if (tri_worker_current() != NULL)
+        tri_member_release(address);
+    else
+        free(address);
 }
 
 /* The member is its server's again. */
@@ -390,7 +395,8 @@ on_retry(struct tri_timer *timer)
     struct tri_listener *listener = TRI_CONTAINER_OF(timer, struct tri_listener, retry);
     struct tri_actor_frame frame = enter(listener, TRI_TAG_ON_ACCEPT);
     listener->starved = false;
-    accept_and_poll(listener);
+    if (tri_runtime_phase(listener->dealer.net->worker->runtime) == TRI_RUNNING)
+        accept_and_poll(listener);
     if (!listener->starved && listener->watch != NULL)
         tri_trace_listener_resumed(&listener->dealer);
     leave(listener, frame);
@@ -567,17 +573,33 @@ stopped(tr_actor *self, void *state)
     let_go(state);
 }
 
-/* Nobody joins any more, and all that have are told, also those that it has not seen yet: by messages. */
+static void
+said_last(struct tri_word *word)
+{
+    tri_member_release(TRI_CONTAINER_OF(word, struct tri_member, last));
+}
+
+/* The last word that its server hears of it: it has its memory, since no other would follow. */
+static void
+say_last(struct tri_listener *listener, struct tri_member *member)
+{
+    const struct tri_listen_failure failure = failure_of(ECANCELED, true);
+    tri_refcount_hold(&member->holds);
+    member->last.done = said_last;
+    tri_word_send(listener->dealer.net->worker, &member->last, tr_self(listener->dealer.actor), member->deal->server,
+                  tr_message_copy(TRI_TAG_LISTENER_FAILED, &failure, sizeof(failure)));
+}
+
+/* Nobody joins any more, and all that have are told, also those that it has not seen yet. */
 static void
 end_bound(struct tri_listener *listener)
 {
     struct tri_bound *bound = listener->bound;
-    const struct tri_listen_failure failure = failure_of(ECANCELED, true);
     tri_bound_lock(bound);
     tri_bound_end(bound);
     if (tri_runtime_phase(listener->dealer.net->worker->runtime) == TRI_RUNNING)
-        for (const struct tri_member *member = bound->members; member != NULL; member = member->next)
-            tell_failed(listener, member->deal, &failure);
+        for (struct tri_member *member = bound->members; member != NULL; member = member->next)
+            say_last(listener, member);
     tri_bound_unlock(bound);
 }
 

@@ -7,6 +7,8 @@
  */
 #include "admission.h"
 
+#include "descriptor.h"
+
 #include <troupe/ipaddr/block_list.h>
 
 bool
@@ -62,8 +64,11 @@ admit_address(struct tri_deal *deal, const struct sockaddr *peer, struct tri_arr
 static enum tri_admission
 admit(struct tri_deal *deal, const struct sockaddr *peer, struct tri_arrival *arrival, struct tri_admission_word *word)
 {
+    struct sockaddr_storage name;
     if (!tri_deal_takes(deal, arrival->worker))
         return TRI_ADMISSION_LEFT;
+    if (peer == NULL && tri_deal_asks_peer(deal) && tri_descriptor_peer_name(arrival->fd, &name))
+        peer = (const struct sockaddr *)&name; /* it did not ask yet when the connection was accepted */
     if (deal->block_list != NULL && peer != NULL && tr_block_list_check_sockaddr(deal->block_list, peer))
         return refuse(word, TRI_REJECT_BLOCKED, 0);
     if (deal->max_connections > 0 && count(deal) >= deal->max_connections)

@@ -45,8 +45,8 @@ enum tri_deal_word {
 
 /*
  * In a child of a cluster, whose parent sees it: connections that have ended, less those that have begun. Who takes a
- * connection from the parent, which counts it until it ends, adds it beforehand. Set once, before a runtime starts; NULL
- * elsewhere.
+ * connection from the parent, which counts it until it ends, adds it beforehand. Set once, before a runtime starts;
+ * NULL elsewhere.
  */
 extern uint32_t *tri_deal_meter;
 
@@ -82,7 +82,7 @@ struct tri_listen_failure {
 struct tri_server_calls {
     const struct tr_behavior *behavior; /* of the server's actor */
     void (*arrived)(void *server, const struct tri_arrival *arrival);
-    void (*left)(void *server, struct tri_member *member); /* the member is the server's again: tri_member_free() */
+    void (*left)(void *server, struct tri_member *member); /* the member is the server's again: tri_member_release() */
     void (*failed)(void *server, tr_ref listener, const struct tri_listen_failure *failure);
 };
 
@@ -282,6 +282,9 @@ void tri_share_drain(struct tri_share *share);
 
 /* Those that are open are counted as cut, and closed: as gently as their peers let them. */
 void tri_share_cut(struct tri_share *share);
+
+/* Is its server's drain over, but for what ends? */
+bool tri_share_is_cut(const struct tri_share *share);
 
 /* A connection that begins later gets the same; within the socket's bracket, after the connection event. */
 void tri_share_meet_leave(struct tri_share *share, tr_socket *socket);

@@ -32,7 +32,9 @@ tell(tr_actor *actor, void *argument)
 void
 tri_share_drain(struct tri_share *share)
 {
-    share->deal->ends[share->net->worker->index].drains = true;
+    struct tri_deal_ends *ends = &share->deal->ends[share->net->worker->index];
+    ends->drains = true;
+    ends->cuts = false; /* that was another time */
     tri_actors_visit(share->net->worker, &tri_socket_behavior, tell, share);
 }
 
@@ -60,6 +62,12 @@ tri_share_cut(struct tri_share *share)
     share->deal->ends[share->net->worker->index].cuts = true;
     tri_actors_visit(share->net->worker, &tri_socket_behavior, cut, share);
     tri_entrances_cut(share);
+}
+
+bool
+tri_share_is_cut(const struct tri_share *share)
+{
+    return share->deal->ends[share->net->worker->index].cuts && ck_pr_load_uint(&share->deal->draining) != 0;
 }
 
 void

@@ -2,6 +2,7 @@
  * Servers of different workers that listen on one address: who shares, who is refused, and who gets the connections.
  */
 #include "helpers.h"
+#include "server_state.h"
 #include "sharers.h"
 
 #include <fcntl.h>
@@ -383,6 +384,36 @@ block_loopback(tr_actor *self, void *argument)
     tr_block_list_release(list);
 }
 
+static enum tri_admission admission;
+
+/* As if nobody had asked for the peer when it was accepted: the list came in between. */
+static void
+admit_without_peer(tr_actor *self, void *argument)
+{
+    struct tri_deal *deal = ((struct sharer *)argument)->handle->deal;
+    struct tri_admission_word word;
+    uint16_t port;
+    int listener = tests_peer_listen(&port), fd = tests_peer_connect(port);
+    struct tri_arrival arrival = {.fd = tests_peer_accept(listener)};
+    (void)self;
+    admission = tri_deal_admit(deal, NULL, &arrival, &word);
+    assert_int_equal(word.reason, TRI_REJECT_BLOCKED);
+    close(arrival.fd);
+    close(fd);
+    close(listener);
+}
+
+static void
+who_is_blocked_since_he_was_accepted_is_refused(void **state)
+{
+    (void)state;
+    listen_all(1);
+    sharers_with(0, block_loopback);
+    sharers_with(0, admit_without_peer);
+    assert_int_equal(admission, TRI_ADMISSION_REFUSED);
+    sharers_close(0);
+}
+
 static void
 whom_one_server_blocks_the_others_serve(void **state)
 {
@@ -440,6 +471,7 @@ main(void)
         TEST(a_path_is_shared_and_its_file_stays_until_the_last_has_left),
         TEST(a_descriptor_is_shared_by_its_number),
         TEST(what_a_full_server_refuses_the_others_get),
+        TEST(who_is_blocked_since_he_was_accepted_is_refused),
         TEST(whom_one_server_blocks_the_others_serve),
         TEST(while_one_is_paused_the_others_get_all_and_while_all_are_nobody_does),
     };

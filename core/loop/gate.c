@@ -86,6 +86,14 @@ tri_gate_arrive(struct tri_runtime *runtime)
 }
 
 void
+tri_gate_miss(struct tri_runtime *runtime, unsigned workers)
+{
+    uv_mutex_lock(&runtime->lock);
+    runtime->at_gate += workers;
+    uv_mutex_unlock(&runtime->lock);
+}
+
+void
 tri_gate_pass(struct tri_runtime *runtime)
 {
     tri_gate_arrive(runtime);

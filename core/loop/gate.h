@@ -29,6 +29,9 @@ void tri_gate_add_killed(struct tri_runtime *runtime, uint64_t killed);
  * waits until it is open: afterwards nobody sends or rings any more. Thread: any.
  */
 void tri_gate_arrive(struct tri_runtime *runtime);
+
+/* So many workers have never run, and will not come. Thread: setup. */
+void tri_gate_miss(struct tri_runtime *runtime, unsigned workers);
 void tri_gate_pass(struct tri_runtime *runtime);
 
 #endif

@@ -159,7 +159,7 @@ start_workers(struct tri_runtime *runtime)
     unsigned running = 0;
     for (unsigned i = 0; i < runtime->count; i++)
         running += runtime->workers[i] != NULL && runtime->workers[i]->thread != 0;
-    runtime->at_gate = runtime->count - running; /* those that never ran do not come to the gate */
+    tri_gate_miss(runtime, runtime->count - running);
     set_phase(runtime, TRI_KILLING);
     join_workers(runtime);
     return status;

@@ -84,6 +84,16 @@ read_beats(const struct tri_worker_activity *activity, struct tri_worker_activit
     copy->loop_beat = ck_pr_load_64(&activity->loop_beat);
 }
 
+/* The system's number of its thread; 0: it has none yet. */
+static int
+number_of(const struct tri_worker *worker)
+{
+    int thread = ck_pr_load_int(&worker->thread_number);
+    ck_pr_fence_acquire(); /* P2: pairs with P1 in worker.c */
+    TRI_ACQUIRE(&worker->thread_number);
+    return thread;
+}
+
 /* Gives a copy of what a worker does. false: it was changing, or no callback runs. */
 static bool
 look_at(const struct tri_worker_activity *activity, struct tri_worker_activity *copy)
@@ -103,7 +113,7 @@ static struct tri_look
 look(const struct tri_worker *worker)
 {
     struct tri_look look = {.now_ns = tri_clock_now_ns()};
-    int thread = ck_pr_load_int(&worker->thread_number);
+    int thread = number_of(worker);
     look.busy = look_at(&worker->activity, &look.activity);
     if (look.busy && look.activity.name == NULL)
         look.busy = !tri_thread_may_poll(thread, uv_backend_fd(&worker->loop));
@@ -176,7 +186,7 @@ look_at_thread(struct tri_watchdog *watchdog, const struct tri_worker *worker, i
 static void
 watch_pinning(struct tri_watchdog *watchdog, struct tri_worker *worker)
 {
-    int thread = ck_pr_load_int(&worker->thread_number);
+    int thread = number_of(worker);
     if (thread == 0 || !tri_mask_try(&worker->mask_held))
         return;
     struct tri_pinning_look look = look_at_thread(watchdog, worker, thread);

@@ -308,7 +308,9 @@ worker_main(void *argument)
     struct tri_runtime *runtime = worker->runtime;
     tri_worker_set_current(worker);
     uint32_t cpu = pin(worker) ? (uint32_t)worker->cpu : UINT32_MAX;
-    ck_pr_store_int(&worker->thread_number, tri_thread_number()); /* from here on the watchdog may change its CPUs */
+    TRI_RELEASE(&worker->thread_number);
+    ck_pr_fence_release(); /* P1: its CPU is read; from here on the watchdog may change it. Pairs with P2 there */
+    ck_pr_store_int(&worker->thread_number, tri_thread_number());
     worker->polled = tri_ticks();
     uv_update_time(&worker->loop); /* it is that of the loop's making */
     tri_trace_worker_start(worker->trace, cpu);

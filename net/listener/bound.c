@@ -144,7 +144,7 @@ is_stuck(const struct tri_deal *deal, unsigned worker, uint64_t now_ms)
 static unsigned
 add_loads(struct tri_deal *deal, unsigned worker, uint64_t *own, uint64_t *sum)
 {
-    uint64_t now_ms = tri_clock_now_ns() / 1000000u;
+    uint64_t now_ms = tri_clock_ms();
     unsigned count = 0;
     tri_deal_lock(deal);
     for (unsigned i = 0; i < deal->workers && !deal->paused; i++) {

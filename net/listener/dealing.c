@@ -62,12 +62,6 @@ tri_listener_asks_peer(const struct tri_listener *listener)
 
 /* Does anybody want connections? */
 
-static uint64_t
-now_ms(void)
-{
-    return tri_clock_now_ns() / 1000000u;
-}
-
 static bool
 is_open(struct tri_deal *deal)
 {
@@ -83,8 +77,8 @@ tri_deal_demand(struct tri_deal *deal, const struct tri_worker *worker)
     uint32_t limit_ms = deal->options.overload_ms;
     if (!is_open(deal))
         return TRI_DEMAND_NONE;
-    return limit_ms == 0 || tri_activity_behind_ms(&worker->activity, now_ms()) <= limit_ms ? TRI_DEMAND_NOW
-                                                                                            : TRI_DEMAND_LATER;
+    return limit_ms == 0 || tri_activity_behind_ms(&worker->activity, tri_clock_ms()) <= limit_ms ? TRI_DEMAND_NOW
+                                                                                                  : TRI_DEMAND_LATER;
 }
 
 enum tri_demand
@@ -107,7 +101,7 @@ static void
 look_at_loads(struct tri_listener *listener)
 {
     struct tri_worker *const *all = listener->dealer.net->worker->runtime->workers;
-    uint64_t now = now_ms();
+    uint64_t now = tri_clock_ms();
     for (unsigned worker = 0; worker < workers_of(listener); worker++) {
         struct tri_deal *deal = listener->takers[worker];
         listener->loads[worker] = TR_BALANCE_NO_WORKER;
@@ -170,30 +164,30 @@ choose_any(const struct tri_listener *listener, unsigned *worker)
 }
 
 /* What became of a connection. */
-struct verdict {
+struct outcome {
     enum tri_admission admission;
     struct tri_deal *deal; /* who has taken it, or refused it first; NULL: nobody is there */
     struct tri_admission_word word;
 };
 
 /* Takes a place for it. */
-static struct verdict
+static struct outcome
 assign(struct tri_listener *listener, const struct sockaddr *peer, struct tri_arrival *arrival)
 {
-    struct verdict first = {.admission = TRI_ADMISSION_LEFT}, verdict;
+    struct outcome first = {.admission = TRI_ADMISSION_LEFT}, outcome;
     look_at_loads(listener);
     for (;;) {
-        verdict.deal = choose(listener, peer, &arrival->worker);
-        if (verdict.deal == NULL && first.deal == NULL)
-            verdict.deal = choose_any(listener, &arrival->worker);
-        if (verdict.deal == NULL)
+        outcome.deal = choose(listener, peer, &arrival->worker);
+        if (outcome.deal == NULL && first.deal == NULL)
+            outcome.deal = choose_any(listener, &arrival->worker);
+        if (outcome.deal == NULL)
             return first;
-        verdict.admission = tri_deal_admit(verdict.deal, peer, arrival, &verdict.word);
-        if (verdict.admission == TRI_ADMISSION_OK)
-            return verdict;
+        outcome.admission = tri_deal_admit(outcome.deal, peer, arrival, &outcome.word);
+        if (outcome.admission == TRI_ADMISSION_OK)
+            return outcome;
         if (first.deal == NULL || first.admission == TRI_ADMISSION_LEFT)
-            first = verdict;
-        exclude(listener, verdict.deal);
+            first = outcome;
+        exclude(listener, outcome.deal);
     }
 }
 
@@ -222,14 +216,14 @@ fail(struct tri_listener *listener, struct tri_deal *deal, tr_status status)
 }
 
 static void
-refuse(struct tri_listener *listener, const struct verdict *verdict)
+refuse(struct tri_listener *listener, const struct outcome *outcome)
 {
-    if (verdict->admission == TRI_ADMISSION_FAILED) {
-        fail(listener, verdict->deal, TR_ENOMEM);
-    } else if (verdict->admission == TRI_ADMISSION_REFUSED) {
-        tri_deal_count_refusal(verdict->deal, verdict->word.reason);
-        tri_trace_listener_reject(&listener->dealer, (uint16_t)verdict->word.reason, verdict->word.limit,
-                                  verdict->deal->server);
+    if (outcome->admission == TRI_ADMISSION_FAILED) {
+        fail(listener, outcome->deal, TR_ENOMEM);
+    } else if (outcome->admission == TRI_ADMISSION_REFUSED) {
+        tri_deal_count_refusal(outcome->deal, outcome->word.reason);
+        tri_trace_listener_reject(&listener->dealer, (uint16_t)outcome->word.reason, outcome->word.limit,
+                                  outcome->deal->server);
     }
 }
 
@@ -257,11 +251,11 @@ tri_dealer_hand_over(const struct tri_dealer *dealer, struct tri_deal *deal, con
 
 /* Gives it to who has admitted it. false: that is gone, and somebody else may have it. */
 static bool
-give(struct tri_listener *listener, const struct verdict *verdict, const struct tri_arrival *arrival)
+give(struct tri_listener *listener, const struct outcome *outcome, const struct tri_arrival *arrival)
 {
-    struct tri_deal *deal = verdict->deal;
+    struct tri_deal *deal = outcome->deal;
     listener->sequence++;
-    record(listener, deal, arrival, verdict->word.load);
+    record(listener, deal, arrival, outcome->word.load);
     tri_dealer_set_delay(listener->bound, deal, arrival->fd);
     tr_status status = tri_dealer_hand_over(&listener->dealer, deal, arrival, tr_self(listener->dealer.actor));
     if (status == TR_OK)
@@ -279,10 +273,10 @@ static bool
 deal_once(struct tri_listener *listener, int fd, const struct sockaddr *peer)
 {
     struct tri_arrival arrival = {.fd = fd};
-    struct verdict verdict = assign(listener, peer, &arrival);
-    if (verdict.admission == TRI_ADMISSION_OK)
-        return give(listener, &verdict, &arrival);
-    refuse(listener, &verdict);
+    struct outcome outcome = assign(listener, peer, &arrival);
+    if (outcome.admission == TRI_ADMISSION_OK)
+        return give(listener, &outcome, &arrival);
+    refuse(listener, &outcome);
     tri_close(fd);
     return true;
 }
@@ -320,13 +314,13 @@ tri_listener_deal_again(struct tri_listener *listener, struct tri_handover *hand
     struct sockaddr_storage storage;
     struct tri_arrival before = handover->arrival, arrival = {.fd = before.fd};
     struct tri_deal *deal = handover->deal;
-    struct verdict verdict = assign(listener, peer_of(listener, before.fd, &storage), &arrival);
-    if (verdict.admission != TRI_ADMISSION_OK) {
+    struct outcome outcome = assign(listener, peer_of(listener, before.fd, &storage), &arrival);
+    if (outcome.admission != TRI_ADMISSION_OK) {
         tri_handover_insist(handover, here);
         return;
     }
     tri_deal_take_back(deal, here, &before);
     tri_handover_free(handover);
-    if (!give(listener, &verdict, &arrival))
+    if (!give(listener, &outcome, &arrival))
         tri_listener_deal(listener, arrival.fd, peer_of(listener, arrival.fd, &storage));
 }

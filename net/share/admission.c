@@ -17,23 +17,21 @@ tri_deal_asks_peer(const struct tri_deal *deal)
     return ck_pr_load_ptr(&deal->block_list) != NULL || deal->options.max_per_address > 0;
 }
 
-uint32_t
-tri_deal_connections(struct tri_deal *deal)
-{
-    uint32_t sum = 0;
-    tri_deal_lock(deal);
-    for (unsigned worker = 0; worker < deal->workers; worker++)
-        sum += tri_deal_load(deal, worker);
-    tri_deal_unlock(deal);
-    return sum;
-}
-
 static uint32_t
 count(const struct tri_deal *deal)
 {
     uint32_t sum = 0;
     for (unsigned worker = 0; worker < deal->workers; worker++)
         sum += tri_deal_load(deal, worker);
+    return sum;
+}
+
+uint32_t
+tri_deal_connections(struct tri_deal *deal)
+{
+    tri_deal_lock(deal);
+    uint32_t sum = count(deal);
+    tri_deal_unlock(deal);
     return sum;
 }
 

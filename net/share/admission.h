@@ -45,15 +45,22 @@ tri_deal_load(const struct tri_deal *deal, unsigned worker)
     return (uint32_t)(deal->places[worker].dealt - ck_pr_load_64(&deal->ends[worker].closed));
 }
 
+/* The same of all workers together, and without the lock. */
+uint32_t tri_deal_connections(struct tri_deal *deal);
+
+/* Is there a share on that worker that hears of what is sent to it? Under the lock. */
+static inline bool
+tri_deal_reaches(const struct tri_deal *deal, unsigned worker)
+{
+    tr_ref share = deal->places[worker].share;
+    return share == deal->server || (share != TR_NOBODY && !deal->dismissed);
+}
+
 /* Can that worker take a connection? It may be one where none is wanted. Under the lock. */
 static inline bool
 tri_deal_takes(const struct tri_deal *deal, unsigned worker)
 {
-    tr_ref share = deal->places[worker].share;
-    return deal->open && (share == deal->server || (share != TR_NOBODY && !deal->dismissed));
+    return deal->open && tri_deal_reaches(deal, worker);
 }
-
-/* The same of all workers together, and without the lock. */
-uint32_t tri_deal_connections(struct tri_deal *deal);
 
 #endif

@@ -106,7 +106,7 @@ struct tri_deal {
     struct tri_deal_ends *ends; /* one for each worker */
 
     /* Any thread. */
-    alignas(TRI_CACHE_PAIR) unsigned holds; /* the server's, one for each share, member and NO_MORE that will come */
+    alignas(TRI_CACHE_PAIR) unsigned holds; /* the server's, and one of each that will look at it: tri_deal_hold() */
     unsigned closing;                       /* the server waits for the last connection: it wants to be told of ends */
     unsigned draining;                      /* the server takes leave of its connections */
 

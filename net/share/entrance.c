@@ -302,6 +302,11 @@ static const struct tr_behavior entrance_behavior = {
 void
 tri_entrance_open(struct tri_share *share, tr_actor *parent, int fd, uint64_t number)
 {
+    if (tri_share_is_cut(share)) {
+        tri_deal_count_cut(share->deal, share->net->worker); /* it has no time left to wait for a header */
+        tri_share_end(share, fd);
+        return;
+    }
     struct entrance_order order = {.share = share, .number = number, .fd = fd};
     tr_actor *actor;
     tr_status status = tri_actor_spawn_here(share->net->worker, parent, &entrance_behavior, &order, &actor);

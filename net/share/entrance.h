@@ -8,7 +8,8 @@
 
 #include "deal.h"
 
-/* Lets a descriptor wait, which is taken. The share counts the connection already, and hears of its end in any case. */
+/* Lets a descriptor wait, which is taken, or ends it if the share is cut: there is no time left to wait. The share
+ * counts the connection already, and hears of its end in any case. */
 void tri_entrance_open(struct tri_share *share, tr_actor *parent, int fd, uint64_t number);
 
 /* All of that share's server that wait on this worker are counted as cut, and closed. */

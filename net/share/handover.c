@@ -96,7 +96,7 @@ send_to_share(struct tri_worker *worker, tr_actor *self, struct tri_handover *ha
     tr_status status = TR_EGONE;
     tri_deal_lock(deal);
     struct tri_deal_place *place = &deal->places[handover->arrival.worker];
-    if (place->share == deal->server || (place->share != TR_NOBODY && !deal->dismissed))
+    if (tri_deal_reaches(deal, handover->arrival.worker))
         status = send_it(worker, self, place->share, TRI_TAG_DEAL_CONNECTION, handover);
     if (status == TR_OK)
         place->sent++;

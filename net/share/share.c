@@ -166,10 +166,7 @@ tri_share_accept(struct tri_share *share, tr_actor *parent, const struct tri_arr
         return TR_ENOMEM;
     }
     one->connections++;
-    if (TRI_UNLIKELY(one->deal->options.proxy.versions != 0) && tri_share_is_cut(one)) {
-        tri_deal_count_cut(one->deal, one->net->worker); /* it has no time left to wait for a header */
-        tri_share_end(one, arrival->fd);
-    } else if (TRI_UNLIKELY(one->deal->options.proxy.versions != 0))
+    if (TRI_UNLIKELY(one->deal->options.proxy.versions != 0))
         tri_entrance_open(one, parent, arrival->fd, arrival->number);
     else
         tri_share_begin(one, parent, arrival->fd, arrival->number, NULL);

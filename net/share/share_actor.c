@@ -109,18 +109,17 @@ static void
 receive(tr_actor *self, void *state, tr_message *message)
 {
     struct share_state *actor = state;
-    if (message->tag == TRI_TAG_DEAL_CONNECTION) {
+    switch (message->tag) {
+    case TRI_TAG_DEAL_CONNECTION:
         actor->arrived++;
         tri_handover_take(message, actor->share, self);
-    } else if (message->tag == TRI_TAG_DEAL_NO_MORE) {
-        hear_no_more(actor, tr_message_take_pointer(message));
+        break;
+    case TRI_TAG_DEAL_NO_MORE: hear_no_more(actor, tr_message_take_pointer(message)); break;
+    case TRI_TAG_DEAL_DRAIN: tri_share_drain(actor->share); break;
+    case TRI_TAG_DEAL_CUT: tri_share_cut(actor->share); break;
     }
     if (actor->arrived >= actor->awaited)
         tr_exit(self);
-    else if (message->tag == TRI_TAG_DEAL_DRAIN)
-        tri_share_drain(actor->share);
-    else if (message->tag == TRI_TAG_DEAL_CUT)
-        tri_share_cut(actor->share);
 }
 
 static void

@@ -271,6 +271,15 @@ crew_connect(uint16_t port, unsigned *child, int *process)
 }
 
 bool
+crew_is_refused(void *port)
+{
+    int fd = tests_peer_connect(*(uint16_t *)port);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0;
+}
+
+bool
 crew_is_alive(int fd)
 {
     char text[4] = "";

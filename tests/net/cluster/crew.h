@@ -86,6 +86,9 @@ int crew_freeze(struct crew *crew, unsigned child);
 int crew_connect(uint16_t port, unsigned *child, int *process);
 bool crew_read_line(int fd, char *line, size_t size);
 
+/* Does nobody listen on this uint16_t? For tests_wait_until(). */
+bool crew_is_refused(void *port);
+
 /* Does what is sent come back? */
 bool crew_is_alive(int fd);
 

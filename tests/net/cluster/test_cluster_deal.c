@@ -231,15 +231,6 @@ what_a_child_has_no_descriptor_for_goes_to_another(void **state)
     crew_end(&crew, "OK");
 }
 
-static bool
-is_refused(void *port)
-{
-    int fd = tests_peer_connect(*(uint16_t *)port);
-    if (fd >= 0)
-        close(fd);
-    return fd < 0;
-}
-
 static void
 what_a_dead_child_listened_on_is_closed_if_nobody_comes_for_it(void **state)
 {
@@ -249,7 +240,7 @@ what_a_dead_child_listened_on_is_closed_if_nobody_comes_for_it(void **state)
         &crew, (struct tr_cluster_options){.children = 1, .backoff_min_ms = 1, .backoff_max_ms = 1, .healthy_ms = 100});
     assert_int_equal(kill(crew_child(&crew, 0), SIGKILL), 0);
     crew_await(&crew, "started 0");
-    assert_true(tests_wait_until(is_refused, &port, TESTS_LIMIT_MS));
+    assert_true(tests_wait_until(crew_is_refused, &port, TESTS_LIMIT_MS));
     crew_end(&crew, "OK");
 }
 

@@ -38,15 +38,6 @@ is_served(uint16_t port)
     return served;
 }
 
-static bool
-is_refused(void *port)
-{
-    int fd = tests_peer_connect(*(uint16_t *)port);
-    if (fd >= 0)
-        close(fd);
-    return fd < 0;
-}
-
 static void
 children_have_one_port_for_port_0_and_another_for_the_second(void **state)
 {
@@ -82,7 +73,7 @@ a_port_is_open_until_the_last_child_has_closed_it(void **state)
             assert_int_equal(child, 1);
         }
         assert_string_equal(crew_ask(&crew, 1, "close a"), "ok");
-        assert_true(tests_wait_until(is_refused, &port, TESTS_LIMIT_MS));
+        assert_true(tests_wait_until(crew_is_refused, &port, TESTS_LIMIT_MS));
         char again[64];
         snprintf(again, sizeof(again), "ok %u", port);
         assert_string_equal(crew_ask(&crew, 1, "listen b 127.0.0.1 %u", port), again); /* with the port by name */

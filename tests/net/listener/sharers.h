@@ -28,7 +28,7 @@ struct sharer {
 
     unsigned settled, closed, begun, over, told; /* events so far: sharers_count(); told: goaway, which ends it */
 
-    /* Of the worker of its connections, if that is one: how many began in the same turn of its loop as the one before. */
+    /* Of the worker of its connections, if that is one: how many began in the same turn of its loop as the last one. */
     uint64_t beat;
     unsigned together;
 

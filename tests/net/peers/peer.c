@@ -2,8 +2,8 @@
  * A program for peers of other makes: what happens to its sockets goes to standard output, a line for each event.
  *
  *   peer serve          prints "port N"; echoes; says "goodbye" when the other side has ended. Until its input ends
- *   peer hurry          the same, but answers what ends with an empty line, as a server of HTTP does, and gives up peers
- *                       that are slow
+ *   peer hurry          the same, but answers what ends with an empty line, as a server of HTTP does, and gives up
+ *                       peers that are slow
  *   peer client PORT    connects, says "hello", echoes what comes. Until it is closed
  *
  * A line is "NUMBER EVENT"; the numbers count the connections of a server, a client is 0.

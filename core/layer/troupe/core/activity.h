@@ -40,8 +40,8 @@ tri_activity_end_turn(struct tri_worker_activity *activity, uint64_t now_ms)
 
 /*
  * How far behind the loop is, in milliseconds: for how long the callback that runs has kept it from looking at its
- * descriptors, or how long the last turn took if that is over for no longer than it took. What is seen is of any moment,
- * and may be of two callbacks: good enough to prefer another worker. now_ms is of uv_hrtime(). Thread: any.
+ * descriptors, or how long the last turn took if that is over for no longer than it took. What is seen is of any
+ * moment, and may be of two callbacks: good enough to prefer another worker. now_ms is of uv_hrtime(). Thread: any.
  */
 static inline uint32_t
 tri_activity_behind_ms(const struct tri_worker_activity *activity, uint64_t now_ms)

@@ -17,7 +17,7 @@
     X(TRI_TRACE_NET + 6, server_close, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ), "server actor is closed")  \
     X(TRI_TRACE_NET + 7, server_drain, (REF, actor), (NOTHING, ), (NUMBER, connections), (NOTHING, ),                  \
       "server actor takes leave of its connections; arg is how many there are")                                        \
-    X(TRI_TRACE_NET + 15, server_drained, (REF, actor), (NOTHING, ), (NUMBER, cut), (NUMBER, ended),                    \
+    X(TRI_TRACE_NET + 15, server_drained, (REF, actor), (NOTHING, ), (NUMBER, cut), (NUMBER, ended),                   \
       "server actor's connections have ended; arg is how many were cut, message how many ended by themselves")
 
 #define TRI_TRACE_LISTENER_EVENTS(X)                                                                                   \

@@ -116,6 +116,11 @@ enum tr_dead_reason {
     TR_DEAD_DROPPED,      /* it had waited longest in a full mailbox */
     TR_DEAD_STOPPED,      /* it was in the mailbox when its actor ended */
     TR_DEAD_INIT_FAILED,  /* it waited for an actor whose init failed */
+    TR_DEAD_LATE,         /* an answer to a question that has its outcome already */
+    TR_DEAD_EXPIRED,      /* a question whose deadline had passed before it was handled */
+    TR_DEAD_REPLACED,     /* a later message with the same tag took its place */
+    TR_DEAD_BAD_MESSAGE,  /* its payload was not what its tag says */
+    TR_DEAD_MEMORY,       /* the runtime held as much as its memory limit allows */
 };
 
 /* The tag of the notices of dead letters that a subscriber gets. */

@@ -55,7 +55,16 @@ TR_DECLARATIONS_BEGIN
     X(TR_ESTOPPING, -22, "ERR_STOPPING", "the runtime is stopping")                                                    \
     X(TR_ETIMEDOUT_STOP, -23, "ERR_STOP_DEADLINE", "the deadline passed before everything had stopped")                \
     X(TR_EINIT, -24, "ERR_INIT_FAILED", "the actor's init callback failed")                                            \
-    X(TR_EGIVENUP, -25, "ERR_CHILD_GIVEN_UP", "a process of the cluster has ended too often too soon")                 \
+    X(TR_EGIVENUP, -25, "ERR_CHILD_GIVEN_UP", "a child has ended too often too soon")                                  \
+    X(TR_EKILLED, -26, "ERR_ACTOR_KILLED", "the actor was killed")                                                     \
+    X(TR_EDEADLINE, -27, "ERR_DEADLINE", "the deadline passed before there was an answer")                             \
+    X(TR_ENOREPLY, -28, "ERR_NO_REPLY", "the actor has neither answered the question nor kept it")                     \
+    X(TR_ENOQUESTION, -29, "ERR_NO_QUESTION", "there is no such question, or it has its answer already")               \
+    X(TR_ESELF, -30, "ERR_SELF", "an actor cannot do this with itself")                                                \
+    X(TR_ENAMETAKEN, -31, "ERR_NAME_TAKEN", "another actor has that name")                                             \
+    X(TR_EBADNAME, -32, "ERR_BAD_NAME", "the name is empty, or too long")                                              \
+    X(TR_EMEMORYLIMIT, -33, "ERR_MEMORY_LIMIT", "the runtime holds as much as its memory limit allows")                \
+    X(TR_EBADMESSAGE, -34, "ERR_BAD_MESSAGE", "the payload is not what the tag says")                                  \
     /* Facts of the network that Node names. */                                                                        \
     X(TR_EALREADYLISTENING, -40, "ERR_SERVER_ALREADY_LISTEN", "the server listens already")                            \
     X(TR_ENOTLISTENING, -41, "ERR_SERVER_NOT_RUNNING", "the server is not listening")                                  \

@@ -10,6 +10,7 @@
 #include "attachment.h"
 #include "mail_list.h"
 #include "slots.h"
+#include "table.h"
 
 #include <pthread.h>
 #include <stdalign.h>
@@ -27,6 +28,11 @@ enum {
     TRI_TAG_STOP,                            /* words[0] is the enum tr_stop_mode */
     TRI_TAG_CHILD_GONE,                      /* to the parent: a child of other workers has ended */
     TRI_TAG_PROBE,                           /* words[0] wants to know if the actor is gone */
+    TRI_TAG_WATCH,                           /* a pointer to a struct tri_watcher: somebody watches the actor */
+    TRI_TAG_UNWATCH,                         /* words[0] is the number of the watch that is over */
+    TRI_TAG_LINK,                            /* words[0] links itself with the actor */
+    TRI_TAG_UNLINK,                          /* words[0] has ended that */
+    TRI_TAG_LINK_DOWN,                       /* a pointer to a struct tri_link_down: who is linked has ended */
     TRI_TAG_OWN_END,
 };
 
@@ -36,19 +42,19 @@ struct tri_actors;
 typedef bool (*tri_system_function)(struct tri_actors *home, tr_ref to, tr_message *message);
 
 enum tri_actor_flag {
-    TRI_ACTOR_ASKED = 1 << 0,    /* somebody asked it to stop with DRAIN */
-    TRI_ACTOR_CLOSED = 1 << 1,   /* it takes nothing new and ends when its mailbox is empty */
-    TRI_ACTOR_ENDING = 1 << 2,   /* it ends when no callback of it runs any more */
-    TRI_ACTOR_KILLED = 1 << 3,   /* without its stopped callback */
-    TRI_ACTOR_GONE = 1 << 4,     /* ended, only the memory waits: for mail in the queue, or for tr_exit() */
-    TRI_ACTOR_LINGERS = 1 << 5,  /* killed while its state was in use: tr_exit() frees it */
-    TRI_ACTOR_UNBORN = 1 << 6,   /* holds the mail of a reserved slot until its actor comes */
-    TRI_ACTOR_LIMITED = 1 << 7,  /* its behavior sets limits to the mailbox, or drops */
-    TRI_ACTOR_SLOW = 1 << 8,     /* its last message took long: dispatch.c */
-    TRI_ACTOR_HOSTED = 1 << 9,   /* the layer above says when it has ended */
-    TRI_ACTOR_DONE = 1 << 10,    /* said so while it was being killed: nothing lingers */
-    TRI_ACTOR_OWES = 1 << 11,    /* gone, but its parent could not be told yet: parent.c */
-    TRI_ACTOR_OUTSIDE = 1 << 12, /* of what waits something may be from outside */
+    TRI_ACTOR_ASKED = 1 << 0,   /* somebody asked it to stop with DRAIN */
+    TRI_ACTOR_CLOSED = 1 << 1,  /* it takes nothing new and ends when its mailbox is empty */
+    TRI_ACTOR_ENDING = 1 << 2,  /* it ends when no callback of it runs any more */
+    TRI_ACTOR_KILLED = 1 << 3,  /* without its stopped callback */
+    TRI_ACTOR_GONE = 1 << 4,    /* ended, only the memory waits: for mail in the queue, or for tr_exit() */
+    TRI_ACTOR_LINGERS = 1 << 5, /* killed while its state was in use: tr_exit() frees it */
+    TRI_ACTOR_UNBORN = 1 << 6,  /* holds the mail of a reserved slot until its actor comes */
+    TRI_ACTOR_LIMITED = 1 << 7, /* its behavior sets limits to the mailbox, or drops */
+    TRI_ACTOR_SLOW = 1 << 8,    /* its last message took long: dispatch.c */
+    TRI_ACTOR_HOSTED = 1 << 9,  /* the layer above says when it has ended */
+    TRI_ACTOR_DONE = 1 << 10,   /* said so while it was being killed: nothing lingers */
+    TRI_ACTOR_OWES = 1 << 11,   /* gone, but its parent could not be told yet: parent.c */
+    TRI_ACTOR_LOOK = 1 << 12,   /* of what waits something may need a look before it is handled: tri_mail_is_plain() */
 };
 
 /* Flags of actors that the fast path must not serve when a message is put. */
@@ -56,7 +62,7 @@ enum tri_actor_flag {
     (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING | TRI_ACTOR_LIMITED | TRI_ACTOR_UNBORN | TRI_ACTOR_SLOW)
 
 /* The same when one of its messages is handled. */
-#define TRI_ACTOR_UNUSUAL (TRI_ACTOR_GONE | TRI_ACTOR_LIMITED | TRI_ACTOR_SLOW | TRI_ACTOR_OUTSIDE)
+#define TRI_ACTOR_UNUSUAL (TRI_ACTOR_GONE | TRI_ACTOR_LIMITED | TRI_ACTOR_SLOW | TRI_ACTOR_LOOK)
 
 /* The state follows the struct. Everything is the owner's. */
 struct tr_actor {
@@ -116,6 +122,10 @@ struct tri_actors {
     uint64_t looked;
     bool slice_over;
 
+    uint64_t numbers;           /* given: interest.h */
+    struct tri_table interests; /* by number */
+    struct tri_table watchers;  /* of actors of this worker, by the number of their interest: watch.c */
+
     struct tri_timer_entry *timers; /* by number: timer.c */
     uint32_t timer_room, timer_free, timers_started;
 
@@ -164,8 +174,16 @@ tri_outside_read(struct tri_worker *worker, const tr_message *message)
         tri_worker_outside_read(worker);
 }
 
-/* A bit in the kind of a message in a mailbox: it was bounced, which is done when its handler has returned. */
-#define TRI_MAIL_BOUNCED 0x80u
+/* Bits in the kind of a message that waits or is on its way. */
+#define TRI_MAIL_BOUNCED 0x80u /* it was bounced, which is done when its handler has returned */
+#define TRI_MAIL_NOTICE 0x10u  /* it is for an interest, whose number is words[3]: interest.h */
+
+/* May a message be handled as it is? What came from outside counts when it is read. */
+static inline bool
+tri_mail_is_plain(const tr_message *message)
+{
+    return message->from != TR_NOBODY && message->kind <= TR_PAYLOAD_KINDS;
+}
 
 /* The actors of a worker. */
 static inline struct tri_actors *

@@ -3,6 +3,8 @@
  */
 #include "body.h"
 
+#include "extra.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +67,20 @@ bool
 tri_actor_is_coming(struct tri_actors *home, tr_ref ref)
 {
     return !home->killing && tri_slots_expected(&home->slots, ref);
+}
+
+void
+tri_actor_hand_on(tr_actor *holder, tr_actor *actor)
+{
+    const struct tri_extra *extra = tri_extra_of(holder);
+    struct tri_attachment *const *first = extra != NULL ? &extra->attachment.next : &holder->attachments;
+    for (struct tri_attachment *next; (next = *first) != NULL;) {
+        tri_detach(next);
+        tri_actor_attach(actor, next);
+    }
+    if (extra != NULL && extra->failed)
+        tri_actor_set_failure(actor, extra->failure.status, extra->failure.text);
+    tri_actor_end_attachments(holder, NULL);
 }
 
 tr_actor *

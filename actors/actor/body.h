@@ -19,6 +19,9 @@ bool tri_actor_is_coming(struct tri_actors *home, tr_ref ref);
 /* Somebody to hold the mail of a reserved slot; NULL if ref names none, or without memory. */
 tr_actor *tri_actor_unborn(struct tri_actors *home, tr_ref ref);
 
+/* The actor is born: what was attached to the holder of its mail is the actor's. */
+void tri_actor_hand_on(tr_actor *holder, tr_actor *actor);
+
 /* The actor that ref names, or the holder of its mail while it is on its way; NULL if it is gone. */
 static inline tr_actor *
 tri_actor_at(struct tri_actors *home, tr_ref ref)

@@ -7,6 +7,7 @@
  *   NOW     asked; if it agrees it is ending: it ends when no callback of it runs
  *   KILL    ending without a say
  *   tr_exit ending, by its own will
+ *   tr_fail the same, with a reason
  *
  * An actor that answers its stopping callback with false goes on until it calls tr_exit(). Ending calls stopped, buries
  * the mailbox, takes the name away and tells the parent. The memory may have to wait: for mail that is still in the
@@ -19,7 +20,13 @@
 
 #include "body.h"
 #include "dead_letters.h"
+#include "extra.h"
 #include "parent.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <troupe/actors/failure.h>
 
 void
 tri_actor_leave(tr_actor *actor, struct tri_actor_frame outer)
@@ -30,8 +37,21 @@ tri_actor_leave(tr_actor *actor, struct tri_actor_frame outer)
     tri_actor_settle(actor);
 }
 
+/* A parent that has ended already stops it at once. */
+static tr_status
+begin_to_live(tr_actor *actor, const struct tri_birth *birth)
+{
+    tr_status status = TR_OK;
+    if (actor->behavior->init != NULL)
+        status = actor->behavior->init(actor, tri_actor_state(actor), birth->argument);
+    if (status == TR_OK && TRI_UNLIKELY(birth->ends_with_parent) && actor->parent != TR_NOBODY &&
+        tri_watch(actor, actor->parent, TRI_WATCH_STOP, NULL) == TR_ENOMEM)
+        status = TR_ENOMEM;
+    return status;
+}
+
 tr_status
-tri_actor_begin(tr_actor *actor, tr_ref ref, const void *argument)
+tri_actor_begin(tr_actor *actor, tr_ref ref, const struct tri_birth *birth)
 {
     struct tri_actors *home = actor->home;
     const struct tr_behavior *behavior = actor->behavior;
@@ -42,13 +62,16 @@ tri_actor_begin(tr_actor *actor, tr_ref ref, const void *argument)
     if (TRI_UNLIKELY(home->worker->trace != NULL))
         tri_trace_spawn(home->worker->trace, ref, tri_trace_name(home->worker->runtime->trace, behavior->name),
                         actor->parent);
-    if (behavior->init == NULL)
+    if (TRI_UNLIKELY(birth->watcher != NULL))
+        tri_watcher_attach(actor, birth->watcher);
+    if (behavior->init == NULL && !birth->ends_with_parent)
         return TR_OK;
 
     struct tri_actor_frame frame = tri_actor_enter(actor, 0);
-    tr_status status = behavior->init(actor, tri_actor_state(actor), argument);
+    tr_status status = begin_to_live(actor, birth);
     if (status != TR_OK) {
         tri_trace_init_failed(home->worker->trace, ref, status);
+        tri_actor_set_failure(actor, status, NULL);
         actor->flags |= TRI_ACTOR_ENDING | TRI_ACTOR_KILLED;
     }
     tri_actor_leave(actor, frame);
@@ -129,6 +152,31 @@ tri_actors_free_lingering(struct tri_actors *home)
     }
 }
 
+/* Why it has ended, for those who watch it. */
+static struct tri_death
+death_of(const tr_actor *actor)
+{
+    const struct tri_extra *extra = tri_extra_of(actor);
+    if (extra != NULL && extra->failed)
+        return extra->failure;
+    if (actor->home->draining)
+        return (struct tri_death){.status = TR_ESTOPPING};
+    return (struct tri_death){.status = (actor->flags & TRI_ACTOR_KILLED) != 0 ? TR_EKILLED : TR_OK};
+}
+
+/* The name first: who is told of the end, or begins to watch now, finds nobody any more. */
+static void
+end_what_it_owns(tr_actor *actor)
+{
+    struct tri_actors *home = actor->home;
+    struct tri_death death = death_of(actor);
+    tri_text_hold(death.text);
+    tri_slots_give(&home->slots, actor->ref);
+    tri_actor_end_attachments(actor, &death);
+    tri_dead_mailbox(home, actor);
+    tri_text_release(death.text);
+}
+
 /* Gives the parent if that is to be asked to stop in its turn. */
 static tr_actor *
 finish(tr_actor *actor)
@@ -141,9 +189,7 @@ finish(tr_actor *actor)
         actor->depth--;
         tri_actor_restore(&home->worker->activity, frame);
     }
-    tri_attachments_end(&actor->attachments);
-    tri_dead_mailbox(home, actor);
-    tri_slots_give(&home->slots, actor->ref);
+    end_what_it_owns(actor);
     tri_trace_stopped(home->worker->trace, actor->ref);
     home->worker->counters.ended++;
     home->alive--;
@@ -240,6 +286,48 @@ tri_actor_end(tr_actor *self)
     }
     self->flags |= TRI_ACTOR_ENDING | TRI_ACTOR_DONE;
     tri_actor_settle(self);
+}
+
+void
+tri_actor_end_failed(tr_actor *actor)
+{
+    if (actor->flags & TRI_ACTOR_ENDING)
+        return;
+    tri_trace_fail(actor->home->worker->trace, actor->ref, tri_extra_of(actor)->failure.status);
+    if (actor->flags & TRI_ACTOR_HOSTED)
+        tri_actor_stop(actor, TR_STOP_NOW);
+    else
+        tri_actor_end(actor);
+}
+
+/* NULL: there is nothing to say, or no memory. */
+static struct tri_text *
+make_text(const char *format, va_list arguments)
+{
+    struct tri_text *text = format != NULL ? malloc(sizeof(*text) + TR_FAILURE_TEXT_SIZE) : NULL;
+    if (text == NULL)
+        return NULL;
+    text->holds = 1;
+    vsnprintf(text->text, TR_FAILURE_TEXT_SIZE, format, arguments);
+    return text;
+}
+
+void
+tr_fail(tr_actor *self, tr_status status, const char *format, ...)
+{
+    TRI_CHECK_SELF(self);
+    if (self == NULL || (self->flags & (TRI_ACTOR_ENDING | TRI_ACTOR_GONE)) != 0)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    struct tri_text *text = make_text(format, arguments);
+    va_end(arguments);
+    tri_actor_set_failure(self, status < TR_OK ? status : TR_EUSER, text);
+    tri_text_release(text);
+    if (tri_extra_of(self) != NULL)
+        tri_actor_end_failed(self);
+    else
+        tr_exit(self);
 }
 
 void

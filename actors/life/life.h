@@ -5,12 +5,24 @@
 #define TROUPE_ACTORS_LIFE_H
 
 #include "actor_internal.h"
+#include "monitor.h"
 
-/* Gives an actor its name and lets its init run. On failure nothing is left of it but the name, which is given back. */
-tr_status tri_actor_begin(tr_actor *actor, tr_ref ref, const void *argument);
+/* What an actor begins with. */
+struct tri_birth {
+    const void *argument;
+    struct tri_watcher *watcher; /* of its parent, that monitors it; NULL: none */
+    bool ends_with_parent;
+};
+
+/* Gives an actor its name and lets its init run. On failure nothing is left of it: the name is given back, and the
+ * watcher was told. */
+tr_status tri_actor_begin(tr_actor *actor, tr_ref ref, const struct tri_birth *birth);
 
 /* Asks an actor to stop. */
 void tri_actor_stop(tr_actor *actor, enum tr_stop_mode how);
+
+/* Ends an actor that has failed: tri_actor_set_failure(). */
+void tri_actor_end_failed(tr_actor *actor);
 
 /* A callback has returned: ends the actor if it is time. Afterwards it may be gone. */
 void tri_actor_settle_now(tr_actor *actor);

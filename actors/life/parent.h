@@ -12,6 +12,8 @@ struct tri_spawn_order {
     const void *argument;
     tr_ref parent;
     struct tri_spawn_waiter *waiter; /* a thread outside that waits for the outcome, NULL: none */
+    struct tri_watcher *watcher;     /* of the parent, that monitors it; NULL: none */
+    bool ends_with_parent;
 
     /* Of one that has failed. */
     struct tri_owed owed;

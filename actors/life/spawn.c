@@ -88,9 +88,32 @@ tri_spawn_place(const struct tri_runtime *runtime, const struct tr_spawn_options
 
 /* Here. */
 
+/* With a watcher of the parent's, if it is to monitor the actor; on failure nothing is left of that. */
 static tr_status
-spawn_here(struct tri_worker *worker, tr_actor *parent, const struct tr_behavior *behavior, const void *argument,
-           tr_ref *out)
+begin_watched(tr_actor *actor, tr_ref ref, tr_actor *parent, const struct tr_spawn_options *options)
+{
+    struct tri_birth birth = {.argument = options->argument, .ends_with_parent = options->ends_with_parent};
+    if (options->monitor == NULL || parent == NULL)
+        return tri_actor_begin(actor, ref, &birth);
+    birth.watcher = tri_watch_begin(parent, ref, TRI_WATCH_TELL);
+    if (birth.watcher == NULL) {
+        tri_slots_give(&actor->home->slots, ref);
+        tri_actor_free(actor);
+        parent->children--;
+        return TR_ENOMEM;
+    }
+    tr_monitor monitor = birth.watcher->down.monitor;
+    tr_status status = tri_actor_begin(actor, ref, &birth);
+    if (status == TR_OK)
+        *options->monitor = monitor;
+    else
+        tr_monitor_stop(parent, monitor);
+    return status;
+}
+
+static tr_status
+spawn_here(struct tri_worker *worker, tr_actor *parent, const struct tr_behavior *behavior,
+           const struct tr_spawn_options *options, tr_ref *out)
 {
     struct tri_actors *home = tri_actors_of(worker);
     if (TRI_UNLIKELY(home->draining))
@@ -105,7 +128,7 @@ spawn_here(struct tri_worker *worker, tr_actor *parent, const struct tr_behavior
     }
     if (parent != NULL)
         parent->children++; /* given back by its end, whenever that is */
-    tr_status status = tri_actor_begin(actor, ref, argument);
+    tr_status status = begin_watched(actor, ref, parent, options);
     if (status == TR_OK)
         *out = ref;
     return status;
@@ -116,7 +139,8 @@ tri_actor_spawn_here(struct tri_worker *worker, tr_actor *parent, const struct t
                      const void *argument, tr_actor **out)
 {
     tr_ref ref;
-    tr_status status = spawn_here(worker, parent, behavior, argument, &ref);
+    struct tr_spawn_options options = {.argument = argument};
+    tr_status status = spawn_here(worker, parent, behavior, &options, &ref);
     if (status == TR_OK)
         *out = tri_slots_find(&tri_actors_of(worker)->slots, ref);
     return status;
@@ -138,6 +162,8 @@ drop_order(void *address)
     struct tri_spawn_order *order = address;
     if (order->waiter != NULL)
         answer(order->waiter, TR_ESTOPPING);
+    if (order->watcher != NULL)
+        tri_watcher_free(order->watcher);
     free(order);
 }
 
@@ -149,10 +175,37 @@ order_new(const struct tr_behavior *behavior, const struct tr_spawn_options *opt
     if (order == NULL)
         return NULL;
     *order = (struct tri_spawn_order){.behavior = behavior, .parent = parent};
+    order->ends_with_parent = options != NULL && options->ends_with_parent;
     order->argument = options != NULL ? options->argument : NULL;
     if (size > 0)
         order->argument = memcpy(order->copy, options->argument, size);
     return order;
+}
+
+/* Takes the order. TR_OK; TR_ENOMEM; TR_ESTOPPING. */
+static tr_status
+send_order(tr_actor *self, struct tri_spawn_order *order, tr_ref ref, tr_monitor *out)
+{
+    struct tri_worker *other = self->home->worker->runtime->workers[tri_ref_worker(ref)];
+    tr_monitor monitor = 0;
+    if (out != NULL) {
+        order->watcher = tri_watch_begin(self, ref, TRI_WATCH_TELL);
+        if (order->watcher == NULL) {
+            free(order);
+            return TR_ENOMEM;
+        }
+        monitor = order->watcher->down.monitor;
+    }
+    ck_pr_inc_32(&other->coming);
+    tr_message message = tr_message_pointer(TRI_TAG_SPAWN, order, sizeof(*order), drop_order);
+    tr_status status = tri_send_system(self->home->worker, self, ref, &message);
+    if (status != TR_OK)
+        ck_pr_dec_32(&other->coming);
+    if (status != TR_OK && out != NULL)
+        tr_monitor_stop(self, monitor);
+    if (status == TR_OK && out != NULL)
+        *out = monitor;
+    return status;
 }
 
 static tr_status
@@ -172,25 +225,33 @@ spawn_there(tr_actor *self, unsigned target, const struct tr_behavior *behavior,
         free(order);
         return status;
     }
-    ck_pr_inc_32(&other->coming);
-    tr_message message = tr_message_pointer(TRI_TAG_SPAWN, order, sizeof(*order), drop_order);
-    status = tri_send_system(worker, self, ref, &message);
-    if (status != TR_OK) { /* without memory; the slot stays reserved, since only its owner may give it back */
-        ck_pr_dec_32(&other->coming);
-        return status;
-    }
+    status = send_order(self, order, ref, options != NULL ? options->monitor : NULL);
+    if (status != TR_OK)
+        return status; /* the slot stays reserved, since only its owner may give it back */
     self->children++;
     *out = ref;
     return TR_OK;
 }
 
+/* What was attached to the holder is the actor's; of one that has ended those who watch it are told why. */
+static void
+hand_over_attachments(tr_actor *holder, tr_actor *actor, tr_status status)
+{
+    struct tri_death death = {.status = status};
+    if (actor != NULL)
+        tri_actor_hand_on(holder, actor);
+    else
+        tri_actor_end_attachments(holder, &death);
+}
+
 /* The holder of the mail gives it to the actor; if that was not born, the mail becomes dead letters. */
 static void
-hand_over_mail(struct tri_actors *home, tr_actor *holder, tr_ref ref)
+hand_over(struct tri_actors *home, tr_actor *holder, tr_ref ref, tr_status status)
 {
     tr_actor *actor = tri_slots_find(&home->slots, ref);
     if (actor != NULL)
-        actor->flags |= holder->flags & TRI_ACTOR_OUTSIDE;
+        actor->flags |= holder->flags & TRI_ACTOR_LOOK;
+    hand_over_attachments(holder, actor, status);
     while (!tri_mail_list_empty(&holder->overflow)) {
         struct tri_mail *mail = tri_mail_list_take(&holder->overflow);
         if (actor != NULL) {
@@ -211,11 +272,16 @@ static tr_status
 bring_to_life(struct tri_actors *home, tr_ref ref, struct tri_spawn_order *order)
 {
     tr_actor *actor = home->draining ? NULL : tri_actor_new(home, order->behavior, order->parent);
+    struct tri_birth birth = {order->argument, order->watcher, order->ends_with_parent};
+    order->watcher = NULL;
     if (actor != NULL)
-        return tri_actor_begin(actor, ref, order->argument);
+        return tri_actor_begin(actor, ref, &birth);
+    struct tri_death death = {.status = home->draining ? TR_ESTOPPING : TR_ENOMEM};
     tri_slots_give(&home->slots, ref);
+    if (birth.watcher != NULL)
+        tri_watcher_tell(home->worker, birth.watcher, &death);
     order->owes_end = true;
-    return home->draining ? TR_ESTOPPING : TR_ENOMEM;
+    return death.status;
 }
 
 bool
@@ -226,7 +292,7 @@ tri_spawn_arrived(struct tri_actors *home, tr_ref ref, tr_message *message)
     ck_pr_dec_32(&home->worker->coming);
     tr_status status = bring_to_life(home, ref, order);
     if (holder != NULL)
-        hand_over_mail(home, holder, ref);
+        hand_over(home, holder, ref, status);
     if (order->waiter != NULL)
         answer(order->waiter, status);
     if (status == TR_OK) {
@@ -260,7 +326,8 @@ tr_spawn(tr_actor *self, const struct tr_behavior *behavior, const struct tr_spa
     if (target != worker->index)
         return self->home->draining ? TR_ESTOPPING : spawn_there(self, target, behavior, options, out);
 
-    return spawn_here(worker, self, behavior, options != NULL ? options->argument : NULL, out);
+    static const struct tr_spawn_options plain;
+    return spawn_here(worker, self, behavior, options != NULL ? options : &plain, out);
 }
 
 tr_status

@@ -13,6 +13,7 @@
 #include <assert.h>
 
 #define STOPS_NESTED 16u
+#define FAILED ((enum tr_stop_mode)(TR_STOP_KILL + 1)) /* it ends without being asked: it has failed */
 
 /* false: it is on its way, and there is no memory to note that it is to stop. */
 static bool
@@ -23,8 +24,10 @@ stop_whom(struct tri_actors *home, tr_ref to, enum tr_stop_mode how)
         return !tri_actor_is_coming(home, to);
     if (actor->flags & TRI_ACTOR_UNBORN) /* it will be asked as soon as it is there */
         actor->flags |= TRI_ACTOR_CLOSED | (how == TR_STOP_KILL  ? TRI_ACTOR_KILLED
-                                            : how == TR_STOP_NOW ? TRI_ACTOR_ENDING
+                                            : how >= TR_STOP_NOW ? TRI_ACTOR_ENDING
                                                                  : 0);
+    else if (how == FAILED)
+        tri_actor_end_failed(actor);
     else
         tri_actor_stop(actor, how);
     return true;
@@ -59,10 +62,9 @@ do_late_stops(struct tri_actors *home)
     }
 }
 
-bool
-tri_stop_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
+static bool
+stop_nested(struct tri_actors *home, tr_ref to, enum tr_stop_mode how)
 {
-    enum tr_stop_mode how = (enum tr_stop_mode)message->payload.words[0];
     if (TRI_UNLIKELY(home->stops >= STOPS_NESTED))
         return put_stop_off(home, to, how);
     home->stops++;
@@ -71,6 +73,19 @@ tri_stop_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
         do_late_stops(home);
     home->stops--;
     return done;
+}
+
+bool
+tri_stop_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
+{
+    return stop_nested(home, to, (enum tr_stop_mode)message->payload.words[0]);
+}
+
+/* Without memory to put it off it ends with the callback or message that it handles next: it is marked already. */
+void
+tri_stop_failed(struct tri_actors *home, tr_ref actor)
+{
+    stop_nested(home, actor, FAILED);
 }
 
 tr_status

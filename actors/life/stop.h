@@ -9,4 +9,7 @@
 /* A stop has arrived for whom `to` names. false: it is on its way, and there is no memory to note that. */
 bool tri_stop_arrived(struct tri_actors *home, tr_ref to, tr_message *message);
 
+/* The actor has failed (tri_actor_set_failure()) and is to end; as a stop, but it is not asked. */
+void tri_stop_failed(struct tri_actors *home, tr_ref actor);
+
 #endif

@@ -17,9 +17,10 @@
 #include <ck_pr.h>
 
 static bool
-is_notice(uint32_t tag)
+is_notice(const tr_message *message)
 {
-    return tag == TR_TAG_DEAD_LETTER || tag == TRI_TAG_UNDELIVERED;
+    return (message->kind & TRI_MAIL_NOTICE) != 0 || message->tag == TR_TAG_DEAD_LETTER ||
+           message->tag == TRI_TAG_UNDELIVERED;
 }
 
 static void
@@ -79,7 +80,7 @@ tell_sender(struct tri_actors *home, tr_ref to, const tr_message *message)
 static bool
 bury(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason)
 {
-    bool notice = is_notice(message->tag);
+    bool notice = is_notice(message);
     if (!notice && !tell_sender(home, to, message))
         return false;
     tri_trace_dead_letter(home->worker->trace, to, reason, message->id);

@@ -28,14 +28,6 @@ tri_actor_probe(struct tri_worker *worker, tr_ref asker, tr_ref ref)
     return tri_send_system(worker, NULL, ref, &message) != TR_ENOMEM;
 }
 
-/* Dispatch looks for messages from outside only where one may be: so those from inside cost no look. */
-static inline void
-note_outside(tr_actor *actor, const tr_message *message)
-{
-    if (TRI_UNLIKELY(message->from == TR_NOBODY))
-        actor->flags |= TRI_ACTOR_OUTSIDE;
-}
-
 /* true: there is room for the mail now; false: it was stored or dropped. */
 static bool
 make_room(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
@@ -59,7 +51,7 @@ file(struct tri_actors *home, tr_actor *actor, tr_message *message)
     mail->message = *message;
     if (TRI_UNLIKELY(limited && !tri_mailbox_has_room(actor, message)) && !make_room(home, actor, mail))
         return true;
-    note_outside(actor, &mail->message);
+    tri_mailbox_note(actor, &mail->message);
     tri_mailbox_put(home, actor, mail);
     return true;
 }
@@ -98,7 +90,7 @@ tri_actors_deliver(struct tri_worker *worker, tr_ref to, tr_message *message)
     if (TRI_UNLIKELY(mail == NULL))
         return false;
     mail->message = *message;
-    note_outside(actor, message);
+    tri_mailbox_note(actor, message);
     tri_mailbox_put_plain(home, actor, mail);
     return true;
 }

@@ -59,6 +59,14 @@ struct tri_dropped {
 /* What a full mailbox does with mail, by its policy. What it drops it hands to the caller, who buries it. */
 enum tri_overflow tri_mailbox_overflow(tr_actor *actor, struct tri_mail *mail, struct tri_dropped *dropped);
 
+/* Dispatch looks at messages before it handles them only where one may need it: so the plain ones cost no look. */
+static inline void
+tri_mailbox_note(tr_actor *actor, const tr_message *message)
+{
+    if (TRI_UNLIKELY(!tri_mail_is_plain(message)))
+        actor->flags |= TRI_ACTOR_LOOK;
+}
+
 /* Files mail whose message is set, for any actor. */
 void tri_mailbox_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail);
 

@@ -47,6 +47,7 @@ post_here(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message
     if (mail == NULL)
         return TR_ENOMEM;
     tri_post_fill(worker, &mail->message, from, message);
+    tri_mailbox_note(actor, &mail->message);
     tri_mailbox_put(home, actor, mail);
     return TR_OK;
 }
@@ -66,6 +67,7 @@ post_here_limited(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message 
     if (mail == NULL)
         return TR_ENOMEM;
     tri_post_fill(worker, &mail->message, from, message);
+    tri_mailbox_note(actor, &mail->message);
     if (!full || tri_mailbox_overflow(actor, mail, dropped) == TRI_OVERFLOW_ROOM)
         tri_mailbox_put(home, actor, mail);
     return TR_OK;
@@ -74,7 +76,7 @@ post_here_limited(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message 
 static bool
 may_post(struct tri_worker *worker, tr_ref to, const tr_message *message)
 {
-    return message->kind < TR_PAYLOAD_INVALID && !tri_owed_blocks(tri_actors_of(worker), to);
+    return (message->kind & TR_PAYLOAD_KINDS) < TR_PAYLOAD_INVALID && !tri_owed_blocks(tri_actors_of(worker), to);
 }
 
 /* The layer's own messages are orders, and not counted. */
@@ -220,7 +222,7 @@ tri_post_outside(tr_runtime *runtime, tr_ref to, tr_message *message, bool urgen
     struct tri_runtime *core = runtime->core;
     if (to == TR_NOBODY || tri_ref_worker(to) >= core->count)
         return TR_EBADREF;
-    if (message->kind >= TR_PAYLOAD_INVALID)
+    if ((message->kind & TR_PAYLOAD_KINDS) >= TR_PAYLOAD_INVALID)
         return TR_ENOMEM;
     message->from = TR_NOBODY;
     message->id = 0;

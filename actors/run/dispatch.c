@@ -16,6 +16,7 @@
 
 #include "body.h"
 #include "dead_letters.h"
+#include "interest.h"
 #include "life.h"
 #include "owed.h"
 #include "parent.h"
@@ -116,7 +117,17 @@ leave(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail)
     if (mail->message.from == TR_NOBODY)
         tri_outside_read(home->worker, &mail->message);
     if (actor->waiting == 0)
-        actor->flags &= (uint16_t)~TRI_ACTOR_OUTSIDE;
+        actor->flags &= (uint16_t)~TRI_ACTOR_LOOK;
+}
+
+/* A message that is not to be handled as it is. false: nobody gets it, or it was handled here. */
+static bool
+look_at_mail(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    if ((mail->message.kind & TRI_MAIL_NOTICE) == 0 || tri_notice_take(home, &mail->message))
+        return true;
+    tri_dead_mail(home, actor->ref, mail, TR_DEAD_NO_ACTOR);
+    return false;
 }
 
 /* Mail whose actor is not the plain case. */
@@ -132,6 +143,10 @@ handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     if ((actor->flags & TRI_ACTOR_SLOW) != 0 && tri_mailbox_put_aside(home, actor, mail))
         return 0;
     leave(home, actor, mail);
+    if (TRI_UNLIKELY(mail->message.kind > TR_PAYLOAD_KINDS) && !look_at_mail(home, actor, mail)) {
+        tri_actor_settle(actor); /* it may have been its last */
+        return 1;
+    }
     if (actor->flags & TRI_ACTOR_SLOW)
         handle_slow(home, actor, mail);
     else

@@ -5,6 +5,7 @@
 
 #include "dead_letters.h"
 #include "dispatch.h"
+#include "extra.h"
 #include "life.h"
 #include "offload.h"
 
@@ -53,7 +54,9 @@ static void
 kill_one(tr_actor *actor)
 {
     if (actor->flags & TRI_ACTOR_UNBORN) {
+        struct tri_death death = {.status = TR_ESTOPPING};
         actor->flags |= TRI_ACTOR_CLOSED;
+        tri_actor_end_attachments(actor, &death);
         tri_dead_mailbox(actor->home, actor);
     } else {
         tri_actor_stop(actor, TR_STOP_KILL);

@@ -5,7 +5,9 @@
 #include "dispatch.h"
 #include "everybody.h"
 #include "life.h"
+#include "link.h"
 #include "mailbox.h"
+#include "monitor.h"
 #include "offload.h"
 #include "owed.h"
 #include "parent.h"
@@ -35,6 +37,8 @@ close_actors(struct tri_worker *worker)
         if (home->pools[i].block_size != 0)
             tri_pool_fini(&home->pools[i]);
     tri_pool_fini(&home->mail);
+    tri_table_fini(&home->interests);
+    tri_table_fini(&home->watchers);
     tri_slots_fini(&home->slots);
     free(home);
 }
@@ -45,6 +49,11 @@ static const tri_system_function system_functions[] = {
     [TRI_TAG_STOP - TRI_TAG_SPAWN] = tri_stop_arrived,
     [TRI_TAG_CHILD_GONE - TRI_TAG_SPAWN] = tri_child_gone_arrived,
     [TRI_TAG_PROBE - TRI_TAG_SPAWN] = tri_probe_arrived,
+    [TRI_TAG_WATCH - TRI_TAG_SPAWN] = tri_watch_arrived,
+    [TRI_TAG_UNWATCH - TRI_TAG_SPAWN] = tri_unwatch_arrived,
+    [TRI_TAG_LINK - TRI_TAG_SPAWN] = tri_link_arrived,
+    [TRI_TAG_UNLINK - TRI_TAG_SPAWN] = tri_unlink_arrived,
+    [TRI_TAG_LINK_DOWN - TRI_TAG_SPAWN] = tri_link_down_arrived,
 };
 _Static_assert(sizeof(system_functions) / sizeof(system_functions[0]) == TRI_TAG_OWN_END - TRI_TAG_SPAWN,
                "every tag of the layer's own has a function");
@@ -59,6 +68,13 @@ static const struct tri_trace_tag tags[] = {
     {TRI_TAG_STOP, "STOP"},
     {TRI_TAG_CHILD_GONE, "CHILD_GONE"},
     {TRI_TAG_PROBE, "PROBE"},
+    {TR_TAG_DOWN, "DOWN"},
+    {TR_TAG_LINK_DOWN, "LINK_DOWN"},
+    {TRI_TAG_WATCH, "WATCH"},
+    {TRI_TAG_UNWATCH, "UNWATCH"},
+    {TRI_TAG_LINK, "LINK"},
+    {TRI_TAG_UNLINK, "UNLINK"},
+    {TRI_TAG_LINK_DOWN, "LINK_ENDS"},
 };
 
 static const struct tri_trace_table table = {

@@ -8,6 +8,7 @@
 #include "timer.h"
 
 #include "dead_letters.h"
+#include "extra.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -83,8 +84,9 @@ end_timer(struct tri_actor_timer *timer)
 }
 
 static void
-end_attached(struct tri_attachment *attachment)
+end_attached(struct tri_attachment *attachment, const struct tri_death *death)
 {
+    (void)death;
     end_timer(TRI_CONTAINER_OF(attachment, struct tri_actor_timer, attachment));
 }
 
@@ -197,7 +199,7 @@ start(tr_actor *self, tr_ref to, uint64_t delay_ms, uint64_t period_ms, tr_messa
     timer->message = *message;
     *message = tr_message_signal(message->tag);
     timer->attachment.end = end_attached;
-    tri_attach(&self->attachments, &timer->attachment);
+    tri_actor_attach(self, &timer->attachment);
     if (out != NULL)
         *out = (tr_timer)home->timers[timer->number].count << 32 | timer->number;
     return TR_OK;

@@ -27,7 +27,7 @@ make_empty(tr_message *message)
 tr_slice
 tr_message_take_slice(tr_message *message)
 {
-    if (message->kind != TR_PAYLOAD_SLICE)
+    if ((message->kind & TR_PAYLOAD_KINDS) != TR_PAYLOAD_SLICE)
         return (tr_slice){0};
     tr_slice slice = message->payload.slice;
     make_empty(message);
@@ -37,7 +37,7 @@ tr_message_take_slice(tr_message *message)
 void *
 tr_message_take_pointer(tr_message *message)
 {
-    if (message->kind != TR_PAYLOAD_POINTER)
+    if ((message->kind & TR_PAYLOAD_KINDS) != TR_PAYLOAD_POINTER)
         return NULL;
     void *address = message->payload.pointer.address;
     make_empty(message);
@@ -54,7 +54,7 @@ destroy_pointer(const tr_message *message)
 void
 tr_message_drop(tr_message *message)
 {
-    switch (message->kind) {
+    switch (message->kind & TR_PAYLOAD_KINDS) {
     case TR_PAYLOAD_SLICE: tr_slice_release(message->payload.slice); break;
     case TR_PAYLOAD_POINTER: destroy_pointer(message); break;
     default: break;

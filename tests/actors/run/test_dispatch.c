@@ -109,7 +109,7 @@ actor_of(const struct tr_behavior *behavior)
     tr_ref ref;
     assert_non_null(actor);
     assert_int_equal(tri_slots_take(&stage->home.slots, &ref), TR_OK);
-    assert_int_equal(tri_actor_begin(actor, ref, NULL), TR_OK);
+    assert_int_equal(tri_actor_begin(actor, ref, &(struct tri_birth){0}), TR_OK);
     return actor;
 }
 

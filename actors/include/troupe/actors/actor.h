@@ -88,11 +88,16 @@ enum tr_placement {
     TR_PLACE_LEAST_LOADED, /* on the worker with the fewest actors, including those that are on their way to it */
 };
 
+/* Names one monitor of one actor: watch.h. 0 is none. */
+typedef uint64_t tr_monitor;
+
 struct tr_spawn_options {
     enum tr_placement placement;
-    unsigned worker;      /* 0 and up; for TR_PLACE_WORKER */
-    const void *argument; /* for init. Borrowed for the call if the actor starts on this worker, else copied */
-    size_t argument_size; /* bytes; 0: the pointer itself is passed on and must stay valid until init has run */
+    unsigned worker;       /* 0 and up; for TR_PLACE_WORKER */
+    const void *argument;  /* for init. Borrowed for the call if the actor starts on this worker, else copied */
+    size_t argument_size;  /* bytes; 0: the pointer itself is passed on and must stay valid until init has run */
+    tr_monitor *monitor;   /* NULL, or: the spawner monitors the actor from its first moment on; set with TR_OK only */
+    bool ends_with_parent; /* when the spawner has ended, for whatever reason, the actor is asked to stop: NOW */
 };
 
 /*

@@ -20,6 +20,14 @@
       "message to actor finds nobody; arg is the reason")                                                              \
     X(TRI_TRACE_ACTORS + 5, stop, (REF, actor), (NOTHING, ), (NUMBER, how), (NOTHING, ),                               \
       "actor is asked to stop; arg is 0 drain, 1 now, 2 kill")                                                         \
-    X(TRI_TRACE_ACTORS + 6, stopped, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ), "actor ends: its last event")
+    X(TRI_TRACE_ACTORS + 6, stopped, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ), "actor ends: its last event")   \
+    X(TRI_TRACE_ACTORS + 7, fail, (REF, actor), (NOTHING, ), (STATUS, status), (NOTHING, ),                            \
+      "actor fails; arg is the status")                                                                                \
+    X(TRI_TRACE_ACTORS + 8, monitor, (REF, actor), (NOTHING, ), (NOTHING, ), (REF, other),                             \
+      "actor begins to monitor another, whose ref is message")                                                         \
+    X(TRI_TRACE_ACTORS + 9, unmonitor, (REF, actor), (NOTHING, ), (NOTHING, ), (REF, other),                           \
+      "one of actor's monitors of another, whose ref is message, is over without a notice")                            \
+    X(TRI_TRACE_ACTORS + 10, down, (REF, actor), (NOTHING, ), (NOTHING, ), (REF, other),                               \
+      "actor is about to be given the notice of a monitor: another, whose ref is message, has ended")
 
 #endif

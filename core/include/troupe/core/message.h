@@ -43,6 +43,10 @@ enum tr_payload_kind {
     TR_PAYLOAD_INVALID, /* the payload could not be made: sending it is refused with TR_ENOMEM */
 };
 
+/* For the library only: the bits of `kind` that are an enum tr_payload_kind. While a message waits, the library keeps
+ * what it needs to know in the others; a handler never sees them. */
+#define TR_PAYLOAD_KINDS 0x0fu
+
 /*
  * The fields are visible so that a message costs no allocation. Do not set them: the functions below set tag, kind,
  * size and payload, and sending sets from, id and lap. Read from and tag directly, and the payload with the functions
@@ -151,7 +155,7 @@ tr_message_pointer(uint32_t tag, void *address, size_t size, void (*destroy)(voi
 static inline const void *
 tr_message_data(const tr_message *message)
 {
-    switch (message->kind) {
+    switch (message->kind & TR_PAYLOAD_KINDS) {
     case TR_PAYLOAD_BYTES: return message->size > 0 ? message->payload.bytes : NULL;
     case TR_PAYLOAD_SLICE: return message->payload.slice.data;
     case TR_PAYLOAD_POINTER: return message->payload.pointer.address;
@@ -163,7 +167,7 @@ tr_message_data(const tr_message *message)
 static inline size_t
 tr_message_size(const tr_message *message)
 {
-    switch (message->kind) {
+    switch (message->kind & TR_PAYLOAD_KINDS) {
     case TR_PAYLOAD_BYTES: return message->size;
     case TR_PAYLOAD_SLICE: return message->payload.slice.size;
     case TR_PAYLOAD_POINTER: return message->payload.pointer.size;

@@ -1,0 +1,265 @@
+/*
+ * Links: two actors that fail together.
+ *
+ * Each of the two has a half, an interest (interest.h), and with it, from the beginning on, the memory of the word that it
+ * sends to the other half when its actor ends. The two halves have one number, but for a bit that says who began: so each
+ * finds the other. A half whose word has gone, or whose unlinking has, is no more; what comes for it then finds nobody.
+ *
+ * The word acts on arrival: the other actor fails, or the word becomes a message for it. An actor that fails may be linked
+ * with the next one of its worker, and so on: they end as stops do, nested no more than a few deep (stop.c).
+ */
+#include "link.h"
+
+#include "body.h"
+#include "extra.h"
+#include "interest.h"
+#include "post.h"
+#include "stop.h"
+
+#include <stdlib.h>
+#include <troupe/actors/watch.h>
+
+#define ACCEPTED (UINT64_C(1) << 63) /* in the number of the half that did not begin it */
+
+/* What one half tells the other. Any thread may free it. */
+struct word {
+    struct tr_down down; /* first: it is the payload of the message that the word may become */
+    struct tri_text *text;
+    struct tri_word word;
+    uint64_t number; /* of the half that is told */
+};
+
+struct link {
+    struct tri_interest interest; /* first */
+    tr_ref other;
+    struct word *word; /* NULL: its own notice waits in the mailbox */
+};
+
+static void
+free_word(void *address)
+{
+    struct word *word = address;
+    if (word != NULL)
+        tri_text_release(word->text);
+    free(word);
+}
+
+static void
+drop_link(struct link *link)
+{
+    tri_interest_end(&link->interest);
+    free_word(link->word);
+    free(link);
+}
+
+static void
+send_word(struct tri_worker *worker, struct word *word, tr_ref to, const struct tri_death *death)
+{
+    word->down.status = death->status;
+    word->text = death->text;
+    tri_text_hold(death->text);
+    if (death->text != NULL)
+        word->down.text = death->text->text;
+    tri_word_send(worker, &word->word, word->down.actor, to,
+                  tr_message_pointer(TRI_TAG_LINK_DOWN, word, sizeof(*word), free_word));
+}
+
+/* The actor of this half has ended. */
+static void
+on_end(struct tri_attachment *attachment, const struct tri_death *death)
+{
+    struct link *link = (struct link *)TRI_CONTAINER_OF(attachment, struct tri_interest, attachment);
+    struct tri_worker *worker = link->interest.home->worker;
+    struct word *word = link->word;
+    tr_ref other = link->other;
+    link->word = NULL;
+    drop_link(link);
+    if (word != NULL)
+        send_word(worker, word, other, death);
+}
+
+static void
+on_notice(struct tri_interest *interest)
+{
+    drop_link((struct link *)interest);
+}
+
+/* NULL: without memory. */
+static struct link *
+link_new(tr_actor *actor, tr_ref other, uint64_t number)
+{
+    struct link *link = calloc(1, sizeof(*link));
+    struct word *word = calloc(1, sizeof(*word));
+    if (link == NULL || word == NULL) {
+        free(link);
+        free(word);
+        return NULL;
+    }
+    link->other = other;
+    link->word = word;
+    link->interest.met = on_notice;
+    link->interest.attachment.end = on_end;
+    tri_interest_begin_as(actor, &link->interest, number);
+    word->down = (struct tr_down){.actor = actor->ref, .text = ""};
+    word->number = link->interest.entry.key ^ ACCEPTED;
+    return link;
+}
+
+/* Nobody is there to be linked with. */
+static bool
+refuse(struct tri_actors *home, tr_ref to, tr_ref from, uint64_t number)
+{
+    static const struct tri_death gone = {.status = TR_EGONE};
+    struct word *word = calloc(1, sizeof(*word));
+    if (word == NULL)
+        return false;
+    word->down = (struct tr_down){.actor = to, .text = ""};
+    word->number = number;
+    send_word(home->worker, word, from, &gone);
+    return true;
+}
+
+/* words: the number of the other half, and its actor. */
+bool
+tri_link_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
+{
+    uint64_t number = message->payload.words[0];
+    tr_ref from = message->payload.words[1];
+    tr_actor *actor = tri_actor_at(home, to);
+    if (actor != NULL)
+        return link_new(actor, from, number ^ ACCEPTED) != NULL;
+    return tri_actor_is_coming(home, to) ? false : refuse(home, to, from, number);
+}
+
+static struct link *
+find(struct tri_actors *home, uint64_t number)
+{
+    return (struct link *)tri_table_find(&home->interests, number);
+}
+
+bool
+tri_unlink_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
+{
+    struct link *link = find(home, message->payload.words[0]);
+    (void)to;
+    if (link != NULL)
+        drop_link(link);
+    return true;
+}
+
+static bool
+traps(const tr_actor *actor)
+{
+    const struct tri_extra *extra = tri_extra_of(actor);
+    return extra != NULL && extra->traps_links;
+}
+
+/* The word becomes a message, which waits in the mailbox; the half stays until it is handled. */
+static void
+tell(struct tri_actors *home, struct link *link, struct word *word)
+{
+    tr_message notice = tr_message_pointer(TR_TAG_LINK_DOWN, word, sizeof(struct tr_down), free_word);
+    tri_notice_mark(&notice, word->number);
+    free_word(link->word);
+    link->word = NULL;
+    tri_word_send(home->worker, &word->word, word->down.actor, link->interest.actor, notice);
+}
+
+bool
+tri_link_down_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
+{
+    struct word *word = tr_message_take_pointer(message);
+    struct link *link = find(home, word->number);
+    if (link == NULL) {
+        free_word(word);
+        return true;
+    }
+    tr_actor *actor = tri_slots_find(&home->slots, to);
+    if (traps(actor)) {
+        tell(home, link, word);
+        return true;
+    }
+    tr_status status = word->down.status;
+    if (status != TR_OK)
+        tri_actor_set_failure(actor, status, word->text);
+    drop_link(link);
+    free_word(word);
+    if (status != TR_OK)
+        tri_stop_failed(home, to);
+    return true;
+}
+
+/* The public ways. */
+
+static tr_status
+check(const tr_actor *self, tr_ref actor)
+{
+    if (self == NULL)
+        return TR_EINVAL;
+    if (self->flags & TRI_ACTOR_GONE)
+        return TR_EGONE;
+    if (actor == TR_NOBODY || tri_ref_worker(actor) >= self->home->worker->runtime->count)
+        return TR_EBADREF;
+    return actor != self->ref ? TR_OK : TR_ESELF;
+}
+
+tr_status
+tr_link(tr_actor *self, tr_ref actor)
+{
+    TRI_CHECK_SELF(self);
+    tr_status status = check(self, actor);
+    if (status != TR_OK)
+        return status;
+    uint64_t number = tri_actors_number(self->home);
+    struct link *link = link_new(self, actor, number);
+    if (link == NULL)
+        return TR_ENOMEM;
+    tr_message order = tr_message_copy(TRI_TAG_LINK, (uint64_t[]){number, self->ref}, 2 * sizeof(uint64_t));
+    status = tri_send_system(self->home->worker, self, actor, &order);
+    if (status != TR_OK)
+        drop_link(link);
+    return status;
+}
+
+/* The first link with that actor from this attachment on; NULL: there is none. */
+static struct link *
+link_from(struct tri_attachment *attachment, tr_ref other)
+{
+    for (; attachment != NULL; attachment = attachment->next) {
+        struct link *link = (struct link *)TRI_CONTAINER_OF(attachment, struct tri_interest, attachment);
+        if (attachment->end == on_end && link->other == other)
+            return link;
+    }
+    return NULL;
+}
+
+tr_status
+tr_unlink(tr_actor *self, tr_ref actor)
+{
+    TRI_CHECK_SELF(self);
+    if (self == NULL)
+        return TR_EINVAL;
+    for (struct link *link; (link = link_from(self->attachments, actor)) != NULL;) {
+        uint64_t number = link->interest.entry.key ^ ACCEPTED;
+        tr_message order = tr_message_copy(TRI_TAG_UNLINK, &number, sizeof(number));
+        if (tri_send_system(self->home->worker, self, actor, &order) == TR_ENOMEM)
+            return TR_ENOMEM;
+        drop_link(link);
+    }
+    return TR_OK;
+}
+
+tr_status
+tr_link_trap(tr_actor *self, bool on)
+{
+    TRI_CHECK_SELF(self);
+    if (self == NULL)
+        return TR_EINVAL;
+    if (self->flags & TRI_ACTOR_GONE)
+        return TR_EGONE;
+    struct tri_extra *extra = tri_extra_make(self);
+    if (extra == NULL)
+        return TR_ENOMEM;
+    extra->traps_links = on;
+    return TR_OK;
+}

@@ -99,6 +99,15 @@ tri_actor_state(tr_actor *actor)
     return (char *)actor + TRI_ACTOR_HEAD;
 }
 
+/* The question that an actor is handling: ask/asked.c. */
+struct tri_asked {
+    struct tri_attachment attachment;
+    tr_actor *actor; /* NULL: none, or it was answered, kept or forwarded */
+    tr_ref from;
+    uint64_t id;
+    uint64_t deadline_ms;
+};
+
 /* The actors of one worker. Everything is the owner's but what spawn.c says. */
 struct tri_actors {
     struct tri_worker *worker;
@@ -125,6 +134,15 @@ struct tri_actors {
     uint64_t numbers;           /* given: interest.h */
     struct tri_table interests; /* by number */
     struct tri_table watchers;  /* of actors of this worker, by the number of their interest: watch.c */
+
+    /* ask/asker.c, ask/asked.c. */
+    struct tri_table askings; /* by id: what actors of this worker have asked */
+    struct tri_pool asking_pool;
+    struct tri_deadlines *deadlines; /* NULL until somebody asks */
+    struct tri_asked asked;
+    uint64_t answers;      /* the question that the message which is being handled answers, 0: none */
+    struct tri_table kept; /* by id: what actors of this worker are to answer later */
+    struct tri_kept *kept_oldest, *kept_youngest;
 
     struct tri_timer_entry *timers; /* by number: timer.c */
     uint32_t timer_room, timer_free, timers_started;
@@ -175,8 +193,11 @@ tri_outside_read(struct tri_worker *worker, const tr_message *message)
 }
 
 /* Bits in the kind of a message that waits or is on its way. */
-#define TRI_MAIL_BOUNCED 0x80u /* it was bounced, which is done when its handler has returned */
-#define TRI_MAIL_NOTICE 0x10u  /* it is for an interest, whose number is words[3]: interest.h */
+#define TRI_MAIL_BOUNCED 0x80u  /* it was bounced, which is done when its handler has returned */
+#define TRI_MAIL_QUESTION 0x40u /* question.h */
+#define TRI_MAIL_REPLY 0x20u
+#define TRI_MAIL_NOTICE 0x10u    /* it is for an interest, whose number is words[3]: interest.h */
+#define TRI_MAIL_FORWARDED 0x08u /* a question that has its name in the trace already */
 
 /* May a message be handled as it is? What came from outside counts when it is read. */
 static inline bool

@@ -2,14 +2,6 @@
 
 #include "extra.h"
 
-#define COUNT_BITS 48
-
-uint64_t
-tri_actors_number(struct tri_actors *home)
-{
-    return (uint64_t)(home->worker->index + 1) << COUNT_BITS | ++home->numbers;
-}
-
 void
 tri_interest_begin_as(tr_actor *actor, struct tri_interest *interest, uint64_t number)
 {

@@ -20,7 +20,11 @@ struct tri_interest {
 };
 
 /* A new number of this worker; no other of the runtime is equal. */
-uint64_t tri_actors_number(struct tri_actors *home);
+static inline uint64_t
+tri_actors_number(struct tri_actors *home)
+{
+    return (uint64_t)(home->slots.worker + 1) << 48 | ++home->numbers;
+}
 
 /* Begins an interest of an actor under a number of its own, whose `met` and `attachment.end` are set. */
 void tri_interest_begin_as(tr_actor *actor, struct tri_interest *interest, uint64_t number);

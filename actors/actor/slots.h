@@ -40,6 +40,7 @@ struct tri_slots {
     unsigned worker;
     struct tri_slot *table;
     uint8_t *crowded; /* by slot; owner writes, any thread reads */
+    uint64_t *waits;  /* by slot: whom its actor has asked and waits for, TR_NOBODY: nobody; likewise */
     uint32_t *pile;   /* under the lock: chains of free slots, each of CHUNK or more */
 
     /* Owner. */
@@ -96,6 +97,20 @@ tri_slots_crowd(struct tri_slots *slots, tr_ref ref, bool crowded)
     uint8_t *shown = &slots->crowded[tri_ref_slot(ref)];
     if (TRI_UNLIKELY(*shown != crowded))
         ck_pr_store_8(shown, crowded);
+}
+
+/* Whom the actor that ref names waits for. Of a name that is stale it says something about another. Thread: any. */
+static inline tr_ref
+tri_slots_waits_for(const struct tri_slots *slots, tr_ref ref)
+{
+    return ck_pr_load_64(&slots->waits[tri_ref_slot(ref)]);
+}
+
+/* Thread: owner. */
+static inline void
+tri_slots_wait(struct tri_slots *slots, tr_ref ref, tr_ref asked)
+{
+    ck_pr_store_64(&slots->waits[tri_ref_slot(ref)], asked);
 }
 
 /* Was this ref reserved by somebody whose actor has not come yet? Thread: owner. */

@@ -19,7 +19,7 @@
 static bool
 is_notice(const tr_message *message)
 {
-    return (message->kind & TRI_MAIL_NOTICE) != 0 || message->tag == TR_TAG_DEAD_LETTER ||
+    return (message->kind & TRI_MAIL_NOTICE) != 0 || tri_is_refusal(message) || message->tag == TR_TAG_DEAD_LETTER ||
            message->tag == TRI_TAG_UNDELIVERED;
 }
 
@@ -37,21 +37,44 @@ tell_subscriber(struct tri_actors *home, tr_ref to, const tr_message *message, e
     home->worker->counters.notices_lost++;
 }
 
-/* What the sender of a message hears that must come back; in the memory of a node of mail. */
+/* What the sender of a message hears that must come back, or that asks; in the memory of a node of mail. */
 struct undelivered {
     struct tri_owed owed; /* first; `to` is the sender */
     tr_ref meant;
+    tr_ask_id question; /* 0: it is no question */
+    tr_status status;   /* of a question */
 };
 _Static_assert(sizeof(struct undelivered) <= sizeof(struct tri_mail), "the word fits into the node of its message");
 
 static bool
+tell_undelivered(struct tri_worker *worker, const struct undelivered *word)
+{
+    tr_message notice = word->question != 0 ? tri_refusal(word->question, word->status, word->meant)
+                                            : tr_message_copy(TRI_TAG_UNDELIVERED, &word->meant, sizeof(word->meant));
+    return tri_send_word(worker, TR_NOBODY, word->owed.to, &notice);
+}
+
+static bool
 send_undelivered(struct tri_worker *worker, struct tri_owed *owed)
 {
-    const struct undelivered *word = (const struct undelivered *)owed;
-    tr_message notice = tr_message_copy(TRI_TAG_UNDELIVERED, &word->meant, sizeof(word->meant));
-    if (!tri_send_word(worker, TR_NOBODY, owed->to, &notice))
+    if (!tell_undelivered(worker, (const struct undelivered *)owed))
         return false;
     tri_pool_give(&tri_actors_of(worker)->mail, owed);
+    return true;
+}
+
+/* Now, or as soon as there is memory. false: there is none to remember it. */
+static bool
+tell_or_owe(struct tri_actors *home, struct undelivered told)
+{
+    told.owed.send = send_undelivered;
+    if (tell_undelivered(home->worker, &told))
+        return true;
+    struct undelivered *word = tri_pool_take(&home->mail);
+    if (word == NULL)
+        return false;
+    *word = told;
+    tri_owe(home->worker, &word->owed); /* forgotten, it goes with the pool */
     return true;
 }
 
@@ -61,19 +84,39 @@ is_to_be_told(const tr_message *message)
     return TRI_UNLIKELY(message->tag >= TRI_TAG_TOLD) && message->from != TR_NOBODY;
 }
 
-/* false: there is no memory. */
-static bool
-tell_sender(struct tri_actors *home, tr_ref to, const tr_message *message)
+/* What the asker hears of a question that is buried. */
+static tr_status
+status_of(enum tr_dead_reason reason)
 {
-    tr_message notice = tr_message_copy(TRI_TAG_UNDELIVERED, &to, sizeof(to));
-    if (!is_to_be_told(message) || tri_send_word(home->worker, TR_NOBODY, message->from, &notice))
-        return true;
-    struct undelivered *word = tri_pool_take(&home->mail);
-    if (word == NULL)
-        return false;
-    *word = (struct undelivered){.owed = {.send = send_undelivered, .to = message->from}, .meant = to};
-    tri_owe(home->worker, &word->owed); /* forgotten, it goes with the pool */
-    return true;
+    switch (reason) {
+    case TR_DEAD_MAILBOX_FULL:
+    case TR_DEAD_DROPPED:
+    case TR_DEAD_REPLACED: return TR_EFULL;
+    case TR_DEAD_MEMORY: return TR_EMEMORYLIMIT;
+    case TR_DEAD_INIT_FAILED: return TR_EINIT;
+    case TR_DEAD_BAD_MESSAGE: return TR_EBADMESSAGE;
+    default: return TR_EGONE;
+    }
+}
+
+/* false: there is no memory. An asker whose deadline has passed knows that by himself. */
+static bool
+tell_sender(struct tri_actors *home, tr_ref to, const tr_message *message, enum tr_dead_reason reason)
+{
+    struct undelivered word = {.owed.to = message->from, .meant = to};
+    if (TRI_UNLIKELY(tri_is_question(message)) && reason != TR_DEAD_EXPIRED) {
+        word.question = message->id;
+        word.status = status_of(reason);
+        return tell_or_owe(home, word);
+    }
+    return !is_to_be_told(message) || tell_or_owe(home, word);
+}
+
+/* Who refuses has handled the question's message, so there is memory for the word, or there soon will be. */
+void
+tri_question_refuse(struct tri_actors *home, tr_ref asker, tr_ask_id question, tr_status status, tr_ref who)
+{
+    tell_or_owe(home, (struct undelivered){.owed.to = asker, .meant = who, .question = question, .status = status});
 }
 
 /* false: as tri_dead_letter(). */
@@ -81,7 +124,7 @@ static bool
 bury(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason)
 {
     bool notice = is_notice(message);
-    if (!notice && !tell_sender(home, to, message))
+    if (!notice && !tell_sender(home, to, message, reason))
         return false;
     tri_trace_dead_letter(home->worker->trace, to, reason, message->id);
     if (notice) {

@@ -5,6 +5,7 @@
 #define TROUPE_ACTORS_DEAD_LETTERS_H
 
 #include "mailbox.h"
+#include "question.h"
 
 /*
  * Makes a dead letter of a message, and takes the payload. false: its sender is to be told, and there is no memory for
@@ -23,6 +24,9 @@ void tri_dead_mailbox(struct tri_actors *home, tr_actor *actor);
 
 /* Buries what a full mailbox has dropped. */
 void tri_dead_dropped(struct tri_actors *home, tr_ref to, struct tri_dropped *dropped);
+
+/* Tells an asker that there is no answer, and why. */
+void tri_question_refuse(struct tri_actors *home, tr_ref asker, tr_ask_id question, tr_status status, tr_ref who);
 
 /* Sends within the limits, as tri_post_limited(); what a full mailbox drops becomes a dead letter. */
 tr_status tri_send_limited(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message);

@@ -44,7 +44,8 @@ make_room(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 static bool
 file(struct tri_actors *home, tr_actor *actor, tr_message *message)
 {
-    bool limited = message->tag < TR_TAG_RESERVED || message->tag == TR_TAG_DEAD_LETTER;
+    bool limited =
+        (message->tag < TR_TAG_RESERVED && (message->kind & TRI_MAIL_REPLY) == 0) || message->tag == TR_TAG_DEAD_LETTER;
     struct tri_mail *mail = tri_pool_take(&home->mail);
     if (mail == NULL)
         return false;

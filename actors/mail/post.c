@@ -21,7 +21,10 @@ tri_post_name(struct tri_worker *worker, tr_message *message)
 {
     if (tri_tag_is_own(message->tag))
         return;
-    message->id = tri_trace_message_id(worker->trace);
+    if ((message->kind & TRI_MAIL_FORWARDED) != 0)
+        return; /* the same message goes on */
+    if (!tri_is_question(message))
+        message->id = tri_trace_message_id(worker->trace);
     tri_trace_send(worker->trace, message->from, message->tag, message->id);
 }
 

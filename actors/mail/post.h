@@ -5,6 +5,7 @@
 #define TROUPE_ACTORS_POST_H
 
 #include "mailbox.h"
+#include "question.h"
 
 /*
  * Posts a message. Nothing limits it: neither the mailbox nor the lane. Takes the message if it returns TR_OK, else it
@@ -37,12 +38,47 @@ static inline void
 tri_post_fill(struct tri_worker *worker, tr_message *to, tr_ref from, tr_message *message)
 {
     to->from = from;
-    to->id = 0;
+    to->id = TRI_UNLIKELY(tri_is_question(message)) ? message->id : 0;
     tri_message_move(to, message);
     if (TRI_UNLIKELY(worker->trace != NULL))
         tri_post_name(worker, to);
     message->kind = TR_PAYLOAD_BYTES;
     message->size = 0;
+}
+
+/*
+ * The plain case of a message to an actor of this worker, which calls no function, so that the compiler saves no
+ * registers. false: it is not the plain case, and nothing has happened.
+ */
+static inline bool
+tri_post_plain(struct tri_actors *home, tr_ref from, tr_ref to, uint64_t id, tr_message *message)
+{
+    tr_actor *actor = tri_slots_find(&home->slots, to);
+    if (TRI_UNLIKELY(actor == NULL || (actor->flags & TRI_ACTOR_SLOW_PATH) != 0 ||
+                     actor->waiting >= TR_MAILBOX_DEFAULT_MESSAGES))
+        return false;
+    if (TRI_UNLIKELY(home->careful || home->mail.free == NULL))
+        return false;
+    struct tri_mail *mail = tri_pool_take(&home->mail);
+    mail->message.from = from;
+    mail->message.id = id;
+    tri_message_move(&mail->message, message);
+    message->kind = TR_PAYLOAD_BYTES;
+    message->size = 0;
+    tri_mailbox_put_plain(home, actor, mail);
+    return true;
+}
+
+/* The same of a question or an answer, which is looked at before it is handled, and of which the limit of a plain
+ * actor's mailbox is the only one. */
+static inline bool
+tri_post_plain_looked_at(struct tri_actors *home, tr_ref from, tr_ref to, tr_message *message)
+{
+    if (tri_ref_worker(to) != home->slots.worker || !tri_post_plain(home, from, to, message->id, message))
+        return false;
+    tri_slots_find(&home->slots, to)->flags |= TRI_ACTOR_LOOK;
+    home->worker->counters.sent++;
+    return true;
 }
 
 /*

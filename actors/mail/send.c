@@ -47,22 +47,9 @@ tr_send(tr_actor *self, tr_ref to, tr_message *message)
     struct tri_actors *home = self->home;
     if (TRI_UNLIKELY(tri_ref_worker(to) != home->slots.worker))
         return send_plain_away(self, to, message);
-    tr_actor *actor = tri_slots_find(&home->slots, to);
-    if (TRI_UNLIKELY(actor == NULL || (actor->flags & TRI_ACTOR_SLOW_PATH) != 0 ||
-                     actor->waiting >= TR_MAILBOX_DEFAULT_MESSAGES))
+    if (TRI_UNLIKELY(!tri_post_plain(home, self->ref, to, 0, message)))
         return send_checked(self, to, message);
-    struct tri_worker *worker = home->worker;
-    if (TRI_UNLIKELY(home->careful || home->mail.free == NULL))
-        return send_checked(self, to, message);
-
-    struct tri_mail *mail = tri_pool_take(&home->mail);
-    mail->message.from = self->ref;
-    mail->message.id = 0;
-    tri_message_move(&mail->message, message);
-    message->kind = TR_PAYLOAD_BYTES;
-    message->size = 0;
-    tri_mailbox_put_plain(home, actor, mail);
-    worker->counters.sent++;
+    home->worker->counters.sent++;
     return TR_OK;
 }
 

@@ -14,6 +14,7 @@
  */
 #include "dispatch.h"
 
+#include "ask.h"
 #include "body.h"
 #include "dead_letters.h"
 #include "interest.h"
@@ -72,18 +73,25 @@ release(struct tri_actors *home, const tr_actor *actor, struct tri_mail *mail)
     tri_pool_give(&home->mail, mail);
 }
 
+/* A message is about to be handled. */
 static inline void
-handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+announce(struct tri_actors *home, const tr_actor *actor, const tr_message *message)
 {
     struct tri_worker *worker = home->worker;
     struct tri_worker_activity *activity = &worker->activity;
-    tr_message *message = &mail->message;
     activity->actor = actor->ref;
     activity->tag = message->tag;
     activity->name = actor->behavior->name;
     ck_pr_fence_store(); /* the beat last, for the watchdog: pairs with W1 and W2 there */
     activity->received++;
     tri_trace_receive(worker->trace, actor->ref, message->tag, message->id);
+}
+
+static inline void
+handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    tr_message *message = &mail->message;
+    announce(home, actor, message);
     actor->depth++;
     actor->behavior->receive(actor, tri_actor_state(actor), message);
     actor->depth--;
@@ -120,14 +128,74 @@ leave(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail)
         actor->flags &= (uint16_t)~TRI_ACTOR_LOOK;
 }
 
-/* A message that is not to be handled as it is. false: nobody gets it, or it was handled here. */
-static bool
-look_at_mail(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+static void
+handle_at_its_pace(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
-    if ((mail->message.kind & TRI_MAIL_NOTICE) == 0 || tri_notice_take(home, &mail->message))
-        return true;
-    tri_dead_mail(home, actor->ref, mail, TR_DEAD_NO_ACTOR);
-    return false;
+    if (actor->flags & TRI_ACTOR_SLOW)
+        handle_slow(home, actor, mail);
+    else
+        handle(home, actor, mail);
+}
+
+/* Nobody gets it. It may have been the last that the actor waited for. */
+static void
+pass_over(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, enum tr_dead_reason reason)
+{
+    tri_dead_mail(home, actor->ref, mail, reason);
+    tri_actor_settle(actor);
+}
+
+static void
+handle_question(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    if (!tri_question_begins(home, actor, &mail->message)) {
+        pass_over(home, actor, mail, TR_DEAD_EXPIRED);
+        return;
+    }
+    handle_at_its_pace(home, actor, mail);
+    tri_question_over(home);
+}
+
+/* By the callback of who asked. */
+static void
+call_back(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, struct tri_asking *asking)
+{
+    announce(home, actor, &mail->message);
+    actor->depth++;
+    tri_answer_call(asking, actor, &mail->message);
+    actor->depth--;
+    release(home, actor, mail);
+    tri_actor_settle(actor);
+}
+
+static void
+handle_answer(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    struct tri_asking *asking;
+    switch (tri_answer_comes(home, actor, &mail->message, &asking)) {
+    case TRI_ANSWER_LATE: pass_over(home, actor, mail, TR_DEAD_LATE); break;
+    case TRI_ANSWER_CALL: call_back(home, actor, mail, asking); break;
+    case TRI_ANSWER_TO_MESSAGE:
+        tri_answer_to_message(asking, &mail->message);
+        handle_at_its_pace(home, actor, mail);
+        home->answers = 0;
+        break;
+    }
+}
+
+/* Mail that is not handled as it is: TRI_MAIL_NOTICE and the like. */
+static void
+handle_looked_at(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    unsigned kind = mail->message.kind;
+    if ((kind & TRI_MAIL_QUESTION) != 0)
+        handle_question(home, actor, mail);
+    else if ((kind & TRI_MAIL_REPLY) != 0)
+        handle_answer(home, actor, mail);
+    else if (tri_notice_take(home, &mail->message))
+        handle_at_its_pace(home, actor, mail);
+    else
+        pass_over(home, actor, mail, TR_DEAD_NO_ACTOR);
 }
 
 /* Mail whose actor is not the plain case. */
@@ -143,14 +211,10 @@ handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     if ((actor->flags & TRI_ACTOR_SLOW) != 0 && tri_mailbox_put_aside(home, actor, mail))
         return 0;
     leave(home, actor, mail);
-    if (TRI_UNLIKELY(mail->message.kind > TR_PAYLOAD_KINDS) && !look_at_mail(home, actor, mail)) {
-        tri_actor_settle(actor); /* it may have been its last */
-        return 1;
-    }
-    if (actor->flags & TRI_ACTOR_SLOW)
-        handle_slow(home, actor, mail);
+    if (TRI_UNLIKELY(mail->message.kind > TR_PAYLOAD_KINDS))
+        handle_looked_at(home, actor, mail);
     else
-        handle(home, actor, mail);
+        handle_at_its_pace(home, actor, mail);
     return 1;
 }
 

@@ -1,6 +1,7 @@
 /*
  * The runtime as its users see it: workers with actors on them, started, asked and ended from outside.
  */
+#include "ask.h"
 #include "deliver.h"
 #include "dispatch.h"
 #include "everybody.h"
@@ -37,6 +38,7 @@ close_actors(struct tri_worker *worker)
         if (home->pools[i].block_size != 0)
             tri_pool_fini(&home->pools[i]);
     tri_pool_fini(&home->mail);
+    tri_asks_fini(home);
     tri_table_fini(&home->interests);
     tri_table_fini(&home->watchers);
     tri_slots_fini(&home->slots);
@@ -70,6 +72,7 @@ static const struct tri_trace_tag tags[] = {
     {TRI_TAG_PROBE, "PROBE"},
     {TR_TAG_DOWN, "DOWN"},
     {TR_TAG_LINK_DOWN, "LINK_DOWN"},
+    {TR_TAG_UNANSWERED, "UNANSWERED"},
     {TRI_TAG_WATCH, "WATCH"},
     {TRI_TAG_UNWATCH, "UNWATCH"},
     {TRI_TAG_LINK, "LINK"},

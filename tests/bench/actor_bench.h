@@ -96,4 +96,8 @@ random_other(uint64_t *seed, uint64_t limit, uint64_t except)
 /* The bench of actor_bank.c. */
 void set_up_bank(void);
 
+/* Those of actor_ask.c. */
+void set_up_ask(void);
+void set_up_monitor(void);
+
 #endif

@@ -16,6 +16,8 @@
  *                         to arrive defers debits
  *   spawn                 an actor is made, is sent a message, answers and ends; in batches
  *   idle                  an actor is made, answers a message and lives on
+ *   ask                   an actor asks another, and is answered
+ *   monitor               an actor is made, monitored, and ends; the notice comes
  *
  * main() makes the actors, writes their names into the table `actors`, which nobody changes from then on, and sends the
  * first messages. The last actor to finish stops the clock and lets main() go on.
@@ -405,6 +407,8 @@ static const struct bench benches[] = {
     {"bank", set_up_bank, 1, 1000, 2},
     {"spawn", set_up_spawn, 1, 1, 1},
     {"idle", set_up_idle, 1, 1, 1},
+    {"ask", set_up_ask, 1, 2, 1},
+    {"monitor", set_up_monitor, 1, 1, 1},
 };
 
 static const struct bench *

@@ -28,6 +28,12 @@
     X(TRI_TRACE_ACTORS + 9, unmonitor, (REF, actor), (NOTHING, ), (NOTHING, ), (REF, other),                           \
       "one of actor's monitors of another, whose ref is message, is over without a notice")                            \
     X(TRI_TRACE_ACTORS + 10, down, (REF, actor), (NOTHING, ), (NOTHING, ), (REF, other),                               \
-      "actor is about to be given the notice of a monitor: another, whose ref is message, has ended")
+      "actor is about to be given the notice of a monitor: another, whose ref is message, has ended")                       \
+    X(TRI_TRACE_ACTORS + 11, ask, (REF, actor), (NOTHING, ), (NOTHING, ), (MESSAGE, message),                          \
+      "actor asks: message, which it sends next, is a question")                                                       \
+    X(TRI_TRACE_ACTORS + 12, ask_over, (REF, actor), (NOTHING, ), (NUMBER, outcome), (MESSAGE, message),               \
+      "the question that message was has its outcome: arg is 0 answered, 1 timed out, 2 down, 3 overloaded, 4 cancelled") \
+    X(TRI_TRACE_ACTORS + 13, forward, (REF, actor), (NOTHING, ), (TAG, tag), (MESSAGE, message),                       \
+      "actor hands a question on, with tag arg: the same message is received once more")
 
 #endif

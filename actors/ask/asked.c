@@ -1,0 +1,274 @@
+/*
+ * The side of who is asked: the question that is being handled, and those that are kept.
+ *
+ * While a question is being handled it stands in `home->asked`, attached to its actor. Answering, keeping and forwarding
+ * take it out. What is there when the handler has returned, or when the actor ends in it, is refused: so no asker waits
+ * for an answer that cannot come.
+ *
+ * A kept question is attached to whoever keeps it, with the memory for the word that it is down. If another actor answers
+ * it, on another worker, nobody tells the keeper: so each keeping looks at the two oldest that the worker has, and forgets
+ * those whose deadline has passed.
+ */
+#include "ask.h"
+
+#include "dead_letters.h"
+#include "deadlines.h"
+#include "extra.h"
+#include "post.h"
+
+#include <stdlib.h>
+#include <troupe/core/delay.h>
+
+struct tri_kept {
+    struct tri_table_entry entry; /* first; its key is the question's id */
+    struct tri_attachment attachment;
+    struct tri_word word;
+    struct tri_actors *home;
+    struct tri_kept *older, *younger; /* of the worker */
+    tr_ref keeper;
+    tr_ref asker;
+    uint64_t deadline_ms;
+};
+
+/* The one that is being handled. */
+
+static void
+close_asked(struct tri_asked *asked)
+{
+    tri_detach(&asked->attachment);
+    asked->actor = NULL;
+}
+
+static void
+refuse(struct tri_worker *worker, const struct tri_asked *asked, tr_ref who, tr_status status)
+{
+    tri_question_refuse(tri_actors_of(worker), asked->from, asked->id, status, who);
+}
+
+static void
+on_asked_end(struct tri_attachment *attachment, const struct tri_death *death)
+{
+    struct tri_asked *asked = TRI_CONTAINER_OF(attachment, struct tri_asked, attachment);
+    tr_actor *actor = asked->actor;
+    close_asked(asked);
+    refuse(actor->home->worker, asked, actor->ref, death->status != TR_OK ? death->status : TR_EGONE);
+}
+
+bool
+tri_question_begins(struct tri_actors *home, tr_actor *actor, tr_message *message)
+{
+    struct tri_asked *asked = &home->asked;
+    uint64_t deadline_ms = message->payload.words[3];
+    if (tri_clock_of_loop_ms(&home->worker->loop) >= deadline_ms)
+        return false;
+    message->kind &= TR_PAYLOAD_KINDS;
+    asked->actor = actor;
+    asked->from = message->from;
+    asked->id = message->id;
+    asked->deadline_ms = deadline_ms;
+    asked->attachment.end = on_asked_end;
+    tri_actor_attach(actor, &asked->attachment);
+    return true;
+}
+
+void
+tri_question_unanswered(struct tri_actors *home)
+{
+    struct tri_asked *asked = &home->asked;
+    tr_actor *actor = asked->actor;
+    close_asked(asked);
+    refuse(home->worker, asked, actor->ref, TR_ENOREPLY);
+}
+
+/* Is that actor asked something just now? */
+static struct tri_asked *
+asked_of(const tr_actor *self)
+{
+    struct tri_asked *asked = &self->home->asked;
+    return asked->actor == self ? asked : NULL;
+}
+
+uint64_t
+tr_time_left(const tr_actor *self)
+{
+    TRI_CHECK_SELF(self);
+    const struct tri_asked *asked = self != NULL ? asked_of(self) : NULL;
+    if (asked == NULL)
+        return UINT64_MAX;
+    uint64_t now_ms = tri_clock_ms();
+    return asked->deadline_ms > now_ms ? asked->deadline_ms - now_ms : 0;
+}
+
+/* Answering. */
+
+static tr_status
+check(const tr_actor *self, const tr_message *message)
+{
+    if (self == NULL || message == NULL)
+        return TR_EINVAL;
+    if (message->tag >= TR_TAG_RESERVED)
+        return TR_EBADTAG;
+    return message->kind < TR_PAYLOAD_INVALID ? TR_OK : TR_ENOMEM;
+}
+
+/* No limit holds for an answer: the asker has asked for it. */
+static tr_status
+answer(tr_actor *self, tr_ref asker, tr_ask_id id, tr_message *message)
+{
+    if (!tri_message_spare_word(message))
+        return TR_ENOMEM;
+    tri_reply_mark(message, id);
+    if (TRI_LIKELY(tri_post_plain_looked_at(self->home, self->ref, asker, message)))
+        return TR_OK;
+    tr_status status = tri_post(self->home->worker, self->ref, asker, message);
+    if (status != TR_OK)
+        message->kind &= TR_PAYLOAD_KINDS;
+    return status;
+}
+
+tr_status
+tr_reply(tr_actor *self, tr_message *message)
+{
+    TRI_CHECK_SELF(self);
+    tr_status status = check(self, message);
+    if (status != TR_OK)
+        return status;
+    struct tri_asked *asked = asked_of(self);
+    if (asked == NULL)
+        return TR_ENOQUESTION;
+    status = answer(self, asked->from, asked->id, message);
+    if (status == TR_OK || status == TR_EGONE)
+        close_asked(asked);
+    return status;
+}
+
+tr_status
+tr_forward(tr_actor *self, tr_ref to, tr_message *message)
+{
+    TRI_CHECK_SELF(self);
+    tr_status status = check(self, message);
+    if (status != TR_OK)
+        return status;
+    if (to == TR_NOBODY || tri_ref_worker(to) >= self->home->worker->runtime->count)
+        return TR_EBADREF;
+    struct tri_asked *asked = asked_of(self);
+    if (to == self->ref || asked == NULL)
+        return asked == NULL ? TR_ENOQUESTION : TR_ESELF;
+    if (!tri_message_spare_word(message))
+        return TR_ENOMEM;
+    tri_question_mark(message, asked->id, asked->deadline_ms);
+    message->kind |= TRI_MAIL_FORWARDED;
+    uint32_t tag = message->tag;
+    status = tri_send_limited(self->home->worker, asked->from, to, message);
+    if (status == TR_OK) {
+        tri_trace_forward(self->home->worker->trace, self->ref, tag, asked->id);
+        close_asked(asked);
+    } else {
+        message->kind &= TR_PAYLOAD_KINDS;
+    }
+    return status;
+}
+
+/* Keeping. */
+
+static void
+take_out(struct tri_kept *kept)
+{
+    struct tri_actors *home = kept->home;
+    *(kept->older != NULL ? &kept->older->younger : &home->kept_oldest) = kept->younger;
+    *(kept->younger != NULL ? &kept->younger->older : &home->kept_youngest) = kept->older;
+    tri_detach(&kept->attachment);
+    tri_table_remove(&home->kept, &kept->entry);
+}
+
+static void
+on_told(struct tri_word *word)
+{
+    free(TRI_CONTAINER_OF(word, struct tri_kept, word));
+}
+
+static void
+on_keeper_end(struct tri_attachment *attachment, const struct tri_death *death)
+{
+    struct tri_kept *kept = TRI_CONTAINER_OF(attachment, struct tri_kept, attachment);
+    tr_status status = death->status != TR_OK ? death->status : TR_EGONE;
+    take_out(kept);
+    kept->word.done = on_told;
+    tri_word_send(kept->home->worker, &kept->word, kept->keeper, kept->asker,
+                  tri_refusal(kept->entry.key, status, kept->keeper));
+}
+
+static void
+forget_passed(struct tri_actors *home)
+{
+    uint64_t now_ms = tri_clock_of_loop_ms(&home->worker->loop);
+    for (unsigned i = 0; i < 2 && home->kept_oldest != NULL && home->kept_oldest->deadline_ms < now_ms; i++) {
+        struct tri_kept *kept = home->kept_oldest;
+        take_out(kept);
+        free(kept);
+    }
+}
+
+static void
+put_in(tr_actor *self, const struct tri_asked *asked, struct tri_kept *kept)
+{
+    struct tri_actors *home = self->home;
+    *kept =
+        (struct tri_kept){.home = home, .keeper = self->ref, .asker = asked->from, .deadline_ms = asked->deadline_ms};
+    kept->older = home->kept_youngest;
+    *(kept->older != NULL ? &kept->older->younger : &home->kept_oldest) = kept;
+    home->kept_youngest = kept;
+    kept->attachment.end = on_keeper_end;
+    tri_actor_attach(self, &kept->attachment);
+    tri_table_add(&home->kept, &kept->entry, asked->id);
+}
+
+tr_status
+tr_question_keep(tr_actor *self, tr_question *out)
+{
+    TRI_CHECK_SELF(self);
+    if (self == NULL || out == NULL)
+        return TR_EINVAL;
+    struct tri_asked *asked = asked_of(self);
+    if (asked == NULL)
+        return TR_ENOQUESTION;
+    forget_passed(self->home);
+    struct tri_kept *kept = malloc(sizeof(*kept));
+    if (kept == NULL)
+        return TR_ENOMEM;
+    put_in(self, asked, kept);
+    *out = (tr_question){asked->from, asked->id, asked->deadline_ms};
+    close_asked(asked);
+    return TR_OK;
+}
+
+tr_status
+tr_question_reply(tr_actor *self, tr_question *question, tr_message *message)
+{
+    TRI_CHECK_SELF(self);
+    tr_status status = question != NULL ? check(self, message) : TR_EINVAL;
+    if (status != TR_OK)
+        return status;
+    if (question->asker == TR_NOBODY)
+        return TR_ENOQUESTION;
+    status = answer(self, question->asker, question->id, message);
+    if (status != TR_OK && status != TR_EGONE)
+        return status;
+    struct tri_kept *kept = (struct tri_kept *)tri_table_find(&self->home->kept, question->id);
+    if (kept != NULL) {
+        take_out(kept);
+        free(kept);
+    }
+    *question = (tr_question){0};
+    return status;
+}
+
+void
+tri_asks_fini(struct tri_actors *home)
+{
+    tri_table_fini(&home->askings);
+    tri_table_fini(&home->kept);
+    if (home->asking_pool.block_size != 0)
+        tri_pool_fini(&home->asking_pool);
+    tri_deadlines_free(home->deadlines);
+}

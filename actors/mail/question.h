@@ -1,0 +1,74 @@
+/*
+ * How questions and answers look on their way.
+ *
+ * A question is a message with the bit TRI_MAIL_QUESTION in its kind. Its `id` names it, also without a trace, `from` is
+ * who asks, and words[3] is its deadline. An answer has the bit TRI_MAIL_REPLY, and words[3] is the id of the question. So
+ * both may carry 24 bytes, a slice or a pointer; what is larger lies outside. A refusal is an answer with the tag
+ * TR_TAG_UNANSWERED: words[0] is the status, words[1] who refuses.
+ *
+ * Who buries a question refuses it: see dead_letters.c.
+ */
+#ifndef TROUPE_ACTORS_QUESTION_H
+#define TROUPE_ACTORS_QUESTION_H
+
+#include "actor_internal.h"
+
+#include <troupe/actors/ask.h>
+
+/* Makes room for words[3]. false: without memory, and nothing has happened. */
+static inline bool
+tri_message_spare_word(tr_message *message)
+{
+    if (message->kind != TR_PAYLOAD_BYTES || message->size <= 3 * sizeof(uint64_t))
+        return true;
+    tr_message larger = tr_message_copy_large(message->tag, message->payload.bytes, message->size);
+    if (larger.kind == TR_PAYLOAD_INVALID)
+        return false;
+    *message = larger;
+    return true;
+}
+
+/* As one word: see tr_message_set_head(). */
+static inline void
+tri_message_add_kind(tr_message *message, uint8_t bits)
+{
+    tr_message_set_head(message, message->tag, message->kind | bits, message->size);
+}
+
+/* There is room for words[3]. */
+static inline void
+tri_question_mark(tr_message *message, tr_ask_id id, uint64_t deadline_ms)
+{
+    tri_message_add_kind(message, TRI_MAIL_QUESTION);
+    message->id = id;
+    message->payload.words[3] = deadline_ms;
+}
+
+static inline void
+tri_reply_mark(tr_message *message, tr_ask_id question)
+{
+    tri_message_add_kind(message, TRI_MAIL_REPLY);
+    message->payload.words[3] = question;
+}
+
+static inline tr_message
+tri_refusal(tr_ask_id question, tr_status status, tr_ref who)
+{
+    tr_message message = tr_message_copy(TR_TAG_UNANSWERED, (uint64_t[]){(uint64_t)(int64_t)status, who}, 16);
+    tri_reply_mark(&message, question);
+    return message;
+}
+
+static inline bool
+tri_is_question(const tr_message *message)
+{
+    return (message->kind & TRI_MAIL_QUESTION) != 0;
+}
+
+static inline bool
+tri_is_refusal(const tr_message *message)
+{
+    return message->tag == TR_TAG_UNANSWERED;
+}
+
+#endif

@@ -220,13 +220,34 @@ tri_post_or_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *
 }
 
 /* It was received, and read: what dies is counted as one more message, and has no name in the trace. */
-void
-tri_actor_bounce(tr_actor *actor, tr_message *message)
+static bool
+bury_received(tr_actor *actor, tr_message *message, enum tr_dead_reason reason)
 {
     actor->home->worker->counters.sent++;
     message->id = 0;
-    if (!bury(actor->home, actor->ref, message, TR_DEAD_STOPPED))
+    return bury(actor->home, actor->ref, message, reason);
+}
+
+void
+tri_actor_bounce(tr_actor *actor, tr_message *message)
+{
+    if (!bury_received(actor, message, TR_DEAD_STOPPED))
         message->kind |= TRI_MAIL_BOUNCED; /* when its handler has returned its node is free: dispatch.c */
+}
+
+tr_status
+tr_reject(tr_actor *self, tr_message *message)
+{
+    TRI_CHECK_SELF(self);
+    if (self == NULL || message == NULL || message->kind == TR_PAYLOAD_INVALID)
+        return TR_EINVAL;
+    if (message->tag >= TR_TAG_RESERVED)
+        return TR_EBADTAG;
+    bool told = bury_received(self, message, TR_DEAD_BAD_MESSAGE);
+    assert(told); /* with such a tag nobody is */
+    (void)told;
+    message->kind = TR_PAYLOAD_INVALID;
+    return TR_OK;
 }
 
 tr_status

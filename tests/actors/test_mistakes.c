@@ -67,6 +67,7 @@ MISUSE(tr_backlog, self, TR_NOBODY)
 MISUSE(tr_send_after, self, TR_NOBODY, 1, &message, NULL)
 MISUSE(tr_send_every, self, TR_NOBODY, 1, &message, NULL)
 MISUSE(tr_timer_cancel, self, 0)
+MISUSE(tr_reject, self, &message)
 MISUSE(tr_offload, self, work, NULL, 1, NULL)
 MISUSE(tr_offload_job, self, &(struct tr_job){.work = work})
 MISUSE(tr_spawn, self, &shows_itself, NULL, NULL)
@@ -166,6 +167,7 @@ static const struct mistake mistakes[] = {
     ROW(tr_send_after),
     ROW(tr_send_every),
     ROW(tr_timer_cancel),
+    ROW(tr_reject),
     ROW(tr_offload),
     ROW(tr_offload_job),
     ROW(tr_spawn),

@@ -200,3 +200,9 @@ test('counter: adds up what main() sends, in the order of the sends, and ends', 
   assert.strictEqual(out, '1\n3\n6\n10\n15\n21\n28\n36\n45\n55\n');
   assert.strictEqual(code, 0, words);
 });
+
+test('typed: a till takes what is declared, and nothing else', limit, async () => {
+  const { code, out, words } = await run('example-typed');
+  assert.strictEqual(out, 'not for a till: 1\ncoupon: ten off\n5.40, thank you\n1 dead letter\n');
+  assert.strictEqual(code, 0, words);
+});

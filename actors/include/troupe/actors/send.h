@@ -150,6 +150,19 @@ struct tr_dead_letter {
 tr_status tr_dead_letters_subscribe(struct tr_runtime *runtime, tr_ref subscriber);
 
 /*
+ * Makes a dead letter, with the reason TR_DEAD_BAD_MESSAGE, of a message that self has received and cannot use: its
+ * payload is not what its tag says, or nobody knows the tag. It was received already, so it counts as one more message,
+ * which dies. The functions of typed.h call it.
+ *
+ * Memory:  takes the payload. Tag and sender can still be read.
+ * Thread:  owner of self.
+ * Returns: TR_OK
+ *          TR_EINVAL   self or message is NULL, or it was rejected already
+ *          TR_EBADTAG  the tag is TR_TAG_RESERVED or above: the message stays as it is
+ */
+tr_status tr_reject(tr_actor *self, tr_message *message);
+
+/*
  * A blocking function for a thread of the pool, and what happens to its result. Of each job that was accepted exactly
  * one of these happens, on the actor's worker:
  *

@@ -43,12 +43,15 @@ tri_spawn_check(const struct tri_runtime *runtime, const struct tr_behavior *beh
         return TR_EBADPOLICY;
     if (options == NULL)
         return TR_OK;
-    if (options->placement > TR_PLACE_LEAST_LOADED || (options->argument == NULL && options->argument_size > 0))
+    if (options->placement > TR_PLACE_BY_KEY || (options->argument == NULL && options->argument_size > 0))
         return TR_EINVAL;
     if (options->argument_size > TRI_STATE_LIMIT)
         return TR_EBADLIMIT;
     if (options->placement == TR_PLACE_WORKER && options->worker >= runtime->count)
         return TR_EBADWORKER;
+    if (options->placement == TR_PLACE_WITH &&
+        (options->with == TR_NOBODY || tri_ref_worker(options->with) >= runtime->count))
+        return TR_EBADREF;
     return TR_OK;
 }
 
@@ -82,6 +85,8 @@ tri_spawn_place(const struct tri_runtime *runtime, const struct tr_spawn_options
     switch (options != NULL ? options->placement : TR_PLACE_HERE) {
     case TR_PLACE_WORKER: return options->worker;
     case TR_PLACE_LEAST_LOADED: return least_loaded(runtime, here);
+    case TR_PLACE_WITH: return tri_ref_worker(options->with);
+    case TR_PLACE_BY_KEY: return tr_key_worker(options->key, runtime->count);
     default: return here;
     }
 }

@@ -247,7 +247,7 @@ wrong_arguments_are_refused_by_name(void **state)
     assert_int_equal(tr_runtime_spawn(runtime, &child, &options, &ref), TR_EBADWORKER);
     options = (struct tr_spawn_options){.argument_size = 1};
     assert_int_equal(tr_runtime_spawn(runtime, &child, &options, &ref), TR_EINVAL);
-    options = (struct tr_spawn_options){.placement = (enum tr_placement)(TR_PLACE_LEAST_LOADED + 1)};
+    options = (struct tr_spawn_options){.placement = (enum tr_placement)(TR_PLACE_BY_KEY + 1)};
     assert_int_equal(tr_runtime_spawn(runtime, &child, &options, &ref), TR_EINVAL);
     static const struct tr_behavior odd = {.name = "odd",
                                            .receive = child_receive,

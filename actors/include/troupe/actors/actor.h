@@ -15,6 +15,7 @@
 #define TROUPE_ACTORS_ACTOR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <troupe/core/declare.h>
 #include <troupe/core/message.h>
@@ -86,6 +87,8 @@ enum tr_placement {
     TR_PLACE_HERE,         /* on the spawner's worker; from outside the runtime: as TR_PLACE_LEAST_LOADED */
     TR_PLACE_WORKER,       /* on options.worker */
     TR_PLACE_LEAST_LOADED, /* on the worker with the fewest actors, including those that are on their way to it */
+    TR_PLACE_WITH,         /* on the worker of options.with, also if that actor has ended */
+    TR_PLACE_BY_KEY,       /* on the worker of options.key: equal keys go to the same worker */
 };
 
 /* Names one monitor of one actor: watch.h. 0 is none. */
@@ -94,6 +97,8 @@ typedef uint64_t tr_monitor;
 struct tr_spawn_options {
     enum tr_placement placement;
     unsigned worker;       /* 0 and up; for TR_PLACE_WORKER */
+    tr_ref with;           /* for TR_PLACE_WITH */
+    uint64_t key;          /* for TR_PLACE_BY_KEY: any number, or tr_key() of some bytes */
     const void *argument;  /* for init. Borrowed for the call if the actor starts on this worker, else copied */
     size_t argument_size;  /* bytes; 0: the pointer itself is passed on and must stay valid until init has run */
     tr_monitor *monitor;   /* NULL, or: the spawner monitors the actor from its first moment on; set with TR_OK only */
@@ -117,6 +122,7 @@ struct tr_spawn_options {
  *          TR_EBADSTATE     behavior->state_size is above 1 GiB
  *          TR_EBADPOLICY    behavior->mailbox.policy is not one of the enum
  *          TR_EBADWORKER    options->worker is not the number of a worker
+ *          TR_EBADREF       options->with is not the name of an actor of this runtime
  *          TR_EBADLIMIT     options->argument_size is above 1 GiB
  *          TR_EFULL         options.lane_limit messages wait for the other worker
  *          TR_EGONE         self was killed
@@ -126,6 +132,21 @@ struct tr_spawn_options {
  */
 tr_status tr_spawn(tr_actor *self, const struct tr_behavior *behavior, const struct tr_spawn_options *options,
                    tr_ref *out);
+
+/*
+ * A key of bytes, such as a user's name: 64 bits that depend on all of them, and are the same in every run and on every
+ * machine. Who may choose the bytes can find many that go to one worker.
+ * Memory:  data may be NULL: as no bytes.
+ * Thread:  any.
+ */
+uint64_t tr_key(const void *data, size_t size);
+
+/*
+ * The worker on which TR_PLACE_BY_KEY places a key, if there are so many workers. It depends on nothing else, so it is
+ * the same in every run. Of many keys each worker gets an equal part, also of those that are alike, such as numbers in a
+ * row. Thread: any.
+ */
+unsigned tr_key_worker(uint64_t key, unsigned workers);
 
 /* The tag of the message that reports to a spawner that an actor on another worker did not start. */
 #define TR_TAG_SPAWN_FAILED (TR_TAG_RESERVED + 1u)

@@ -122,7 +122,8 @@ void tr_runtime_quit(tr_runtime *runtime);
  * Thread:  any that is no worker.
  * Returns: TR_OK
  *          TR_EINVAL        runtime or behavior is NULL, no such placement, or no argument but a size
- *          TR_ENONAME, TR_EBADBEHAVIOR, TR_EBADSTATE, TR_EBADPOLICY, TR_EBADWORKER, TR_EBADLIMIT: see tr_spawn()
+ *          TR_ENONAME, TR_EBADBEHAVIOR, TR_EBADSTATE, TR_EBADPOLICY, TR_EBADWORKER, TR_EBADREF, TR_EBADLIMIT: see
+ *          tr_spawn()
  *          TR_EWRONGTHREAD  on a worker
  *          TR_ENOMEM
  *          TR_ESTOPPING     the runtime is stopping

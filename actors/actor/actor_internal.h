@@ -8,6 +8,7 @@
 #define TROUPE_ACTORS_ACTOR_INTERNAL_H
 
 #include "attachment.h"
+#include "local.h"
 #include "mail_list.h"
 #include "slots.h"
 #include "table.h"
@@ -143,6 +144,8 @@ struct tri_actors {
     uint64_t answers;      /* the question that the message which is being handled answers, 0: none */
     struct tri_table kept; /* by id: what actors of this worker are to answer later */
     struct tri_kept *kept_oldest, *kept_youngest;
+
+    struct tri_locals locals; /* what the worker has once: local.c */
 
     struct tri_timer_entry *timers; /* by number: timer.c */
     uint32_t timer_room, timer_free, timers_started;

@@ -112,6 +112,12 @@ open_actors(struct tri_worker *worker)
     return TR_OK;
 }
 
+static void
+leave_actors(struct tri_worker *worker)
+{
+    tri_locals_close(tri_actors_of(worker));
+}
+
 static bool
 is_ready(struct tri_worker *worker)
 {
@@ -127,6 +133,7 @@ static const struct tri_layer actors_layer = {
     .ready = is_ready,
     .drain = tri_actors_drain,
     .kill = tri_actors_kill,
+    .leave = leave_actors,
     .close = close_actors,
 };
 

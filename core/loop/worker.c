@@ -20,7 +20,7 @@
  *   2. it seals itself: from here on it stages nothing, and threads that are no workers are refused by its inbox;
  *   3. it runs its loop until all handles are closed and all requests have come home;
  *   4. it waits at the gate until all are there: all are sealed then, so what its lanes hold is the last;
- *   5. it empties the lanes and closes its loop.
+ *   5. it empties the lanes, lets the layer leave and closes its loop.
  * A thread that waits for a worker's answer is answered by the last reading of the inbox or refused by the seal, and
  * the seal waits for nothing but a running handler. So a function in the pool, for which 3 waits, never waits for the
  * end.
@@ -328,6 +328,7 @@ worker_main(void *argument)
     kill_all(worker);
     tri_gate_pass(runtime);
     tri_mail_bury(worker);
+    worker->layer->leave(worker);
     tri_trace_worker_stop(worker->trace);
     close_own_handles(worker);
     tri_mask_take(&worker->mask_held); /* for good: the thread's number is about to be free */

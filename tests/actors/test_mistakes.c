@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <string.h>
 #include <troupe/actors/actor.h>
+#include <troupe/actors/local.h>
 #include <troupe/core/compiler.h>
 #include <uv.h>
 
@@ -79,6 +80,8 @@ MISUSE(tr_state, self)
 MISUSE(tr_actor_runtime, self)
 MISUSE(tr_actor_loop, self)
 MISUSE(tr_now, self)
+MISUSE(tr_local, self, &(struct tr_local_kind){.name = "local"})
+MISUSE(tr_local_open, self, &(struct tr_local_kind){.name = "local"}, &(void *){NULL})
 
 static void
 tell_from_outside(void)
@@ -179,6 +182,8 @@ static const struct mistake mistakes[] = {
     ROW(tr_actor_runtime),
     ROW(tr_actor_loop),
     ROW(tr_now),
+    ROW(tr_local),
+    ROW(tr_local_open),
     {"tr_tell", tell_from_outside, "tr_send()" FROM_OUTSIDE},
     {"another worker", send_from_another_worker, "tr_send() was called on worker 0, but what it was called for lives"},
     {"release", release_twice_in_an_actor, "(careless) in tag 7"},

@@ -171,6 +171,49 @@ a_runtime_drains_each_worker_once_and_kills_what_is_left_on_all(void **state)
     assert_int_equal(tally_read(&wrong), 0);
 }
 
+static uv_timer_t left_open[3];
+
+static void
+open_timer(struct tri_worker *worker)
+{
+    assert_int_equal(uv_timer_init(&worker->loop, &left_open[worker->index]), 0);
+    tri_worker_quiet(worker);
+}
+
+/* Its own two handles are open still. */
+static void
+count_handle(uv_handle_t *handle, void *count)
+{
+    (void)handle;
+    ++*(unsigned *)count;
+}
+
+static void
+look_before_leaving(struct tri_worker *worker)
+{
+    unsigned handles = 0;
+    uv_walk(&worker->loop, count_handle, &handles);
+    tally_add(&wrong, handles != 2);
+    tally_add(&wrong, tri_worker_current() != worker);
+    tally_add(&wrong, !worker->sealed);
+    tally_add(&wrong, ck_pr_load_uint(&worker->runtime->at_gate) < worker->runtime->count);
+    tally_add(&quiet_in_all, 1);
+}
+
+static void
+each_worker_leaves_on_its_thread_when_all_have_killed_and_its_loop_is_empty(void **state)
+{
+    (void)state;
+    layer_play.drain = open_timer;
+    layer_play.leave = look_before_leaving;
+    quiet_in_all = (struct tally){0};
+    struct tri_runtime *runtime = start_workers(3);
+    tri_runtime_end(runtime, TESTS_LIMIT_MS);
+    assert_int_equal(tally_read(&quiet_in_all), 3);
+    tri_runtime_free(runtime);
+    assert_int_equal(tally_read(&wrong), 0);
+}
+
 static void
 say_nothing(struct tri_worker *worker)
 {
@@ -413,6 +456,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(no_worker_closes_its_loop_while_somebody_may_still_ring_it),
         TEST(a_runtime_drains_each_worker_once_and_kills_what_is_left_on_all),
+        TEST(each_worker_leaves_on_its_thread_when_all_have_killed_and_its_loop_is_empty),
         TEST(what_is_not_quiet_has_until_the_deadline),
         TEST(a_runtime_without_threads_ends_those_that_it_has),
         TEST(a_runtime_raises_the_limit_of_descriptors_as_far_as_it_needs),

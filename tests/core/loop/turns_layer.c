@@ -74,6 +74,13 @@ layer_kill(struct tri_worker *worker)
 }
 
 static void
+layer_leave(struct tri_worker *worker)
+{
+    if (layer_play.leave != NULL)
+        layer_play.leave(worker);
+}
+
+static void
 layer_close(struct tri_worker *worker)
 {
     if (layer_play.close != NULL)
@@ -89,6 +96,7 @@ const struct tri_layer layer = {
     .ready = layer_ready,
     .drain = layer_drain,
     .kill = layer_kill,
+    .leave = layer_leave,
     .close = layer_close,
 };
 

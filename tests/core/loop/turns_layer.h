@@ -13,12 +13,13 @@
 
 enum { GO = 1, OTHER };
 
-/* What a test puts into the workers; NULL does nothing. All on the worker's thread. */
+/* What a test puts into the workers; NULL does nothing. All on the worker's thread, but for open and close. */
 struct layer_play {
     tr_status (*open)(struct tri_worker *worker);
     void (*deliver)(struct tri_worker *worker, const tr_message *message);
     bool (*run)(struct tri_worker *worker);
     void (*drain)(struct tri_worker *worker);
+    void (*leave)(struct tri_worker *worker);
     void (*close)(struct tri_worker *worker);
 };
 extern struct layer_play layer_play;

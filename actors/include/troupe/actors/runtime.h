@@ -133,6 +133,20 @@ tr_status tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavi
                            const struct tr_spawn_options *options, tr_ref *out);
 
 /*
+ * Spawns an actor on every worker, all of them or none: out[i] is the one on worker i. If one of them is not born those
+ * before it are asked to stop again (TR_STOP_NOW), although their init has run.
+ *
+ * Memory:  out is of tr_runtime_workers() names; if it fails, none of those that were born is in it. options may be NULL; its
+ *          placement is TR_PLACE_HERE, which is 0. All get the same argument.
+ * Thread:  any that is no worker.
+ * Returns: TR_OK
+ *          TR_EINVAL  out is NULL, another placement, or as tr_runtime_spawn()
+ *          what tr_runtime_spawn() returned for the first that was not born
+ */
+tr_status tr_runtime_spawn_each(tr_runtime *runtime, const struct tr_behavior *behavior,
+                                const struct tr_spawn_options *options, tr_ref *out);
+
+/*
  * Sends a message from a thread that is no worker. Messages from one thread to one actor arrive in the order in which
  * they were sent. Whether the actor is still there is found out on its worker: if it is gone the message becomes a dead
  * letter.

@@ -30,6 +30,8 @@ struct tri_layer {
     /* The end: what still lives dies now; returns how many that were. The loop runs afterwards, so handles can
      * close. */
     uint64_t (*kill)(struct tri_worker *worker);
+    /* The last on its thread: on no worker anything lives any more, its loop is empty, and no message is under way. */
+    void (*leave)(struct tri_worker *worker);
     /* After the loop has been closed, for all workers one after the other: frees what open made. Thread: setup. */
     void (*close)(struct tri_worker *worker);
 };

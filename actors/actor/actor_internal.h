@@ -196,7 +196,8 @@ tri_outside_read(struct tri_worker *worker, const tr_message *message)
 }
 
 /* Bits in the kind of a message that waits or is on its way. */
-#define TRI_MAIL_BOUNCED 0x80u  /* it was bounced, which is done when its handler has returned */
+#define TRI_MAIL_BOUNCED 0x80u /* in its handler: it was bounced, which is done when that has returned */
+#define TRI_MAIL_READ 0x80u /* while it waits: it was read before, and counts no more: stash.c */
 #define TRI_MAIL_QUESTION 0x40u /* question.h */
 #define TRI_MAIL_REPLY 0x20u
 #define TRI_MAIL_NOTICE 0x10u    /* it is for an interest, whose number is words[3]: interest.h */

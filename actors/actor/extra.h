@@ -25,6 +25,8 @@ struct tri_extra {
     bool traps_links; /* link.c */
     struct tri_death failure;
     struct tri_arena_block *arena; /* the block that has room first */
+    struct tri_stash *stash;       /* NULL: it has set nothing aside */
+    struct tri_idle *idle;         /* NULL: it has no receive timeout */
 };
 
 void tri_extra_end(struct tri_attachment *attachment, const struct tri_death *death);

@@ -24,6 +24,9 @@ tri_question_over(struct tri_actors *home)
         tri_question_unanswered(home);
 }
 
+/* The message of the question that the actor is handling is set aside: it is a question again, if it was one. */
+void tri_question_restore(tr_actor *actor, tr_message *message);
+
 /* What is to be done with an answer that comes up. */
 enum tri_answer {
     TRI_ANSWER_LATE, /* the question has its outcome already */

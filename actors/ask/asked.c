@@ -88,6 +88,16 @@ asked_of(const tr_actor *self)
     return asked->actor == self ? asked : NULL;
 }
 
+void
+tri_question_restore(tr_actor *actor, tr_message *message)
+{
+    struct tri_asked *asked = asked_of(actor);
+    if (asked == NULL)
+        return;
+    tri_question_mark(message, asked->id, asked->deadline_ms);
+    close_asked(asked);
+}
+
 uint64_t
 tr_time_left(const tr_actor *self)
 {

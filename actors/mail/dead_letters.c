@@ -140,7 +140,7 @@ bury(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reaso
 bool
 tri_dead_letter(struct tri_actors *home, tr_ref to, tr_message *message, enum tr_dead_reason reason)
 {
-    if (message->from == TR_NOBODY)
+    if (message->from == TR_NOBODY && (message->kind & TRI_MAIL_READ) == 0)
         tri_outside_read(home->worker, message); /* nobody is to be told: there will be no second time */
     return bury(home, to, message, reason);
 }

@@ -17,10 +17,12 @@
 #include "ask.h"
 #include "body.h"
 #include "dead_letters.h"
+#include "idle.h"
 #include "interest.h"
 #include "life.h"
 #include "owed.h"
 #include "parent.h"
+#include "stash.h"
 
 #include <ck_pr.h>
 
@@ -122,9 +124,9 @@ leave(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail)
         tri_mailbox_leave_slow(home, actor);
     else
         tri_mailbox_leave(home, actor);
-    if (mail->message.from == TR_NOBODY)
+    if (mail->message.from == TR_NOBODY && (mail->message.kind & TRI_MAIL_READ) == 0)
         tri_outside_read(home->worker, &mail->message);
-    if (actor->waiting == 0)
+    if (actor->waiting == 0 && !tri_idle_is_on(actor))
         actor->flags &= (uint16_t)~TRI_ACTOR_LOOK;
 }
 
@@ -187,8 +189,10 @@ handle_answer(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 static void
 handle_looked_at(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
-    unsigned kind = mail->message.kind;
-    if ((kind & TRI_MAIL_QUESTION) != 0)
+    unsigned kind = mail->message.kind &= (uint8_t)~TRI_MAIL_READ;
+    if (kind <= TR_PAYLOAD_KINDS)
+        handle_at_its_pace(home, actor, mail);
+    else if ((kind & TRI_MAIL_QUESTION) != 0)
         handle_question(home, actor, mail);
     else if ((kind & TRI_MAIL_REPLY) != 0)
         handle_answer(home, actor, mail);
@@ -211,10 +215,15 @@ handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     if ((actor->flags & TRI_ACTOR_SLOW) != 0 && tri_mailbox_put_aside(home, actor, mail))
         return 0;
     leave(home, actor, mail);
+    tr_ref ref = actor->ref;
+    bool touches = tri_idle_is_on(actor);
+    mail = tri_stash_pass(actor, mail);
     if (TRI_UNLIKELY(mail->message.kind > TR_PAYLOAD_KINDS))
         handle_looked_at(home, actor, mail);
     else
         handle_at_its_pace(home, actor, mail);
+    if (touches)
+        tri_idle_touch_now(home, ref);
     return 1;
 }
 

@@ -21,6 +21,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <troupe/actors/become.h>
 #include <troupe/core/signals.h>
 #include <troupe/core/status_from.h>
 
@@ -73,6 +74,7 @@ static const struct tri_trace_tag tags[] = {
     {TR_TAG_DOWN, "DOWN"},
     {TR_TAG_LINK_DOWN, "LINK_DOWN"},
     {TR_TAG_UNANSWERED, "UNANSWERED"},
+    {TR_TAG_RECEIVE_TIMEOUT, "RECEIVE_TIMEOUT"},
     {TRI_TAG_WATCH, "WATCH"},
     {TRI_TAG_UNWATCH, "UNWATCH"},
     {TRI_TAG_LINK, "LINK"},

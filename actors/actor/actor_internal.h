@@ -106,7 +106,7 @@ struct tri_asked {
     tr_actor *actor; /* NULL: none, or it was answered, kept or forwarded */
     tr_ref from;
     uint64_t id;
-    uint64_t deadline_ms;
+    uint64_t deadline_ms; /* UINT64_MAX: none that is known here */
 };
 
 /* The actors of one worker. Everything is the owner's but what spawn.c says. */
@@ -137,12 +137,13 @@ struct tri_actors {
     struct tri_table watchers;  /* of actors of this worker, by the number of their interest: watch.c */
 
     /* ask/asker.c, ask/asked.c. */
-    struct tri_table askings; /* by id: what actors of this worker have asked */
+    uint64_t questions;       /* ever asked here */
+    struct tri_table askings; /* by number: what actors of this worker have asked */
     struct tri_pool asking_pool;
     struct tri_deadlines *deadlines; /* NULL until somebody asks */
     struct tri_asked asked;
     uint64_t answers;      /* the question that the message which is being handled answers, 0: none */
-    struct tri_table kept; /* by id: what actors of this worker are to answer later */
+    struct tri_table kept; /* by number: what actors of this worker are to answer later */
     struct tri_kept *kept_oldest, *kept_youngest;
 
     struct tri_locals locals; /* what the worker has once: local.c */
@@ -201,7 +202,6 @@ tri_outside_read(struct tri_worker *worker, const tr_message *message)
 #define TRI_MAIL_QUESTION 0x40u /* question.h */
 #define TRI_MAIL_REPLY 0x20u
 #define TRI_MAIL_NOTICE 0x10u    /* it is for an interest, whose number is words[3]: interest.h */
-#define TRI_MAIL_FORWARDED 0x08u /* a question that has its name in the trace already */
 
 /* May a message be handled as it is? What came from outside counts when it is read. */
 static inline bool

@@ -20,15 +20,23 @@
 #include <troupe/core/delay.h>
 
 struct tri_kept {
-    struct tri_table_entry entry; /* first; its key is the question's id */
+    struct tri_table_entry entry; /* first; its key is key_of() */
     struct tri_attachment attachment;
     struct tri_word word;
     struct tri_actors *home;
     struct tri_kept *older, *younger; /* of the worker */
     tr_ref keeper;
     tr_ref asker;
+    tr_ask_id question;
     uint64_t deadline_ms;
 };
+
+/* Numbers count up on each worker. */
+static uint64_t
+key_of(tr_ref asker, tr_ask_id question)
+{
+    return (uint64_t)tri_ref_worker(asker) << TRI_QUESTION_BITS | question;
+}
 
 /* The one that is being handled. */
 
@@ -58,13 +66,14 @@ bool
 tri_question_begins(struct tri_actors *home, tr_actor *actor, tr_message *message)
 {
     struct tri_asked *asked = &home->asked;
-    uint64_t deadline_ms = message->payload.words[3];
-    if (tri_clock_of_loop_ms(&home->worker->loop) >= deadline_ms)
+    uint64_t now_ms = tri_clock_of_loop_ms(&home->worker->loop);
+    uint64_t deadline_ms = tri_question_deadline(message, now_ms);
+    if (now_ms >= deadline_ms)
         return false;
     message->kind &= TR_PAYLOAD_KINDS;
     asked->actor = actor;
     asked->from = message->from;
-    asked->id = message->id;
+    asked->id = tri_question_of(message);
     asked->deadline_ms = deadline_ms;
     asked->attachment.end = on_asked_end;
     tri_actor_attach(actor, &asked->attachment);
@@ -167,11 +176,10 @@ tr_forward(tr_actor *self, tr_ref to, tr_message *message)
     if (!tri_message_spare_word(message))
         return TR_ENOMEM;
     tri_question_mark(message, asked->id, asked->deadline_ms);
-    message->kind |= TRI_MAIL_FORWARDED;
-    uint32_t tag = message->tag;
+    message->id = 0;
+    tri_trace_forward(self->home->worker->trace, self->ref, message->tag);
     status = tri_send_limited(self->home->worker, asked->from, to, message);
     if (status == TR_OK) {
-        tri_trace_forward(self->home->worker->trace, self->ref, tag, asked->id);
         close_asked(asked);
     } else {
         message->kind &= TR_PAYLOAD_KINDS;
@@ -204,8 +212,8 @@ on_keeper_end(struct tri_attachment *attachment, const struct tri_death *death)
     tr_status status = death->status != TR_OK ? death->status : TR_EGONE;
     take_out(kept);
     kept->word.done = on_told;
-    tri_word_send(kept->home->worker, &kept->word, kept->keeper, kept->asker,
-                  tri_refusal(kept->entry.key, status, kept->keeper));
+    tri_word_send(kept->home->worker, &kept->word, TR_NOBODY, kept->asker,
+                  tri_refusal(kept->question, status, kept->keeper));
 }
 
 static void
@@ -223,14 +231,17 @@ static void
 put_in(tr_actor *self, const struct tri_asked *asked, struct tri_kept *kept)
 {
     struct tri_actors *home = self->home;
-    *kept =
-        (struct tri_kept){.home = home, .keeper = self->ref, .asker = asked->from, .deadline_ms = asked->deadline_ms};
+    *kept = (struct tri_kept){.home = home,
+                              .keeper = self->ref,
+                              .asker = asked->from,
+                              .question = asked->id,
+                              .deadline_ms = asked->deadline_ms};
     kept->older = home->kept_youngest;
     *(kept->older != NULL ? &kept->older->younger : &home->kept_oldest) = kept;
     home->kept_youngest = kept;
     kept->attachment.end = on_keeper_end;
     tri_actor_attach(self, &kept->attachment);
-    tri_table_add(&home->kept, &kept->entry, asked->id);
+    tri_table_add(&home->kept, &kept->entry, key_of(asked->from, asked->id));
 }
 
 tr_status
@@ -261,10 +272,11 @@ tr_question_reply(tr_actor *self, tr_question *question, tr_message *message)
         return status;
     if (question->asker == TR_NOBODY)
         return TR_ENOQUESTION;
+    uint64_t key = key_of(question->asker, question->id);
     status = answer(self, question->asker, question->id, message);
     if (status != TR_OK && status != TR_EGONE)
         return status;
-    struct tri_kept *kept = (struct tri_kept *)tri_table_find(&self->home->kept, question->id);
+    struct tri_kept *kept = (struct tri_kept *)tri_table_find(&self->home->kept, key);
     if (kept != NULL) {
         take_out(kept);
         free(kept);

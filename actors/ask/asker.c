@@ -1,7 +1,7 @@
 /*
  * The asker's side: a question from the call to its outcome.
  *
- * A question is in a table of its worker by its id, attached to the actor that asks, and has a timer. Everything that can
+ * A question is in a table of its worker by its number, attached to the actor that asks, and has a timer. Everything that can
  * become of it comes as a message into the asker's mailbox: the answer, a refusal of whoever buried the question, and at
  * the deadline a refusal of its own. The first that is handled takes the question out of the table; what comes later
  * finds none. So there is one outcome, and it has its place in the order of the mailbox.
@@ -29,11 +29,11 @@
 
 #define CHAIN_MOST 16u /* actors that a timeout names */
 #define TEXT_SIZE 512u
-#define WITHOUT_TRACE (UINT64_C(1) << 63) /* in an id that is no trace's */
-#define CANCELLED 4u                      /* in the trace: beyond enum tr_outcome */
+#define CANCELLED 4u /* in the trace: beyond enum tr_outcome */
 
 struct tri_asking {
-    struct tri_table_entry entry; /* first; its key is the question's id */
+    struct tri_table_entry entry; /* first; its key is the question's number */
+    uint64_t message;             /* the question's, in the trace */
     struct tri_attachment attachment;
     struct tri_deadline deadline;
     struct tri_word word; /* the deadline's refusal */
@@ -147,7 +147,7 @@ on_deadline(struct tri_deadline *deadline)
     asking->text = strdup(text); /* without memory it says less */
     asking->word_is_out = true;
     asking->word.done = on_word_home;
-    tri_word_send(actor->home->worker, &asking->word, asking->asked, actor->ref,
+    tri_word_send(actor->home->worker, &asking->word, TR_NOBODY, actor->ref,
                   tri_refusal(asking->entry.key, TR_EDEADLINE, asking->asked));
 }
 
@@ -182,13 +182,6 @@ asking_new(tr_actor *actor, tr_ref to, const struct tr_ask_options *options)
     return asking;
 }
 
-static tr_ask_id
-new_id(struct tri_actors *home)
-{
-    struct tri_trace_stream *trace = home->worker->trace;
-    return TRI_UNLIKELY(trace != NULL) ? tri_trace_message_id(trace) : tri_actors_number(home) | WITHOUT_TRACE;
-}
-
 /*
  * The deadline of the question that is being handled holds for what its handler asks, too. The handler hears of it a
  * millisecond later than who asked him: so that one, whose timeout says who waits for whom, finds them still waiting.
@@ -201,7 +194,9 @@ begin_deadline(tr_actor *actor, struct tri_asking *asking)
     uint64_t due_ms = tri_deadlines_after(home->deadlines, home->worker->runtime->ticks_per_ms, asking->timeout_ms);
     bool inherited = asked->actor == actor && asked->deadline_ms < due_ms;
     tri_deadline_begin(home->deadlines, &asking->deadline, inherited ? asked->deadline_ms + 1 : due_ms);
-    return inherited ? asked->deadline_ms : due_ms;
+    if (inherited)
+        return asked->deadline_ms;
+    return asking->timeout_ms < TRI_DEADLINE_TRAVELS_MS / 2 ? due_ms : UINT64_MAX;
 }
 
 /* What the other, or the way to it, refuses is an outcome: it comes through the mailbox like all others. */
@@ -215,7 +210,7 @@ send_question(tr_actor *self, const struct tri_asking *asking, tr_message *quest
     if (status == TR_OK || status == TR_ENOMEM)
         return status;
     tr_message refusal = tri_refusal(asking->entry.key, status, asking->asked);
-    status = tri_post(worker, asking->asked, self->ref, &refusal);
+    status = tri_post(worker, TR_NOBODY, self->ref, &refusal);
     if (status == TR_OK) {
         question->kind &= TR_PAYLOAD_KINDS;
         tr_message_drop(question);
@@ -227,12 +222,13 @@ static tr_status
 begin(tr_actor *self, struct tri_asking *asking, tr_message *question)
 {
     struct tri_actors *home = self->home;
-    tr_ask_id id = new_id(home);
-    tri_table_add(&home->askings, &asking->entry, id);
+    struct tri_trace_stream *trace = home->worker->trace;
+    tri_table_add(&home->askings, &asking->entry, ++home->questions & ((UINT64_C(1) << TRI_QUESTION_BITS) - 1));
     tri_actor_attach(self, &asking->attachment);
     tri_slots_wait(&home->slots, self->ref, asking->asked);
-    tri_question_mark(question, id, begin_deadline(self, asking));
-    tri_trace_ask(home->worker->trace, self->ref, id);
+    tri_question_mark(question, asking->entry.key, begin_deadline(self, asking));
+    question->id = asking->message = TRI_UNLIKELY(trace != NULL) ? tri_trace_message_id(trace) : 0;
+    tri_trace_ask(trace, self->ref, question->id);
     tr_status status = send_question(self, asking, question);
     if (status != TR_OK) {
         question->kind &= TR_PAYLOAD_KINDS;
@@ -285,7 +281,7 @@ tr_ask_cancel(tr_actor *self, tr_ask_id question)
     struct tri_asking *asking = asking_of(self->home, self, question);
     if (asking == NULL)
         return TR_EGONE;
-    tri_trace_ask_over(self->home->worker->trace, self->ref, CANCELLED, question);
+    tri_trace_ask_over(self->home->worker->trace, self->ref, CANCELLED, asking->message);
     free_asking(asking);
     return TR_OK;
 }
@@ -339,7 +335,7 @@ tri_answer_call(struct tri_asking *asking, tr_actor *actor, tr_message *message)
     answer.outcome = status == TR_OK ? TR_ANSWERED : outcome_of(status);
     answer.message = status == TR_OK ? message : NULL;
     message->kind &= TR_PAYLOAD_KINDS;
-    tri_trace_ask_over(actor->home->worker->trace, actor->ref, answer.outcome, asking->entry.key);
+    tri_trace_ask_over(actor->home->worker->trace, actor->ref, answer.outcome, asking->message);
     tell_why(asking, status, text);
     free_asking(asking);
     done(actor, context, &answer);
@@ -358,7 +354,7 @@ tri_answer_to_message(struct tri_asking *asking, tr_message *message)
         message->size = sizeof(unanswered);
     }
     home->answers = asking->entry.key;
-    tri_trace_ask_over(home->worker->trace, asking->actor->ref, outcome, asking->entry.key);
+    tri_trace_ask_over(home->worker->trace, asking->actor->ref, outcome, asking->message);
     free_asking(asking);
 }
 

@@ -60,7 +60,7 @@ send_word(struct tri_worker *worker, struct word *word, tr_ref to, const struct 
     tri_text_hold(death->text);
     if (death->text != NULL)
         word->down.text = death->text->text;
-    tri_word_send(worker, &word->word, word->down.actor, to,
+    tri_word_send(worker, &word->word, TR_NOBODY, to,
                   tr_message_pointer(TRI_TAG_LINK_DOWN, word, sizeof(*word), free_word));
 }
 
@@ -162,7 +162,7 @@ tell(struct tri_actors *home, struct link *link, struct word *word)
     tri_notice_mark(&notice, word->number);
     free_word(link->word);
     link->word = NULL;
-    tri_word_send(home->worker, &word->word, word->down.actor, link->interest.actor, notice);
+    tri_word_send(home->worker, &word->word, TR_NOBODY, link->interest.actor, notice);
 }
 
 bool

@@ -105,7 +105,7 @@ tell_sender(struct tri_actors *home, tr_ref to, const tr_message *message, enum 
 {
     struct undelivered word = {.owed.to = message->from, .meant = to};
     if (TRI_UNLIKELY(tri_is_question(message)) && reason != TR_DEAD_EXPIRED) {
-        word.question = message->id;
+        word.question = tri_question_of(message);
         word.status = status_of(reason);
         return tell_or_owe(home, word);
     }

@@ -16,16 +16,24 @@
 #include <ck_pr.h>
 #include <stdlib.h>
 
+/* A question that is forwarded is sent in the name of who asked, by who is handling it. */
+static tr_ref
+sender_of(struct tri_worker *worker, const tr_message *message)
+{
+    const struct tri_asked *asked = &tri_actors_of(worker)->asked;
+    bool forwarded = tri_is_question(message) && message->id == 0;
+    return forwarded ? asked->actor->ref : message->from;
+}
+
 void
 tri_post_name(struct tri_worker *worker, tr_message *message)
 {
     if (tri_tag_is_own(message->tag))
         return;
-    if ((message->kind & TRI_MAIL_FORWARDED) != 0)
-        return; /* the same message goes on */
-    if (!tri_is_question(message))
+    tr_ref sender = sender_of(worker, message);
+    if (message->id == 0)
         message->id = tri_trace_message_id(worker->trace);
-    tri_trace_send(worker->trace, message->from, message->tag, message->id);
+    tri_trace_send(worker->trace, sender, message->tag, message->id);
 }
 
 /* The actor that takes a message to `to` here. Returns: TR_OK; TR_EGONE; TR_ENOMEM. */

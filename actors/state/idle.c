@@ -52,7 +52,7 @@ on_timeout(struct tri_timeout *timeout)
     tri_notice_mark(&notice, idle->interest.entry.key);
     idle->word_is_out = true;
     idle->word.done = on_word_home;
-    tri_word_send(home->worker, &idle->word, idle->interest.actor, idle->interest.actor, notice);
+    tri_word_send(home->worker, &idle->word, TR_NOBODY, idle->interest.actor, notice);
 }
 
 /* No notice comes any more. */

@@ -166,7 +166,7 @@ tri_watcher_tell(struct tri_worker *worker, struct tri_watcher *watcher, const s
         watcher->down.text = death->text->text;
     tr_message notice = tr_message_pointer(TR_TAG_DOWN, watcher, sizeof(struct tr_down), tri_watcher_free);
     tri_notice_mark(&notice, watcher->down.monitor);
-    tri_word_send(worker, &watcher->word, watcher->down.actor, watcher->watcher, notice);
+    tri_word_send(worker, &watcher->word, TR_NOBODY, watcher->watcher, notice);
 }
 
 static void

@@ -60,3 +60,14 @@ messages_end(struct messages *messages, uint64_t id, struct sending *sending)
     table_remove(&messages->flying, id, 0);
     return ENDING_RIGHT;
 }
+
+void
+messages_return(struct messages *messages, uint64_t id, uint64_t place, uint64_t timestamp)
+{
+    struct known *known = table_put(&messages->known, id / 64, 0);
+    uint64_t bit = UINT64_C(1) << id % 64;
+    if ((known->ended & bit) == 0)
+        return;
+    known->ended &= ~bit;
+    *(struct sending *)table_put(&messages->flying, id, 0) = (struct sending){0, place, timestamp};
+}

@@ -44,4 +44,7 @@ enum ending {
 
 enum ending messages_end(struct messages *messages, uint64_t id, struct sending *sending);
 
+/* Who received it has set it aside: it is on its way again, from nobody, and will have an end again. */
+void messages_return(struct messages *messages, uint64_t id, uint64_t place, uint64_t timestamp);
+
 #endif

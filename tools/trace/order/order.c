@@ -233,6 +233,8 @@ order_next(struct order *order, struct step *step)
         note_send(order, step);
     else if (ends_message(order, source->next))
         note_end(order, step);
+    else if (step->role == ROLE_stash && step->record->message != 0)
+        messages_return(&order->messages, step->record->message, order->events, step->record->timestamp);
     order->events++;
     return true;
 }

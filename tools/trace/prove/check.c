@@ -77,17 +77,20 @@ check_trace(const struct trace *trace, bool strict)
     struct step step;
     check_messages_init(&check);
     check_actors_init(&check);
+    check_asks_init(&check);
     check_sockets_init(&check);
     order_init(&order, trace);
     while (order_next(&order, &step)) {
         check_messages(&check, &step);
         check_actors(&check, &step);
+        check_asks(&check, &step);
         check_sockets(&check, &step);
     }
     int status = report(&check, &order, strict);
     order_fini(&order);
     table_fini(&check.pairs);
     table_fini(&check.actors);
+    table_fini(&check.asks);
     table_fini(&check.sockets);
     return status;
 }

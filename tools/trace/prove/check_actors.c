@@ -24,7 +24,8 @@ is_own_doing(const struct step *step)
     enum role role = step->role;
     bool net = role_is_of_net(role);
     bool own = role == ROLE_spawn || role == ROLE_init_failed || role == ROLE_send || role == ROLE_receive ||
-               role == ROLE_stopped;
+               role == ROLE_stopped || role == ROLE_fail || role == ROLE_ask || role == ROLE_ask_over ||
+               role == ROLE_forward || role == ROLE_become || role == ROLE_stash;
     return (own || net) && step->record->actor != 0;
 }
 

@@ -16,6 +16,7 @@
     X(fifo, "messages of one actor to another are received in the order of their sends")                               \
     X(one_worker, "an actor is on the worker that its name tells")                                                     \
     X(life, "an actor is spawned, then acts, then is stopped")                                                         \
+    X(ask, "a question has one outcome at most, in the actor that asked it")                                           \
     X(socket, "a socket's events come in their order, and close is the last")
 
 enum rule {
@@ -39,6 +40,7 @@ struct check {
     struct finding findings[RULE_COUNT];
     struct table pairs;   /* of the rule fifo: check_messages.c */
     struct table actors;  /* of the rule life: check_actors.c */
+    struct table asks;    /* of the rule ask: check_asks.c */
     struct table sockets; /* of the rule socket: check_sockets.c */
 };
 

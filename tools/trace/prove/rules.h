@@ -11,11 +11,13 @@
 /* Each looks at one event. */
 void check_messages(struct check *check, const struct step *step);
 void check_actors(struct check *check, const struct step *step);
+void check_asks(struct check *check, const struct step *step);
 void check_sockets(struct check *check, const struct step *step);
 
 /* Make the tables. */
 void check_messages_init(struct check *check);
 void check_actors_init(struct check *check);
+void check_asks_init(struct check *check);
 void check_sockets_init(struct check *check);
 
 #endif

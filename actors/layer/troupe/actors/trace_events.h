@@ -33,8 +33,8 @@
       "actor asks: message, which it sends next, is a question")                                                       \
     X(TRI_TRACE_ACTORS + 12, ask_over, (REF, actor), (NOTHING, ), (NUMBER, outcome), (MESSAGE, message),               \
       "the question that message was has its outcome: arg is 0 answered, 1 timed out, 2 down, 3 overloaded, 4 cancelled") \
-    X(TRI_TRACE_ACTORS + 13, forward, (REF, actor), (NOTHING, ), (TAG, tag), (MESSAGE, message),                       \
-      "actor hands a question on, with tag arg: the same message is received once more")                                                   \
+    X(TRI_TRACE_ACTORS + 13, forward, (REF, actor), (NOTHING, ), (TAG, tag), (NOTHING, ),                              \
+      "actor hands a question on: what it sends next, with tag arg, is sent in the name of who asked")                                                   \
     X(TRI_TRACE_ACTORS + 14, become, (REF, actor), (NOTHING, ), (NAME, behavior), (NOTHING, ),                         \
       "actor has another behavior from now on; arg is its name")                                                       \
     X(TRI_TRACE_ACTORS + 15, stash, (REF, actor), (NOTHING, ), (NOTHING, ), (MESSAGE, message),                        \

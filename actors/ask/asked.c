@@ -263,6 +263,19 @@ tr_question_keep(tr_actor *self, tr_question *out)
     return TR_OK;
 }
 
+/* It has its answer: if it is kept on this worker, it is no more. */
+static void
+forget_kept(struct tri_actors *home, tr_question *question)
+{
+    uint64_t key = key_of(question->asker, question->id);
+    struct tri_kept *kept = (struct tri_kept *)tri_table_find(&home->kept, key);
+    if (kept != NULL) {
+        take_out(kept);
+        free(kept);
+    }
+    *question = (tr_question){0};
+}
+
 tr_status
 tr_question_reply(tr_actor *self, tr_question *question, tr_message *message)
 {
@@ -272,17 +285,38 @@ tr_question_reply(tr_actor *self, tr_question *question, tr_message *message)
         return status;
     if (question->asker == TR_NOBODY)
         return TR_ENOQUESTION;
-    uint64_t key = key_of(question->asker, question->id);
     status = answer(self, question->asker, question->id, message);
     if (status != TR_OK && status != TR_EGONE)
         return status;
-    struct tri_kept *kept = (struct tri_kept *)tri_table_find(&self->home->kept, key);
-    if (kept != NULL) {
-        take_out(kept);
-        free(kept);
-    }
-    *question = (tr_question){0};
+    forget_kept(self->home, question);
     return status;
+}
+
+tr_status
+tr_refuse(tr_actor *self, tr_status status)
+{
+    TRI_CHECK_SELF(self);
+    if (self == NULL || status >= TR_OK)
+        return TR_EINVAL;
+    struct tri_asked *asked = asked_of(self);
+    if (asked == NULL)
+        return TR_ENOQUESTION;
+    close_asked(asked);
+    refuse(self->home->worker, asked, self->ref, status);
+    return TR_OK;
+}
+
+tr_status
+tr_question_refuse(tr_actor *self, tr_question *question, tr_status status)
+{
+    TRI_CHECK_SELF(self);
+    if (self == NULL || question == NULL || status >= TR_OK)
+        return TR_EINVAL;
+    if (question->asker == TR_NOBODY)
+        return TR_ENOQUESTION;
+    tri_question_refuse(self->home, question->asker, question->id, status, self->ref);
+    forget_kept(self->home, question);
+    return TR_OK;
 }
 
 void

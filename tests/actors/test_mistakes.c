@@ -12,7 +12,11 @@
 #include <cmocka.h>
 #include <string.h>
 #include <troupe/actors/actor.h>
+#include <troupe/actors/ask.h>
+#include <troupe/actors/become.h>
+#include <troupe/actors/failure.h>
 #include <troupe/actors/local.h>
+#include <troupe/actors/watch.h>
 #include <troupe/core/compiler.h>
 #include <uv.h>
 
@@ -82,6 +86,28 @@ MISUSE(tr_actor_loop, self)
 MISUSE(tr_now, self)
 MISUSE(tr_local, self, &(struct tr_local_kind){.name = "local"})
 MISUSE(tr_local_open, self, &(struct tr_local_kind){.name = "local"}, &(void *){NULL})
+MISUSE(tr_ask, self, TR_NOBODY, &message, NULL)
+MISUSE(tr_ask_cancel, self, 1)
+MISUSE(tr_answers, self)
+MISUSE(tr_reply, self, &message)
+MISUSE(tr_question_keep, self, &(tr_question){0})
+MISUSE(tr_question_reply, self, &(tr_question){0}, &message)
+MISUSE(tr_refuse, self, TR_EIO)
+MISUSE(tr_question_refuse, self, &(tr_question){0}, TR_EIO)
+MISUSE(tr_forward, self, TR_NOBODY, &message)
+MISUSE(tr_time_left, self)
+MISUSE(tr_become, self, &shows_itself)
+MISUSE(tr_stash, self, &message)
+MISUSE(tr_unstash, self)
+MISUSE(tr_stash_limit, self, 1)
+MISUSE(tr_receive_timeout, self, 1)
+MISUSE(tr_fail, self, TR_EIO, NULL)
+MISUSE(tr_alloc, self, 1)
+MISUSE(tr_monitor_start, self, TR_NOBODY, NULL)
+MISUSE(tr_monitor_stop, self, 1)
+MISUSE(tr_link, self, TR_NOBODY)
+MISUSE(tr_unlink, self, TR_NOBODY)
+MISUSE(tr_link_trap, self, true)
 
 static void
 tell_from_outside(void)
@@ -184,6 +210,28 @@ static const struct mistake mistakes[] = {
     ROW(tr_now),
     ROW(tr_local),
     ROW(tr_local_open),
+    ROW(tr_ask),
+    ROW(tr_ask_cancel),
+    ROW(tr_answers),
+    ROW(tr_reply),
+    ROW(tr_question_keep),
+    ROW(tr_question_reply),
+    ROW(tr_refuse),
+    ROW(tr_question_refuse),
+    ROW(tr_forward),
+    ROW(tr_time_left),
+    ROW(tr_become),
+    ROW(tr_stash),
+    ROW(tr_unstash),
+    ROW(tr_stash_limit),
+    ROW(tr_receive_timeout),
+    ROW(tr_fail),
+    ROW(tr_alloc),
+    ROW(tr_monitor_start),
+    ROW(tr_monitor_stop),
+    ROW(tr_link),
+    ROW(tr_unlink),
+    ROW(tr_link_trap),
     {"tr_tell", tell_from_outside, "tr_send()" FROM_OUTSIDE},
     {"another worker", send_from_another_worker, "tr_send() was called on worker 0, but what it was called for lives"},
     {"release", release_twice_in_an_actor, "(careless) in tag 7"},

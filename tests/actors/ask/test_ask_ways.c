@@ -22,7 +22,7 @@
 #define QUESTIONS 3000u
 #define LARGE 1000u
 
-enum { ECHO = 1, HOLD, SILENCE, ANSWER, START };
+enum { ECHO = 1, HOLD, SILENCE, ANSWER, START, REFUSE, REFUSE_LATER };
 
 static struct tally over, held;
 
@@ -43,6 +43,18 @@ echo_receive(tr_actor *self, void *state, tr_message *message)
     if (message->tag == HOLD) {
         tally_add(&held, 1);
         tests_hold(30);
+    }
+    if (message->tag == REFUSE) {
+        assert_int_equal(tr_refuse(self, TR_OK), TR_EINVAL);
+        assert_int_equal(tr_refuse(self, TR_EPERM), TR_OK);
+        assert_int_equal(tr_refuse(self, TR_EPERM), TR_ENOQUESTION);
+    }
+    if (message->tag == REFUSE_LATER) {
+        tr_question kept;
+        assert_int_equal(tr_question_keep(self, &kept), TR_OK);
+        assert_int_equal(tr_question_refuse(self, &kept, TR_OK), TR_EINVAL);
+        assert_int_equal(tr_question_refuse(self, &kept, TR_EACCES), TR_OK);
+        assert_int_equal(tr_question_refuse(self, &kept, TR_EACCES), TR_ENOQUESTION);
     }
     if (message->tag != ECHO)
         return;
@@ -125,6 +137,10 @@ a_thread_outside_waits_for_the_outcome(void **state)
         assert_int_equal(answer.payload.words[0], 7);
         question = tr_message_signal(SILENCE);
         assert_int_equal(tr_runtime_ask(runtime, to, &question, LONG_MS, &answer), TR_ENOREPLY);
+        question = tr_message_signal(REFUSE);
+        assert_int_equal(tr_runtime_ask(runtime, to, &question, LONG_MS, &answer), TR_EPERM);
+        question = tr_message_signal(REFUSE_LATER);
+        assert_int_equal(tr_runtime_ask(runtime, to, &question, LONG_MS, &answer), TR_EACCES);
         assert_int_equal(tr_runtime_stop_actor(runtime, to, TR_STOP_NOW), TR_OK);
         question = tr_message_signal(ECHO);
         assert_int_equal(tr_runtime_ask(runtime, to, &question, LONG_MS, &answer), TR_EGONE);
@@ -314,6 +330,11 @@ try_mistakes(tr_actor *self, void *argument)
     assert_int_equal(tr_reply(self, NULL), TR_EINVAL);
     assert_int_equal(tr_reply(self, &reserved), TR_EBADTAG);
     assert_int_equal(tr_reply(self, &message), TR_ENOQUESTION);
+    assert_int_equal(tr_refuse(NULL, TR_EIO), TR_EINVAL);
+    assert_int_equal(tr_refuse(self, TR_EIO), TR_ENOQUESTION);
+    assert_int_equal(tr_question_refuse(NULL, &none, TR_EIO), TR_EINVAL);
+    assert_int_equal(tr_question_refuse(self, NULL, TR_EIO), TR_EINVAL);
+    assert_int_equal(tr_question_refuse(self, &none, TR_EIO), TR_ENOQUESTION);
     assert_int_equal(tr_question_keep(NULL, &none), TR_EINVAL);
     assert_int_equal(tr_question_keep(self, NULL), TR_EINVAL);
     assert_int_equal(tr_question_keep(self, &none), TR_ENOQUESTION);

@@ -151,6 +151,18 @@ tr_status tr_question_keep(tr_actor *self, tr_question *out);
 tr_status tr_question_reply(tr_actor *self, tr_question *question, tr_message *answer);
 
 /*
+ * Refuses the question that is being handled, or one that was kept: the asker gets TR_DOWN with that status. What is an
+ * ordinary answer of the program's own, such as that there is no such thing, is better an answer with a tag that says so.
+ *
+ * Thread:  owner of self; tr_refuse() in receive. Never blocks.
+ * Returns: TR_OK
+ *          TR_EINVAL       self or question is NULL, or the status is TR_OK or above
+ *          TR_ENOQUESTION  see tr_reply(); of a kept one: it is none
+ */
+tr_status tr_refuse(tr_actor *self, tr_status status);
+tr_status tr_question_refuse(tr_actor *self, tr_question *question, tr_status status);
+
+/*
  * Hands the question that is being handled on to another actor, which answers in self's place: asker and deadline stay.
  * The message may be the one that is being handled, or another.
  *

@@ -1,6 +1,6 @@
 /*
- * What few actors have: why it fails, memory of its own. It is the first attachment of its actor, so that it is found at
- * once, and the last that ends, since the others may use it. Thread: owner.
+ * What few actors have: why it fails, memory of its own. It is the first attachment of its actor, so that it is found
+ * at once, and the last that ends, since the others may use it. Thread: owner.
  */
 #ifndef TROUPE_ACTORS_EXTRA_H
 #define TROUPE_ACTORS_EXTRA_H

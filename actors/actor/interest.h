@@ -1,10 +1,11 @@
 /*
- * Interests: what an actor wants to be told of, and may no longer want to be: a monitor, a link, a name that it watches.
+ * Interests: what an actor wants to be told of, and may no longer want to be: a monitor, a link, a name that it
+ * watches.
  *
- * A notice travels as a message and waits in the mailbox like any other. Its words[3] is the number of the interest that
- * it is for, and its kind has the bit TRI_MAIL_NOTICE: before it is handled, dispatch looks whether that interest still
- * is there. If not, nobody gets it. So an actor that says that it is no longer interested hears nothing afterwards, not
- * even what was in its mailbox by then. Thread: owner of the actor.
+ * A notice travels as a message and waits in the mailbox like any other. Its words[3] is the number of the interest
+ * that it is for, and its kind has the bit TRI_MAIL_NOTICE: before it is handled, dispatch looks whether that interest
+ * still is there. If not, nobody gets it. So an actor that says that it is no longer interested hears nothing
+ * afterwards, not even what was in its mailbox by then. Thread: owner of the actor.
  */
 #ifndef TROUPE_ACTORS_INTEREST_H
 #define TROUPE_ACTORS_INTEREST_H
@@ -29,7 +30,8 @@ tri_actors_number(struct tri_actors *home)
 /* Begins an interest of an actor under a number of its own, whose `met` and `attachment.end` are set. */
 void tri_interest_begin_as(tr_actor *actor, struct tri_interest *interest, uint64_t number);
 
-/* The same under a new number, which it gives; of an interest whose `met` and `attachment.end` are set. Gives its number. */
+/* The same under a new number, which it gives; of an interest whose `met` and `attachment.end` are set. Gives its
+ * number. */
 uint64_t tri_interest_begin(tr_actor *actor, struct tri_interest *interest);
 
 /* Ends it: from now on its notices find nobody. The memory is the caller's. */

@@ -2,8 +2,8 @@
  * What a worker has once.
  *
  * A hash table on each worker leads from the address of a kind to its state: a multiplication, and one load if nothing
- * collides. It holds what is open and nothing else, so nothing ever leaves it; it is at most half full, so a look-up for
- * one that is not there ends soon.
+ * collides. It holds what is open and nothing else, so nothing ever leaves it; it is at most half full, so a look-up
+ * for one that is not there ends soon.
  *
  * Opening may open further kinds. Those that are being opened stand in a list, in which one that asks for itself is
  * found, and the table has room for all of them before the first is opened: when open has succeeded nothing can fail.

@@ -1,13 +1,13 @@
 /*
  * The side of who is asked: the question that is being handled, and those that are kept.
  *
- * While a question is being handled it stands in `home->asked`, attached to its actor. Answering, keeping and forwarding
- * take it out. What is there when the handler has returned, or when the actor ends in it, is refused: so no asker waits
- * for an answer that cannot come.
+ * While a question is being handled it stands in `home->asked`, attached to its actor. Answering, keeping and
+ * forwarding take it out. What is there when the handler has returned, or when the actor ends in it, is refused: so no
+ * asker waits for an answer that cannot come.
  *
- * A kept question is attached to whoever keeps it, with the memory for the word that it is down. If another actor answers
- * it, on another worker, nobody tells the keeper: so each keeping looks at the two oldest that the worker has, and forgets
- * those whose deadline has passed.
+ * A kept question is attached to whoever keeps it, with the memory for the word that it is down. If another actor
+ * answers it, on another worker, nobody tells the keeper: so each keeping looks at the two oldest that the worker has,
+ * and forgets those whose deadline has passed.
  */
 #include "ask.h"
 

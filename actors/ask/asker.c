@@ -1,10 +1,10 @@
 /*
  * The asker's side: a question from the call to its outcome.
  *
- * A question is in a table of its worker by its number, attached to the actor that asks, and has a timer. Everything that can
- * become of it comes as a message into the asker's mailbox: the answer, a refusal of whoever buried the question, and at
- * the deadline a refusal of its own. The first that is handled takes the question out of the table; what comes later
- * finds none. So there is one outcome, and it has its place in the order of the mailbox.
+ * A question is in a table of its worker by its number, attached to the actor that asks, and has a timer. Everything
+ * that can become of it comes as a message into the asker's mailbox: the answer, a refusal of whoever buried the
+ * question, and at the deadline a refusal of its own. The first that is handled takes the question out of the table;
+ * what comes later finds none. So there is one outcome, and it has its place in the order of the mailbox.
  *
  *   tr_ask() -> asked -> the first answer or refusal comes up -> over
  *                     -> the asker ends, or cancels           -> over, without a word

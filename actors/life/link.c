@@ -1,12 +1,13 @@
 /*
  * Links: two actors that fail together.
  *
- * Each of the two has a half, an interest (interest.h), and with it, from the beginning on, the memory of the word that it
- * sends to the other half when its actor ends. The two halves have one number, but for a bit that says who began: so each
- * finds the other. A half whose word has gone, or whose unlinking has, is no more; what comes for it then finds nobody.
+ * Each of the two has a half, an interest (interest.h), and with it, from the beginning on, the memory of the word that
+ * it sends to the other half when its actor ends. The two halves have one number, but for a bit that says who began: so
+ * each finds the other. A half whose word has gone, or whose unlinking has, is no more; what comes for it then finds
+ * nobody.
  *
- * The word acts on arrival: the other actor fails, or the word becomes a message for it. An actor that fails may be linked
- * with the next one of its worker, and so on: they end as stops do, nested no more than a few deep (stop.c).
+ * The word acts on arrival: the other actor fails, or the word becomes a message for it. An actor that fails may be
+ * linked with the next one of its worker, and so on: they end as stops do, nested no more than a few deep (stop.c).
  */
 #include "link.h"
 

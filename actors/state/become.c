@@ -1,6 +1,6 @@
 /*
- * Changing the behavior. What depends on it for the whole life of an actor, the size of its memory and its mailbox, stays
- * as it is.
+ * Changing the behavior. What depends on it for the whole life of an actor, the size of its memory and its mailbox,
+ * stays as it is.
  */
 #include "actor_internal.h"
 

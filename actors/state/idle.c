@@ -1,8 +1,9 @@
 /*
- * Receive timeouts: a timeout of the worker's timers that each message of the actor touches, and a notice when it comes up.
+ * Receive timeouts: a timeout of the worker's timers that each message of the actor touches, and a notice when it comes
+ * up.
  *
- * The notice is an interest's (interest.h), so that none comes when the actor wants none any more. While one is on its way
- * the timeout rests; it starts again with the next message, which is the notice itself if nothing else comes.
+ * The notice is an interest's (interest.h), so that none comes when the actor wants none any more. While one is on its
+ * way the timeout rests; it starts again with the next message, which is the notice itself if nothing else comes.
  */
 #include "idle.h"
 

@@ -1,16 +1,17 @@
 /*
  * The stash: messages that an actor has set aside, and brings back before all that waits for it.
  *
- * What waits for an actor stands in its worker's queue, up to a share, where nothing can be put before it (mailbox.h). So
- * what is brought back waits in a list of its own, `front`. When mail of the actor comes up in the queue it goes to the end
- * of that list, and the first of the list is handled in its place. All that is in the front list is older than all that
- * is in the mailbox, so the order holds. When nothing else waits for the actor, the list is put into the mailbox.
+ * What waits for an actor stands in its worker's queue, up to a share, where nothing can be put before it (mailbox.h).
+ * So what is brought back waits in a list of its own, `front`. When mail of the actor comes up in the queue it goes to
+ * the end of that list, and the first of the list is handled in its place. All that is in the front list is older than
+ * all that is in the mailbox, so the order holds. When nothing else waits for the actor, the list is put into the
+ * mailbox.
  *
  *   set aside --tr_unstash()--> front --mail of the actor comes up--> handled
  *                                     --the mailbox is empty--------> mailbox
  *
- * A message that comes back was read before: it does not count as read again (TRI_MAIL_READ), and its question, if it is
- * one, is a question again.
+ * A message that comes back was read before: it does not count as read again (TRI_MAIL_READ), and its question, if it
+ * is one, is a question again.
  */
 #include "stash.h"
 

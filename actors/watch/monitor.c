@@ -3,16 +3,16 @@
  *
  * A watch has two halves. The watcher's is an interest (interest.h), the other is attached to the actor that is watched
  * and is, from the beginning on, the memory of the notice: so the notice cannot be lost for lack of memory. It travels
- * there as an order, acts on arrival, and finds the actor, the holder of its mail while it is on its way, or nobody; then
- * the notice comes at once.
+ * there as an order, acts on arrival, and finds the actor, the holder of its mail while it is on its way, or nobody;
+ * then the notice comes at once.
  *
  *   watcher's worker                    worker of the actor
  *   interest begins  ---- WATCH ---->   watcher is attached, or tells TR_EGONE
  *   interest ends    ---- UNWATCH -->   watcher is freed
  *   notice is looked at <--- DOWN ---   the actor ends: watcher tells
  *
- * Both may happen at once. An UNWATCH that comes too late finds no number; a DOWN that comes too late finds no interest,
- * and nobody gets it. The notice takes the way of what the actor sent, after all of it.
+ * Both may happen at once. An UNWATCH that comes too late finds no number; a DOWN that comes too late finds no
+ * interest, and nobody gets it. The notice takes the way of what the actor sent, after all of it.
  *
  * A watcher that cannot send its UNWATCH for lack of memory leaves the other half behind until the actor ends.
  */

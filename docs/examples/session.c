@@ -10,13 +10,13 @@
  *   list
  *   quit
  *
- * Each connection has a session, an actor on the connection's worker that owns its socket. Each state of it is a behavior.
- * The socket's events are cut into lines, which the session sends to itself; so a state sees one line at a time, and what
- * it cannot use yet it stashes. An event is answered when its last line was handled, so a client who sends faster than
- * that is not read.
+ * Each connection has a session, an actor on the connection's worker that owns its socket. Each state of it is a
+ * behavior. The socket's events are cut into lines, which the session sends to itself; so a state sees one line at a
+ * time, and what it cannot use yet it stashes. An event is answered when its last line was handled, so a client who
+ * sends faster than that is not read.
  *
- * The keeper of the passwords is one actor. Checking one takes long, as it should, so it is done by a thread of the pool
- * while the keeper goes on; he keeps the question until the answer is there.
+ * The keeper of the passwords is one actor. Checking one takes long, as it should, so it is done by a thread of the
+ * pool while the keeper goes on; he keeps the question until the answer is there.
  */
 #include <stdio.h>
 #include <stdlib.h>

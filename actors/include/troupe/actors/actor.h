@@ -143,8 +143,8 @@ uint64_t tr_key(const void *data, size_t size);
 
 /*
  * The worker on which TR_PLACE_BY_KEY places a key, if there are so many workers. It depends on nothing else, so it is
- * the same in every run. Of many keys each worker gets an equal part, also of those that are alike, such as numbers in a
- * row. Thread: any.
+ * the same in every run. Of many keys each worker gets an equal part, also of those that are alike, such as numbers in
+ * a row. Thread: any.
  */
 unsigned tr_key_worker(uint64_t key, unsigned workers);
 

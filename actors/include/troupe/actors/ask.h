@@ -9,8 +9,8 @@
  *   tr_ask(self, kv, &get, &options)    receive(): tr_reply(self, &value)
  *   options.done(self, context, answer)
  *
- * A deadline travels with a question: it is not begun when its deadline has passed, and what its handler asks in turn has
- * no later one.
+ * A deadline travels with a question: it is not begun when its deadline has passed, and what its handler asks in turn
+ * has no later one.
  *
  * Thread: "owner" is the worker on which the object lives, "any" is every thread, "setup" is one thread before the
  * workers start or after they have ended.
@@ -57,9 +57,9 @@ struct tr_ask_options {
     uint64_t timeout_ms; /* from the call on; 0: TR_ASK_TIMEOUT_MS. It is not longer than that of the question which is
                             being handled */
 
-    /* Called once, on the asker's worker, not within the call. If the asker ends before, it is not called. NULL: the answer
-     * is a message for receive, with whatever tag it has, and tr_answers() names the question; if there is none a
-     * TR_TAG_UNANSWERED comes. */
+    /* Called once, on the asker's worker, not within the call. If the asker ends before, it is not called. NULL: the
+     * answer is a message for receive, with whatever tag it has, and tr_answers() names the question; if there is
+     * none a TR_TAG_UNANSWERED comes. */
     void (*done)(tr_actor *self, void *context, const struct tr_answer *answer);
     void *context;
 
@@ -109,8 +109,9 @@ tr_status tr_ask_cancel(tr_actor *self, tr_ask_id question);
 tr_ask_id tr_answers(const tr_actor *self);
 
 /*
- * Answers the question that is being handled. A question has one answer: a handler that returns without having answered,
- * kept or forwarded it gives the asker TR_DOWN with TR_ENOREPLY. An answer that comes after the outcome is a dead letter.
+ * Answers the question that is being handled. A question has one answer: a handler that returns without having
+ * answered, kept or forwarded it gives the asker TR_DOWN with TR_ENOREPLY. An answer that comes after the outcome is a
+ * dead letter.
  *
  * Memory:  on success the message moves; on failure it is still the caller's.
  * Thread:  owner of self, in receive. Never blocks.
@@ -152,7 +153,8 @@ tr_status tr_question_reply(tr_actor *self, tr_question *question, tr_message *a
 
 /*
  * Refuses the question that is being handled, or one that was kept: the asker gets TR_DOWN with that status. What is an
- * ordinary answer of the program's own, such as that there is no such thing, is better an answer with a tag that says so.
+ * ordinary answer of the program's own, such as that there is no such thing, is better an answer with a tag that says
+ * so.
  *
  * Thread:  owner of self; tr_refuse() in receive. Never blocks.
  * Returns: TR_OK
@@ -184,8 +186,8 @@ tr_status tr_forward(tr_actor *self, tr_ref to, tr_message *message);
 uint64_t tr_time_left(const tr_actor *self);
 
 /*
- * Asks from a thread that is no worker, and waits for the outcome.
- * Memory:  on success question moves, and *answer is the caller's to drop. On failure question has moved if the status is
+ * Asks from a thread that is no worker, and waits for the outcome. Memory:  on success question moves, and *answer is
+ * the caller's to drop. On failure question has moved if the status is
  *          that of an outcome.
  * Thread:  any that is no worker.
  * Returns: TR_OK            *answer is set

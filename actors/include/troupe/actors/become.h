@@ -3,8 +3,8 @@
  * comes.
  *
  * A state is a behavior of its own: a constant struct with the receive function of that state, and with a name, which
- * traces and reports show. tr_become() goes from one to the next. What a state cannot use yet it stashes; the state that
- * can brings it back.
+ * traces and reports show. tr_become() goes from one to the next. What a state cannot use yet it stashes; the state
+ * that can brings it back.
  *
  * Thread: "owner" is the worker on which the object lives, "any" is every thread, "setup" is one thread before the
  * workers start or after they have ended.
@@ -22,8 +22,8 @@
 TR_DECLARATIONS_BEGIN
 
 /*
- * From now on self has another behavior: the next message goes to its receive, and its stopping and stopped are those that
- * are called. Its init is not called: the state stays as it is.
+ * From now on self has another behavior: the next message goes to its receive, and its stopping and stopped are those
+ * that are called. Its init is not called: the state stays as it is.
  *
  * Memory:  the behavior must outlive the runtime.
  * Thread:  owner.
@@ -76,9 +76,9 @@ tr_status tr_stash_limit(tr_actor *self, size_t messages);
 #define TR_TAG_RECEIVE_TIMEOUT (TR_TAG_RESERVED + 6u)
 
 /*
- * From now on self gets a TR_TAG_RECEIVE_TIMEOUT whenever it has handled no message for timeout_ms, and none waits. It is a
- * message itself: if nothing else comes there is another one after the same time. 0 ends that, and none comes afterwards,
- * not even one that is in the mailbox.
+ * From now on self gets a TR_TAG_RECEIVE_TIMEOUT whenever it has handled no message for timeout_ms, and none waits. It
+ * is a message itself: if nothing else comes there is another one after the same time. 0 ends that, and none comes
+ * afterwards, not even one that is in the mailbox.
  *
  * Thread:  owner of self.
  * Returns: TR_OK

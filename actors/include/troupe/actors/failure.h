@@ -1,9 +1,9 @@
 /*
  * Failing, and memory that goes with an actor.
  *
- * A C program has no exceptions: an actor that cannot go on says so, with a status and a text, and returns. It ends then,
- * what it owned is released, and the reason reaches all who watch it (watch.h): those who monitor it, those who are
- * linked with it, its supervisor. A crash of the process is not hidden: it ends the process.
+ * A C program has no exceptions: an actor that cannot go on says so, with a status and a text, and returns. It ends
+ * then, what it owned is released, and the reason reaches all who watch it (watch.h): those who monitor it, those who
+ * are linked with it, its supervisor. A crash of the process is not hidden: it ends the process.
  *
  * Thread: "owner" is the worker on which the object lives, "any" is every thread, "setup" is one thread before the
  * workers start or after they have ended.
@@ -27,12 +27,12 @@ TR_DECLARATIONS_BEGIN
 #endif
 
 /*
- * Fails the calling actor: it ends as by tr_exit(), its stopped callback runs, and the status and the text are the reason
- * that those who watch it hear. Return from the callback afterwards. The first failure of an actor counts; a later one,
- * or one after tr_exit(), changes nothing. In init it is better to return the status.
+ * Fails the calling actor: it ends as by tr_exit(), its stopped callback runs, and the status and the text are the
+ * reason that those who watch it hear. Return from the callback afterwards. The first failure of an actor counts; a
+ * later one, or one after tr_exit(), changes nothing. In init it is better to return the status.
  *
- * A status of TR_OK or above counts as TR_EUSER: a failure has a reason. Without memory for the text the status alone is
- * told; without memory for that, the actor seems to have ended by itself.
+ * A status of TR_OK or above counts as TR_EUSER: a failure has a reason. Without memory for the text the status alone
+ * is told; without memory for that, the actor seems to have ended by itself.
  *
  * Memory:  format may be NULL: there is no text. The text is copied, TR_FAILURE_TEXT_SIZE bytes at most.
  * Thread:  owner. With NULL it does nothing.

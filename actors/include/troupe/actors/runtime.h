@@ -136,7 +136,8 @@ tr_status tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavi
  * Spawns an actor on every worker, all of them or none: out[i] is the one on worker i. If one of them is not born those
  * before it are asked to stop again (TR_STOP_NOW), although their init has run.
  *
- * Memory:  out is of tr_runtime_workers() names; if it fails, none of those that were born is in it. options may be NULL; its
+ * Memory:  out is of tr_runtime_workers() names; if it fails, none of those that were born is in it. options may be
+ * NULL; its
  *          placement is TR_PLACE_HERE, which is 0. All get the same argument.
  * Thread:  any that is no worker.
  * Returns: TR_OK

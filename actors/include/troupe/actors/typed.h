@@ -95,8 +95,8 @@ TR_DECLARATIONS_BEGIN
  * The rest is for TR_PROTOCOL alone.
  *
  * A row is given to one of these macros, which paste its kind to the name of a macro: VALUE(struct order) becomes
- * TR_TYPED_MAKER_VALUE(struct order), which names what makes the functions, and TR_TYPED_TYPE_VALUE(struct order), which
- * leaves the type.
+ * TR_TYPED_MAKER_VALUE(struct order), which names what makes the functions, and TR_TYPED_TYPE_VALUE(struct order),
+ * which leaves the type.
  */
 #define TR_TYPED_NUMBER(constant, name, kind) name##_number,
 #define TR_TYPED_CONSTANT(constant, name, kind) constant = name##_number,

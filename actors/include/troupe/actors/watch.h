@@ -4,9 +4,9 @@
  *   a monitor   one way: the watcher gets one message when the other has ended
  *   a link      both ways: when one of the two fails, so does the other
  *
- * Both work for actors on any worker, and tell of every end: tr_exit(), tr_fail(), a stop, a kill, an init that failed, the
- * end of the runtime. What the other sent before its end comes before the notice. Nothing here waits or asks: a worker
- * that is busy for long is not dead.
+ * Both work for actors on any worker, and tell of every end: tr_exit(), tr_fail(), a stop, a kill, an init that failed,
+ * the end of the runtime. What the other sent before its end comes before the notice. Nothing here waits or asks: a
+ * worker that is busy for long is not dead.
  *
  * Thread: "owner" is the worker on which the object lives, "any" is every thread, "setup" is one thread before the
  * workers start or after they have ended.
@@ -68,11 +68,11 @@ tr_status tr_monitor_stop(tr_actor *self, tr_monitor monitor);
 /*
  * Links self with another actor. When one of the two ends with a reason other than TR_OK, the other fails with the same
  * reason (tr_fail()); unless it asked for messages instead. An end with TR_OK only ends the link. So actors that are
- * linked in a circle all end, each once. A link with an actor that is gone acts at once: self fails with TR_EGONE, or gets
- * the message.
+ * linked in a circle all end, each once. A link with an actor that is gone acts at once: self fails with TR_EGONE, or
+ * gets the message.
  *
- * An actor that fails by a link ends when the callback that it is in has returned; what waits in its mailbox becomes dead
- * letters.
+ * An actor that fails by a link ends when the callback that it is in has returned; what waits in its mailbox becomes
+ * dead letters.
  *
  * Thread:  owner of self. Never blocks.
  * Returns: TR_OK, TR_EINVAL, TR_EBADREF, TR_ESELF, TR_EGONE, TR_ENOMEM, TR_ESTOPPING: see tr_monitor_start().

@@ -20,7 +20,8 @@
       "message to actor finds nobody; arg is the reason")                                                              \
     X(TRI_TRACE_ACTORS + 5, stop, (REF, actor), (NOTHING, ), (NUMBER, how), (NOTHING, ),                               \
       "actor is asked to stop; arg is 0 drain, 1 now, 2 kill")                                                         \
-    X(TRI_TRACE_ACTORS + 6, stopped, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ), "actor ends: its last event")   \
+    X(TRI_TRACE_ACTORS + 6, stopped, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                              \
+      "actor ends: its last event")                                                                                    \
     X(TRI_TRACE_ACTORS + 7, fail, (REF, actor), (NOTHING, ), (STATUS, status), (NOTHING, ),                            \
       "actor fails; arg is the status")                                                                                \
     X(TRI_TRACE_ACTORS + 8, monitor, (REF, actor), (NOTHING, ), (NOTHING, ), (REF, other),                             \
@@ -28,13 +29,13 @@
     X(TRI_TRACE_ACTORS + 9, unmonitor, (REF, actor), (NOTHING, ), (NOTHING, ), (REF, other),                           \
       "one of actor's monitors of another, whose ref is message, is over without a notice")                            \
     X(TRI_TRACE_ACTORS + 10, down, (REF, actor), (NOTHING, ), (NOTHING, ), (REF, other),                               \
-      "actor is about to be given the notice of a monitor: another, whose ref is message, has ended")                       \
+      "actor is about to be given the notice of a monitor: another, whose ref is message, has ended")                  \
     X(TRI_TRACE_ACTORS + 11, ask, (REF, actor), (NOTHING, ), (NOTHING, ), (MESSAGE, message),                          \
       "actor asks: message, which it sends next, is a question")                                                       \
     X(TRI_TRACE_ACTORS + 12, ask_over, (REF, actor), (NOTHING, ), (NUMBER, outcome), (MESSAGE, message),               \
-      "the question that message was has its outcome: arg is 0 answered, 1 timed out, 2 down, 3 overloaded, 4 cancelled") \
+      "the question that message was is over; arg is 0 answered, 1 timed out, 2 down, 3 overloaded, 4 cancelled")      \
     X(TRI_TRACE_ACTORS + 13, forward, (REF, actor), (NOTHING, ), (TAG, tag), (NOTHING, ),                              \
-      "actor hands a question on: what it sends next, with tag arg, is sent in the name of who asked")                                                   \
+      "actor hands a question on: what it sends next, with tag arg, is sent in the name of who asked")                 \
     X(TRI_TRACE_ACTORS + 14, become, (REF, actor), (NOTHING, ), (NAME, behavior), (NOTHING, ),                         \
       "actor has another behavior from now on; arg is its name")                                                       \
     X(TRI_TRACE_ACTORS + 15, stash, (REF, actor), (NOTHING, ), (NOTHING, ), (MESSAGE, message),                        \

@@ -34,6 +34,7 @@ enum {
     TRI_TAG_LINK,                            /* words[0] links itself with the actor */
     TRI_TAG_UNLINK,                          /* words[0] has ended that */
     TRI_TAG_LINK_DOWN,                       /* a pointer to a struct tri_link_down: who is linked has ended */
+    TRI_TAG_NAME_NEWS,                       /* news of names wait on this worker */
     TRI_TAG_OWN_END,
 };
 
@@ -159,10 +160,17 @@ struct tri_actors {
     uint64_t owing; /* bits of the workers that they are for */
     bool paying;
     bool careful; /* something is owed, or traced: no send is the plain case */
+
+    /* Under the lock of the names: names/news.c. */
+    struct {
+        struct tri_name_news *first, *last;
+        uint64_t kicked; /* the last change of which this worker is told */
+    } news;
 };
 
 struct tr_runtime {
     struct tri_runtime *core;
+    struct tri_names *names; /* constant */
 
     /* Any thread. */
     uint64_t subscriber; /* of dead letters; TR_NOBODY: none */

@@ -9,6 +9,7 @@
 #include "link.h"
 #include "mailbox.h"
 #include "monitor.h"
+#include "news.h"
 #include "offload.h"
 #include "owed.h"
 #include "parent.h"
@@ -33,6 +34,7 @@ close_actors(struct tri_worker *worker)
     struct tri_actors *home = tri_actors_of(worker);
     tri_actors_timers_fini(home);
     tri_parents_forget(home);
+    tri_name_news_forget(home);
     tri_owed_forget(home); /* before: one that lingers may owe a word, too */
     tri_actors_free_lingering(home);
     for (size_t i = 0; i < sizeof(home->pools) / sizeof(home->pools[0]); i++)
@@ -57,6 +59,7 @@ static const tri_system_function system_functions[] = {
     [TRI_TAG_LINK - TRI_TAG_SPAWN] = tri_link_arrived,
     [TRI_TAG_UNLINK - TRI_TAG_SPAWN] = tri_unlink_arrived,
     [TRI_TAG_LINK_DOWN - TRI_TAG_SPAWN] = tri_link_down_arrived,
+    [TRI_TAG_NAME_NEWS - TRI_TAG_SPAWN] = tri_name_news_arrived,
 };
 _Static_assert(sizeof(system_functions) / sizeof(system_functions[0]) == TRI_TAG_OWN_END - TRI_TAG_SPAWN,
                "every tag of the layer's own has a function");
@@ -80,6 +83,8 @@ static const struct tri_trace_tag tags[] = {
     {TRI_TAG_LINK, "LINK"},
     {TRI_TAG_UNLINK, "UNLINK"},
     {TRI_TAG_LINK_DOWN, "LINK_ENDS"},
+    {TR_TAG_NAME, "NAME"},
+    {TRI_TAG_NAME_NEWS, "NAME_NEWS"},
 };
 
 static const struct tri_trace_table table = {
@@ -154,12 +159,17 @@ tr_runtime_start(const struct tr_runtime_options *options, tr_runtime **out)
     tr_status status = tri_status_from_uv(err);
     if (err != 0)
         goto free_runtime;
-    status = tri_runtime_start(options, &actors_layer, runtime, &runtime->core);
+    status = tri_names_new(&runtime->names);
     if (status != TR_OK)
         goto destroy_lock;
+    status = tri_runtime_start(options, &actors_layer, runtime, &runtime->core);
+    if (status != TR_OK)
+        goto free_names;
     *out = runtime;
     return TR_OK;
 
+free_names:
+    tri_names_free(runtime->names);
 destroy_lock:
     uv_mutex_destroy(&runtime->lock);
 free_runtime:
@@ -208,6 +218,7 @@ tr_runtime_stop(tr_runtime *runtime, unsigned deadline_ms, struct tr_stop_report
     if (report != NULL)
         *report = left;
     tri_runtime_free(runtime->core);
+    tri_names_free(runtime->names);
     uv_mutex_destroy(&runtime->lock);
     free(runtime);
     return left.killed == 0 ? TR_OK : TR_ETIMEDOUT_STOP;

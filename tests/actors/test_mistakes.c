@@ -16,6 +16,7 @@
 #include <troupe/actors/become.h>
 #include <troupe/actors/failure.h>
 #include <troupe/actors/local.h>
+#include <troupe/actors/names.h>
 #include <troupe/actors/watch.h>
 #include <troupe/core/compiler.h>
 #include <uv.h>
@@ -108,6 +109,12 @@ MISUSE(tr_monitor_stop, self, 1)
 MISUSE(tr_link, self, TR_NOBODY)
 MISUSE(tr_unlink, self, TR_NOBODY)
 MISUSE(tr_link_trap, self, true)
+MISUSE(tr_name_register, self, "name")
+MISUSE(tr_name_release, self, "name")
+MISUSE(tr_name_watch, self, "name")
+MISUSE(tr_name_unwatch, self, "name")
+MISUSE(tr_whereis, self, "name")
+MISUSE(tr_name_of, self)
 
 static void
 tell_from_outside(void)
@@ -232,6 +239,12 @@ static const struct mistake mistakes[] = {
     ROW(tr_link),
     ROW(tr_unlink),
     ROW(tr_link_trap),
+    ROW(tr_name_register),
+    ROW(tr_name_release),
+    ROW(tr_name_watch),
+    ROW(tr_name_unwatch),
+    ROW(tr_whereis),
+    ROW(tr_name_of),
     {"tr_tell", tell_from_outside, "tr_send()" FROM_OUTSIDE},
     {"another worker", send_from_another_worker, "tr_send() was called on worker 0, but what it was called for lives"},
     {"release", release_twice_in_an_actor, "(careless) in tag 7"},

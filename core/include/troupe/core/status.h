@@ -65,6 +65,8 @@ TR_DECLARATIONS_BEGIN
     X(TR_EBADNAME, -32, "ERR_BAD_NAME", "the name is empty, or too long")                                              \
     X(TR_EMEMORYLIMIT, -33, "ERR_MEMORY_LIMIT", "the runtime holds as much as its memory limit allows")                \
     X(TR_EBADMESSAGE, -34, "ERR_BAD_MESSAGE", "the payload is not what the tag says")                                  \
+    X(TR_ENOTNAMED, -35, "ERR_NOT_NAMED", "the actor does not have that name")                                         \
+    X(TR_ENOTWATCHED, -36, "ERR_NOT_WATCHED", "the actor does not watch that name")                                    \
     /* Facts of the network that Node names. */                                                                        \
     X(TR_EALREADYLISTENING, -40, "ERR_SERVER_ALREADY_LISTEN", "the server listens already")                            \
     X(TR_ENOTLISTENING, -41, "ERR_SERVER_NOT_RUNNING", "the server is not listening")                                  \

@@ -18,6 +18,7 @@
  *   idle                  an actor is made, answers a message and lives on
  *   ask                   an actor asks another, and is answered
  *   monitor               an actor is made, monitored, and ends; the notice comes
+ *   whereis               an actor on each of W workers looks up a random one of A names, N times; no messages
  *
  * main() makes the actors, writes their names into the table `actors`, which nobody changes from then on, and sends the
  * first messages. The last actor to finish stops the clock and lets main() go on.
@@ -387,6 +388,83 @@ set_up_idle(void)
     start(spawn_on(0, &behavior, 0), MAKE, 0);
 }
 
+/* whereis: everybody has a name, and one on each worker looks them up. */
+
+#define NAME_BYTES 32u
+
+static void
+name_of(uint64_t index, char name[NAME_BYTES])
+{
+    snprintf(name, NAME_BYTES, "member/%" PRIu64, index);
+}
+
+static tr_status
+named_init(tr_actor *self, void *state, const void *argument)
+{
+    uint64_t *index = state;
+    char name[NAME_BYTES];
+    init_index(self, state, argument);
+    name_of(*index, name);
+    return tr_name_register(self, name);
+}
+
+static void
+named_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self;
+    (void)state;
+    (void)message;
+}
+
+static const struct tr_behavior named_behavior = {
+    .name = "named", .state_size = sizeof(uint64_t), .init = named_init, .receive = named_receive};
+
+static char (*names)[NAME_BYTES];
+
+static void
+searcher_receive(tr_actor *self, void *state, tr_message *message)
+{
+    uint64_t seed = seed_of(*(uint64_t *)state), found = 0;
+    (void)message;
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t index = random_next(&seed) % actor_count;
+        found += tr_whereis(self, names[index]) == actors[index];
+    }
+    must_equal("names found", found, n);
+    tell(self, collector, FINISHED, 0);
+}
+
+static const struct tr_behavior searcher_behavior = {
+    .name = "searcher", .state_size = sizeof(uint64_t), .init = init_index, .receive = searcher_receive};
+
+static void
+searches_receive(tr_actor *self, void *state, tr_message *message)
+{
+    struct collecting *collecting = state;
+    (void)self;
+    (void)message;
+    if (++collecting->finished == workers)
+        finish();
+}
+
+static void
+set_up_whereis(void)
+{
+    static const struct tr_behavior behavior = {
+        .name = "searches", .state_size = sizeof(struct collecting), .init = init_index, .receive = searches_receive};
+    make_table(actor_count);
+    names = calloc(actor_count, sizeof(*names));
+    if (names == NULL)
+        fail("names", "not enough memory");
+    collector = spawn_on(0, &behavior, 0);
+    for (uint64_t i = 0; i < actor_count; i++) {
+        actors[i] = spawn_on((unsigned)(i % workers), &named_behavior, i);
+        name_of(i, names[i]);
+    }
+    for (unsigned i = 0; i < workers; i++)
+        start(spawn_on(i, &searcher_behavior, i), BEGIN, 0);
+}
+
 /* The program. */
 
 struct bench {
@@ -409,6 +487,7 @@ static const struct bench benches[] = {
     {"idle", set_up_idle, 1, 1, 1},
     {"ask", set_up_ask, 1, 2, 1},
     {"monitor", set_up_monitor, 1, 1, 1},
+    {"whereis", set_up_whereis, 1, 1000, 1},
 };
 
 static const struct bench *
@@ -483,5 +562,6 @@ main(int argc, char **argv)
 
     must("stop", tr_runtime_stop(runtime, STOP_MS, NULL));
     free(actors);
+    free(names);
     return 0;
 }

@@ -2,6 +2,7 @@
 # The documents against the sources: docs.sh SOURCES BUILD
 #   - each block of C in README is an example of docs/examples, or the beginning of one; one of them is echo.c, the
 #     smallest server, in all of its 40 lines or fewer;
+#   - each block of C in the page of the key-value server is a part of it;
 #   - every block of C in README and docs/ compiles, without a warning;
 #   - every relative link leads to a file.
 set -euo pipefail
@@ -35,7 +36,7 @@ uv_flags=$(pkg-config --cflags libuv)
 for block in "$work"/*.c; do
     # shellcheck disable=SC2086 # the flags are words
     "$CC" -std=c11 -Wall -Wextra -Werror -Wno-unused -fsyntax-only -Icore/include -Iactors/include \
-        -Iipaddr/include -Inet/include $uv_flags "$block" || complain "does not compile: ${block##*/}"
+        -Iipaddr/include -Inet/include -Idocs/examples $uv_flags "$block" || complain "does not compile: ${block##*/}"
     compiled=$((compiled + 1))
 done
 
@@ -49,6 +50,13 @@ example_of() { # BLOCK
         fi
     done
 }
+
+# The page of the key-value server quotes it, behind the headers that a block needs to compile.
+example=$(cat docs/examples/kv*.c)
+for block in "$work"/docs-guide-key-value.md:*.c; do
+    quoted=$(sed '1,/^$/d' "$block")
+    [[ $example == *"$quoted"* ]] || complain "is not in docs/examples/kv*.c: ${block##*/}"
+done
 
 whole=''
 for block in "$work"/README.md:*.c; do

@@ -76,44 +76,18 @@ struct tri_watchdog {
 
 /* -- Stalls. -- */
 
-static void
-read_beats(const struct tri_worker_activity *activity, struct tri_worker_activity *copy)
-{
-    copy->received = ck_pr_load_64(&activity->received);
-    copy->beat = ck_pr_load_64(&activity->beat);
-    copy->loop_beat = ck_pr_load_64(&activity->loop_beat);
-}
-
-/* The system's number of its thread; 0: it has none yet. */
-static int
-number_of(const struct tri_worker *worker)
-{
-    int thread = ck_pr_load_int(&worker->thread_number);
-    ck_pr_fence_acquire(); /* P2: pairs with P1 in worker.c */
-    TRI_ACQUIRE(&worker->thread_number);
-    return thread;
-}
-
 /* Gives a copy of what a worker does. false: it was changing, or no callback runs. */
 static bool
 look_at(const struct tri_worker_activity *activity, struct tri_worker_activity *copy)
 {
-    struct tri_worker_activity again;
-    read_beats(activity, copy);
-    ck_pr_fence_load(); /* W1: the beats before the rest; pairs with the worker's stores, the beat last */
-    copy->name = ck_pr_load_ptr(&activity->name);
-    copy->actor = ck_pr_load_64(&activity->actor);
-    copy->tag = ck_pr_load_32(&activity->tag);
-    ck_pr_fence_load(); /* W2: the rest before the beats again; pairs with the same */
-    read_beats(activity, &again);
-    return (copy->name != NULL || tri_activity_in_loop(copy)) && tri_activity_has_same_beats(&again, copy);
+    return tri_activity_copy(activity, copy) && (copy->name != NULL || tri_activity_in_loop(copy));
 }
 
 static struct tri_look
 look(const struct tri_worker *worker)
 {
     struct tri_look look = {.now_ns = tri_clock_now_ns()};
-    int thread = number_of(worker);
+    int thread = tri_worker_thread_number(worker);
     look.busy = look_at(&worker->activity, &look.activity);
     if (look.busy && look.activity.name == NULL)
         look.busy = !tri_thread_may_poll(thread, uv_backend_fd(&worker->loop));
@@ -186,7 +160,7 @@ look_at_thread(struct tri_watchdog *watchdog, const struct tri_worker *worker, i
 static void
 watch_pinning(struct tri_watchdog *watchdog, struct tri_worker *worker)
 {
-    int thread = number_of(worker);
+    int thread = tri_worker_thread_number(worker);
     if (thread == 0 || !tri_mask_try(&worker->mask_held))
         return;
     struct tri_pinning_look look = look_at_thread(watchdog, worker, thread);

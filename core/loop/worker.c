@@ -219,9 +219,10 @@ turn(struct tri_worker *worker)
     unsigned mail = tri_mail_take(worker);
     bool more = worker->layer->run(worker);
     tri_mail_send(worker);
+    worker->turn_ended = tri_ticks(); /* not before: what is sent does not wait for the clock */
     if (mail == 0 && !more)
         await_work(worker);
-    else if (tri_ticks() - worker->polled > POLL_EVERY_US * worker->runtime->ticks_per_ms / 1000)
+    else if (worker->turn_ended - worker->polled > POLL_EVERY_US * worker->runtime->ticks_per_ms / 1000)
         poll_loop(worker);
 }
 
@@ -309,7 +310,7 @@ worker_main(void *argument)
     tri_worker_set_current(worker);
     uint32_t cpu = pin(worker) ? (uint32_t)worker->cpu : UINT32_MAX;
     TRI_RELEASE(&worker->thread_number);
-    ck_pr_fence_release(); /* P1: its CPU is read; from here on the watchdog may change it. Pairs with P2 there */
+    ck_pr_fence_release(); /* P1: its CPU is read; from here on the watchdog may change it. Pairs with P2 in worker.h */
     ck_pr_store_int(&worker->thread_number, tri_thread_number());
     worker->polled = tri_ticks();
     uv_update_time(&worker->loop); /* it is that of the loop's making */

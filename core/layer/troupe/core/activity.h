@@ -69,6 +69,9 @@ tri_activity_in_loop(const struct tri_worker_activity *activity)
     return activity->loop_beat % 2 == 1;
 }
 
+/* Gives a copy of what a worker does. false: it was changing. Thread: any. */
+bool tri_activity_copy(const struct tri_worker_activity *activity, struct tri_worker_activity *copy);
+
 /* What the calling thread does; NULL: it is no worker's. Thread: any. */
 const struct tri_worker_activity *tri_activity_current(void);
 

@@ -8,6 +8,7 @@
 #ifndef TROUPE_CORE_WORKER_H
 #define TROUPE_CORE_WORKER_H
 
+#include <ck_pr.h>
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -60,6 +61,7 @@ struct tri_worker {
     unsigned dirty_count;
     unsigned full_count; /* the first of them: their lanes were full when the mail was last sent */
     uint64_t turn_began; /* ticks, when the slice of this turn began */
+    uint64_t turn_ended; /* ticks, when the layer had run in the last turn, and its mail was sent */
     uint64_t polled;     /* ticks, when the loop last looked at its descriptors */
     int spin_paid;       /* above 0: messages lately came within the spin time */
     unsigned looks;      /* of the runtime's, those that this worker has done */
@@ -123,6 +125,16 @@ void tri_worker_outside_read(struct tri_worker *worker);
 
 /* How many messages that are not urgent were ever posted. Thread: any. */
 uint64_t tri_worker_posted(const struct tri_worker *worker);
+
+/* The system's number of its thread; 0: it has none yet. Thread: any. */
+static inline int
+tri_worker_thread_number(const struct tri_worker *worker)
+{
+    int thread = ck_pr_load_int(&worker->thread_number);
+    ck_pr_fence_acquire(); /* P2: pairs with P1 in worker.c */
+    TRI_ACQUIRE(&worker->thread_number);
+    return thread;
+}
 
 /* The worker that the calling thread is, NULL if it is none. Thread: any. */
 struct tri_worker *tri_worker_current(void);

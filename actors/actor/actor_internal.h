@@ -84,7 +84,7 @@ struct tr_actor {
     };
     struct tri_attachment *attachments; /* what ends with it */
     uint32_t waiting;                   /* messages in the mailbox */
-    uint32_t waiting_lines;             /* their weight in lines of 64 bytes, if the behavior limits it */
+    uint32_t handled;                   /* messages, the low half: ledger.h */
     uint32_t children;
     uint16_t flags;
     uint8_t depth;   /* callbacks of it on the stack */
@@ -129,9 +129,15 @@ struct tri_actors {
     uint64_t cancelled;
 
     /* The slice: dispatch.c. */
-    uint32_t until_look, stride;
+    uint32_t until_look, stride, dice;
+    uint32_t looks_from; /* until_look when the clock was last read */
     uint64_t looked;
     bool slice_over;
+
+    /* ledger.h */
+    uint64_t began_ms;  /* by the loop's clock */
+    uint64_t busy_rest; /* ticks that have not counted for anybody */
+    bool unsettled;     /* the end of the last slice has not counted for anybody */
 
     uint64_t numbers;           /* given: interest.h */
     struct tri_table interests; /* by number */

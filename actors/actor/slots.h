@@ -11,7 +11,8 @@
  * So each of them finds a slot as long as more than two chains are free.
  *
  * Beside each slot stands whether its actor is crowded (mailbox.h), in a table of its own: senders of other workers
- * read it, and their reading costs the owner nothing but when it changes.
+ * read it, and their reading costs the owner nothing but when it changes. Two more tables say what it has done
+ * (ledger.h).
  */
 #ifndef TROUPE_ACTORS_SLOTS_H
 #define TROUPE_ACTORS_SLOTS_H
@@ -35,6 +36,19 @@ struct tri_slot {
     uint32_t next; /* in a free list: the next free slot, 0 at its end (slot 0 is never used). slots.c knows one more */
 };
 
+/* What an actor has done: ledger.h. */
+struct tri_ledger {
+    uint32_t born; /* in units of 64 ms since the worker was made; its highest bit is another's */
+    uint32_t busy; /* in units of 1,024 ticks; its low half */
+};
+
+/* What few actors have. */
+struct tri_ledger_more {
+    uint32_t generation; /* whose the high halves are */
+    uint32_t handled, busy;
+    uint32_t waiting_lines; /* of a limited mailbox: what waits, in lines of 64 bytes */
+};
+
 struct tri_slots {
     /* Constant. */
     unsigned worker;
@@ -44,9 +58,11 @@ struct tri_slots {
     uint32_t *pile;   /* under the lock: chains of free slots, each of CHUNK or more */
 
     /* Owner. */
-    uint32_t free, free_count; /* a chain, and how many at least are in it */
-    uint32_t spare;            /* a chain of CHUNK or more, or 0 */
-    uint32_t fresh, fresh_end; /* of the newest chunk: never used yet */
+    struct tri_ledger *ledgers;   /* by slot */
+    struct tri_ledger_more *more; /* by slot */
+    uint32_t free, free_count;    /* a chain, and how many at least are in it */
+    uint32_t spare;               /* a chain of CHUNK or more, or 0 */
+    uint32_t fresh, fresh_end;    /* of the newest chunk: never used yet */
 
     /* Any thread, under the lock; apart from what the owner reads with each message. */
     alignas(TRI_CACHE_PAIR) uv_mutex_t lock;

@@ -21,6 +21,7 @@
 #include "body.h"
 #include "dead_letters.h"
 #include "extra.h"
+#include "ledger.h"
 #include "parent.h"
 
 #include <stdarg.h>
@@ -57,6 +58,7 @@ tri_actor_begin(tr_actor *actor, tr_ref ref, const struct tri_birth *birth)
     const struct tr_behavior *behavior = actor->behavior;
     actor->ref = ref;
     tri_slots_at(&home->slots, ref)->actor = actor;
+    tri_ledger_begin(actor);
     home->alive++;
     home->worker->counters.spawned++;
     if (TRI_UNLIKELY(home->worker->trace != NULL))

@@ -1,6 +1,15 @@
 #include "mailbox.h"
 
+#include "ledger.h"
+
 #include <assert.h>
+
+/* Of a limited mailbox: the weight of what waits. */
+static uint32_t *
+lines_of_all(const tr_actor *actor)
+{
+    return &tri_ledger_more_of(actor)->waiting_lines;
+}
 
 /* Where messages wait: the table in mailbox.h. Debug builds call it. */
 static void
@@ -11,7 +20,7 @@ check(const tr_actor *actor)
     if (actor->flags & TRI_ACTOR_LIMITED) {
         assert(over == (actor->waiting > 1));
         assert(actor->waiting == 0 || actor->head != NULL);
-        assert(actor->waiting_lines >= actor->waiting);
+        assert(*lines_of_all(actor) >= actor->waiting);
     } else if (actor->flags & TRI_ACTOR_UNBORN) {
         assert(over == (actor->waiting > 0));
     } else if ((actor->flags & TRI_ACTOR_SLOW) == 0) {
@@ -37,7 +46,7 @@ tri_mailbox_has_room(const tr_actor *actor, const tr_message *message)
         return false;
     if (limits->bytes == 0 || actor->waiting == 0)
         return true; /* a message that is larger than the limit still fits into an empty mailbox */
-    uint64_t lines = (uint64_t)actor->waiting_lines + lines_of(message);
+    uint64_t lines = (uint64_t)*lines_of_all(actor) + lines_of(message);
     return lines * TRI_CACHE_LINE <= limits->bytes;
 }
 
@@ -49,14 +58,14 @@ is_crowded(const tr_actor *actor)
     if (actor->waiting >= TRI_MAILBOX_CROWD ||
         (limits->messages != 0 && actor->waiting >= limits->messages - limits->messages / 2))
         return true;
-    return limits->bytes != 0 && (uint64_t)actor->waiting_lines * TRI_CACHE_LINE >= limits->bytes - limits->bytes / 2;
+    return limits->bytes != 0 && (uint64_t)*lines_of_all(actor) * TRI_CACHE_LINE >= limits->bytes - limits->bytes / 2;
 }
 
 static void
 put_limited(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
     mail->actor = actor;
-    actor->waiting_lines += lines_of(&mail->message);
+    *lines_of_all(actor) += lines_of(&mail->message);
     if (actor->waiting++ > 0) {
         tri_mail_list_append(&actor->overflow, mail);
     } else {
@@ -92,7 +101,7 @@ tri_mailbox_move_up(struct tri_actors *home, tr_actor *actor)
 void
 tri_mailbox_move_up_limited(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail)
 {
-    actor->waiting_lines -= lines_of(&mail->message);
+    *lines_of_all(actor) -= lines_of(&mail->message);
     actor->waiting--;
     tri_slots_crowd(&home->slots, actor->ref, is_crowded(actor));
     if (actor->waiting == 0)
@@ -158,8 +167,8 @@ drop_oldest(tr_actor *actor, struct tri_mail *mail, struct tri_dropped *dropped)
     bool alone = tri_mail_list_empty(&actor->overflow);
     struct tri_mail *next = alone ? mail : tri_mail_list_take(&actor->overflow);
     tr_message oldest = head->message;
-    actor->waiting_lines -= lines_of(&oldest);
-    actor->waiting_lines += alone ? lines_of(&next->message) : 0;
+    *lines_of_all(actor) -= lines_of(&oldest);
+    *lines_of_all(actor) += alone ? lines_of(&next->message) : 0;
     actor->waiting -= alone ? 0 : 1;
     head->message = next->message;
     next->message = oldest;

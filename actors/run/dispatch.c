@@ -10,7 +10,11 @@
  * had in the queue when it became slow is taken out as it comes up, so that this costs the same however long the queue.
  *
  * The clock costs as much as a message. So it is read every `stride` messages, and the stride follows the handlers: it
- * doubles while SHORT_US have not passed between two looks and falls to one when LONG_US have.
+ * doubles while SHORT_US have not passed between two looks and falls to one when LONG_US have. What passed counts for
+ * the actor that ran last (ledger.h); so that this is not always the same one where actors take turns, each look comes up
+ * to a stride later, as dice say. Strides go on from one slice to the next, for the same reason. What passed after the last
+ * look of a slice counts for its last actor if nobody else ran since, or if it was long; else for the one before the
+ * next look.
  */
 #include "dispatch.h"
 
@@ -19,6 +23,7 @@
 #include "dead_letters.h"
 #include "idle.h"
 #include "interest.h"
+#include "ledger.h"
 #include "life.h"
 #include "owed.h"
 #include "parent.h"
@@ -39,6 +44,14 @@ us(const struct tri_actors *home, uint64_t count)
     return count * home->worker->runtime->ticks_per_ms / 1000;
 }
 
+/* The next look: in a stride, or in up to two, at random. The stride is a power of two. */
+static void
+plan_look(struct tri_actors *home)
+{
+    home->dice = home->dice * 1664525u + 1013904223u;
+    home->looks_from = home->until_look = home->stride + (home->dice >> 16 & (home->stride - 1));
+}
+
 /* Reads the clock and sets when to read it next. Returns the time since the last look. */
 static uint64_t
 look(struct tri_actors *home)
@@ -49,7 +62,8 @@ look(struct tri_actors *home)
     else if (passed > us(home, LONG_US))
         home->stride = 1;
     home->looked = now;
-    home->until_look = home->stride;
+    plan_look(home);
+    tri_ledger_add(home, home->worker->activity.actor, passed);
     if (now - home->worker->turn_began > us(home, SLICE_US))
         home->slice_over = true;
     return passed;
@@ -97,6 +111,7 @@ handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     actor->depth++;
     actor->behavior->receive(actor, tri_actor_state(actor), message);
     actor->depth--;
+    actor->handled++;
     release(home, actor, mail);
     tri_actor_settle(actor);
 }
@@ -166,6 +181,7 @@ call_back(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, struc
     actor->depth++;
     tri_answer_call(asking, actor, &mail->message);
     actor->depth--;
+    actor->handled++;
     release(home, actor, mail);
     tri_actor_settle(actor);
 }
@@ -238,6 +254,23 @@ look_at(struct tri_actors *home, tr_ref ref)
         tri_mailbox_slow_down(actor);
 }
 
+void
+tri_dispatch_settle(struct tri_actors *home)
+{
+    uint64_t ended = home->worker->turn_ended, passed = ended - home->looked;
+    if (!home->unsettled || (int64_t)passed < 0) /* that turn has not ended */
+        return;
+    bool is_long = passed > us(home, LONG_US);
+    home->unsettled = false;
+    home->looked = ended;
+    if (is_long)
+        home->stride = home->until_look = 1;
+    if (is_long || home->looks_from - home->until_look == 1)
+        tri_ledger_add(home, home->worker->activity.actor, passed);
+    else
+        home->busy_rest += passed;
+}
+
 bool
 tri_dispatch_run(struct tri_worker *worker)
 {
@@ -248,9 +281,10 @@ tri_dispatch_run(struct tri_worker *worker)
     }
     if (tri_mail_list_empty(&home->queue))
         return tri_owed_any(home);
+    tri_dispatch_settle(home);
     worker->turn_began = home->looked = tri_ticks();
     ck_pr_store_64(&worker->activity.polled_ms, tri_clock_of_loop_ms(&worker->loop));
-    home->until_look = home->stride;
+    home->looks_from = home->until_look;
     home->slice_over = false;
     unsigned handled = 0;
     do {
@@ -267,6 +301,7 @@ tri_dispatch_run(struct tri_worker *worker)
             look_at(home, worker->activity.actor);
     } while (handled < SLICE_MESSAGES && !home->slice_over && !tri_mail_list_empty(&home->queue));
     worker->activity.name = NULL;
+    home->unsettled = true;
     return !tri_mail_list_empty(&home->queue);
 }
 

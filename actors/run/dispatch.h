@@ -9,6 +9,9 @@
 /* Handles a slice of the queue. true: there is more to do. */
 bool tri_dispatch_run(struct tri_worker *worker);
 
+/* The time after the last look of the slice before counts for an actor, too (ledger.h). */
+void tri_dispatch_settle(struct tri_actors *home);
+
 /* Buries the mail that actors which are gone left in the queue. */
 void tri_dispatch_bury(struct tri_actors *home);
 

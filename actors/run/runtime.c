@@ -103,6 +103,7 @@ open_actors(struct tri_worker *worker)
     memset(home, 0, sizeof(*home));
     home->worker = worker;
     home->system = system_functions;
+    home->began_ms = tri_clock_of_loop_ms(&worker->loop);
     home->stride = home->until_look = 1;
     tri_mail_list_init(&home->queue);
     tri_mail_list_init(&home->late_stops);

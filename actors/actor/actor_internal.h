@@ -35,6 +35,7 @@ enum {
     TRI_TAG_UNLINK,                          /* words[0] has ended that */
     TRI_TAG_LINK_DOWN,                       /* a pointer to a struct tri_link_down: who is linked has ended */
     TRI_TAG_NAME_NEWS,                       /* news of names wait on this worker */
+    TRI_TAG_INSPECT,                         /* a pointer to a struct tri_inquiry_order: somebody inspects the worker */
     TRI_TAG_OWN_END,
 };
 
@@ -176,7 +177,8 @@ struct tri_actors {
 
 struct tr_runtime {
     struct tri_runtime *core;
-    struct tri_names *names; /* constant */
+    struct tri_names *names;         /* constant */
+    struct tri_inspector *inspector; /* serve.c; NULL: there is none */
 
     /* Any thread. */
     uint64_t subscriber; /* of dead letters; TR_NOBODY: none */
@@ -211,11 +213,11 @@ tri_outside_read(struct tri_worker *worker, const tr_message *message)
 }
 
 /* Bits in the kind of a message that waits or is on its way. */
-#define TRI_MAIL_BOUNCED 0x80u /* in its handler: it was bounced, which is done when that has returned */
-#define TRI_MAIL_READ 0x80u /* while it waits: it was read before, and counts no more: stash.c */
+#define TRI_MAIL_BOUNCED 0x80u  /* in its handler: it was bounced, which is done when that has returned */
+#define TRI_MAIL_READ 0x80u     /* while it waits: it was read before, and counts no more: stash.c */
 #define TRI_MAIL_QUESTION 0x40u /* question.h */
 #define TRI_MAIL_REPLY 0x20u
-#define TRI_MAIL_NOTICE 0x10u    /* it is for an interest, whose number is words[3]: interest.h */
+#define TRI_MAIL_NOTICE 0x10u /* it is for an interest, whose number is words[3]: interest.h */
 
 /* May a message be handled as it is? What came from outside counts when it is read. */
 static inline bool

@@ -5,6 +5,7 @@
 #include "deliver.h"
 #include "dispatch.h"
 #include "everybody.h"
+#include "inquiry.h"
 #include "life.h"
 #include "link.h"
 #include "mailbox.h"
@@ -13,6 +14,7 @@
 #include "offload.h"
 #include "owed.h"
 #include "parent.h"
+#include "serve.h"
 #include "spawning.h"
 #include "stop.h"
 #include "timer.h"
@@ -48,6 +50,14 @@ close_actors(struct tri_worker *worker)
     free(home);
 }
 
+/* What the last slice took counts before it is written down. */
+static bool
+inspect_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
+{
+    tri_dispatch_settle(home);
+    return tri_inquiry_arrived(home, to, message);
+}
+
 /* Who does what the layer's own messages say. */
 static const tri_system_function system_functions[] = {
     [TRI_TAG_SPAWN - TRI_TAG_SPAWN] = tri_spawn_arrived,
@@ -60,6 +70,7 @@ static const tri_system_function system_functions[] = {
     [TRI_TAG_UNLINK - TRI_TAG_SPAWN] = tri_unlink_arrived,
     [TRI_TAG_LINK_DOWN - TRI_TAG_SPAWN] = tri_link_down_arrived,
     [TRI_TAG_NAME_NEWS - TRI_TAG_SPAWN] = tri_name_news_arrived,
+    [TRI_TAG_INSPECT - TRI_TAG_SPAWN] = inspect_arrived,
 };
 _Static_assert(sizeof(system_functions) / sizeof(system_functions[0]) == TRI_TAG_OWN_END - TRI_TAG_SPAWN,
                "every tag of the layer's own has a function");
@@ -85,6 +96,7 @@ static const struct tri_trace_tag tags[] = {
     {TRI_TAG_LINK_DOWN, "LINK_ENDS"},
     {TR_TAG_NAME, "NAME"},
     {TRI_TAG_NAME_NEWS, "NAME_NEWS"},
+    {TRI_TAG_INSPECT, "INSPECT"},
 };
 
 static const struct tri_trace_table table = {
@@ -166,9 +178,15 @@ tr_runtime_start(const struct tr_runtime_options *options, tr_runtime **out)
     status = tri_runtime_start(options, &actors_layer, runtime, &runtime->core);
     if (status != TR_OK)
         goto free_names;
+    status = tri_inspector_start(runtime, options != NULL ? options->inspect : NULL, &runtime->inspector);
+    if (status != TR_OK)
+        goto end_core;
     *out = runtime;
     return TR_OK;
 
+end_core:
+    tri_runtime_end(runtime->core, 0);
+    tri_runtime_free(runtime->core);
 free_names:
     tri_names_free(runtime->names);
 destroy_lock:
@@ -196,6 +214,7 @@ end(tr_runtime *runtime, unsigned deadline_ms)
     tr_runtime_counters(runtime, &counters);
     report.dead_letters = counters.dead_letters;
     report.cancelled = count_cancelled(runtime->core);
+    tri_inspector_stop(runtime->inspector); /* until now it could say what the end waited for */
     tri_runtime_close(runtime->core);
     report.left_behind = runtime->core->left_behind;
     return report;

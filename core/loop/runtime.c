@@ -28,6 +28,41 @@
 #define SPIN_AT_MOST_US 1000 /* a spinning worker looks at no descriptor */
 #define CALIBRATE_NS 2000000u
 
+struct tri_runtime *tri_runtimes;
+static uv_mutex_t runtimes_lock;
+static uv_once_t runtimes_once = UV_ONCE_INIT;
+
+static void
+init_runtimes_lock(void)
+{
+    if (uv_mutex_init(&runtimes_lock) != 0)
+        abort(); /* it needs no memory */
+}
+
+static void
+show_runtime(struct tri_runtime *runtime)
+{
+    uv_once(&runtimes_once, init_runtimes_lock);
+    uv_mutex_lock(&runtimes_lock);
+    runtime->next = tri_runtimes;
+    tri_runtimes = runtime;
+    uv_mutex_unlock(&runtimes_lock);
+}
+
+/* One that was never shown is not found. */
+static void
+hide_runtime(struct tri_runtime *runtime)
+{
+    uv_once(&runtimes_once, init_runtimes_lock);
+    uv_mutex_lock(&runtimes_lock);
+    for (struct tri_runtime **link = &tri_runtimes; *link != NULL; link = &(*link)->next)
+        if (*link == runtime) {
+            *link = runtime->next;
+            break;
+        }
+    uv_mutex_unlock(&runtimes_lock);
+}
+
 static unsigned
 count_cpus(void)
 {
@@ -100,6 +135,7 @@ calibrate_ticks(void)
 void
 tri_runtime_close(struct tri_runtime *runtime)
 {
+    hide_runtime(runtime);
     for (unsigned i = 0; runtime->workers != NULL && i < runtime->count; i++)
         tri_worker_free(runtime->workers[i]);
     free(runtime->workers);
@@ -218,6 +254,7 @@ tri_runtime_start(const struct tr_runtime_options *options, const struct tri_lay
         tri_runtime_end(runtime, 0);
         goto free_runtime;
     }
+    show_runtime(runtime);
     *out = runtime;
     return TR_OK;
 

@@ -27,7 +27,7 @@ typedef struct tr_runtime tr_runtime; /* opaque */
  *   - Descriptors: a worker takes four, and one more unless it is never pinned. Where the process's soft limit is too
  *     low for them it is raised, for root the hard limit too.
  *   - Names of threads, in debuggers, top -H and ps -L: troupe/0, troupe/1... (the workers), troupe/pool,
- *     troupe/lookup, troupe/watchdog and troupe/trace.
+ *     troupe/lookup, troupe/watchdog, troupe/trace and troupe/inspect.
  *
  * Memory:  *out is the caller's until tr_runtime_stop(). The options are copied.
  * Thread:  setup.
@@ -38,7 +38,10 @@ typedef struct tr_runtime tr_runtime; /* opaque */
  *          TR_ENOMEM
  *          TR_EAGAIN           no more threads
  *          TR_EMFILE           no more descriptors, and the limit cannot be raised
- *          what the system answers for the trace directory, such as TR_EACCES or TR_EEXIST
+ *          TR_EBADPATH, TR_ENAMETOOLONG, TR_EEXIST, TR_EADDRINUSE, TR_EBUSY
+ *                              options.inspect is empty; too long; a file that is no socket of the same user's; a
+ *                              socket on which somebody listens; in a directory that others keep locked
+ *          what the system answers for the trace directory or options.inspect, such as TR_EACCES or TR_EEXIST
  */
 tr_status tr_runtime_start(const struct tr_runtime_options *options, tr_runtime **out);
 

@@ -56,7 +56,12 @@ struct tri_runtime {
 
     /* Setup. */
     unsigned left_behind; /* threads that the layers could not end */
+
+    struct tri_runtime *next; /* in tri_runtimes */
 };
+
+/* All runtimes of the process whose workers run, for debuggers, who have nowhere else to begin (tools/gdb). */
+extern struct tri_runtime *tri_runtimes;
 
 /* Where the runtime stands in its life: enum tri_phase. Thread: any. */
 static inline unsigned

@@ -1,0 +1,121 @@
+#include "forms.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define TEXT_SIZE 32
+
+static const struct {
+    unsigned bit;
+    const char *word;
+} state_words[] = {
+    {TR_STATE_SLOW, "slow"},     {TR_STATE_CROWDED, "crowded"}, {TR_STATE_ASKED, "asked"},
+    {TR_STATE_CLOSED, "closed"}, {TR_STATE_ENDING, "ending"},   {TR_STATE_COMING, "coming"},
+};
+#define STATE_WORDS (sizeof(state_words) / sizeof(state_words[0]))
+
+void
+tri_form_states(struct tri_page *page, unsigned state, const char *mark)
+{
+    const char *before = "";
+    for (size_t i = 0; i < STATE_WORDS; i++) {
+        if ((state & state_words[i].bit) == 0)
+            continue;
+        tri_page_add(page, "%s%s%s%s", before, mark, state_words[i].word, mark);
+        before = ",";
+    }
+}
+
+static const char *
+time_text(char text[TEXT_SIZE], uint64_t ms)
+{
+    uint64_t seconds = ms / 1000;
+    if (seconds < 60)
+        snprintf(text, TEXT_SIZE, "%" PRIu64 ".%03us", seconds, (unsigned)(ms % 1000));
+    else if (seconds < 3600)
+        snprintf(text, TEXT_SIZE, "%" PRIu64 "m%02us", seconds / 60, (unsigned)(seconds % 60));
+    else if (seconds < 86400)
+        snprintf(text, TEXT_SIZE, "%" PRIu64 "h%02um", seconds / 3600, (unsigned)(seconds / 60 % 60));
+    else
+        snprintf(text, TEXT_SIZE, "%" PRIu64 "d%02uh", seconds / 86400, (unsigned)(seconds / 3600 % 24));
+    return text;
+}
+
+#define ACTOR_COLUMNS "%-18s %-18s %-18s %8s %12s %10s %9s  "
+
+void
+tri_people_begin_actors(struct tri_page *page)
+{
+    tri_page_add(page, ACTOR_COLUMNS "%s\n", "ACTOR", "PARENT", "WAITS FOR", "WAITING", "HANDLED", "BUSY", "AGE",
+                 "CLASS  STATE");
+}
+
+void
+tri_people_add_actor(struct tri_page *page, const struct tr_actor_info *info)
+{
+    char ref[TR_REF_TEXT_SIZE], parent[TR_REF_TEXT_SIZE], waits_for[TR_REF_TEXT_SIZE];
+    char waiting[TEXT_SIZE], handled[TEXT_SIZE], busy[TEXT_SIZE], age[TEXT_SIZE];
+    snprintf(waiting, sizeof(waiting), "%" PRIu32, info->waiting);
+    snprintf(handled, sizeof(handled), "%" PRIu64, info->handled);
+    tri_page_add(page, ACTOR_COLUMNS, tr_ref_text(info->ref, ref), tr_ref_text(info->parent, parent),
+                 tr_ref_text(info->waits_for, waits_for), waiting, handled, time_text(busy, info->busy_ns / 1000000),
+                 time_text(age, info->age_ms));
+    tri_page_add_plain(page, info->name);
+    tri_page_add(page, "  ");
+    if (info->state == 0)
+        tri_page_add(page, "-");
+    tri_form_states(page, info->state, "");
+    tri_page_add(page, "\n");
+}
+
+static void
+add_running(struct tri_page *page, const struct tr_worker_info *info)
+{
+    char ref[TR_REF_TEXT_SIZE];
+    if (info->running == NULL) {
+        tri_page_add(page, "-");
+        return;
+    }
+    tri_page_add_plain(page, info->running);
+    if (info->actor != TR_NOBODY)
+        tri_page_add(page, " %s tag %" PRIu32, tr_ref_text(info->actor, ref), info->tag);
+}
+
+void
+tri_people_add_stuck(struct tri_page *page, const struct tr_worker_info *info)
+{
+    if (!info->stuck)
+        return;
+    tri_page_add(page, "worker %u is stuck, and its actors are left out; it runs: ", info->worker);
+    add_running(page, info);
+    tri_page_add(page, "\n");
+}
+
+#define WORKER_COLUMNS "%-6s %8s %8s %12s %12s %8s %10s %10s %6s  "
+
+void
+tri_people_begin_workers(struct tri_page *page)
+{
+    tri_page_add(page, WORKER_COLUMNS "%s\n", "WORKER", "ACTORS", "WAITING", "SENT", "RECEIVED", "DEAD", "CPU", "AGE",
+                 "BUSY", "RUNS");
+}
+
+void
+tri_people_add_worker(struct tri_page *page, const struct tr_worker_info *info)
+{
+    char number[TEXT_SIZE], actors[TEXT_SIZE], waiting[TEXT_SIZE], sent[TEXT_SIZE], received[TEXT_SIZE];
+    char dead[TEXT_SIZE], cpu[TEXT_SIZE], age[TEXT_SIZE], busy[TEXT_SIZE];
+    uint64_t cpu_ms = info->cpu_ns / 1000000;
+    snprintf(number, sizeof(number), "%u", info->worker);
+    snprintf(actors, sizeof(actors), "%" PRIu64, info->actors);
+    snprintf(waiting, sizeof(waiting), "%" PRIu64, info->waiting);
+    snprintf(sent, sizeof(sent), "%" PRIu64, info->sent);
+    snprintf(received, sizeof(received), "%" PRIu64, info->received);
+    snprintf(dead, sizeof(dead), "%" PRIu64, info->dead_letters);
+    snprintf(busy, sizeof(busy), "%" PRIu64 "%%", info->age_ms > 0 ? cpu_ms * 100 / info->age_ms : 0);
+    tri_page_add(page, WORKER_COLUMNS, number, actors, info->stuck ? "?" : waiting, sent, received, dead,
+                 time_text(cpu, cpu_ms), time_text(age, info->age_ms), busy);
+    tri_page_add(page, "%s", info->stuck ? "STUCK: " : "");
+    add_running(page, info);
+    tri_page_add(page, "\n");
+}

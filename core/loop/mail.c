@@ -120,8 +120,8 @@ take_all(struct tri_worker *worker)
     return inbox_waits(worker) ? taken + take_inbox(worker, TURN_TAKES) : taken;
 }
 
-static unsigned
-take_way(struct tri_worker *worker, unsigned way, unsigned most)
+unsigned
+tri_mail_take_way(struct tri_worker *worker, unsigned way, unsigned most)
 {
     if (way == worker->runtime->count)
         return inbox_waits(worker) ? take_inbox(worker, most) : 0;
@@ -137,7 +137,7 @@ take_round(struct tri_worker *worker, unsigned first, unsigned part, unsigned *r
     unsigned ways = worker->runtime->count + 1, taken = 0;
     *rich = 0;
     for (unsigned i = 0, way = first; i < ways; i++, way = way + 1 < ways ? way + 1 : 0) {
-        unsigned came = take_way(worker, way, part);
+        unsigned came = tri_mail_take_way(worker, way, part);
         taken += came;
         *rich += came == part;
     }
@@ -170,15 +170,26 @@ tri_mail_take(struct tri_worker *worker)
     return lanes > 1 ? take_fairly(worker, lanes) : take_all(worker);
 }
 
+static bool
+lane_waits(struct tri_worker *worker, unsigned source)
+{
+    struct tri_lane *lane = lane_from(worker, source);
+    return lane != NULL && tri_lane_peek(lane) != NULL;
+}
+
 bool
 tri_mail_waits(struct tri_worker *worker)
 {
-    for (unsigned source = 0; source < worker->runtime->count; source++) {
-        struct tri_lane *lane = lane_from(worker, source);
-        if (lane != NULL && tri_lane_peek(lane) != NULL)
+    for (unsigned source = 0; source < worker->runtime->count; source++)
+        if (lane_waits(worker, source))
             return true;
-    }
     return inbox_waits(worker);
+}
+
+bool
+tri_mail_way_waits(struct tri_worker *worker, unsigned way)
+{
+    return way == worker->runtime->count ? inbox_waits(worker) : lane_waits(worker, way);
 }
 
 /* Out. */
@@ -235,6 +246,24 @@ tri_mail_send(struct tri_worker *worker)
             worker->dirty[kept++] = target;
     }
     worker->dirty_count = worker->full_count = kept;
+}
+
+bool
+tri_mail_is_staged(const struct tri_worker *worker, unsigned target)
+{
+    return worker->outboxes[target].dirty;
+}
+
+void
+tri_mail_send_to(struct tri_worker *worker, unsigned target)
+{
+    unsigned place = 0;
+    while (worker->dirty[place] != target)
+        place++;
+    if (!send_outbox(worker, target))
+        return;
+    worker->outboxes[target].dirty = false;
+    worker->dirty[place] = worker->dirty[--worker->dirty_count];
 }
 
 /* Is there room under the limit beside what all senders hold for that worker, this one's latest included? */

@@ -3,12 +3,14 @@
  *
  * The end is driven from the thread that asks for it. It sets the phase to draining and nudges the workers; their layer
  * asks what lives there to end and reports each worker that has become quiet. When all are, or the deadline has
- * passed, the phase becomes killing: each worker leaves its turns, kills what is left, and ends (worker.c).
+ * passed, the phase becomes killing: each worker leaves its turns, kills what is left, and ends (worker.c). Where the
+ * workers have no threads (steps.h) that one steps them through all of it.
  */
 #include "doorbell.h"
 #include "gate.h"
 #include "origin.h"
 #include "quota.h"
+#include "stepping.h"
 #include "watchdog.h"
 #include "worker_internal.h"
 
@@ -27,6 +29,8 @@
 #define POOL_AT_MOST 1024u   /* libuv's own bound */
 #define SPIN_AT_MOST_US 1000 /* a spinning worker looks at no descriptor */
 #define CALIBRATE_NS 2000000u
+#define STEPPED_WORKERS 4u
+#define STEPPED_TICKS_PER_MS 1000000u /* they are nanoseconds of the stepper's time */
 
 struct tri_runtime *tri_runtimes;
 static uv_mutex_t runtimes_lock;
@@ -81,17 +85,21 @@ possible_pinning(enum tr_pinning wanted)
     return wanted == TR_PINNING_ADAPTIVE && !time.known ? TR_PINNING_NEVER : wanted;
 }
 
-/* *pinned: the workers begin pinned. Under a quota adaptive workers do not: such machines are full of others. */
 static tr_status
-fill_options(struct tr_runtime_options *options, bool *pinned)
+check_options(const struct tr_runtime_options *options)
 {
     if (options->workers > TR_WORKERS_MAX)
         return TR_ETOOMANYWORKERS;
     if (options->pool_size > POOL_AT_MOST || options->spin_us < -1 || options->spin_us > SPIN_AT_MOST_US ||
         options->watchdog_ms < -1)
         return TR_EBADLIMIT;
-    if ((unsigned)options->pinning > TR_PINNING_NEVER)
-        return TR_EINVAL;
+    return (unsigned)options->pinning > TR_PINNING_NEVER ? TR_EINVAL : TR_OK;
+}
+
+/* *pinned: the workers begin pinned. Under a quota adaptive workers do not: such machines are full of others. */
+static void
+fill_machine(struct tr_runtime_options *options, bool *pinned)
+{
     unsigned given = count_cpus(), quota = tri_quota_cpus("");
     unsigned cpus = quota > 0 && quota < given ? quota : given;
     if (options->workers == 0)
@@ -104,11 +112,25 @@ fill_options(struct tr_runtime_options *options, bool *pinned)
     *pinned = options->pinning == TR_PINNING_ALWAYS || (options->pinning == TR_PINNING_ADAPTIVE && cpus == given);
     if (options->watchdog_ms == 0)
         options->watchdog_ms = DEFAULT_WATCHDOG_MS;
+}
+
+static void
+fill_stepped(struct tr_runtime_options *options)
+{
+    if (options->workers == 0)
+        options->workers = STEPPED_WORKERS;
+    options->pinning = TR_PINNING_NEVER;
+    options->spin_us = options->watchdog_ms = -1;
+    options->pool_size = 0;
+}
+
+static void
+fill_limits(struct tr_runtime_options *options)
+{
     if (options->lane_limit == 0)
         options->lane_limit = DEFAULT_LIMIT;
     if (options->outside_limit == 0)
         options->outside_limit = DEFAULT_LIMIT;
-    return TR_OK;
 }
 
 static void
@@ -165,6 +187,10 @@ set_phase(struct tri_runtime *runtime, enum tri_phase phase)
 void
 tri_runtime_look(struct tri_runtime *runtime)
 {
+    if (tri_runtime_is_stepped(runtime)) {
+        tri_stepping_look(runtime);
+        return;
+    }
     tri_gate_begin_look(runtime);
     ck_pr_store_uint(&runtime->looks, runtime->looks + 1);
     nudge_all(runtime);
@@ -182,13 +208,22 @@ join_workers(struct tri_runtime *runtime)
 }
 
 static tr_status
+start_worker(struct tri_worker *worker)
+{
+    if (!tri_runtime_is_stepped(worker->runtime))
+        return tri_worker_start(worker);
+    tri_stepping_begin(worker);
+    return TR_OK;
+}
+
+static tr_status
 start_workers(struct tri_runtime *runtime)
 {
     tr_status status = TR_OK;
     for (unsigned i = 0; i < runtime->count && status == TR_OK; i++)
         status = tri_worker_new(runtime, i, &runtime->workers[i]);
     for (unsigned i = 0; i < runtime->count && status == TR_OK; i++)
-        status = tri_worker_start(runtime->workers[i]);
+        status = start_worker(runtime->workers[i]);
     if (status == TR_OK)
         return TR_OK;
 
@@ -211,15 +246,20 @@ start_watchdog(struct tri_runtime *runtime)
     return tri_watchdog_start(runtime, limit_ms > 0 ? (unsigned)limit_ms : 0, adaptive);
 }
 
-tr_status
-tri_runtime_start(const struct tr_runtime_options *options, const struct tri_layer *layer, void *host,
-                  struct tri_runtime **out)
+static tr_status
+start(const struct tr_runtime_options *options, struct tri_stepper *stepper, const struct tri_layer *layer, void *host,
+      struct tri_runtime **out)
 {
     struct tr_runtime_options filled = options != NULL ? *options : (struct tr_runtime_options){0};
-    bool pinned;
-    tr_status status = fill_options(&filled, &pinned);
+    bool pinned = false;
+    tr_status status = check_options(&filled);
     if (status != TR_OK)
         return status;
+    if (stepper != NULL)
+        fill_stepped(&filled);
+    else
+        fill_machine(&filled, &pinned);
+    fill_limits(&filled);
     struct tri_runtime *runtime = aligned_alloc(alignof(struct tri_runtime), sizeof(*runtime));
     if (runtime == NULL)
         return TR_ENOMEM;
@@ -229,8 +269,9 @@ tri_runtime_start(const struct tr_runtime_options *options, const struct tri_lay
     runtime->count = filled.workers;
     runtime->layer = layer;
     runtime->host = host;
+    runtime->stepper = stepper;
     tri_clock_init();
-    runtime->ticks_per_ms = calibrate_ticks();
+    runtime->ticks_per_ms = stepper != NULL ? STEPPED_TICKS_PER_MS : calibrate_ticks();
     status = tri_gate_open(runtime);
     if (status != TR_OK) {
         free(runtime);
@@ -259,20 +300,55 @@ tri_runtime_start(const struct tr_runtime_options *options, const struct tri_lay
     return TR_OK;
 
 free_runtime:
+    runtime->stepper = NULL;
     tri_runtime_free(runtime);
     return status;
+}
+
+tr_status
+tri_runtime_start(const struct tr_runtime_options *options, const struct tri_layer *layer, void *host,
+                  struct tri_runtime **out)
+{
+    const uint64_t *own = tri_clock_set_virtual(NULL); /* of a stepped runtime of this thread's: not that of this one */
+    tr_status status = start(options, NULL, layer, host, out);
+    tri_clock_set_virtual(own);
+    return status;
+}
+
+tr_status
+tri_runtime_start_stepped(const struct tr_runtime_options *options, struct tri_stepper *stepper,
+                          const struct tri_layer *layer, void *host, struct tri_runtime **out)
+{
+    return start(options, stepper, layer, host, out);
+}
+
+static void
+end(struct tri_runtime *runtime, uint64_t deadline_ms)
+{
+    bool stepped = tri_runtime_is_stepped(runtime);
+    ck_pr_store_64(&runtime->drain_ends_ms, tri_clock_now_ns() / 1000000 + deadline_ms);
+    ck_pr_fence_store(); /* R3: the end before its phase; pairs with R4 in tri_runtime_drain_ends() */
+    set_phase(runtime, TRI_DRAINING);
+    if (stepped)
+        tri_stepping_await_quiet(runtime, runtime->drain_ends_ms);
+    else
+        tri_gate_await_quiet(runtime, deadline_ms);
+    set_phase(runtime, TRI_KILLING);
+    if (stepped)
+        tri_stepping_end(runtime);
+    else
+        join_workers(runtime);
+    tri_watchdog_stop(runtime);
 }
 
 uint64_t
 tri_runtime_end(struct tri_runtime *runtime, uint64_t deadline_ms)
 {
-    ck_pr_store_64(&runtime->drain_ends_ms, tri_clock_now_ns() / 1000000 + deadline_ms);
-    ck_pr_fence_store(); /* R3: the end before its phase; pairs with R4 in tri_runtime_drain_ends() */
-    set_phase(runtime, TRI_DRAINING);
-    tri_gate_await_quiet(runtime, deadline_ms);
-    set_phase(runtime, TRI_KILLING);
-    join_workers(runtime);
-    tri_watchdog_stop(runtime);
+    bool stepped = tri_runtime_is_stepped(runtime);
+    const uint64_t *own = stepped ? NULL : tri_clock_set_virtual(NULL); /* as at the start */
+    end(runtime, deadline_ms);
+    if (!stepped)
+        tri_clock_set_virtual(own);
     return runtime->killed;
 }
 
@@ -284,5 +360,7 @@ tri_runtime_free(struct tri_runtime *runtime)
     tri_runtime_close(runtime);
     tri_trace_close(runtime->trace);
     tri_gate_close(runtime);
+    if (runtime->stepper != NULL)
+        runtime->stepper->free(runtime->stepper);
     free(runtime);
 }

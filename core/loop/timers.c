@@ -13,6 +13,9 @@
  * without a delay is left for a millisecond later, because libuv 1.44 runs a handle that its callback armed without a
  * delay again in the same turn, for ever. So the loop lives whatever callbacks start.
  *
+ * Where a worker is stepped (steps.h) there is no handle to arm: whoever steps it asks when the next is due, and fires
+ * one at a time.
+ *
  * A timeout that comes up and was touched is put back for the time that the touch asks for. Its place in
  * the array has just been left, so nothing can fail there.
  *
@@ -130,9 +133,9 @@ static void
 arm_for_first(struct tri_timers *timers, uint64_t least_ms)
 {
     uint64_t due_ms = timers->heap[0].due_ms;
-    if (due_ms >= timers->armed_ms)
+    if (due_ms >= timers->armed_ms || timers->stepped)
         return;
-    uint64_t now_ms = uv_now(timers->loop);
+    uint64_t now_ms = tri_clock_of_loop_ms(timers->loop);
     timers->armed_ms = due_ms;
     uv_timer_start(&timers->handle, on_wake, due_ms > now_ms ? due_ms - now_ms : least_ms, 0);
 }
@@ -142,8 +145,8 @@ static void
 insert(struct tri_timers *timers, struct tri_timer *timer, uint64_t due_ms)
 {
     /* With a time of the past it would come before others that are due longer and were started earlier. */
-    uint64_t now_ms = uv_now(timers->loop);
-    struct tri_timers_entry entry = {due_ms > now_ms ? due_ms : now_ms, timers->started++, timer};
+    uint64_t least_ms = tri_clock_of_loop_ms(timers->loop) + timers->stepped;
+    struct tri_timers_entry entry = {due_ms > least_ms ? due_ms : least_ms, timers->started++, timer};
     timer->due_ms = due_ms;
     timers->reserved -= timer->kept;
     sift_up(timers, timers->count++, entry);
@@ -154,7 +157,7 @@ insert(struct tri_timers *timers, struct tri_timer *timer, uint64_t due_ms)
 static bool
 fire_portion(struct tri_timers *timers)
 {
-    uint64_t now_ms = uv_now(timers->loop);
+    uint64_t now_ms = tri_clock_of_loop_ms(timers->loop);
     unsigned fired = 0;
     for (; fired < PORTION && timers->count > 0; fired++) {
         const struct tri_timers_entry *first = &timers->heap[0];
@@ -199,11 +202,26 @@ on_wake(uv_timer_t *handle)
 tr_status
 tri_timers_open(struct tri_timers *timers, uv_loop_t *loop)
 {
-    *timers = (struct tri_timers){.loop = loop, .armed_ms = TRI_CLOCK_NEVER};
+    *timers = (struct tri_timers){.loop = loop, .stepped = tri_clock_is_virtual(), .armed_ms = TRI_CLOCK_NEVER};
     int error = uv_timer_init(loop, &timers->handle);
     timers->handle.data = timers->rest.data = timers;
     uv_idle_init(loop, &timers->rest); /* cannot fail */
     return tri_status_from_uv(error);
+}
+
+uint64_t
+tri_timers_next_ms(const struct tri_timers *timers)
+{
+    return timers->count > 0 ? timers->heap[0].due_ms : TRI_CLOCK_NEVER;
+}
+
+void
+tri_timers_fire_one(struct tri_timers *timers)
+{
+    assert(timers->stepped && tri_timers_next_ms(timers) <= tri_clock_of_loop_ms(timers->loop));
+    struct tri_timer *timer = timers->heap[0].timer;
+    remove_at(timers, 0);
+    timer->fire(timer);
 }
 
 void
@@ -275,7 +293,7 @@ fire_or_put_back(struct tri_timer *timer)
 {
     struct tri_timeout *timeout = (struct tri_timeout *)timer; /* its first member */
     uint64_t due_ms = due_of(timeout);
-    if (due_ms > uv_now(timeout->timers->loop))
+    if (due_ms > tri_clock_of_loop_ms(timeout->timers->loop))
         insert(timeout->timers, timer, due_ms);
     else
         timeout->fire(timeout);

@@ -285,14 +285,26 @@ empty_loop(struct tri_worker *worker)
     }
 }
 
-static void
-kill_all(struct tri_worker *worker)
+void
+tri_worker_kill(struct tri_worker *worker)
 {
     uint64_t killed = worker->layer->kill(worker);
     tri_mail_seal(worker);
     tri_timers_close(&worker->timers);
     empty_loop(worker);
     tri_gate_add_killed(worker->runtime, killed);
+}
+
+void
+tri_worker_finish(struct tri_worker *worker)
+{
+    tri_mail_bury(worker);
+    worker->layer->leave(worker);
+    tri_trace_worker_stop(worker->trace);
+    close_own_handles(worker);
+    worker->closed = true;
+    tri_mask_take(&worker->mask_held); /* for good: the thread's number is about to be free */
+    tri_worker_set_current(NULL);
 }
 
 /* false: nothing was claimed, or the CPU was taken away since. Then the worker runs where the system lets it. */
@@ -326,14 +338,9 @@ worker_main(void *argument)
             look(worker);
     }
 
-    kill_all(worker);
+    tri_worker_kill(worker);
     tri_gate_pass(runtime);
-    tri_mail_bury(worker);
-    worker->layer->leave(worker);
-    tri_trace_worker_stop(worker->trace);
-    close_own_handles(worker);
-    tri_mask_take(&worker->mask_held); /* for good: the thread's number is about to be free */
-    tri_worker_set_current(NULL);
+    tri_worker_finish(worker);
 }
 
 void
@@ -386,7 +393,7 @@ close_loop:
 static void
 close_loop(struct tri_worker *worker)
 {
-    if (worker->thread == 0) { /* it never ran: its handles are still open */
+    if (!worker->closed) { /* it never ran */
         tri_timers_close(&worker->timers);
         close_own_handles(worker);
     }

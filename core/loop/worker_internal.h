@@ -12,6 +12,11 @@ tr_status tri_worker_new(struct tri_runtime *runtime, unsigned index, struct tri
 /* Starts its thread. Thread: setup. TR_OK, TR_EAGAIN. */
 tr_status tri_worker_start(struct tri_worker *worker);
 
+/* What its thread does at the end, in two halves: kills what is left, and when all workers have done that buries what
+ * the lanes hold and ceases to be the calling thread. Thread: owner. */
+void tri_worker_kill(struct tri_worker *worker);
+void tri_worker_finish(struct tri_worker *worker);
+
 /* Frees a worker that never ran, or whose thread was joined. NULL does nothing. Thread: setup. */
 void tri_worker_free(struct tri_worker *worker);
 

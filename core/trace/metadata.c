@@ -60,7 +60,7 @@ measure_frequency(void)
 static uint64_t
 frequency(void)
 {
-    if (!tri_clock_is_counter)
+    if (!tri_clock_counts())
         return TRI_CLOCK_NS;
     uv_once(&measured, measure_frequency);
     return measured_frequency;
@@ -71,7 +71,7 @@ static void
 refine_frequency(struct tri_metadata *metadata)
 {
     struct tri_trace_moment now = moment_now();
-    if (tri_clock_is_counter && now.monotonic_ns - metadata->opened.monotonic_ns > TRI_CLOCK_NS)
+    if (tri_clock_counts() && now.monotonic_ns - metadata->opened.monotonic_ns > TRI_CLOCK_NS)
         metadata->frequency = frequency_between(&metadata->opened, &now);
 }
 
@@ -128,7 +128,7 @@ write_clock(FILE *file, const struct tri_metadata *metadata)
             "clock {\n    name = ticks;\n    description = \"%s\";\n    freq = %" PRIu64 ";\n    offset_s = %" PRIu64
             ";\n    offset = %" PRIu64 ";\n};\n\n"
             "typealias integer { size = 64; align = 8; signed = false; map = clock.ticks.value; } := ticks_t;\n\n",
-            tri_clock_is_counter ? "CPU time stamp counter" : "CLOCK_MONOTONIC", hertz, began_ns / TRI_CLOCK_NS, rest);
+            tri_clock_counts() ? "CPU time stamp counter" : "CLOCK_MONOTONIC", hertz, began_ns / TRI_CLOCK_NS, rest);
 }
 
 static void

@@ -269,9 +269,9 @@ ask(struct tri_maker *maker, struct tri_segments *segments)
 static bool
 await(struct tri_maker *maker, struct tri_segments *segments)
 {
-    uint64_t end = tri_clock_now_ns() + (segments->late ? 0 : segments->wait_ns), now;
+    uint64_t end = tri_clock_system_ns() + (segments->late ? 0 : segments->wait_ns), now;
     uv_mutex_lock(&maker->lock);
-    while (segments->asked && (now = tri_clock_now_ns()) < end)
+    while (segments->asked && (now = tri_clock_system_ns()) < end)
         uv_cond_timedwait(&maker->changed, &maker->lock, end - now);
     segments->late = segments->asked;
     uv_mutex_unlock(&maker->lock);

@@ -51,7 +51,8 @@ void __tsan_release(void *address);
 #define TRI_LIKELY(x) __builtin_expect(!!(x), 1)
 #define TRI_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-#define TRI_NOINLINE __attribute__((noinline)) /* what seldom runs stays out of what always does */
+#define TRI_INLINE inline __attribute__((always_inline)) /* with its constant arguments, however large */
+#define TRI_NOINLINE __attribute__((noinline))           /* what seldom runs stays out of what always does */
 
 #define TRI_CACHE_LINE 64
 #define TRI_CACHE_PAIR 128 /* lines are fetched in pairs: words that two threads write stand this far apart */

@@ -16,6 +16,7 @@
 #include <uv.h>
 
 struct tri_layer;
+struct tri_stepper;
 struct tri_trace;
 struct tri_watchdog;
 struct tri_worker;
@@ -37,7 +38,8 @@ struct tri_runtime {
                     after the workers */
     void (*guest_close)(struct tri_runtime *runtime);
     struct tri_watchdog *watchdog;
-    bool begins_pinned; /* the workers do */
+    struct tri_stepper *stepper; /* who runs the workers, which have no threads: steps.h. NULL: they have */
+    bool begins_pinned;          /* the workers do */
     uint64_t ticks_per_ms;
 
     /* Any thread. */

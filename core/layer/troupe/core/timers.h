@@ -40,6 +40,7 @@ struct tri_timeout {
 
 struct tri_timers {
     uv_loop_t *loop;
+    bool stepped; /* whoever steps the worker fires what is due, and the handle is never armed */
     uv_timer_t handle;
     uv_idle_t rest;                /* runs while a round has more than was fired yet */
     uint64_t armed_ms;             /* when the handle fires; TRI_CLOCK_NEVER: it is stopped */
@@ -50,7 +51,16 @@ struct tri_timers {
     size_t reserved; /* of the room, for timers that are kept and not started */
 };
 
+/* On a thread with a time of its own (clock.h) that time drives them: tri_timers_fire_one(). TR_OK, or what libuv
+ * answers. */
 tr_status tri_timers_open(struct tri_timers *timers, uv_loop_t *loop);
+
+/* When the next is due; TRI_CLOCK_NEVER: none is. */
+uint64_t tri_timers_next_ms(const struct tri_timers *timers);
+
+/* Fires the next, which is due, of those that are stepped. What a callback starts without a delay is due a millisecond
+ * later, so that time goes on. */
+void tri_timers_fire_one(struct tri_timers *timers);
 
 /* Stops everything and closes the handles; the loop must run once more before it can be closed. Nothing is started
  * then. */

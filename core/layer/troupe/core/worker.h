@@ -69,6 +69,7 @@ struct tri_worker {
     bool drained;        /* the layer was told to drain */
     bool quiet;          /* the layer said that nothing lives here any more */
     bool sealed;         /* it sends nothing any more, and its inbox takes nothing */
+    bool closed;         /* its own handles are: it has come to its end */
 
     /* Owner writes, others read. */
     alignas(TRI_CACHE_PAIR) struct tri_worker_activity activity;

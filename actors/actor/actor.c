@@ -6,6 +6,7 @@
 #include <ck_pr.h>
 #include <stdio.h>
 #include <troupe/core/delay.h>
+#include <troupe/core/steps.h>
 #include <troupe/core/thread.h>
 
 #ifndef NDEBUG
@@ -54,7 +55,8 @@ tr_actor_loop(tr_actor *self)
     TRI_CHECK_SELF(self);
     if (self == NULL)
         return NULL;
-    tri_thread_start_pool(); /* what is put on the loop may use it */
+    if (!tri_runtime_is_stepped(self->home->worker->runtime))
+        tri_thread_start_pool(); /* what is put on the loop may use it */
     return &self->home->worker->loop;
 }
 

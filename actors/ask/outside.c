@@ -6,6 +6,7 @@
 
 #include <troupe/actors/ask.h>
 #include <troupe/core/status_from.h>
+#include <troupe/core/steps.h>
 
 /* On the stack of the thread that waits. */
 struct call {
@@ -96,7 +97,7 @@ tr_runtime_ask(tr_runtime *runtime, tr_ref to, tr_message *question, uint64_t ti
                                        .argument_size = sizeof(argument)};
     tr_status status = tr_runtime_spawn(runtime, &asker_behavior, &options, NULL);
     if (status == TR_OK) {
-        uv_sem_wait(&call.over);
+        tri_runtime_await(runtime->core, &call.over);
         status = call.status;
     }
     uv_sem_destroy(&call.over);

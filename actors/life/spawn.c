@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <troupe/core/status_from.h>
+#include <troupe/core/steps.h>
 
 /* A thread outside that waits until init has run. */
 struct tri_spawn_waiter {
@@ -370,7 +371,7 @@ tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavior, const 
     ck_pr_inc_32(&core->workers[target]->coming);
     tr_message message = tr_message_pointer(TRI_TAG_SPAWN, order, sizeof(*order), drop_order);
     status = tri_runtime_send_system(runtime, ref, &message); /* whatever becomes of it, the waiter is told */
-    uv_sem_wait(&waiter.done);
+    tri_runtime_await(core, &waiter.done);
     uv_sem_destroy(&waiter.done);
     if (status != TR_OK) {
         ck_pr_dec_32(&core->workers[target]->coming);

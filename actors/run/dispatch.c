@@ -182,6 +182,7 @@ call_back(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, struc
     tri_answer_call(asking, actor, &mail->message);
     actor->depth--;
     actor->handled++;
+    actor->handled++;
     release(home, actor, mail);
     tri_actor_settle(actor);
 }
@@ -271,8 +272,8 @@ tri_dispatch_settle(struct tri_actors *home)
         home->busy_rest += passed;
 }
 
-bool
-tri_dispatch_run(struct tri_worker *worker)
+static TRI_INLINE bool
+run(struct tri_worker *worker, unsigned most)
 {
     struct tri_actors *home = tri_actors_of(worker);
     if (tri_owed_any(home)) {
@@ -299,10 +300,24 @@ tri_dispatch_run(struct tri_worker *worker)
         }
         if (TRI_UNLIKELY(--home->until_look == 0))
             look_at(home, worker->activity.actor);
-    } while (handled < SLICE_MESSAGES && !home->slice_over && !tri_mail_list_empty(&home->queue));
+    } while (handled < most && !home->slice_over && !tri_mail_list_empty(&home->queue));
     worker->activity.name = NULL;
     home->unsettled = true;
     return !tri_mail_list_empty(&home->queue);
+}
+
+bool
+tri_dispatch_run(struct tri_worker *worker)
+{
+    return run(worker, SLICE_MESSAGES);
+}
+
+/* It looks at the clock after each, as it does where handlers take long. */
+TRI_NOINLINE bool
+tri_dispatch_run_one(struct tri_worker *worker)
+{
+    tri_actors_of(worker)->stride = 1;
+    return run(worker, 1);
 }
 
 void

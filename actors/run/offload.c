@@ -4,6 +4,9 @@
  * The request belongs to the worker's loop, so the result is handed over on the worker, and the runtime's end waits for
  * functions that still run. Those that have not begun when the worker kills what is left are cancelled: their requests
  * come home without having run. So each worker knows its requests, in a list.
+ *
+ * Where the workers have no threads (steps.h) there is no pool either: the functions in the list wait for a step that
+ * runs one of them.
  */
 #include "offload.h"
 
@@ -12,6 +15,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <troupe/core/status_from.h>
+#include <troupe/core/steps.h>
 #include <troupe/core/thread.h>
 
 struct tri_offload {
@@ -113,21 +117,59 @@ give_up(const struct tri_offload *offload)
 }
 
 static void
+come_home_without(struct tri_offload *offload)
+{
+    unlink_from_home(offload);
+    give_up(offload);
+    free(offload);
+}
+
+static void
 come_home(uv_work_t *request, int status)
 {
     struct tri_offload *offload = request->data;
-    unlink_from_home(offload);
-    if (status != UV_ECANCELED) {
-        come_back(offload);
+    if (status == UV_ECANCELED) {
+        come_home_without(offload);
         return;
     }
-    give_up(offload);
-    free(offload);
+    unlink_from_home(offload);
+    come_back(offload);
+}
+
+static bool
+is_stepped(const struct tri_actors *home)
+{
+    return tri_runtime_is_stepped(home->worker->runtime);
+}
+
+unsigned
+tri_offloads_count(const struct tri_actors *home)
+{
+    unsigned count = 0;
+    for (const struct tri_offload *offload = home->offloads; offload != NULL; offload = offload->next)
+        count++;
+    return count;
+}
+
+/* Out of the list first: the function may make calls that step the workers. */
+void
+tri_offload_run(struct tri_actors *home, unsigned number)
+{
+    struct tri_offload *offload = home->offloads;
+    for (; number > 0; number--)
+        offload = offload->next;
+    unlink_from_home(offload);
+    run(&offload->request);
+    tri_step_begin(home->worker);
+    come_back(offload);
+    tri_step_end(home->worker);
 }
 
 void
 tri_offloads_cancel(struct tri_actors *home)
 {
+    while (is_stepped(home) && home->offloads != NULL)
+        come_home_without(home->offloads);
     for (struct tri_offload *offload = home->offloads; offload != NULL; offload = offload->next)
         uv_cancel((uv_req_t *)&offload->request); /* of no effect on one that has begun */
 }
@@ -157,8 +199,11 @@ tr_offload_job(tr_actor *self, const struct tr_job *job)
     *offload =
         (struct tri_offload){.home = self->home, .caller = self->ref, .job = *job, .origin = tri_thread_origin()};
     offload->request.data = offload;
-    tri_thread_start_pool();
-    int err = uv_queue_work(&self->home->worker->loop, &offload->request, run, come_home);
+    int err = 0;
+    if (!is_stepped(self->home)) {
+        tri_thread_start_pool();
+        err = uv_queue_work(&self->home->worker->loop, &offload->request, run, come_home);
+    }
     if (err == 0)
         link_to_home(offload);
     else

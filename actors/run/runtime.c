@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <troupe/actors/become.h>
+#include <troupe/actors/steps.h>
 #include <troupe/core/signals.h>
 #include <troupe/core/status_from.h>
 
@@ -159,8 +160,8 @@ static const struct tri_layer actors_layer = {
 
 /* Start and stop. */
 
-tr_status
-tr_runtime_start(const struct tr_runtime_options *options, tr_runtime **out)
+static tr_status
+start(const struct tr_runtime_options *options, struct tri_stepper *stepper, tr_runtime **out)
 {
     if (out == NULL)
         return TR_EINVAL;
@@ -175,7 +176,8 @@ tr_runtime_start(const struct tr_runtime_options *options, tr_runtime **out)
     status = tri_names_new(&runtime->names);
     if (status != TR_OK)
         goto destroy_lock;
-    status = tri_runtime_start(options, &actors_layer, runtime, &runtime->core);
+    status = stepper != NULL ? tri_runtime_start_stepped(options, stepper, &actors_layer, runtime, &runtime->core)
+                             : tri_runtime_start(options, &actors_layer, runtime, &runtime->core);
     if (status != TR_OK)
         goto free_names;
     status = tri_inspector_start(runtime, options != NULL ? options->inspect : NULL, &runtime->inspector);
@@ -194,6 +196,18 @@ destroy_lock:
 free_runtime:
     free(runtime);
     return status;
+}
+
+tr_status
+tr_runtime_start(const struct tr_runtime_options *options, tr_runtime **out)
+{
+    return start(options, NULL, out);
+}
+
+tr_status
+tri_actors_start_stepped(const struct tr_runtime_options *options, struct tri_stepper *stepper, tr_runtime **out)
+{
+    return start(options, stepper, out);
 }
 
 static uint64_t
@@ -286,6 +300,17 @@ wait_once(tr_runtime *runtime, bool until_idle, bool *quit)
     return signal;
 }
 
+/* Of workers without threads: until then, or until nothing is left to do that could bring it about. */
+static int
+wait_in_steps(tr_runtime *runtime, bool until_idle)
+{
+    struct tri_stepper *stepper = runtime->core->stepper;
+    while (!runtime->quit && !(until_idle && is_idle(runtime)) && stepper->step(stepper, TRI_CLOCK_NEVER)) {
+    }
+    runtime->quit = false;
+    return 0;
+}
+
 static int
 wait_for_signal(tr_runtime *runtime, bool until_idle)
 {
@@ -293,6 +318,8 @@ wait_for_signal(tr_runtime *runtime, bool until_idle)
         return TR_EINVAL;
     if (!may_wait_for_end())
         return TR_EWRONGTHREAD;
+    if (tri_runtime_is_stepped(runtime->core))
+        return wait_in_steps(runtime, until_idle);
     tri_signals_block_ends();
     for (;;) {
         bool quit;

@@ -316,7 +316,8 @@ tri_dispatch_run(struct tri_worker *worker)
 TRI_NOINLINE bool
 tri_dispatch_run_one(struct tri_worker *worker)
 {
-    tri_actors_of(worker)->stride = 1;
+    struct tri_actors *home = tri_actors_of(worker);
+    home->stride = home->until_look = 1;
     return run(worker, 1);
 }
 

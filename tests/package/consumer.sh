@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 }
 
 # Public headers all, private headers none, and the programs.
-diff <(cd "$sources" && find {core,actors,ipaddr,net}/include/troupe -name '*.h' | sed 's|.*/include/||' | sort) \
+diff <(cd "$sources" && find {core,actors,ipaddr,net,testing}/include/troupe -name '*.h' | sed 's|.*/include/||' | sort) \
     <(cd "$work/prefix/include" && find troupe -type f | sort)
 "$work/prefix/bin/troupe-trace" --help >"$work/help"
 test -s "$work/help"
@@ -25,6 +25,7 @@ cmake)
         -DCMAKE_C_COMPILER="$CC" -DBUILD_SHARED_LIBS="$shared"
     "$CMAKE" --build "$work/build"
     "$work/build/consumer"
+    "$work/build/tested"
     case $(ldd "$work/build/consumer") in
     *libtroupe*) linked=shared ;;
     *) linked=static ;;
@@ -41,5 +42,9 @@ pkg-config)
     "$CC" -std=c11 -Wall -Wextra -Werror "$here/consumer/consumer.c" -o "$work/consumer" \
         $(pkg-config --cflags --libs 'troupe >= 0.1')
     LD_LIBRARY_PATH=${pc%/pkgconfig} "$work/consumer"
+    # shellcheck disable=SC2046 # likewise
+    "$CC" -std=c11 -Wall -Wextra -Werror "$here/consumer/tested.c" -o "$work/tested" \
+        $(pkg-config --cflags --libs 'troupe-testing >= 0.1')
+    "$work/tested"
     ;;
 esac

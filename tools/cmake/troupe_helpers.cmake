@@ -1,6 +1,6 @@
 # How the parts of Troupe are put together. A layer is a folder that shows its include/ to everybody and its layer/ to
 # the layers above; a large one has rooms, folders that see only those below them. troupe_library() makes one static and
-# one shared library of all.
+# one shared library of all but those that are apart, of which troupe_library_apart() makes a library of its own.
 
 option(TROUPE_TESTS "Build the tests, examples and benchmarks" ${PROJECT_IS_TOP_LEVEL})
 option(TROUPE_INSTALL "Make install targets" ${PROJECT_IS_TOP_LEVEL})
@@ -50,17 +50,24 @@ function(troupe_objects target layer)
     target_compile_options(${target} PRIVATE
         -fno-semantic-interposition -fno-tree-slp-vectorize -falign-functions=64)
     target_link_libraries(${target} PRIVATE troupe_flags PkgConfig::UV PkgConfig::CK)
-    set_property(GLOBAL APPEND PROPERTY TROUPE_OBJECTS ${target})
+    get_property(apart GLOBAL PROPERTY TROUPE_APART)
+    if(NOT layer IN_LIST apart)
+        set_property(GLOBAL APPEND PROPERTY TROUPE_OBJECTS ${target})
+    endif()
     set_property(GLOBAL APPEND PROPERTY TROUPE_OBJECTS_${layer} ${target})
 endfunction()
 
-# troupe_layer(NAME [BELOW <layers>] [ROOMS <rooms>] [SOURCES <files>]): every header in the layer's include/ is public.
-# Its files lie in rooms, or in its own folder, which is above the rooms.
+# troupe_layer(NAME [APART] [BELOW <layers>] [ROOMS <rooms>] [SOURCES <files>]): every header in the layer's include/ is
+# public. Its files lie in rooms, or in its own folder, which is above the rooms. One that is APART is not in the library.
 function(troupe_layer name)
-    cmake_parse_arguments(LAYER "" "" "BELOW;ROOMS;SOURCES" ${ARGN})
+    cmake_parse_arguments(LAYER "APART" "" "BELOW;ROOMS;SOURCES" ${ARGN})
     set_property(GLOBAL APPEND PROPERTY TROUPE_LAYERS ${name})
     set_property(GLOBAL PROPERTY TROUPE_BELOW_${name} ${LAYER_BELOW})
-    set_property(GLOBAL APPEND PROPERTY TROUPE_INCLUDES ${CMAKE_CURRENT_SOURCE_DIR}/include)
+    if(LAYER_APART)
+        set_property(GLOBAL APPEND PROPERTY TROUPE_APART ${name})
+    else()
+        set_property(GLOBAL APPEND PROPERTY TROUPE_INCLUDES ${CMAKE_CURRENT_SOURCE_DIR}/include)
+    endif()
     if(LAYER_SOURCES)
         troupe_objects(troupe_${name} ${name} ${LAYER_SOURCES})
         target_include_directories(troupe_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
@@ -169,11 +176,32 @@ function(troupe_library)
     add_library(troupe::troupe ALIAS troupe_static)
 endfunction()
 
+# troupe_library_apart(LAYER): libtroupe-<layer>.a, troupe::<layer>, for programs that want it beside the library. It calls
+# what the shared one does not show, so it brings the static one with it.
+function(troupe_library_apart layer)
+    get_property(objects GLOBAL PROPERTY TROUPE_OBJECTS_${layer})
+    set(library troupe_apart_${layer})
+    add_library(${library} STATIC)
+    foreach(part ${objects})
+        target_sources(${library} PRIVATE $<TARGET_OBJECTS:${part}>)
+    endforeach()
+    set_target_properties(${library} PROPERTIES OUTPUT_NAME troupe-${layer} EXPORT_NAME ${layer} LINKER_LANGUAGE C)
+    target_include_directories(${library} INTERFACE
+        "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/${layer}/include>" $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    target_link_libraries(${library} PUBLIC troupe_static)
+    add_library(troupe::${layer} ALIAS ${library})
+endfunction()
+
 # Libraries, public headers, the CMake package and the pkg-config file. Programs install themselves.
 function(troupe_install)
     get_property(includes GLOBAL PROPERTY TROUPE_INCLUDES)
+    get_property(apart GLOBAL PROPERTY TROUPE_APART)
     set(package ${CMAKE_INSTALL_LIBDIR}/cmake/troupe)
     install(TARGETS troupe_static troupe_shared EXPORT troupe-targets)
+    foreach(layer ${apart})
+        install(TARGETS troupe_apart_${layer} EXPORT troupe-targets)
+        list(APPEND includes ${PROJECT_SOURCE_DIR}/${layer}/include)
+    endforeach()
     foreach(include ${includes})
         install(DIRECTORY ${include}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.h)
     endforeach()
@@ -194,5 +222,10 @@ function(troupe_install)
     endif()
     configure_file(${PROJECT_SOURCE_DIR}/tools/cmake/troupe.pc.in troupe.pc @ONLY)
     install(FILES ${CMAKE_CURRENT_BINARY_DIR}/troupe.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+    foreach(TROUPE_PC_APART ${apart})
+        configure_file(${PROJECT_SOURCE_DIR}/tools/cmake/troupe-apart.pc.in troupe-${TROUPE_PC_APART}.pc @ONLY)
+        install(FILES ${CMAKE_CURRENT_BINARY_DIR}/troupe-${TROUPE_PC_APART}.pc
+            DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+    endforeach()
     install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 endfunction()

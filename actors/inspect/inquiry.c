@@ -15,7 +15,9 @@
 #include "post.h"
 
 #include <stdlib.h>
+#include <troupe/core/delay.h>
 #include <troupe/core/refcount.h>
+#include <troupe/core/steps.h>
 
 #define NS_PER_MS UINT64_C(1000000)
 
@@ -96,6 +98,15 @@ await(struct tri_inquiry_order *order, uint64_t limit_ns)
     return state;
 }
 
+/* Where the workers have no threads they answer in steps. */
+static void
+step_until_answered(struct tri_runtime *runtime, const struct tri_inquiry_order *order)
+{
+    struct tri_stepper *stepper = runtime->stepper;
+    while (order->state == ASKED && stepper->step(stepper, tri_clock_ms())) {
+    }
+}
+
 /* -- Who asks. -- */
 
 tr_status
@@ -147,6 +158,8 @@ tri_inquiry_ask(struct tri_inquiry *inquiry, unsigned worker, uint32_t from, str
     if (order == NULL)
         return TR_ENOMEM;
     tr_status status = send_order(inquiry, worker, order);
+    if (status == TR_OK && tri_runtime_is_stepped(inquiry->runtime->core))
+        step_until_answered(inquiry->runtime->core, order);
     enum order_state state = status == TR_OK ? await(order, TRI_ANSWER_MS * NS_PER_MS) : DROPPED;
     if (state == ANSWERED) {
         *out = &order->portion;

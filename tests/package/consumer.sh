@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 }
 
 # Public headers all, private headers none, and the programs.
-diff <(cd "$sources" && find {core,actors,ipaddr,net,testing}/include/troupe -name '*.h' | sed 's|.*/include/||' | sort) \
+diff <(cd "$sources" && find {core,actors,ipaddr,net,actors/testing}/include/troupe -name '*.h' | sed 's|.*/include/||' | sort) \
     <(cd "$work/prefix/include" && find troupe -type f | sort)
 "$work/prefix/bin/troupe-trace" --help >"$work/help"
 test -s "$work/help"

@@ -36,7 +36,7 @@ uv_flags=$(pkg-config --cflags libuv)
 for block in "$work"/*.c; do
     # shellcheck disable=SC2086 # the flags are words
     "$CC" -std=c11 -Wall -Wextra -Werror -Wno-unused -fsyntax-only -Icore/include -Iactors/include \
-        -Iipaddr/include -Inet/include -Itesting/include -Idocs/examples $uv_flags "$block" ||
+        -Iipaddr/include -Inet/include -Iactors/testing/include -Idocs/examples $uv_flags "$block" ||
         complain "does not compile: ${block##*/}"
     compiled=$((compiled + 1))
 done

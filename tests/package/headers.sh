@@ -19,7 +19,7 @@ for header; do
     printf '#include <%s>\nextern int not_empty;\n' "$name" |
         "${compile[@]}" -std="$standard" -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
             -I"$sources/core/include" -I"$sources/actors/include" \
-            -I"$sources/ipaddr/include" -I"$sources/net/include" -I"$sources/testing/include" - || {
+            -I"$sources/ipaddr/include" -I"$sources/net/include" -I"$sources/actors/testing/include" - || {
         echo "not alone: $header"
         failed=1
     }

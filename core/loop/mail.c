@@ -340,6 +340,33 @@ tri_worker_post(struct tri_worker *worker, tr_ref to, const tr_message *message,
     return status;
 }
 
+tr_status
+tri_worker_prepare(struct tri_worker *worker, struct tri_inbox_entry **out)
+{
+    return tri_inbox_prepare(worker->inbox, worker->runtime->options.outside_limit, out);
+}
+
+tr_status
+tri_worker_post_prepared(struct tri_worker *worker, struct tri_inbox_entry *entry, tr_ref to, const tr_message *message)
+{
+    if (tri_inbox_push_prepared(worker->inbox, entry, to, message) != TR_OK)
+        return TR_ESTOPPING;
+    ring(worker);
+    return TR_OK;
+}
+
+void
+tri_worker_let_go(struct tri_worker *worker, struct tri_inbox_entry *entry)
+{
+    tri_inbox_let_go(worker->inbox, entry);
+}
+
+void
+tri_worker_recount(struct tri_worker *worker, uint64_t count)
+{
+    tri_inbox_recount(worker->inbox, count);
+}
+
 void
 tri_worker_outside_read(struct tri_worker *worker)
 {

@@ -72,23 +72,6 @@ entry_new(tr_ref to, const tr_message *message)
 }
 
 tr_status
-tri_inbox_push(struct tri_inbox *inbox, tr_ref to, const tr_message *message, unsigned limit)
-{
-    struct tri_inbox_entry *entry = entry_new(to, message);
-    if (entry == NULL)
-        return TR_ENOMEM;
-    if (!count_in(inbox, limit)) {
-        free(entry);
-        return is_sealed(inbox) ? TR_ESTOPPING : TR_EFULL;
-    }
-    if (push(&inbox->stack, &entry->link))
-        return TR_OK;
-    ck_pr_dec_64(&inbox->pushed);
-    free(entry);
-    return TR_ESTOPPING;
-}
-
-tr_status
 tri_inbox_push_urgent(struct tri_inbox *inbox, tr_ref to, const tr_message *message)
 {
     struct tri_inbox_entry *entry = entry_new(to, message);
@@ -98,6 +81,54 @@ tri_inbox_push_urgent(struct tri_inbox *inbox, tr_ref to, const tr_message *mess
         return TR_OK;
     free(entry);
     return TR_ESTOPPING;
+}
+
+tr_status
+tri_inbox_prepare(struct tri_inbox *inbox, unsigned limit, struct tri_inbox_entry **out)
+{
+    struct tri_inbox_entry *entry = malloc(sizeof(*entry));
+    if (entry == NULL)
+        return TR_ENOMEM;
+    if (!count_in(inbox, limit)) {
+        free(entry);
+        return is_sealed(inbox) ? TR_ESTOPPING : TR_EFULL;
+    }
+    *out = entry;
+    return TR_OK;
+}
+
+tr_status
+tri_inbox_push_prepared(struct tri_inbox *inbox, struct tri_inbox_entry *entry, tr_ref to, const tr_message *message)
+{
+    entry->to = to;
+    entry->message = *message;
+    return push(&inbox->stack, &entry->link) ? TR_OK : TR_ESTOPPING;
+}
+
+void
+tri_inbox_let_go(struct tri_inbox *inbox, struct tri_inbox_entry *entry)
+{
+    ck_pr_dec_64(&inbox->pushed);
+    free(entry);
+}
+
+tr_status
+tri_inbox_push(struct tri_inbox *inbox, tr_ref to, const tr_message *message, unsigned limit)
+{
+    struct tri_inbox_entry *entry;
+    tr_status status = tri_inbox_prepare(inbox, limit, &entry);
+    if (status != TR_OK)
+        return status;
+    status = tri_inbox_push_prepared(inbox, entry, to, message);
+    if (status != TR_OK)
+        tri_inbox_let_go(inbox, entry);
+    return status;
+}
+
+void
+tri_inbox_recount(struct tri_inbox *inbox, uint64_t count)
+{
+    ck_pr_add_64(&inbox->pushed, count - 1);
 }
 
 void

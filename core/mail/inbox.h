@@ -49,6 +49,19 @@ tr_status tri_inbox_push(struct tri_inbox *inbox, tr_ref to, const tr_message *m
 /* The same without a limit, and uncounted. */
 tr_status tri_inbox_push_urgent(struct tri_inbox *inbox, tr_ref to, const tr_message *message);
 
+/*
+ * The same in two steps: what is prepared is counted, and is pushed or let go. So several are pushed, or none.
+ * Returns TR_OK, TR_EFULL, TR_ESTOPPING, TR_ENOMEM. A push is refused with TR_ESTOPPING alone; then the entry is still
+ * the caller's to let go. Thread: any.
+ */
+tr_status tri_inbox_prepare(struct tri_inbox *inbox, unsigned limit, struct tri_inbox_entry **out);
+tr_status tri_inbox_push_prepared(struct tri_inbox *inbox, struct tri_inbox_entry *entry, tr_ref to,
+                                  const tr_message *message);
+void tri_inbox_let_go(struct tri_inbox *inbox, struct tri_inbox_entry *entry);
+
+/* What was counted as one is so many from now on. Thread: any. */
+void tri_inbox_recount(struct tri_inbox *inbox, uint64_t count);
+
 /* One of those that tri_inbox_push() counted has been read. Thread: owner. */
 void tri_inbox_read(struct tri_inbox *inbox);
 

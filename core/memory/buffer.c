@@ -108,6 +108,15 @@ tr_slice_hold(tr_slice slice)
     tri_refcount_hold(&slice.buffer->holds);
 }
 
+void
+tri_slice_hold_more(tr_slice slice, unsigned more)
+{
+    if (slice.buffer == NULL)
+        return;
+    TRI_BUFFER_CHECK(slice.buffer, __func__);
+    tri_refcount_hold_more(&slice.buffer->holds, more);
+}
+
 static void
 buffer_free(tr_buffer *buffer)
 {

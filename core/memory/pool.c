@@ -5,6 +5,7 @@
  * begin at 64 KiB and double up to 1 MiB: a small pool stays small, a large one asks the system seldom.
  */
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <troupe/core/pool.h>
 
@@ -47,35 +48,70 @@ next_slab_size(const struct tri_pool *pool)
 {
     size_t size = SLAB_FIRST;
     if (pool->slabs != NULL)
-        size = pool->slabs->size < SLAB_LAST ? 2 * pool->slabs->size : pool->slabs->size;
+        size = pool->slabs->size < SLAB_LAST ? 2 * pool->slabs->size : SLAB_LAST;
     size_t least = round_up(TRI_CACHE_LINE + pool->block_size, TRI_CACHE_LINE);
     return size > least ? size : least;
 }
 
 /* The head takes a whole cache line, so that the blocks behind it begin on one. */
-static bool
-add_slab(struct tri_pool *pool)
+static void
+use_slab(struct tri_pool *pool, struct tri_pool_slab *slab, size_t size)
 {
-    size_t size = next_slab_size(pool);
-    struct tri_pool_slab *slab = aligned_alloc(TRI_CACHE_LINE, size);
-    if (slab == NULL)
-        return false;
     slab->next = pool->slabs;
     slab->size = size;
     pool->slabs = slab;
     pool->fresh = (char *)slab + TRI_CACHE_LINE;
     pool->fresh_end = (char *)slab + size;
     TRI_POISON(pool->fresh, size - TRI_CACHE_LINE);
-    return true;
+}
+
+static bool
+add_slab(struct tri_pool *pool, size_t size)
+{
+    struct tri_pool_slab *slab = aligned_alloc(TRI_CACHE_LINE, size);
+    if (slab != NULL)
+        use_slab(pool, slab, size);
+    return slab != NULL;
 }
 
 void *
 tri_pool_take_fresh(struct tri_pool *pool)
 {
-    if ((size_t)(pool->fresh_end - pool->fresh) < pool->block_size && !add_slab(pool))
+    if ((size_t)(pool->fresh_end - pool->fresh) < pool->block_size && !add_slab(pool, next_slab_size(pool)))
         return NULL;
     void *block = pool->fresh;
     pool->fresh += pool->block_size;
     TRI_UNPOISON(block, pool->block_size);
     return block;
+}
+
+static size_t
+fresh_count(const struct tri_pool *pool)
+{
+    return (size_t)(pool->fresh_end - pool->fresh) / pool->block_size;
+}
+
+/* The rest of the slab that is left for a new one is given to the free blocks. */
+static void
+give_fresh(struct tri_pool *pool)
+{
+    while (fresh_count(pool) > 0)
+        tri_pool_give(pool, tri_pool_take_fresh(pool));
+}
+
+/* Fresh blocks are taken last, so they are what is in reserve: nobody need count those that are free. */
+bool
+tri_pool_reserve(struct tri_pool *pool, size_t count)
+{
+    if (TRI_LIKELY(fresh_count(pool) >= count))
+        return true;
+    if (count > (SIZE_MAX - 2 * TRI_CACHE_LINE) / pool->block_size)
+        return false;
+    size_t least = round_up(TRI_CACHE_LINE + count * pool->block_size, TRI_CACHE_LINE), size = next_slab_size(pool);
+    struct tri_pool_slab *slab = aligned_alloc(TRI_CACHE_LINE, size > least ? size : least);
+    if (slab == NULL)
+        return false;
+    give_fresh(pool);
+    use_slab(pool, slab, size > least ? size : least);
+    return true;
 }

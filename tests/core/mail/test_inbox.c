@@ -62,6 +62,34 @@ an_inbox_at_its_limit_says_that_it_is_sealed(void **state)
 }
 
 static void
+what_is_prepared_counts_until_it_is_pushed_and_read_or_let_go(void **state)
+{
+    (void)state;
+    struct tri_inbox *inbox = tri_inbox_new();
+    struct tri_inbox_entry *first, *second;
+    tr_message message = tr_message_signal(1);
+    assert_int_equal(tri_inbox_prepare(inbox, 2, &first), TR_OK);
+    assert_int_equal(tri_inbox_prepare(inbox, 2, &second), TR_OK);
+    assert_int_equal(tri_inbox_push(inbox, 1, &message, 2), TR_EFULL);
+    tri_inbox_let_go(inbox, second);
+    assert_int_equal(tri_inbox_prepare(inbox, 2, &second), TR_OK);
+    assert_int_equal(tri_inbox_push_prepared(inbox, first, 7, &message), TR_OK);
+    tri_inbox_recount(inbox, 3); /* that one message is three */
+    assert_int_equal(tri_inbox_pushed(inbox), 4);
+    assert_int_equal(tri_inbox_prepare(inbox, 4, &first), TR_EFULL);
+    for (unsigned i = 0; i < 3; i++)
+        tri_inbox_read(inbox);
+    struct tri_inbox_entry *taken = tri_inbox_seal(inbox);
+    assert_int_equal(taken->to, 7);
+    assert_int_equal(free_batch(taken), 1);
+    assert_int_equal(tri_inbox_push_prepared(inbox, second, 7, &message), TR_ESTOPPING);
+    tri_inbox_let_go(inbox, second);
+    assert_int_equal(tri_inbox_prepare(inbox, 0, &first), TR_ESTOPPING);
+    assert_int_equal(tri_inbox_pushed(inbox), 3);
+    tri_inbox_free(inbox);
+}
+
+static void
 a_sealed_inbox_is_empty_and_refuses(void **state)
 {
     (void)state;
@@ -142,6 +170,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_has_the_order_of_pushing),
         cmocka_unit_test(an_inbox_at_its_limit_says_that_it_is_sealed),
+        cmocka_unit_test(what_is_prepared_counts_until_it_is_pushed_and_read_or_let_go),
         cmocka_unit_test(a_sealed_inbox_is_empty_and_refuses),
         cmocka_unit_test(nothing_comes_after_the_last_batch),
     };

@@ -162,6 +162,37 @@ free_and_unused_blocks_are_poisoned(void **state)
 }
 #endif
 
+/* Whatever is free by then, also the rest of the slab before: neither lost nor counted. */
+static void
+what_is_in_reserve_can_be_taken_without_new_memory(void **state)
+{
+    (void)state;
+    unsigned char **blocks = malloc(3 * MANY * sizeof(*blocks));
+    struct tri_pool pool;
+    tri_pool_init(&pool, 64);
+    take_fill_and_check(&pool, blocks, 10);
+    struct tri_pool_slab *slabs = pool.slabs;
+    assert_true(tri_pool_reserve(&pool, 64 * 1024 / 64 - 11)); /* all but those, and the head */
+    assert_ptr_equal(pool.slabs, slabs);
+    assert_true(tri_pool_reserve(&pool, 64 * 1024 / 64 - 10));
+    assert_ptr_not_equal(pool.slabs, slabs);
+    tri_pool_fini(&pool);
+    take_fill_and_check(&pool, blocks, 10);
+    assert_true(tri_pool_reserve(&pool, MANY));
+    slabs = pool.slabs;
+    take_fill_and_check(&pool, blocks, MANY + 64 * 1024 / 64 - 11); /* the rest of the first slab, too */
+    assert_ptr_equal(pool.slabs, slabs);
+    for (unsigned i = 0; i < MANY; i++)
+        tri_pool_give(&pool, blocks[i]);
+    assert_true(tri_pool_reserve(&pool, 100));
+    slabs = pool.slabs;
+    assert_true(tri_pool_reserve(&pool, 100));
+    assert_ptr_equal(pool.slabs, slabs);
+    assert_false(tri_pool_reserve(&pool, SIZE_MAX / 64));
+    tri_pool_fini(&pool);
+    free(blocks);
+}
+
 int
 main(void)
 {
@@ -175,6 +206,7 @@ main(void)
         cmocka_unit_test(slabs_begin_small_and_double_up_to_a_megabyte),
         cmocka_unit_test(without_memory_nothing_is_taken_and_nothing_is_lost),
         cmocka_unit_test(a_closed_pool_begins_anew),
+        cmocka_unit_test(what_is_in_reserve_can_be_taken_without_new_memory),
 #ifdef TRI_ASAN
         cmocka_unit_test(free_and_unused_blocks_are_poisoned),
 #endif

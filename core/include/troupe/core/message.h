@@ -45,7 +45,7 @@ enum tr_payload_kind {
 
 /* For the library only: the bits of `kind` that are an enum tr_payload_kind. While a message waits, the library keeps
  * what it needs to know in the others; a handler never sees them. */
-#define TR_PAYLOAD_KINDS 0x0fu
+#define TR_PAYLOAD_KINDS 0x07u
 
 /*
  * The fields are visible so that a message costs no allocation. Do not set them: the functions below set tag, kind,

@@ -21,6 +21,9 @@ size_t tri_slice_whole(tr_slice slice);
 /* Sets that for a buffer whose memory is used again. Thread: any that has the only hold. */
 void tri_slice_set_whole(tr_slice slice, size_t size);
 
+/* Adds so many holds at once. Thread: any. */
+void tri_slice_hold_more(tr_slice slice, unsigned more);
+
 /*
  * Keeps a slice beyond the call that gave it: by a hold, or, where that would keep more than twice its bytes in memory,
  * as a copy if the slice has at most TRI_KEEP_COPY_BYTES. The caller owns one hold of *out. Thread: any. Returns TR_OK,

@@ -8,6 +8,7 @@
 #ifndef TROUPE_CORE_POOL_H
 #define TROUPE_CORE_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <troupe/core/compiler.h>
 
@@ -27,6 +28,9 @@ void tri_pool_init(struct tri_pool *pool, size_t block_size);
 
 /* Frees all slabs, whatever is still taken. */
 void tri_pool_fini(struct tri_pool *pool);
+
+/* From now on so many blocks can be taken, whatever is taken: false without memory. It touches none of them. */
+bool tri_pool_reserve(struct tri_pool *pool, size_t count);
 
 /* The slow half of tri_pool_take(). NULL without memory. */
 void *tri_pool_take_fresh(struct tri_pool *pool);

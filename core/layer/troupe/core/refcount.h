@@ -17,6 +17,24 @@ tri_refcount_hold(unsigned *holds)
     __atomic_fetch_add(holds, 1, __ATOMIC_RELAXED);
 }
 
+/* A hold, unless the last was released. Thread: any that keeps the memory, without a hold of its own. */
+static inline bool
+tri_refcount_hold_if_any(unsigned *holds)
+{
+    unsigned before = __atomic_load_n(holds, __ATOMIC_RELAXED);
+    while (before != 0)
+        if (__atomic_compare_exchange_n(holds, &before, before + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+            return true;
+    return false;
+}
+
+/* So many holds at once. Thread: any that has a hold. */
+static inline void
+tri_refcount_hold_more(unsigned *holds, unsigned more)
+{
+    __atomic_fetch_add(holds, more, __ATOMIC_RELAXED);
+}
+
 /*
  * true: that was the last, and the caller frees. Thread: any that has a hold.
  * Release: H1, this holder has finished. Acquire: H2, so have all others; pairs with their H1.

@@ -120,6 +120,19 @@ size_t tri_worker_backlog(const struct tri_worker *worker, unsigned target);
  */
 tr_status tri_worker_post(struct tri_worker *worker, tr_ref to, const tr_message *message, bool urgent);
 
+/*
+ * The same in two steps, for what goes to several workers or to none: what is prepared counts for the limit, and is
+ * posted or let go. Posting returns TR_OK or TR_ESTOPPING; then the entry is still the caller's to let go. Thread: any.
+ * prepare returns TR_OK, TR_EFULL, TR_ESTOPPING, TR_ENOMEM.
+ */
+tr_status tri_worker_prepare(struct tri_worker *worker, struct tri_inbox_entry **out);
+tr_status tri_worker_post_prepared(struct tri_worker *worker, struct tri_inbox_entry *entry, tr_ref to,
+                                   const tr_message *message);
+void tri_worker_let_go(struct tri_worker *worker, struct tri_inbox_entry *entry);
+
+/* What was prepared, and counted as one message, is so many. Thread: any. */
+void tri_worker_recount(struct tri_worker *worker, uint64_t count);
+
 /* One posted message that was not urgent is given to its receiver now, or never will be: it counts no more. Thread:
  * owner. */
 void tri_worker_outside_read(struct tri_worker *worker);

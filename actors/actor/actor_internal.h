@@ -10,6 +10,7 @@
 #include "attachment.h"
 #include "local.h"
 #include "mail_list.h"
+#include "named.h"
 #include "slots.h"
 #include "table.h"
 
@@ -36,6 +37,11 @@ enum {
     TRI_TAG_LINK_DOWN,                       /* a pointer to a struct tri_link_down: who is linked has ended */
     TRI_TAG_NAME_NEWS,                       /* news of names wait on this worker */
     TRI_TAG_INSPECT,                         /* a pointer to a struct tri_inquiry_order: somebody inspects the worker */
+    TRI_TAG_GROUP_JOIN,                      /* a pointer to a struct tri_member: the actor is to be one */
+    TRI_TAG_GROUP_LEAVE,                     /* a pointer to the group that the actor is to leave */
+    TRI_TAG_PUBLISH,                         /* to a worker: a pointer to a struct tri_fan */
+    TRI_TAG_GROUP_NEWS,                      /* to a worker: words are a group, a member, what it did and the count */
+    TRI_TAG_GROUP_GATHER,                    /* to a worker: a pointer to a list of members that it goes on with */
     TRI_TAG_OWN_END,
 };
 
@@ -187,6 +193,8 @@ struct tr_runtime {
     alignas(TRI_CACHE_PAIR) uint64_t live; /* what keeps the program alive: workers with something open, and holds */
     uint64_t sent_outside;                 /* messages that the library sent from threads that are no workers */
 
+    struct tri_named_all named;
+
     /* Under the lock. */
     uv_mutex_t lock;
     pthread_t waiter;
@@ -217,7 +225,8 @@ tri_outside_read(struct tri_worker *worker, const tr_message *message)
 #define TRI_MAIL_READ 0x80u     /* while it waits: it was read before, and counts no more: stash.c */
 #define TRI_MAIL_QUESTION 0x40u /* question.h */
 #define TRI_MAIL_REPLY 0x20u
-#define TRI_MAIL_NOTICE 0x10u /* it is for an interest, whose number is words[3]: interest.h */
+#define TRI_MAIL_NOTICE 0x10u    /* it is for an interest, whose number is words[3]: interest.h */
+#define TRI_MAIL_PUBLISHED 0x08u /* a group's, for an actor on its way: TRI_TAG_PUBLISHED if that is a hosted one */
 
 /* May a message be handled as it is? What came from outside counts when it is read. */
 static inline bool

@@ -202,10 +202,21 @@ handle_answer(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     }
 }
 
+/* Now it is known what the actor is that was on its way. */
+static void
+look_at_published(const tr_actor *actor, tr_message *message)
+{
+    message->kind &= (uint8_t)~TRI_MAIL_PUBLISHED;
+    if (actor->flags & TRI_ACTOR_HOSTED)
+        message->tag = TRI_TAG_PUBLISHED;
+}
+
 /* Mail that is not handled as it is: TRI_MAIL_NOTICE and the like. */
 static void
 handle_looked_at(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
+    if (TRI_UNLIKELY((mail->message.kind & TRI_MAIL_PUBLISHED) != 0))
+        look_at_published(actor, &mail->message);
     unsigned kind = mail->message.kind &= (uint8_t)~TRI_MAIL_READ;
     if (kind <= TR_PAYLOAD_KINDS)
         handle_at_its_pace(home, actor, mail);

@@ -5,6 +5,7 @@
 #include "deliver.h"
 #include "dispatch.h"
 #include "everybody.h"
+#include "group_internal.h"
 #include "inquiry.h"
 #include "life.h"
 #include "link.h"
@@ -72,6 +73,11 @@ static const tri_system_function system_functions[] = {
     [TRI_TAG_LINK_DOWN - TRI_TAG_SPAWN] = tri_link_down_arrived,
     [TRI_TAG_NAME_NEWS - TRI_TAG_SPAWN] = tri_name_news_arrived,
     [TRI_TAG_INSPECT - TRI_TAG_SPAWN] = inspect_arrived,
+    [TRI_TAG_GROUP_JOIN - TRI_TAG_SPAWN] = tri_group_join_arrived,
+    [TRI_TAG_GROUP_LEAVE - TRI_TAG_SPAWN] = tri_group_leave_arrived,
+    [TRI_TAG_PUBLISH - TRI_TAG_SPAWN] = tri_group_publish_arrived,
+    [TRI_TAG_GROUP_NEWS - TRI_TAG_SPAWN] = tri_group_news_arrived,
+    [TRI_TAG_GROUP_GATHER - TRI_TAG_SPAWN] = tri_group_gather_arrived,
 };
 _Static_assert(sizeof(system_functions) / sizeof(system_functions[0]) == TRI_TAG_OWN_END - TRI_TAG_SPAWN,
                "every tag of the layer's own has a function");
@@ -98,6 +104,14 @@ static const struct tri_trace_tag tags[] = {
     {TR_TAG_NAME, "NAME"},
     {TRI_TAG_NAME_NEWS, "NAME_NEWS"},
     {TRI_TAG_INSPECT, "INSPECT"},
+    {TR_TAG_GROUP, "GROUP"},
+    {TR_TAG_GROUP_MEMBERS, "GROUP_MEMBERS"},
+    {TRI_TAG_PUBLISHED, "PUBLISHED"},
+    {TRI_TAG_GROUP_JOIN, "GROUP_JOIN"},
+    {TRI_TAG_GROUP_LEAVE, "GROUP_LEAVE"},
+    {TRI_TAG_PUBLISH, "PUBLISH"},
+    {TRI_TAG_GROUP_NEWS, "GROUP_NEWS"},
+    {TRI_TAG_GROUP_GATHER, "GROUP_GATHER"},
 };
 
 static const struct tri_trace_table table = {
@@ -176,10 +190,13 @@ start(const struct tr_runtime_options *options, struct tri_stepper *stepper, tr_
     status = tri_names_new(&runtime->names);
     if (status != TR_OK)
         goto destroy_lock;
+    status = tri_named_open_all(&runtime->named);
+    if (status != TR_OK)
+        goto free_names;
     status = stepper != NULL ? tri_runtime_start_stepped(options, stepper, &actors_layer, runtime, &runtime->core)
                              : tri_runtime_start(options, &actors_layer, runtime, &runtime->core);
     if (status != TR_OK)
-        goto free_names;
+        goto close_named;
     status = tri_inspector_start(runtime, options != NULL ? options->inspect : NULL, &runtime->inspector);
     if (status != TR_OK)
         goto end_core;
@@ -189,6 +206,8 @@ start(const struct tr_runtime_options *options, struct tri_stepper *stepper, tr_
 end_core:
     tri_runtime_end(runtime->core, 0);
     tri_runtime_free(runtime->core);
+close_named:
+    tri_named_close_all(&runtime->named);
 free_names:
     tri_names_free(runtime->names);
 destroy_lock:
@@ -251,6 +270,7 @@ tr_runtime_stop(tr_runtime *runtime, unsigned deadline_ms, struct tr_stop_report
     struct tr_stop_report left = end(runtime, deadline_ms);
     if (report != NULL)
         *report = left;
+    tri_named_close_all(&runtime->named);
     tri_runtime_free(runtime->core);
     tri_names_free(runtime->names);
     uv_mutex_destroy(&runtime->lock);

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include <cmocka.h>
+#include <troupe/actors/group.h>
 
 #define NOTES 1024u
 
@@ -35,8 +36,13 @@ note(const tr_message *message)
     uint64_t place = __atomic_fetch_add(&taken.count, 1, __ATOMIC_RELAXED);
     struct puppet_note *to = &notes[place % NOTES];
     *to = (struct puppet_note){.tag = message->tag, .from = message->from};
-    if (message->tag == PUPPET_NUMBER)
-        to->number = message->payload.words[0];
+    if (message->tag < TR_TAG_RESERVED && tr_message_size(message) >= sizeof(to->number))
+        memcpy(&to->number, tr_message_data(message), sizeof(to->number));
+    if (message->tag == TR_TAG_GROUP) {
+        const struct tr_group_event *event = tr_message_data(message);
+        *to = (struct puppet_note){
+            .tag = message->tag, .from = event->member, .monitor = event->watch, .number = event->change};
+    }
     if (message->tag == TR_TAG_DOWN || message->tag == TR_TAG_LINK_DOWN) {
         const struct tr_down *down = tr_message_data(message);
         to->from = down->actor;

@@ -14,10 +14,10 @@ enum { PUPPET_DO = 1, PUPPET_NUMBER, PUPPET_SIGNAL };
 /* What a puppet was given, in order. */
 struct puppet_note {
     uint32_t tag;     /* TR_TAG_DOWN, TR_TAG_LINK_DOWN, PUPPET_NUMBER, or what else came */
-    tr_ref from;      /* of a notice: who has ended */
+    tr_ref from;      /* of a notice: who has ended, or has joined or left */
     tr_status status; /* of a notice */
     tr_monitor monitor;
-    uint64_t number; /* of PUPPET_NUMBER */
+    uint64_t number; /* the first word of other messages; of a group's event: the change */
     char text[64];
 };
 

@@ -15,8 +15,10 @@
 #include <troupe/actors/ask.h>
 #include <troupe/actors/become.h>
 #include <troupe/actors/failure.h>
+#include <troupe/actors/group.h>
 #include <troupe/actors/local.h>
 #include <troupe/actors/names.h>
+#include <troupe/actors/router.h>
 #include <troupe/actors/watch.h>
 #include <troupe/core/compiler.h>
 #include <uv.h>
@@ -115,6 +117,18 @@ MISUSE(tr_name_watch, self, "name")
 MISUSE(tr_name_unwatch, self, "name")
 MISUSE(tr_whereis, self, "name")
 MISUSE(tr_name_of, self)
+MISUSE(tr_group_join, self, NULL)
+MISUSE(tr_group_leave, self, NULL)
+MISUSE(tr_group_add, self, TR_NOBODY, NULL)
+MISUSE(tr_group_remove, self, TR_NOBODY, NULL)
+MISUSE(tr_group_publish, self, NULL, &message)
+MISUSE(tr_group_publish_to_others, self, NULL, &message)
+MISUSE(tr_group_local, self, NULL, NULL, 0)
+MISUSE(tr_group_list, self, NULL, 0)
+MISUSE(tr_group_watch_start, self, NULL, &(tr_group_watch){0})
+MISUSE(tr_group_watch_stop, self, 1)
+MISUSE(tr_route, self, NULL, 0, &message)
+MISUSE(tr_route_choose, self, NULL, 0)
 
 static void
 tell_from_outside(void)
@@ -245,6 +259,18 @@ static const struct mistake mistakes[] = {
     ROW(tr_name_unwatch),
     ROW(tr_whereis),
     ROW(tr_name_of),
+    ROW(tr_group_join),
+    ROW(tr_group_leave),
+    ROW(tr_group_add),
+    ROW(tr_group_remove),
+    ROW(tr_group_publish),
+    ROW(tr_group_publish_to_others),
+    ROW(tr_group_local),
+    ROW(tr_group_list),
+    ROW(tr_group_watch_start),
+    ROW(tr_group_watch_stop),
+    ROW(tr_route),
+    ROW(tr_route_choose),
     {"tr_tell", tell_from_outside, "tr_send()" FROM_OUTSIDE},
     {"another worker", send_from_another_worker, "tr_send() was called on worker 0, but what it was called for lives"},
     {"release", release_twice_in_an_actor, "(careless) in tag 7"},

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <troupe/actors/actor.h>
+#include <troupe/actors/group.h>
 #include <troupe/actors/names.h>
 #include <troupe/actors/runtime.h>
 #include <troupe/actors/send.h>

@@ -14,6 +14,9 @@
  *   big                   A actors each ping a random other and wait for its pong, again and again
  *   bank                  a teller keeps 100 transfers between A accounts under way; an account that waits for a credit
  *                         to arrive defers debits
+ *   publish               a publisher on the first worker tells a group of A members on all workers, and waits until
+ *   each of
+ *                         them has it; an operation is one member's
  *   spawn                 an actor is made, is sent a message, answers and ends; in batches
  *   idle                  an actor is made, answers a message and lives on
  *   ask                   an actor asks another, and is answered
@@ -312,6 +315,75 @@ set_up_big(void)
         start(actors[i], BEGIN, 0);
 }
 
+/*
+ * publish: the last member of each worker, which each message reaches last there, tells the publisher; when all have,
+ * the publisher publishes the next.
+ */
+
+enum { PUBLISH, NEWS, HEARD };
+
+static tr_group *group;
+
+struct hearer {
+    uint64_t index;
+    uint64_t heard;
+};
+
+static tr_status
+hearer_init(tr_actor *self, void *state, const void *argument)
+{
+    tr_status status = init_index(self, state, argument);
+    return status == TR_OK ? tr_group_join(self, group) : status;
+}
+
+static void
+hearer_receive(tr_actor *self, void *state, tr_message *message)
+{
+    struct hearer *hearer = state;
+    hearer->heard++;
+    if (hearer->index + workers >= actor_count)
+        tell(self, message->from, HEARD, hearer->heard);
+}
+
+static const struct tr_behavior hearer_behavior = {
+    .name = "hearer", .state_size = sizeof(struct hearer), .init = hearer_init, .receive = hearer_receive};
+
+struct publisher {
+    uint64_t index;
+    uint64_t published, heard;
+};
+
+static void
+publisher_receive(tr_actor *self, void *state, tr_message *message)
+{
+    struct publisher *publisher = state;
+    if (message->tag == HEARD) {
+        must_equal("messages", number_of(message), publisher->published);
+        if (++publisher->heard < workers)
+            return;
+        publisher->heard = 0;
+    }
+    if (publisher->published * actor_count >= n) {
+        finish();
+        return;
+    }
+    tr_message news = tr_message_copy(NEWS, &publisher->published, sizeof(publisher->published));
+    publisher->published++;
+    must("publish", tr_group_publish(self, group, &news));
+}
+
+static const struct tr_behavior publisher_behavior = {
+    .name = "publisher", .state_size = sizeof(struct publisher), .init = init_index, .receive = publisher_receive};
+
+static void
+set_up_publish(void)
+{
+    must("group", tr_group_open(runtime, NULL, NULL, &group));
+    for (uint64_t i = 0; i < actor_count; i++)
+        spawn_on((unsigned)(i % workers), &hearer_behavior, i);
+    start(spawn_on(0, &publisher_behavior, 0), PUBLISH, 0);
+}
+
 /* spawn, idle: a parent makes children in batches; when all have answered it makes the next. */
 
 enum { MAKE, ANSWER_ME, ANSWER };
@@ -483,6 +555,7 @@ static const struct bench benches[] = {
     {"fanin", set_up_fanin, 1, 8, 1},
     {"big", set_up_big, 1, 120, 2},
     {"bank", set_up_bank, 1, 1000, 2},
+    {"publish", set_up_publish, 1, 10000, 2},
     {"spawn", set_up_spawn, 1, 1, 1},
     {"idle", set_up_idle, 1, 1, 1},
     {"ask", set_up_ask, 1, 2, 1},

@@ -171,6 +171,28 @@ tr_status tri_runtime_send_system(tr_runtime *runtime, tr_ref to, tr_message *me
  */
 bool tri_actor_probe(struct tri_worker *worker, tr_ref asker, tr_ref ref);
 
+/*
+ * What a hosted actor gets that is a member of a group, instead of the message that was published: its payload is that
+ * one's, a slice or bytes. See group.h.
+ */
+#define TRI_TAG_PUBLISHED (TRI_TAG_NET + 0xffeu)
+
+/* Where the members of a group come from that do not join: actors that the layer above knows of. */
+struct tri_group_source {
+    /* Calls visit(actor, argument) for each that lives on this worker; visit ends none of them. Thread: owner of
+     * worker. */
+    void (*visit)(struct tri_worker *worker, uint64_t context, void (*visit)(tr_actor *actor, void *argument),
+                  void *argument);
+    /* How many there are on all workers. Thread: any. */
+    size_t (*count)(const tr_runtime *runtime, uint64_t context);
+};
+
+/* What the layer above calls a runtime is this to core. Thread: any. */
+struct tri_runtime *tri_runtime_core(const tr_runtime *runtime);
+
+/* A group of these, held once for the caller. NULL without memory. Thread: any. */
+struct tr_group *tri_group_of_source(tr_runtime *runtime, const struct tri_group_source *source, uint64_t context);
+
 /* Adds `change`, which may be negative, to the number of things that keep the program running. Thread: any. */
 void tri_runtime_add_live(tr_runtime *runtime, int change);
 

@@ -39,6 +39,8 @@
     X(TRI_TRACE_ACTORS + 14, become, (REF, actor), (NOTHING, ), (NAME, behavior), (NOTHING, ),                         \
       "actor has another behavior from now on; arg is its name")                                                       \
     X(TRI_TRACE_ACTORS + 15, stash, (REF, actor), (NOTHING, ), (NOTHING, ), (MESSAGE, message),                        \
-      "actor sets message aside: it is received once more")
+      "actor sets message aside: it is received once more")                                                            \
+    X(TRI_TRACE_ACTORS + 20, publish, (REF, actor), (NOTHING, ), (TAG, tag), (NUMBER, members),                        \
+      "actor (0: a thread outside) publishes to a group of so many members, with tag arg")
 
 #endif

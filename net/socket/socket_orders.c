@@ -241,6 +241,23 @@ settle_refusal(tr_socket *socket, const struct refusal_of *of, tr_status status)
         tri_socket_destroy(socket, status, 0, of->call);
 }
 
+/* What was published to a group of which it is a member (troupe/actors/group.h). Who publishes cannot know that its
+ * side ends just now: that is no failed write, but a message that finds nobody. */
+static void
+write_published(tr_socket *socket, tr_message *message)
+{
+    static const struct refusal_of refusal = {CHANGES, TRI_CALL_WRITE};
+    if (tri_socket_has_any(socket, TRI_SOCKET_ENDING | TRI_SOCKET_DESTROYED)) {
+        tri_actor_bounce(socket->actor, message);
+        return;
+    }
+    tr_status status = message->kind == TR_PAYLOAD_SLICE
+                           ? tr_socket_write_slice(socket, message->payload.slice)
+                           : tr_socket_write(socket, tr_message_data(message), tr_message_size(message));
+    if (TRI_UNLIKELY(status < TR_OK))
+        settle_refusal(socket, &refusal, status);
+}
+
 /* The operations that return nothing, and what is no operation of remote.h. */
 static void
 tell_socket(tr_socket *socket, tr_message *message)
@@ -262,6 +279,7 @@ tell_socket(tr_socket *socket, tr_message *message)
     case TRI_TAG_SOCKET_ANSWER: tri_connect_answer(socket, message); break;
     case TRI_TAG_SOCKET_DRAIN: tri_socket_drain(socket); break;
     case TRI_TAG_SOCKET_PEER_ENDED: tri_socket_end_with_peer(socket); break;
+    case TRI_TAG_PUBLISHED: write_published(socket, message); break;
     case TRI_TAG_UNDELIVERED:
         tri_events_owner_gone(socket, words[0]);
         tri_pipe_undelivered(socket, words[0]);

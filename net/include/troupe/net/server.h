@@ -51,6 +51,7 @@
 TR_DECLARATIONS_BEGIN
 
 typedef struct tr_server tr_server; /* opaque */
+struct tr_group;
 
 #define TR_BACKLOG_DEFAULT 511 /* as Node's */
 
@@ -383,6 +384,21 @@ tr_actor *tr_server_actor(tr_server *server);
 
 /* The server's name, for others. Thread: owner. */
 tr_ref tr_server_ref(const tr_server *server);
+
+/*
+ * All connections of a server on all workers, as a group (group.h): bytes can be published to them, and they can be
+ * counted and listed. They need not join, and pay nothing while nobody publishes; a publish or a list looks at all
+ * actors of each worker. Those that begin or end at that moment may or may not be among them.
+ *
+ * Memory:  *out is held once for the caller: tr_group_release(). It keeps neither the server nor its connections.
+ * Thread:  any that has the name from the server or its listener, such as by tr_server_ref().
+ * Returns: TR_OK
+ *          TR_EINVAL   runtime or out is NULL
+ *          TR_EBADREF  not the name of an actor of this runtime
+ *          TR_EGONE    no such server, or it has ended and has no connections
+ *          TR_ENOMEM
+ */
+tr_status tr_group_of_server(struct tr_runtime *runtime, tr_ref server, struct tr_group **out);
 
 TR_DECLARATIONS_END
 #endif

@@ -209,13 +209,7 @@ send_question(tr_actor *self, const struct tri_asking *asking, tr_message *quest
     tr_status status = tri_send_limited(worker, self->ref, asking->asked, question);
     if (status == TR_OK || status == TR_ENOMEM)
         return status;
-    tr_message refusal = tri_refusal(asking->entry.key, status, asking->asked);
-    status = tri_post(worker, TR_NOBODY, self->ref, &refusal);
-    if (status == TR_OK) {
-        question->kind &= TR_PAYLOAD_KINDS;
-        tr_message_drop(question);
-    }
-    return status;
+    return tri_question_bury(worker, self->ref, asking->asked, question, status) ? TR_OK : TR_ENOMEM;
 }
 
 static tr_status

@@ -191,6 +191,16 @@ tri_send_limited(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *
     return status;
 }
 
+static enum tr_dead_reason
+reason_of(tr_status status)
+{
+    switch (status) {
+    case TR_EFULL: return TR_DEAD_MAILBOX_FULL;
+    case TR_EMEMORYLIMIT: return TR_DEAD_MEMORY;
+    default: return TR_DEAD_NO_ACTOR;
+    }
+}
+
 /* Of a send that was refused. false: for lack of memory; then it can be tried again. */
 static bool
 bury_refused(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message, tr_status status)
@@ -202,8 +212,19 @@ bury_refused(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *mess
     worker->counters.sent++; /* and dead at once: a refusal is what a caller hears of */
     message->from = from;
     message->id = 0; /* it has no name in the trace */
-    tri_dead_user_letter(tri_actors_of(worker), to, message,
-                         status == TR_EFULL ? TR_DEAD_MAILBOX_FULL : TR_DEAD_NO_ACTOR);
+    tri_dead_user_letter(tri_actors_of(worker), to, message, reason_of(status));
+    return true;
+}
+
+bool
+tri_question_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *question, tr_status status)
+{
+    question->from = from;
+    if (TRI_UNLIKELY(worker->trace != NULL))
+        tri_post_name(worker, question);
+    if (!bury(tri_actors_of(worker), to, question, reason_of(status)))
+        return false;
+    worker->counters.sent++;
     return true;
 }
 

@@ -28,6 +28,10 @@ void tri_dead_dropped(struct tri_actors *home, tr_ref to, struct tri_dropped *dr
 /* Tells an asker that there is no answer, and why. */
 void tri_question_refuse(struct tri_actors *home, tr_ref asker, tr_ask_id question, tr_status status, tr_ref who);
 
+/* Makes a dead letter of a question that a send has refused with that status: as if it had died on another worker. So
+ * the asker hears why. Takes the question; false: there is no memory, and it is still the caller's. */
+bool tri_question_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *question, tr_status status);
+
 /* Sends within the limits, as tri_post_limited(); what a full mailbox drops becomes a dead letter. */
 tr_status tri_send_limited(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message);
 

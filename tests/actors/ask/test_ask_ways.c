@@ -1,6 +1,7 @@
 /*
  * Asking without a callback, from outside, with payloads of all kinds, by mistake, and by many at once.
  */
+#include "counters.h"
 #include "counting.h"
 #include "helpers.h"
 #include "puppet.h"
@@ -308,6 +309,70 @@ work_whose_deadline_has_passed_is_not_begun(void **state)
     stage_close(runtime);
 }
 
+/* A question that nobody takes. */
+
+static void
+count_refusals(tr_actor *self, void *context, const struct tr_answer *answer)
+{
+    const enum tr_outcome *expected = context;
+    (void)self;
+    assert_int_equal(answer->outcome, *expected);
+    assert_int_equal(answer->status, *expected == TR_DOWN ? TR_EGONE : TR_EFULL);
+    tally_add(&over, 1);
+}
+
+struct in_vain {
+    tr_ref to;
+    enum tr_outcome expected;
+};
+
+static void
+ask_in_vain(tr_actor *self, void *argument)
+{
+    struct in_vain *in_vain = argument;
+    struct tr_ask_options options = {.timeout_ms = LONG_MS, .done = count_refusals, .context = &in_vain->expected};
+    tr_message question = tr_message_signal(ECHO);
+    if (in_vain->expected == TR_OVERLOADED)
+        assert_int_equal(tr_tell(self, in_vain->to, ANSWER, NULL, 0), TR_OK); /* which fills the mailbox */
+    assert_int_equal(tr_ask(self, in_vain->to, &question, &options), TR_OK);
+}
+
+static void
+expect_dead_letter(tr_runtime *runtime)
+{
+    struct tr_counters counters;
+    tally_await(&over, 1);
+    tests_counters_add_up(runtime);
+    tr_runtime_counters(runtime, &counters);
+    assert_int_equal(counters.dead_letters, 1);
+    assert_int_equal(counters.refused, 0);
+    stage_close(runtime);
+}
+
+static void
+a_question_to_who_is_gone_is_a_dead_letter_whatever_worker_he_lived_on(void **state)
+{
+    for (unsigned worker = 0; worker < 2; worker++) {
+        forget(state);
+        tr_runtime *runtime = stage_open(2);
+        struct in_vain in_vain = {stage_spawn(runtime, &echo, worker, NULL), TR_DOWN};
+        assert_int_equal(tr_runtime_stop_actor(runtime, in_vain.to, TR_STOP_NOW), TR_OK);
+        puppet_do(runtime, puppet_spawn(runtime, 0), ask_in_vain, &in_vain);
+        expect_dead_letter(runtime);
+    }
+}
+
+static void
+a_question_that_a_full_mailbox_refuses_is_a_dead_letter(void **state)
+{
+    static const struct tr_behavior narrow = {.name = "narrow", .receive = echo_receive, .mailbox = {.messages = 1}};
+    (void)state;
+    tr_runtime *runtime = stage_open(1);
+    struct in_vain in_vain = {stage_spawn(runtime, &narrow, 0, NULL), TR_OVERLOADED};
+    puppet_do(runtime, puppet_spawn(runtime, 0), ask_in_vain, &in_vain);
+    expect_dead_letter(runtime);
+}
+
 /* Mistakes. */
 
 static void
@@ -490,6 +555,8 @@ main(void)
         TEST(a_wrong_call_from_outside_is_refused),
         TEST(questions_and_answers_may_have_any_size),
         TEST(work_whose_deadline_has_passed_is_not_begun),
+        TEST(a_question_to_who_is_gone_is_a_dead_letter_whatever_worker_he_lived_on),
+        TEST(a_question_that_a_full_mailbox_refuses_is_a_dead_letter),
         TEST(what_cannot_be_asked_or_answered_is_refused),
         TEST(of_many_questions_at_once_each_has_one_outcome),
     };

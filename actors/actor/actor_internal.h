@@ -156,6 +156,7 @@ struct tri_actors {
     struct tri_pool asking_pool;
     struct tri_deadlines *deadlines; /* NULL until somebody asks */
     struct tri_asked asked;
+    tr_ref forwarder;      /* who forwards the question that is being sent on */
     uint64_t answers;      /* the question that the message which is being handled answers, 0: none */
     struct tri_table kept; /* by number: what actors of this worker are to answer later */
     struct tri_kept *kept_oldest, *kept_youngest;

@@ -161,29 +161,48 @@ tr_reply(tr_actor *self, tr_message *message)
     return status;
 }
 
+/* Forwarding: in the name of who asked. */
+
+static tr_status
+check_forward(const tr_actor *self, tr_ref to, const tr_message *message)
+{
+    tr_status status = check(self, message);
+    if (status != TR_OK)
+        return status;
+    return to != TR_NOBODY && tri_ref_worker(to) < self->home->worker->runtime->count ? TR_OK : TR_EBADREF;
+}
+
+static tr_status
+forward(tr_actor *self, const struct tr_question *question, tr_ref to, tr_message *message)
+{
+    struct tri_actors *home = self->home;
+    if (to == self->ref)
+        return TR_ESELF;
+    if (!tri_message_spare_word(message))
+        return TR_ENOMEM;
+    tri_question_mark(message, question->id, question->deadline_ms);
+    message->id = 0;
+    home->forwarder = self->ref;
+    tri_trace_forward(home->worker->trace, self->ref, message->tag);
+    tr_status status = tri_send_limited(home->worker, question->asker, to, message);
+    if (status != TR_OK)
+        message->kind &= TR_PAYLOAD_KINDS;
+    return status;
+}
+
 tr_status
 tr_forward(tr_actor *self, tr_ref to, tr_message *message)
 {
     TRI_CHECK_SELF(self);
-    tr_status status = check(self, message);
+    tr_status status = check_forward(self, to, message);
     if (status != TR_OK)
         return status;
-    if (to == TR_NOBODY || tri_ref_worker(to) >= self->home->worker->runtime->count)
-        return TR_EBADREF;
     struct tri_asked *asked = asked_of(self);
-    if (to == self->ref || asked == NULL)
-        return asked == NULL ? TR_ENOQUESTION : TR_ESELF;
-    if (!tri_message_spare_word(message))
-        return TR_ENOMEM;
-    tri_question_mark(message, asked->id, asked->deadline_ms);
-    message->id = 0;
-    tri_trace_forward(self->home->worker->trace, self->ref, message->tag);
-    status = tri_send_limited(self->home->worker, asked->from, to, message);
-    if (status == TR_OK) {
+    if (asked == NULL)
+        return TR_ENOQUESTION;
+    status = forward(self, &(tr_question){asked->from, asked->id, asked->deadline_ms}, to, message);
+    if (status == TR_OK)
         close_asked(asked);
-    } else {
-        message->kind &= TR_PAYLOAD_KINDS;
-    }
     return status;
 }
 
@@ -289,6 +308,21 @@ tr_question_reply(tr_actor *self, tr_question *question, tr_message *message)
     if (status != TR_OK && status != TR_EGONE)
         return status;
     forget_kept(self->home, question);
+    return status;
+}
+
+tr_status
+tr_question_forward(tr_actor *self, tr_question *question, tr_ref to, tr_message *message)
+{
+    TRI_CHECK_SELF(self);
+    tr_status status = question != NULL ? check_forward(self, to, message) : TR_EINVAL;
+    if (status != TR_OK)
+        return status;
+    if (question->asker == TR_NOBODY)
+        return TR_ENOQUESTION;
+    status = tri_clock_ms() < question->deadline_ms ? forward(self, question, to, message) : TR_EDEADLINE;
+    if (status == TR_OK || status == TR_EDEADLINE)
+        forget_kept(self->home, question);
     return status;
 }
 

@@ -16,13 +16,12 @@
 #include <ck_pr.h>
 #include <stdlib.h>
 
-/* A question that is forwarded is sent in the name of who asked, by who is handling it. */
+/* A question that is forwarded is sent in the name of who asked. */
 static tr_ref
 sender_of(struct tri_worker *worker, const tr_message *message)
 {
-    const struct tri_asked *asked = &tri_actors_of(worker)->asked;
     bool forwarded = tri_is_question(message) && message->id == 0;
-    return forwarded ? asked->actor->ref : message->from;
+    return forwarded ? tri_actors_of(worker)->forwarder : message->from;
 }
 
 void

@@ -183,6 +183,20 @@ tr_status tr_question_refuse(tr_actor *self, tr_question *question, tr_status st
  */
 tr_status tr_forward(tr_actor *self, tr_ref to, tr_message *message);
 
+/*
+ * The same of a question that was kept: for an actor in front of others that lets questions wait until one of these is
+ * free. It is handled there like any other question; self has no part in it any more.
+ *
+ * Memory:  on success the message moves, and the question is none any more; on failure both are as before, but with
+ *          TR_EDEADLINE the question is none.
+ * Thread:  owner of self. Never blocks.
+ * Returns: TR_OK, TR_EBADREF, TR_EBADTAG, TR_ESELF, TR_EGONE, TR_EFULL, TR_ENOMEM: see tr_forward()
+ *          TR_EINVAL       self, question or message is NULL
+ *          TR_ENOQUESTION  it is none
+ *          TR_EDEADLINE    its deadline has passed: the asker has his outcome
+ */
+tr_status tr_question_forward(tr_actor *self, tr_question *question, tr_ref to, tr_message *message);
+
 /* Milliseconds until the deadline of the question that is being handled; UINT64_MAX: none is. Thread: owner. */
 uint64_t tr_time_left(const tr_actor *self);
 

@@ -10,6 +10,21 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <troupe/testing.h>
+
+/* A simulated runtime has one thread, where ThreadSanitizer finds little, and takes ten times as long. */
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+#define SEEDS 100u
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define SEEDS 100u
+#endif
+#ifndef SEEDS
+#define SEEDS 1000u
+#endif
+
+#define SEEDS_TWICE 11u /* one of so many is played twice; with each number of workers */
 
 static uint64_t expected_dead; /* of the program that is being played */
 
@@ -53,6 +68,43 @@ savina_on_workers(savina_program *program, const void *size)
         nothing_is_left(runtime);
         stage_close(runtime);
     }
+}
+
+struct seeded {
+    savina_program *program;
+    const void *size;
+};
+
+/* Gives the hash of how it was played. */
+static uint64_t
+play_seed(uint64_t seed, const struct seeded *seeded)
+{
+    struct tr_testing_options options = {.seed = seed, .workers = 1 + (unsigned)(seed % 4)};
+    tr_runtime *runtime;
+    assert_int_equal(tr_testing_start(&options, &runtime), TR_OK);
+    expected_dead = 0;
+    seeded->program(runtime, seeded->size);
+    tr_testing_run(runtime);
+    nothing_is_left(runtime);
+    uint64_t hash = tr_testing_hash(runtime);
+    stage_close(runtime);
+    return hash;
+}
+
+static int
+try_seed(uint64_t seed, void *context)
+{
+    uint64_t hash = play_seed(seed, context);
+    if (seed % SEEDS_TWICE == 0)
+        assert_int_equal(play_seed(seed, context), hash);
+    return 0;
+}
+
+void
+savina_under_seeds(savina_program *program, const void *size)
+{
+    struct seeded seeded = {program, size};
+    assert_true(tr_testing_seeds(0, SEEDS * tests_stress(), try_seed, &seeded));
 }
 
 tr_message

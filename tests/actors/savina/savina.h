@@ -2,9 +2,9 @@
  * What the programs of the Savina suite share (github.com/shamsimam/savina), by which actor libraries are compared.
  *
  * Each has a director, an actor that is asked from outside to play. It spawns the cast, and answers with what came of
- * it when the last one has ended. A program is played by a function of the test, which knows the answer, on
- * one worker and on several. Whatever it did, no actor is left of it afterwards, and there was no word that nobody
- * heard.
+ * it when the last one has ended. A program is played by a function of the test, which knows the answer: on workers
+ * with threads, and in a simulated runtime under many seeds. Whatever it did, no actor is left of it afterwards, and
+ * there was no word that nobody heard.
  */
 #ifndef TESTS_SAVINA_H
 #define TESTS_SAVINA_H
@@ -20,6 +20,10 @@ typedef void savina_program(tr_runtime *runtime, const void *size);
 
 /* Plays it on 1, 2 and 4 workers. */
 void savina_on_workers(savina_program *program, const void *size);
+
+/* Plays it under 1,000 seeds, on 1 to 4 simulated workers, and now and then twice: a seed always plays the same way.
+ * With ThreadSanitizer a tenth of them. One that fails is named on stderr. */
+void savina_under_seeds(savina_program *program, const void *size);
 
 /* Spawns the director with a copy of size bytes, asks it, and gives its answer, which the caller drops. */
 tr_message savina_direct(tr_runtime *runtime, const struct tr_behavior *director, const void *argument, size_t size,

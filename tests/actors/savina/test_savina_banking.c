@@ -305,11 +305,19 @@ banking_keeps_the_sum_of_all_accounts_also_while_some_are_closed_on_many_workers
     savina_on_workers(program, &(struct size){.accounts = 100, .tellers = 10, .transfers = 300, .seed = 12});
 }
 
+static void
+banking_keeps_the_sum_of_all_accounts_also_while_some_are_closed_under_seeds(void **state)
+{
+    (void)state;
+    savina_under_seeds(program, &(struct size){.accounts = 6, .tellers = 4, .transfers = 12, .seed = 12});
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(banking_keeps_the_sum_of_all_accounts_also_while_some_are_closed_on_many_workers),
+        cmocka_unit_test(banking_keeps_the_sum_of_all_accounts_also_while_some_are_closed_under_seeds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -222,11 +222,19 @@ every_customer_is_served_once_though_the_room_has_few_chairs_on_many_workers(voi
     savina_on_workers(program, &(struct size){.customers = 200, .chairs = 10});
 }
 
+static void
+every_customer_is_served_once_though_the_room_has_few_chairs_under_seeds(void **state)
+{
+    (void)state;
+    savina_under_seeds(program, &(struct size){.customers = 10, .chairs = 2});
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_customer_is_served_once_though_the_room_has_few_chairs_on_many_workers),
+        cmocka_unit_test(every_customer_is_served_once_though_the_room_has_few_chairs_under_seeds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -298,12 +298,20 @@ the_buffer_hands_each_item_on_once_and_in_order_and_never_holds_more_than_it_may
     savina_on_workers(program, &(struct size){.producers = 40, .consumers = 40, .items = 50, .capacity = 50});
 }
 
+static void
+the_buffer_hands_each_item_on_once_and_in_order_and_never_holds_more_than_it_may_under_seeds(void **state)
+{
+    (void)state;
+    savina_under_seeds(program, &(struct size){.producers = 4, .consumers = 4, .items = 8, .capacity = 3});
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             the_buffer_hands_each_item_on_once_and_in_order_and_never_holds_more_than_it_may_on_many_workers),
+        cmocka_unit_test(the_buffer_hands_each_item_on_once_and_in_order_and_never_holds_more_than_it_may_under_seeds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -295,11 +295,19 @@ what_a_client_writes_it_reads_and_nothing_that_is_added_is_lost_on_many_workers(
     savina_on_workers(program, &(struct size){.clients = 20, .calls = 300, .seed = 12});
 }
 
+static void
+what_a_client_writes_it_reads_and_nothing_that_is_added_is_lost_under_seeds(void **state)
+{
+    (void)state;
+    savina_under_seeds(program, &(struct size){.clients = 6, .calls = 15, .seed = 12});
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_client_writes_it_reads_and_nothing_that_is_added_is_lost_on_many_workers),
+        cmocka_unit_test(what_a_client_writes_it_reads_and_nothing_that_is_added_is_lost_under_seeds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -268,11 +268,19 @@ a_client_finds_what_it_has_put_in_and_the_list_is_always_sorted_on_many_workers(
     savina_on_workers(program, &(struct size){.clients = 20, .calls = 300, .seed = 12});
 }
 
+static void
+a_client_finds_what_it_has_put_in_and_the_list_is_always_sorted_under_seeds(void **state)
+{
+    (void)state;
+    savina_under_seeds(program, &(struct size){.clients = 6, .calls = 15, .seed = 12});
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_client_finds_what_it_has_put_in_and_the_list_is_always_sorted_on_many_workers),
+        cmocka_unit_test(a_client_finds_what_it_has_put_in_and_the_list_is_always_sorted_under_seeds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

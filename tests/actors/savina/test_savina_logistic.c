@@ -248,11 +248,19 @@ every_series_computes_the_terms_that_a_loop_does_on_many_workers(void **state)
     savina_on_workers(program, &(struct size){.series = 10, .terms = 1000});
 }
 
+static void
+every_series_computes_the_terms_that_a_loop_does_under_seeds(void **state)
+{
+    (void)state;
+    savina_under_seeds(program, &(struct size){.series = 4, .terms = 12});
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_series_computes_the_terms_that_a_loop_does_on_many_workers),
+        cmocka_unit_test(every_series_computes_the_terms_that_a_loop_does_under_seeds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

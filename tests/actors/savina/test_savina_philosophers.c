@@ -250,11 +250,19 @@ no_philosopher_starves_and_no_two_neighbours_eat_at_once_on_many_workers(void **
     savina_on_workers(program, &(struct table){.seats = 20, .meals = 200});
 }
 
+static void
+no_philosopher_starves_and_no_two_neighbours_eat_at_once_under_seeds(void **state)
+{
+    (void)state;
+    savina_under_seeds(program, &(struct table){.seats = 5, .meals = 8});
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_philosopher_starves_and_no_two_neighbours_eat_at_once_on_many_workers),
+        cmocka_unit_test(no_philosopher_starves_and_no_two_neighbours_eat_at_once_under_seeds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

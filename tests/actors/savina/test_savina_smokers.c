@@ -179,11 +179,19 @@ each_smoker_smokes_as_often_as_he_was_chosen_on_many_workers(void **state)
     savina_on_workers(program, &(struct size){.smokers = 200, .rounds = 1000, .seed = 12});
 }
 
+static void
+each_smoker_smokes_as_often_as_he_was_chosen_under_seeds(void **state)
+{
+    (void)state;
+    savina_under_seeds(program, &(struct size){.smokers = 8, .rounds = 30, .seed = 12});
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_smoker_smokes_as_often_as_he_was_chosen_on_many_workers),
+        cmocka_unit_test(each_smoker_smokes_as_often_as_he_was_chosen_under_seeds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

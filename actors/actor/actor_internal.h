@@ -229,11 +229,23 @@ tri_outside_read(struct tri_worker *worker, const tr_message *message)
 #define TRI_MAIL_NOTICE 0x10u    /* it is for an interest, whose number is words[3]: interest.h */
 #define TRI_MAIL_PUBLISHED 0x08u /* a group's, for an actor on its way: TRI_TAG_PUBLISHED if that is a hosted one */
 
+/* Those that a message may have which somebody else than the library began. */
+#define TRI_MAIL_LIMITED_KINDS (TR_PAYLOAD_KINDS | TRI_MAIL_QUESTION | TRI_MAIL_READ)
+
 /* May a message be handled as it is? What came from outside counts when it is read. */
 static inline bool
 tri_mail_is_plain(const tr_message *message)
 {
     return message->from != TR_NOBODY && message->kind <= TR_PAYLOAD_KINDS;
+}
+
+/* Do limits hold for a message, so that a full mailbox may refuse or drop it? Not for what the library itself says, nor
+ * for answers; but for notices of dead letters, which there are as many of as there is traffic. */
+static inline bool
+tri_mail_is_limited(const tr_message *message)
+{
+    return (message->tag < TR_TAG_RESERVED || message->tag == TR_TAG_DEAD_LETTER) &&
+           (message->kind & ~TRI_MAIL_LIMITED_KINDS) == 0;
 }
 
 /* The actors of a worker. */

@@ -3,6 +3,7 @@
  */
 #include "body.h"
 
+#include "box.h"
 #include "extra.h"
 
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 static size_t
 bytes_of(const struct tr_behavior *behavior)
 {
-    return (TRI_ACTOR_HEAD + behavior->state_size + TRI_ACTOR_ALIGN - 1) / TRI_ACTOR_ALIGN * TRI_ACTOR_ALIGN;
+    return tri_box_offset(behavior) + tri_box_bytes(behavior);
 }
 
 static struct tri_pool *
@@ -35,8 +36,7 @@ tri_actor_new(struct tri_actors *home, const struct tr_behavior *behavior, tr_re
     actor->home = home;
     actor->parent = parent;
     tri_mail_list_init(&actor->overflow);
-    if (behavior->mailbox.messages != 0 || behavior->mailbox.bytes != 0 ||
-        behavior->mailbox.policy != TR_MAILBOX_REFUSE)
+    if (tri_behavior_is_limited(behavior))
         actor->flags = TRI_ACTOR_LIMITED;
     return actor;
 }

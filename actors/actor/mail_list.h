@@ -14,6 +14,7 @@ struct tri_mail {
     struct tri_mail *next;
     tr_actor *actor;
     tr_message message;
+    struct tri_mail **link; /* in the overflow of a limited actor: what points to it */
 };
 
 /* Mail in a row. The last one's `next` is not set; the list is empty when last_next points to `first`. */

@@ -30,6 +30,35 @@ struct tri_spawn_waiter {
     tr_status status;
 };
 
+/* Is the first one's tag the tag of another? */
+static bool
+is_repeated(const struct tr_tag_limit *limits, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (limits[i].tag == limits[0].tag)
+            return true;
+    return false;
+}
+
+static tr_status
+check_tags(const struct tr_mailbox_limits *limits)
+{
+    if (limits->tag_count > TR_TAG_LIMITS_MAX)
+        return TR_EBADLIMIT;
+    if (limits->tag_count > 0 && limits->tags == NULL)
+        return TR_EINVAL;
+    for (size_t i = 0; i < limits->tag_count; i++) {
+        const struct tr_tag_limit *limit = &limits->tags[i];
+        if (limit->tag >= TR_TAG_RESERVED || is_repeated(limit, limits->tag_count - i))
+            return TR_EBADTAG;
+        if (limit->policy > TR_TAG_REFUSE)
+            return TR_EBADPOLICY;
+        if (limit->most == 0)
+            return TR_EBADLIMIT;
+    }
+    return TR_OK;
+}
+
 tr_status
 tri_spawn_check(const struct tri_runtime *runtime, const struct tr_behavior *behavior,
                 const struct tr_spawn_options *options)
@@ -42,6 +71,11 @@ tri_spawn_check(const struct tri_runtime *runtime, const struct tr_behavior *beh
         return TR_EBADSTATE;
     if (behavior->mailbox.policy > TR_MAILBOX_DROP_OLDEST)
         return TR_EBADPOLICY;
+    if (TRI_UNLIKELY(behavior->mailbox.tag_count > 0)) {
+        tr_status status = check_tags(&behavior->mailbox);
+        if (status != TR_OK)
+            return status;
+    }
     if (options == NULL)
         return TR_OK;
     if (options->placement > TR_PLACE_BY_KEY || (options->argument == NULL && options->argument_size > 0))

@@ -177,6 +177,8 @@ tri_dead_mailbox(struct tri_actors *home, tr_actor *actor)
 void
 tri_dead_dropped(struct tri_actors *home, tr_ref to, struct tri_dropped *dropped)
 {
+    if (dropped->replaced != NULL)
+        tri_dead_mail(home, to, dropped->replaced, TR_DEAD_REPLACED);
     while (!tri_mail_list_empty(&dropped->mail))
         tri_dead_mail(home, to, tri_mail_list_take(&dropped->mail), dropped->reason);
 }
@@ -185,7 +187,7 @@ tr_status
 tri_send_limited(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message)
 {
     struct tri_dropped dropped;
-    tri_mail_list_init(&dropped.mail);
+    tri_dropped_init(&dropped);
     tr_status status = tri_post_limited(worker, from, to, message, &dropped);
     tri_dead_dropped(tri_actors_of(worker), to, &dropped);
     return status;

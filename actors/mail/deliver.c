@@ -34,7 +34,7 @@ make_room(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
     struct tri_dropped dropped;
     tr_ref ref = actor->ref;
-    tri_mail_list_init(&dropped.mail);
+    tri_dropped_init(&dropped);
     enum tri_overflow outcome = tri_mailbox_overflow(actor, mail, &dropped);
     tri_dead_dropped(home, ref, &dropped);
     return outcome == TRI_OVERFLOW_ROOM;
@@ -44,8 +44,7 @@ make_room(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 static bool
 file(struct tri_actors *home, tr_actor *actor, tr_message *message)
 {
-    bool limited =
-        (message->tag < TR_TAG_RESERVED && (message->kind & TRI_MAIL_REPLY) == 0) || message->tag == TR_TAG_DEAD_LETTER;
+    bool limited = tri_mail_is_limited(message);
     struct tri_mail *mail = tri_pool_take(&home->mail);
     if (mail == NULL)
         return false;

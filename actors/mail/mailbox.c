@@ -1,5 +1,6 @@
 #include "mailbox.h"
 
+#include "box.h"
 #include "ledger.h"
 
 #include <assert.h>
@@ -19,7 +20,7 @@ check(const tr_actor *actor)
     bool over = !tri_mail_list_empty(&actor->overflow);
     if (actor->flags & TRI_ACTOR_LIMITED) {
         assert(over == (actor->waiting > 1));
-        assert(actor->waiting == 0 || actor->head != NULL);
+        assert((actor->waiting == 0) == (actor->head == NULL));
         assert(*lines_of_all(actor) >= actor->waiting);
     } else if (actor->flags & TRI_ACTOR_UNBORN) {
         assert(over == (actor->waiting > 0));
@@ -38,16 +39,129 @@ lines_of(const tr_message *message)
     return lines < UINT32_MAX ? (uint32_t)lines : UINT32_MAX;
 }
 
-bool
-tri_mailbox_has_room(const tr_actor *actor, const tr_message *message)
+/* Limits: of all messages, and of those with one tag. */
+
+/* Is there room beside what waits, without `leaving`, of which there may be none (NULL)? */
+static bool
+has_space(const tr_actor *actor, const tr_message *message, const tr_message *leaving)
 {
     const struct tr_mailbox_limits *limits = &actor->behavior->mailbox;
-    if (actor->waiting >= (limits->messages != 0 ? limits->messages : TR_MAILBOX_DEFAULT_MESSAGES))
+    uint32_t waiting = actor->waiting - (leaving != NULL);
+    if (waiting >= (limits->messages != 0 ? limits->messages : TR_MAILBOX_DEFAULT_MESSAGES))
         return false;
-    if (limits->bytes == 0 || actor->waiting == 0)
+    if (limits->bytes == 0 || waiting == 0)
         return true; /* a message that is larger than the limit still fits into an empty mailbox */
-    uint64_t lines = (uint64_t)*lines_of_all(actor) + lines_of(message);
+    uint64_t lines = (uint64_t)*lines_of_all(actor) + lines_of(message) - (leaving != NULL ? lines_of(leaving) : 0);
     return lines * TRI_CACHE_LINE <= limits->bytes;
+}
+
+/* The number of the limit of its tag; tag_count: it has none. */
+static size_t
+tag_of(const tr_actor *actor, const tr_message *message)
+{
+    const struct tr_mailbox_limits *limits = &actor->behavior->mailbox;
+    size_t i = tri_mail_is_limited(message) ? 0 : limits->tag_count;
+    while (i < limits->tag_count && limits->tags[i].tag != message->tag)
+        i++;
+    return i;
+}
+
+/* What is known of its tag, if that has a limit; else NULL. */
+static struct tri_tag_count *
+count_of(tr_actor *actor, const tr_message *message)
+{
+    size_t i = tag_of(actor, message);
+    return TRI_UNLIKELY(i < actor->behavior->mailbox.tag_count) ? &tri_actor_box(actor)->tags[i] : NULL;
+}
+
+/* The limit that keeps one more message with its tag out; NULL: none does. */
+static const struct tr_tag_limit *
+tag_limit(tr_actor *actor, const tr_message *message, struct tri_mail **last)
+{
+    const struct tr_mailbox_limits *limits = &actor->behavior->mailbox;
+    size_t i = tag_of(actor, message);
+    if (TRI_LIKELY(i == limits->tag_count))
+        return NULL;
+    const struct tri_tag_count *count = &tri_actor_box(actor)->tags[i];
+    *last = count->last;
+    return count->waiting >= limits->tags[i].most ? &limits->tags[i] : NULL;
+}
+
+bool
+tri_mailbox_has_room(tr_actor *actor, const tr_message *message)
+{
+    struct tri_mail *last;
+    return has_space(actor, message, NULL) && tag_limit(actor, message, &last) == NULL;
+}
+
+bool
+tri_mailbox_refuses(tr_actor *actor, const tr_message *message)
+{
+    struct tri_mail *last = NULL;
+    const struct tr_tag_limit *limit = tag_limit(actor, message, &last);
+    if (limit != NULL && limit->policy != TR_TAG_KEEP_LAST)
+        return limit->policy == TR_TAG_REFUSE;
+    return actor->behavior->mailbox.policy == TR_MAILBOX_REFUSE &&
+           !has_space(actor, message, limit != NULL ? &last->message : NULL);
+}
+
+/* Mail counts from when it is put into a limited mailbox until it leaves it. */
+
+static void
+count_in(tr_actor *actor, struct tri_mail *mail)
+{
+    struct tri_tag_count *count = count_of(actor, &mail->message);
+    actor->waiting++;
+    *lines_of_all(actor) += lines_of(&mail->message);
+    if (count != NULL) {
+        count->waiting++;
+        count->last = mail;
+    }
+}
+
+static void
+count_out(tr_actor *actor, const struct tri_mail *mail)
+{
+    struct tri_tag_count *count = count_of(actor, &mail->message);
+    actor->waiting--;
+    *lines_of_all(actor) -= lines_of(&mail->message);
+    if (count != NULL) {
+        count->waiting--;
+        if (count->last == mail)
+            count->last = NULL; /* the newest, so no other is left, or the next takes its place at once */
+    }
+}
+
+/* The overflow of a limited actor, whose mail knows what points to it. */
+
+static void
+over_append(tr_actor *actor, struct tri_mail *mail)
+{
+    mail->link = actor->overflow.last_next;
+    tri_mail_list_append(&actor->overflow, mail);
+}
+
+static void
+over_remove(tr_actor *actor, struct tri_mail *mail)
+{
+    struct tri_mail_list *list = &actor->overflow;
+    struct tri_box *box = tri_actor_box(actor);
+    if (list->last_next == &mail->next) {
+        list->last_next = mail->link;
+    } else {
+        *mail->link = mail->next;
+        mail->next->link = mail->link;
+    }
+    if (box->spared == mail)
+        box->spared = NULL; /* it was the first */
+}
+
+static struct tri_mail *
+over_take(tr_actor *actor)
+{
+    struct tri_mail *first = actor->overflow.first;
+    over_remove(actor, first);
+    return first;
 }
 
 /* Half of its limits, or of CROWD messages if that is less. */
@@ -65,9 +179,9 @@ static void
 put_limited(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
     mail->actor = actor;
-    *lines_of_all(actor) += lines_of(&mail->message);
-    if (actor->waiting++ > 0) {
-        tri_mail_list_append(&actor->overflow, mail);
+    count_in(actor, mail);
+    if (actor->waiting > 1) {
+        over_append(actor, mail);
     } else {
         actor->head = mail;
         tri_mail_list_append(&home->queue, mail);
@@ -101,12 +215,12 @@ tri_mailbox_move_up(struct tri_actors *home, tr_actor *actor)
 void
 tri_mailbox_move_up_limited(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail)
 {
-    *lines_of_all(actor) -= lines_of(&mail->message);
-    actor->waiting--;
+    count_out(actor, mail);
     tri_slots_crowd(&home->slots, actor->ref, is_crowded(actor));
+    actor->head = NULL;
     if (actor->waiting == 0)
         return;
-    actor->head = tri_mail_list_take(&actor->overflow);
+    actor->head = over_take(actor);
     tri_mail_list_append(&home->queue, actor->head);
     check(actor);
 }
@@ -159,34 +273,117 @@ tri_mailbox_put_aside(struct tri_actors *home, tr_actor *actor, struct tri_mail 
     return true;
 }
 
-/* The oldest message makes way for the next, or for the new one, which then stands in its place. true: the latter. */
+/* Dropping. */
+
+/* Two nodes change what they hold; the tag of what the second had knows it in the first from now on. */
+static void
+swap(tr_actor *actor, struct tri_mail *stays, struct tri_mail *other)
+{
+    struct tri_tag_count *count = count_of(actor, &other->message);
+    tr_message message = stays->message;
+    stays->message = other->message;
+    other->message = message;
+    if (count != NULL && count->last == other)
+        count->last = stays;
+}
+
+/* Takes a message out of the mailbox, wherever it stands. Gives the node that holds it. The head's own node stands in
+ * the worker's queue and must stay there: it gets the next message. There is one, or the message is not the head. */
+static struct tri_mail *
+take_out(tr_actor *actor, struct tri_mail *mail)
+{
+    count_out(actor, mail);
+    if (mail != actor->head) {
+        over_remove(actor, mail);
+        return mail;
+    }
+    struct tri_mail *next = over_take(actor);
+    swap(actor, mail, next);
+    return next;
+}
+
 static bool
+stands_alone(const tr_actor *actor, const struct tri_mail *mail)
+{
+    return mail == actor->head && tri_mail_list_empty(&actor->overflow);
+}
+
+/* The only message makes way for the new one. */
+static void
+replace_only(tr_actor *actor, struct tri_mail *only, struct tri_mail *mail)
+{
+    count_out(actor, only);
+    tr_message old = only->message;
+    only->message = mail->message;
+    mail->message = old;
+    count_in(actor, only);
+}
+
+/* The oldest message that may be dropped; NULL: there is none. What comes before it is passed once, and not again. */
+static struct tri_mail *
+oldest(tr_actor *actor)
+{
+    struct tri_box *box = tri_actor_box(actor);
+    if (actor->head != NULL && tri_mail_is_limited(&actor->head->message))
+        return actor->head;
+    struct tri_mail **link = box->spared != NULL ? &box->spared->next : &actor->overflow.first;
+    for (; link != actor->overflow.last_next; link = &box->spared->next) {
+        if (tri_mail_is_limited(&(*link)->message))
+            return *link;
+        box->spared = *link;
+    }
+    return NULL;
+}
+
+static enum tri_overflow
+drop_new(struct tri_mail *mail, struct tri_dropped *dropped, enum tr_dead_reason reason)
+{
+    dropped->reason = reason;
+    tri_mail_list_append(&dropped->mail, mail);
+    return TRI_OVERFLOW_DROPPED;
+}
+
+/* true: the new message stands in the place of the only one. */
+static bool
+drop_old(tr_actor *actor, struct tri_mail *old, struct tri_mail *mail, struct tri_mail **out)
+{
+    if (stands_alone(actor, old)) {
+        replace_only(actor, old, mail);
+        *out = mail;
+        return true;
+    }
+    *out = take_out(actor, old);
+    return false;
+}
+
+static enum tri_overflow
 drop_oldest(tr_actor *actor, struct tri_mail *mail, struct tri_dropped *dropped)
 {
-    struct tri_mail *head = actor->head;
-    bool alone = tri_mail_list_empty(&actor->overflow);
-    struct tri_mail *next = alone ? mail : tri_mail_list_take(&actor->overflow);
-    tr_message oldest = head->message;
-    *lines_of_all(actor) -= lines_of(&oldest);
-    *lines_of_all(actor) += alone ? lines_of(&next->message) : 0;
-    actor->waiting -= alone ? 0 : 1;
-    head->message = next->message;
-    next->message = oldest;
-    tri_mail_list_append(&dropped->mail, next);
-    return alone;
+    dropped->reason = TR_DEAD_DROPPED;
+    while (!has_space(actor, &mail->message, NULL)) {
+        struct tri_mail *old = oldest(actor), *out;
+        if (old == NULL)
+            return drop_new(mail, dropped, TR_DEAD_DROPPED); /* it is the oldest itself */
+        bool stored = drop_old(actor, old, mail, &out);
+        tri_mail_list_append(&dropped->mail, out);
+        if (stored)
+            return TRI_OVERFLOW_STORED;
+    }
+    return TRI_OVERFLOW_ROOM;
 }
 
 enum tri_overflow
 tri_mailbox_overflow(tr_actor *actor, struct tri_mail *mail, struct tri_dropped *dropped)
 {
-    if (actor->behavior->mailbox.policy != TR_MAILBOX_DROP_OLDEST) {
-        dropped->reason = TR_DEAD_MAILBOX_FULL;
-        tri_mail_list_append(&dropped->mail, mail);
-        return TRI_OVERFLOW_DROPPED;
-    }
-    dropped->reason = TR_DEAD_DROPPED;
-    while (!tri_mailbox_has_room(actor, &mail->message))
-        if (drop_oldest(actor, mail, dropped))
-            return TRI_OVERFLOW_STORED;
-    return TRI_OVERFLOW_ROOM;
+    enum tr_mailbox_policy policy = actor->behavior->mailbox.policy;
+    struct tri_mail *last = NULL;
+    const struct tr_tag_limit *limit = tag_limit(actor, &mail->message, &last);
+    bool replaces = limit != NULL && limit->policy == TR_TAG_KEEP_LAST;
+    if (limit != NULL && !replaces)
+        return drop_new(mail, dropped, TR_DEAD_MAILBOX_FULL);
+    if (policy != TR_MAILBOX_DROP_OLDEST && !has_space(actor, &mail->message, replaces ? &last->message : NULL))
+        return drop_new(mail, dropped, TR_DEAD_MAILBOX_FULL);
+    if (replaces && drop_old(actor, last, mail, &dropped->replaced))
+        return TRI_OVERFLOW_STORED;
+    return policy == TR_MAILBOX_DROP_OLDEST ? drop_oldest(actor, mail, dropped) : TRI_OVERFLOW_ROOM;
 }

@@ -24,7 +24,10 @@
  * Invariant: the `waiting` messages of an actor are those in the queue and those in the overflow, each in the order of
  * their arrival; those in the queue are older.
  *
- * Limits are those of the behavior; what the library itself sends is never refused, but for notices of dead letters.
+ * Limits are those of the behavior; what the library itself sends is never refused nor dropped, but for notices of dead
+ * letters (tri_mail_is_limited()). So the oldest message that may be dropped need not be the oldest. It is found in
+ * constant time on average: the box (box.h) knows up to where the overflow was looked through, and mail there knows what
+ * points to it, so that it can be taken out of the middle. With a tag that has a limit the box knows the newest message.
  *
  * An actor is crowded, which its senders on all workers can see (slots.h, tr_backlog()), while CROWD messages wait for
  * it, or half of what its limits allow if that is less; with CROWD it stays so until RELIEF are left. It is the actor
@@ -40,8 +43,11 @@
 #define TRI_MAILBOX_CROWD 4096u
 #define TRI_MAILBOX_RELIEF 2048u /* at least SHARE: it shows where messages move up */
 
-/* Has it room for one more? The behavior's limits, or the default. */
-bool tri_mailbox_has_room(const tr_actor *actor, const tr_message *message);
+/* Has it room for one more? The behavior's limits, or the default. Thread: owner, as all here. */
+bool tri_mailbox_has_room(tr_actor *actor, const tr_message *message);
+
+/* One that has no room: is it for its sender to hear of that? */
+bool tri_mailbox_refuses(tr_actor *actor, const tr_message *message);
 
 /* What became of mail that came to a full mailbox. */
 enum tri_overflow {
@@ -50,11 +56,19 @@ enum tri_overflow {
     TRI_OVERFLOW_DROPPED, /* it was dropped itself */
 };
 
-/* What a full mailbox has dropped: the mail that came, or older messages. The list is to be initialized. */
+/* What a full mailbox has dropped: the mail that came, or older messages. */
 struct tri_dropped {
     struct tri_mail_list mail;
     enum tr_dead_reason reason;
+    struct tri_mail *replaced; /* the message whose place another of its tag has taken; NULL: none */
 };
+
+static inline void
+tri_dropped_init(struct tri_dropped *dropped)
+{
+    tri_mail_list_init(&dropped->mail);
+    dropped->replaced = NULL;
+}
 
 /* What a full mailbox does with mail, by its policy. What it drops it hands to the caller, who buries it. */
 enum tri_overflow tri_mailbox_overflow(tr_actor *actor, struct tri_mail *mail, struct tri_dropped *dropped);

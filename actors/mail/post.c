@@ -71,7 +71,7 @@ post_here_limited(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message 
     if (status != TR_OK)
         return status;
     bool full = !tri_mailbox_has_room(actor, message);
-    if (full && actor->behavior->mailbox.policy == TR_MAILBOX_REFUSE)
+    if (full && tri_mailbox_refuses(actor, message))
         return TR_EFULL;
     struct tri_mail *mail = tri_pool_take(&home->mail);
     if (mail == NULL)

@@ -27,12 +27,38 @@ typedef struct tr_actor tr_actor; /* opaque */
 struct tr_runtime;
 struct uv_loop_s;
 
-/* What a full mailbox does with one more message. What the runtime itself sends, such as a stop, always gets in. */
+/*
+ * What a full mailbox does with one more message. What the runtime itself says to the actor always gets in and is never
+ * dropped: notices of monitors and links, answers, failed spawns, events of sockets to their owner. It counts for the
+ * limits, so an actor that is full of it has room for nobody else.
+ */
 enum tr_mailbox_policy {
     TR_MAILBOX_REFUSE,      /* the send fails with TR_EFULL; from another worker: the message becomes a dead letter */
     TR_MAILBOX_DROP_NEWEST, /* the send succeeds, and the message becomes a dead letter */
     TR_MAILBOX_DROP_OLDEST, /* the message that has waited longest becomes a dead letter */
 };
+
+/* What becomes of a message if as many with its tag wait as may. */
+enum tr_tag_policy {
+    TR_TAG_KEEP_LAST,   /* the newest that waits becomes a dead letter, TR_DEAD_REPLACED; this one goes to the end */
+    TR_TAG_DROP_NEWEST, /* the send succeeds, and the message becomes a dead letter */
+    TR_TAG_REFUSE,      /* the send fails with TR_EFULL; from another worker: the message becomes a dead letter */
+};
+
+/*
+ * A limit of the messages with one tag that wait for an actor, from all senders. It holds beside those of the mailbox.
+ *
+ * With TR_TAG_KEEP_LAST and `most` 1 the actor is given the last value alone, however often it was sent meanwhile. A
+ * message never takes the place of the earlier one, since it would overtake what its sender has sent in between; so a
+ * value is handled when all has been that came before its latest change.
+ */
+struct tr_tag_limit {
+    uint32_t tag;  /* below TR_TAG_RESERVED, each tag once */
+    uint32_t most; /* 1 and up */
+    enum tr_tag_policy policy;
+};
+
+#define TR_TAG_LIMITS_MAX 32u /* of one behavior: they are looked through for each message */
 
 #define TR_MAILBOX_DEFAULT_MESSAGES 1048576u
 
@@ -44,6 +70,8 @@ struct tr_mailbox_limits {
     uint32_t messages; /* each of 80 bytes without its payload; default TR_MAILBOX_DEFAULT_MESSAGES */
     uint64_t bytes;    /* of payloads, each rounded up to 64, plus 64 for each message; default: no limit */
     enum tr_mailbox_policy policy;
+    const struct tr_tag_limit *tags; /* tag_count of them; the array must outlive the runtime */
+    size_t tag_count;                /* at most TR_TAG_LIMITS_MAX */
 };
 
 /* How an actor is asked to stop, from the weakest to the strongest. */
@@ -116,14 +144,15 @@ struct tr_spawn_options {
  * Memory:  options and out may be NULL. The options are copied.
  * Thread:  owner of self.
  * Returns: TR_OK
- *          TR_EINVAL        self or behavior is NULL, no such placement, or no argument but a size
+ *          TR_EINVAL        self or behavior is NULL, no such placement, no argument but a size, or no tags but a count
  *          TR_ENONAME       behavior->name is NULL or empty
  *          TR_EBADBEHAVIOR  behavior->receive is NULL
  *          TR_EBADSTATE     behavior->state_size is above 1 GiB
- *          TR_EBADPOLICY    behavior->mailbox.policy is not one of the enum
+ *          TR_EBADPOLICY    behavior->mailbox.policy, or one of its tags, is not one of the enum
+ *          TR_EBADTAG       the tag of a limit is TR_TAG_RESERVED or above, or has a limit already
  *          TR_EBADWORKER    options->worker is not the number of a worker
  *          TR_EBADREF       options->with is not the name of an actor of this runtime
- *          TR_EBADLIMIT     options->argument_size is above 1 GiB
+ *          TR_EBADLIMIT     options->argument_size is above 1 GiB, more than TR_TAG_LIMITS_MAX tags, or a `most` is 0
  *          TR_EFULL         options.lane_limit messages wait for the other worker
  *          TR_EGONE         self was killed
  *          TR_ENOMEM

@@ -124,9 +124,10 @@ void tr_runtime_quit(tr_runtime *runtime);
  * Memory:  options and out may be NULL.
  * Thread:  any that is no worker.
  * Returns: TR_OK
- *          TR_EINVAL        runtime or behavior is NULL, no such placement, or no argument but a size
- *          TR_ENONAME, TR_EBADBEHAVIOR, TR_EBADSTATE, TR_EBADPOLICY, TR_EBADWORKER, TR_EBADREF, TR_EBADLIMIT: see
- *          tr_spawn()
+ *          TR_EINVAL        runtime or behavior is NULL, no such placement, no argument but a size, or no tags but a
+ *                           count
+ *          TR_ENONAME, TR_EBADBEHAVIOR, TR_EBADSTATE, TR_EBADPOLICY, TR_EBADTAG, TR_EBADWORKER, TR_EBADREF,
+ *          TR_EBADLIMIT: see tr_spawn()
  *          TR_EWRONGTHREAD  on a worker
  *          TR_ENOMEM
  *          TR_ESTOPPING     the runtime is stopping

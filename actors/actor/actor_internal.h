@@ -42,6 +42,10 @@ enum {
     TRI_TAG_PUBLISH,                         /* to a worker: a pointer to a struct tri_fan */
     TRI_TAG_GROUP_NEWS,                      /* to a worker: words are a group, a member, what it did and the count */
     TRI_TAG_GROUP_GATHER,                    /* to a worker: a pointer to a list of members that it goes on with */
+    TRI_TAG_RELIEF_ASK,   /* a pointer to what waits until the actor's mailbox is relieved: relief.c */
+    TRI_TAG_RELIEF_PROBE, /* words[0] waits, words[1] is the number of that: does it come round? */
+    TRI_TAG_RELIEF_HELD,  /* words[0] is the number of a wait: it has begun */
+    TRI_TAG_RELIEVED,     /* words[0] is the number of a wait: it is over */
     TRI_TAG_OWN_END,
 };
 
@@ -64,14 +68,16 @@ enum tri_actor_flag {
     TRI_ACTOR_DONE = 1 << 10,   /* said so while it was being killed: nothing lingers */
     TRI_ACTOR_OWES = 1 << 11,   /* gone, but its parent could not be told yet: parent.c */
     TRI_ACTOR_LOOK = 1 << 12,   /* of what waits something may need a look before it is handled: tri_mail_is_plain() */
+    TRI_ACTOR_MUTED = 1 << 14,  /* it is given no messages: mute.c */
+    TRI_ACTOR_AWAITED = 1 << 15 /* somebody waits until its mailbox is relieved: relief.c */
 };
 
 /* Flags of actors that the fast path must not serve when a message is put. */
 #define TRI_ACTOR_SLOW_PATH                                                                                            \
-    (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING | TRI_ACTOR_LIMITED | TRI_ACTOR_UNBORN | TRI_ACTOR_SLOW)
+    (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING | TRI_ACTOR_LIMITED | TRI_ACTOR_UNBORN | TRI_ACTOR_SLOW | TRI_ACTOR_MUTED)
 
 /* The same when one of its messages is handled. */
-#define TRI_ACTOR_UNUSUAL (TRI_ACTOR_GONE | TRI_ACTOR_LIMITED | TRI_ACTOR_SLOW | TRI_ACTOR_LOOK)
+#define TRI_ACTOR_UNUSUAL (TRI_ACTOR_GONE | TRI_ACTOR_LIMITED | TRI_ACTOR_SLOW | TRI_ACTOR_LOOK | TRI_ACTOR_MUTED)
 
 /* The state follows the struct. Everything is the owner's. */
 struct tr_actor {
@@ -127,6 +133,9 @@ struct tri_actors {
     struct tri_mail_list queue; /* mailbox.h */
     uint64_t alive;
     bool draining, killing;
+    void (*pressed)(tr_actor *actor, bool is_pressed); /* of hosted actors: tri_actors_on_pressure() */
+    struct tri_attachment *confirming;                 /* relief.c: waits that are being confirmed */
+    bool confirms;
     tr_actor *lingering;             /* gone, but their memory is in use until their tr_exit(), or the end */
     unsigned stops;                  /* stops on the stack, each asked for by a callback of the one before */
     struct tri_mail_list late_stops; /* asked for by the innermost: `from` says whom, words[0] how */

@@ -42,7 +42,8 @@ void
 tri_extra_end(struct tri_attachment *attachment, const struct tri_death *death)
 {
     struct tri_extra *extra = (struct tri_extra *)attachment;
-    (void)death;
+    tri_attachments_end(&extra->waiters, death);
+    tri_attachments_end(&extra->unsure, death);
     tri_detach(attachment);
     tri_text_release(extra->failure.text);
     free_arena(extra->arena);

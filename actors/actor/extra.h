@@ -19,6 +19,15 @@ void tri_text_release(struct tri_text *text); /* NULL: nothing */
 /* A block of an actor's own memory (tr_alloc()). */
 struct tri_arena_block;
 
+/* For whose relief the actor waits: mute.c. */
+struct tri_mute {
+    uint64_t number; /* of the wait; 0: for nobody's */
+    tr_ref to;
+    bool is_held;                /* that one has confirmed it */
+    uint32_t queued;             /* its messages in the worker's queue */
+    struct tri_mail **put_aside; /* where in the overflow the next of them goes that is held */
+};
+
 struct tri_extra {
     struct tri_attachment attachment; /* first */
     bool failed;
@@ -27,6 +36,8 @@ struct tri_extra {
     struct tri_arena_block *arena; /* the block that has room first */
     struct tri_stash *stash;       /* NULL: it has set nothing aside */
     struct tri_idle *idle;         /* NULL: it has no receive timeout */
+    struct tri_mute mute;
+    struct tri_attachment *waiters, *unsure; /* who waits for its own relief: relief.c */
 };
 
 void tri_extra_end(struct tri_attachment *attachment, const struct tri_death *death);

@@ -172,7 +172,7 @@ tri_slots_give(struct tri_slots *slots, tr_ref ref)
 {
     uint32_t index = tri_ref_slot(ref);
     struct tri_slot *slot = &slots->table[index];
-    tri_slots_crowd(slots, ref, false);
+    tri_slots_show(slots, ref, 0);
     slot->actor = NULL;
     if (++slot->generation == TRI_REF_GENERATIONS)
         return; /* it is used up: no ref of this slot is ever valid again */

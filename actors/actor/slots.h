@@ -10,9 +10,9 @@
  * slots and lays what is more on a pile under the lock, from which guests take, and the owner itself when it has none.
  * So each of them finds a slot as long as more than two chains are free.
  *
- * Beside each slot stands whether its actor is crowded (mailbox.h), in a table of its own: senders of other workers
- * read it, and their reading costs the owner nothing but when it changes. Two more tables say what it has done
- * (ledger.h).
+ * Beside each slot stands whether its actor is crowded (mailbox.h), and whether it mutes its senders then (mute.c), in
+ * a table of its own: senders of other workers read it, and their reading costs the owner nothing but when it changes.
+ * Two more tables say what it has done (ledger.h).
  */
 #ifndef TROUPE_ACTORS_SLOTS_H
 #define TROUPE_ACTORS_SLOTS_H
@@ -53,7 +53,7 @@ struct tri_slots {
     /* Constant. */
     unsigned worker;
     struct tri_slot *table;
-    uint8_t *crowded; /* by slot; owner writes, any thread reads */
+    uint8_t *crowded; /* by slot, bits; owner writes, any thread reads */
     uint64_t *waits;  /* by slot: whom its actor has asked and waits for, TR_NOBODY: nobody; likewise */
     uint32_t *pile;   /* under the lock: chains of free slots, each of CHUNK or more */
 
@@ -99,20 +99,38 @@ tri_slots_find(const struct tri_slots *slots, tr_ref ref)
     return TRI_LIKELY(slot->generation == tri_ref_generation(ref)) ? slot->actor : NULL;
 }
 
-/* Is the actor that ref names crowded? Of a name that is stale it says something about another. Thread: any. */
+#define TRI_SLOT_CROWDED 1u
+#define TRI_SLOT_MUTES 2u /* as long as the actor lives */
+
+/* What stands beside the slot that ref names. Of a name that is stale it says something about another. Thread: any. */
+static inline uint8_t
+tri_slots_shown(const struct tri_slots *slots, tr_ref ref)
+{
+    return ck_pr_load_8(&slots->crowded[tri_ref_slot(ref)]);
+}
+
+/* Thread: owner. */
+static inline void
+tri_slots_show(struct tri_slots *slots, tr_ref ref, uint8_t shown)
+{
+    uint8_t *place = &slots->crowded[tri_ref_slot(ref)];
+    if (TRI_UNLIKELY(*place != shown))
+        ck_pr_store_8(place, shown);
+}
+
+/* Is the actor that ref names crowded? Thread: any. */
 static inline bool
 tri_slots_crowded(const struct tri_slots *slots, tr_ref ref)
 {
-    return ck_pr_load_8(&slots->crowded[tri_ref_slot(ref)]) != 0;
+    return (tri_slots_shown(slots, ref) & TRI_SLOT_CROWDED) != 0;
 }
 
 /* Thread: owner. */
 static inline void
 tri_slots_crowd(struct tri_slots *slots, tr_ref ref, bool crowded)
 {
-    uint8_t *shown = &slots->crowded[tri_ref_slot(ref)];
-    if (TRI_UNLIKELY(*shown != crowded))
-        ck_pr_store_8(shown, crowded);
+    uint8_t mutes = tri_slots_shown(slots, ref) & TRI_SLOT_MUTES;
+    tri_slots_show(slots, ref, mutes | (crowded ? TRI_SLOT_CROWDED : 0));
 }
 
 /* Whom the actor that ref names waits for. Of a name that is stale it says something about another. Thread: any. */

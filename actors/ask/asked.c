@@ -14,6 +14,7 @@
 #include "dead_letters.h"
 #include "deadlines.h"
 #include "extra.h"
+#include "mute.h"
 #include "post.h"
 
 #include <stdlib.h>
@@ -185,7 +186,9 @@ forward(tr_actor *self, const struct tr_question *question, tr_ref to, tr_messag
     home->forwarder = self->ref;
     tri_trace_forward(home->worker->trace, self->ref, message->tag);
     tr_status status = tri_send_limited(home->worker, question->asker, to, message);
-    if (status != TR_OK)
+    if (status == TR_OK)
+        tri_mute_after_send(self, to);
+    else
         message->kind &= TR_PAYLOAD_KINDS;
     return status;
 }

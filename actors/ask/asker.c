@@ -20,6 +20,7 @@
 #include "deadlines.h"
 #include "extra.h"
 #include "interest.h"
+#include "mute.h"
 #include "post.h"
 
 #include <stdio.h>
@@ -207,6 +208,8 @@ send_question(tr_actor *self, const struct tri_asking *asking, tr_message *quest
     if (TRI_LIKELY(tri_post_plain_looked_at(self->home, self->ref, asking->asked, question)))
         return TR_OK;
     tr_status status = tri_send_limited(worker, self->ref, asking->asked, question);
+    if (status == TR_OK)
+        tri_mute_after_send(self, asking->asked);
     if (status == TR_OK || status == TR_ENOMEM)
         return status;
     return tri_question_bury(worker, self->ref, asking->asked, question, status) ? TR_OK : TR_ENOMEM;

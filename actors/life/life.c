@@ -22,6 +22,7 @@
 #include "dead_letters.h"
 #include "extra.h"
 #include "ledger.h"
+#include "mailbox.h"
 #include "parent.h"
 
 #include <stdarg.h>
@@ -59,6 +60,8 @@ tri_actor_begin(tr_actor *actor, tr_ref ref, const struct tri_birth *birth)
     actor->ref = ref;
     tri_slots_at(&home->slots, ref)->actor = actor;
     tri_ledger_begin(actor);
+    if (TRI_UNLIKELY((actor->flags & TRI_ACTOR_LIMITED) != 0))
+        tri_mailbox_open(home, actor);
     home->alive++;
     home->worker->counters.spawned++;
     if (TRI_UNLIKELY(home->worker->trace != NULL))

@@ -69,7 +69,7 @@ tri_spawn_check(const struct tri_runtime *runtime, const struct tr_behavior *beh
         return TR_EBADBEHAVIOR;
     if (behavior->state_size > TRI_STATE_LIMIT)
         return TR_EBADSTATE;
-    if (behavior->mailbox.policy > TR_MAILBOX_DROP_OLDEST)
+    if (behavior->mailbox.policy > TR_MAILBOX_MUTE)
         return TR_EBADPOLICY;
     if (TRI_UNLIKELY(behavior->mailbox.tag_count > 0)) {
         tr_status status = check_tags(&behavior->mailbox);

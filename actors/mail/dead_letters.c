@@ -10,6 +10,7 @@
  */
 #include "dead_letters.h"
 
+#include "mute.h"
 #include "owed.h"
 #include "post.h"
 
@@ -233,7 +234,8 @@ tri_question_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message 
 bool
 tri_send_or_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message)
 {
-    return bury_refused(worker, from, to, message, tri_send_limited(worker, from, to, message));
+    tr_status status = tri_mute_refuses(worker->runtime, to) ? TR_EFULL : tri_send_limited(worker, from, to, message);
+    return bury_refused(worker, from, to, message, status);
 }
 
 bool

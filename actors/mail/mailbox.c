@@ -1,7 +1,10 @@
 #include "mailbox.h"
 
 #include "box.h"
+#include "extra.h"
 #include "ledger.h"
+#include "mute.h"
+#include "relief.h"
 
 #include <assert.h>
 
@@ -18,7 +21,9 @@ check(const tr_actor *actor)
 {
 #ifndef NDEBUG
     bool over = !tri_mail_list_empty(&actor->overflow);
-    if (actor->flags & TRI_ACTOR_LIMITED) {
+    if (actor->flags & TRI_ACTOR_MUTED) {
+        assert(over == (actor->waiting > tri_extra_of(actor)->mute.queued));
+    } else if (actor->flags & TRI_ACTOR_LIMITED) {
         assert(over == (actor->waiting > 1));
         assert((actor->waiting == 0) == (actor->head == NULL));
         assert(*lines_of_all(actor) >= actor->waiting);
@@ -154,6 +159,8 @@ over_remove(tr_actor *actor, struct tri_mail *mail)
     }
     if (box->spared == mail)
         box->spared = NULL; /* it was the first */
+    if ((actor->flags & TRI_ACTOR_MUTED) != 0 && tri_extra_of(actor)->mute.put_aside == &mail->next)
+        tri_extra_of(actor)->mute.put_aside = mail->link;
 }
 
 static struct tri_mail *
@@ -175,18 +182,72 @@ is_crowded(const tr_actor *actor)
     return limits->bytes != 0 && (uint64_t)*lines_of_all(actor) * TRI_CACHE_LINE >= limits->bytes - limits->bytes / 2;
 }
 
+/* A quarter of its limits, or RELIEF messages if that is less. */
+static bool
+is_relieved(const tr_actor *actor)
+{
+    const struct tr_mailbox_limits *limits = &actor->behavior->mailbox;
+    return actor->waiting == 0 ||
+           (actor->waiting <= TRI_MAILBOX_RELIEF && (limits->messages == 0 || actor->waiting <= limits->messages / 4) &&
+            (limits->bytes == 0 || (uint64_t)*lines_of_all(actor) * TRI_CACHE_LINE <= limits->bytes / 4));
+}
+
+/* Shows how much waits for a limited actor, and tells those who wait for less. */
+static void
+show(struct tri_actors *home, tr_actor *actor)
+{
+    bool crowded = is_crowded(actor);
+    if (!crowded && actor->behavior->mailbox.policy == TR_MAILBOX_MUTE && tri_slots_crowded(&home->slots, actor->ref))
+        crowded = !is_relieved(actor);
+    tri_slots_crowd(&home->slots, actor->ref, crowded);
+    if (TRI_UNLIKELY((actor->flags & TRI_ACTOR_AWAITED) != 0) && is_relieved(actor))
+        tri_relief_tell(actor);
+}
+
+/* The same for one that is not limited: RELIEF messages wait for it. */
+static void
+show_relief(struct tri_actors *home, tr_actor *actor)
+{
+    tri_slots_crowd(&home->slots, actor->ref, false);
+    if ((actor->flags & TRI_ACTOR_AWAITED) != 0)
+        tri_relief_tell(actor);
+}
+
+void
+tri_mailbox_open(struct tri_actors *home, tr_actor *actor)
+{
+    struct tri_runtime *runtime = home->worker->runtime;
+    if (actor->behavior->mailbox.policy != TR_MAILBOX_MUTE)
+        return;
+    tri_slots_show(&home->slots, actor->ref, TRI_SLOT_MUTES);
+    if (!tri_mute_exists(runtime))
+        ck_pr_store_uint(&runtime->mutes, 1);
+}
+
 static void
 put_limited(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
     mail->actor = actor;
     count_in(actor, mail);
-    if (actor->waiting > 1) {
+    if (actor->flags & TRI_ACTOR_MUTED) {
+        tri_mute_put(home, actor, mail);
+    } else if (actor->waiting > 1) {
         over_append(actor, mail);
     } else {
         actor->head = mail;
         tri_mail_list_append(&home->queue, mail);
     }
-    tri_slots_crowd(&home->slots, actor->ref, is_crowded(actor));
+    show(home, actor);
+}
+
+static void
+put_muted(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    mail->actor = actor;
+    actor->waiting++;
+    tri_mute_put(home, actor, mail);
+    if (TRI_UNLIKELY(actor->waiting == TRI_MAILBOX_CROWD))
+        tri_slots_crowd(&home->slots, actor->ref, true);
 }
 
 void
@@ -194,6 +255,8 @@ tri_mailbox_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
     if (actor->flags & TRI_ACTOR_LIMITED) {
         put_limited(home, actor, mail);
+    } else if (actor->flags & TRI_ACTOR_MUTED) {
+        put_muted(home, actor, mail);
     } else if ((actor->flags & TRI_ACTOR_UNBORN) != 0 || ((actor->flags & TRI_ACTOR_SLOW) != 0 && actor->waiting > 0)) {
         mail->actor = actor;
         actor->waiting++;
@@ -209,19 +272,19 @@ tri_mailbox_move_up(struct tri_actors *home, tr_actor *actor)
 {
     tri_mail_list_append(&home->queue, tri_mail_list_take(&actor->overflow));
     if (TRI_UNLIKELY(actor->waiting == TRI_MAILBOX_RELIEF))
-        tri_slots_crowd(&home->slots, actor->ref, false);
+        show_relief(home, actor);
 }
 
 void
 tri_mailbox_move_up_limited(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail)
 {
     count_out(actor, mail);
-    tri_slots_crowd(&home->slots, actor->ref, is_crowded(actor));
     actor->head = NULL;
-    if (actor->waiting == 0)
-        return;
-    actor->head = over_take(actor);
-    tri_mail_list_append(&home->queue, actor->head);
+    if (actor->waiting > 0) {
+        actor->head = over_take(actor);
+        tri_mail_list_append(&home->queue, actor->head);
+    }
+    show(home, actor);
     check(actor);
 }
 
@@ -232,29 +295,38 @@ tri_mailbox_slow_down(tr_actor *actor)
     if ((actor->flags & TRI_ACTOR_LIMITED) != 0)
         return; /* it has no more than one in the queue */
     actor->put_aside = NULL;
-    actor->strayed = actor->waiting <= 1 ? 0 : actor->waiting < TRI_MAILBOX_SHARE ? actor->waiting : TRI_MAILBOX_SHARE;
+    if (actor->flags & TRI_ACTOR_MUTED)
+        actor->strayed = 0; /* what comes up is held anyway */
+    else
+        actor->strayed = actor->waiting <= 1                  ? 0
+                         : actor->waiting < TRI_MAILBOX_SHARE ? actor->waiting
+                                                              : TRI_MAILBOX_SHARE;
 }
 
 void
 tri_mailbox_speed_up(struct tri_actors *home, tr_actor *actor)
 {
     actor->flags &= (uint16_t)~TRI_ACTOR_SLOW;
-    if (actor->flags & TRI_ACTOR_LIMITED)
+    if (actor->flags & (TRI_ACTOR_LIMITED | TRI_ACTOR_MUTED))
         return;
     for (uint32_t i = 1; i < actor->waiting && i < TRI_MAILBOX_SHARE; i++)
         tri_mailbox_move_up(home, actor);
     check(actor);
 }
 
-static void
-insert_aside(tr_actor *actor, struct tri_mail *mail)
+/* Into the overflow, where link is. */
+static struct tri_mail **
+insert(tr_actor *actor, struct tri_mail **link, struct tri_mail *mail)
 {
-    bool last = actor->overflow.last_next == actor->put_aside;
-    mail->next = *actor->put_aside;
-    *actor->put_aside = mail;
-    actor->put_aside = &mail->next;
+    bool last = actor->overflow.last_next == link;
+    mail->next = *link;
+    mail->link = link;
+    *link = mail;
     if (last)
         actor->overflow.last_next = &mail->next;
+    else
+        mail->next->link = &mail->next;
+    return &mail->next;
 }
 
 /* The first goes to the end of the queue, the others in their order before what waits in the overflow. */
@@ -265,12 +337,50 @@ tri_mailbox_put_aside(struct tri_actors *home, tr_actor *actor, struct tri_mail 
         return false;
     actor->strayed--;
     if (actor->put_aside != NULL) {
-        insert_aside(actor, mail);
+        actor->put_aside = insert(actor, actor->put_aside, mail);
     } else {
         actor->put_aside = &actor->overflow.first;
         tri_mail_list_append(&home->queue, mail);
     }
     return true;
+}
+
+/* A muted actor. */
+
+struct tri_mail **
+tri_mailbox_hold(tr_actor *actor, struct tri_mail **link, struct tri_mail *mail)
+{
+    bool limited = (actor->flags & TRI_ACTOR_LIMITED) != 0;
+    if (limited && link != actor->overflow.last_next)
+        tri_actor_box(actor)->spared = NULL; /* it may go before that */
+    if (limited && actor->head == mail)
+        actor->head = NULL;
+    return insert(actor, link, mail);
+}
+
+void
+tri_mailbox_leave_muted(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail)
+{
+    if (actor->flags & TRI_ACTOR_LIMITED) {
+        count_out(actor, mail);
+        if (actor->head == mail)
+            actor->head = NULL;
+        show(home, actor);
+    } else if (--actor->waiting == TRI_MAILBOX_RELIEF) {
+        show_relief(home, actor);
+    }
+}
+
+void
+tri_mailbox_take_up(struct tri_actors *home, tr_actor *actor)
+{
+    bool limited = (actor->flags & TRI_ACTOR_LIMITED) != 0;
+    uint32_t most = limited || (actor->flags & TRI_ACTOR_SLOW) != 0 ? 1 : TRI_MAILBOX_SHARE;
+    for (uint32_t i = 0; i < most && !tri_mail_list_empty(&actor->overflow); i++) {
+        struct tri_mail *mail = limited ? actor->head = over_take(actor) : tri_mail_list_take(&actor->overflow);
+        tri_mail_list_append(&home->queue, mail);
+    }
+    check(actor);
 }
 
 /* Dropping. */
@@ -381,7 +491,7 @@ tri_mailbox_overflow(tr_actor *actor, struct tri_mail *mail, struct tri_dropped 
     bool replaces = limit != NULL && limit->policy == TR_TAG_KEEP_LAST;
     if (limit != NULL && !replaces)
         return drop_new(mail, dropped, TR_DEAD_MAILBOX_FULL);
-    if (policy != TR_MAILBOX_DROP_OLDEST && !has_space(actor, &mail->message, replaces ? &last->message : NULL))
+    if (policy < TR_MAILBOX_DROP_OLDEST && !has_space(actor, &mail->message, replaces ? &last->message : NULL))
         return drop_new(mail, dropped, TR_DEAD_MAILBOX_FULL);
     if (replaces && drop_old(actor, last, mail, &dropped->replaced))
         return TRI_OVERFLOW_STORED;

@@ -16,6 +16,7 @@
  *   slow      the oldest                  the rest          tri_mailbox_put       tri_mailbox_leave_slow: the same
  *   unborn    none                        all               tri_mailbox_put       at birth all are put into the mailbox
  *                                                                                 of the actor
+ *   muted     what must not wait          the rest          tri_mute_put          tri_mailbox_leave_muted: none
  *
  * Limited is an actor whose behavior sets limits, or drops messages: the oldest must be found, to be dropped, and the
  * size of all is counted. It stays so when it is slow (dispatch.c). A plain actor that becomes slow has up to SHARE in
@@ -30,7 +31,9 @@
  * points to it, so that it can be taken out of the middle. With a tag that has a limit the box knows the newest message.
  *
  * An actor is crowded, which its senders on all workers can see (slots.h, tr_backlog()), while CROWD messages wait for
- * it, or half of what its limits allow if that is less; with CROWD it stays so until RELIEF are left. It is the actor
+ * it, or half of what its limits allow if that is less; with CROWD it stays so until RELIEF are left. It is relieved,
+ * which those hear who wait for it (relief.h), when RELIEF messages wait for it, or a quarter of what its limits allow;
+ * until then one that mutes its senders stays crowded. It is the actor
  * and not its worker that counts: two actors that hold back as long as anything waits on the other's worker would wait
  * for each other without end.
  */
@@ -81,6 +84,9 @@ tri_mailbox_note(tr_actor *actor, const tr_message *message)
         actor->flags |= TRI_ACTOR_LOOK;
 }
 
+/* The name of a limited actor is in use from now on. */
+void tri_mailbox_open(struct tri_actors *home, tr_actor *actor);
+
 /* Files mail whose message is set, for any actor. */
 void tri_mailbox_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail);
 
@@ -130,6 +136,15 @@ tri_mailbox_leave_slow(struct tri_actors *home, tr_actor *actor)
  */
 void tri_mailbox_slow_down(tr_actor *actor);
 void tri_mailbox_speed_up(struct tri_actors *home, tr_actor *actor);
+
+/*
+ * Of a muted actor (mute.c): hold puts mail into the overflow where `link` is, and gives where the next after it would
+ * go. leave: mail of it has left the queue to be handled. take_up: it is muted no more, and none of its mail stands in
+ * the queue.
+ */
+struct tri_mail **tri_mailbox_hold(tr_actor *actor, struct tri_mail **link, struct tri_mail *mail);
+void tri_mailbox_leave_muted(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail);
+void tri_mailbox_take_up(struct tri_actors *home, tr_actor *actor);
 
 /* Mail of a slow actor has come up. true: it is put aside, or stands at the end now; false: it is to be handled. */
 bool tri_mailbox_put_aside(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail);

@@ -4,6 +4,7 @@
  */
 #include "dead_letters.h"
 #include "mailbox.h"
+#include "mute.h"
 #include "post.h"
 
 /* All that is not the plain case of tr_send(), refusals included. */
@@ -17,6 +18,8 @@ send_checked(tr_actor *self, tr_ref to, tr_message *message)
                        : message->tag >= TR_TAG_RESERVED ? TR_EBADTAG
                                                          : tri_send_limited(worker, self->ref, to, message);
     worker->counters.refused += status != TR_OK;
+    if (status == TR_OK)
+        tri_mute_after_send(self, to);
     return status;
 }
 
@@ -29,11 +32,13 @@ send_plain_away(tr_actor *self, tr_ref to, tr_message *message)
         return send_checked(self, to, message);
     struct tri_worker *worker = home->worker;
     tr_status status = tri_post_away(worker, self->ref, to, message, false);
-    if (TRI_LIKELY(status == TR_OK))
-        worker->counters.sent++;
-    else
+    if (TRI_UNLIKELY(status != TR_OK)) {
         worker->counters.refused++;
-    return status;
+        return status;
+    }
+    worker->counters.sent++;
+    tri_mute_after_send(self, to);
+    return TR_OK;
 }
 
 /* The fast path: a plain actor of this worker. It calls no function, so the compiler saves no registers. */
@@ -76,5 +81,7 @@ tr_runtime_send(tr_runtime *runtime, tr_ref to, tr_message *message)
         return TR_EBADTAG;
     if (tri_runtime_phase(runtime->core) != TRI_RUNNING)
         return TR_ESTOPPING;
+    if (tri_mute_refuses(runtime->core, to))
+        return TR_EFULL;
     return tri_post_outside(runtime, to, message, false);
 }

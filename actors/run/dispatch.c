@@ -25,6 +25,7 @@
 #include "interest.h"
 #include "ledger.h"
 #include "life.h"
+#include "mute.h"
 #include "owed.h"
 #include "parent.h"
 #include "stash.h"
@@ -133,7 +134,9 @@ handle_slow(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 static void
 leave(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail)
 {
-    if (actor->flags & TRI_ACTOR_LIMITED)
+    if (actor->flags & TRI_ACTOR_MUTED)
+        tri_mute_leave(home, actor, mail);
+    else if (actor->flags & TRI_ACTOR_LIMITED)
         tri_mailbox_move_up_limited(home, actor, mail);
     else if (actor->flags & TRI_ACTOR_SLOW)
         tri_mailbox_leave_slow(home, actor);
@@ -240,7 +243,9 @@ handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
         tri_actor_free_if_unused(actor);
         return 0;
     }
-    if ((actor->flags & TRI_ACTOR_SLOW) != 0 && tri_mailbox_put_aside(home, actor, mail))
+    if ((actor->flags & TRI_ACTOR_MUTED) != 0
+            ? tri_mute_hold(home, actor, mail)
+            : (actor->flags & TRI_ACTOR_SLOW) != 0 && tri_mailbox_put_aside(home, actor, mail))
         return 0;
     leave(home, actor, mail);
     tr_ref ref = actor->ref;

@@ -11,11 +11,13 @@
 #include "link.h"
 #include "mailbox.h"
 #include "monitor.h"
+#include "mute.h"
 #include "news.h"
 #include "offload.h"
 #include "owed.h"
 #include "parent.h"
 #include "serve.h"
+#include "relief.h"
 #include "spawning.h"
 #include "stop.h"
 #include "timer.h"
@@ -78,6 +80,10 @@ static const tri_system_function system_functions[] = {
     [TRI_TAG_PUBLISH - TRI_TAG_SPAWN] = tri_group_publish_arrived,
     [TRI_TAG_GROUP_NEWS - TRI_TAG_SPAWN] = tri_group_news_arrived,
     [TRI_TAG_GROUP_GATHER - TRI_TAG_SPAWN] = tri_group_gather_arrived,
+    [TRI_TAG_RELIEF_ASK - TRI_TAG_SPAWN] = tri_relief_asked,
+    [TRI_TAG_RELIEF_PROBE - TRI_TAG_SPAWN] = tri_relief_probed,
+    [TRI_TAG_RELIEF_HELD - TRI_TAG_SPAWN] = tri_relief_held,
+    [TRI_TAG_RELIEVED - TRI_TAG_SPAWN] = tri_relieved,
 };
 _Static_assert(sizeof(system_functions) / sizeof(system_functions[0]) == TRI_TAG_OWN_END - TRI_TAG_SPAWN,
                "every tag of the layer's own has a function");
@@ -112,6 +118,10 @@ static const struct tri_trace_tag tags[] = {
     {TRI_TAG_PUBLISH, "PUBLISH"},
     {TRI_TAG_GROUP_NEWS, "GROUP_NEWS"},
     {TRI_TAG_GROUP_GATHER, "GROUP_GATHER"},
+    {TRI_TAG_RELIEF_ASK, "RELIEF_ASK"},
+    {TRI_TAG_RELIEF_PROBE, "RELIEF_PROBE"},
+    {TRI_TAG_RELIEF_HELD, "RELIEF_HELD"},
+    {TRI_TAG_RELIEVED, "RELIEVED"},
 };
 
 static const struct tri_trace_table table = {

@@ -36,7 +36,27 @@ enum tr_mailbox_policy {
     TR_MAILBOX_REFUSE,      /* the send fails with TR_EFULL; from another worker: the message becomes a dead letter */
     TR_MAILBOX_DROP_NEWEST, /* the send succeeds, and the message becomes a dead letter */
     TR_MAILBOX_DROP_OLDEST, /* the message that has waited longest becomes a dead letter */
+    TR_MAILBOX_MUTE,        /* the send succeeds, and the sender is muted: see below */
 };
+
+/*
+ * TR_MAILBOX_MUTE: nothing is refused or lost, and who sends too much is made to wait.
+ *
+ *   - An actor that has sent to this mailbox while it was crowded (tr_backlog(): half of its limits) is muted: when its
+ *     handler has returned it is given no messages until the mailbox is relieved: a quarter of its limits or 2,048
+ *     messages wait, or its actor has ended. The two may live on different workers.
+ *   - A muted actor's own mailbox fills meanwhile, and if that mutes, too, those wait who send to it.
+ *   - Stops reach a muted actor at once. So do notices (of monitors, links, failed spawns) and answers, unless their
+ *     sender has sent something before that the actor has not been given yet. Events of sockets wait.
+ *   - Actors never wait for each other in a circle: one for which somebody waits is not muted, and of those that begin
+ *     at the same moment one goes on. So a circle of actors that send each other more than they take is not bounded.
+ *   - Who cannot be muted is refused while the mailbox is crowded: tr_runtime_send() with TR_EFULL; what a timer sends
+ *     becomes a dead letter, TR_DEAD_MAILBOX_FULL.
+ *   - A socket's callbacks run in the socket's actor: if they send, the socket reads nothing while it is muted.
+ *   - How many wait: half of the limits; what each sender sends in one handler; from each other worker what
+ *     may be under way until tr_backlog() is above 0; and what a sender for which others wait sends until its own
+ *     mailbox is relieved.
+ */
 
 /* What becomes of a message if as many with its tag wait as may. */
 enum tr_tag_policy {

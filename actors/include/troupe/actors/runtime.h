@@ -165,7 +165,7 @@ tr_status tr_runtime_spawn_each(tr_runtime *runtime, const struct tr_behavior *b
  *          TR_EINVAL     runtime or message is NULL
  *          TR_EBADREF    not the name of an actor of this runtime
  *          TR_EBADTAG    the tag is TR_TAG_RESERVED or above
- *          TR_EFULL      options.outside_limit
+ *          TR_EFULL      options.outside_limit, or the actor's mailbox mutes its senders and is crowded
  *          TR_ESTOPPING  the runtime is stopping
  *          TR_ENOMEM
  */

@@ -83,6 +83,19 @@ void tri_actors_visit(struct tri_worker *worker, const struct tr_behavior *behav
 /* Do messages wait for the actor? Then what it does to itself goes by a message, too. Thread: owner. */
 bool tri_actor_has_mail(const tr_actor *actor);
 
+/*
+ * Somebody is to produce nothing more for `to` until the mailbox of that one is relieved, on whatever worker it lives:
+ * the actor, if it is hosted (tri_actor_host()). pressed(actor, true) is called within the call, pressed(actor, false)
+ * when it may go on, maybe within the call too. An actor waits for one other at a time; one for which somebody waits
+ * does not. Nothing happens without memory. The same becomes of a hosted actor in whose callback somebody sends to a
+ * crowded actor whose mailbox mutes.
+ * Thread: owner.
+ */
+void tri_actor_await_relief(tr_actor *actor, tr_ref to);
+
+/* Who is to hear of that on this worker: one function for all hosted actors of all kinds. Thread: owner of worker. */
+void tri_actors_on_pressure(struct tri_worker *worker, void (*pressed)(tr_actor *actor, bool is_pressed));
+
 /* An actor that cannot use a message makes it a dead letter, as if it had found nobody. Thread: owner. */
 void tri_actor_bounce(tr_actor *actor, tr_message *message);
 

@@ -30,6 +30,7 @@ enum tri_phase {
 struct tri_runtime {
     struct tri_worker **workers;
     unsigned count;
+    unsigned mutes; /* of the layer above: some mailbox mutes its senders, so each send looks. Any thread; set once */
     struct tr_runtime_options options; /* with the defaults filled in */
     const struct tri_layer *layer;
     struct tri_trace *trace; /* NULL: nothing is recorded */

@@ -104,6 +104,12 @@ tri_actor_reach(struct tri_worker *worker, tr_ref ref, const struct tr_behavior 
 }
 
 bool
+tri_actor_is(const tr_actor *actor, const struct tr_behavior *behavior)
+{
+    return actor->behavior == behavior;
+}
+
+bool
 tri_actor_has_mail(const tr_actor *actor)
 {
     return actor->waiting > 0;

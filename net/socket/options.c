@@ -27,6 +27,8 @@ tri_socket_check_options(const struct tr_runtime *runtime, const struct tr_socke
         return TR_EINVAL;
     if (options->state_size > TRI_STATE_LIMIT)
         return TR_EBADSTATE;
+    if (tr_ref_worker(options->consumer) >= tr_runtime_workers(runtime))
+        return TR_EBADREF;
     return tri_events_check_owner(runtime, &options->owner);
 }
 
@@ -46,10 +48,11 @@ tri_socket_free_extra(tr_socket *socket)
 static bool
 needs_extra(const struct tr_socket_options *options)
 {
-    return options->owner.actor != TR_NOBODY || options->keep_alive_delay_ms != 0 || options->timeout_ms != 0 ||
-           options->encoding != TR_ENCODING_NONE || options->type != TR_SOCKET_ANY || options->write_limit != 0 ||
-           options->high_water != 0 || options->report_resets || options->state_size != 0 ||
-           tri_pace_is_wanted(options) || options->linger_ms != 0 || options->linger_quiet_ms != 0;
+    return options->owner.actor != TR_NOBODY || options->consumer != TR_NOBODY || options->keep_alive_delay_ms != 0 ||
+           options->timeout_ms != 0 || options->encoding != TR_ENCODING_NONE || options->type != TR_SOCKET_ANY ||
+           options->write_limit != 0 || options->high_water != 0 || options->report_resets ||
+           options->state_size != 0 || tri_pace_is_wanted(options) || options->linger_ms != 0 ||
+           options->linger_quiet_ms != 0;
 }
 
 static tr_status
@@ -63,6 +66,7 @@ fill_extra(tr_socket *socket, const struct tr_socket_options *options)
     extra->keep_alive_delay_ms = options->keep_alive_delay_ms;
     extra->encoding = options->encoding;
     tr_decoder_init(&extra->decoder, options->encoding);
+    extra->consumer = options->consumer;
     extra->type = options->type;
     extra->write_limit = options->write_limit;
     extra->high_water = options->high_water;

@@ -16,10 +16,11 @@
  * Descriptors come with the first byte of a read; they are given before it.
  *
  * Invariant: an open socket that has begun to read is READING unless the stream has ended, its queue is full, or its
- * pipe is.
+ * pipe is. It is read unless it is PRESSED as well (consumer.c).
  */
 #include "reader.h"
 
+#include "consumer.h"
 #include "destroy.h"
 #include "encoding_internal.h"
 #include "events_internal.h"
@@ -79,6 +80,7 @@ give(tr_socket *socket, tr_slice slice)
         give_text(socket, slice, false);
     else
         tri_events_data(socket, slice);
+    tri_consumer_heed(socket);
 }
 
 /* Of what waits, the first can be given now. */
@@ -86,7 +88,7 @@ static bool
 can_give_held(const tr_socket *socket)
 {
     const struct tri_pipe *pipe = socket->extra->pipe;
-    return !tri_socket_has_any(socket, TRI_SOCKET_PAUSED) && !tri_socket_lacks_credit(socket) &&
+    return !tri_socket_has_any(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_PRESSED) && !tri_socket_lacks_credit(socket) &&
            (pipe == NULL || !tri_pipe_is_full(pipe));
 }
 
@@ -296,7 +298,8 @@ tri_reader_readable(tr_socket *socket, bool failing)
     enum outcome outcome = MORE;
     for (int i = 0; i < READS_PER_WAKE && outcome == MORE; i++) {
         outcome = read_some(socket);
-        if (!tri_socket_has_any(socket, TRI_SOCKET_READING))
+        if (!tri_socket_has_any(socket, TRI_SOCKET_READING) ||
+            (outcome == MORE && TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_PRESSED))))
             return;
         if (outcome == EMPTIED && failing)
             meet_error(socket);

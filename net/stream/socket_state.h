@@ -16,8 +16,8 @@
  *   gone           GONE                                          close.c
  *
  * At any time: INSIDE (turn.h, and the actor's messages), LIVE and SPECIAL (state.c, computed from what else is known),
- * TIMED and IDLE (idle.c), RECEIVES (options.c). What the user wishes is a field of its own (options.c, socket_info.c).
- * Of the 32 bits six are free.
+ * TIMED and IDLE (idle.c), RECEIVES (options.c), PRESSED (consumer.c). What the user wishes is a field of its own (options.c, socket_info.c).
+ * Of the 32 bits five are free.
  *
  * Thread: the worker of the socket.
  */
@@ -69,6 +69,7 @@ enum tri_socket_flag {
     TRI_SOCKET_IDLE = 1 << 23,       /* its timer runs: noting the time is enough */
     TRI_SOCKET_STARTS = 1 << 24,     /* connecting begins when `later` runs */
     TRI_SOCKET_STOPS = 1 << 25,      /* the actor was asked to stop: no new life */
+    TRI_SOCKET_PRESSED = 1 << 26,    /* not read: who consumes its data is crowded */
 };
 
 /* What the user wishes of a socket, at any time and in every life. */
@@ -259,6 +260,8 @@ struct tri_extra {
     enum tr_socket_type type;
     const char *code;             /* of an error of the user's */
     struct tr_proxy *proxy;       /* with which the connection began; the beginning of its memory; NULL: none */
+    tr_ref consumer;              /* whose mailbox reading heeds; TR_NOBODY: nobody's */
+    unsigned reads_under_way;     /* that it was not asked about */
     struct tri_pipe *pipe;        /* where data goes; NULL: to the user */
     struct tri_pipe_end *sources; /* pipes that end here */
     bool drops;                   /* data goes nowhere */

@@ -3,6 +3,7 @@
  */
 #include "socket_state.h"
 
+#include "consumer.h"
 #include "queue.h"
 
 #include <stdlib.h>
@@ -36,6 +37,7 @@ tri_sockets_open(struct tri_worker *worker, const struct tri_course *course)
     tri_pool_init(&sockets->writers, sizeof(struct tri_writer));
     tri_pool_init(&sockets->writes, sizeof(struct tri_write));
     net->guests[TRI_GUEST_SOCKETS] = &sockets->guest;
+    tri_consumer_open(worker);
     return sockets;
 }
 
@@ -65,9 +67,9 @@ tri_socket_update_special(tr_socket *socket)
 {
     const struct tri_extra *extra = socket->extra;
     tri_socket_clear(socket, TRI_SOCKET_SPECIAL);
-    if (extra != NULL &&
-        (extra->owner != TR_NOBODY || extra->pipe != NULL || extra->drops || extra->encoding != TR_ENCODING_NONE ||
-         extra->high_water != 0 || extra->write_limit != 0 || extra->held.first != NULL))
+    if (extra != NULL && (extra->owner != TR_NOBODY || extra->consumer != TR_NOBODY || extra->pipe != NULL ||
+                          extra->drops || extra->encoding != TR_ENCODING_NONE || extra->high_water != 0 ||
+                          extra->write_limit != 0 || extra->held.first != NULL))
         socket->flags |= TRI_SOCKET_SPECIAL;
 }
 

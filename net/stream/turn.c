@@ -116,7 +116,8 @@ looks_for_peer(const tr_socket *socket)
 void
 tri_socket_poll(tr_socket *socket)
 {
-    unsigned wanted = (tri_socket_has_any(socket, TRI_SOCKET_READING) ? UV_READABLE : 0u) |
+    unsigned reads = socket->flags & (TRI_SOCKET_READING | TRI_SOCKET_PRESSED);
+    unsigned wanted = (reads == TRI_SOCKET_READING ? UV_READABLE : 0u) |
                       (tri_socket_has_any(socket, TRI_SOCKET_WRITING) ? UV_WRITABLE : 0u) |
                       (looks_for_peer(socket) ? UV_DISCONNECT : 0u);
     if (tri_socket_lacks_credit(socket))

@@ -83,6 +83,7 @@ show(void)
     X(tr_socket_set_keep_alive, the.socket, false, 0)                                                                  \
     X(tr_socket_set_background, the.socket, false)                                                                     \
     X(tr_socket_set_awaits, the.socket, false)                                                                         \
+    X(tr_socket_set_consumer, the.socket, TR_NOBODY)                                                                   \
     X(tr_socket_remote_address, the.socket, NULL)                                                                      \
     X(tr_socket_local_address, the.socket, NULL)                                                                       \
     X(tr_socket_proxy, the.socket)                                                                                     \

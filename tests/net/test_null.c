@@ -52,6 +52,7 @@ static struct {
     X(tr_socket_reset(NULL))                                                                                           \
     X(tr_socket_set_encoding(NULL, TR_ENCODING_UTF8))                                                                  \
     X(tr_socket_set_timeout(NULL, 1))                                                                                  \
+    X(tr_socket_set_consumer(NULL, TR_NOBODY))                                                                         \
     X(tr_socket_set_no_delay(NULL, true))                                                                              \
     X(tr_socket_set_keep_alive(NULL, true, 0))                                                                         \
     X(tr_socket_set_owner(NULL, NULL))                                                                                 \

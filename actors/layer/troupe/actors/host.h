@@ -80,6 +80,9 @@ tr_actor *tri_actor_find(struct tri_worker *worker, tr_ref ref);
 void tri_actors_visit(struct tri_worker *worker, const struct tr_behavior *behavior,
                       void (*visit)(tr_actor *actor, void *argument), void *argument);
 
+/* Is the actor of that behavior? Thread: owner. */
+bool tri_actor_is(const tr_actor *actor, const struct tr_behavior *behavior);
+
 /* Do messages wait for the actor? Then what it does to itself goes by a message, too. Thread: owner. */
 bool tri_actor_has_mail(const tr_actor *actor);
 

@@ -68,6 +68,7 @@ struct tr_socket_options {
     void *data;                            /* tr_socket_data() */
     size_t state_size;                     /* bytes of tr_socket_state(), at most 1 GiB; 0: none, which costs none */
     struct tr_owner owner;                 /* gets the events in place of the callbacks */
+    tr_ref consumer;                       /* tr_socket_set_consumer() */
     bool allow_half_open;                  /* the peer's FIN does not end our side */
     bool keep;                             /* the socket outlives its close event, to be asked, or connected again */
     bool emit_connect;                     /* an accepted socket gives connect and ready, too */
@@ -101,7 +102,7 @@ struct tr_socket_options {
      *
      * The first two count only while bytes of the peer are awaited, and their time stands still
      *   - while the socket is paused: tr_socket_pause(), pause_on_connect;
-     *   - while its owner has no credit left, or its pipe is full;
+     *   - while its owner has no credit left, its pipe is full, or its consumer is crowded;
      *   - from tr_socket_set_awaits(socket, false) on. It begins anew with the connection, and with `true`.
      * They are over when the peer has ended. A socket without TR_READABLE awaits nothing.
      *
@@ -193,7 +194,7 @@ struct tr_connect_options {
  * Returns: TR_OK
  *          TR_EINVAL       self or out is NULL, or no such options.type
  *          TR_EBADLIMIT    a time is too long
- *          TR_EBADREF      options.owner is not the name of an actor of this runtime
+ *          TR_EBADREF      options.owner or options.consumer is not the name of an actor of this runtime
  *          TR_EBADENCODING
  *          TR_EBADSTATE    options.state_size is above 1 GiB
  *          TR_ENOMEM
@@ -572,6 +573,29 @@ tr_status tr_socket_set_timeout(tr_socket *socket, uint64_t timeout_ms);
  * Thread:  owner.
  */
 void tr_socket_set_awaits(tr_socket *socket, bool awaits);
+
+/*
+ * Names the actor to which the data callback sends what it gets, by tr_send(), on whatever worker that lives. As long as
+ * it does not keep up (tr_backlog()) the socket reads nothing: what comes stays in the kernel, and the peer stands still
+ * when that is full. It reads again when the actor's mailbox is relieved (no more than 2,048 messages or a quarter of
+ * its limits wait) or the actor has ended. Nobody looks again and again.
+ *
+ *   - It is looked at after each read, which brings 64 KiB at the most. So beside what makes the mailbox crowded no more
+ *     waits than what the callback sends for one read of each socket; if the actor lives on another worker for 16, which
+ *     may be under way.
+ *   - Meanwhile the socket writes, and gives all other events; that the peer has gone it notices when it reads again.
+ *   - A consumer whose mailbox mutes its senders (TR_MAILBOX_MUTE) need not be named.
+ *   - An actor that feeds on a socket and for which somebody waits itself, so that the two would wait for each other,
+ *     does not hold it up.
+ *   - TR_NOBODY: nobody's mailbox counts any more. A socket that waits for one goes on when that is relieved.
+ *
+ * Thread:  owner.
+ * Returns: TR_OK
+ *          TR_EINVAL   NULL
+ *          TR_EBADREF  not the name of an actor of this runtime
+ *          TR_ENOMEM
+ */
+tr_status tr_socket_set_consumer(tr_socket *socket, tr_ref consumer);
 
 /*
  * Switches Nagle's algorithm off (true) or on (false). Before connect it is remembered; for what is not TCP it does

@@ -60,9 +60,10 @@ filler_receive(tr_actor *self, void *state, tr_message *message)
 }
 
 static const struct tr_behavior filler = {.name = "filler", .receive = filler_receive};
-static const struct tr_behavior in_bytes = {.name = "bytes", .receive = sink_receive, .mailbox = {0, BYTES, 0}};
+static const struct tr_behavior in_bytes = {
+    .name = "bytes", .receive = sink_receive, .mailbox = {.bytes = BYTES, .policy = 0}};
 static const struct tr_behavior in_messages = {
-    .name = "messages", .receive = sink_receive, .mailbox = {MESSAGES, 0, 0}};
+    .name = "messages", .receive = sink_receive, .mailbox = {.messages = MESSAGES, .policy = 0}};
 static const struct tr_behavior unlimited = {.name = "sink", .receive = sink_receive};
 
 static void

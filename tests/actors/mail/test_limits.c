@@ -240,9 +240,9 @@ undertaker_receive(tr_actor *self, void *state, tr_message *message)
 }
 
 static const struct tr_behavior keeps_newest = {
-    .name = "keeps newest", .receive = keep_receive, .mailbox = {1, 0, TR_MAILBOX_DROP_OLDEST}};
+    .name = "keeps newest", .receive = keep_receive, .mailbox = {.messages = 1, .policy = TR_MAILBOX_DROP_OLDEST}};
 static const struct tr_behavior keeps_oldest = {
-    .name = "keeps oldest", .receive = keep_receive, .mailbox = {1, 0, TR_MAILBOX_DROP_NEWEST}};
+    .name = "keeps oldest", .receive = keep_receive, .mailbox = {.messages = 1, .policy = TR_MAILBOX_DROP_NEWEST}};
 static const struct tr_behavior undertaker = {.name = "undertaker", .receive = undertaker_receive};
 
 static void
@@ -390,7 +390,7 @@ a_message_to_a_name_that_was_never_given_is_freed(void **state)
 #define STAMP 0x4711u
 
 static const struct tr_behavior refuses = {
-    .name = "refuses", .receive = count_receive, .mailbox = {1, 0, TR_MAILBOX_REFUSE}};
+    .name = "refuses", .receive = count_receive, .mailbox = {.messages = 1, .policy = TR_MAILBOX_REFUSE}};
 
 static void
 deliver_stamped(tr_actor *self, tr_ref to, tr_message message)

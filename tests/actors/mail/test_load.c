@@ -149,11 +149,14 @@ a_sender_beside_its_receiver_sees_a_backlog_too(void **state)
 {
     (void)state;
     static const struct tr_behavior of_hundred = {
-        .receive = receiver_receive, .name = "hundred", .mailbox = {100, 0, 0}};
-    static const struct tr_behavior of_one = {.receive = receiver_receive, .name = "one", .mailbox = {1, 0, 0}};
-    static const struct tr_behavior in_bytes = {.receive = receiver_receive, .name = "bytes", .mailbox = {0, 6400, 0}};
-    static const struct tr_behavior of_many = {
-        .receive = receiver_receive, .name = "many", .mailbox = {1000000, 0, TR_MAILBOX_DROP_OLDEST}};
+        .receive = receiver_receive, .name = "hundred", .mailbox = {.messages = 100, .policy = 0}};
+    static const struct tr_behavior of_one = {
+        .receive = receiver_receive, .name = "one", .mailbox = {.messages = 1, .policy = 0}};
+    static const struct tr_behavior in_bytes = {
+        .receive = receiver_receive, .name = "bytes", .mailbox = {.bytes = 6400, .policy = 0}};
+    static const struct tr_behavior of_many = {.receive = receiver_receive,
+                                               .name = "many",
+                                               .mailbox = {.messages = 1000000, .policy = TR_MAILBOX_DROP_OLDEST}};
     expect_local(&receiver, TRI_MAILBOX_CROWD);
     expect_local(&of_hundred, 50);
     expect_local(&of_one, 1);

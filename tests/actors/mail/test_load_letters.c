@@ -32,10 +32,14 @@ subscriber_receive(tr_actor *self, void *state, tr_message *message)
 }
 
 static const struct tr_behavior subscribers[] = {
-    {.name = "refuses", .receive = subscriber_receive, .mailbox = {16, 0, TR_MAILBOX_REFUSE}},
-    {.name = "drops newest", .receive = subscriber_receive, .mailbox = {16, 0, TR_MAILBOX_DROP_NEWEST}},
-    {.name = "drops oldest", .receive = subscriber_receive, .mailbox = {16, 0, TR_MAILBOX_DROP_OLDEST}},
-    {.name = "counts bytes", .receive = subscriber_receive, .mailbox = {0, 2048, TR_MAILBOX_REFUSE}},
+    {.name = "refuses", .receive = subscriber_receive, .mailbox = {.messages = 16, .policy = TR_MAILBOX_REFUSE}},
+    {.name = "drops newest",
+     .receive = subscriber_receive,
+     .mailbox = {.messages = 16, .policy = TR_MAILBOX_DROP_NEWEST}},
+    {.name = "drops oldest",
+     .receive = subscriber_receive,
+     .mailbox = {.messages = 16, .policy = TR_MAILBOX_DROP_OLDEST}},
+    {.name = "counts bytes", .receive = subscriber_receive, .mailbox = {.bytes = 2048, .policy = TR_MAILBOX_REFUSE}},
 };
 
 struct storm {
@@ -245,15 +249,18 @@ player_receive(tr_actor *self, void *state, tr_message *message)
 
 static const struct tr_behavior players[] = {
     {.name = "any", .state_size = sizeof(struct player), .receive = player_receive},
-    {.name = "refuses", .state_size = sizeof(struct player), .receive = player_receive, .mailbox = {3, 0, 0}},
+    {.name = "refuses",
+     .state_size = sizeof(struct player),
+     .receive = player_receive,
+     .mailbox = {.messages = 3, .policy = 0}},
     {.name = "newest",
      .state_size = sizeof(struct player),
      .receive = player_receive,
-     .mailbox = {3, 0, TR_MAILBOX_DROP_NEWEST}},
+     .mailbox = {.messages = 3, .policy = TR_MAILBOX_DROP_NEWEST}},
     {.name = "oldest",
      .state_size = sizeof(struct player),
      .receive = player_receive,
-     .mailbox = {3, 0, TR_MAILBOX_DROP_OLDEST}},
+     .mailbox = {.messages = 3, .policy = TR_MAILBOX_DROP_OLDEST}},
 };
 
 static void

@@ -40,16 +40,18 @@ note_receive(tr_actor *self, void *state, tr_message *message)
 }
 
 static const struct tr_behavior by_policy[] = {
-    [TR_MAILBOX_REFUSE] = {.name = "refuse", .receive = note_receive, .mailbox = {LIMIT, 0, TR_MAILBOX_REFUSE}},
+    [TR_MAILBOX_REFUSE] = {.name = "refuse",
+                           .receive = note_receive,
+                           .mailbox = {.messages = LIMIT, .policy = TR_MAILBOX_REFUSE}},
     [TR_MAILBOX_DROP_NEWEST] = {.name = "newest",
                                 .receive = note_receive,
-                                .mailbox = {LIMIT, 0, TR_MAILBOX_DROP_NEWEST}},
+                                .mailbox = {.messages = LIMIT, .policy = TR_MAILBOX_DROP_NEWEST}},
     [TR_MAILBOX_DROP_OLDEST] = {.name = "oldest",
                                 .receive = note_receive,
-                                .mailbox = {LIMIT, 0, TR_MAILBOX_DROP_OLDEST}},
+                                .mailbox = {.messages = LIMIT, .policy = TR_MAILBOX_DROP_OLDEST}},
 };
 static const struct tr_behavior of_one = {
-    .name = "one", .receive = note_receive, .mailbox = {1, 0, TR_MAILBOX_DROP_OLDEST}};
+    .name = "one", .receive = note_receive, .mailbox = {.messages = 1, .policy = TR_MAILBOX_DROP_OLDEST}};
 
 /* Sends TRIED numbers within one callback, so that the receiver cannot run in between, and counts what is refused. */
 static uint64_t refused;
@@ -178,7 +180,9 @@ a_message_takes_the_place_of_as_many_of_the_oldest_as_it_needs(void **state)
 {
     static const struct tr_behavior heaps = {.name = "heaps", .receive = heap_receive};
     static const struct tr_behavior oldest_in_bytes = {
-        .name = "oldest", .receive = note_receive, .mailbox = {0, UINT64_C(10) * 64, TR_MAILBOX_DROP_OLDEST}};
+        .name = "oldest",
+        .receive = note_receive,
+        .mailbox = {.bytes = UINT64_C(10) * 64, .policy = TR_MAILBOX_DROP_OLDEST}};
     (void)state;
     fill_by(&oldest_in_bytes, &heaps);
     assert_seen(TRIED - 2, 3);
@@ -218,9 +222,9 @@ static void
 what_is_too_much_from_afar_becomes_a_dead_letter_that_says_why(void **state)
 {
     static const struct tr_behavior narrow[] = {
-        {.name = "refuses", .receive = narrow_receive, .mailbox = {1, 0, TR_MAILBOX_REFUSE}},
-        {.name = "newest", .receive = narrow_receive, .mailbox = {1, 0, TR_MAILBOX_DROP_NEWEST}},
-        {.name = "oldest", .receive = narrow_receive, .mailbox = {1, 0, TR_MAILBOX_DROP_OLDEST}},
+        {.name = "refuses", .receive = narrow_receive, .mailbox = {.messages = 1, .policy = TR_MAILBOX_REFUSE}},
+        {.name = "newest", .receive = narrow_receive, .mailbox = {.messages = 1, .policy = TR_MAILBOX_DROP_NEWEST}},
+        {.name = "oldest", .receive = narrow_receive, .mailbox = {.messages = 1, .policy = TR_MAILBOX_DROP_OLDEST}},
     };
     static const uint32_t expected[] = {TR_DEAD_MAILBOX_FULL, TR_DEAD_MAILBOX_FULL, TR_DEAD_DROPPED};
     (void)state;
@@ -258,7 +262,7 @@ static void
 notices_from_afar_obey_the_subscribers_limits(void **state)
 {
     static const struct tr_behavior subscriber = {
-        .name = "subscriber", .receive = subscriber_receive, .mailbox = {1, 0, TR_MAILBOX_REFUSE}};
+        .name = "subscriber", .receive = subscriber_receive, .mailbox = {.messages = 1, .policy = TR_MAILBOX_REFUSE}};
     static const struct tr_behavior pauser = {.name = "pauser", .receive = pauser_receive};
     struct tr_counters counters;
     (void)state;

@@ -123,7 +123,8 @@ full_receive(tr_actor *self, void *state, tr_message *message)
 static void
 a_result_comes_although_the_mailbox_is_full(void **state)
 {
-    static const struct tr_behavior full = {.name = "full", .receive = full_receive, .mailbox = {1, 0, 0}};
+    static const struct tr_behavior full = {
+        .name = "full", .receive = full_receive, .mailbox = {.messages = 1, .policy = 0}};
     (void)state;
     tr_runtime *runtime = stage_open(1);
     stage_send(runtime, stage_spawn(runtime, &full, 0, NULL), GO, NULL, 0);

@@ -27,6 +27,7 @@
 #include "relief.h"
 
 #include <troupe/actors/host.h>
+#include <troupe/actors/watch.h>
 
 #define LOOKS 64u
 
@@ -111,12 +112,21 @@ must_not_wait(const tr_message *message)
            (message->tag >= TR_TAG_RESERVED && message->tag < TRI_TAG_NET && message->tag != TR_TAG_DEAD_LETTER);
 }
 
+/* Whose messages it must not overtake: of the notice that an actor has ended that actor's, though nobody sends it. */
+static tr_ref
+origin_of(const tr_message *message)
+{
+    if (message->tag != TR_TAG_DOWN && message->tag != TR_TAG_LINK_DOWN)
+        return message->from;
+    return ((const struct tr_down *)tr_message_data(message))->actor;
+}
+
 void
 tri_mute_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
     struct tri_mute *mute = &tri_extra_of(actor)->mute;
     if (mute->number != 0 && must_not_wait(&mail->message) &&
-        !is_from(actor, actor->overflow.last_next, mail->message.from)) {
+        !is_from(actor, actor->overflow.last_next, origin_of(&mail->message))) {
         mute->queued++;
         tri_mail_list_append(&home->queue, mail);
     } else {
@@ -130,7 +140,7 @@ tri_mute_hold(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     struct tri_extra *extra = tri_extra_of(actor);
     struct tri_mute *mute = &extra->mute;
     (void)home;
-    if (must_not_wait(&mail->message) && !is_from(actor, mute->put_aside, mail->message.from))
+    if (must_not_wait(&mail->message) && !is_from(actor, mute->put_aside, origin_of(&mail->message)))
         return false;
     mute->put_aside = tri_mailbox_hold(actor, mute->put_aside, mail);
     if (--mute->queued == 0 && mute->number == 0)

@@ -10,9 +10,9 @@
 #include <string.h>
 
 static size_t
-bytes_of(const struct tr_behavior *behavior)
+bytes_of(const struct tr_behavior *behavior, bool limited)
 {
-    return tri_box_offset(behavior) + tri_box_bytes(behavior);
+    return tri_box_offset(behavior) + (TRI_UNLIKELY(limited) ? tri_box_bytes(behavior) : 0);
 }
 
 static struct tri_pool *
@@ -27,7 +27,8 @@ pool_for(struct tri_actors *home, size_t bytes)
 tr_actor *
 tri_actor_new(struct tri_actors *home, const struct tr_behavior *behavior, tr_ref parent)
 {
-    size_t bytes = bytes_of(behavior);
+    bool limited = tri_behavior_is_limited(behavior);
+    size_t bytes = bytes_of(behavior, limited);
     tr_actor *actor = TRI_LIKELY(bytes <= TRI_POOLED_BYTES) ? tri_pool_take(pool_for(home, bytes)) : malloc(bytes);
     if (actor == NULL)
         return NULL;
@@ -36,7 +37,7 @@ tri_actor_new(struct tri_actors *home, const struct tr_behavior *behavior, tr_re
     actor->home = home;
     actor->parent = parent;
     tri_mail_list_init(&actor->overflow);
-    if (tri_behavior_is_limited(behavior))
+    if (limited)
         actor->flags = TRI_ACTOR_LIMITED;
     return actor;
 }
@@ -45,7 +46,7 @@ void
 tri_actor_free(tr_actor *actor)
 {
     struct tri_actors *home = actor->home;
-    size_t bytes = bytes_of(actor->behavior);
+    size_t bytes = bytes_of(actor->behavior, (actor->flags & TRI_ACTOR_LIMITED) != 0);
 #ifndef NDEBUG
     memset(actor, 0, bytes); /* for TRI_CHECK_SELF(), and its like in the layer above */
 #endif

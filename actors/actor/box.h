@@ -32,17 +32,14 @@ tri_box_offset(const struct tr_behavior *behavior)
     return (TRI_ACTOR_HEAD + behavior->state_size + TRI_ACTOR_ALIGN - 1) / TRI_ACTOR_ALIGN * TRI_ACTOR_ALIGN;
 }
 
-/* 0: the actor has none. */
+/* Of a limited actor. */
 static inline size_t
 tri_box_bytes(const struct tr_behavior *behavior)
 {
-    if (!tri_behavior_is_limited(behavior))
-        return 0;
     size_t bytes = sizeof(struct tri_box) + behavior->mailbox.tag_count * sizeof(struct tri_tag_count);
     return (bytes + TRI_ACTOR_ALIGN - 1) / TRI_ACTOR_ALIGN * TRI_ACTOR_ALIGN;
 }
 
-/* Of a limited actor. */
 static inline struct tri_box *
 tri_actor_box(tr_actor *actor)
 {

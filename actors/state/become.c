@@ -10,7 +10,8 @@ static bool
 is_same_mailbox(const struct tr_behavior *a, const struct tr_behavior *b)
 {
     return a->mailbox.messages == b->mailbox.messages && a->mailbox.bytes == b->mailbox.bytes &&
-           a->mailbox.policy == b->mailbox.policy;
+           a->mailbox.policy == b->mailbox.policy && a->mailbox.tags == b->mailbox.tags &&
+           a->mailbox.tag_count == b->mailbox.tag_count;
 }
 
 static tr_status

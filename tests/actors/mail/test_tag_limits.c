@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <troupe/actors/become.h>
 #include <troupe/actors/watch.h>
 
 #include <cmocka.h>
@@ -368,6 +369,38 @@ limits_of_tags_that_make_no_sense_are_refused(void **state)
     stage_close(runtime);
 }
 
+static void
+turncoat_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    (void)message;
+    static const struct tr_behavior fewer = {
+        .name = "fewer", .receive = ignore, .mailbox = {.tags = limits, .tag_count = LIMITS - 1}};
+    static const struct tr_behavior others = {
+        .name = "others", .receive = ignore, .mailbox = {.tags = limits + 1, .tag_count = LIMITS}};
+    static const struct tr_behavior same = {
+        .name = "same", .receive = ignore, .mailbox = {.tags = limits, .tag_count = LIMITS}};
+    wrong += tr_become(self, &fewer) != TR_EBADPOLICY;
+    wrong += tr_become(self, &others) != TR_EBADPOLICY;
+    wrong += tr_become(self, &same) != TR_OK;
+    tally_add(&done, 1);
+}
+
+static void
+an_actor_does_not_become_one_with_other_limits_of_tags(void **state)
+{
+    (void)state;
+    static const struct tr_behavior turncoat = {
+        .name = "turncoat", .receive = turncoat_receive, .mailbox = {.tags = limits, .tag_count = LIMITS}};
+    tr_runtime *runtime = stage_open(1);
+    wrong = 0;
+    done = (struct tally){0};
+    stage_send(runtime, stage_spawn(runtime, &turncoat, 0, NULL), GO, NULL, 0);
+    tally_await(&done, 1);
+    stage_close(runtime);
+    assert_int_equal(wrong, 0);
+}
+
 int
 main(void)
 {
@@ -378,6 +411,7 @@ main(void)
         cmocka_unit_test(the_notice_of_a_monitor_outlives_a_mailbox_that_drops_the_oldest),
         cmocka_unit_test(a_tag_that_keeps_the_last_gives_one_value_however_many_came_from_afar),
         cmocka_unit_test(limits_of_tags_that_make_no_sense_are_refused),
+        cmocka_unit_test(an_actor_does_not_become_one_with_other_limits_of_tags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <troupe/actors/ask.h>
 #include <troupe/actors/watch.h>
 
 #include <cmocka.h>
@@ -280,6 +281,85 @@ a_muted_actor_hears_notices_but_none_before_what_the_same_sender_sent(void **sta
     assert_int_equal(plains_at_down[1], 1);
 }
 
+/* Asks first, and is muted when the answer comes. */
+struct asking {
+    tr_ref sink, answers;
+};
+
+static void
+on_answer(tr_actor *self, void *context, const struct tr_answer *answer)
+{
+    (void)context;
+    if (answer->outcome != TR_ANSWERED || (self->flags & TRI_ACTOR_MUTED) == 0)
+        tally_add(&wrong, 1);
+    tally_add(&downs, 1);
+}
+
+static void
+asking_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    struct asking asking;
+    struct tr_ask_options options = {.done = on_answer};
+    tr_message question = tr_message_signal(NUMBER);
+    if (message->tag == PLAIN) {
+        tally_add(&plains, 1);
+        return;
+    }
+    memcpy(&asking, tr_message_data(message), sizeof(asking));
+    if (tr_ask(self, asking.answers, &question, &options) != TR_OK)
+        tally_add(&wrong, 1);
+    for (unsigned i = 0; i < LIMIT; i++)
+        tr_tell(self, asking.sink, NUMBER, NULL, 0);
+    tr_tell(self, tr_self(self), PLAIN, NULL, 0);
+}
+
+static void
+answering_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    (void)message;
+    tr_message answer = tr_message_signal(NUMBER);
+    if (tr_reply(self, &answer) != TR_OK)
+        tally_add(&wrong, 1);
+}
+
+static void
+an_answer_reaches_a_muted_actor_before_what_others_sent(void **state)
+{
+    (void)state;
+    static const struct tr_behavior asks = {.name = "asks", .receive = asking_receive};
+    static const struct tr_behavior answers = {.name = "answers", .receive = answering_receive};
+    tr_runtime *runtime = stage_open(1);
+    struct asking asking = {stage_spawn(runtime, &full, 0, NULL), stage_spawn(runtime, &answers, 0, NULL)};
+    stage_send(runtime, stage_spawn(runtime, &asks, 0, NULL), GO, &asking, sizeof(asking));
+    tally_await(&downs, 1);
+    assert_int_equal(tally_read(&plains), 0);
+    tally_add(&let_go, 1);
+    tally_await(&plains, 1);
+    stage_close(runtime);
+    assert_int_equal(tally_read(&wrong), 0);
+}
+
+/* A question to a mailbox that mutes is asked, and mutes who asks. */
+static void
+a_question_to_a_crowded_mailbox_mutes_the_asker(void **state)
+{
+    (void)state;
+    static const struct tr_behavior asks = {.name = "asks", .receive = asking_receive};
+    tr_runtime *runtime = stage_open(1);
+    tr_ref observes = stage_spawn(runtime, &observer, 0, NULL), to = stage_spawn(runtime, &full, 0, NULL);
+    tr_ref nobody = TR_NOBODY;
+    spawn_muted(runtime, to, nobody, nobody);
+    struct asking asking = {TR_NOBODY, to};
+    stage_send(runtime, stage_spawn(runtime, &asks, 0, NULL), GO, &asking, sizeof(asking));
+    go_round(runtime, observes, ROUNDS);
+    assert_int_equal(tally_read(&plains), 0);
+    tally_add(&let_go, 1);
+    tally_await(&plains, 1);
+    stage_close(runtime);
+}
+
 static void
 a_muted_actor_stops_when_it_is_told_to_and_what_it_held_is_dead(void **state)
 {
@@ -414,6 +494,8 @@ main(void)
         cmocka_unit_test_setup(what_waits_of_senders_on_other_workers_is_bounded_by_what_may_be_under_way, reset),
         cmocka_unit_test_setup(a_muted_actor_mutes_those_who_fill_its_own_mailbox, reset),
         cmocka_unit_test_setup(a_muted_actor_hears_notices_but_none_before_what_the_same_sender_sent, reset),
+        cmocka_unit_test_setup(an_answer_reaches_a_muted_actor_before_what_others_sent, reset),
+        cmocka_unit_test_setup(a_question_to_a_crowded_mailbox_mutes_the_asker, reset),
         cmocka_unit_test_setup(a_muted_actor_stops_when_it_is_told_to_and_what_it_held_is_dead, reset),
         cmocka_unit_test_setup(a_muted_actor_that_drains_ends_when_it_has_handled_what_it_held, reset),
         cmocka_unit_test_setup(whoever_is_muted_by_an_actor_that_ends_goes_on, reset),

@@ -78,8 +78,8 @@ struct tr_unanswered {
 
 /*
  * Asks an actor. If it returns TR_OK there is exactly one outcome, through the asker's mailbox: after what was in it by
- * then. What is wrong with the other, or with the way to it, is an outcome and not a status of the call; the question
- * is a dead letter then.
+ * then, but for one that is muted, which has others' messages only later (TR_MAILBOX_MUTE). What is wrong with the
+ * other, or with the way to it, is an outcome and not a status of the call; the question is a dead letter then.
  *
  * A mailbox's limits hold for questions as for other messages; what it refuses or drops is TR_OVERLOADED. Answers, and
  * outcomes, are never refused.

@@ -27,8 +27,9 @@
  *
  * Limits are those of the behavior; what the library itself sends is never refused nor dropped, but for notices of dead
  * letters (tri_mail_is_limited()). So the oldest message that may be dropped need not be the oldest. It is found in
- * constant time on average: the box (box.h) knows up to where the overflow was looked through, and mail there knows what
- * points to it, so that it can be taken out of the middle. With a tag that has a limit the box knows the newest message.
+ * constant time on average: the box (box.h) knows up to where the overflow was looked through, and mail there knows
+ * what points to it, so that it can be taken out of the middle. With a tag that has a limit the box knows the newest
+ * message.
  *
  * An actor is crowded, which its senders on all workers can see (slots.h, tr_backlog()), while CROWD messages wait for
  * it, or half of what its limits allow if that is less; with CROWD it stays so until RELIEF are left. It is relieved,

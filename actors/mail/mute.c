@@ -1,7 +1,8 @@
 /*
- * Muting: an actor that has sent to a crowded mailbox whose behavior says TR_MAILBOX_MUTE is given no messages, from the
- * return of its handler on, until that mailbox is relieved (relief.c). It is muted by one actor at a time; when it goes
- * on and sends to another crowded one, that one mutes it. Who is waited for itself is not muted: relief.c says why.
+ * Muting: an actor that has sent to a crowded mailbox whose behavior says TR_MAILBOX_MUTE is given no messages, from
+ * the return of its handler on, until that mailbox is relieved (relief.c). It is muted by one actor at a time; when it
+ * goes on and sends to another crowded one, that one mutes it. Who is waited for itself is not muted: relief.c says
+ * why.
  *
  * What a muted actor holds
  *   Its mail that stands in the worker's queue when it is muted, up to 64, comes up in the next round and is put aside:
@@ -10,8 +11,8 @@
  *   overtakes anything, and nothing costs more than the 64.
  *
  * What does not wait
- *   Stops, and all that acts on arrival, are in no mailbox. Notices and answers wait for nobody's relief, since they are
- *   what the actor may be waiting for; and they are few, one for each monitor or question of its own. But they stay
+ *   Stops, and all that acts on arrival, are in no mailbox. Notices and answers wait for nobody's relief, since they
+ *   are what the actor may be waiting for; and they are few, one for each monitor or question of its own. But they stay
  *   behind what the same sender has sent before: so one that comes is handled only if none of the mail that is held
  *   is its sender's. LOOKS of it are looked through; with more it waits with them. Events of sockets to their owner
  *   wait: they are data, and credit limits them.

@@ -19,14 +19,14 @@
  *       one is told RELIEVED.
  *   Suppose a circle that stands: each actor of it waits, and is in the list of the next, whatever was on its way has
  *   arrived. If one has heard HELD, of b, then b waited already when it said so, because of (1), and had heard HELD
- *   before, because of (2); so the one after b had, before that, and so on: round the circle that cannot be. So none has
- *   heard HELD. The PROBE of the one that was put into its list last then met, at each of the others, a question that
- *   had come before it and an actor that had not heard HELD. So it came round, and there is no circle.
+ *   before, because of (2); so the one after b had, before that, and so on: round the circle that cannot be. So none
+ *   has heard HELD. The PROBE of the one that was put into its list last then met, at each of the others, a question
+ *   that had come before it and an actor that had not heard HELD. So it came round, and there is no circle.
  *   Of actors that wait for each other in a row the last one therefore waits for nobody. It is given its messages until
  *   its mailbox is relieved, or it ends; then the one before it goes on.
  *
- * Whoever is waited for may thus send more to a crowded mailbox, until its own is relieved. Between actors of one worker
- * all this is one call, and nothing is on its way.
+ * Whoever is waited for may thus send more to a crowded mailbox, until its own is relieved. Between actors of one
+ * worker all this is one call, and nothing is on its way.
  *
  * A waiter that ends, or was told since its PROBE came round, leaves its place in the list, and is told in vain.
  */

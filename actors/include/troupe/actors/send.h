@@ -53,7 +53,8 @@ tr_tell(tr_actor *self, tr_ref to, uint32_t tag, const void *data, size_t size)
  *
  * It is above 0 as soon as one of these holds:
  *   - 4,096 messages wait in the mailbox of `to`, and then until no more than 2,048 do; or half of what its behavior's
- *     limits allow, if that is less; with TR_MAILBOX_MUTE then until a quarter does. This counts for each receiver, from all senders, also for one on this worker;
+ *     limits allow, if that is less; with TR_MAILBOX_MUTE then until a quarter does. This counts for each receiver,
+ *     from all senders, also for one on this worker;
  *   - this worker has 1,024 messages on their way to the worker of `to`, or 32,768 / workers if that is less, but no
  *     less than 192.
  *

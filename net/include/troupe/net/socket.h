@@ -575,14 +575,14 @@ tr_status tr_socket_set_timeout(tr_socket *socket, uint64_t timeout_ms);
 void tr_socket_set_awaits(tr_socket *socket, bool awaits);
 
 /*
- * Names the actor to which the data callback sends what it gets, by tr_send(), on whatever worker that lives. As long as
- * it does not keep up (tr_backlog()) the socket reads nothing: what comes stays in the kernel, and the peer stands still
- * when that is full. It reads again when the actor's mailbox is relieved (no more than 2,048 messages or a quarter of
- * its limits wait) or the actor has ended. Nobody looks again and again.
+ * Names the actor to which the data callback sends what it gets, by tr_send(), on whatever worker that lives. As long
+ * as it does not keep up (tr_backlog()) the socket reads nothing: what comes stays in the kernel, and the peer stands
+ * still when that is full. It reads again when the actor's mailbox is relieved (no more than 2,048 messages or a
+ * quarter of its limits wait) or the actor has ended. Nobody looks again and again.
  *
- *   - It is looked at after each read, which brings 64 KiB at the most. So beside what makes the mailbox crowded no more
- *     waits than what the callback sends for one read of each socket; if the actor lives on another worker for 16, which
- *     may be under way.
+ *   - It is looked at after each read, which brings 64 KiB at the most. So beside what makes the mailbox crowded no
+ *     more waits than what the callback sends for one read of each socket; if the actor lives on another worker for 16,
+ *     which may be under way.
  *   - Meanwhile the socket writes, and gives all other events; that the peer has gone it notices when it reads again.
  *   - A consumer whose mailbox mutes its senders (TR_MAILBOX_MUTE) need not be named.
  *   - An actor that feeds on a socket and for which somebody waits itself, so that the two would wait for each other,

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <troupe/testing.h>
 
 #include <cmocka.h>
 
@@ -229,8 +230,11 @@ member_receive(tr_actor *self, void *state, tr_message *message)
     tally_add(&hops, 1);
     if (letter.left > 1)
         send_on(self, member, letter.left - 1);
-    if (random_below(&member->seed, 500) == 0)
-        tests_hold(1); /* it is slow for a while */
+    if (random_below(&member->seed, 500) != 0)
+        return;
+    if (tr_testing_advance(tr_actor_runtime(self), 1) !=
+        TR_OK) /* it is slow for a while: in simulated time, or in real */
+        tests_hold(1);
 }
 
 #define MEMBER(limits)                                                                                                 \
@@ -277,6 +281,41 @@ whoever_mutes_whom_each_sender_is_heard_in_order(void **state)
     }
 }
 
+/* The same on one thread, in an order that the seed chooses. */
+static int
+run_seed(uint64_t seed, void *context)
+{
+    (void)context;
+    tr_runtime *runtime;
+    unsigned workers = 1 + seed % 4, count = 2 + seed / 4 % 12, tokens = count * 12, each = 20;
+    struct tr_testing_options options = {.seed = seed, .workers = workers};
+    uint64_t dice = seed;
+    assert_int_equal(tr_testing_start(&options, &runtime), TR_OK);
+    hops = wrong = (struct tally){0};
+    member_count = count;
+    for (uint64_t i = 0; i < count; i++) {
+        members[i] = stage_spawn(runtime, &kinds[random_below(&dice, 4)], i % workers, NULL);
+        stage_send(runtime, members[i], NEIGHBOURS, (uint64_t[]){i, random_next(&dice)}, 16);
+    }
+    tr_testing_run(runtime);
+    for (unsigned i = 0; i < tokens; i++) {
+        tr_message start = tr_message_copy(START, (uint64_t[]){each, 0}, 16);
+        while (tr_runtime_send(runtime, members[i % count], &start) == TR_EFULL)
+            assert_true(tr_testing_step(runtime));
+    }
+    tr_testing_run(runtime);
+    assert_int_equal(tally_read(&hops), (uint64_t)tokens * each);
+    assert_int_equal(tally_read(&wrong), 0);
+    return tr_runtime_stop(runtime, 1000, NULL) != TR_OK;
+}
+
+static void
+whoever_mutes_whom_all_is_handled_in_any_order_of_the_workers(void **state)
+{
+    (void)state;
+    assert_true(tr_testing_seeds(1, 1000, run_seed, NULL));
+}
+
 int
 main(void)
 {
@@ -285,6 +324,7 @@ main(void)
         cmocka_unit_test(three_actors_that_mute_each_other_in_a_circle_go_on),
         cmocka_unit_test(a_hundred_actors_that_mute_each_other_in_a_circle_go_on),
         cmocka_unit_test(a_circle_whose_waits_all_begin_at_once_is_broken),
+        cmocka_unit_test(whoever_mutes_whom_all_is_handled_in_any_order_of_the_workers),
         cmocka_unit_test(whoever_mutes_whom_each_sender_is_heard_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,6 +46,9 @@ enum {
     TRI_TAG_RELIEF_PROBE, /* words[0] waits, words[1] is the number of that: does it come round? */
     TRI_TAG_RELIEF_HELD,  /* words[0] is the number of a wait: it has begun */
     TRI_TAG_RELIEVED,     /* words[0] is the number of a wait: it is over */
+    TRI_TAG_RESTART,      /* a pointer to a struct tri_ward: the actor that rests lives again */
+    TRI_TAG_RELEASE,      /* its next end is final: it stops; words[0] is the enum tr_stop_mode */
+    TRI_TAG_SUPERVISE,    /* a pointer to a request to a supervisor */
     TRI_TAG_OWN_END,
 };
 
@@ -68,9 +71,16 @@ enum tri_actor_flag {
     TRI_ACTOR_DONE = 1 << 10,   /* said so while it was being killed: nothing lingers */
     TRI_ACTOR_OWES = 1 << 11,   /* gone, but its parent could not be told yet: parent.c */
     TRI_ACTOR_LOOK = 1 << 12,   /* of what waits something may need a look before it is handled: tri_mail_is_plain() */
+    TRI_ACTOR_WARD = 1 << 13,   /* a supervisor keeps its name when it ends: life/rest.c */
     TRI_ACTOR_MUTED = 1 << 14,  /* it is given no messages: mute.c */
     TRI_ACTOR_AWAITED = 1 << 15 /* somebody waits until its mailbox is relieved: relief.c */
 };
+
+/*
+ * Both together: it rests. It has ended, its name has not, and its mail is held until it lives again, or ends for good.
+ * What is written about either holds: nobody acts in its name, and nobody else of it is there but its mailbox.
+ */
+#define TRI_ACTOR_RESTS (TRI_ACTOR_GONE | TRI_ACTOR_UNBORN)
 
 /* Flags of actors that the fast path must not serve when a message is put. */
 #define TRI_ACTOR_SLOW_PATH                                                                                            \
@@ -93,7 +103,7 @@ struct tr_actor {
     };
     union {
         struct tri_mail *head;       /* of a limited mailbox: the one that stands in the queue */
-        struct tri_mail **put_aside; /* of a slow actor: where the next that is put aside goes in the overflow */
+        struct tri_mail **put_aside; /* slow, or at rest: where the next that is put aside goes in the overflow */
     };
     struct tri_attachment *attachments; /* what ends with it */
     uint32_t waiting;                   /* messages in the mailbox */
@@ -101,8 +111,14 @@ struct tr_actor {
     uint32_t children;
     uint16_t flags;
     uint8_t depth;   /* callbacks of it on the stack */
-    uint8_t strayed; /* of a slow actor: messages in the queue that are to be put aside */
+    uint8_t strayed; /* of a slow actor, and of one that rests: messages in the queue that are to be put aside */
 };
+
+static inline bool
+tri_actor_rests(const tr_actor *actor)
+{
+    return (actor->flags & TRI_ACTOR_RESTS) == TRI_ACTOR_RESTS;
+}
 
 #define TRI_ACTOR_ALIGN 16u
 #define TRI_ACTOR_HEAD ((sizeof(tr_actor) + TRI_ACTOR_ALIGN - 1) / TRI_ACTOR_ALIGN * TRI_ACTOR_ALIGN)
@@ -158,6 +174,7 @@ struct tri_actors {
     uint64_t numbers;           /* given: interest.h */
     struct tri_table interests; /* by number */
     struct tri_table watchers;  /* of actors of this worker, by the number of their interest: watch.c */
+    struct tri_table wards;     /* by the name of their actor: life/rest.c */
 
     /* ask/asker.c, ask/asked.c. */
     uint64_t questions;       /* ever asked here */

@@ -12,7 +12,7 @@
  * An actor that answers its stopping callback with false goes on until it calls tr_exit(). Ending calls stopped, buries
  * the mailbox, takes the name away and tells the parent. The memory may have to wait: for mail that is still in the
  * worker's queue, or, of a killed actor whose state is in use, for its tr_exit(); if that never comes, for the worker's
- * end.
+ * end. A supervised actor does not lose its name, and rests until its supervisor decides (rest.c).
  *
  * When the runtime drains, every actor without children is asked to stop, and each parent when its last child has gone.
  */
@@ -24,10 +24,13 @@
 #include "ledger.h"
 #include "mailbox.h"
 #include "parent.h"
+#include "rest.h"
+#include "ward.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <troupe/actors/failure.h>
 
 void
@@ -43,8 +46,11 @@ tri_actor_leave(tr_actor *actor, struct tri_actor_frame outer)
 static tr_status
 begin_to_live(tr_actor *actor, const struct tri_birth *birth)
 {
+    struct tri_ward *ward = tri_ward_of(actor);
     tr_status status = TR_OK;
-    if (actor->behavior->init != NULL)
+    if (TRI_UNLIKELY(ward != NULL) && ward->prepare != NULL)
+        status = ward->prepare(actor, ward);
+    if (status == TR_OK && actor->behavior->init != NULL)
         status = actor->behavior->init(actor, tri_actor_state(actor), birth->argument);
     if (status == TR_OK && TRI_UNLIKELY(birth->ends_with_parent) && actor->parent != TR_NOBODY &&
         tri_watch(actor, actor->parent, TRI_WATCH_STOP, NULL) == TR_ENOMEM)
@@ -52,11 +58,28 @@ begin_to_live(tr_actor *actor, const struct tri_birth *birth)
     return status;
 }
 
+static inline tr_status
+run_init(tr_actor *actor, const struct tri_birth *birth)
+{
+    struct tri_actor_frame frame = tri_actor_enter(actor, 0);
+    tr_status status = begin_to_live(actor, birth);
+    if (status != TR_OK) {
+        tri_trace_init_failed(actor->home->worker->trace, actor->ref, status);
+        tri_actor_set_failure(actor, status, NULL);
+        actor->flags |= TRI_ACTOR_ENDING | TRI_ACTOR_KILLED;
+        if (TRI_UNLIKELY((actor->flags & TRI_ACTOR_WARD) != 0))
+            tri_ward_of(actor)->init_status = status;
+    } else if (TRI_UNLIKELY((actor->flags & TRI_ACTOR_WARD) != 0) && !tri_ward_of(actor)->begins_later) {
+        tri_ward_begun(actor);
+    }
+    tri_actor_leave(actor, frame);
+    return status;
+}
+
 tr_status
 tri_actor_begin(tr_actor *actor, tr_ref ref, const struct tri_birth *birth)
 {
     struct tri_actors *home = actor->home;
-    const struct tr_behavior *behavior = actor->behavior;
     actor->ref = ref;
     tri_slots_at(&home->slots, ref)->actor = actor;
     tri_ledger_begin(actor);
@@ -65,22 +88,33 @@ tri_actor_begin(tr_actor *actor, tr_ref ref, const struct tri_birth *birth)
     home->alive++;
     home->worker->counters.spawned++;
     if (TRI_UNLIKELY(home->worker->trace != NULL))
-        tri_trace_spawn(home->worker->trace, ref, tri_trace_name(home->worker->runtime->trace, behavior->name),
+        tri_trace_spawn(home->worker->trace, ref, tri_trace_name(home->worker->runtime->trace, actor->behavior->name),
                         actor->parent);
     if (TRI_UNLIKELY(birth->watcher != NULL))
         tri_watcher_attach(actor, birth->watcher);
-    if (behavior->init == NULL && !birth->ends_with_parent)
+    if (TRI_UNLIKELY(birth->ward != NULL))
+        tri_ward_adopt(actor, birth->ward);
+    if (actor->behavior->init == NULL && !birth->ends_with_parent && birth->ward == NULL)
         return TR_OK;
+    return run_init(actor, birth);
+}
 
-    struct tri_actor_frame frame = tri_actor_enter(actor, 0);
-    tr_status status = begin_to_live(actor, birth);
-    if (status != TR_OK) {
-        tri_trace_init_failed(home->worker->trace, ref, status);
-        tri_actor_set_failure(actor, status, NULL);
-        actor->flags |= TRI_ACTOR_ENDING | TRI_ACTOR_KILLED;
-    }
-    tri_actor_leave(actor, frame);
-    return status;
+/* Its mail first: what its init sends to itself comes after that. */
+void
+tri_actor_begin_again(tr_actor *actor, struct tri_ward *ward)
+{
+    struct tri_worker *worker = actor->home->worker;
+    struct tri_birth birth = {.argument = ward->argument};
+    actor->flags &= TRI_ACTOR_LIMITED | TRI_ACTOR_LOOK | TRI_ACTOR_SLOW | TRI_ACTOR_AWAITED;
+    actor->behavior = ward->behavior; /* it may have become another */
+    memset(tri_actor_state(actor), 0, actor->behavior->state_size);
+    tri_ward_adopt(actor, ward);
+    tri_mailbox_wake(actor->home, actor);
+    worker->counters.spawned++;
+    if (worker->trace != NULL)
+        tri_trace_restart(worker->trace, actor->ref, tri_trace_name(worker->runtime->trace, actor->behavior->name),
+                          actor->parent);
+    run_init(actor, &birth);
 }
 
 /* The end. */
@@ -164,39 +198,51 @@ death_of(const tr_actor *actor)
     const struct tri_extra *extra = tri_extra_of(actor);
     if (extra != NULL && extra->failed)
         return extra->failure;
+    const struct tri_ward *ward = tri_ward_of(actor);
+    if (TRI_UNLIKELY(ward != NULL) && ward->init_status != TR_OK)
+        return (struct tri_death){.status = ward->init_status};
     if (actor->home->draining)
         return (struct tri_death){.status = TR_ESTOPPING};
     return (struct tri_death){.status = (actor->flags & TRI_ACTOR_KILLED) != 0 ? TR_EKILLED : TR_OK};
 }
 
+/* Its end is final, and nobody is told who knows that already. */
+TRI_NOINLINE static void
+end_ward(tr_actor *actor, const struct tri_death *death)
+{
+    struct tri_ward *ward = tri_ward_of(actor);
+    if (ward == NULL)
+        return;
+    tri_table_remove(&actor->home->wards, &ward->entry);
+    if (ward->released) {
+        tri_ward_free(ward);
+        return;
+    }
+    tri_text_release(ward->text);
+    ward->text = death->text;
+    tri_text_hold(death->text);
+    tri_ward_gone(actor->home->worker, ward, death->status);
+}
+
 /* The name first: who is told of the end, or begins to watch now, finds nobody any more. */
-static void
-end_what_it_owns(tr_actor *actor)
+static inline void
+end_what_it_owns(tr_actor *actor, struct tri_death death)
 {
     struct tri_actors *home = actor->home;
-    struct tri_death death = death_of(actor);
     tri_text_hold(death.text);
     tri_slots_give(&home->slots, actor->ref);
     tri_actor_end_attachments(actor, &death);
     tri_dead_mailbox(home, actor);
+    if (TRI_UNLIKELY((actor->flags & TRI_ACTOR_WARD) != 0))
+        end_ward(actor, &death);
     tri_text_release(death.text);
 }
 
-/* Gives the parent if that is to be asked to stop in its turn. */
-static tr_actor *
-finish(tr_actor *actor)
+/* The struct goes, and with it what its parent counts. Gives the parent if that is to be asked to stop in its turn. */
+static inline tr_actor *
+give_up_struct(tr_actor *actor)
 {
     struct tri_actors *home = actor->home;
-    const struct tr_behavior *behavior = actor->behavior;
-    if (behavior->stopped != NULL && (actor->flags & TRI_ACTOR_KILLED) == 0) {
-        struct tri_actor_frame frame = tri_actor_enter(actor, 0); /* whatever it calls, it ends once */
-        behavior->stopped(actor, tri_actor_state(actor));
-        actor->depth--;
-        tri_actor_restore(&home->worker->activity, frame);
-    }
-    end_what_it_owns(actor);
-    tri_trace_stopped(home->worker->trace, actor->ref);
-    home->worker->counters.ended++;
     home->alive--;
     actor->flags |= TRI_ACTOR_GONE;
     if (TRI_UNLIKELY(actor->flags & TRI_ACTOR_LINGERS))
@@ -207,11 +253,64 @@ finish(tr_actor *actor)
     return next;
 }
 
+/* One that rested ends for good. */
+TRI_NOINLINE static tr_actor *
+finish_rest(tr_actor *actor)
+{
+    end_what_it_owns(actor, (struct tri_death){.status = actor->home->draining ? TR_ESTOPPING : TR_EGONE});
+    actor->flags &= (uint16_t)~TRI_ACTOR_UNBORN;
+    return give_up_struct(actor);
+}
+
+static bool
+is_to_rest(const tr_actor *actor)
+{
+    return !actor->home->draining && !tri_ward_of(actor)->released;
+}
+
+TRI_NOINLINE static void
+rest(tr_actor *actor)
+{
+    struct tri_death death = death_of(actor);
+    tri_text_hold(death.text);
+    tri_rest_begin(actor, &death);
+    tri_text_release(death.text);
+    tri_trace_stopped(actor->home->worker->trace, actor->ref);
+    actor->home->worker->counters.ended++;
+    tri_rest_check(actor);
+}
+
+/* Gives the parent if that is to be asked to stop in its turn. */
+static tr_actor *
+finish(tr_actor *actor)
+{
+    struct tri_actors *home = actor->home;
+    const struct tr_behavior *behavior = actor->behavior;
+    if (TRI_UNLIKELY(tri_actor_rests(actor)))
+        return finish_rest(actor);
+    if (behavior->stopped != NULL && (actor->flags & TRI_ACTOR_KILLED) == 0) {
+        struct tri_actor_frame frame = tri_actor_enter(actor, 0); /* whatever it calls, it ends once */
+        behavior->stopped(actor, tri_actor_state(actor));
+        actor->depth--;
+        tri_actor_restore(&home->worker->activity, frame);
+    }
+    if (TRI_UNLIKELY((actor->flags & TRI_ACTOR_WARD) != 0) && is_to_rest(actor)) {
+        rest(actor);
+        return NULL;
+    }
+    end_what_it_owns(actor, death_of(actor));
+    tri_trace_stopped(home->worker->trace, actor->ref);
+    home->worker->counters.ended++;
+    return give_up_struct(actor);
+}
+
 static bool
 is_over(const tr_actor *actor)
 {
-    if (actor->depth > 0 || (actor->flags & TRI_ACTOR_GONE) != 0)
+    if (actor->depth > 0)
         return false;
+    if (actor->flags & TRI_ACTOR_GONE)
+        return tri_actor_rests(actor) && (actor->flags & TRI_ACTOR_ENDING) != 0;
     return (actor->flags & TRI_ACTOR_ENDING) != 0 || ((actor->flags & TRI_ACTOR_CLOSED) != 0 && actor->waiting == 0);
 }
 
@@ -255,6 +354,10 @@ ask(tr_actor *actor, enum tr_stop_mode how)
     if (actor->flags & TRI_ACTOR_ENDING)
         return;
     tri_trace_stop(actor->home->worker->trace, actor->ref, how);
+    if (TRI_UNLIKELY(tri_actor_rests(actor))) {
+        tri_rest_stop(actor, how);
+        return;
+    }
     switch (how) {
     case TR_STOP_DRAIN:
         if (actor->flags & TRI_ACTOR_ASKED)
@@ -283,12 +386,16 @@ tri_actor_end(tr_actor *self)
 {
     if (self->flags & TRI_ACTOR_LINGERS) {
         self->flags &= (uint16_t)~TRI_ACTOR_LINGERS;
-        if (self->flags & TRI_ACTOR_GONE) {
+        if (tri_actor_rests(self)) {
+            tri_rest_check(self);
+        } else if (self->flags & TRI_ACTOR_GONE) {
             end_lingering(self);
             tri_actor_free_if_unused(self);
         }
         return;
     }
+    if (self->flags & TRI_ACTOR_GONE)
+        return;
     self->flags |= TRI_ACTOR_ENDING | TRI_ACTOR_DONE;
     tri_actor_settle(self);
 }

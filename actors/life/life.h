@@ -7,16 +7,22 @@
 #include "actor_internal.h"
 #include "monitor.h"
 
+struct tri_ward;
+
 /* What an actor begins with. */
 struct tri_birth {
     const void *argument;
     struct tri_watcher *watcher; /* of its parent, that monitors it; NULL: none */
     bool ends_with_parent;
+    struct tri_ward *ward; /* of its supervisor; NULL: none */
 };
 
 /* Gives an actor its name and lets its init run. On failure nothing is left of it: the name is given back, and the
- * watcher was told. */
+ * watcher was told; but with a ward it rests. */
 tr_status tri_actor_begin(tr_actor *actor, tr_ref ref, const struct tri_birth *birth);
+
+/* An actor that rests begins another life, with its ward's argument. */
+void tri_actor_begin_again(tr_actor *actor, struct tri_ward *ward);
 
 /* Asks an actor to stop. */
 void tri_actor_stop(tr_actor *actor, enum tr_stop_mode how);

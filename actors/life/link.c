@@ -180,7 +180,7 @@ tri_link_down_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
         tell(home, link, word);
         return true;
     }
-    tr_status status = word->down.status;
+    tr_status status = tri_actor_rests(actor) ? TR_OK : word->down.status; /* what rests has nothing that could fail */
     if (status != TR_OK)
         tri_actor_set_failure(actor, status, word->text);
     drop_link(link);

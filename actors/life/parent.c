@@ -6,9 +6,24 @@
 #include "parent.h"
 
 #include "body.h"
+#include "monitor.h"
 #include "post.h"
+#include "ward.h"
 
 #include <stdlib.h>
+
+void
+tri_spawn_order_free(struct tri_spawn_order *order)
+{
+    if (order == NULL)
+        return;
+    if (order->watcher != NULL)
+        tri_watcher_free(order->watcher);
+    tri_ward_free(order->ward);
+    if (order->release != NULL)
+        order->release((void *)(uintptr_t)order->argument);
+    free(order);
+}
 
 /* An actor that is gone has no attachments: the field is the link. */
 static tr_actor **
@@ -64,14 +79,14 @@ send_failure(struct tri_worker *worker, struct tri_owed *owed)
 {
     if (!tell_failure(tri_actors_of(worker), order_of(owed)))
         return false;
-    free(order_of(owed));
+    tri_spawn_order_free(order_of(owed));
     return true;
 }
 
 static void
 forget_failure(struct tri_owed *owed)
 {
-    free(order_of(owed));
+    tri_spawn_order_free(order_of(owed));
 }
 
 void

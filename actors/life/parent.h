@@ -13,6 +13,8 @@ struct tri_spawn_order {
     tr_ref parent;
     struct tri_spawn_waiter *waiter; /* a thread outside that waits for the outcome, NULL: none */
     struct tri_watcher *watcher;     /* of the parent, that monitors it; NULL: none */
+    struct tri_ward *ward;           /* of the parent, which supervises it; NULL: none */
+    void (*release)(void *argument); /* when the order is freed; NULL: nothing to do. Any thread */
     bool ends_with_parent;
 
     /* Of one that has failed. */
@@ -23,6 +25,9 @@ struct tri_spawn_order {
 
     alignas(max_align_t) unsigned char copy[]; /* of the argument, whose type is the program's */
 };
+
+/* Frees an order, with all that it still has. Thread: any. */
+void tri_spawn_order_free(struct tri_spawn_order *order);
 
 /* Tells the parent, which lives on another worker, that this actor has ended; later, if there is no memory now. */
 void tri_parent_tell_end(tr_actor *actor);

@@ -16,6 +16,7 @@
 #include "life.h"
 #include "parent.h"
 #include "post.h"
+#include "ward.h"
 
 #include <ck_pr.h>
 
@@ -151,27 +152,51 @@ begin_watched(tr_actor *actor, tr_ref ref, tr_actor *parent, const struct tr_spa
     return status;
 }
 
-static tr_status
-spawn_here(struct tri_worker *worker, tr_actor *parent, const struct tr_behavior *behavior,
-           const struct tr_spawn_options *options, tr_ref *out)
+/* Memory and a name for a new actor, which its parent counts. */
+static inline tr_status
+make_here(struct tri_actors *home, tr_actor *parent, const struct tr_behavior *behavior, tr_actor **actor, tr_ref *ref)
 {
-    struct tri_actors *home = tri_actors_of(worker);
     if (TRI_UNLIKELY(home->draining))
         return TR_ESTOPPING;
-    tr_actor *actor = tri_actor_new(home, behavior, parent != NULL ? parent->ref : TR_NOBODY);
-    if (actor == NULL)
+    *actor = tri_actor_new(home, behavior, parent != NULL ? parent->ref : TR_NOBODY);
+    if (*actor == NULL)
         return TR_ENOMEM;
-    tr_ref ref;
-    if (tri_slots_take(&home->slots, &ref) != TR_OK) {
-        tri_actor_free(actor);
+    if (tri_slots_take(&home->slots, ref) != TR_OK) {
+        tri_actor_free(*actor);
         return TR_ENOMEM;
     }
     if (parent != NULL)
         parent->children++; /* given back by its end, whenever that is */
-    tr_status status = begin_watched(actor, ref, parent, options);
+    return TR_OK;
+}
+
+static tr_status
+spawn_here(struct tri_worker *worker, tr_actor *parent, const struct tr_behavior *behavior,
+           const struct tr_spawn_options *options, tr_ref *out)
+{
+    tr_actor *actor;
+    tr_ref ref;
+    tr_status status = make_here(tri_actors_of(worker), parent, behavior, &actor, &ref);
+    if (status == TR_OK)
+        status = begin_watched(actor, ref, parent, options);
     if (status == TR_OK)
         *out = ref;
     return status;
+}
+
+/* What its init returns the ward tells. The name first: the child may have ended when it has begun. */
+static tr_status
+spawn_ward_here(tr_actor *self, const struct tr_behavior *behavior, struct tri_ward *ward, tr_ref *out)
+{
+    tr_actor *actor;
+    tr_status status = make_here(self->home, self, behavior, &actor, out);
+    if (status != TR_OK) {
+        tri_ward_free(ward);
+        return status;
+    }
+    struct tri_birth birth = {.argument = ward->argument, .ward = ward};
+    tri_actor_begin(actor, *out, &birth);
+    return TR_OK;
 }
 
 tr_status
@@ -202,9 +227,7 @@ drop_order(void *address)
     struct tri_spawn_order *order = address;
     if (order->waiter != NULL)
         answer(order->waiter, TR_ESTOPPING);
-    if (order->watcher != NULL)
-        tri_watcher_free(order->watcher);
-    free(order);
+    tri_spawn_order_free(order);
 }
 
 static struct tri_spawn_order *
@@ -231,7 +254,7 @@ send_order(tr_actor *self, struct tri_spawn_order *order, tr_ref ref, tr_monitor
     if (out != NULL) {
         order->watcher = tri_watch_begin(self, ref, TRI_WATCH_TELL);
         if (order->watcher == NULL) {
-            free(order);
+            tri_spawn_order_free(order);
             return TR_ENOMEM;
         }
         monitor = order->watcher->down.monitor;
@@ -248,29 +271,63 @@ send_order(tr_actor *self, struct tri_spawn_order *order, tr_ref ref, tr_monitor
     return status;
 }
 
+/* Takes the order. */
 static tr_status
-spawn_there(tr_actor *self, unsigned target, const struct tr_behavior *behavior, const struct tr_spawn_options *options,
-            tr_ref *out)
+order_there(tr_actor *self, unsigned target, struct tri_spawn_order *order, tr_monitor *monitor, tr_ref *out)
 {
-    struct tri_worker *worker = self->home->worker;
-    struct tri_worker *other = worker->runtime->workers[target];
-    if (!tri_worker_has_room(worker, target))
-        return TR_EFULL;
-    struct tri_spawn_order *order = order_new(behavior, options, self->ref);
-    if (order == NULL)
-        return TR_ENOMEM;
+    struct tri_worker *other = self->home->worker->runtime->workers[target];
     tr_ref ref;
     tr_status status = tri_slots_reserve(&tri_actors_of(other)->slots, &ref);
     if (status != TR_OK) {
-        free(order);
+        tri_spawn_order_free(order);
         return status;
     }
-    status = send_order(self, order, ref, options != NULL ? options->monitor : NULL);
+    status = send_order(self, order, ref, monitor);
     if (status != TR_OK)
         return status; /* the slot stays reserved, since only its owner may give it back */
     self->children++;
     *out = ref;
     return TR_OK;
+}
+
+static tr_status
+spawn_there(tr_actor *self, unsigned target, const struct tr_behavior *behavior, const struct tr_spawn_options *options,
+            void (*release)(void *argument), tr_ref *out)
+{
+    bool room = tri_worker_has_room(self->home->worker, target);
+    struct tri_spawn_order *order = room ? order_new(behavior, options, self->ref) : NULL;
+    if (order == NULL) {
+        if (release != NULL)
+            release((void *)(uintptr_t)options->argument);
+        return room ? TR_ENOMEM : TR_EFULL;
+    }
+    order->release = release;
+    return order_there(self, target, order, options != NULL ? options->monitor : NULL, out);
+}
+
+static tr_status
+spawn_ward_there(tr_actor *self, const struct tr_behavior *behavior, unsigned target, struct tri_ward *ward,
+                 tr_ref *out)
+{
+    struct tri_spawn_order *order = order_new(behavior, NULL, self->ref);
+    if (order == NULL) {
+        tri_ward_free(ward);
+        return TR_ENOMEM;
+    }
+    order->argument = ward->argument;
+    order->ward = ward;
+    return order_there(self, target, order, NULL, out);
+}
+
+tr_status
+tri_spawn_ward(tr_actor *self, const struct tr_behavior *behavior, unsigned target, struct tri_ward *ward, tr_ref *out)
+{
+    if (target == self->home->worker->index)
+        return spawn_ward_here(self, behavior, ward, out);
+    if (!self->home->draining)
+        return spawn_ward_there(self, behavior, target, ward, out);
+    tri_ward_free(ward);
+    return TR_ESTOPPING;
 }
 
 /* What was attached to the holder is the actor's; of one that has ended those who watch it are told why. */
@@ -312,14 +369,17 @@ static tr_status
 bring_to_life(struct tri_actors *home, tr_ref ref, struct tri_spawn_order *order)
 {
     tr_actor *actor = home->draining ? NULL : tri_actor_new(home, order->behavior, order->parent);
-    struct tri_birth birth = {order->argument, order->watcher, order->ends_with_parent};
+    struct tri_birth birth = {order->argument, order->watcher, order->ends_with_parent, order->ward};
     order->watcher = NULL;
+    order->ward = NULL;
     if (actor != NULL)
         return tri_actor_begin(actor, ref, &birth);
     struct tri_death death = {.status = home->draining ? TR_ESTOPPING : TR_ENOMEM};
     tri_slots_give(&home->slots, ref);
     if (birth.watcher != NULL)
         tri_watcher_tell(home->worker, birth.watcher, &death);
+    if (birth.ward != NULL)
+        tri_ward_never_begun(home->worker, birth.ward, ref, death.status);
     order->owes_end = true;
     return death.status;
 }
@@ -329,14 +389,15 @@ tri_spawn_arrived(struct tri_actors *home, tr_ref ref, tr_message *message)
 {
     struct tri_spawn_order *order = tr_message_take_pointer(message);
     tr_actor *holder = tri_slots_find(&home->slots, ref);
+    bool supervised = order->ward != NULL; /* then the ward tells the parent, but that nobody is to be counted */
     ck_pr_dec_32(&home->worker->coming);
     tr_status status = bring_to_life(home, ref, order);
     if (holder != NULL)
         hand_over(home, holder, ref, status);
     if (order->waiter != NULL)
         answer(order->waiter, status);
-    if (status == TR_OK) {
-        free(order);
+    if (status == TR_OK || (supervised && !order->owes_end)) {
+        tri_spawn_order_free(order);
         return true;
     }
     order->ref = ref;
@@ -364,10 +425,23 @@ tr_spawn(tr_actor *self, const struct tr_behavior *behavior, const struct tr_spa
         return status;
     unsigned target = tri_spawn_place(worker->runtime, options, worker->index);
     if (target != worker->index)
-        return self->home->draining ? TR_ESTOPPING : spawn_there(self, target, behavior, options, out);
+        return self->home->draining ? TR_ESTOPPING : spawn_there(self, target, behavior, options, NULL, out);
 
     static const struct tr_spawn_options plain;
     return spawn_here(worker, self, behavior, options != NULL ? options : &plain, out);
+}
+
+tr_status
+tri_spawn_releasing(tr_actor *self, const struct tr_behavior *behavior, const struct tr_spawn_options *options,
+                    void (*release)(void *argument), tr_ref *out)
+{
+    struct tri_worker *worker = self->home->worker;
+    unsigned target = tri_spawn_place(worker->runtime, options, worker->index);
+    if (target != worker->index && !self->home->draining)
+        return spawn_there(self, target, behavior, options, release, out);
+    tr_status status = spawn_here(worker, self, behavior, options, out);
+    release((void *)(uintptr_t)options->argument);
+    return status;
 }
 
 tr_status

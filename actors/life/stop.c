@@ -22,6 +22,11 @@ stop_whom(struct tri_actors *home, tr_ref to, enum tr_stop_mode how)
     tr_actor *actor = tri_actor_at(home, to);
     if (actor == NULL)
         return !tri_actor_is_coming(home, to);
+    if (TRI_UNLIKELY(tri_actor_rests(actor))) {
+        if (how != FAILED)
+            tri_actor_stop(actor, how);
+        return true;
+    }
     if (actor->flags & TRI_ACTOR_UNBORN) /* it will be asked as soon as it is there */
         actor->flags |= TRI_ACTOR_CLOSED | (how == TR_STOP_KILL  ? TRI_ACTOR_KILLED
                                             : how >= TR_STOP_NOW ? TRI_ACTOR_ENDING

@@ -21,7 +21,9 @@ check(const tr_actor *actor)
 {
 #ifndef NDEBUG
     bool over = !tri_mail_list_empty(&actor->overflow);
-    if (actor->flags & TRI_ACTOR_MUTED) {
+    if (tri_actor_rests(actor)) {
+        assert(over == (actor->waiting > actor->strayed));
+    } else if (actor->flags & TRI_ACTOR_MUTED) {
         assert(over == (actor->waiting > tri_extra_of(actor)->mute.queued));
     } else if (actor->flags & TRI_ACTOR_LIMITED) {
         assert(over == (actor->waiting > 1));
@@ -250,10 +252,27 @@ put_muted(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
         tri_slots_crowd(&home->slots, actor->ref, true);
 }
 
+/* All waits in the overflow, also of a limited actor. */
+static void
+put_at_rest(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    mail->actor = actor;
+    if (actor->flags & TRI_ACTOR_LIMITED) {
+        count_in(actor, mail);
+        over_append(actor, mail);
+    } else {
+        actor->waiting++;
+        tri_mail_list_append(&actor->overflow, mail);
+    }
+    tri_slots_crowd(&home->slots, actor->ref, is_crowded(actor));
+}
+
 void
 tri_mailbox_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
-    if (actor->flags & TRI_ACTOR_LIMITED) {
+    if (tri_actor_rests(actor)) {
+        put_at_rest(home, actor, mail);
+    } else if (actor->flags & TRI_ACTOR_LIMITED) {
         put_limited(home, actor, mail);
     } else if (actor->flags & TRI_ACTOR_MUTED) {
         put_muted(home, actor, mail);
@@ -371,6 +390,7 @@ tri_mailbox_leave_muted(struct tri_actors *home, tr_actor *actor, const struct t
     }
 }
 
+/* The first of the overflow go into the queue: one of a limited actor, or of a slow one. */
 void
 tri_mailbox_take_up(struct tri_actors *home, tr_actor *actor)
 {
@@ -381,6 +401,114 @@ tri_mailbox_take_up(struct tri_actors *home, tr_actor *actor)
         tri_mail_list_append(&home->queue, mail);
     }
     check(actor);
+}
+
+/* At rest. */
+
+/* A slow actor of which some have been put aside has its oldest at the end of the queue, behind those that have not. */
+static void
+rest_slow(tr_actor *actor)
+{
+    bool oldest_is_last = actor->strayed > 0 && actor->put_aside != NULL;
+    if (actor->strayed == 0 && actor->waiting > 0)
+        actor->strayed = 1;
+    else
+        actor->strayed += oldest_is_last;
+    if (!oldest_is_last) {
+        actor->flags &= (uint16_t)~TRI_ACTOR_SLOW;
+        actor->put_aside = &actor->overflow.first;
+    }
+}
+
+/* Takes what the actor has in the queue out of it, into the overflow where link is. */
+static void
+pull_out(struct tri_actors *home, tr_actor *actor, struct tri_mail **link)
+{
+    struct tri_mail **at = &home->queue.first;
+    while (at != home->queue.last_next) {
+        struct tri_mail *mail = *at;
+        if (mail->actor != actor) {
+            at = &mail->next;
+            continue;
+        }
+        if (home->queue.last_next == &mail->next)
+            home->queue.last_next = at;
+        else
+            *at = mail->next;
+        link = insert(actor, link, mail);
+    }
+}
+
+/*
+ * The flag of a slow actor says now that the last to come up is the oldest. Of limited actors and muted ones, which keep
+ * track of their mail, nothing stays in the queue: that costs a walk through it, at an end.
+ */
+void
+tri_mailbox_rest(struct tri_actors *home, tr_actor *actor)
+{
+    bool limited = (actor->flags & TRI_ACTOR_LIMITED) != 0, muted = (actor->flags & TRI_ACTOR_MUTED) != 0;
+    if (limited || muted) {
+        pull_out(home, actor, muted ? tri_extra_of(actor)->mute.put_aside : &actor->overflow.first);
+        actor->flags &= (uint16_t) ~(TRI_ACTOR_SLOW | TRI_ACTOR_MUTED);
+        actor->strayed = 0;
+        actor->head = NULL;
+        if (limited)
+            tri_actor_box(actor)->spared = NULL;
+        else
+            actor->put_aside = &actor->overflow.first;
+    } else if (actor->flags & TRI_ACTOR_SLOW) {
+        rest_slow(actor);
+    } else {
+        actor->strayed = actor->waiting < TRI_MAILBOX_SHARE ? (uint8_t)actor->waiting : TRI_MAILBOX_SHARE;
+        actor->put_aside = &actor->overflow.first;
+    }
+    tri_slots_crowd(&home->slots, actor->ref, is_crowded(actor));
+}
+
+/* Not of a limited actor: of that nothing comes up. */
+void
+tri_mailbox_put_by(tr_actor *actor, struct tri_mail *mail)
+{
+    actor->strayed--;
+    if ((actor->flags & TRI_ACTOR_SLOW) != 0 && actor->strayed == 0)
+        insert(actor, &actor->overflow.first, mail);
+    else
+        actor->put_aside = insert(actor, actor->put_aside, mail);
+    check(actor);
+}
+
+static void
+uncount(tr_actor *actor, const struct tri_mail *mail)
+{
+    if (actor->flags & TRI_ACTOR_LIMITED)
+        count_out(actor, mail);
+    else
+        actor->waiting--;
+    tri_slots_crowd(&actor->home->slots, actor->ref, is_crowded(actor));
+}
+
+void
+tri_mailbox_shed(tr_actor *actor, const struct tri_mail *mail)
+{
+    actor->strayed--;
+    uncount(actor, mail);
+}
+
+struct tri_mail *
+tri_mailbox_shed_held(tr_actor *actor)
+{
+    bool limited = (actor->flags & TRI_ACTOR_LIMITED) != 0;
+    struct tri_mail *mail = limited ? over_take(actor) : tri_mail_list_take(&actor->overflow);
+    uncount(actor, mail);
+    return mail;
+}
+
+void
+tri_mailbox_wake(struct tri_actors *home, tr_actor *actor)
+{
+    actor->flags &= (uint16_t)~TRI_ACTOR_SLOW;
+    actor->head = NULL;
+    tri_mailbox_take_up(home, actor);
 }
 
 /* Dropping. */

@@ -17,10 +17,13 @@
  *   unborn    none                        all               tri_mailbox_put       at birth all are put into the mailbox
  *                                                                                 of the actor
  *   muted     what must not wait          the rest          tri_mute_put          tri_mailbox_leave_muted: none
+ *   at rest   none, once those have       all               tri_mailbox_put       tri_mailbox_put_by: it goes to the
+ *             come up that it left there                                          front of the overflow
  *
  * Limited is an actor whose behavior sets limits, or drops messages: the oldest must be found, to be dropped, and the
  * size of all is counted. It stays so when it is slow (dispatch.c). A plain actor that becomes slow has up to SHARE in
- * the queue still, which are put aside as they come up (`strayed`).
+ * the queue still, which are put aside as they come up (`strayed`). So are those of an actor that rests (life/rest.c):
+ * it lives again only when all have come up, so what was older stays older.
  *
  * Invariant: the `waiting` messages of an actor are those in the queue and those in the overflow, each in the order of
  * their arrival; those in the queue are older.
@@ -146,6 +149,20 @@ void tri_mailbox_speed_up(struct tri_actors *home, tr_actor *actor);
 struct tri_mail **tri_mailbox_hold(tr_actor *actor, struct tri_mail **link, struct tri_mail *mail);
 void tri_mailbox_leave_muted(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail);
 void tri_mailbox_take_up(struct tri_actors *home, tr_actor *actor);
+
+/* The actor rests from now on. Mail that it still has in the queue is counted in `strayed`. */
+void tri_mailbox_rest(struct tri_actors *home, tr_actor *actor);
+
+/* Mail of an actor that rests has come up: it is kept, in its place, or it is not the actor's any more. Of one that is
+ * limited, or was muted, nothing is in the queue. */
+void tri_mailbox_put_by(tr_actor *actor, struct tri_mail *mail);
+void tri_mailbox_shed(tr_actor *actor, const struct tri_mail *mail);
+
+/* The oldest that is held is not the actor's any more. There is one. */
+struct tri_mail *tri_mailbox_shed_held(tr_actor *actor);
+
+/* It lives again; all that it had in the queue has come up. */
+void tri_mailbox_wake(struct tri_actors *home, tr_actor *actor);
 
 /* Mail of a slow actor has come up. true: it is put aside, or stands at the end now; false: it is to be handled. */
 bool tri_mailbox_put_aside(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail);

@@ -28,6 +28,7 @@
 #include "mute.h"
 #include "owed.h"
 #include "parent.h"
+#include "rest.h"
 #include "stash.h"
 
 #include <ck_pr.h>
@@ -126,7 +127,7 @@ handle_slow(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     handle(home, actor, mail);
     bool still = look(home) >= us(home, SLOW_US);
     actor = tri_slots_find(&home->slots, ref);
-    if (actor != NULL && !still)
+    if (actor != NULL && (actor->flags & TRI_ACTOR_GONE) == 0 && !still)
         tri_mailbox_speed_up(home, actor);
 }
 
@@ -185,7 +186,6 @@ call_back(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, struc
     tri_answer_call(asking, actor, &mail->message);
     actor->depth--;
     actor->handled++;
-    actor->handled++;
     release(home, actor, mail);
     tri_actor_settle(actor);
 }
@@ -237,6 +237,10 @@ handle_looked_at(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail
 TRI_NOINLINE static unsigned
 handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
+    if (TRI_UNLIKELY(tri_actor_rests(actor))) {
+        tri_rest_mail(home, actor, mail);
+        return 0;
+    }
     if (actor->flags & TRI_ACTOR_GONE) {
         actor->waiting--;
         tri_dead_mail(home, actor->ref, mail, TR_DEAD_STOPPED);
@@ -267,7 +271,8 @@ look_at(struct tri_actors *home, tr_ref ref)
     bool alone = home->stride == 1; /* nothing else ran since the last look */
     uint64_t passed = look(home);
     tr_actor *actor = tri_slots_find(&home->slots, ref);
-    if (alone && actor != NULL && (actor->flags & TRI_ACTOR_SLOW) == 0 && passed >= us(home, SLOW_US))
+    if (alone && actor != NULL && (actor->flags & (TRI_ACTOR_SLOW | TRI_ACTOR_GONE)) == 0 &&
+        passed >= us(home, SLOW_US))
         tri_mailbox_slow_down(actor);
 }
 

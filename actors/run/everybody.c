@@ -36,7 +36,7 @@ tri_actors_visit(struct tri_worker *worker, const struct tr_behavior *behavior,
 static void
 ask_if_childless(tr_actor *actor)
 {
-    if (actor->children == 0 && (actor->flags & TRI_ACTOR_UNBORN) == 0)
+    if (actor->children == 0 && ((actor->flags & TRI_ACTOR_UNBORN) == 0 || tri_actor_rests(actor)))
         tri_actor_stop(actor, TR_STOP_DRAIN);
 }
 
@@ -53,7 +53,7 @@ tri_actors_drain(struct tri_worker *worker)
 static void
 kill_one(tr_actor *actor)
 {
-    if (actor->flags & TRI_ACTOR_UNBORN) {
+    if ((actor->flags & TRI_ACTOR_UNBORN) != 0 && !tri_actor_rests(actor)) {
         struct tri_death death = {.status = TR_ESTOPPING};
         actor->flags |= TRI_ACTOR_CLOSED;
         tri_actor_end_attachments(actor, &death);

@@ -17,10 +17,13 @@
 #include "owed.h"
 #include "parent.h"
 #include "relief.h"
+#include "request.h"
+#include "rest.h"
 #include "serve.h"
 #include "spawning.h"
 #include "stop.h"
 #include "timer.h"
+#include "ward.h"
 
 #include <ck_pr.h>
 
@@ -50,6 +53,7 @@ close_actors(struct tri_worker *worker)
     tri_asks_fini(home);
     tri_table_fini(&home->interests);
     tri_table_fini(&home->watchers);
+    tri_table_fini(&home->wards);
     tri_slots_fini(&home->slots);
     free(home);
 }
@@ -84,6 +88,9 @@ static const tri_system_function system_functions[] = {
     [TRI_TAG_RELIEF_PROBE - TRI_TAG_SPAWN] = tri_relief_probed,
     [TRI_TAG_RELIEF_HELD - TRI_TAG_SPAWN] = tri_relief_held,
     [TRI_TAG_RELIEVED - TRI_TAG_SPAWN] = tri_relieved,
+    [TRI_TAG_RESTART - TRI_TAG_SPAWN] = tri_restart_arrived,
+    [TRI_TAG_RELEASE - TRI_TAG_SPAWN] = tri_release_arrived,
+    [TRI_TAG_SUPERVISE - TRI_TAG_SPAWN] = tri_supervise_arrived,
 };
 _Static_assert(sizeof(system_functions) / sizeof(system_functions[0]) == TRI_TAG_OWN_END - TRI_TAG_SPAWN,
                "every tag of the layer's own has a function");
@@ -122,6 +129,13 @@ static const struct tri_trace_tag tags[] = {
     {TRI_TAG_RELIEF_PROBE, "RELIEF_PROBE"},
     {TRI_TAG_RELIEF_HELD, "RELIEF_HELD"},
     {TRI_TAG_RELIEVED, "RELIEVED"},
+    {TRI_TAG_RESTART, "RESTART"},
+    {TRI_TAG_RELEASE, "RELEASE"},
+    {TRI_TAG_SUPERVISE, "SUPERVISE"},
+    {TRI_TAG_WARD_LIVES, "CHILD_LIVES"},
+    {TRI_TAG_WARD_ENDED, "CHILD_ENDED"},
+    {TRI_TAG_SUPERVISOR_REQUEST, "SUPERVISOR_REQUEST"},
+    {TR_TAG_SUPERVISOR, "SUPERVISOR"},
 };
 
 static const struct tri_trace_table table = {

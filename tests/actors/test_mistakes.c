@@ -19,6 +19,7 @@
 #include <troupe/actors/local.h>
 #include <troupe/actors/names.h>
 #include <troupe/actors/router.h>
+#include <troupe/actors/supervisor.h>
 #include <troupe/actors/watch.h>
 #include <troupe/core/compiler.h>
 #include <uv.h>
@@ -129,6 +130,12 @@ MISUSE(tr_group_watch_start, self, NULL, &(tr_group_watch){0})
 MISUSE(tr_group_watch_stop, self, 1)
 MISUSE(tr_route, self, NULL, 0, &message)
 MISUSE(tr_route_choose, self, NULL, 0)
+MISUSE(tr_supervisor_spawn, self, &(struct tr_supervisor_options){0}, NULL)
+MISUSE(tr_supervisor_add, self, TR_NOBODY, &(struct tr_child_spec){0}, NULL)
+MISUSE(tr_supervisor_remove, self, TR_NOBODY, "name", NULL)
+MISUSE(tr_supervisor_child, self, TR_NOBODY, "name", NULL)
+MISUSE(tr_bequeath, self, NULL, NULL)
+MISUSE(tr_inheritance, self)
 
 static void
 tell_from_outside(void)
@@ -271,6 +278,12 @@ static const struct mistake mistakes[] = {
     ROW(tr_group_watch_stop),
     ROW(tr_route),
     ROW(tr_route_choose),
+    ROW(tr_supervisor_spawn),
+    ROW(tr_supervisor_add),
+    ROW(tr_supervisor_remove),
+    ROW(tr_supervisor_child),
+    ROW(tr_bequeath),
+    ROW(tr_inheritance),
     {"tr_tell", tell_from_outside, "tr_send()" FROM_OUTSIDE},
     {"another worker", send_from_another_worker, "tr_send() was called on worker 0, but what it was called for lives"},
     {"release", release_twice_in_an_actor, "(careless) in tag 7"},

@@ -40,6 +40,8 @@
       "actor has another behavior from now on; arg is its name")                                                       \
     X(TRI_TRACE_ACTORS + 15, stash, (REF, actor), (NOTHING, ), (NOTHING, ), (MESSAGE, message),                        \
       "actor sets message aside: it is received once more")                                                            \
+    X(TRI_TRACE_ACTORS + 16, restart, (REF, actor), (NOTHING, ), (NAME, behavior), (REF, parent),                      \
+      "actor, which had ended, begins another life under its name; the fields are those of spawn")                     \
     X(TRI_TRACE_ACTORS + 20, publish, (REF, actor), (NOTHING, ), (TAG, tag), (NUMBER, members),                        \
       "actor (0: a thread outside) publishes to a group of so many members, with tag arg")
 

@@ -108,6 +108,111 @@ an_actor_whose_init_failed_ends_and_receives_nothing(void **state)
     traces_expect(traces, "check", 1, "broken 1 times");
 }
 
+static void
+an_actor_that_begins_again_after_its_end_passes(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    traces_write(traces, 0, ACTORS(stopped), 0, A, 0);
+    traces_write(traces, 0, ACTORS(restart), 0, A, 0);
+    write_send(traces, A, TRI_TRACE_MESSAGE(0, 1), 1);
+    traces_write(traces, 0, ACTORS(init_failed), 0, A, 0);
+    traces_write(traces, 0, ACTORS(stopped), 0, A, 0);
+    traces_write(traces, 0, ACTORS(restart), 0, A, 0);
+    expect_finding(traces, 0, "passed   restart");
+}
+
+static void
+an_actor_that_begins_again_before_its_end_fails(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    traces_write(traces, 0, ACTORS(restart), 0, A, 0);
+    expect_finding(traces, 1, "restart: it begins again before it has ended");
+}
+
+static void
+an_actor_that_begins_again_and_was_never_there_fails(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    traces_write(traces, 1, ACTORS(restart), 0, TRI_TRACE_REF(1, 9, 1), 0);
+    expect_finding(traces, 1, "restart: it begins again, and was never there");
+}
+
+static void
+a_life_after_a_restart_is_one_like_the_first(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    traces_write(traces, 0, ACTORS(stopped), 0, A, 0);
+    traces_write(traces, 0, ACTORS(restart), 0, A, 0);
+    traces_write(traces, 0, ACTORS(stopped), 0, A, 0);
+    write_send(traces, A, TRI_TRACE_MESSAGE(0, 1), 1);
+    expect_finding(traces, 1, "life: it acts after it was stopped");
+}
+
+/* -- Monitors. -- */
+
+static void
+a_monitor_with_one_notice_or_none_passes(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    traces_write(traces, 0, ACTORS(monitor), 0, A, B);
+    traces_write(traces, 0, ACTORS(monitor), 0, A, B);
+    traces_write(traces, 0, ACTORS(monitor), 0, A, B);
+    traces_write(traces, 0, ACTORS(unmonitor), 0, A, B);
+    traces_write(traces, 0, ACTORS(down), 0, A, B);
+    traces_write(traces, 1, ACTORS(monitor), 0, B, A);
+    expect_finding(traces, 0, "passed   monitor");
+}
+
+static void
+a_second_notice_of_a_monitor_fails(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    traces_write(traces, 0, ACTORS(monitor), 0, A, B);
+    traces_write(traces, 0, ACTORS(down), 0, A, B);
+    traces_write(traces, 0, ACTORS(down), 0, A, B);
+    expect_finding(traces, 1, "monitor: the notice of a monitor that is not there");
+}
+
+static void
+a_notice_after_a_monitors_end_fails(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    traces_write(traces, 0, ACTORS(monitor), 0, A, B);
+    traces_write(traces, 0, ACTORS(unmonitor), 0, A, B);
+    traces_write(traces, 0, ACTORS(down), 0, A, B);
+    expect_finding(traces, 1, "FAILED   monitor");
+}
+
+static void
+a_monitor_ends_with_the_life_of_who_began_it(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    traces_write(traces, 0, ACTORS(monitor), 0, A, B);
+    traces_write(traces, 0, ACTORS(stopped), 0, A, 0);
+    traces_write(traces, 0, ACTORS(restart), 0, A, 0);
+    traces_write(traces, 0, ACTORS(down), 0, A, B);
+    expect_finding(traces, 1, "FAILED   monitor");
+}
+
+static void
+a_monitor_that_ends_twice_fails(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    traces_write(traces, 0, ACTORS(monitor), 0, A, B);
+    traces_write(traces, 0, ACTORS(unmonitor), 0, A, B);
+    traces_write(traces, 0, ACTORS(unmonitor), 0, A, B);
+    expect_finding(traces, 1, "monitor: it ends a monitor that is not there");
+}
+
 /* -- Sockets. -- */
 
 static void
@@ -263,6 +368,15 @@ main(void)
         TEST(an_actor_that_is_spawned_twice_fails),
         TEST(an_actor_that_acts_after_its_end_fails),
         TEST(an_actor_whose_init_failed_ends_and_receives_nothing),
+        TEST(an_actor_that_begins_again_after_its_end_passes),
+        TEST(an_actor_that_begins_again_before_its_end_fails),
+        TEST(an_actor_that_begins_again_and_was_never_there_fails),
+        TEST(a_life_after_a_restart_is_one_like_the_first),
+        TEST(a_monitor_with_one_notice_or_none_passes),
+        TEST(a_second_notice_of_a_monitor_fails),
+        TEST(a_notice_after_a_monitors_end_fails),
+        TEST(a_monitor_ends_with_the_life_of_who_began_it),
+        TEST(a_monitor_that_ends_twice_fails),
         TEST(sockets_that_keep_the_order_pass),
         TEST(a_socket_that_breaks_the_order_fails),
     };

@@ -90,6 +90,7 @@ check_trace(const struct trace *trace, bool strict)
     order_fini(&order);
     table_fini(&check.pairs);
     table_fini(&check.actors);
+    table_fini(&check.monitors);
     table_fini(&check.asks);
     table_fini(&check.sockets);
     return status;

@@ -1,8 +1,10 @@
 /*
- * The rules of actors: one_worker, life.
+ * The rules of actors: one_worker, life, restart, monitor.
  *
  * They apply to what an actor does itself. That it is asked to stop, that the watchdog names it and that a message
  * finds it gone can be recorded anywhere, and after its end.
+ *
+ * Monitors of one actor by another are counted; those that a life of the watcher leaves behind end with it.
  */
 #include "rules.h"
 
@@ -10,12 +12,14 @@ struct actor {
     bool seen;   /* its spawn, or another event of it if that is missing */
     bool failed; /* its init */
     bool stopped;
+    uint64_t restarts;
 };
 
 void
 check_actors_init(struct check *check)
 {
     table_init(&check->actors, sizeof(struct actor));
+    table_init(&check->monitors, sizeof(uint64_t));
 }
 
 static bool
@@ -23,9 +27,9 @@ is_own_doing(const struct step *step)
 {
     enum role role = step->role;
     bool net = role_is_of_net(role);
-    bool own = role == ROLE_spawn || role == ROLE_init_failed || role == ROLE_send || role == ROLE_receive ||
-               role == ROLE_stopped || role == ROLE_fail || role == ROLE_ask || role == ROLE_ask_over ||
-               role == ROLE_forward || role == ROLE_become || role == ROLE_stash;
+    bool own = role == ROLE_spawn || role == ROLE_restart || role == ROLE_init_failed || role == ROLE_send ||
+               role == ROLE_receive || role == ROLE_stopped || role == ROLE_fail || role == ROLE_ask ||
+               role == ROLE_ask_over || role == ROLE_forward || role == ROLE_become || role == ROLE_stash;
     return (own || net) && step->record->actor != 0;
 }
 
@@ -46,6 +50,19 @@ check_spawn(struct check *check, struct actor *actor, const struct step *step)
 }
 
 static void
+check_restart(struct check *check, struct actor *actor, const struct step *step)
+{
+    check->findings[RULE_restart].looked++;
+    if (!actor->seen)
+        check_missing(check, RULE_restart, step, "it begins again, and was never there");
+    else if (!actor->stopped)
+        check_failed(check, RULE_restart, step, "it begins again before it has ended");
+    actor->seen = true;
+    actor->stopped = actor->failed = false;
+    actor->restarts++;
+}
+
+static void
 check_act(struct check *check, struct actor *actor, const struct step *step)
 {
     if (!actor->seen)
@@ -59,9 +76,35 @@ check_act(struct check *check, struct actor *actor, const struct step *step)
     actor->stopped |= step->role == ROLE_stopped;
 }
 
+/* How many monitors the actor has of another, in its present life. */
+static uint64_t *
+monitors_of(struct check *check, const struct tri_trace_record *record)
+{
+    const struct actor *actor = table_get(&check->actors, record->actor, 0);
+    uint64_t life = actor != NULL ? actor->restarts * UINT64_C(0x9e3779b97f4a7c15) : 0;
+    return table_put(&check->monitors, record->actor, record->message ^ life);
+}
+
+static void
+check_monitor(struct check *check, const struct step *step)
+{
+    uint64_t *count = monitors_of(check, step->record);
+    check->findings[RULE_monitor].looked++;
+    if (step->role == ROLE_monitor)
+        ++*count;
+    else if (*count > 0)
+        --*count;
+    else
+        check_missing(check, RULE_monitor, step,
+                      step->role == ROLE_down ? "the notice of a monitor that is not there"
+                                              : "it ends a monitor that is not there");
+}
+
 void
 check_actors(struct check *check, const struct step *step)
 {
+    if (step->role == ROLE_monitor || step->role == ROLE_unmonitor || step->role == ROLE_down)
+        check_monitor(check, step);
     if (!is_own_doing(step))
         return;
     check_worker(check, step);
@@ -69,6 +112,8 @@ check_actors(struct check *check, const struct step *step)
     check->findings[RULE_life].looked++;
     if (step->role == ROLE_spawn)
         check_spawn(check, actor, step);
+    else if (step->role == ROLE_restart)
+        check_restart(check, actor, step);
     else
         check_act(check, actor, step);
 }

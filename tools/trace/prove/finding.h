@@ -16,6 +16,8 @@
     X(fifo, "messages of one actor to another are received in the order of their sends")                               \
     X(one_worker, "an actor is on the worker that its name tells")                                                     \
     X(life, "an actor is spawned, then acts, then is stopped")                                                         \
+    X(restart, "an actor begins another life only after it has ended")                                                 \
+    X(monitor, "a monitor has one notice at most, and no notice comes without one")                                    \
     X(ask, "a question has one outcome at most, in the actor that asked it")                                           \
     X(socket, "a socket's events come in their order, and close is the last")
 
@@ -38,10 +40,11 @@ struct finding {
 struct check {
     const struct trace *trace;
     struct finding findings[RULE_COUNT];
-    struct table pairs;   /* of the rule fifo: check_messages.c */
-    struct table actors;  /* of the rule life: check_actors.c */
-    struct table asks;    /* of the rule ask: check_asks.c */
-    struct table sockets; /* of the rule socket: check_sockets.c */
+    struct table pairs;    /* of the rule fifo: check_messages.c */
+    struct table monitors; /* of the rule monitor: check_actors.c */
+    struct table actors;   /* of the rule life: check_actors.c */
+    struct table asks;     /* of the rule ask: check_asks.c */
+    struct table sockets;  /* of the rule socket: check_sockets.c */
 };
 
 /* A rule was broken: counts that, and prints the first few. */

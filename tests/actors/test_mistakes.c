@@ -99,6 +99,7 @@ MISUSE(tr_question_reply, self, &(tr_question){0}, &message)
 MISUSE(tr_refuse, self, TR_EIO)
 MISUSE(tr_question_refuse, self, &(tr_question){0}, TR_EIO)
 MISUSE(tr_forward, self, TR_NOBODY, &message)
+MISUSE(tr_question_forward, self, &(tr_question){0}, TR_NOBODY, &message)
 MISUSE(tr_time_left, self)
 MISUSE(tr_become, self, &shows_itself)
 MISUSE(tr_stash, self, &message)
@@ -247,6 +248,7 @@ static const struct mistake mistakes[] = {
     ROW(tr_refuse),
     ROW(tr_question_refuse),
     ROW(tr_forward),
+    ROW(tr_question_forward),
     ROW(tr_time_left),
     ROW(tr_become),
     ROW(tr_stash),

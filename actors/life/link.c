@@ -166,27 +166,33 @@ tell(struct tri_actors *home, struct link *link, struct word *word)
     tri_word_send(home->worker, &word->word, TR_NOBODY, link->interest.actor, notice);
 }
 
+/* It fails with who was linked with it. */
+static void
+fail(struct tri_actors *home, tr_actor *actor, struct link *link, const struct word *word)
+{
+    tr_ref ref = actor->ref;
+    tri_actor_set_failure(actor, word->down.status, word->text);
+    drop_link(link);
+    tri_stop_failed(home, ref);
+}
+
+/* An actor whose own end is under way has its half still, and no name. The word goes with its message. */
 bool
 tri_link_down_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
 {
-    struct word *word = tr_message_take_pointer(message);
+    const struct word *word = tr_message_data(message);
     struct link *link = find(home, word->number);
-    if (link == NULL) {
-        free_word(word);
-        return true;
-    }
     tr_actor *actor = tri_slots_find(&home->slots, to);
+    if (link == NULL || actor == NULL)
+        return true;
     if (traps(actor)) {
-        tell(home, link, word);
+        tell(home, link, tr_message_take_pointer(message));
         return true;
     }
-    tr_status status = tri_actor_rests(actor) ? TR_OK : word->down.status; /* what rests has nothing that could fail */
-    if (status != TR_OK)
-        tri_actor_set_failure(actor, status, word->text);
-    drop_link(link);
-    free_word(word);
-    if (status != TR_OK)
-        tri_stop_failed(home, to);
+    if (word->down.status != TR_OK && !tri_actor_rests(actor)) /* what rests has nothing that could fail */
+        fail(home, actor, link, word);
+    else
+        drop_link(link);
     return true;
 }
 

@@ -206,6 +206,24 @@ actors_that_are_linked_in_a_circle_all_end_each_once(void **state)
     assert_int_equal(tally_read(&puppet_stopped), 5);
 }
 
+/* The end of one half's actor comes back to an actor that is in the middle of its own. */
+static void
+actors_that_linked_with_each_other_both_end_each_once(void **state)
+{
+    (void)state;
+    tr_runtime *runtime = stage_open(2);
+    for (unsigned i = 0; i < 4; i++) { /* here and there; whoever of the two fails */
+        tr_ref pair[2] = {puppet_spawn(runtime, 0), puppet_spawn(runtime, i % 2)};
+        have(runtime, pair[0], link_with, &pair[1]);
+        have(runtime, pair[1], link_with, &pair[0]);
+        have(runtime, pair[0], link_with, &pair[1]);
+        puppet_order(runtime, pair[i / 2], fail_now, "twice");
+        tally_await(&puppet_stopped, 2 * i + 2);
+    }
+    stage_close(runtime);
+    assert_int_equal(tally_read(&puppet_stopped), 8);
+}
+
 static tr_ref chain[CHAIN];
 
 static void
@@ -336,6 +354,7 @@ main(void)
         TEST(no_notice_comes_after_unlinking_not_even_one_in_the_mailbox),
         TEST(a_link_with_nobody_fails_who_wants_it),
         TEST(actors_that_are_linked_in_a_circle_all_end_each_once),
+        TEST(actors_that_linked_with_each_other_both_end_each_once),
         TEST(a_chain_of_links_may_have_any_length),
         TEST(a_failure_has_a_reason_and_the_first_counts),
         TEST(memory_of_an_actor_goes_with_it),

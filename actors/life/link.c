@@ -166,14 +166,17 @@ tell(struct tri_actors *home, struct link *link, struct word *word)
     tri_word_send(home->worker, &word->word, TR_NOBODY, link->interest.actor, notice);
 }
 
-/* It fails with who was linked with it. */
-static void
+/* It fails with who was linked with it. false: without memory, and nothing has happened. */
+static bool
 fail(struct tri_actors *home, tr_actor *actor, struct link *link, const struct word *word)
 {
     tr_ref ref = actor->ref;
+    if (tri_extra_make(actor) == NULL || !tri_stop_has_room(home))
+        return false;
     tri_actor_set_failure(actor, word->down.status, word->text);
     drop_link(link);
     tri_stop_failed(home, ref);
+    return true;
 }
 
 /* An actor whose own end is under way has its half still, and no name. The word goes with its message. */
@@ -190,9 +193,8 @@ tri_link_down_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
         return true;
     }
     if (word->down.status != TR_OK && !tri_actor_rests(actor)) /* what rests has nothing that could fail */
-        fail(home, actor, link, word);
-    else
-        drop_link(link);
+        return fail(home, actor, link, word);
+    drop_link(link);
     return true;
 }
 

@@ -86,11 +86,24 @@ tri_stop_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
     return stop_nested(home, to, (enum tr_stop_mode)message->payload.words[0]);
 }
 
-/* Without memory to put it off it ends with the callback or message that it handles next: it is marked already. */
+bool
+tri_stop_has_room(struct tri_actors *home)
+{
+    if (TRI_LIKELY(home->stops < STOPS_NESTED))
+        return true;
+    struct tri_mail *mail = tri_pool_take(&home->mail);
+    if (mail == NULL)
+        return false;
+    tri_pool_give(&home->mail, mail);
+    return true;
+}
+
 void
 tri_stop_failed(struct tri_actors *home, tr_ref actor)
 {
-    stop_nested(home, actor, FAILED);
+    bool done = stop_nested(home, actor, FAILED);
+    assert(done); /* there is room for it */
+    (void)done;   /* in a Release build nobody asks */
 }
 
 tr_status

@@ -166,14 +166,15 @@ tell(struct tri_actors *home, struct link *link, struct word *word)
     tri_word_send(home->worker, &word->word, TR_NOBODY, link->interest.actor, notice);
 }
 
-/* It fails with who was linked with it. false: without memory, and nothing has happened. */
+/* It fails with who was linked with it, unless it ends already. false: without memory, and nothing has happened. */
 static bool
 fail(struct tri_actors *home, tr_actor *actor, struct link *link, const struct word *word)
 {
     tr_ref ref = actor->ref;
     if (tri_extra_make(actor) == NULL || !tri_stop_has_room(home))
         return false;
-    tri_actor_set_failure(actor, word->down.status, word->text);
+    if ((actor->flags & TRI_ACTOR_ENDING) == 0)
+        tri_actor_set_failure(actor, word->down.status, word->text);
     drop_link(link);
     tri_stop_failed(home, ref);
     return true;

@@ -206,6 +206,26 @@ actors_that_are_linked_in_a_circle_all_end_each_once(void **state)
     assert_int_equal(tally_read(&puppet_stopped), 5);
 }
 
+static void
+exit_and_kill(tr_actor *self, void *argument)
+{
+    tr_exit(self);
+    assert_int_equal(tr_stop(self, *(const tr_ref *)argument, TR_STOP_KILL), TR_OK);
+}
+
+static void
+who_has_ended_by_its_own_will_does_not_fail_by_a_link(void **state)
+{
+    (void)state;
+    tr_runtime *runtime = stage_open(1);
+    tr_ref watcher = puppet_spawn(runtime, 0), pair[2] = {puppet_spawn(runtime, 0), puppet_spawn(runtime, 0)};
+    have(runtime, pair[0], link_with, &pair[1]);
+    have(runtime, watcher, watch, &pair[0]);
+    puppet_order(runtime, pair[0], exit_and_kill, &pair[1]);
+    expect(puppet_await(1), TR_TAG_DOWN, pair[0], TR_OK, "");
+    stage_close(runtime);
+}
+
 /* The end of one half's actor comes back to an actor that is in the middle of its own. */
 static void
 actors_that_linked_with_each_other_both_end_each_once(void **state)
@@ -354,6 +374,7 @@ main(void)
         TEST(no_notice_comes_after_unlinking_not_even_one_in_the_mailbox),
         TEST(a_link_with_nobody_fails_who_wants_it),
         TEST(actors_that_are_linked_in_a_circle_all_end_each_once),
+        TEST(who_has_ended_by_its_own_will_does_not_fail_by_a_link),
         TEST(actors_that_linked_with_each_other_both_end_each_once),
         TEST(a_chain_of_links_may_have_any_length),
         TEST(a_failure_has_a_reason_and_the_first_counts),

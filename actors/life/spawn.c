@@ -13,6 +13,7 @@
 
 #include "body.h"
 #include "dead_letters.h"
+#include "extra.h"
 #include "life.h"
 #include "parent.h"
 #include "post.h"
@@ -330,25 +331,29 @@ tri_spawn_ward(tr_actor *self, const struct tr_behavior *behavior, unsigned targ
     return TR_ESTOPPING;
 }
 
-/* What was attached to the holder is the actor's; of one that has ended those who watch it are told why. */
+/* Somebody asked it to stop before it was there, or it failed with somebody whom it was linked with. */
 static void
-hand_over_attachments(tr_actor *holder, tr_actor *actor, tr_status status)
+stop_as_asked(tr_actor *actor, uint16_t asked)
 {
-    struct tri_death death = {.status = status};
-    if (actor != NULL)
-        tri_actor_hand_on(holder, actor);
+    const struct tri_extra *extra = tri_extra_of(actor);
+    if (extra != NULL && extra->failed)
+        tri_actor_end_failed(actor);
     else
-        tri_actor_end_attachments(holder, &death);
+        tri_actor_stop(actor, asked & TRI_ACTOR_KILLED   ? TR_STOP_KILL
+                              : asked & TRI_ACTOR_ENDING ? TR_STOP_NOW
+                                                         : TR_STOP_DRAIN);
 }
 
-/* The holder of the mail gives it to the actor; if that was not born, the mail becomes dead letters. */
+/* The holder of the mail gives it to the actor; if that was not born, the mail becomes dead letters, and those who
+ * watch are told why. */
 static void
 hand_over(struct tri_actors *home, tr_actor *holder, tr_ref ref, tr_status status)
 {
     tr_actor *actor = tri_slots_find(&home->slots, ref);
+    struct tri_death death = {.status = status};
     if (actor != NULL)
         actor->flags |= holder->flags & TRI_ACTOR_LOOK;
-    hand_over_attachments(holder, actor, status);
+    tri_actor_end_attachments(holder, &death);
     while (!tri_mail_list_empty(&holder->overflow)) {
         struct tri_mail *mail = tri_mail_list_take(&holder->overflow);
         if (actor != NULL) {
@@ -359,19 +364,21 @@ hand_over(struct tri_actors *home, tr_actor *holder, tr_ref ref, tr_status statu
     }
     uint16_t asked = holder->flags;
     tri_actor_free(holder);
-    if (actor != NULL && (asked & TRI_ACTOR_CLOSED) != 0) /* somebody asked before it was there */
-        tri_actor_stop(actor, asked & TRI_ACTOR_KILLED   ? TR_STOP_KILL
-                              : asked & TRI_ACTOR_ENDING ? TR_STOP_NOW
-                                                         : TR_STOP_DRAIN);
+    if (actor != NULL && (asked & TRI_ACTOR_CLOSED) != 0)
+        stop_as_asked(actor, asked);
 }
 
+/* What was attached to the holder of its mail, NULL: there is none, is the actor's from the beginning on: so those who
+ * watch are told how it ends, also if that is in its init. */
 static tr_status
-bring_to_life(struct tri_actors *home, tr_ref ref, struct tri_spawn_order *order)
+bring_to_life(struct tri_actors *home, tr_ref ref, struct tri_spawn_order *order, tr_actor *holder)
 {
     tr_actor *actor = home->draining ? NULL : tri_actor_new(home, order->behavior, order->parent);
     struct tri_birth birth = {order->argument, order->watcher, order->ends_with_parent, order->ward};
     order->watcher = NULL;
     order->ward = NULL;
+    if (actor != NULL && holder != NULL)
+        tri_actor_hand_on(holder, actor);
     if (actor != NULL)
         return tri_actor_begin(actor, ref, &birth);
     struct tri_death death = {.status = home->draining ? TR_ESTOPPING : TR_ENOMEM};
@@ -391,7 +398,7 @@ tri_spawn_arrived(struct tri_actors *home, tr_ref ref, tr_message *message)
     tr_actor *holder = tri_slots_find(&home->slots, ref);
     bool supervised = order->ward != NULL; /* then the ward tells the parent, but that nobody is to be counted */
     ck_pr_dec_32(&home->worker->coming);
-    tr_status status = bring_to_life(home, ref, order);
+    tr_status status = bring_to_life(home, ref, order, holder);
     if (holder != NULL)
         hand_over(home, holder, ref, status);
     if (order->waiter != NULL)

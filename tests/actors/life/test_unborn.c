@@ -8,6 +8,7 @@
 #include "deliver.h"
 #include "helpers.h"
 #include "parent.h"
+#include "puppet.h"
 
 #include <ck_pr.h>
 #include <setjmp.h>
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <troupe/actors/failure.h>
 
 enum { NUMBER = 1 };
 
@@ -170,6 +172,86 @@ mail_for_one_that_does_not_come_before_the_runtimes_end_is_counted(void **state)
     assert_int_equal(report.killed, 0);
 }
 
+/* -- Those that are watched, or linked, before they are there. -- */
+
+static tr_status
+fail_in_init(tr_actor *self, void *state, const void *argument)
+{
+    (void)state;
+    (void)argument;
+    tr_fail(self, TR_EPROTO, "in init");
+    return TR_OK;
+}
+
+static bool
+stay(tr_actor *self, void *state, enum tr_stop_mode how)
+{
+    (void)self;
+    (void)state;
+    (void)how;
+    return false;
+}
+
+static void
+watch(tr_actor *self, void *argument)
+{
+    assert_int_equal(tr_monitor_start(self, *(const tr_ref *)argument, NULL), TR_OK);
+}
+
+static void
+link_with(tr_actor *self, void *argument)
+{
+    assert_int_equal(tr_link(self, *(const tr_ref *)argument), TR_OK);
+}
+
+static void
+fail_now(tr_actor *self, void *argument)
+{
+    (void)argument;
+    tr_fail(self, TR_EIO, "first");
+}
+
+static void
+expect_down(tr_ref actor, tr_status status, const char *text)
+{
+    const struct puppet_note *down = puppet_await(1);
+    assert_int_equal(down->tag, TR_TAG_DOWN);
+    assert_int_equal(down->from, actor);
+    assert_int_equal(down->status, status);
+    assert_string_equal(down->text, text);
+}
+
+static void
+who_watches_it_before_it_is_there_is_told_of_a_failure_in_its_init(void **state)
+{
+    static const struct tr_behavior hasty = {.name = "hasty", .init = fail_in_init, .receive = count_receive};
+    (void)state;
+    puppet_forget();
+    tr_runtime *runtime = stage_open(1);
+    tr_ref watcher = puppet_spawn(runtime, 0), ref = reserve(runtime);
+    puppet_do(runtime, watcher, watch, &ref);
+    give_birth(runtime, ref, &hasty);
+    expect_down(ref, TR_EPROTO, "in init");
+    stage_close(runtime);
+}
+
+static void
+who_is_linked_with_it_before_it_is_there_fails_it_and_does_not_ask(void **state)
+{
+    static const struct tr_behavior stubborn = {.name = "stubborn", .receive = count_receive, .stopping = stay};
+    (void)state;
+    puppet_forget();
+    tr_runtime *runtime = stage_open(1);
+    tr_ref watcher = puppet_spawn(runtime, 0), other = puppet_spawn(runtime, 0), ref = reserve(runtime);
+    puppet_do(runtime, watcher, watch, &ref);
+    puppet_do(runtime, other, link_with, &ref);
+    puppet_order(runtime, other, fail_now, NULL);
+    tally_await(&puppet_stopped, 1);
+    give_birth(runtime, ref, &stubborn);
+    expect_down(ref, TR_EIO, "first");
+    stage_close(runtime);
+}
+
 /* -- Is it gone? -- */
 
 struct probes {
@@ -212,6 +294,8 @@ main(void)
         cmocka_unit_test_setup(who_is_asked_to_stop_before_it_is_there_is_asked_when_it_is, reset),
         cmocka_unit_test_setup(mail_that_waited_for_an_actor_whose_init_fails_dies_of_that, reset),
         cmocka_unit_test_setup(mail_for_one_that_does_not_come_before_the_runtimes_end_is_counted, reset),
+        cmocka_unit_test_setup(who_watches_it_before_it_is_there_is_told_of_a_failure_in_its_init, reset),
+        cmocka_unit_test_setup(who_is_linked_with_it_before_it_is_there_fails_it_and_does_not_ask, reset),
         cmocka_unit_test_setup(a_probe_tells_of_those_that_are_gone_and_not_of_those_that_come, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

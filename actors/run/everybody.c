@@ -3,6 +3,7 @@
  */
 #include "everybody.h"
 
+#include "body.h"
 #include "dead_letters.h"
 #include "dispatch.h"
 #include "extra.h"
@@ -49,18 +50,24 @@ tri_actors_drain(struct tri_worker *worker)
     tri_actors_check_quiet(home);
 }
 
-/* What is not born by now will never be: its holder takes no more mail. */
+/* What is not born by now will never be: from here on its name is that of nobody (tri_actor_is_coming()). */
+static void
+forget_unborn(tr_actor *holder)
+{
+    struct tri_death death = {.status = TR_ESTOPPING};
+    tri_slots_at(&holder->home->slots, holder->ref)->actor = NULL;
+    tri_actor_end_attachments(holder, &death);
+    tri_dead_mailbox(holder->home, holder);
+    tri_actor_free(holder);
+}
+
 static void
 kill_one(tr_actor *actor)
 {
-    if ((actor->flags & TRI_ACTOR_UNBORN) != 0 && !tri_actor_rests(actor)) {
-        struct tri_death death = {.status = TR_ESTOPPING};
-        actor->flags |= TRI_ACTOR_CLOSED;
-        tri_actor_end_attachments(actor, &death);
-        tri_dead_mailbox(actor->home, actor);
-    } else {
+    if ((actor->flags & TRI_ACTOR_UNBORN) != 0 && !tri_actor_rests(actor))
+        forget_unborn(actor);
+    else
         tri_actor_stop(actor, TR_STOP_KILL);
-    }
 }
 
 uint64_t

@@ -252,6 +252,46 @@ who_is_linked_with_it_before_it_is_there_fails_it_and_does_not_ask(void **state)
     stage_close(runtime);
 }
 
+/* At the end of the runtime, after it is certain that it does not come. */
+
+static struct tally begun, killing;
+
+static bool
+say_that_they_are_killed(tr_actor *self, void *state, enum tr_stop_mode how)
+{
+    (void)self;
+    (void)state;
+    if (how == TR_STOP_KILL)
+        tally_add(&killing, 1);
+    return how == TR_STOP_KILL;
+}
+
+/* Its worker is the last to be killed: so what it sends comes when the other has been. */
+static void
+link_and_watch_at_last(tr_actor *self, void *argument)
+{
+    tally_add(&begun, 1);
+    tally_await(&killing, 1);
+    watch(self, argument);
+    link_with(self, argument);
+}
+
+static void
+who_watches_it_at_the_runtimes_end_leaves_nothing_behind(void **state)
+{
+    static const struct tr_behavior first = {
+        .name = "first", .receive = count_receive, .stopping = say_that_they_are_killed};
+    (void)state;
+    begun = killing = (struct tally){0};
+    tr_runtime *runtime = stage_open(2);
+    tr_ref ref = reserve(runtime);
+    stage_send(runtime, ref, NUMBER, NULL, 0);
+    stage_spawn(runtime, &first, 0, NULL);
+    puppet_order(runtime, puppet_spawn(runtime, 1), link_and_watch_at_last, &ref);
+    tally_await(&begun, 1);
+    assert_int_equal(tr_runtime_stop(runtime, 0, NULL), TR_ETIMEDOUT_STOP); /* a sanitizer counts what is left */
+}
+
 /* -- Is it gone? -- */
 
 struct probes {
@@ -296,6 +336,7 @@ main(void)
         cmocka_unit_test_setup(mail_for_one_that_does_not_come_before_the_runtimes_end_is_counted, reset),
         cmocka_unit_test_setup(who_watches_it_before_it_is_there_is_told_of_a_failure_in_its_init, reset),
         cmocka_unit_test_setup(who_is_linked_with_it_before_it_is_there_fails_it_and_does_not_ask, reset),
+        cmocka_unit_test_setup(who_watches_it_at_the_runtimes_end_leaves_nothing_behind, reset),
         cmocka_unit_test_setup(a_probe_tells_of_those_that_are_gone_and_not_of_those_that_come, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,7 +41,8 @@ struct tri_asking {
     bool word_is_out;     /* it is owed: its memory is in use beyond the question's end */
     bool over;            /* then it is freed by `done` */
     char *text;           /* after the deadline: who waits for whom, as it was then; or NULL */
-    tr_actor *actor;
+    struct tri_actors *home;
+    tr_actor *actor; /* gone, if it is over */
     tr_ref asked;
     uint64_t timeout_ms;
     void (*done)(tr_actor *self, void *context, const struct tr_answer *answer);
@@ -75,7 +76,7 @@ show_another(const struct tri_asking *over)
 static void
 free_asking(struct tri_asking *asking)
 {
-    struct tri_actors *home = asking->actor->home;
+    struct tri_actors *home = asking->home;
     tri_deadline_end(&asking->deadline);
     tri_detach(&asking->attachment);
     tri_table_remove(&home->askings, &asking->entry);
@@ -135,7 +136,7 @@ on_word_home(struct tri_word *word)
     struct tri_asking *asking = TRI_CONTAINER_OF(word, struct tri_asking, word);
     asking->word_is_out = false;
     if (asking->over)
-        tri_pool_give(&tri_actors_of(tri_worker_current())->asking_pool, asking);
+        tri_pool_give(&asking->home->asking_pool, asking);
 }
 
 static void
@@ -175,6 +176,7 @@ asking_new(tr_actor *actor, tr_ref to, const struct tr_ask_options *options)
     asking->attachment.end = on_asker_end;
     asking->text = NULL;
     asking->word_is_out = asking->over = false;
+    asking->home = home;
     asking->actor = actor;
     asking->asked = to;
     asking->done = options->done;
@@ -341,7 +343,7 @@ tri_answer_call(struct tri_asking *asking, tr_actor *actor, tr_message *message)
 void
 tri_answer_to_message(struct tri_asking *asking, tr_message *message)
 {
-    struct tri_actors *home = asking->actor->home;
+    struct tri_actors *home = asking->home;
     tr_status status = status_of(message);
     message->kind &= TR_PAYLOAD_KINDS;
     enum tr_outcome outcome = status == TR_OK ? TR_ANSWERED : outcome_of(status);

@@ -1,0 +1,86 @@
+/*
+ * Asking at its edges: without any memory at the runtime's end, and when numbers come round.
+ */
+#include "actor_internal.h"
+#include "counting.h"
+#include "fault.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <troupe/actors/ask.h>
+
+enum { QUESTION = 1 };
+
+static struct tally over;
+static tr_ref other;
+
+static int
+forget(void **state)
+{
+    (void)state;
+    over = (struct tally){0};
+    return 0;
+}
+
+static void
+on_outcome(tr_actor *self, void *context, const struct tr_answer *answer)
+{
+    (void)self;
+    (void)context;
+    (void)answer;
+    tally_add(&over, 1);
+}
+
+static void
+ask(tr_actor *self, uint64_t timeout_ms)
+{
+    struct tr_ask_options options = {.timeout_ms = timeout_ms, .done = on_outcome};
+    tr_message question = tr_message_signal(QUESTION);
+    assert_int_equal(tr_ask(self, other, &question, &options), TR_OK);
+}
+
+/* Asked to stop it asks somebody who never comes, takes all the nodes that its worker has for mail, and stays. */
+static bool
+ask_and_fill(tr_actor *self, void *state, enum tr_stop_mode how)
+{
+    (void)state;
+    if (how != TR_STOP_DRAIN)
+        return true;
+    ask(self, 1);
+    fault_plan(FAULT_MEMORY, 1, INT_MAX, ENOMEM);
+    while (tr_tell(self, other, QUESTION, NULL, 0) == TR_OK) {
+    }
+    return false;
+}
+
+static void
+a_deadline_that_is_owed_at_the_runtimes_end_is_forgotten(void **state)
+{
+    static const struct tr_behavior asker = {.name = "asker", .receive = ignore, .stopping = ask_and_fill};
+    (void)state;
+    fault_spare_me(true);
+    tr_runtime *runtime = stage_open(1);
+    assert_int_equal(tri_slots_reserve(&tri_actors_of(runtime->core->workers[0])->slots, &other), TR_OK);
+    stage_spawn(runtime, &asker, 0, NULL);
+    assert_int_equal(tr_runtime_stop(runtime, 300, NULL), TR_ETIMEDOUT_STOP); /* the deadline passes before */
+    assert_true(fault_met(FAULT_MEMORY) > 1);                                 /* each turn tries again */
+    fault_clear();
+    assert_int_equal(tally_read(&over), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, forget)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_deadline_that_is_owed_at_the_runtimes_end_is_forgotten),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -217,12 +217,21 @@ send_question(tr_actor *self, const struct tri_asking *asking, tr_message *quest
     return tri_question_bury(worker, self->ref, asking->asked, question, status) ? TR_OK : TR_ENOMEM;
 }
 
+/* They come round, and 0 is none. */
+static tr_ask_id
+next_number(struct tri_actors *home)
+{
+    const uint64_t mask = (UINT64_C(1) << TRI_QUESTION_BITS) - 1;
+    tr_ask_id number = ++home->questions & mask;
+    return TRI_LIKELY(number != 0) ? number : ++home->questions & mask;
+}
+
 static tr_status
 begin(tr_actor *self, struct tri_asking *asking, tr_message *question)
 {
     struct tri_actors *home = self->home;
     struct tri_trace_stream *trace = home->worker->trace;
-    tri_table_add(&home->askings, &asking->entry, ++home->questions & ((UINT64_C(1) << TRI_QUESTION_BITS) - 1));
+    tri_table_add(&home->askings, &asking->entry, next_number(home));
     tri_actor_attach(self, &asking->attachment);
     tri_slots_wait(&home->slots, self->ref, asking->asked);
     tri_question_mark(question, asking->entry.key, begin_deadline(self, asking));

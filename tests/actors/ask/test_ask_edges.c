@@ -4,6 +4,7 @@
 #include "actor_internal.h"
 #include "counting.h"
 #include "fault.h"
+#include "puppet.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -15,7 +16,7 @@
 #include <cmocka.h>
 #include <troupe/actors/ask.h>
 
-enum { QUESTION = 1 };
+enum { QUESTION = 17 }; /* beyond what puppets know */
 
 static struct tally over;
 static tr_ref other;
@@ -24,6 +25,7 @@ static int
 forget(void **state)
 {
     (void)state;
+    puppet_forget();
     over = (struct tally){0};
     return 0;
 }
@@ -74,6 +76,33 @@ a_deadline_that_is_owed_at_the_runtimes_end_is_forgotten(void **state)
     assert_int_equal(tally_read(&over), 0);
 }
 
+static void
+ask_when_numbers_come_round(tr_actor *self, void *argument)
+{
+    tr_ask_id *ids = argument;
+    self->home->questions = (UINT64_C(1) << 40) - 2;
+    for (unsigned i = 0; i < 3; i++) {
+        struct tr_ask_options options = {.done = on_outcome, .id = &ids[i]};
+        tr_message question = tr_message_signal(QUESTION);
+        assert_int_equal(tr_ask(self, other, &question, &options), TR_OK);
+    }
+}
+
+static void
+no_question_has_the_name_of_none(void **state)
+{
+    tr_ask_id ids[3];
+    (void)state;
+    tr_runtime *runtime = stage_open(1);
+    other = puppet_spawn(runtime, 0); /* it does not answer */
+    puppet_do(runtime, puppet_spawn(runtime, 0), ask_when_numbers_come_round, ids);
+    tally_await(&over, 3);
+    assert_int_equal(ids[0], (UINT64_C(1) << 40) - 1);
+    assert_int_equal(ids[1], 1);
+    assert_int_equal(ids[2], 2);
+    stage_close(runtime);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, forget)
 
 int
@@ -81,6 +110,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_deadline_that_is_owed_at_the_runtimes_end_is_forgotten),
+        TEST(no_question_has_the_name_of_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,8 +6,8 @@
  * asker waits for an answer that cannot come.
  *
  * A kept question is attached to whoever keeps it, with the memory for the word that it is down. If another actor
- * answers it, on another worker, nobody tells the keeper: so each keeping looks at the two oldest that the worker has,
- * and forgets those whose deadline has passed.
+ * answers it, on another worker, nobody tells the keeper: so each keeping looks at the next two that the worker has, and
+ * forgets those whose deadline has passed.
  */
 #include "ask.h"
 
@@ -211,14 +211,21 @@ tr_forward(tr_actor *self, tr_ref to, tr_message *message)
 
 /* Keeping. */
 
+/* Off the list of its worker. */
 static void
-take_out(struct tri_kept *kept)
+take_off(struct tri_kept *kept)
 {
     struct tri_actors *home = kept->home;
     *(kept->older != NULL ? &kept->older->younger : &home->kept_oldest) = kept->younger;
     *(kept->younger != NULL ? &kept->younger->older : &home->kept_youngest) = kept->older;
+}
+
+static void
+take_out(struct tri_kept *kept)
+{
+    take_off(kept);
     tri_detach(&kept->attachment);
-    tri_table_remove(&home->kept, &kept->entry);
+    tri_table_remove(&kept->home->kept, &kept->entry);
 }
 
 static void
@@ -238,14 +245,30 @@ on_keeper_end(struct tri_attachment *attachment, const struct tri_death *death)
                   tri_refusal(kept->question, status, kept->keeper));
 }
 
+/* As the youngest of its worker. */
+static void
+put_last(struct tri_actors *home, struct tri_kept *kept)
+{
+    kept->older = home->kept_youngest;
+    kept->younger = NULL;
+    *(kept->older != NULL ? &kept->older->younger : &home->kept_oldest) = kept;
+    home->kept_youngest = kept;
+}
+
+/* Looks at two, which come to the end if they are still to be answered: so all are looked at in their turn. */
 static void
 forget_passed(struct tri_actors *home)
 {
     uint64_t now_ms = tri_clock_of_loop_ms(&home->worker->loop);
-    for (unsigned i = 0; i < 2 && home->kept_oldest != NULL && home->kept_oldest->deadline_ms < now_ms; i++) {
+    for (unsigned i = 0; i < 2 && home->kept_oldest != NULL; i++) {
         struct tri_kept *kept = home->kept_oldest;
-        take_out(kept);
-        free(kept);
+        if (kept->deadline_ms < now_ms) {
+            take_out(kept);
+            free(kept);
+        } else {
+            take_off(kept);
+            put_last(home, kept);
+        }
     }
 }
 
@@ -258,9 +281,7 @@ put_in(tr_actor *self, const struct tri_asked *asked, struct tri_kept *kept)
                               .asker = asked->from,
                               .question = asked->id,
                               .deadline_ms = asked->deadline_ms};
-    kept->older = home->kept_youngest;
-    *(kept->older != NULL ? &kept->older->younger : &home->kept_oldest) = kept;
-    home->kept_youngest = kept;
+    put_last(home, kept);
     kept->attachment.end = on_keeper_end;
     tri_actor_attach(self, &kept->attachment);
     tri_table_add(&home->kept, &kept->entry, key_of(asked->from, asked->id));

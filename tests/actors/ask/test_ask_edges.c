@@ -16,6 +16,8 @@
 #include <cmocka.h>
 #include <troupe/actors/ask.h>
 
+#define MOMENTS 40u
+
 enum { QUESTION = 17 }; /* beyond what puppets know */
 
 static struct tally over;
@@ -103,6 +105,58 @@ no_question_has_the_name_of_none(void **state)
     stage_close(runtime);
 }
 
+/* -- Keeping. -- */
+
+static struct tally kept;
+static uint32_t most;
+
+/* It keeps what it is asked, for others to answer. */
+static void
+keeper_receive(tr_actor *self, void *state, tr_message *message)
+{
+    tr_question question;
+    (void)state;
+    (void)message;
+    assert_int_equal(tr_question_keep(self, &question), TR_OK);
+    if (self->home->kept.count > most)
+        most = self->home->kept.count;
+    tally_add(&kept, 1);
+}
+
+static const struct tr_behavior keeper = {.name = "keeper", .receive = keeper_receive};
+
+static void
+ask_for_long(tr_actor *self, void *argument)
+{
+    (void)argument;
+    ask(self, UINT64_MAX);
+}
+
+static void
+ask_for_a_moment(tr_actor *self, void *argument)
+{
+    (void)argument;
+    ask(self, 1);
+}
+
+static void
+what_was_kept_and_is_over_is_forgotten_behind_what_is_kept_for_ever(void **state)
+{
+    (void)state;
+    kept = (struct tally){0};
+    most = 0;
+    tr_runtime *runtime = stage_open(1);
+    tr_ref asker = puppet_spawn(runtime, 0);
+    other = stage_spawn(runtime, &keeper, 0, NULL);
+    puppet_do(runtime, asker, ask_for_long, NULL);
+    for (unsigned i = 0; tally_read(&kept) < MOMENTS; i++) { /* some may come too late to be kept */
+        puppet_do(runtime, asker, ask_for_a_moment, NULL);
+        tally_await(&over, i + 1);
+    }
+    stage_close(runtime);
+    assert_true(most < 10);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, forget)
 
 int
@@ -111,6 +165,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_deadline_that_is_owed_at_the_runtimes_end_is_forgotten),
         TEST(no_question_has_the_name_of_none),
+        TEST(what_was_kept_and_is_over_is_forgotten_behind_what_is_kept_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,8 +6,8 @@
  * asker waits for an answer that cannot come.
  *
  * A kept question is attached to whoever keeps it, with the memory for the word that it is down. If another actor
- * answers it, on another worker, nobody tells the keeper: so each keeping looks at the next two that the worker has, and
- * forgets those whose deadline has passed.
+ * answers it, on another worker, nobody tells the keeper: so each keeping looks at the next two that the worker has,
+ * and forgets those whose deadline has passed.
  */
 #include "ask.h"
 
@@ -48,10 +48,12 @@ close_asked(struct tri_asked *asked)
     asked->actor = NULL;
 }
 
-static void
+/* false: without memory. Of a handler that has returned, or an actor that has ended, the asker then hears nothing until
+ * his deadline. */
+static bool
 refuse(struct tri_worker *worker, const struct tri_asked *asked, tr_ref who, tr_status status)
 {
-    tri_question_refuse(tri_actors_of(worker), asked->from, asked->id, status, who);
+    return tri_question_refuse(tri_actors_of(worker), asked->from, asked->id, status, who);
 }
 
 static void
@@ -359,8 +361,9 @@ tr_refuse(tr_actor *self, tr_status status)
     struct tri_asked *asked = asked_of(self);
     if (asked == NULL)
         return TR_ENOQUESTION;
+    if (!refuse(self->home->worker, asked, self->ref, status))
+        return TR_ENOMEM;
     close_asked(asked);
-    refuse(self->home->worker, asked, self->ref, status);
     return TR_OK;
 }
 
@@ -372,7 +375,8 @@ tr_question_refuse(tr_actor *self, tr_question *question, tr_status status)
         return TR_EINVAL;
     if (question->asker == TR_NOBODY)
         return TR_ENOQUESTION;
-    tri_question_refuse(self->home, question->asker, question->id, status, self->ref);
+    if (!tri_question_refuse(self->home, question->asker, question->id, status, self->ref))
+        return TR_ENOMEM;
     forget_kept(self->home, question);
     return TR_OK;
 }

@@ -36,15 +36,31 @@ arm(struct tri_deadlines *deadlines, uint64_t due_ms)
 }
 
 static void
+link_in(struct tri_deadline **at, struct tri_deadline *deadline)
+{
+    deadline->next = *at;
+    deadline->link = at;
+    if (deadline->next != NULL)
+        deadline->next->link = &deadline->next;
+    *at = deadline;
+}
+
+/* What is due goes into a list of its own first: what passes may end others. */
+static void
 pass_spoke(struct tri_deadlines *deadlines, struct tri_deadline *deadline, uint64_t now_ms)
 {
-    while (deadline != NULL) {
-        struct tri_deadline *next = deadline->next;
-        if (deadline->due_ms <= now_ms) {
-            tri_deadline_end(deadline);
-            deadlines->passed(deadline); /* it ends no other */
-        }
-        deadline = next;
+    struct tri_deadline *due = NULL;
+    for (struct tri_deadline *next; deadline != NULL; deadline = next) {
+        next = deadline->next;
+        if (deadline->due_ms > now_ms)
+            continue;
+        tri_deadline_end(deadline);
+        link_in(&due, deadline);
+    }
+    while (due != NULL) {
+        deadline = due;
+        tri_deadline_end(deadline);
+        deadlines->passed(deadline);
     }
 }
 
@@ -130,13 +146,8 @@ tri_deadline_begin(struct tri_deadlines *deadlines, struct tri_deadline *deadlin
 {
     if (due_ms <= deadlines->looked_ms)
         due_ms = deadlines->looked_ms + 1;
-    struct tri_deadline **at = spoke(deadlines, due_ms);
     deadline->due_ms = due_ms;
-    deadline->next = *at;
-    deadline->link = at;
-    if (deadline->next != NULL)
-        deadline->next->link = &deadline->next;
-    *at = deadline;
+    link_in(spoke(deadlines, due_ms), deadline);
     if (TRI_UNLIKELY(due_ms < deadlines->armed_ms))
         arm(deadlines, due_ms);
 }

@@ -193,7 +193,8 @@ tri_link_down_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
         tell(home, link, tr_message_take_pointer(message));
         return true;
     }
-    if (word->down.status != TR_OK && !tri_actor_rests(actor)) /* what rests has nothing that could fail */
+    bool is_failure = word->down.status != TR_OK && word->down.status != TR_ESTOPPING;
+    if (is_failure && !tri_actor_rests(actor)) /* what rests has nothing that could fail */
         return fail(home, actor, link, word);
     drop_link(link);
     return true;

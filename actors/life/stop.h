@@ -12,7 +12,8 @@ bool tri_stop_arrived(struct tri_actors *home, tr_ref to, tr_message *message);
 /* Can a stop be carried out, if need be when those on the stack are? false: without memory. */
 bool tri_stop_has_room(struct tri_actors *home);
 
-/* The actor has failed (tri_actor_set_failure()) and is to end; as a stop, but it is not asked. There is room for it. */
+/* The actor has failed (tri_actor_set_failure()) and is to end; as a stop, but it is not asked. There is room for
+ * it. */
 void tri_stop_failed(struct tri_actors *home, tr_ref actor);
 
 #endif

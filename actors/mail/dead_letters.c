@@ -113,11 +113,11 @@ tell_sender(struct tri_actors *home, tr_ref to, const tr_message *message, enum 
     return !is_to_be_told(message) || tell_or_owe(home, word);
 }
 
-/* Who refuses has handled the question's message, so there is memory for the word, or there soon will be. */
-void
+bool
 tri_question_refuse(struct tri_actors *home, tr_ref asker, tr_ask_id question, tr_status status, tr_ref who)
 {
-    tell_or_owe(home, (struct undelivered){.owed.to = asker, .meant = who, .question = question, .status = status});
+    return tell_or_owe(home,
+                       (struct undelivered){.owed.to = asker, .meant = who, .question = question, .status = status});
 }
 
 /* false: as tri_dead_letter(). */

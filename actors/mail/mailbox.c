@@ -440,8 +440,8 @@ pull_out(struct tri_actors *home, tr_actor *actor, struct tri_mail **link)
 }
 
 /*
- * The flag of a slow actor says now that the last to come up is the oldest. Of limited actors and muted ones, which keep
- * track of their mail, nothing stays in the queue: that costs a walk through it, at an end.
+ * The flag of a slow actor says now that the last to come up is the oldest. Of limited actors and muted ones, which
+ * keep track of their mail, nothing stays in the queue: that costs a walk through it, at an end.
  */
 void
 tri_mailbox_rest(struct tri_actors *home, tr_actor *actor)

@@ -11,10 +11,10 @@
  *
  * The clock costs as much as a message. So it is read every `stride` messages, and the stride follows the handlers: it
  * doubles while SHORT_US have not passed between two looks and falls to one when LONG_US have. What passed counts for
- * the actor that ran last (ledger.h); so that this is not always the same one where actors take turns, each look comes up
- * to a stride later, as dice say. Strides go on from one slice to the next, for the same reason. What passed after the last
- * look of a slice counts for its last actor if nobody else ran since, or if it was long; else for the one before the
- * next look.
+ * the actor that ran last (ledger.h); so that this is not always the same one where actors take turns, each look comes
+ * up to a stride later, as dice say. Strides go on from one slice to the next, for the same reason. What passed after
+ * the last look of a slice counts for its last actor if nobody else ran since, or if it was long; else for the one
+ * before the next look.
  */
 #include "dispatch.h"
 

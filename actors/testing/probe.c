@@ -1,9 +1,9 @@
 /*
  * Probes: an actor that keeps its messages, and the test that asks for them.
  *
- * The two share a struct tr_probe under a lock, since in a runtime with threads they run at once. Each lets go of it for
- * itself, the actor when it ends and the test when it closes; the second frees it. So a probe may be closed before or
- * after its runtime has ended: once the actor is gone the test touches the runtime no more.
+ * The two share a struct tr_probe under a lock, since in a runtime with threads they run at once. Each lets go of it
+ * for itself, the actor when it ends and the test when it closes; the second frees it. So a probe may be closed before
+ * or after its runtime has ended: once the actor is gone the test touches the runtime no more.
  *
  * What the test does as the probe is an order in a message of the library's own, with a semaphore in it. Its destructor
  * answers, too, so that the test is never left waiting.

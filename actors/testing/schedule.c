@@ -7,9 +7,9 @@
  *
  * If each were as likely as any other, all messages would be under way for about equally long, and orders in which one
  * is very late would hardly ever come. So each kind of step of each worker has a weight, a power of two, by which it
- * lags behind or hurries; and the weights change, soon or late, so that nothing lags for ever. Likewise an actor may get
- * its messages before or after the other actors of its worker get theirs that came earlier (tri_step_handle()), since
- * on another machine these would live on other workers.
+ * lags behind or hurries; and the weights change, soon or late, so that nothing lags for ever. Likewise an actor may
+ * get its messages before or after the other actors of its worker get theirs that came earlier (tri_step_handle()),
+ * since on another machine these would live on other workers.
  *
  * Everything depends on the seed and on what was done before, and nothing on addresses or on the system. The numbers
  * are SplitMix64's.

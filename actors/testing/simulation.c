@@ -2,8 +2,8 @@
  * A simulated runtime: the schedule of its steps, and its time.
  *
  * It is the stepper of a runtime without threads (core's steps.h), and so is freed with that. Time is a number of
- * nanoseconds here, which the library's clocks tell on this thread. It moves when nothing can be done: to the next timer;
- * or because the test says so.
+ * nanoseconds here, which the library's clocks tell on this thread. It moves when nothing can be done: to the next
+ * timer; or because the test says so.
  */
 #include "simulation.h"
 

@@ -21,8 +21,8 @@ bool tri_mail_waits(struct tri_worker *worker);
 /* Publishes what is staged, as far as the lanes have room, and wakes the receivers. Thread: owner. */
 void tri_mail_send(struct tri_worker *worker);
 
-/* The same in parts, for workers that are stepped (steps.h). A way is a lane, by its sender, or after the last the inbox;
- * `most` messages are taken at the most. send_to publishes what is staged for one worker. Thread: owner. */
+/* The same in parts, for workers that are stepped (steps.h). A way is a lane, by its sender, or after the last the
+ * inbox; `most` messages are taken at the most. send_to publishes what is staged for one worker. Thread: owner. */
 bool tri_mail_way_waits(struct tri_worker *worker, unsigned way);
 unsigned tri_mail_take_way(struct tri_worker *worker, unsigned way, unsigned most);
 bool tri_mail_is_staged(const struct tri_worker *worker, unsigned target);

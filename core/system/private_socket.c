@@ -65,8 +65,8 @@ name_beside(char out[TRI_PRIVATE_PATH], const char *directory, char kind)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now); /* a process of that number may have died here before */
-    int length =
-        snprintf(out, TRI_PRIVATE_PATH, "%s/.tr%c%d.%lx", directory, kind, (int)getpid(), (unsigned long)now.tv_nsec);
+    int length = snprintf(out, TRI_PRIVATE_PATH, "%s/.tr%c%07d.%08lx", directory, kind, (int)getpid(),
+                          (unsigned long)now.tv_nsec); /* of one length, so that a path fits always or never */
     return length < TRI_PRIVATE_PATH;
 }
 

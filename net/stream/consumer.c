@@ -19,8 +19,8 @@
 
 #define READS_UNDER_WAY 16u /* to a consumer of another worker, before that is asked */
 
-/* What is on its way to another worker shows in no mailbox yet: so that is asked now and then, and answers when all that
- * was sent before has arrived. */
+/* What is on its way to another worker shows in no mailbox yet: so that is asked now and then, and answers when all
+ * that was sent before has arrived. */
 static bool
 is_to_ask(const tr_socket *socket, struct tri_extra *extra)
 {

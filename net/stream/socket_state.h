@@ -16,8 +16,8 @@
  *   gone           GONE                                          close.c
  *
  * At any time: INSIDE (turn.h, and the actor's messages), LIVE and SPECIAL (state.c, computed from what else is known),
- * TIMED and IDLE (idle.c), RECEIVES (options.c), PRESSED (consumer.c). What the user wishes is a field of its own (options.c, socket_info.c).
- * Of the 32 bits five are free.
+ * TIMED and IDLE (idle.c), RECEIVES (options.c), PRESSED (consumer.c). What the user wishes is a field of its own
+ * (options.c, socket_info.c). Of the 32 bits five are free.
  *
  * Thread: the worker of the socket.
  */

@@ -1,7 +1,7 @@
 /*
  * A program with actors that a debugger and other tools look at: on each of two workers an actor of class "clerk", and
- * on the second a "holder" that hangs in its first message, of tag 7, while three more wait, which it has sent to itself. It prints their names, then
- * "ready", calls guest_is_ready(), and goes on when its input ends.
+ * on the second a "holder" that hangs in its first message, of tag 7, while three more wait, which it has sent to
+ * itself. It prints their names, then "ready", calls guest_is_ready(), and goes on when its input ends.
  */
 #include <stdio.h>
 #include <troupe/actors/runtime.h>

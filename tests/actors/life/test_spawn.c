@@ -249,9 +249,8 @@ wrong_arguments_are_refused_by_name(void **state)
     assert_int_equal(tr_runtime_spawn(runtime, &child, &options, &ref), TR_EINVAL);
     options = (struct tr_spawn_options){.placement = (enum tr_placement)(TR_PLACE_BY_KEY + 1)};
     assert_int_equal(tr_runtime_spawn(runtime, &child, &options, &ref), TR_EINVAL);
-    static const struct tr_behavior odd = {.name = "odd",
-                                           .receive = child_receive,
-                                           .mailbox.policy = (enum tr_mailbox_policy)(TR_MAILBOX_MUTE + 1)};
+    static const struct tr_behavior odd = {
+        .name = "odd", .receive = child_receive, .mailbox.policy = (enum tr_mailbox_policy)(TR_MAILBOX_MUTE + 1)};
     assert_int_equal(tr_runtime_spawn(runtime, &odd, NULL, &ref), TR_EBADPOLICY);
     stage_close(runtime);
 }

@@ -1,7 +1,7 @@
 /*
- * Muting in circles and at random: everything that was sent is handled, whoever mutes whom, on one worker and on several.
- * A wait that stood for ever would keep a token from its last hop, and a message that is lost or overtaken is seen by
- * the number that its sender gave it.
+ * Muting in circles and at random: everything that was sent is handled, whoever mutes whom, on one worker and on
+ * several. A wait that stood for ever would keep a token from its last hop, and a message that is lost or overtaken is
+ * seen by the number that its sender gave it.
  */
 #include "actor_internal.h"
 #include "counters.h"

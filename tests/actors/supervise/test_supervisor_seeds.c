@@ -1,6 +1,6 @@
 /*
- * Supervision under seeds: in whatever order orders, ends and messages come, everything holds that is promised; and times
- * are exact, in a time that the test moves.
+ * Supervision under seeds: in whatever order orders, ends and messages come, everything holds that is promised; and
+ * times are exact, in a time that the test moves.
  */
 #include "troop.h"
 

@@ -1,6 +1,6 @@
 /*
- * Pressure on a mailbox reaches the wire: sockets whose data callback sends to an actor that does not keep up. The peers
- * are descriptors that the test itself writes to, without blocking.
+ * Pressure on a mailbox reaches the wire: sockets whose data callback sends to an actor that does not keep up. The
+ * peers are descriptors that the test itself writes to, without blocking.
  */
 #include "bytes.h"
 #include "counters.h"

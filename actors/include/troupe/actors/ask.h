@@ -161,6 +161,7 @@ tr_status tr_question_reply(tr_actor *self, tr_question *question, tr_message *a
  * Returns: TR_OK
  *          TR_EINVAL       self or question is NULL, or the status is TR_OK or above
  *          TR_ENOQUESTION  see tr_reply(); of a kept one: it is none
+ *          TR_ENOMEM       the question is as it was
  */
 tr_status tr_refuse(tr_actor *self, tr_status status);
 tr_status tr_question_refuse(tr_actor *self, tr_question *question, tr_status status);

@@ -1,9 +1,9 @@
 /*
  * Looking inside a runtime: what lives in it, what waits, what each worker does.
  *
- * The same is there for people and for tools on a unix socket, if options.inspect or the environment variable TR_INSPECT
- * names a path (docs/guide/looking-inside.md). Reading costs the runtime what it costs; counting costs a message an
- * addition, and an actor eight bytes.
+ * The same is there for people and for tools on a unix socket, if options.inspect or the environment variable
+ * TR_INSPECT names a path (docs/guide/looking-inside.md). Reading costs the runtime what it costs; counting costs a
+ * message an addition, and an actor eight bytes.
  *
  * Thread: "owner" is the worker on which the object lives, "any" is every thread, "setup" is one thread before the
  * workers start or after they have ended.

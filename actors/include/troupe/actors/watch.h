@@ -67,9 +67,9 @@ tr_status tr_monitor_stop(tr_actor *self, tr_monitor monitor);
 
 /*
  * Links self with another actor. When one of the two ends with a reason other than TR_OK, the other fails with the same
- * reason (tr_fail()); unless it asked for messages instead. An end with TR_OK only ends the link. So actors that are
- * linked in a circle all end, each once. A link with an actor that is gone acts at once: self fails with TR_EGONE, or
- * gets the message.
+ * reason (tr_fail()); unless it asked for messages instead. An end with TR_OK, or of the runtime (TR_ESTOPPING), only
+ * ends the link. Actors that are linked in a circle all end, each once. A link with an actor that is gone acts at once:
+ * self fails with TR_EGONE, or gets the message.
  *
  * An actor that fails by a link ends when the callback that it is in has returned; what waits in its mailbox becomes
  * dead letters.

@@ -9,8 +9,8 @@
 #include <troupe/actors/runtime.h>
 #include <troupe/core/steps.h>
 
-/* As tr_runtime_start(), with a stepper instead of threads. On failure the stepper is the caller's; else tr_runtime_stop()
- * frees it. */
+/* As tr_runtime_start(), with a stepper instead of threads. On failure the stepper is the caller's; else
+ * tr_runtime_stop() frees it. */
 tr_status tri_actors_start_stepped(const struct tr_runtime_options *options, struct tri_stepper *stepper,
                                    tr_runtime **out);
 

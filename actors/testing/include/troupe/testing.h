@@ -2,8 +2,8 @@
  * Testing actors: a runtime without threads whose scheduling is chosen by a seed, time that a test moves, and probes
  * that expect messages.
  *
- * A simulated runtime runs its workers on the test's own thread, step by step. A seed chooses which worker comes next and
- * how much of what waits it does: takes a message out of a lane, handles one, publishes what it has sent, fires a
+ * A simulated runtime runs its workers on the test's own thread, step by step. A seed chooses which worker comes next
+ * and how much of what waits it does: takes a message out of a lane, handles one, publishes what it has sent, fires a
  * timer. So everything that may happen in any order does happen in many orders, seed by seed, and with the same seed in
  * the same order again. What is promised holds in all of them: messages from one actor to another arrive in the order
  * in which they were sent. Starting one costs little, so that a test can run under a thousand seeds.
@@ -59,8 +59,8 @@ struct tr_testing_options {
 };
 
 /*
- * Starts a simulated runtime. Its time begins at 1,000,000 ms, whatever the seed. A thread has one at a time; until it is
- * stopped, time on the thread is the simulated runtime's, for all that the library does there but for starting and
+ * Starts a simulated runtime. Its time begins at 1,000,000 ms, whatever the seed. A thread has one at a time; until it
+ * is stopped, time on the thread is the simulated runtime's, for all that the library does there but for starting and
  * stopping other runtimes.
  *
  * Memory:  *out is the caller's until tr_runtime_stop(). The options are copied; NULL: the defaults.
@@ -75,9 +75,9 @@ struct tr_testing_options {
 tr_status tr_testing_start(const struct tr_testing_options *options, tr_runtime **out);
 
 /*
- * One step of some worker. If nothing is left to do, time goes on to the next timer, which fires.
- * Thread:  test.
- * Returns: true: something happened. false: nothing is left to do, and there is no timer; or runtime is no simulated one,
+ * One step of some worker. If nothing is left to do, time goes on to the next timer, which fires. Thread:  test.
+ * Returns: true: something happened. false: nothing is left to do, and there is no timer; or runtime is no simulated
+ * one,
  *          or the call came from a callback of an actor.
  */
 bool tr_testing_step(tr_runtime *runtime);
@@ -149,8 +149,8 @@ typedef struct tr_probe tr_probe; /* opaque */
  */
 tr_status tr_probe_open(tr_runtime *runtime, tr_probe **out);
 
-/* Stops the probe, if its runtime has not done so, and frees it with what was not asked for. NULL does nothing. It may be
- * called before and after tr_runtime_stop(). Thread: that of tr_probe_open(). */
+/* Stops the probe, if its runtime has not done so, and frees it with what was not asked for. NULL does nothing. It
+ * may be called before and after tr_runtime_stop(). Thread: that of tr_probe_open(). */
 void tr_probe_close(tr_probe *probe);
 
 /* The probe's name, also when its actor has ended. Thread: any. */
@@ -188,8 +188,8 @@ tr_status tr_probe_expect_none(tr_probe *probe, uint64_t within_ms);
 const char *tr_probe_text(const tr_probe *probe);
 
 /*
- * Calls act(self, argument) as the probe: on its worker, as if in a handler, so that it can do all that an actor can. Its
- * own messages come to the probe. Waits until act has returned.
+ * Calls act(self, argument) as the probe: on its worker, as if in a handler, so that it can do all that an actor can.
+ * Its own messages come to the probe. Waits until act has returned.
  *
  * Thread:  that of tr_probe_open().
  * Returns: TR_OK

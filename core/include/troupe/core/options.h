@@ -90,10 +90,10 @@ struct tr_runtime_options {
 
     /*
      * The path of a unix socket that answers, on a thread of its own, what lives in the runtime and what it does
-     * (docs/guide/looking-inside.md); only the user of the process may connect. A %p in it is the number of the process.
-     * Default: none, but if the environment variable TR_INSPECT names a path, there. A socket file that a dead process
-     * left is replaced, any other file never is. If what is set here cannot be done, the start fails. If what the
-     * variable asks for cannot be done, a line on stderr says so and the program runs without it.
+     * (docs/guide/looking-inside.md); only the user of the process may connect. A %p in it is the number of the
+     * process. Default: none, but if the environment variable TR_INSPECT names a path, there. A socket file that a dead
+     * process left is replaced, any other file never is. If what is set here cannot be done, the start fails. If what
+     * the variable asks for cannot be done, a line on stderr says so and the program runs without it.
      */
     const char *inspect;
 };

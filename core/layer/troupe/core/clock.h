@@ -93,8 +93,8 @@ tri_ticks(void)
     return TRI_LIKELY(ck_pr_load_8(&tri_clock_is_counter) != 0) ? tri_clock_counter() : tri_clock_slow_ticks();
 }
 
-/* What uv_now() returns, without the call: every callback of an actor notes it. Where the thread has a time of its own it
- * is that. Thread: owner of the loop. */
+/* What uv_now() returns, without the call: every callback of an actor notes it. Where the thread has a time of its
+ * own it is that. Thread: owner of the loop. */
 static inline uint64_t
 tri_clock_of_loop_ms(const uv_loop_t *loop)
 {

@@ -58,7 +58,7 @@ enum tr_socket_type {
 #define TR_WRITE_COST_BYTES 160u  /* what a waiting write takes in addition to its bytes, at most */
 #define TR_WRITES_ABOVE_LIMIT 16u /* this many small writes may wait under any write_limit */
 #define TR_MIN_RATE_INTERVAL_MS 5000u
-#define TR_LINGER_MS 30000u      /* as nginx's lingering_time */
+#define TR_LINGER_MS 30000u     /* as nginx's lingering_time */
 #define TR_LINGER_QUIET_MS 500u /* its lingering_timeout is 5 s, which nobody waits for who presses Ctrl-C */
 #define TR_NO_LINGER UINT64_MAX
 

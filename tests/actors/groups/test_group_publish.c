@@ -417,8 +417,10 @@ what_a_full_mailbox_refuses_is_a_dead_letter(void **state)
     (void)state;
     static const struct tr_behavior behaviors[] = {
         {.name = "refuses", .receive = join_receive, .mailbox = {.messages = 2}},
-        {.name = "drops newest", .receive = join_receive, .mailbox = {2, 0, TR_MAILBOX_DROP_NEWEST}},
-        {.name = "drops oldest", .receive = join_receive, .mailbox = {2, 0, TR_MAILBOX_DROP_OLDEST}}};
+        {.name = "drops newest", .receive = join_receive, .mailbox = {.messages = 2, .policy = TR_MAILBOX_DROP_NEWEST}},
+        {.name = "drops oldest",
+         .receive = join_receive,
+         .mailbox = {.messages = 2, .policy = TR_MAILBOX_DROP_OLDEST}}};
     struct held held;
     tr_runtime *runtime = stage_open(2);
     tr_group *group = group_new(runtime, NULL, 0);

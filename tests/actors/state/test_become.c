@@ -16,6 +16,7 @@
 #include <cmocka.h>
 #include <troupe/actors/ask.h>
 #include <troupe/actors/become.h>
+#include <troupe/testing.h>
 
 #define LONG_MS 60000u
 #define NUMBERS 500u
@@ -330,26 +331,28 @@ who_receives_nothing_for_so_long_is_told_again_and_again(void **state)
     stage_close(runtime);
 }
 
+/* In simulated time. */
 static void
 each_message_begins_the_time_anew(void **state)
 {
     (void)state;
     timeouts = (struct tally){0};
-    tr_runtime *runtime = stage_open(1);
+    tr_runtime *runtime;
+    assert_int_equal(tr_testing_start(&(struct tr_testing_options){.workers = 1}, &runtime), TR_OK);
     tr_ref actor = stage_spawn(runtime, &quiet, 0, NULL);
     send_number(runtime, actor, 50);
-    tally_await(&notes, 1);
     for (unsigned i = 0; i < 20; i++) {
-        tests_let_pass(5000000);
+        assert_int_equal(tr_testing_advance(runtime, 40), TR_OK);
+        assert_int_equal(tally_read(&timeouts), 0);
         stage_send(runtime, actor, OPEN, NULL, 0);
     }
-    uint64_t sent = tests_now_ns();
-    send_number(runtime, actor, 50);
-    tally_await(&notes, 2); /* a timeout that came before this message was handled does not count */
-    uint64_t before = tally_read(&timeouts);
-    tally_await(&timeouts, before + 1);
-    assert_true(times_ns[before % TIMES] - sent >= 50000000u);
-    stage_close(runtime);
+    assert_int_equal(tr_testing_advance(runtime, 49), TR_OK);
+    assert_int_equal(tally_read(&timeouts), 0);
+    assert_int_equal(tr_testing_advance(runtime, 2), TR_OK);
+    assert_int_equal(tally_read(&timeouts), 1);
+    assert_int_equal(tr_testing_advance(runtime, 200), TR_OK);
+    assert_true(tally_read(&timeouts) >= 4);
+    assert_int_equal(tr_runtime_stop(runtime, 1000, NULL), TR_OK);
 }
 
 /* Mistakes. */

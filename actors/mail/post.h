@@ -48,17 +48,17 @@ tri_post_fill(struct tri_worker *worker, tr_message *to, tr_ref from, tr_message
 
 /*
  * The plain case of a message to an actor of this worker, which calls no function, so that the compiler saves no
- * registers. false: it is not the plain case, and nothing has happened.
+ * registers. Gives the actor; NULL: it is not the plain case, and nothing has happened.
  */
-static inline bool
+static inline tr_actor *
 tri_post_plain(struct tri_actors *home, tr_ref from, tr_ref to, uint64_t id, tr_message *message)
 {
     tr_actor *actor = tri_slots_find(&home->slots, to);
     if (TRI_UNLIKELY(actor == NULL || (actor->flags & TRI_ACTOR_SLOW_PATH) != 0 ||
                      actor->waiting >= TR_MAILBOX_DEFAULT_MESSAGES))
-        return false;
+        return NULL;
     if (TRI_UNLIKELY(home->careful || home->mail.free == NULL))
-        return false;
+        return NULL;
     struct tri_mail *mail = tri_pool_take(&home->mail);
     mail->message.from = from;
     mail->message.id = id;
@@ -66,7 +66,7 @@ tri_post_plain(struct tri_actors *home, tr_ref from, tr_ref to, uint64_t id, tr_
     message->kind = TR_PAYLOAD_BYTES;
     message->size = 0;
     tri_mailbox_put_plain(home, actor, mail);
-    return true;
+    return actor;
 }
 
 /* The same of a question or an answer, which is looked at before it is handled, and of which the limit of a plain
@@ -74,9 +74,12 @@ tri_post_plain(struct tri_actors *home, tr_ref from, tr_ref to, uint64_t id, tr_
 static inline bool
 tri_post_plain_looked_at(struct tri_actors *home, tr_ref from, tr_ref to, tr_message *message)
 {
-    if (tri_ref_worker(to) != home->slots.worker || !tri_post_plain(home, from, to, message->id, message))
+    if (tri_ref_worker(to) != home->slots.worker)
         return false;
-    tri_slots_find(&home->slots, to)->flags |= TRI_ACTOR_LOOK;
+    tr_actor *actor = tri_post_plain(home, from, to, message->id, message);
+    if (actor == NULL)
+        return false;
+    actor->flags |= TRI_ACTOR_LOOK;
     home->worker->counters.sent++;
     return true;
 }

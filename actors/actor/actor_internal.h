@@ -232,6 +232,13 @@ struct tr_runtime {
 /* actor.c: who runs now, as the watchdog sees it, is again who ran before. */
 void tri_actor_restore(struct tri_worker_activity *activity, struct tri_actor_frame outer);
 
+/* May it be the name of an actor of that runtime? */
+static inline bool
+tri_ref_is_of(const struct tri_runtime *runtime, tr_ref ref)
+{
+    return ref != TR_NOBODY && tri_ref_worker(ref) < runtime->count;
+}
+
 /* Is this a tag that the layer handles itself? */
 static inline bool
 tri_tag_is_own(uint32_t tag)

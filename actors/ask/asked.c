@@ -172,7 +172,7 @@ check_forward(const tr_actor *self, tr_ref to, const tr_message *message)
     tr_status status = check(self, message);
     if (status != TR_OK)
         return status;
-    return to != TR_NOBODY && tri_ref_worker(to) < self->home->worker->runtime->count ? TR_OK : TR_EBADREF;
+    return tri_ref_is_of(self->home->worker->runtime, to) ? TR_OK : TR_EBADREF;
 }
 
 static tr_status

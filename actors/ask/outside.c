@@ -84,7 +84,7 @@ tr_runtime_ask(tr_runtime *runtime, tr_ref to, tr_message *question, uint64_t ti
 {
     if (runtime == NULL || question == NULL || answer == NULL)
         return TR_EINVAL;
-    if (to == TR_NOBODY || tri_ref_worker(to) >= runtime->core->count)
+    if (!tri_ref_is_of(runtime->core, to))
         return TR_EBADREF;
     struct call call = {.to = to, .question = question, .answer = answer, .timeout_ms = timeout_ms};
     int err = uv_sem_init(&call.over, 0);

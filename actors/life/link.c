@@ -14,6 +14,7 @@
 #include "body.h"
 #include "extra.h"
 #include "interest.h"
+#include "monitor.h"
 #include "post.h"
 #include "stop.h"
 
@@ -56,11 +57,7 @@ drop_link(struct link *link)
 static void
 send_word(struct tri_worker *worker, struct word *word, tr_ref to, const struct tri_death *death)
 {
-    word->down.status = death->status;
-    word->text = death->text;
-    tri_text_hold(death->text);
-    if (death->text != NULL)
-        word->down.text = death->text->text;
+    tri_down_explain(&word->down, &word->text, death);
     tri_word_send(worker, &word->word, TR_NOBODY, to,
                   tr_message_pointer(TRI_TAG_LINK_DOWN, word, sizeof(*word), free_word));
 }
@@ -209,7 +206,7 @@ check(const tr_actor *self, tr_ref actor)
         return TR_EINVAL;
     if (self->flags & TRI_ACTOR_GONE)
         return TR_EGONE;
-    if (actor == TR_NOBODY || tri_ref_worker(actor) >= self->home->worker->runtime->count)
+    if (!tri_ref_is_of(self->home->worker->runtime, actor))
         return TR_EBADREF;
     return actor != self->ref ? TR_OK : TR_ESELF;
 }

@@ -230,7 +230,7 @@ tr_status
 tri_post_outside(tr_runtime *runtime, tr_ref to, tr_message *message, bool urgent)
 {
     struct tri_runtime *core = runtime->core;
-    if (to == TR_NOBODY || tri_ref_worker(to) >= core->count)
+    if (!tri_ref_is_of(core, to))
         return TR_EBADREF;
     if ((message->kind & TR_PAYLOAD_KINDS) >= TR_PAYLOAD_INVALID)
         return TR_ENOMEM;

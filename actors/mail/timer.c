@@ -212,7 +212,7 @@ check(const tr_actor *self, tr_ref to, const tr_message *message)
         return TR_EINVAL;
     if (self->flags & TRI_ACTOR_GONE)
         return TR_EGONE;
-    if (to == TR_NOBODY || tri_ref_worker(to) >= self->home->worker->runtime->count)
+    if (!tri_ref_is_of(self->home->worker->runtime, to))
         return TR_EBADREF;
     if (message->tag >= TR_TAG_RESERVED)
         return TR_EBADTAG;

@@ -130,8 +130,7 @@ check(const tr_actor *self, tr_ref supervisor)
         return TR_EINVAL;
     if (self->flags & TRI_ACTOR_GONE)
         return TR_EGONE;
-    return supervisor == TR_NOBODY || tri_ref_worker(supervisor) >= self->home->worker->runtime->count ? TR_EBADREF
-                                                                                                       : TR_OK;
+    return tri_ref_is_of(self->home->worker->runtime, supervisor) ? TR_OK : TR_EBADREF;
 }
 
 /* Takes the request. What is not sent is freed, not answered. */

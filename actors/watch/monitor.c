@@ -103,8 +103,9 @@ forget(tr_actor *self, tr_monitor number)
     drop_watch(watch);
 }
 
-tr_status
-tri_watch_send(tr_actor *self, struct tri_watcher *watcher)
+/* On its way: TR_OK; else nothing is left of it. */
+static tr_status
+send_watch(tr_actor *self, struct tri_watcher *watcher)
 {
     tr_monitor number = watcher->down.monitor;
     tr_ref actor = watcher->down.actor;
@@ -122,17 +123,10 @@ tri_watch(tr_actor *self, tr_ref actor, enum tri_watch_kind kind, tr_monitor *ou
     if (watcher == NULL)
         return TR_ENOMEM;
     tr_monitor number = watcher->down.monitor;
-    tr_status status = tri_watch_send(self, watcher);
+    tr_status status = send_watch(self, watcher);
     if (status == TR_OK && out != NULL)
         *out = number;
     return status;
-}
-
-void
-tri_watch_cancel(tr_actor *self, struct tri_watcher *watcher)
-{
-    forget(self, watcher->down.monitor);
-    tri_watcher_free(watcher);
 }
 
 /* At the actor that is watched. */
@@ -159,11 +153,7 @@ tri_watcher_tell(struct tri_worker *worker, struct tri_watcher *watcher, const s
                       tr_message_copy(TRI_TAG_STOP, &(uint64_t){TR_STOP_NOW}, sizeof(uint64_t)));
         return;
     }
-    watcher->down.status = death->status;
-    watcher->text = death->text;
-    tri_text_hold(death->text);
-    if (death->text != NULL)
-        watcher->down.text = death->text->text;
+    tri_down_explain(&watcher->down, &watcher->text, death);
     tr_message notice = tr_message_pointer(TR_TAG_DOWN, watcher, sizeof(struct tr_down), tri_watcher_free);
     tri_notice_mark(&notice, watcher->down.monitor);
     tri_word_send(worker, &watcher->word, TR_NOBODY, watcher->watcher, notice);
@@ -226,7 +216,7 @@ tr_monitor_start(tr_actor *self, tr_ref actor, tr_monitor *out)
         return TR_EINVAL;
     if (self->flags & TRI_ACTOR_GONE)
         return TR_EGONE;
-    if (actor == TR_NOBODY || tri_ref_worker(actor) >= self->home->worker->runtime->count)
+    if (!tri_ref_is_of(self->home->worker->runtime, actor))
         return TR_EBADREF;
     return actor != self->ref ? tri_watch(self, actor, TRI_WATCH_TELL, out) : TR_ESELF;
 }

@@ -16,6 +16,17 @@ enum tri_watch_kind {
     TRI_WATCH_STOP, /* it is asked to stop, too: TR_STOP_NOW */
 };
 
+/* Says in a notice why its actor has ended. *text: whose text that is, which the caller releases with the notice. */
+static inline void
+tri_down_explain(struct tr_down *down, struct tri_text **text, const struct tri_death *death)
+{
+    down->status = death->status;
+    *text = death->text;
+    tri_text_hold(death->text);
+    if (death->text != NULL)
+        down->text = death->text->text;
+}
+
 /* What is attached to the actor that is watched. Any thread may free it. */
 struct tri_watcher {
     struct tr_down down; /* first: it is the notice's payload */
@@ -30,18 +41,12 @@ struct tri_watcher {
 
 /*
  * Begins to watch, with the watcher's interest in it. Gives what is to be attached to the actor, which the caller sends
- * there (tri_watch_send()) or gives to an order to spawn it. NULL: without memory.
+ * there or gives to an order to spawn it. NULL: without memory.
  */
 struct tri_watcher *tri_watch_begin(tr_actor *self, tr_ref actor, enum tri_watch_kind kind);
 
-/* On its way: TR_OK; else nothing is left of it. Returns as tri_send_system(). */
-tr_status tri_watch_send(tr_actor *self, struct tri_watcher *watcher);
-
-/* The whole of it. Returns TR_ENOMEM too. */
+/* The whole of it. Returns as tri_send_system(), and TR_ENOMEM; then nothing is left of it. */
 tr_status tri_watch(tr_actor *self, tr_ref actor, enum tri_watch_kind kind, tr_monitor *out);
-
-/* It is not begun after all. Takes it. */
-void tri_watch_cancel(tr_actor *self, struct tri_watcher *watcher);
 
 /* Attaches it to the actor, which lives on this worker. */
 void tri_watcher_attach(tr_actor *actor, struct tri_watcher *watcher);

@@ -123,6 +123,7 @@ tri_actor_rests(const tr_actor *actor)
 #define TRI_ACTOR_ALIGN 16u
 #define TRI_ACTOR_HEAD ((sizeof(tr_actor) + TRI_ACTOR_ALIGN - 1) / TRI_ACTOR_ALIGN * TRI_ACTOR_ALIGN)
 #define TRI_POOLED_BYTES 2048u /* larger actors come from malloc */
+#define TRI_BODY_POOLS (TRI_POOLED_BYTES / TRI_ACTOR_ALIGN + 1)
 
 static inline void *
 tri_actor_state(tr_actor *actor)
@@ -144,7 +145,7 @@ struct tri_actors {
     struct tri_worker *worker;
     const tri_system_function *system; /* by tag - TRI_TAG_SPAWN */
     struct tri_slots slots;
-    struct tri_pool pools[TRI_POOLED_BYTES / TRI_ACTOR_ALIGN + 1]; /* by size */
+    struct tri_pool pools[TRI_BODY_POOLS]; /* by size: body.c */
     struct tri_pool mail;
     struct tri_mail_list queue; /* mailbox.h */
     uint64_t alive;

@@ -15,13 +15,24 @@ bytes_of(const struct tr_behavior *behavior, bool limited)
     return tri_box_offset(behavior) + (TRI_UNLIKELY(limited) ? tri_box_bytes(behavior) : 0);
 }
 
-static struct tri_pool *
-pool_for(struct tri_actors *home, size_t bytes)
+void
+tri_bodies_init(struct tri_actors *home)
 {
-    struct tri_pool *pool = &home->pools[bytes / TRI_ACTOR_ALIGN];
-    if (TRI_UNLIKELY(pool->block_size == 0))
-        tri_pool_init(pool, bytes);
-    return pool;
+    for (size_t i = 0; i < TRI_BODY_POOLS; i++)
+        tri_pool_init(&home->pools[i], i * TRI_ACTOR_ALIGN);
+}
+
+void
+tri_bodies_fini(struct tri_actors *home)
+{
+    for (size_t i = 0; i < TRI_BODY_POOLS; i++)
+        tri_pool_fini(&home->pools[i]);
+}
+
+static void *
+take(struct tri_actors *home, size_t bytes)
+{
+    return TRI_LIKELY(bytes <= TRI_POOLED_BYTES) ? tri_pool_take(&home->pools[bytes / TRI_ACTOR_ALIGN]) : malloc(bytes);
 }
 
 tr_actor *
@@ -29,14 +40,13 @@ tri_actor_new(struct tri_actors *home, const struct tr_behavior *behavior, tr_re
 {
     bool limited = tri_behavior_is_limited(behavior);
     size_t bytes = bytes_of(behavior, limited);
-    tr_actor *actor = TRI_LIKELY(bytes <= TRI_POOLED_BYTES) ? tri_pool_take(pool_for(home, bytes)) : malloc(bytes);
+    tr_actor *actor = take(home, bytes);
     if (actor == NULL)
         return NULL;
-    memset(actor, 0, bytes);
-    actor->behavior = behavior;
-    actor->home = home;
-    actor->parent = parent;
+    *actor = (tr_actor){.behavior = behavior, .home = home, .parent = parent};
     tri_mail_list_init(&actor->overflow);
+    if (bytes > TRI_ACTOR_HEAD)
+        memset(tri_actor_state(actor), 0, bytes - TRI_ACTOR_HEAD);
     if (limited)
         actor->flags = TRI_ACTOR_LIMITED;
     return actor;
@@ -51,7 +61,7 @@ tri_actor_free(tr_actor *actor)
     memset(actor, 0, bytes); /* for TRI_CHECK_SELF(), and its like in the layer above */
 #endif
     if (TRI_LIKELY(bytes <= TRI_POOLED_BYTES))
-        tri_pool_give(pool_for(home, bytes), actor);
+        tri_pool_give(&home->pools[bytes / TRI_ACTOR_ALIGN], actor);
     else
         free(actor);
 }

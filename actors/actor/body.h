@@ -6,6 +6,10 @@
 
 #include "actor_internal.h"
 
+/* The pools of a worker. fini frees what they gave. */
+void tri_bodies_init(struct tri_actors *home);
+void tri_bodies_fini(struct tri_actors *home);
+
 /* Memory for an actor with its state zero, without a name. NULL without memory. */
 tr_actor *tri_actor_new(struct tri_actors *home, const struct tr_behavior *behavior, tr_ref parent);
 void tri_actor_free(tr_actor *actor);

@@ -1,14 +1,15 @@
 /*
  * What an actor has done, for those who inspect it: messages handled, time spent, when it was born.
  *
- * The low half of the messages stands in the actor, where dispatch writes anyway. All else stands beside its slot in
- * two tables of which the system gives a page when somebody writes to it. One has eight bytes for every actor. In the
- * other are numbers that few actors have: the high halves, and what a limited mailbox weighs. Its numbers hold for the
- * generation that they name, so nobody has to clear them, and who has none touches no page of it.
+ * The low half of the messages stands in the actor, where dispatch writes anyway, and its birth in its slot, which is
+ * written then. All else stands beside the slot in two tables of which the system gives a page when somebody writes to
+ * it; nobody has to clear them, and who has nothing there touches no page of them. One has the time of those that ran
+ * last before a look: a bit beside the birth says that the number is this actor's. In the other are numbers that few
+ * actors have: the high halves, and what a limited mailbox weighs. They hold for the generation that they name.
  *
  * The time comes from the looks at the clock that dispatch takes anyway: what passed between two looks counts for the
  * actor that ran last. That one also gets its high half: whether the low half has come round is seen by its highest
- * bit, of which the ledger has a copy. So a message costs an addition and no branch. (An actor would have to handle
+ * bit, of which the slot has a copy. So a message costs an addition and no branch. (An actor would have to handle
  * 2^31 messages without being the last before a look, of which there is one in 40 messages, at random.)
  * Thread: owner.
  */
@@ -17,10 +18,12 @@
 
 #include "actor_internal.h"
 
-#define TRI_BORN_SHIFT 6                     /* its unit is 64 ms: 31 bits of them are four years */
-#define TRI_HANDLED_BIT (UINT32_C(1) << 31)  /* in `born`: the copy of the highest bit of `handled` */
-#define TRI_BORN_MASK (TRI_HANDLED_BIT - 1u) /* the rest of `born` */
-#define TRI_BUSY_SHIFT 10                    /* its unit is 1,024 ticks */
+#define TRI_BORN_SHIFT 7                    /* its unit is 128 ms: 30 bits of them are four years */
+#define TRI_HANDLED_BIT (UINT32_C(1) << 31) /* in `born`: the copy of the highest bit of `handled` */
+#define TRI_BUSY_BIT (UINT32_C(1) << 30)    /* in `born`: `busy` is this actor's */
+#define TRI_BORN_MASK (TRI_BUSY_BIT - 1u)   /* the rest of `born` */
+#define TRI_BUSY_SHIFT 10                   /* its unit is 1,024 ticks */
+#define TRI_BUSY_LOW_BITS 16                /* of those that stand apart, some 30 ms */
 
 static inline struct tri_ledger_more *
 tri_ledger_more_of(const tr_actor *actor)
@@ -40,47 +43,54 @@ tri_ledger_open_more(struct tri_slots *slots, tr_ref ref)
 
 /* An actor has its name. */
 static inline void
-tri_ledger_begin(const tr_actor *actor)
+tri_ledger_begin(const tr_actor *actor, struct tri_slot *slot)
 {
-    struct tri_actors *home = actor->home;
+    const struct tri_actors *home = actor->home;
     uint64_t age_ms = tri_clock_of_loop_ms(&home->worker->loop) - home->began_ms;
-    struct tri_ledger *ledger = &home->slots.ledgers[tri_ref_slot(actor->ref)];
-    *ledger = (struct tri_ledger){.born = (uint32_t)(age_ms >> TRI_BORN_SHIFT) & TRI_BORN_MASK};
+    slot->born = (uint32_t)(age_ms >> TRI_BORN_SHIFT) & TRI_BORN_MASK;
     if (TRI_UNLIKELY((actor->flags & TRI_ACTOR_LIMITED) != 0))
         tri_ledger_more_of(actor)->waiting_lines = 0;
 }
 
 /* The highest bit of the low half has changed since the last time; from one to zero it has come round. */
 static inline bool
-tri_ledger_has_turned(const tr_actor *actor, const struct tri_ledger *ledger)
+tri_ledger_has_turned(const tr_actor *actor, const struct tri_slot *slot)
 {
-    return ((actor->handled ^ ledger->born) & TRI_HANDLED_BIT) != 0;
+    return ((actor->handled ^ slot->born) & TRI_HANDLED_BIT) != 0;
 }
 
 static inline void
-tri_ledger_turn(tr_actor *actor, struct tri_ledger *ledger)
+tri_ledger_turn(tr_actor *actor, struct tri_slot *slot)
 {
-    ledger->born ^= TRI_HANDLED_BIT;
+    slot->born ^= TRI_HANDLED_BIT;
     if ((actor->handled & TRI_HANDLED_BIT) == 0)
         tri_ledger_open_more(&actor->home->slots, actor->ref)->handled++;
+}
+
+static inline uint16_t
+tri_ledger_busy(const struct tri_slots *slots, tr_ref ref)
+{
+    return (tri_slots_at(slots, ref)->born & TRI_BUSY_BIT) != 0 ? slots->busy[tri_ref_slot(ref)] : 0;
 }
 
 /* So many ticks passed, and that actor of this worker ran last. What is less than a unit counts for the next. */
 static inline void
 tri_ledger_add(struct tri_actors *home, tr_ref ref, uint64_t ticks)
 {
-    tr_actor *actor = tri_slots_find(&home->slots, ref);
+    struct tri_slots *slots = &home->slots;
+    tr_actor *actor = tri_slots_find(slots, ref);
     if (TRI_UNLIKELY(actor == NULL))
         return; /* it has ended */
-    struct tri_ledger *ledger = &home->slots.ledgers[tri_ref_slot(ref)];
+    struct tri_slot *slot = tri_slots_at(slots, ref);
     ticks += home->busy_rest;
-    uint64_t busy = ledger->busy + (ticks >> TRI_BUSY_SHIFT);
+    uint64_t busy = tri_ledger_busy(slots, ref) + (ticks >> TRI_BUSY_SHIFT);
     home->busy_rest = ticks & ((1u << TRI_BUSY_SHIFT) - 1);
-    ledger->busy = (uint32_t)busy;
-    if (TRI_UNLIKELY(busy >> 32 != 0))
-        tri_ledger_open_more(&home->slots, ref)->busy += (uint32_t)(busy >> 32);
-    if (TRI_UNLIKELY(tri_ledger_has_turned(actor, ledger)))
-        tri_ledger_turn(actor, ledger);
+    slots->busy[tri_ref_slot(ref)] = (uint16_t)busy;
+    slot->born |= TRI_BUSY_BIT;
+    if (TRI_UNLIKELY(busy >> TRI_BUSY_LOW_BITS != 0))
+        tri_ledger_open_more(slots, ref)->busy += (uint32_t)(busy >> TRI_BUSY_LOW_BITS);
+    if (TRI_UNLIKELY(tri_ledger_has_turned(actor, slot)))
+        tri_ledger_turn(actor, slot);
 }
 
 /* What is known of an actor that has been born. */
@@ -95,9 +105,9 @@ tri_ledger_read_more(const tr_actor *actor)
 static inline uint64_t
 tri_ledger_handled(const tr_actor *actor)
 {
-    const struct tri_ledger *ledger = &actor->home->slots.ledgers[tri_ref_slot(actor->ref)];
+    const struct tri_slot *slot = tri_slots_at(&actor->home->slots, actor->ref);
     uint64_t high = tri_ledger_read_more(actor).handled;
-    if (tri_ledger_has_turned(actor, ledger) && (actor->handled & TRI_HANDLED_BIT) == 0)
+    if (tri_ledger_has_turned(actor, slot) && (actor->handled & TRI_HANDLED_BIT) == 0)
         high++;
     return high << 32 | actor->handled;
 }
@@ -105,8 +115,8 @@ tri_ledger_handled(const tr_actor *actor)
 static inline uint64_t
 tri_ledger_busy_ns(const tr_actor *actor)
 {
-    uint64_t units = (uint64_t)tri_ledger_read_more(actor).busy << 32;
-    units |= actor->home->slots.ledgers[tri_ref_slot(actor->ref)].busy;
+    uint64_t units = (uint64_t)tri_ledger_read_more(actor).busy << TRI_BUSY_LOW_BITS;
+    units |= tri_ledger_busy(&actor->home->slots, actor->ref);
     double ns_of_unit = (1u << TRI_BUSY_SHIFT) * 1e6 / (double)actor->home->worker->runtime->ticks_per_ms;
     return (uint64_t)((double)units * ns_of_unit);
 }
@@ -116,7 +126,7 @@ tri_ledger_age_ms(const tr_actor *actor)
 {
     const struct tri_actors *home = actor->home;
     uint64_t now_ms = tri_clock_of_loop_ms(&home->worker->loop) - home->began_ms;
-    uint64_t born_ms = (uint64_t)(home->slots.ledgers[tri_ref_slot(actor->ref)].born & TRI_BORN_MASK) << TRI_BORN_SHIFT;
+    uint64_t born_ms = (uint64_t)(tri_slots_at(&home->slots, actor->ref)->born & TRI_BORN_MASK) << TRI_BORN_SHIFT;
     return now_ms > born_ms ? now_ms - born_ms : 0;
 }
 

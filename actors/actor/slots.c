@@ -8,9 +8,9 @@
 #define CROWDED_BYTES (TRI_REF_SLOTS * sizeof(uint8_t))
 #define PILE_BYTES (TRI_REF_SLOTS / TRI_SLOT_CHUNK * sizeof(uint32_t))
 #define WAITS_BYTES (TRI_REF_SLOTS * sizeof(uint64_t))
-#define LEDGER_BYTES (TRI_REF_SLOTS * sizeof(struct tri_ledger))
+#define BUSY_BYTES (TRI_REF_SLOTS * sizeof(uint16_t))
 #define MORE_BYTES (TRI_REF_SLOTS * sizeof(struct tri_ledger_more))
-#define ALL_BYTES (TABLE_BYTES + MORE_BYTES + LEDGER_BYTES + WAITS_BYTES + CROWDED_BYTES + PILE_BYTES)
+#define ALL_BYTES (TABLE_BYTES + MORE_BYTES + WAITS_BYTES + BUSY_BYTES + PILE_BYTES + CROWDED_BYTES)
 
 tr_status
 tri_slots_init(struct tri_slots *slots, unsigned worker)
@@ -23,9 +23,9 @@ tri_slots_init(struct tri_slots *slots, unsigned worker)
     if (slots->table == NULL)
         return TR_ENOMEM;
     slots->more = (struct tri_ledger_more *)(slots->table + TRI_REF_SLOTS);
-    slots->ledgers = (struct tri_ledger *)(slots->more + TRI_REF_SLOTS);
-    slots->waits = (uint64_t *)(slots->ledgers + TRI_REF_SLOTS);
-    slots->pile = (uint32_t *)(slots->waits + TRI_REF_SLOTS);
+    slots->waits = (uint64_t *)(slots->more + TRI_REF_SLOTS);
+    slots->busy = (uint16_t *)(slots->waits + TRI_REF_SLOTS);
+    slots->pile = (uint32_t *)(slots->busy + TRI_REF_SLOTS);
     slots->crowded = (uint8_t *)(slots->pile + TRI_REF_SLOTS / TRI_SLOT_CHUNK);
     if (uv_mutex_init(&slots->lock) == 0)
         return TR_OK;

@@ -33,16 +33,13 @@ struct tr_actor;
 struct tri_slot {
     struct tr_actor *actor; /* NULL: free, or taken by a guest whose actor is on its way */
     uint32_t generation;
-    uint32_t next; /* in a free list: the next free slot, 0 at its end (slot 0 is never used). slots.c knows one more */
+    union {
+        uint32_t next; /* in a free list: the next one, 0 at its end (slot 0 is never used). slots.c knows one more */
+        uint32_t born; /* of an actor that lives: ledger.h */
+    };
 };
 
-/* What an actor has done: ledger.h. */
-struct tri_ledger {
-    uint32_t born; /* in units of 64 ms since the worker was made; its highest bit is another's */
-    uint32_t busy; /* in units of 1,024 ticks; its low half */
-};
-
-/* What few actors have. */
+/* What few actors have: ledger.h. */
 struct tri_ledger_more {
     uint32_t generation; /* whose the high halves are */
     uint32_t handled, busy;
@@ -58,7 +55,7 @@ struct tri_slots {
     uint32_t *pile;   /* under the lock: chains of free slots, each of CHUNK or more */
 
     /* Owner. */
-    struct tri_ledger *ledgers;   /* by slot */
+    uint16_t *busy;               /* by slot: the time of its actor, in units of 1,024 ticks; its low half */
     struct tri_ledger_more *more; /* by slot */
     uint32_t free, free_count;    /* a chain, and how many at least are in it */
     uint32_t spare;               /* a chain of CHUNK or more, or 0 */

@@ -58,7 +58,7 @@ begin_to_live(tr_actor *actor, const struct tri_birth *birth)
     return status;
 }
 
-static inline tr_status
+static tr_status
 run_init(tr_actor *actor, const struct tri_birth *birth)
 {
     struct tri_actor_frame frame = tri_actor_enter(actor, 0);
@@ -76,13 +76,25 @@ run_init(tr_actor *actor, const struct tri_birth *birth)
     return status;
 }
 
+TRI_NOINLINE static tr_status
+begin_with(tr_actor *actor, const struct tri_birth *birth)
+{
+    if (birth->watcher != NULL)
+        tri_watcher_attach(actor, birth->watcher);
+    if (birth->ward != NULL)
+        tri_ward_adopt(actor, birth->ward);
+    return run_init(actor, birth);
+}
+
 tr_status
 tri_actor_begin(tr_actor *actor, tr_ref ref, const struct tri_birth *birth)
 {
+    static const struct tri_birth plain;
     struct tri_actors *home = actor->home;
+    struct tri_slot *slot = tri_slots_at(&home->slots, ref);
     actor->ref = ref;
-    tri_slots_at(&home->slots, ref)->actor = actor;
-    tri_ledger_begin(actor);
+    slot->actor = actor;
+    tri_ledger_begin(actor, slot);
     if (TRI_UNLIKELY((actor->flags & TRI_ACTOR_LIMITED) != 0))
         tri_mailbox_open(home, actor);
     home->alive++;
@@ -90,13 +102,9 @@ tri_actor_begin(tr_actor *actor, tr_ref ref, const struct tri_birth *birth)
     if (TRI_UNLIKELY(home->worker->trace != NULL))
         tri_trace_spawn(home->worker->trace, ref, tri_trace_name(home->worker->runtime->trace, actor->behavior->name),
                         actor->parent);
-    if (TRI_UNLIKELY(birth->watcher != NULL))
-        tri_watcher_attach(actor, birth->watcher);
-    if (TRI_UNLIKELY(birth->ward != NULL))
-        tri_ward_adopt(actor, birth->ward);
-    if (actor->behavior->init == NULL && !birth->ends_with_parent && birth->ward == NULL)
+    if (birth == NULL && actor->behavior->init == NULL)
         return TR_OK;
-    return run_init(actor, birth);
+    return begin_with(actor, birth != NULL ? birth : &plain);
 }
 
 /* Its mail first: what its init sends to itself comes after that. */
@@ -120,7 +128,7 @@ tri_actor_begin_again(tr_actor *actor, struct tri_ward *ward)
 /* The end. */
 
 /* Gives the parent if it is time to ask it to stop, else NULL. */
-static tr_actor *
+static inline tr_actor *
 lose_child(struct tri_actors *home, tr_ref parent)
 {
     tr_actor *actor = tri_slots_find(&home->slots, parent);
@@ -195,6 +203,8 @@ tri_actors_free_lingering(struct tri_actors *home)
 static struct tri_death
 death_of(const tr_actor *actor)
 {
+    if (tri_actor_rests(actor))
+        return (struct tri_death){.status = actor->home->draining ? TR_ESTOPPING : TR_EGONE};
     const struct tri_extra *extra = tri_extra_of(actor);
     if (extra != NULL && extra->failed)
         return extra->failure;
@@ -207,7 +217,7 @@ death_of(const tr_actor *actor)
 }
 
 /* Its end is final, and nobody is told who knows that already. */
-TRI_NOINLINE static void
+static void
 end_ward(tr_actor *actor, const struct tri_death *death)
 {
     struct tri_ward *ward = tri_ward_of(actor);
@@ -224,18 +234,28 @@ end_ward(tr_actor *actor, const struct tri_death *death)
     tri_ward_gone(actor->home->worker, ward, death->status);
 }
 
-/* The name first: who is told of the end, or begins to watch now, finds nobody any more. */
-static inline void
-end_what_it_owns(tr_actor *actor, struct tri_death death)
+/* What is attached to it, its mail, and its ward. */
+TRI_NOINLINE static void
+end_what_it_owns(tr_actor *actor)
 {
-    struct tri_actors *home = actor->home;
+    struct tri_death death = death_of(actor);
     tri_text_hold(death.text);
-    tri_slots_give(&home->slots, actor->ref);
     tri_actor_end_attachments(actor, &death);
-    tri_dead_mailbox(home, actor);
-    if (TRI_UNLIKELY((actor->flags & TRI_ACTOR_WARD) != 0))
+    tri_dead_mailbox(actor->home, actor);
+    if ((actor->flags & TRI_ACTOR_WARD) != 0)
         end_ward(actor, &death);
     tri_text_release(death.text);
+}
+
+/* The name first: who is told of the end, or begins to watch now, finds nobody any more. */
+static inline void
+end_name(tr_actor *actor)
+{
+    tri_slots_give(&actor->home->slots, actor->ref);
+    if (TRI_UNLIKELY(actor->attachments != NULL || (actor->flags & TRI_ACTOR_WARD) != 0))
+        end_what_it_owns(actor);
+    else if (TRI_UNLIKELY(!tri_mail_list_empty(&actor->overflow)))
+        tri_dead_mailbox(actor->home, actor);
 }
 
 /* The struct goes, and with it what its parent counts. Gives the parent if that is to be asked to stop in its turn. */
@@ -257,7 +277,7 @@ give_up_struct(tr_actor *actor)
 TRI_NOINLINE static tr_actor *
 finish_rest(tr_actor *actor)
 {
-    end_what_it_owns(actor, (struct tri_death){.status = actor->home->draining ? TR_ESTOPPING : TR_EGONE});
+    end_name(actor);
     actor->flags &= (uint16_t)~TRI_ACTOR_UNBORN;
     return give_up_struct(actor);
 }
@@ -286,7 +306,7 @@ finish(tr_actor *actor)
 {
     struct tri_actors *home = actor->home;
     const struct tr_behavior *behavior = actor->behavior;
-    if (TRI_UNLIKELY(tri_actor_rests(actor)))
+    if (TRI_UNLIKELY((actor->flags & TRI_ACTOR_GONE) != 0))
         return finish_rest(actor);
     if (behavior->stopped != NULL && (actor->flags & TRI_ACTOR_KILLED) == 0) {
         struct tri_actor_frame frame = tri_actor_enter(actor, 0); /* whatever it calls, it ends once */
@@ -298,7 +318,7 @@ finish(tr_actor *actor)
         rest(actor);
         return NULL;
     }
-    end_what_it_owns(actor, death_of(actor));
+    end_name(actor);
     tri_trace_stopped(home->worker->trace, actor->ref);
     home->worker->counters.ended++;
     return give_up_struct(actor);

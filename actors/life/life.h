@@ -9,7 +9,7 @@
 
 struct tri_ward;
 
-/* What an actor begins with. */
+/* What an actor begins with, if with anything. */
 struct tri_birth {
     const void *argument;
     struct tri_watcher *watcher; /* of its parent, that monitors it; NULL: none */
@@ -17,8 +17,10 @@ struct tri_birth {
     struct tri_ward *ward; /* of its supervisor; NULL: none */
 };
 
-/* Gives an actor its name and lets its init run. On failure nothing is left of it: the name is given back, and the
- * watcher was told; but with a ward it rests. */
+/*
+ * Gives an actor its name and lets its init run; birth: NULL is nothing of it. On failure nothing is left of the actor:
+ * the name is given back, and the watcher was told; but with a ward it rests.
+ */
 tr_status tri_actor_begin(tr_actor *actor, tr_ref ref, const struct tri_birth *birth);
 
 /* An actor that rests begins another life, with its ward's argument. */

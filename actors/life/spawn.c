@@ -130,27 +130,35 @@ tri_spawn_place(const struct tri_runtime *runtime, const struct tr_spawn_options
 
 /* Here. */
 
-/* With a watcher of the parent's, if it is to monitor the actor; on failure nothing is left of that. */
+/* With a watcher of the parent's; on failure nothing is left of that. */
 static tr_status
-begin_watched(tr_actor *actor, tr_ref ref, tr_actor *parent, const struct tr_spawn_options *options)
+begin_watched(tr_actor *actor, tr_ref ref, tr_actor *parent, struct tri_birth *birth, tr_monitor *out)
 {
-    struct tri_birth birth = {.argument = options->argument, .ends_with_parent = options->ends_with_parent};
-    if (options->monitor == NULL || parent == NULL)
-        return tri_actor_begin(actor, ref, &birth);
-    birth.watcher = tri_watch_begin(parent, ref, TRI_WATCH_TELL);
-    if (birth.watcher == NULL) {
+    birth->watcher = tri_watch_begin(parent, ref, TRI_WATCH_TELL);
+    if (birth->watcher == NULL) {
         tri_slots_give(&actor->home->slots, ref);
         tri_actor_free(actor);
         parent->children--;
         return TR_ENOMEM;
     }
-    tr_monitor monitor = birth.watcher->down.monitor;
-    tr_status status = tri_actor_begin(actor, ref, &birth);
+    tr_monitor monitor = birth->watcher->down.monitor;
+    tr_status status = tri_actor_begin(actor, ref, birth);
     if (status == TR_OK)
-        *options->monitor = monitor;
+        *out = monitor;
     else
         tr_monitor_stop(parent, monitor);
     return status;
+}
+
+static inline tr_status
+begin_here(tr_actor *actor, tr_ref ref, tr_actor *parent, const struct tr_spawn_options *options)
+{
+    if (options == NULL)
+        return tri_actor_begin(actor, ref, NULL);
+    struct tri_birth birth = {.argument = options->argument, .ends_with_parent = options->ends_with_parent};
+    if (options->monitor != NULL && parent != NULL)
+        return begin_watched(actor, ref, parent, &birth, options->monitor);
+    return tri_actor_begin(actor, ref, &birth);
 }
 
 /* Memory and a name for a new actor, which its parent counts. */
@@ -179,7 +187,7 @@ spawn_here(struct tri_worker *worker, tr_actor *parent, const struct tr_behavior
     tr_ref ref;
     tr_status status = make_here(tri_actors_of(worker), parent, behavior, &actor, &ref);
     if (status == TR_OK)
-        status = begin_watched(actor, ref, parent, options);
+        status = begin_here(actor, ref, parent, options);
     if (status == TR_OK)
         *out = ref;
     return status;
@@ -433,9 +441,7 @@ tr_spawn(tr_actor *self, const struct tr_behavior *behavior, const struct tr_spa
     unsigned target = tri_spawn_place(worker->runtime, options, worker->index);
     if (target != worker->index)
         return self->home->draining ? TR_ESTOPPING : spawn_there(self, target, behavior, options, NULL, out);
-
-    static const struct tr_spawn_options plain;
-    return spawn_here(worker, self, behavior, options != NULL ? options : &plain, out);
+    return spawn_here(worker, self, behavior, options, out);
 }
 
 tr_status

@@ -2,6 +2,7 @@
  * The runtime as its users see it: workers with actors on them, started, asked and ended from outside.
  */
 #include "ask.h"
+#include "body.h"
 #include "deliver.h"
 #include "dispatch.h"
 #include "everybody.h"
@@ -46,9 +47,7 @@ close_actors(struct tri_worker *worker)
     tri_name_news_forget(home);
     tri_owed_forget(home); /* before: one that lingers may owe a word, too */
     tri_actors_free_lingering(home);
-    for (size_t i = 0; i < sizeof(home->pools) / sizeof(home->pools[0]); i++)
-        if (home->pools[i].block_size != 0)
-            tri_pool_fini(&home->pools[i]);
+    tri_bodies_fini(home);
     tri_pool_fini(&home->mail);
     tri_asks_fini(home);
     tri_table_fini(&home->interests);
@@ -161,6 +160,7 @@ open_actors(struct tri_worker *worker)
     tri_owed_open(home);
     tri_actors_timers_init(home);
     tri_pool_init(&home->mail, sizeof(struct tri_mail));
+    tri_bodies_init(home);
     tr_status status = tri_slots_init(&home->slots, worker->index);
     if (status != TR_OK) {
         free(home);

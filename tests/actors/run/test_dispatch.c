@@ -57,6 +57,7 @@ open_stage(void **state)
     stage->home.stride = stage->home.until_look = 1;
     tri_mail_list_init(&stage->home.queue);
     tri_pool_init(&stage->home.mail, sizeof(struct tri_mail));
+    tri_bodies_init(&stage->home);
     handled = handled_numbers = disorder = 0;
     return tri_slots_init(&stage->home.slots, 0) != TR_OK;
 }
@@ -65,9 +66,7 @@ static int
 close_stage(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(stage->home.pools) / sizeof(stage->home.pools[0]); i++)
-        if (stage->home.pools[i].block_size != 0)
-            tri_pool_fini(&stage->home.pools[i]);
+    tri_bodies_fini(&stage->home);
     tri_pool_fini(&stage->home.mail);
     tri_slots_fini(&stage->home.slots);
     free(stage);

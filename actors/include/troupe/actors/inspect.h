@@ -51,7 +51,7 @@ struct tr_actor_info {
      */
     uint64_t busy_ns;
 
-    uint64_t age_ms; /* since its birth; 64 ms more or less */
+    uint64_t age_ms; /* since its birth; 128 ms more or less */
 };
 
 /* A worker. The counters are those of struct tr_counters, for this worker alone. */

@@ -105,13 +105,17 @@ announce(struct tri_actors *home, const tr_actor *actor, const tr_message *messa
     tri_trace_receive(worker->trace, actor->ref, message->tag, message->id);
 }
 
-static inline void
-handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+/* By the callback of who asked, if it is an answer that has one; NULL: by the behavior. */
+static TRI_INLINE void
+handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, struct tri_asking *asking)
 {
     tr_message *message = &mail->message;
     announce(home, actor, message);
     actor->depth++;
-    actor->behavior->receive(actor, tri_actor_state(actor), message);
+    if (asking != NULL)
+        tri_answer_call(asking, actor, message);
+    else
+        actor->behavior->receive(actor, tri_actor_state(actor), message);
     actor->depth--;
     actor->handled++;
     release(home, actor, mail);
@@ -120,18 +124,18 @@ handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 
 /* Handles one message of a slow actor and sees whether it still is; the look before it was just before it. */
 static void
-handle_slow(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+handle_slow(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, struct tri_asking *asking)
 {
     tr_ref ref = actor->ref;
     look(home);
-    handle(home, actor, mail);
+    handle(home, actor, mail, asking);
     bool still = look(home) >= us(home, SLOW_US);
     actor = tri_slots_find(&home->slots, ref);
     if (actor != NULL && (actor->flags & TRI_ACTOR_GONE) == 0 && !still)
         tri_mailbox_speed_up(home, actor);
 }
 
-/* Mail leaves the queue to be handled; what came from outside counts as read from then on. */
+/* Mail leaves the queue to be handled. */
 static void
 leave(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail)
 {
@@ -143,19 +147,15 @@ leave(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail)
         tri_mailbox_leave_slow(home, actor);
     else
         tri_mailbox_leave(home, actor);
-    if (mail->message.from == TR_NOBODY && (mail->message.kind & TRI_MAIL_READ) == 0)
-        tri_outside_read(home->worker, &mail->message);
-    if (actor->waiting == 0 && !tri_idle_is_on(actor))
-        actor->flags &= (uint16_t)~TRI_ACTOR_LOOK;
 }
 
-static void
-handle_at_its_pace(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+static inline void
+handle_at_its_pace(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, struct tri_asking *asking)
 {
-    if (actor->flags & TRI_ACTOR_SLOW)
-        handle_slow(home, actor, mail);
+    if (TRI_UNLIKELY((actor->flags & TRI_ACTOR_SLOW) != 0))
+        handle_slow(home, actor, mail, asking);
     else
-        handle(home, actor, mail);
+        handle(home, actor, mail, asking);
 }
 
 /* Nobody gets it. It may have been the last that the actor waited for. */
@@ -173,21 +173,8 @@ handle_question(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
         pass_over(home, actor, mail, TR_DEAD_EXPIRED);
         return;
     }
-    handle_at_its_pace(home, actor, mail);
+    handle_at_its_pace(home, actor, mail, NULL);
     tri_question_over(home);
-}
-
-/* By the callback of who asked. */
-static void
-call_back(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, struct tri_asking *asking)
-{
-    announce(home, actor, &mail->message);
-    actor->depth++;
-    tri_answer_call(asking, actor, &mail->message);
-    actor->depth--;
-    actor->handled++;
-    release(home, actor, mail);
-    tri_actor_settle(actor);
 }
 
 static void
@@ -196,10 +183,10 @@ handle_answer(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     struct tri_asking *asking;
     switch (tri_answer_comes(home, actor, &mail->message, &asking)) {
     case TRI_ANSWER_LATE: pass_over(home, actor, mail, TR_DEAD_LATE); break;
-    case TRI_ANSWER_CALL: call_back(home, actor, mail, asking); break;
+    case TRI_ANSWER_CALL: handle_at_its_pace(home, actor, mail, asking); break;
     case TRI_ANSWER_TO_MESSAGE:
         tri_answer_to_message(asking, &mail->message);
-        handle_at_its_pace(home, actor, mail);
+        handle_at_its_pace(home, actor, mail, NULL);
         home->answers = 0;
         break;
     }
@@ -222,45 +209,78 @@ handle_looked_at(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail
         look_at_published(actor, &mail->message);
     unsigned kind = mail->message.kind &= (uint8_t)~TRI_MAIL_READ;
     if (kind <= TR_PAYLOAD_KINDS)
-        handle_at_its_pace(home, actor, mail);
+        handle_at_its_pace(home, actor, mail, NULL);
     else if ((kind & TRI_MAIL_QUESTION) != 0)
         handle_question(home, actor, mail);
     else if ((kind & TRI_MAIL_REPLY) != 0)
         handle_answer(home, actor, mail);
     else if (tri_notice_take(home, &mail->message))
-        handle_at_its_pace(home, actor, mail);
+        handle_at_its_pace(home, actor, mail, NULL);
     else
         pass_over(home, actor, mail, TR_DEAD_NO_ACTOR);
 }
 
-/* Mail whose actor is not the plain case. */
-TRI_NOINLINE static unsigned
-handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+/* Does the mail come up? Else it was taken, or set aside. */
+static bool
+comes_up(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
-    if (TRI_UNLIKELY(tri_actor_rests(actor))) {
+    if (tri_actor_rests(actor)) {
         tri_rest_mail(home, actor, mail);
-        return 0;
+        return false;
     }
     if (actor->flags & TRI_ACTOR_GONE) {
         actor->waiting--;
         tri_dead_mail(home, actor->ref, mail, TR_DEAD_STOPPED);
         tri_actor_free_if_unused(actor);
-        return 0;
+        return false;
     }
     if ((actor->flags & TRI_ACTOR_MUTED) != 0
             ? tri_mute_hold(home, actor, mail)
             : (actor->flags & TRI_ACTOR_SLOW) != 0 && tri_mailbox_put_aside(home, actor, mail))
-        return 0;
+        return false;
     leave(home, actor, mail);
-    tr_ref ref = actor->ref;
-    bool touches = tri_idle_is_on(actor);
-    mail = tri_stash_pass(actor, mail);
-    if (TRI_UNLIKELY(mail->message.kind > TR_PAYLOAD_KINDS))
+    return true;
+}
+
+static inline void
+handle_any(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    if (mail->message.kind > TR_PAYLOAD_KINDS)
         handle_looked_at(home, actor, mail);
     else
-        handle_at_its_pace(home, actor, mail);
+        handle_at_its_pace(home, actor, mail, NULL);
+}
+
+/* Of an actor that may have a stash, or a receive timeout: what was set aside goes first, and that begins again. */
+TRI_NOINLINE static void
+handle_with_extra(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    tr_ref ref = actor->ref;
+    bool touches = tri_idle_is_on(actor);
+    if (actor->waiting == 0 && !touches)
+        actor->flags &= (uint16_t)~TRI_ACTOR_LOOK;
+    handle_any(home, actor, tri_stash_pass(actor, mail));
     if (touches)
         tri_idle_touch_now(home, ref);
+}
+
+/* Mail whose actor is not the plain case. What came from outside counts as read when it comes up. */
+TRI_NOINLINE static unsigned
+handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    if (TRI_LIKELY((actor->flags & TRI_ACTOR_UNUSUAL) == TRI_ACTOR_LOOK))
+        tri_mailbox_leave(home, actor);
+    else if (!comes_up(home, actor, mail))
+        return 0;
+    if (mail->message.from == TR_NOBODY && (mail->message.kind & TRI_MAIL_READ) == 0)
+        tri_outside_read(home->worker, &mail->message);
+    if (tri_extra_of(actor) != NULL) {
+        handle_with_extra(home, actor, mail);
+        return 1;
+    }
+    if (actor->waiting == 0)
+        actor->flags &= (uint16_t)~TRI_ACTOR_LOOK;
+    handle_any(home, actor, mail);
     return 1;
 }
 
@@ -316,7 +336,7 @@ run(struct tri_worker *worker, unsigned most)
             handled += handle_special(home, actor, mail);
         else {
             tri_mailbox_leave(home, actor);
-            handle(home, actor, mail);
+            handle(home, actor, mail, NULL);
             handled++;
         }
         if (TRI_UNLIKELY(--home->until_look == 0))

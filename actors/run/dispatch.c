@@ -321,9 +321,10 @@ run(struct tri_worker *worker, unsigned most)
         tri_parents_pay(home);
         tri_owed_pay(home);
     }
+    if (home->unsettled)
+        tri_dispatch_settle(home); /* mostly in a turn that finds no mail: so the next mail does not wait for it */
     if (tri_mail_list_empty(&home->queue))
         return tri_owed_any(home);
-    tri_dispatch_settle(home);
     worker->turn_began = home->looked = tri_ticks();
     ck_pr_store_64(&worker->activity.polled_ms, tri_clock_of_loop_ms(&worker->loop));
     home->looks_from = home->until_look;

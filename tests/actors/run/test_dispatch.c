@@ -2,6 +2,7 @@
  * Dispatch, one slice at a time: a worker's queue and its actors without the worker's thread. Handlers are made slow by
  * moving the clock that the slice compares with, so that nothing here waits.
  */
+#include "ask.h"
 #include "body.h"
 #include "dispatch.h"
 #include "life.h"
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <troupe/core/steps.h>
 
 #include <cmocka.h>
 
@@ -260,6 +262,60 @@ nobody_is_slow_for_what_others_did(void **state)
         assert_false(is_slow(actors[i]));
 }
 
+/* Asks, and the callback of the answer takes so many ticks. */
+static void
+on_answer(tr_actor *self, void *context, const struct tr_answer *answer)
+{
+    const uint64_t *ticks = context;
+    (void)self;
+    assert_int_equal(answer->status, TR_OK);
+    handled_numbers++;
+    pass_time(*ticks * STRETCH);
+}
+
+static void
+answering_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    tr_message answer = tr_message_signal(message->tag);
+    assert_int_equal(tr_reply(self, &answer), TR_OK);
+}
+
+static void
+ask_for(tr_actor *asker, const tr_actor *answering, uint64_t ticks)
+{
+    struct tr_ask_options options = {.done = on_answer, .context = &ticks};
+    tr_message question = tr_message_signal(1);
+    assert_int_equal(tr_ask(asker, answering->ref, &question, &options), TR_OK);
+    while (tri_dispatch_run_one(&stage->worker)) {
+    }
+}
+
+static void
+the_callback_of_an_answer_makes_its_actor_slow_and_quick_as_a_message_does(void **state)
+{
+    static const struct tr_behavior answering = {.name = "answering", .receive = answering_receive};
+    (void)state;
+    assert_int_equal(uv_loop_init(&stage->worker.loop), 0);
+    assert_int_equal(tri_timers_open(&stage->worker.timers, &stage->worker.loop), TR_OK);
+    stage->core.count = 1;
+    tri_step_begin(&stage->worker);
+    tr_actor *asker = actor_of(&numbered), *other = actor_of(&answering);
+    ask_for(asker, other, SLOW_FOR);
+    assert_true(is_slow(asker));
+    ask_for(asker, other, 0);
+    assert_false(is_slow(asker));
+    ask_for(asker, other, SLOW_FOR);
+    run_numbered(asker, 0, 1, 0);
+    assert_false(is_slow(asker));
+    assert_int_equal(handled_numbers, 4);
+    tri_asks_fini(&stage->home);
+    tri_timers_close(&stage->worker.timers);
+    assert_int_equal(uv_run(&stage->worker.loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&stage->worker.loop), 0);
+    tri_step_end(&stage->worker);
+}
+
 static void
 a_slice_is_512_messages_and_afterwards_nobody_runs(void **state)
 {
@@ -317,6 +373,8 @@ main(void)
         cmocka_unit_test_setup_teardown(an_actor_is_slow_from_100_us_on_and_until_a_message_takes_less, open_stage,
                                         close_stage),
         cmocka_unit_test_setup_teardown(nobody_is_slow_for_what_others_did, open_stage, close_stage),
+        cmocka_unit_test_setup_teardown(the_callback_of_an_answer_makes_its_actor_slow_and_quick_as_a_message_does,
+                                        open_stage, close_stage),
         cmocka_unit_test_setup_teardown(a_slice_is_512_messages_and_afterwards_nobody_runs, open_stage, close_stage),
         cmocka_unit_test_setup_teardown(however_slow_and_quick_change_each_actor_keeps_its_order, open_stage,
                                         close_stage),

@@ -36,7 +36,7 @@ struct tri_plan {
     enum tr_strategy strategy;
     struct tr_restart_limit limit;
     struct tr_backoff backoff;
-    struct tri_start_waiter *waiter; /* a thread outside that waits for the start; the first life takes it */
+    struct tri_outsider *waiter; /* a thread outside that waits for the start; the first life takes it */
     size_t count;
     struct tri_child_plan children[];
 };

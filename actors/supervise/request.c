@@ -2,17 +2,16 @@
 
 #include "body.h"
 #include "interest.h"
+#include "outsider.h"
 #include "post.h"
 #include "supervising.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <troupe/core/status_from.h>
-#include <troupe/core/steps.h>
 
 /* A thread outside that waits for the answer. */
 struct tri_request_waiter {
-    uv_sem_t done;
+    struct tri_outsider waiter;
     struct tr_supervisor_answer answer;
 };
 
@@ -29,7 +28,7 @@ static void
 wake(struct tri_request *request)
 {
     request->waiter->answer = request->answer;
-    uv_sem_post(&request->waiter->done);
+    tri_outsider_let_go(&request->waiter->waiter, request->answer.status);
     free_request(request);
 }
 
@@ -204,19 +203,19 @@ wait_for_answer(tr_runtime *runtime, tr_ref supervisor, struct tri_request *requ
     struct tri_request_waiter waiter = {0};
     if (request == NULL)
         return TR_ENOMEM;
-    int err = uv_sem_init(&waiter.done, 0);
-    if (err != 0) {
+    tr_status status = tri_outsider_init(&waiter.waiter);
+    if (status != TR_OK) {
         free_request(request);
-        return tri_status_from_uv(err);
+        return status;
     }
     request->waiter = &waiter;
     tr_message message = tr_message_pointer(TRI_TAG_SUPERVISE, request, sizeof(*request), tri_request_drop);
-    tr_status status = tri_runtime_send_system(runtime, supervisor, &message); /* dropped, it answers, too */
-    tri_runtime_await(runtime->core, &waiter.done);
-    uv_sem_destroy(&waiter.done);
+    status = tri_runtime_send_system(runtime, supervisor, &message); /* dropped, it answers, too */
+    tr_status answered = tri_outsider_wait(&waiter.waiter, runtime->core);
+    tri_outsider_fini(&waiter.waiter);
     if (status == TR_OK && answer != NULL)
         *answer = waiter.answer;
-    return status == TR_OK ? waiter.answer.status : status;
+    return status == TR_OK ? answered : status;
 }
 
 tr_status

@@ -53,7 +53,7 @@ struct tri_supervisor {
     struct tri_intensity intensity;
     enum tri_supervisor_phase phase;
     tr_timer due; /* for the next child that is to begin */
-    struct tri_start_waiter *waiter;
+    struct tri_outsider *waiter;
     tr_status failure; /* of one that ends: why; TR_OK, it was asked to */
     char text[256];
     bool advancing, again;

@@ -19,30 +19,22 @@
 #include "supervising.h"
 
 #include "life.h"
+#include "outsider.h"
 #include "spawning.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <troupe/actors/failure.h>
-#include <troupe/core/status_from.h>
-#include <troupe/core/steps.h>
 
-/* A thread outside that waits until all children have started. */
-struct tri_start_waiter {
-    uv_sem_t done;
-    tr_status status;
-};
-
+/* A thread outside waits until all children have started. */
 static void
 answer_waiter(struct tri_supervisor *supervisor, tr_status status)
 {
-    struct tri_start_waiter *waiter = supervisor->waiter;
+    struct tri_outsider *waiter = supervisor->waiter;
     supervisor->waiter = NULL;
-    if (waiter == NULL)
-        return;
-    waiter->status = status;
-    uv_sem_post(&waiter->done);
+    if (waiter != NULL)
+        tri_outsider_let_go(waiter, status);
 }
 
 /* The steps. */
@@ -569,20 +561,18 @@ tr_supervisor_spawn(tr_actor *self, const struct tr_supervisor_options *options,
 static tr_status
 spawn_and_wait(tr_runtime *runtime, const struct tr_spawn_options *options, struct tri_plan *plan, tr_ref *out)
 {
-    struct tri_start_waiter waiter = {.status = TR_OK};
+    struct tri_outsider waiter;
     struct tr_spawn_options spawn = *options;
-    int err = uv_sem_init(&waiter.done, 0);
-    if (err != 0)
-        return tri_status_from_uv(err);
+    tr_status status = tri_outsider_init(&waiter);
+    if (status != TR_OK)
+        return status;
     spawn.argument = plan;
     plan->waiter = &waiter;
     tr_ref ref;
-    tr_status status = tr_runtime_spawn(runtime, &tri_supervisor_behavior, &spawn, &ref);
-    if (status == TR_OK) {
-        tri_runtime_await(runtime->core, &waiter.done);
-        status = waiter.status;
-    }
-    uv_sem_destroy(&waiter.done);
+    status = tr_runtime_spawn(runtime, &tri_supervisor_behavior, &spawn, &ref);
+    if (status == TR_OK)
+        status = tri_outsider_wait(&waiter, runtime->core);
+    tri_outsider_fini(&waiter);
     if (status == TR_OK && out != NULL)
         *out = ref;
     return status;

@@ -138,6 +138,16 @@ struct tri_asked {
     tr_ref from;
     uint64_t id;
     uint64_t deadline_ms; /* UINT64_MAX: none that is known here */
+    tr_ref who;
+    tr_status refusal; /* what the asker hears if nothing else becomes of it */
+    bool unsaid;       /* its actor has ended, and there was no memory to say so */
+};
+
+/* What is worked at: while a question, or the outcome of one, is being handled. ask/work.h */
+struct tri_work {
+    const tr_actor *actor;     /* NULL: nothing */
+    const tr_message *message; /* that is being handled; NULL: it was set aside, or came to a callback */
+    uint64_t deadline_ms;      /* of what it asks in turn. UINT64_MAX: none that is known here */
 };
 
 /* The actors of one worker. Everything is the owner's but what spawn.c says. */
@@ -183,6 +193,7 @@ struct tri_actors {
     struct tri_pool asking_pool;
     struct tri_deadlines *deadlines; /* NULL until somebody asks */
     struct tri_asked asked;
+    struct tri_work work;
     tr_ref forwarder;      /* who forwards the question that is being sent on */
     uint64_t answers;      /* the question that the message which is being handled answers, 0: none */
     struct tri_table kept; /* by number: what actors of this worker are to answer later */
@@ -260,7 +271,8 @@ tri_outside_read(struct tri_worker *worker, const tr_message *message)
 #define TRI_MAIL_READ 0x80u     /* while it waits: it was read before, and counts no more: stash.c */
 #define TRI_MAIL_QUESTION 0x40u /* question.h */
 #define TRI_MAIL_REPLY 0x20u
-#define TRI_MAIL_NOTICE 0x10u    /* it is for an interest, whose number is words[3]: interest.h */
+#define TRI_MAIL_NOTICE 0x10u /* it is for an interest, whose number is words[3]: interest.h */
+#define TRI_MAIL_ANSWERED (TRI_MAIL_REPLY | TRI_MAIL_NOTICE) /* an answer that was set aside: its question is over */
 #define TRI_MAIL_PUBLISHED 0x08u /* a group's, for an actor on its way: TRI_TAG_PUBLISHED if that is a hosted one */
 
 /* Those that a message may have which somebody else than the library began. */

@@ -6,6 +6,7 @@
 
 #include "actor_internal.h"
 #include "question.h"
+#include "work.h"
 
 /* A question of one actor that has no outcome yet. */
 struct tri_asking;
@@ -20,12 +21,14 @@ void tri_question_unanswered(struct tri_actors *home);
 static inline void
 tri_question_over(struct tri_actors *home)
 {
-    if (TRI_UNLIKELY(home->asked.actor != NULL))
+    if (TRI_UNLIKELY(home->asked.actor != NULL || home->asked.unsaid))
         tri_question_unanswered(home);
+    tri_work_over(home);
 }
 
-/* The message of the question that the actor is handling is set aside: it is a question again, if it was one. */
-void tri_question_restore(tr_actor *actor, tr_message *message);
+/* A message is set aside as `copy`. If it is the one that the actor is handling it is a question again, or answers one
+ * again, as it came. */
+void tri_work_restore(tr_actor *actor, const tr_message *message, tr_message *copy);
 
 /* What is to be done with an answer that comes up. */
 enum tri_answer {
@@ -34,12 +37,24 @@ enum tri_answer {
     TRI_ANSWER_TO_MESSAGE,
 };
 
-enum tri_answer tri_answer_comes(struct tri_actors *home, tr_actor *actor, const tr_message *message,
+/* It is a plain message from here on, unless it comes late. */
+enum tri_answer tri_answer_comes(struct tri_actors *home, tr_actor *actor, tr_message *message,
                                  struct tri_asking **out);
 
 /* The outcome is given to the callback, or made a plain message for receive. Takes the asking. */
 void tri_answer_call(struct tri_asking *asking, tr_actor *actor, tr_message *message);
 void tri_answer_to_message(struct tri_asking *asking, tr_message *message);
+
+/* Was it made one before, and set aside? Then it is made one again. */
+bool tri_answer_again(struct tri_actors *home, const tr_actor *actor, tr_message *message);
+
+/* The handler of the message has returned. */
+static inline void
+tri_answer_over(struct tri_actors *home)
+{
+    home->answers = 0;
+    tri_work_over(home);
+}
 
 /* The end of the worker. */
 void tri_asks_fini(struct tri_actors *home);

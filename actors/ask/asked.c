@@ -41,6 +41,7 @@ key_of(tr_ref asker, tr_ask_id question)
 
 /* The one that is being handled. */
 
+/* It is kept, or over. */
 static void
 close_asked(struct tri_asked *asked)
 {
@@ -48,21 +49,30 @@ close_asked(struct tri_asked *asked)
     asked->actor = NULL;
 }
 
-/* false: without memory. Of a handler that has returned, or an actor that has ended, the asker then hears nothing until
- * his deadline. */
-static bool
-refuse(struct tri_worker *worker, const struct tri_asked *asked, tr_ref who, tr_status status)
+/* It was answered, or handed on. */
+static void
+finish(struct tri_asked *asked)
 {
-    return tri_question_refuse(tri_actors_of(worker), asked->from, asked->id, status, who);
+    tri_work_done(asked->actor->home);
+    close_asked(asked);
 }
 
+/* false: without memory. Of a handler that has returned the asker then hears nothing until his deadline. */
+static bool
+refuse(struct tri_actors *home, const struct tri_asked *asked)
+{
+    return tri_question_refuse(home, asked->from, asked->id, asked->refusal, asked->who);
+}
+
+/* The node of the question is free when its handler has returned: so who ends in it tells so then, at the latest. */
 static void
 on_asked_end(struct tri_attachment *attachment, const struct tri_death *death)
 {
     struct tri_asked *asked = TRI_CONTAINER_OF(attachment, struct tri_asked, attachment);
-    tr_actor *actor = asked->actor;
+    struct tri_actors *home = asked->actor->home;
     close_asked(asked);
-    refuse(actor->home->worker, asked, actor->ref, death->status != TR_OK ? death->status : TR_EGONE);
+    asked->refusal = death->status != TR_OK ? death->status : TR_EGONE;
+    asked->unsaid = !refuse(home, asked);
 }
 
 bool
@@ -75,11 +85,14 @@ tri_question_begins(struct tri_actors *home, tr_actor *actor, tr_message *messag
         return false;
     message->kind &= TR_PAYLOAD_KINDS;
     asked->actor = actor;
+    asked->who = actor->ref;
     asked->from = message->from;
     asked->id = tri_question_of(message);
     asked->deadline_ms = deadline_ms;
+    asked->refusal = TR_ENOREPLY;
     asked->attachment.end = on_asked_end;
     tri_actor_attach(actor, &asked->attachment);
+    tri_work_begin(home, actor, message, deadline_ms);
     return true;
 }
 
@@ -87,9 +100,10 @@ void
 tri_question_unanswered(struct tri_actors *home)
 {
     struct tri_asked *asked = &home->asked;
-    tr_actor *actor = asked->actor;
-    close_asked(asked);
-    refuse(home->worker, asked, actor->ref, TR_ENOREPLY);
+    if (asked->actor != NULL)
+        close_asked(asked);
+    asked->unsaid = false;
+    refuse(home, asked);
 }
 
 /* Is that actor asked something just now? */
@@ -101,24 +115,30 @@ asked_of(const tr_actor *self)
 }
 
 void
-tri_question_restore(tr_actor *actor, tr_message *message)
+tri_work_restore(tr_actor *actor, const tr_message *message, tr_message *copy)
 {
+    struct tri_actors *home = actor->home;
     struct tri_asked *asked = asked_of(actor);
-    if (asked == NULL)
+    if (home->work.actor != actor || home->work.message != message)
         return;
-    tri_question_mark(message, asked->id, asked->deadline_ms);
-    close_asked(asked);
+    home->work.message = NULL;
+    if (asked != NULL) {
+        tri_question_mark(copy, asked->id, asked->deadline_ms);
+        finish(asked);
+    } else if (home->answers != 0) {
+        tri_answered_mark(copy, home->answers, home->work.deadline_ms);
+    }
 }
 
 uint64_t
 tr_time_left(const tr_actor *self)
 {
     TRI_CHECK_SELF(self);
-    const struct tri_asked *asked = self != NULL ? asked_of(self) : NULL;
-    if (asked == NULL)
+    uint64_t deadline_ms = self != NULL ? tri_work_deadline(self) : UINT64_MAX;
+    if (deadline_ms == UINT64_MAX)
         return UINT64_MAX;
     uint64_t now_ms = tri_clock_ms();
-    return asked->deadline_ms > now_ms ? asked->deadline_ms - now_ms : 0;
+    return deadline_ms > now_ms ? deadline_ms - now_ms : 0;
 }
 
 /* Answering. */
@@ -160,7 +180,7 @@ tr_reply(tr_actor *self, tr_message *message)
         return TR_ENOQUESTION;
     status = answer(self, asked->from, asked->id, message);
     if (status == TR_OK || status == TR_EGONE)
-        close_asked(asked);
+        finish(asked);
     return status;
 }
 
@@ -183,15 +203,17 @@ forward(tr_actor *self, const struct tr_question *question, tr_ref to, tr_messag
         return TR_ESELF;
     if (!tri_message_spare_word(message))
         return TR_ENOMEM;
+    uint64_t id = message->id;
     tri_question_mark(message, question->id, question->deadline_ms);
-    message->id = 0;
+    message->id = 0; /* it gets a name of its own, and the trace says who forwards it: post.c */
     home->forwarder = self->ref;
-    tri_trace_forward(home->worker->trace, self->ref, message->tag);
     tr_status status = tri_send_limited(home->worker, question->asker, to, message);
-    if (status == TR_OK)
+    if (status == TR_OK) {
         tri_mute_after_send(self, to);
-    else
+    } else {
         message->kind &= TR_PAYLOAD_KINDS;
+        message->id = id;
+    }
     return status;
 }
 
@@ -207,7 +229,7 @@ tr_forward(tr_actor *self, tr_ref to, tr_message *message)
         return TR_ENOQUESTION;
     status = forward(self, &(tr_question){asked->from, asked->id, asked->deadline_ms}, to, message);
     if (status == TR_OK)
-        close_asked(asked);
+        finish(asked);
     return status;
 }
 
@@ -244,7 +266,7 @@ on_keeper_end(struct tri_attachment *attachment, const struct tri_death *death)
     take_out(kept);
     kept->word.done = on_told;
     tri_word_send(kept->home->worker, &kept->word, TR_NOBODY, kept->asker,
-                  tri_refusal(kept->question, status, kept->keeper));
+                  tri_refusal(kept->question, TR_DOWN, status, kept->keeper));
 }
 
 /* As the youngest of its worker. */
@@ -361,9 +383,9 @@ tr_refuse(tr_actor *self, tr_status status)
     struct tri_asked *asked = asked_of(self);
     if (asked == NULL)
         return TR_ENOQUESTION;
-    if (!refuse(self->home->worker, asked, self->ref, status))
+    if (!tri_question_refuse(self->home, asked->from, asked->id, status, self->ref))
         return TR_ENOMEM;
-    close_asked(asked);
+    finish(asked);
     return TR_OK;
 }
 

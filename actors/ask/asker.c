@@ -45,8 +45,11 @@ struct tri_asking {
     tr_actor *actor; /* gone, if it is over */
     tr_ref asked;
     uint64_t timeout_ms;
+    uint64_t work_ms; /* the deadline of what the asker works at: of what it does with the outcome, too */
     void (*done)(tr_actor *self, void *context, const struct tr_answer *answer);
     void *context;
+    void (*destroy)(void *context);         /* NULL: nothing to do */
+    bool (*fits)(const tr_message *answer); /* NULL: whatever it is */
 };
 
 static struct tri_asking *
@@ -87,11 +90,22 @@ free_asking(struct tri_asking *asking)
         tri_pool_give(&home->asking_pool, asking);
 }
 
+/* The same of one whose callback is not called. */
+static void
+drop_asking(struct tri_asking *asking)
+{
+    void (*destroy)(void *) = asking->destroy;
+    void *context = asking->context;
+    free_asking(asking);
+    if (destroy != NULL)
+        destroy(context);
+}
+
 static void
 on_asker_end(struct tri_attachment *attachment, const struct tri_death *death)
 {
     (void)death;
-    free_asking(TRI_CONTAINER_OF(attachment, struct tri_asking, attachment));
+    drop_asking(TRI_CONTAINER_OF(attachment, struct tri_asking, attachment));
 }
 
 /* The deadline. */
@@ -150,7 +164,7 @@ on_deadline(struct tri_deadline *deadline)
     asking->word_is_out = true;
     asking->word.done = on_word_home;
     tri_word_send(actor->home->worker, &asking->word, TR_NOBODY, actor->ref,
-                  tri_refusal(asking->entry.key, TR_EDEADLINE, asking->asked));
+                  tri_refusal(asking->entry.key, TR_TIMED_OUT, TR_EDEADLINE, asking->asked));
 }
 
 /* Asking. */
@@ -181,24 +195,26 @@ asking_new(tr_actor *actor, tr_ref to, const struct tr_ask_options *options)
     asking->asked = to;
     asking->done = options->done;
     asking->context = options->context;
+    asking->destroy = options->destroy;
+    asking->fits = options->fits;
+    asking->work_ms = tri_work_deadline(actor);
     asking->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : TR_ASK_TIMEOUT_MS;
     return asking;
 }
 
 /*
- * The deadline of the question that is being handled holds for what its handler asks, too. The handler hears of it a
- * millisecond later than who asked him: so that one, whose timeout says who waits for whom, finds them still waiting.
+ * The deadline of what the actor works at holds for what it asks, too. It hears of it a millisecond later than who asked
+ * him: so that one, whose timeout says who waits for whom, finds them still waiting.
  */
 static uint64_t
-begin_deadline(tr_actor *actor, struct tri_asking *asking)
+begin_deadline(struct tri_asking *asking)
 {
-    struct tri_actors *home = actor->home;
-    const struct tri_asked *asked = &home->asked;
+    struct tri_actors *home = asking->home;
     uint64_t due_ms = tri_deadlines_after(home->deadlines, home->worker->runtime->ticks_per_ms, asking->timeout_ms);
-    bool inherited = asked->actor == actor && asked->deadline_ms < due_ms;
-    tri_deadline_begin(home->deadlines, &asking->deadline, inherited ? asked->deadline_ms + 1 : due_ms);
+    bool inherited = asking->work_ms < due_ms;
+    tri_deadline_begin(home->deadlines, &asking->deadline, inherited ? asking->work_ms + 1 : due_ms);
     if (inherited)
-        return asked->deadline_ms;
+        return asking->work_ms;
     return asking->timeout_ms < TRI_DEADLINE_TRAVELS_MS / 2 ? due_ms : UINT64_MAX;
 }
 
@@ -234,7 +250,7 @@ begin(tr_actor *self, struct tri_asking *asking, tr_message *question)
     tri_table_add(&home->askings, &asking->entry, next_number(home));
     tri_actor_attach(self, &asking->attachment);
     tri_slots_wait(&home->slots, self->ref, asking->asked);
-    tri_question_mark(question, asking->entry.key, begin_deadline(self, asking));
+    tri_question_mark(question, asking->entry.key, begin_deadline(asking));
     question->id = asking->message = TRI_UNLIKELY(trace != NULL) ? tri_trace_message_id(trace) : 0;
     tri_trace_ask(trace, self->ref, question->id);
     tr_status status = send_question(self, asking, question);
@@ -290,28 +306,24 @@ tr_ask_cancel(tr_actor *self, tr_ask_id question)
     if (asking == NULL)
         return TR_EGONE;
     tri_trace_ask_over(self->home->worker->trace, self->ref, CANCELLED, asking->message);
-    free_asking(asking);
+    drop_asking(asking);
     return TR_OK;
 }
 
 /* Outcomes. */
 
-static enum tr_outcome
-outcome_of(tr_status status)
-{
-    switch (status) {
-    case TR_EDEADLINE: return TR_TIMED_OUT;
-    case TR_EFULL:
-    case TR_EMEMORYLIMIT:
-    case TR_ENOMEM: return TR_OVERLOADED;
-    default: return TR_DOWN;
-    }
-}
+struct outcome {
+    enum tr_outcome what;
+    tr_status status;
+};
 
-static tr_status
-status_of(const tr_message *message)
+static struct outcome
+outcome_of(const tr_message *message)
 {
-    return tri_is_refusal(message) ? (tr_status)(int64_t)message->payload.words[0] : TR_OK;
+    if (tri_is_refusal(message))
+        return (struct outcome){(enum tr_outcome)message->payload.words[2],
+                                (tr_status)(int64_t)message->payload.words[0]};
+    return (struct outcome){TR_ANSWERED, TR_OK};
 }
 
 static void
@@ -325,26 +337,46 @@ tell_why(const struct tri_asking *asking, tr_status status, char text[TEXT_SIZE]
         snprintf(text, TEXT_SIZE, "no answer from %s: %s", tr_ref_text(asking->asked, name), tr_status_text(status));
 }
 
+/* An answer that is not as was asked for is a dead letter, and a refusal comes up in its place. */
+static void
+reject(struct tri_asking *asking, tr_message *message)
+{
+    struct tri_worker *worker = asking->home->worker;
+    tr_message refusal = tri_refusal(asking->entry.key, TR_DOWN, TR_EBADMESSAGE, message->from);
+    tri_dead_user_letter(asking->home, asking->actor->ref, message, TR_DEAD_BAD_MESSAGE);
+    *message = refusal;
+    message->from = TR_NOBODY;
+    message->id = 0;
+    if (worker->trace != NULL)
+        tri_post_name(worker, message);
+    worker->counters.sent++;
+}
+
 enum tri_answer
-tri_answer_comes(struct tri_actors *home, tr_actor *actor, const tr_message *message, struct tri_asking **out)
+tri_answer_comes(struct tri_actors *home, tr_actor *actor, tr_message *message, struct tri_asking **out)
 {
     struct tri_asking *asking = *out = asking_of(home, actor, message->payload.words[3]);
-    return asking == NULL ? TRI_ANSWER_LATE : asking->done != NULL ? TRI_ANSWER_CALL : TRI_ANSWER_TO_MESSAGE;
+    if (asking == NULL)
+        return TRI_ANSWER_LATE;
+    message->kind &= TR_PAYLOAD_KINDS;
+    if (asking->fits != NULL && !tri_is_refusal(message) && !asking->fits(message))
+        reject(asking, message);
+    return asking->done != NULL ? TRI_ANSWER_CALL : TRI_ANSWER_TO_MESSAGE;
 }
 
 void
 tri_answer_call(struct tri_asking *asking, tr_actor *actor, tr_message *message)
 {
     char text[TEXT_SIZE];
-    tr_status status = status_of(message);
-    struct tr_answer answer = {.status = status, .asked = asking->asked, .text = text};
+    struct outcome outcome = outcome_of(message);
+    struct tr_answer answer = {.outcome = outcome.what, .status = outcome.status, .asked = asking->asked, .text = text};
     void (*done)(tr_actor *, void *, const struct tr_answer *) = asking->done;
     void *context = asking->context;
-    answer.outcome = status == TR_OK ? TR_ANSWERED : outcome_of(status);
-    answer.message = status == TR_OK ? message : NULL;
+    answer.message = outcome.what == TR_ANSWERED ? message : NULL;
     message->kind &= TR_PAYLOAD_KINDS;
     tri_trace_ask_over(actor->home->worker->trace, actor->ref, answer.outcome, asking->message);
-    tell_why(asking, status, text);
+    tell_why(asking, outcome.status, text);
+    tri_work_begin(actor->home, actor, NULL, asking->work_ms);
     free_asking(asking);
     done(actor, context, &answer);
 }
@@ -353,17 +385,28 @@ void
 tri_answer_to_message(struct tri_asking *asking, tr_message *message)
 {
     struct tri_actors *home = asking->home;
-    tr_status status = status_of(message);
+    struct outcome outcome = outcome_of(message);
     message->kind &= TR_PAYLOAD_KINDS;
-    enum tr_outcome outcome = status == TR_OK ? TR_ANSWERED : outcome_of(status);
-    if (status != TR_OK) {
-        struct tr_unanswered unanswered = {asking->entry.key, asking->asked, status, outcome};
+    if (outcome.what != TR_ANSWERED) {
+        struct tr_unanswered unanswered = {asking->entry.key, asking->asked, outcome.status, outcome.what};
         memcpy(message->payload.bytes, &unanswered, sizeof(unanswered));
         message->size = sizeof(unanswered);
     }
     home->answers = asking->entry.key;
-    tri_trace_ask_over(home->worker->trace, asking->actor->ref, outcome, asking->message);
-    free_asking(asking);
+    tri_work_begin(home, asking->actor, message, asking->work_ms);
+    tri_trace_ask_over(home->worker->trace, asking->actor->ref, outcome.what, asking->message);
+    drop_asking(asking);
+}
+
+bool
+tri_answer_again(struct tri_actors *home, const tr_actor *actor, tr_message *message)
+{
+    if ((message->kind & TRI_MAIL_ANSWERED) != TRI_MAIL_ANSWERED)
+        return false;
+    home->answers = tri_question_of(message);
+    tri_work_begin(home, actor, message, tri_question_deadline(message, tri_clock_of_loop_ms(&home->worker->loop)));
+    message->kind &= TR_PAYLOAD_KINDS;
+    return true;
 }
 
 tr_ask_id

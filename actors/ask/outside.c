@@ -1,12 +1,12 @@
 /*
  * Asking from a thread that is no worker: an actor on the other's worker asks in its place, and ends with the outcome.
- * The thread waits; what the actor needs is on its stack. Whatever ends the actor lets the thread go.
+ * The thread waits; what the actor needs is on its stack. Whatever ends the actor before lets the thread go, with the
+ * end of the question: nothing but the runtime's end does.
  */
 #include "actor_internal.h"
+#include "outsider.h"
 
 #include <troupe/actors/ask.h>
-#include <troupe/core/status_from.h>
-#include <troupe/core/steps.h>
 
 /* On the stack of the thread that waits. */
 struct call {
@@ -14,46 +14,36 @@ struct call {
     tr_message *question;
     tr_message *answer;
     uint64_t timeout_ms;
-    tr_status status;
-    uv_sem_t over;
+    struct tri_outsider waiter;
 };
-
-struct asker {
-    struct call *call; /* NULL: it was let go */
-};
-
-static void
-let_go(struct asker *asker, tr_status status)
-{
-    struct call *call = asker->call;
-    asker->call = NULL;
-    if (call == NULL)
-        return;
-    call->status = status;
-    uv_sem_post(&call->over); /* afterwards the call is gone */
-}
 
 static void
 on_outcome(tr_actor *self, void *context, const struct tr_answer *answer)
 {
-    struct asker *asker = context;
+    struct call *call = context;
     if (answer->message != NULL) {
-        *asker->call->answer = *answer->message;
+        *call->answer = *answer->message;
         *answer->message = tr_message_signal(answer->message->tag);
     }
-    let_go(asker, answer->status);
+    tri_outsider_let_go(&call->waiter, answer->status);
     tr_exit(self);
+}
+
+static void
+on_end(void *context)
+{
+    struct call *call = context;
+    tri_outsider_let_go(&call->waiter, TR_ESTOPPING);
 }
 
 static tr_status
 asker_init(tr_actor *self, void *state, const void *argument)
 {
-    struct asker *asker = state;
     struct call *call = *(struct call *const *)argument;
-    struct tr_ask_options options = {.timeout_ms = call->timeout_ms, .done = on_outcome, .context = asker};
-    tr_status status = tr_ask(self, call->to, call->question, &options);
-    asker->call = status == TR_OK ? call : NULL;
-    return status;
+    struct tr_ask_options options = {
+        .timeout_ms = call->timeout_ms, .done = on_outcome, .context = call, .destroy = on_end};
+    (void)state;
+    return tr_ask(self, call->to, call->question, &options);
 }
 
 static void
@@ -64,20 +54,17 @@ asker_receive(tr_actor *self, void *state, tr_message *message)
     (void)message;
 }
 
-static bool
-asker_stopping(tr_actor *self, void *state, enum tr_stop_mode how)
-{
-    (void)self;
-    (void)how;
-    let_go(state, TR_ESTOPPING);
-    return true;
-}
+static const struct tr_behavior asker_behavior = {.name = "asker", .init = asker_init, .receive = asker_receive};
 
-static const struct tr_behavior asker_behavior = {.name = "asker",
-                                                  .state_size = sizeof(struct asker),
-                                                  .init = asker_init,
-                                                  .receive = asker_receive,
-                                                  .stopping = asker_stopping};
+static tr_status
+spawn_asker(tr_runtime *runtime, struct call *call)
+{
+    struct tr_spawn_options options = {.placement = TR_PLACE_WORKER,
+                                       .worker = tri_ref_worker(call->to),
+                                       .argument = &call,
+                                       .argument_size = sizeof(call)};
+    return tr_runtime_spawn(runtime, &asker_behavior, &options, NULL);
+}
 
 tr_status
 tr_runtime_ask(tr_runtime *runtime, tr_ref to, tr_message *question, uint64_t timeout_ms, tr_message *answer)
@@ -87,19 +74,12 @@ tr_runtime_ask(tr_runtime *runtime, tr_ref to, tr_message *question, uint64_t ti
     if (!tri_ref_is_of(runtime->core, to))
         return TR_EBADREF;
     struct call call = {.to = to, .question = question, .answer = answer, .timeout_ms = timeout_ms};
-    int err = uv_sem_init(&call.over, 0);
-    if (err != 0)
-        return tri_status_from_uv(err);
-    struct call *argument = &call;
-    struct tr_spawn_options options = {.placement = TR_PLACE_WORKER,
-                                       .worker = tri_ref_worker(to),
-                                       .argument = &argument,
-                                       .argument_size = sizeof(argument)};
-    tr_status status = tr_runtime_spawn(runtime, &asker_behavior, &options, NULL);
-    if (status == TR_OK) {
-        tri_runtime_await(runtime->core, &call.over);
-        status = call.status;
-    }
-    uv_sem_destroy(&call.over);
+    tr_status status = tri_outsider_init(&call.waiter);
+    if (status != TR_OK)
+        return status;
+    status = spawn_asker(runtime, &call);
+    if (status == TR_OK)
+        status = tri_outsider_wait(&call.waiter, runtime->core);
+    tri_outsider_fini(&call.waiter);
     return status;
 }

@@ -20,8 +20,8 @@
 static bool
 is_notice(const tr_message *message)
 {
-    return (message->kind & TRI_MAIL_NOTICE) != 0 || tri_is_refusal(message) || message->tag == TR_TAG_DEAD_LETTER ||
-           message->tag == TRI_TAG_UNDELIVERED;
+    return (message->kind & TRI_MAIL_ANSWERED) == TRI_MAIL_NOTICE || tri_is_refusal(message) ||
+           message->tag == TR_TAG_DEAD_LETTER || message->tag == TRI_TAG_UNDELIVERED;
 }
 
 static void
@@ -42,15 +42,16 @@ tell_subscriber(struct tri_actors *home, tr_ref to, const tr_message *message, e
 struct undelivered {
     struct tri_owed owed; /* first; `to` is the sender */
     tr_ref meant;
-    tr_ask_id question; /* 0: it is no question */
-    tr_status status;   /* of a question */
+    tr_ask_id question;      /* 0: it is no question */
+    tr_status status;        /* of a question */
+    enum tr_outcome outcome; /* likewise */
 };
 _Static_assert(sizeof(struct undelivered) <= sizeof(struct tri_mail), "the word fits into the node of its message");
 
 static bool
 tell_undelivered(struct tri_worker *worker, const struct undelivered *word)
 {
-    tr_message notice = word->question != 0 ? tri_refusal(word->question, word->status, word->meant)
+    tr_message notice = word->question != 0 ? tri_refusal(word->question, word->outcome, word->status, word->meant)
                                             : tr_message_copy(TRI_TAG_UNDELIVERED, &word->meant, sizeof(word->meant));
     return tri_send_word(worker, TR_NOBODY, word->owed.to, &notice);
 }
@@ -108,6 +109,7 @@ tell_sender(struct tri_actors *home, tr_ref to, const tr_message *message, enum 
     if (TRI_UNLIKELY(tri_is_question(message)) && reason != TR_DEAD_EXPIRED) {
         word.question = tri_question_of(message);
         word.status = status_of(reason);
+        word.outcome = word.status == TR_EFULL || word.status == TR_EMEMORYLIMIT ? TR_OVERLOADED : TR_DOWN;
         return tell_or_owe(home, word);
     }
     return !is_to_be_told(message) || tell_or_owe(home, word);
@@ -116,8 +118,9 @@ tell_sender(struct tri_actors *home, tr_ref to, const tr_message *message, enum 
 bool
 tri_question_refuse(struct tri_actors *home, tr_ref asker, tr_ask_id question, tr_status status, tr_ref who)
 {
-    return tell_or_owe(home,
-                       (struct undelivered){.owed.to = asker, .meant = who, .question = question, .status = status});
+    struct undelivered word = {
+        .owed.to = asker, .meant = who, .question = question, .status = status, .outcome = TR_DOWN};
+    return tell_or_owe(home, word);
 }
 
 /* false: as tri_dead_letter(). */
@@ -244,12 +247,21 @@ tri_post_or_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *
     return bury_refused(worker, from, to, message, tri_post(worker, from, to, message));
 }
 
+/* If it is a question that is being handled its asker hears why nobody has answered it, unless somebody does. */
+static void
+note_refusal(struct tri_actors *home, const tr_message *message, enum tr_dead_reason reason)
+{
+    if (home->work.message == message)
+        home->asked.refusal = status_of(reason);
+}
+
 /* It was received, and read: what dies is counted as one more message, and has no name in the trace. */
 static bool
 bury_received(tr_actor *actor, tr_message *message, enum tr_dead_reason reason)
 {
     actor->home->worker->counters.sent++;
     message->id = 0;
+    note_refusal(actor->home, message, reason);
     return bury(actor->home, actor->ref, message, reason);
 }
 

@@ -25,7 +25,7 @@ void tri_dead_mailbox(struct tri_actors *home, tr_actor *actor);
 /* Buries what a full mailbox has dropped. */
 void tri_dead_dropped(struct tri_actors *home, tr_ref to, struct tri_dropped *dropped);
 
-/* Tells an asker that there is no answer, and why. false: without memory, and nothing has happened. */
+/* Tells an asker that there is no answer, and why: TR_DOWN. false: without memory, and nothing has happened. */
 bool tri_question_refuse(struct tri_actors *home, tr_ref asker, tr_ask_id question, tr_status status, tr_ref who);
 
 /* Makes a dead letter of a question that a send has refused with that status: as if it had died on another worker. So

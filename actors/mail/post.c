@@ -16,12 +16,16 @@
 #include <ck_pr.h>
 #include <stdlib.h>
 
-/* A question that is forwarded is sent in the name of who asked. */
+/* A question that is forwarded is sent in the name of who asked; the trace says first who forwards it. */
 static tr_ref
 sender_of(struct tri_worker *worker, const tr_message *message)
 {
     bool forwarded = tri_is_question(message) && message->id == 0;
-    return forwarded ? tri_actors_of(worker)->forwarder : message->from;
+    if (!forwarded)
+        return message->from;
+    tr_ref forwarder = tri_actors_of(worker)->forwarder;
+    tri_trace_forward(worker->trace, forwarder, message->tag);
+    return forwarder;
 }
 
 void

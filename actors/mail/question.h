@@ -4,7 +4,8 @@
  * A question is a message with the bit TRI_MAIL_QUESTION in its kind. `from` is who asks, and words[3] holds its
  * number, 40 bits that count up on the asker's worker, and its deadline. An answer has the bit TRI_MAIL_REPLY, and
  * words[3] is the number of the question. So both may carry 24 bytes, a slice or a pointer; what is larger lies
- * outside. A refusal is an answer with the tag TR_TAG_UNANSWERED: words[0] is the status, words[1] who refuses.
+ * outside. A refusal is an answer with the tag TR_TAG_UNANSWERED: words[0] is the status, words[1] who refuses, words[2]
+ * the outcome: who refuses knows whether somebody is down or overloaded, and a status alone does not say.
  *
  * Of the deadline the lower 24 bits of its milliseconds travel. That is enough for deadlines up to two hours away;
  * later ones do not travel, and only the asker knows them.
@@ -59,6 +60,14 @@ tri_question_of(const tr_message *message)
     return message->payload.words[3] >> 24;
 }
 
+/* An answer that is set aside looks like its question, which is over, so that both number and deadline come back. */
+static inline void
+tri_answered_mark(tr_message *message, tr_ask_id question, uint64_t deadline_ms)
+{
+    tri_question_mark(message, question, deadline_ms);
+    tr_message_set_head(message, message->tag, (message->kind & ~TRI_MAIL_QUESTION) | TRI_MAIL_ANSWERED, message->size);
+}
+
 /* UINT64_MAX: it has none that travels. now_ms: less than two hours from it. */
 static inline uint64_t
 tri_question_deadline(const tr_message *message, uint64_t now_ms)
@@ -78,9 +87,10 @@ tri_reply_mark(tr_message *message, tr_ask_id question)
 }
 
 static inline tr_message
-tri_refusal(tr_ask_id question, tr_status status, tr_ref who)
+tri_refusal(tr_ask_id question, enum tr_outcome outcome, tr_status status, tr_ref who)
 {
-    tr_message message = tr_message_copy(TR_TAG_UNANSWERED, (uint64_t[]){(uint64_t)(int64_t)status, who}, 16);
+    uint64_t words[] = {(uint64_t)(int64_t)status, who, outcome};
+    tr_message message = tr_message_copy(TR_TAG_UNANSWERED, words, sizeof(words));
     tri_reply_mark(&message, question);
     return message;
 }

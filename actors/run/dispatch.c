@@ -177,17 +177,31 @@ handle_question(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     tri_question_over(home);
 }
 
+/* By receive. */
+static void
+handle_answer_message(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    handle_at_its_pace(home, actor, mail, NULL);
+    tri_answer_over(home);
+}
+
 static void
 handle_answer(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
     struct tri_asking *asking;
+    if (TRI_UNLIKELY(tri_answer_again(home, actor, &mail->message))) {
+        handle_answer_message(home, actor, mail);
+        return;
+    }
     switch (tri_answer_comes(home, actor, &mail->message, &asking)) {
     case TRI_ANSWER_LATE: pass_over(home, actor, mail, TR_DEAD_LATE); break;
-    case TRI_ANSWER_CALL: handle_at_its_pace(home, actor, mail, asking); break;
+    case TRI_ANSWER_CALL:
+        handle_at_its_pace(home, actor, mail, asking);
+        tri_work_over(home);
+        break;
     case TRI_ANSWER_TO_MESSAGE:
         tri_answer_to_message(asking, &mail->message);
-        handle_at_its_pace(home, actor, mail, NULL);
-        home->answers = 0;
+        handle_answer_message(home, actor, mail);
         break;
     }
 }

@@ -10,8 +10,8 @@
  *   set aside --tr_unstash()--> front --mail of the actor comes up--> handled
  *                                     --the mailbox is empty--------> mailbox
  *
- * A message that comes back was read before: it does not count as read again (TRI_MAIL_READ), and its question, if it
- * is one, is a question again.
+ * A message that comes back was read before: it does not count as read again (TRI_MAIL_READ). If it is a question it is
+ * one again, and if it is an answer it answers again (TRI_MAIL_ANSWERED); both with the deadline that they had.
  */
 #include "stash.h"
 
@@ -76,7 +76,7 @@ set_aside(tr_actor *self, struct tri_stash *stash, struct tri_mail *mail, tr_mes
     struct tri_worker *worker = self->home->worker;
     mail->actor = self;
     mail->message = *message;
-    tri_question_restore(self, &mail->message);
+    tri_work_restore(self, message, &mail->message);
     if (message->from == TR_NOBODY)
         mail->message.kind |= TRI_MAIL_READ;
     *message = tr_message_signal(message->tag);

@@ -1,6 +1,6 @@
 /*
  * What a runtime writes into its trace beside the names of the events: how an actor was stopped, why one was not born,
- * when a worker slept, and what a server knew as it dealt a connection out or turned one away.
+ * who forwarded a question, when a worker slept, and what a server knew as it dealt a connection out or turned one away.
  */
 #include "helpers.h"
 #include "traces.h"
@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 #include <troupe/actors/actor.h>
+#include <troupe/actors/ask.h>
 #include <troupe/actors/runtime.h>
 #include <troupe/net/server.h>
 
@@ -86,6 +87,44 @@ a_stop_is_written_with_its_mode(void **state)
     expect(*state, "stop", 1, "  how 0\n");
     expect(*state, "stop", 1, "  how 1\n");
     expect(*state, "stop", 1, "  how 2\n");
+}
+
+/* It is told whom to forward its question to: one that is gone, and one that is there. */
+static void
+forward_twice(tr_actor *self, void *state, tr_message *message)
+{
+    const tr_ref *to = tr_message_data(message);
+    uint64_t id = message->id;
+    (void)state;
+    assert_true(id != 0);
+    assert_int_equal(tr_forward(self, to[0], message), TR_EGONE);
+    assert_true(message->id == id && tr_message_size(message) == 2 * sizeof(tr_ref));
+    assert_int_equal(tr_forward(self, to[1], message), TR_OK);
+}
+
+static void
+answer_it(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    assert_int_equal(tr_reply(self, message), TR_OK);
+}
+
+static void
+a_forward_is_written_only_if_something_is_forwarded(void **state)
+{
+    static const struct tr_behavior forwarder = {.name = "forwarder", .receive = forward_twice};
+    static const struct tr_behavior answers = {.name = "answers", .receive = answer_it};
+    tr_runtime *runtime = start(*state);
+    tr_ref ref, to[2];
+    assert_int_equal(tr_runtime_spawn(runtime, &forwarder, NULL, &ref), TR_OK);
+    assert_int_equal(tr_runtime_spawn(runtime, &answers, NULL, &to[0]), TR_OK);
+    assert_int_equal(tr_runtime_spawn(runtime, &answers, NULL, &to[1]), TR_OK);
+    assert_int_equal(tr_runtime_stop_actor(runtime, to[0], TR_STOP_NOW), TR_OK);
+    tr_message question = tr_message_copy(1, to, sizeof(to)), answer;
+    assert_int_equal(tr_runtime_ask(runtime, ref, &question, TESTS_LIMIT_MS, &answer), TR_OK);
+    tr_message_drop(&answer);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
+    expect(*state, "forward", 1, "  forward");
 }
 
 static bool
@@ -224,6 +263,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_failed_init_is_written_with_its_status),
         TEST(a_stop_is_written_with_its_mode),
+        TEST(a_forward_is_written_only_if_something_is_forwarded),
         TEST(each_sleep_is_written_and_each_waking),
         TEST(a_server_writes_the_load_it_saw_and_the_limit_it_kept),
         TEST(a_header_is_written_and_so_is_why_one_is_refused),

@@ -9,8 +9,9 @@
  *   tr_ask(self, kv, &get, &options)    receive(): tr_reply(self, &value)
  *   options.done(self, context, answer)
  *
- * A deadline travels with a question: it is not begun when its deadline has passed, and what its handler asks in turn
- * has no later one.
+ * A deadline travels with a question, unless it is more than an hour away: the question is not begun when its deadline
+ * has passed, and what is asked in turn has no later one. That holds for what its handler asks before it has answered or
+ * forwarded it, after keeping it too, and for what is asked when the outcome of that is handled, and so on.
  *
  * Thread: "owner" is the worker on which the object lives, "any" is every thread, "setup" is one thread before the
  * workers start or after they have ended.
@@ -34,8 +35,9 @@ struct tr_runtime;
 enum tr_outcome {
     TR_ANSWERED,  /* there is an answer */
     TR_TIMED_OUT, /* the deadline has passed: TR_EDEADLINE */
-    TR_DOWN,      /* who was asked has ended, was not there or does not answer: the reason of the end (tr_down.status in
-                      watch.h), TR_EGONE, TR_ENOREPLY */
+    TR_DOWN,      /* who was asked has ended, was not there or gives no answer: of the question that he was handling, or
+                      had kept, the reason of his end (tr_down.status in watch.h); TR_EGONE; TR_ENOREPLY; TR_EBADMESSAGE,
+                      question or answer was not as it must be; what tr_refuse() said */
     TR_OVERLOADED, /* his mailbox, or the way to it, is full: TR_EFULL, TR_EMEMORYLIMIT */
 };
 
@@ -54,14 +56,21 @@ struct tr_answer {
 typedef uint64_t tr_ask_id;
 
 struct tr_ask_options {
-    uint64_t timeout_ms; /* from the call on; 0: TR_ASK_TIMEOUT_MS. It is not longer than that of the question which is
-                            being handled */
+    uint64_t timeout_ms; /* from the call on; 0: TR_ASK_TIMEOUT_MS. It is not longer than what tr_time_left() says */
 
-    /* Called once, on the asker's worker, not within the call. If the asker ends before, it is not called. NULL: the
-     * answer is a message for receive, with whatever tag it has, and tr_answers() names the question; if there is
-     * none a TR_TAG_UNANSWERED comes. */
+    /* Called once, on the asker's worker, not within the call. If the asker ends before, or cancels, it is not called.
+     * NULL: the answer is a message for receive, with whatever tag it has, and tr_answers() names the question; if there
+     * is none a TR_TAG_UNANSWERED comes. */
     void (*done)(tr_actor *self, void *context, const struct tr_answer *answer);
     void *context;
+
+    /* Called once, on the asker's worker, when the question is over without a call of done: so each context is given to
+     * one of the two. Not if tr_ask() fails. NULL: nothing to do. */
+    void (*destroy)(void *context);
+
+    /* Is that an answer to this question? If not it is a dead letter, TR_DEAD_BAD_MESSAGE, and the outcome TR_DOWN with
+     * TR_EBADMESSAGE. NULL: whatever comes is one. The functions of typed.h set it. */
+    bool (*fits)(const tr_message *answer);
 
     tr_ask_id *id; /* NULL, or where the question's name goes */
 };
@@ -97,8 +106,8 @@ struct tr_unanswered {
 tr_status tr_ask(tr_actor *self, tr_ref to, tr_message *question, const struct tr_ask_options *options);
 
 /*
- * The asker is no longer interested: no outcome comes, not even one that is in the mailbox. An answer becomes a dead
- * letter.
+ * The asker is no longer interested: no outcome comes, not even one that is in the mailbox, and options.destroy is
+ * called. An answer becomes a dead letter.
  * Thread:  owner of self.
  * Returns: TR_OK
  *          TR_EINVAL  self is NULL
@@ -106,13 +115,14 @@ tr_status tr_ask(tr_actor *self, tr_ref to, tr_message *question, const struct t
  */
 tr_status tr_ask_cancel(tr_actor *self, tr_ask_id question);
 
-/* In receive: the question that the message which is being handled answers; 0: none. Thread: owner. */
+/* In receive: the question that the message which is being handled answers, also if it was set aside; 0: none. Thread:
+ * owner. */
 tr_ask_id tr_answers(const tr_actor *self);
 
 /*
  * Answers the question that is being handled. A question has one answer: a handler that returns without having
- * answered, kept or forwarded it gives the asker TR_DOWN with TR_ENOREPLY. An answer that comes after the outcome is a
- * dead letter.
+ * answered, kept or forwarded it gives the asker TR_DOWN with TR_ENOREPLY, or with TR_EBADMESSAGE if it has rejected the
+ * message (tr_reject()). An answer that comes after the outcome is a dead letter.
  *
  * Memory:  on success the message moves; on failure it is still the caller's.
  * Thread:  owner of self, in receive. Never blocks.
@@ -198,7 +208,11 @@ tr_status tr_forward(tr_actor *self, tr_ref to, tr_message *message);
  */
 tr_status tr_question_forward(tr_actor *self, tr_question *question, tr_ref to, tr_message *message);
 
-/* Milliseconds until the deadline of the question that is being handled; UINT64_MAX: none is. Thread: owner. */
+/*
+ * Milliseconds until the deadline of what self works at: the question that it is handling, until it has answered or
+ * forwarded it; where it handles the outcome of another, the one for which it asked that. UINT64_MAX: there is none, or
+ * it did not travel. Thread: owner.
+ */
 uint64_t tr_time_left(const tr_actor *self);
 
 /*

@@ -153,7 +153,7 @@ tr_status tr_dead_letters_subscribe(struct tr_runtime *runtime, tr_ref subscribe
 /*
  * Makes a dead letter, with the reason TR_DEAD_BAD_MESSAGE, of a message that self has received and cannot use: its
  * payload is not what its tag says, or nobody knows the tag. It was received already, so it counts as one more message,
- * which dies. The functions of typed.h call it.
+ * which dies. If it is a question the asker hears so, unless he is answered (ask.h). The functions of typed.h call it.
  *
  * Memory:  takes the payload. Tag and sender can still be read.
  * Thread:  owner of self.

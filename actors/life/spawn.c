@@ -15,6 +15,7 @@
 #include "dead_letters.h"
 #include "extra.h"
 #include "life.h"
+#include "outsider.h"
 #include "parent.h"
 #include "post.h"
 #include "ward.h"
@@ -23,14 +24,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <troupe/core/status_from.h>
-#include <troupe/core/steps.h>
-
-/* A thread outside that waits until init has run. */
-struct tri_spawn_waiter {
-    uv_sem_t done;
-    tr_status status;
-};
 
 /* Is the first one's tag the tag of another? */
 static bool
@@ -222,20 +215,13 @@ tri_actor_spawn_here(struct tri_worker *worker, tr_actor *parent, const struct t
 
 /* There. */
 
-static void
-answer(struct tri_spawn_waiter *waiter, tr_status status)
-{
-    waiter->status = status;
-    uv_sem_post(&waiter->done);
-}
-
 /* The destructor of a message that carries an order. */
 static void
 drop_order(void *address)
 {
     struct tri_spawn_order *order = address;
     if (order->waiter != NULL)
-        answer(order->waiter, TR_ESTOPPING);
+        tri_outsider_let_go(order->waiter, TR_ESTOPPING);
     tri_spawn_order_free(order);
 }
 
@@ -410,7 +396,7 @@ tri_spawn_arrived(struct tri_actors *home, tr_ref ref, tr_message *message)
     if (holder != NULL)
         hand_over(home, holder, ref, status);
     if (order->waiter != NULL)
-        answer(order->waiter, status);
+        tri_outsider_let_go(order->waiter, status);
     if (status == TR_OK || (supervised && !order->owes_end)) {
         tri_spawn_order_free(order);
         return true;
@@ -457,6 +443,43 @@ tri_spawn_releasing(tr_actor *self, const struct tr_behavior *behavior, const st
     return status;
 }
 
+/* Reserves the name of who comes; if that fails nobody waits. */
+static tr_status
+reserve(struct tri_runtime *core, unsigned target, struct tri_outsider *waiter, tr_ref *out)
+{
+    tr_status status = tri_slots_reserve(&tri_actors_of(core->workers[target])->slots, out);
+    if (status != TR_OK)
+        tri_outsider_fini(waiter);
+    return status;
+}
+
+/* It waits until init has run there. */
+static tr_status
+spawn_and_wait(tr_runtime *runtime, unsigned target, struct tri_spawn_order *order, tr_ref *out)
+{
+    struct tri_runtime *core = runtime->core;
+    struct tri_outsider waiter;
+    tr_ref ref;
+    tr_status status = tri_outsider_init(&waiter);
+    if (status == TR_OK)
+        status = reserve(core, target, &waiter, &ref);
+    if (status != TR_OK) {
+        free(order);
+        return status;
+    }
+    order->waiter = &waiter;
+    ck_pr_inc_32(&core->workers[target]->coming);
+    tr_message message = tr_message_pointer(TRI_TAG_SPAWN, order, sizeof(*order), drop_order);
+    status = tri_runtime_send_system(runtime, ref, &message); /* whatever becomes of it, the waiter is told */
+    tr_status born = tri_outsider_wait(&waiter, core);
+    tri_outsider_fini(&waiter);
+    if (status != TR_OK)
+        ck_pr_dec_32(&core->workers[target]->coming);
+    else if (born == TR_OK && out != NULL)
+        *out = ref;
+    return status != TR_OK ? status : born;
+}
+
 tr_status
 tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavior, const struct tr_spawn_options *options,
                  tr_ref *out)
@@ -476,29 +499,6 @@ tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavior, const 
     if (placed.placement == TR_PLACE_HERE)
         placed.placement = TR_PLACE_LEAST_LOADED;
     unsigned target = tri_spawn_place(core, &placed, 0);
-    struct tri_spawn_waiter waiter = {.status = TR_OK};
-    int err = uv_sem_init(&waiter.done, 0);
-    if (err != 0)
-        return tri_status_from_uv(err);
-    tr_ref ref;
     struct tri_spawn_order *order = order_new(behavior, options, TR_NOBODY);
-    status = order != NULL ? tri_slots_reserve(&tri_actors_of(core->workers[target])->slots, &ref) : TR_ENOMEM;
-    if (status != TR_OK) {
-        free(order);
-        uv_sem_destroy(&waiter.done);
-        return status;
-    }
-    order->waiter = &waiter;
-    ck_pr_inc_32(&core->workers[target]->coming);
-    tr_message message = tr_message_pointer(TRI_TAG_SPAWN, order, sizeof(*order), drop_order);
-    status = tri_runtime_send_system(runtime, ref, &message); /* whatever becomes of it, the waiter is told */
-    tri_runtime_await(core, &waiter.done);
-    uv_sem_destroy(&waiter.done);
-    if (status != TR_OK) {
-        ck_pr_dec_32(&core->workers[target]->coming);
-        return status;
-    }
-    if (waiter.status == TR_OK && out != NULL)
-        *out = ref;
-    return waiter.status;
+    return order != NULL ? spawn_and_wait(runtime, target, order, out) : TR_ENOMEM;
 }

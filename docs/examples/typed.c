@@ -1,6 +1,6 @@
 /*
  * A till and its customer, whose messages are declared once: what is sent has the type of its tag, what is received is
- * checked, and the compiler knows if the switch forgets one.
+ * checked, and the compiler knows if the switch forgets one. A question is declared with the type of its answer.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +21,7 @@ struct receipt {
 #define TILL(X)                                                                                                        \
     X(TILL_ITEM, till_item, VALUE(struct item))                                                                        \
     X(TILL_COUPON, till_coupon, SLICE)                                                                                 \
+    X(TILL_TOTAL, till_total, QUESTION(SIGNAL, VALUE(unsigned long)))                                                  \
     X(TILL_PAY, till_pay, SIGNAL)
 #define CUSTOMER(X) X(CUSTOMER_RECEIPT, customer_receipt, MOVED(struct receipt, free))
 
@@ -57,6 +58,7 @@ till_receive(tr_actor *self, void *state, tr_message *message)
     switch (till_tag_of(self, message)) {
     case TILL_ITEM: till->cents += (unsigned long)till_item(message)->cents * till_item(message)->count; break;
     case TILL_COUPON: take_coupon(till, till_coupon(message)); break;
+    case TILL_TOTAL: till_total_reply(self, &till->cents); break;
     case TILL_PAY: hand_receipt(self, till, message->from); break;
     case TILL_NONE: printf("not for a till: %u\n", message->tag); break; /* it is a dead letter */
     }
@@ -64,6 +66,20 @@ till_receive(tr_actor *self, void *state, tr_message *message)
 
 static const struct tr_behavior till_behavior = {
     .name = "till", .state_size = sizeof(struct till), .receive = till_receive};
+
+static void
+on_total(tr_actor *self, void *context, const struct tr_answer *answer)
+{
+    const unsigned long *cents = till_total_answer(answer->message);
+    (void)context;
+    if (cents == NULL) {
+        printf("no total: %s\n", answer->text);
+        tr_runtime_quit(tr_actor_runtime(self));
+        return;
+    }
+    printf("%lu.%02lu to pay\n", *cents / 100, *cents % 100);
+    till_pay_send(self, answer->asked);
+}
 
 static tr_status
 go_shopping(tr_actor *self, void *state, const void *argument)
@@ -79,7 +95,7 @@ go_shopping(tr_actor *self, void *state, const void *argument)
     tr_tell(self, till, TILL_ITEM, "bread", 5); /* nobody keeps this from being sent, but the till does not take it */
     if (till_coupon_send(self, till, coupon) != TR_OK)
         tr_slice_release(coupon);
-    return till_pay_send(self, till);
+    return till_total_ask(self, till, &(struct tr_ask_options){.done = on_total});
 }
 
 static void

@@ -203,6 +203,6 @@ test('counter: adds up what main() sends, in the order of the sends, and ends', 
 
 test('typed: a till takes what is declared, and nothing else', limit, async () => {
   const { code, out, words } = await run('example-typed');
-  assert.strictEqual(out, 'not for a till: 1\ncoupon: ten off\n5.40, thank you\n1 dead letter\n');
+  assert.strictEqual(out, 'not for a till: 1\ncoupon: ten off\n5.40 to pay\n5.40, thank you\n1 dead letter\n');
   assert.strictEqual(code, 0, words);
 });

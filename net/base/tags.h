@@ -34,6 +34,7 @@
     X(SOCKET_BACKGROUND) /* words[0] is 0 or 1 */                                                                      \
     X(SOCKET_AWAITS)     /* words[0] is 0 or 1 */                                                                      \
     X(SOCKET_OWNER)      /* words[0] is the owner, words[1] the credit */                                              \
+    X(SOCKET_CONSUMER)   /* words[0] is the consumer */                                                                \
     X(SOCKET_PIPE)       /* a pointer to a struct tri_pipe_order */                                                    \
     X(SOCKET_UNPIPE)                                                                                                   \
     X(SOCKET_INFO)   /* a pointer to a struct tri_info_ask */                                                          \

@@ -348,6 +348,15 @@ tr_remote_set_owner(tr_actor *self, tr_ref socket, const struct tr_owner *owner)
                                  owner != NULL ? owner->credit : 0);
 }
 
+tr_status
+tr_remote_set_consumer(tr_actor *self, tr_ref socket, tr_ref consumer)
+{
+    TRI_CHECK_SELF(self);
+    if (self != NULL && tr_ref_worker(consumer) >= tr_runtime_workers(tr_actor_runtime(self)))
+        return TR_EBADREF;
+    return tri_remote_post_word(self, socket, TRI_TAG_SOCKET_CONSUMER, consumer);
+}
+
 /* The order found no socket. */
 static void
 lose_pipe(void *address)

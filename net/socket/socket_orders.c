@@ -192,6 +192,7 @@ ask_socket(tr_socket *socket, tr_message *message)
     case TRI_TAG_SOCKET_NO_DELAY: return tr_socket_set_no_delay(socket, words[0] != 0);
     case TRI_TAG_SOCKET_KEEP_ALIVE: return tr_socket_set_keep_alive(socket, words[0] != 0, words[1]);
     case TRI_TAG_SOCKET_OWNER: return set_owner(socket, words[0], words[1]);
+    case TRI_TAG_SOCKET_CONSUMER: return tr_socket_set_consumer(socket, words[0]);
     case TRI_TAG_SOCKET_PIPE: return begin_pipe(socket, tr_message_take_pointer(message));
     default: assert(!"a tag of socket_refusals without an operation"); return TR_EINVAL;
     }
@@ -231,6 +232,7 @@ static const struct refusal_of socket_refusals[TRI_TAG_SOCKET_INFO - TRI_TAG_SOC
     OF(NO_DELAY) = {TELLS, 0}, /* the connection is gone, which reading tells */
     OF(KEEP_ALIVE) = {FAILS, TRI_CALL_READ},
     OF(OWNER) = {FAILS, TRI_CALL_READ},
+    OF(CONSUMER) = {FAILS, TRI_CALL_READ},
     OF(PIPE) = {FAILS, TRI_CALL_READ},
 };
 

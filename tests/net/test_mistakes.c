@@ -150,6 +150,7 @@ show(void)
     X(tr_remote_set_background, the.actor, TR_NOBODY, false)                                                           \
     X(tr_remote_set_awaits, the.actor, TR_NOBODY, false)                                                               \
     X(tr_remote_set_owner, the.actor, TR_NOBODY, NULL)                                                                 \
+    X(tr_remote_set_consumer, the.actor, TR_NOBODY, TR_NOBODY)                                                         \
     X(tr_remote_pipe, the.actor, TR_NOBODY, TR_NOBODY, NULL)                                                           \
     X(tr_remote_unpipe, the.actor, TR_NOBODY)                                                                          \
     X(tr_remote_socket_info, the.actor, TR_NOBODY, 0, 0)                                                               \

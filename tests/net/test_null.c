@@ -90,6 +90,7 @@ static struct {
     X(tr_remote_set_keep_alive(NULL, TR_NOBODY, true, 0))                                                              \
     X(tr_remote_set_background(NULL, TR_NOBODY, true))                                                                 \
     X(tr_remote_set_awaits(NULL, TR_NOBODY, true))                                                                     \
+    X(tr_remote_set_consumer(NULL, TR_NOBODY, TR_NOBODY))                                                              \
     X(tr_remote_set_owner(NULL, TR_NOBODY, &nobody))                                                                   \
     X(tr_remote_pipe(NULL, TR_NOBODY, TR_NOBODY, NULL))                                                                \
     X(tr_remote_unpipe(NULL, TR_NOBODY))                                                                               \

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <troupe/net/remote.h>
 #include <troupe/net/socket.h>
 #include <unistd.h>
 
@@ -103,9 +104,11 @@ static const struct tr_behavior mutes =
 
 /* The sockets. */
 
+enum naming { NOT_AT_ALL, BY_OPTION, BY_CALL, FROM_AFAR };
+
 struct order {
-    tr_ref to;
-    bool named, later;
+    tr_ref to, director;
+    enum naming naming;
 };
 
 static void
@@ -137,22 +140,44 @@ adopt(tr_actor *self, const struct order *order, uintptr_t number)
     struct tr_socket_options options = {.events = &events,
                                         .data = (void *)number,
                                         .state_size = sizeof(*order),
-                                        .consumer = order->named && !order->later ? order->to : TR_NOBODY};
+                                        .consumer = order->naming == BY_OPTION ? order->to : TR_NOBODY};
     tr_socket *socket;
     assert_int_equal(tr_socket_adopt(self, fds[number][0], TR_READABLE | TR_WRITABLE, &options, &socket), TR_OK);
     *(struct order *)tr_socket_state(socket) = *order;
-    if (order->later)
+    if (order->naming == BY_CALL)
         assert_int_equal(tr_socket_set_consumer(socket, order->to), TR_OK);
+    if (order->naming == FROM_AFAR)
+        assert_int_equal(
+            tr_tell(self, order->director, GO, (tr_ref[]){tr_socket_ref(socket), order->to}, 2 * sizeof(tr_ref)),
+            TR_OK);
 }
+
+/* Names the consumer of each socket, and hears from it that it knows. */
+static void
+director_receive(tr_actor *self, void *state, tr_message *message)
+{
+    unsigned *known = state;
+    const tr_ref *refs = tr_message_data(message);
+    if (message->tag == GO) {
+        assert_int_equal(tr_remote_set_consumer(self, refs[0], refs[1]), TR_OK);
+        assert_int_equal(tr_remote_socket_info(self, refs[0], ROUND, 0), TR_OK);
+    } else if (++*known == SOCKETS) {
+        tally_add(&adopted, 1);
+    }
+}
+
+static const struct tr_behavior director = {
+    .name = "director", .state_size = sizeof(unsigned), .receive = director_receive};
 
 static void
 keeper_receive(tr_actor *self, void *state, tr_message *message)
 {
     (void)state;
     if (message->tag == GO) {
+        const struct order *order = tr_message_data(message);
         for (uintptr_t i = 0; i < SOCKETS; i++)
-            adopt(self, tr_message_data(message), i);
-        tally_add(&adopted, 1);
+            adopt(self, order, i);
+        tally_add(&adopted, order->naming != FROM_AFAR);
     } else if (message->payload.words[0] > 1) {
         uint64_t left = message->payload.words[0] - 1;
         tr_message later = tr_message_copy(ROUND, &left, sizeof(left));
@@ -218,7 +243,8 @@ is_all_written(void *total)
 struct play {
     const struct tr_behavior *consumer;
     unsigned worker; /* of the consumer */
-    bool named, later;
+    enum naming naming;
+    unsigned director;     /* the worker of who names it from afar */
     uint64_t total, bound; /* bytes of each socket, and what may be taken of them before all stand still */
 };
 
@@ -235,7 +261,9 @@ begin(const struct play *play, tr_ref *consumer, tr_ref *keeps)
     *keeps = stage_spawn(runtime, &keeper, 0, NULL);
     stage_send(runtime, *consumer, HOLD, NULL, 0);
     tally_await(&held, 1);
-    struct order order = {*consumer, play->named, play->later};
+    struct order order = {*consumer, TR_NOBODY, play->naming};
+    if (play->naming == FROM_AFAR)
+        order.director = stage_spawn(runtime, &director, play->director, NULL);
     stage_send(runtime, *keeps, GO, &order, sizeof(order));
     tally_await(&adopted, 1);
     return runtime;
@@ -267,10 +295,23 @@ static void
 a_socket_whose_consumer_is_crowded_leaves_the_bytes_to_the_kernel(void **state)
 {
     (void)state;
-    for (unsigned later = 0; later < 2; later++) {
+    for (enum naming naming = BY_OPTION; naming <= BY_CALL; naming++) {
         reset(state);
-        expect_pressure((struct play){
-            .consumer = &crowded, .named = true, .later = later != 0, .total = 8u << 20, .bound = 2 * PIECE + KERNEL});
+        expect_pressure(
+            (struct play){.consumer = &crowded, .naming = naming, .total = 8u << 20, .bound = 2 * PIECE + KERNEL});
+    }
+}
+
+static void
+a_socket_heeds_the_consumer_that_somebody_elsewhere_names(void **state)
+{
+    for (unsigned worker = 0; worker < 2; worker++) {
+        reset(state);
+        expect_pressure((struct play){.consumer = &crowded,
+                                      .naming = FROM_AFAR,
+                                      .director = worker,
+                                      .total = 8u << 20,
+                                      .bound = 2 * PIECE + KERNEL});
     }
 }
 
@@ -279,7 +320,7 @@ a_consumer_on_another_worker_has_no_more_under_way_than_sixteen_reads(void **sta
 {
     (void)state;
     expect_pressure((struct play){
-        .consumer = &standing, .worker = 1, .named = true, .total = 8u << 20, .bound = 17 * PIECE + KERNEL});
+        .consumer = &standing, .worker = 1, .naming = BY_OPTION, .total = 8u << 20, .bound = 17 * PIECE + KERNEL});
 }
 
 static void
@@ -299,7 +340,7 @@ sockets_read_on_when_their_consumer_has_ended(void **state)
         reset(state);
         tr_ref consumer, keeps;
         uint64_t total = 8u << 20;
-        struct play play = {.consumer = &crowded, .worker = worker, .named = true, .total = total};
+        struct play play = {.consumer = &crowded, .worker = worker, .naming = BY_OPTION, .total = total};
         tr_runtime *runtime = begin(&play, &consumer, &keeps);
         write_until_all_stand_still(runtime, keeps, total);
         assert_int_equal(tr_runtime_stop_actor(runtime, consumer, TR_STOP_NOW), TR_OK);
@@ -325,6 +366,8 @@ names_receive(tr_actor *self, void *state, tr_message *message)
     assert_int_equal(tr_socket_set_consumer(socket, nobodys), TR_EBADREF);
     assert_int_equal(tr_socket_set_consumer(socket, TR_NOBODY), TR_OK);
     assert_int_equal(tr_socket_set_consumer(NULL, tr_self(self)), TR_EINVAL);
+    assert_int_equal(tr_remote_set_consumer(self, tr_socket_ref(socket), nobodys), TR_EBADREF);
+    assert_int_equal(tr_remote_set_consumer(self, tr_socket_ref(socket), TR_NOBODY), TR_OK);
     tr_socket_destroy(socket, TR_OK);
     tally_add(&adopted, 1);
 }
@@ -345,6 +388,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_socket_whose_consumer_is_crowded_leaves_the_bytes_to_the_kernel, reset),
+        cmocka_unit_test_setup(a_socket_heeds_the_consumer_that_somebody_elsewhere_names, reset),
         cmocka_unit_test_setup(a_consumer_on_another_worker_has_no_more_under_way_than_sixteen_reads, reset),
         cmocka_unit_test_setup(a_mailbox_that_mutes_needs_no_word_to_the_sockets_that_fill_it, reset),
         cmocka_unit_test_setup(sockets_read_on_when_their_consumer_has_ended, reset),

@@ -175,8 +175,11 @@ tr_status tr_remote_resume(tr_actor *self, tr_ref socket);
 
 /*
  * The functions of socket.h of these names. What is refused only there, such as for lack of memory, destroys the
- * socket with that status, because it would not do what was asked; but no_delay, background and awaits do not.
- * Returns: also TR_EBADENCODING (encoding), TR_EBADLIMIT (timeout_ms, initial_delay_ms), TR_EBADREF (owner->actor).
+ * socket with that status, because it would not do what was asked; but no_delay, background and awaits do not. An owner
+ * that hands on what it gets names the actor to which it does so as the consumer: the events for which the socket has
+ * credit still come.
+ * Returns: also TR_EBADENCODING (encoding), TR_EBADLIMIT (timeout_ms, initial_delay_ms), TR_EBADREF (owner->actor,
+ *          consumer).
  */
 tr_status tr_remote_set_encoding(tr_actor *self, tr_ref socket, enum tr_encoding encoding);
 tr_status tr_remote_set_timeout(tr_actor *self, tr_ref socket, uint64_t timeout_ms);
@@ -185,6 +188,7 @@ tr_status tr_remote_set_keep_alive(tr_actor *self, tr_ref socket, bool enable, u
 tr_status tr_remote_set_background(tr_actor *self, tr_ref socket, bool background);
 tr_status tr_remote_set_awaits(tr_actor *self, tr_ref socket, bool awaits);
 tr_status tr_remote_set_owner(tr_actor *self, tr_ref socket, const struct tr_owner *owner);
+tr_status tr_remote_set_consumer(tr_actor *self, tr_ref socket, tr_ref consumer);
 
 /*
  * tr_socket_pipe(). If `from` cannot open the pipe any more, `to` does not wait for it: it is destroyed with TR_EPIPE,

@@ -140,9 +140,12 @@ tr_status tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavi
  * Spawns an actor on every worker, all of them or none: out[i] is the one on worker i. If one of them is not born those
  * before it are asked to stop again (TR_STOP_NOW), although their init has run.
  *
+ * Actors have no such call. What becomes of a birth on another worker they hear later (TR_TAG_SPAWN_FAILED), and do not
+ * wait: so none could promise all or none. tr_spawn() with TR_PLACE_WORKER for each worker gives the names at once; a
+ * supervisor whose child is `one_each_worker` sees to it that all live, and fails if one cannot.
+ *
  * Memory:  out is of tr_runtime_workers() names; if it fails, none of those that were born is in it. options may be
- * NULL; its
- *          placement is TR_PLACE_HERE, which is 0. All get the same argument.
+ *          NULL; its placement is TR_PLACE_HERE, which is 0. All get the same argument.
  * Thread:  any that is no worker.
  * Returns: TR_OK
  *          TR_EINVAL  out is NULL, another placement, or as tr_runtime_spawn()

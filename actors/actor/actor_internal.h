@@ -194,6 +194,8 @@ struct tri_actors {
     struct tri_deadlines *deadlines; /* NULL until somebody asks */
     struct tri_asked asked;
     struct tri_work work;
+    uint64_t asked_ms,
+        asked_read;        /* the clock, and the ticks when it was read, for deadlines of questions that begin */
     tr_ref forwarder;      /* who forwards the question that is being sent on */
     uint64_t answers;      /* the question that the message which is being handled answers, 0: none */
     struct tri_table kept; /* by number: what actors of this worker are to answer later */

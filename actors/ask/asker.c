@@ -376,7 +376,8 @@ tri_answer_call(struct tri_asking *asking, tr_actor *actor, tr_message *message)
     message->kind &= TR_PAYLOAD_KINDS;
     tri_trace_ask_over(actor->home->worker->trace, actor->ref, answer.outcome, asking->message);
     tell_why(asking, outcome.status, text);
-    tri_work_begin(actor->home, actor, NULL, asking->work_ms);
+    if (asking->work_ms != UINT64_MAX)
+        tri_work_begin(actor->home, actor, NULL, asking->work_ms);
     free_asking(asking);
     done(actor, context, &answer);
 }

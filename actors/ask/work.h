@@ -19,7 +19,7 @@ tri_work_begin(struct tri_actors *home, const tr_actor *actor, const tr_message 
 static inline void
 tri_work_over(struct tri_actors *home)
 {
-    home->work = (struct tri_work){0};
+    home->work.actor = NULL;
 }
 
 /* The question is no longer this actor's: what it asks from here on is for itself. */

@@ -249,9 +249,10 @@ tri_post_or_bury(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *
 
 /* If it is a question that is being handled its asker hears why nobody has answered it, unless somebody does. */
 static void
-note_refusal(struct tri_actors *home, const tr_message *message, enum tr_dead_reason reason)
+note_refusal(const tr_actor *actor, const tr_message *message, enum tr_dead_reason reason)
 {
-    if (home->work.message == message)
+    struct tri_actors *home = actor->home;
+    if (home->work.actor == actor && home->work.message == message)
         home->asked.refusal = status_of(reason);
 }
 
@@ -261,7 +262,7 @@ bury_received(tr_actor *actor, tr_message *message, enum tr_dead_reason reason)
 {
     actor->home->worker->counters.sent++;
     message->id = 0;
-    note_refusal(actor->home, message, reason);
+    note_refusal(actor, message, reason);
     return bury(actor->home, actor->ref, message, reason);
 }
 

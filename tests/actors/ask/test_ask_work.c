@@ -275,6 +275,56 @@ a_deadline_ends_with_the_answer(void **state)
     stage_close(world.runtime);
 }
 
+/* -- Work whose deadline has passed. -- */
+
+static struct tally late;
+
+/* It is quick, but for one message that takes longer than the question behind it may wait. */
+static void
+sluggish_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self;
+    (void)state;
+    if (message->tag == WORK)
+        tests_hold(10);
+    else if (message->tag == NEVER)
+        tally_add(&late, 1);
+    else if (message->tag == AGAIN)
+        tally_add(&seen, 1);
+}
+
+static const struct tr_behavior sluggish = {.name = "sluggish", .receive = sluggish_receive};
+
+/* All of them are in the queue before the first is handled; only the question can be late, since it is asked before. */
+static void
+hold_up(tr_actor *self, void *argument)
+{
+    const tr_ref *to = argument;
+    struct tr_ask_options options = {.timeout_ms = 1, .done = on_outcome};
+    tr_message question = tr_message_signal(NEVER);
+    for (unsigned i = 0; i < 300; i++)
+        tr_tell(self, *to, OTHER, NULL, 0);
+    tr_tell(self, *to, WORK, NULL, 0);
+    assert_int_equal(tr_ask(self, *to, &question, &options), TR_OK);
+    tr_tell(self, *to, AGAIN, NULL, 0);
+}
+
+static void
+behind_a_message_that_took_long_no_work_begins_whose_deadline_has_passed(void **state)
+{
+    (void)state;
+    late = (struct tally){0};
+    tr_runtime *runtime = stage_open(1);
+    tr_ref asker = puppet_spawn(runtime, 0), to = stage_spawn(runtime, &sluggish, 0, NULL);
+    for (unsigned i = 0; i < 20; i++) {
+        puppet_do(runtime, asker, hold_up, &to);
+        tally_await(&seen, i + 1);
+        tally_await(&over, i + 1);
+    }
+    stage_close(runtime);
+    assert_int_equal(tally_read(&late), 0);
+}
+
 /* -- Contexts. -- */
 
 static void
@@ -503,6 +553,7 @@ main(void)
         TEST(a_deadline_goes_on_to_what_is_asked_when_outcomes_are_handled),
         TEST(a_handler_that_has_kept_its_question_asks_within_its_deadline),
         TEST(a_deadline_ends_with_the_answer),
+        TEST(behind_a_message_that_took_long_no_work_begins_whose_deadline_has_passed),
         TEST(each_context_is_given_to_the_callback_or_destroyed),
         TEST(a_killing_destroys_contexts_too),
         TEST(a_question_that_is_not_asked_destroys_nothing),

@@ -45,8 +45,15 @@ enum tri_answer tri_answer_comes(struct tri_actors *home, tr_actor *actor, tr_me
 void tri_answer_call(struct tri_asking *asking, tr_actor *actor, tr_message *message);
 void tri_answer_to_message(struct tri_asking *asking, tr_message *message);
 
-/* Was it made one before, and set aside? Then it is made one again. */
-bool tri_answer_again(struct tri_actors *home, const tr_actor *actor, tr_message *message);
+/* Was it made one before, and set aside? */
+static inline bool
+tri_answer_was_given(const tr_message *message)
+{
+    return (message->kind & TRI_MAIL_ANSWERED) == TRI_MAIL_ANSWERED;
+}
+
+/* Then it is made one again. */
+void tri_answer_again(struct tri_actors *home, const tr_actor *actor, tr_message *message);
 
 /* The handler of the message has returned. */
 static inline void

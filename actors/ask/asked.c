@@ -171,7 +171,7 @@ check(const tr_actor *self, const tr_message *message)
 }
 
 /* No limit holds for an answer: the asker has asked for it. */
-static tr_status
+static TRI_INLINE tr_status
 answer(tr_actor *self, tr_ref asker, tr_ask_id id, tr_message *message)
 {
     if (!tri_message_spare_word(message))

@@ -52,7 +52,7 @@ struct tri_asking {
     bool (*fits)(const tr_message *answer); /* NULL: whatever it is */
 };
 
-static struct tri_asking *
+static inline struct tri_asking *
 asking_of(struct tri_actors *home, const tr_actor *actor, tr_ask_id id)
 {
     struct tri_asking *asking = (struct tri_asking *)tri_table_find(&home->askings, id);
@@ -64,15 +64,12 @@ static void
 show_another(const struct tri_asking *over)
 {
     const tr_actor *actor = over->actor;
-    struct tri_slots *slots = &actor->home->slots;
-    if (tri_slots_waits_for(slots, actor->ref) != over->asked)
-        return;
     tr_ref shown = TR_NOBODY;
     const struct tri_attachment *attachment = actor->attachments;
     for (unsigned i = 0; attachment != NULL && i < CHAIN_MOST && shown == TR_NOBODY; i++, attachment = attachment->next)
         if (attachment->end == over->attachment.end)
             shown = TRI_CONTAINER_OF(attachment, struct tri_asking, attachment)->asked;
-    tri_slots_wait(slots, actor->ref, shown);
+    tri_slots_wait(&actor->home->slots, actor->ref, shown);
 }
 
 /* The question is over; its memory is free when its word is home. */
@@ -83,8 +80,10 @@ free_asking(struct tri_asking *asking)
     tri_deadline_end(&asking->deadline);
     tri_detach(&asking->attachment);
     tri_table_remove(&home->askings, &asking->entry);
-    show_another(asking);
-    free(asking->text);
+    if (tri_slots_waits_for(&home->slots, asking->actor->ref) == asking->asked)
+        show_another(asking);
+    if (TRI_UNLIKELY(asking->text != NULL))
+        free(asking->text);
     asking->over = true;
     if (!asking->word_is_out)
         tri_pool_give(&home->asking_pool, asking);
@@ -399,15 +398,12 @@ tri_answer_to_message(struct tri_asking *asking, tr_message *message)
     drop_asking(asking);
 }
 
-bool
+void
 tri_answer_again(struct tri_actors *home, const tr_actor *actor, tr_message *message)
 {
-    if ((message->kind & TRI_MAIL_ANSWERED) != TRI_MAIL_ANSWERED)
-        return false;
     home->answers = tri_question_of(message);
     tri_work_begin(home, actor, message, tri_question_deadline(message, tri_clock_of_loop_ms(&home->worker->loop)));
     message->kind &= TR_PAYLOAD_KINDS;
-    return true;
 }
 
 tr_ask_id

@@ -4,27 +4,10 @@
 #include <stdlib.h>
 #include <troupe/core/compiler.h>
 
-#define SPOKES 1024u /* of the wheel: a power of 2 */
+#define SPOKES TRI_DEADLINE_SPOKES
 
-struct tri_deadlines {
-    struct tri_timers *timers;
-    struct tri_timer timer;
-    void (*passed)(struct tri_deadline *deadline);
-    uint64_t armed_ms;  /* TRI_CLOCK_NEVER: the timer is not started */
-    uint64_t looked_ms; /* all that were due by then have passed */
-    uint64_t begin_ms;  /* the clock, rounded up, when it was last read */
-    uint64_t read;      /* ticks, when that was */
-    struct tri_deadline *spokes[SPOKES];
-};
-
-static struct tri_deadline **
-spoke(struct tri_deadlines *deadlines, uint64_t ms)
-{
-    return &deadlines->spokes[ms % SPOKES];
-}
-
-static void
-arm(struct tri_deadlines *deadlines, uint64_t due_ms)
+void
+tri_deadlines_arm(struct tri_deadlines *deadlines, uint64_t due_ms)
 {
     tri_timer_stop(deadlines->timers, &deadlines->timer);
     deadlines->armed_ms = due_ms;
@@ -33,16 +16,6 @@ arm(struct tri_deadlines *deadlines, uint64_t due_ms)
     tr_status status = tri_timer_start_at(deadlines->timers, &deadlines->timer, due_ms);
     assert(status == TR_OK); /* its place is kept */
     (void)status;
-}
-
-static void
-link_in(struct tri_deadline **at, struct tri_deadline *deadline)
-{
-    deadline->next = *at;
-    deadline->link = at;
-    if (deadline->next != NULL)
-        deadline->next->link = &deadline->next;
-    *at = deadline;
 }
 
 /* What is due goes into a list of its own first: what passes may end others. */
@@ -55,7 +28,7 @@ pass_spoke(struct tri_deadlines *deadlines, struct tri_deadline *deadline, uint6
         if (deadline->due_ms > now_ms)
             continue;
         tri_deadline_end(deadline);
-        link_in(&due, deadline);
+        tri_deadline_link(&due, deadline);
     }
     while (due != NULL) {
         deadline = due;
@@ -80,7 +53,7 @@ earliest(struct tri_deadlines *deadlines, uint64_t now_ms)
 {
     uint64_t later = TRI_CLOCK_NEVER;
     for (uint64_t ms = now_ms + 1; ms <= now_ms + SPOKES; ms++) {
-        uint64_t due_ms = earliest_of(*spoke(deadlines, ms));
+        uint64_t due_ms = earliest_of(deadlines->spokes[ms % SPOKES]);
         if (due_ms == ms)
             return ms;
         if (due_ms < later)
@@ -99,8 +72,8 @@ on_timer(struct tri_timer *timer)
     deadlines->looked_ms = now_ms;
     deadlines->armed_ms = TRI_CLOCK_NEVER;
     for (uint64_t ms = first_ms; ms <= now_ms; ms++)
-        pass_spoke(deadlines, *spoke(deadlines, ms), now_ms);
-    arm(deadlines, earliest(deadlines, now_ms));
+        pass_spoke(deadlines, deadlines->spokes[ms % SPOKES], now_ms);
+    tri_deadlines_arm(deadlines, earliest(deadlines, now_ms));
 }
 
 struct tri_deadlines *
@@ -124,30 +97,4 @@ void
 tri_deadlines_free(struct tri_deadlines *deadlines)
 {
     free(deadlines);
-}
-
-/*
- * While half a millisecond of ticks has not passed since the clock was read, what begins now begins in the millisecond
- * that was next then, or in the one after it.
- */
-uint64_t
-tri_deadlines_after(struct tri_deadlines *deadlines, uint64_t ticks_per_ms, uint64_t delay_ms)
-{
-    uint64_t ticks = tri_ticks(), begin_ms = deadlines->begin_ms + 1;
-    if (TRI_UNLIKELY(ticks - deadlines->read >= ticks_per_ms / 2)) {
-        deadlines->read = ticks;
-        begin_ms = deadlines->begin_ms = tri_clock_begin_ms();
-    }
-    return delay_ms < TRI_CLOCK_NEVER - begin_ms ? begin_ms + delay_ms : TRI_CLOCK_NEVER - 1;
-}
-
-void
-tri_deadline_begin(struct tri_deadlines *deadlines, struct tri_deadline *deadline, uint64_t due_ms)
-{
-    if (due_ms <= deadlines->looked_ms)
-        due_ms = deadlines->looked_ms + 1;
-    deadline->due_ms = due_ms;
-    link_in(spoke(deadlines, due_ms), deadline);
-    if (TRI_UNLIKELY(due_ms < deadlines->armed_ms))
-        arm(deadlines, due_ms);
 }

@@ -123,7 +123,7 @@ handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, struct t
 }
 
 /* Handles one message of a slow actor and sees whether it still is; the look before it was just before it. */
-static void
+TRI_NOINLINE static void
 handle_slow(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, struct tri_asking *asking)
 {
     tr_ref ref = actor->ref;
@@ -149,7 +149,7 @@ leave(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail)
         tri_mailbox_leave(home, actor);
 }
 
-static inline void
+static TRI_INLINE void
 handle_at_its_pace(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, struct tri_asking *asking)
 {
     if (TRI_UNLIKELY((actor->flags & TRI_ACTOR_SLOW) != 0))
@@ -189,7 +189,8 @@ static void
 handle_answer(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
     struct tri_asking *asking;
-    if (TRI_UNLIKELY(tri_answer_again(home, actor, &mail->message))) {
+    if (TRI_UNLIKELY(tri_answer_was_given(&mail->message))) {
+        tri_answer_again(home, actor, &mail->message);
         handle_answer_message(home, actor, mail);
         return;
     }
@@ -216,7 +217,7 @@ look_at_published(const tr_actor *actor, tr_message *message)
 }
 
 /* Mail that is not handled as it is: TRI_MAIL_NOTICE and the like. */
-static void
+static TRI_INLINE void
 handle_looked_at(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
     if (TRI_UNLIKELY((mail->message.kind & TRI_MAIL_PUBLISHED) != 0))
@@ -256,29 +257,10 @@ comes_up(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     return true;
 }
 
-static inline void
-handle_any(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
-{
-    if (mail->message.kind > TR_PAYLOAD_KINDS)
-        handle_looked_at(home, actor, mail);
-    else
-        handle_at_its_pace(home, actor, mail, NULL);
-}
-
-/* Of an actor that may have a stash, or a receive timeout: what was set aside goes first, and that begins again. */
-TRI_NOINLINE static void
-handle_with_extra(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
-{
-    tr_ref ref = actor->ref;
-    bool touches = tri_idle_is_on(actor);
-    if (actor->waiting == 0 && !touches)
-        actor->flags &= (uint16_t)~TRI_ACTOR_LOOK;
-    handle_any(home, actor, tri_stash_pass(actor, mail));
-    if (touches)
-        tri_idle_touch_now(home, ref);
-}
-
-/* Mail whose actor is not the plain case. What came from outside counts as read when it comes up. */
+/*
+ * Mail whose actor is not the plain case. What came from outside counts as read when it comes up. What was set aside goes
+ * first, and a receive timeout begins again.
+ */
 TRI_NOINLINE static unsigned
 handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
@@ -288,13 +270,18 @@ handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
         return 0;
     if (mail->message.from == TR_NOBODY && (mail->message.kind & TRI_MAIL_READ) == 0)
         tri_outside_read(home->worker, &mail->message);
-    if (tri_extra_of(actor) != NULL) {
-        handle_with_extra(home, actor, mail);
-        return 1;
-    }
-    if (actor->waiting == 0)
+    tr_ref ref = actor->ref;
+    bool has_extra = tri_extra_of(actor) != NULL, touches = has_extra && tri_idle_is_on(actor);
+    if (actor->waiting == 0 && !touches)
         actor->flags &= (uint16_t)~TRI_ACTOR_LOOK;
-    handle_any(home, actor, mail);
+    if (has_extra)
+        mail = tri_stash_pass(actor, mail);
+    if (mail->message.kind > TR_PAYLOAD_KINDS)
+        handle_looked_at(home, actor, mail);
+    else
+        handle_at_its_pace(home, actor, mail, NULL);
+    if (touches)
+        tri_idle_touch_now(home, ref);
     return 1;
 }
 

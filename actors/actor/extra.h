@@ -28,6 +28,12 @@ struct tri_mute {
     struct tri_mail **put_aside; /* where in the overflow the next of them goes that is held */
 };
 
+/* Under which names an actor is registered: names/names.c. */
+struct tri_name_list {
+    struct tri_name_held *first, *last; /* the oldest first */
+    unsigned count;
+};
+
 struct tri_extra {
     struct tri_attachment attachment; /* first */
     bool failed;
@@ -36,6 +42,7 @@ struct tri_extra {
     struct tri_arena_block *arena; /* the block that has room first */
     struct tri_stash *stash;       /* NULL: it has set nothing aside */
     struct tri_idle *idle;         /* NULL: it has no receive timeout */
+    struct tri_name_list names;
     struct tri_mute mute;
     struct tri_attachment *waiters, *unsure; /* who waits for its own relief: relief.c */
 };

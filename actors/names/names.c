@@ -2,12 +2,11 @@
  * Names: the public ways to have one and to look one up.
  *
  * A name that an actor has is attached to it, so it goes with the actor: after its stopped callback and before its
- * parent, or anybody else, is told that it has ended. What changes does so under the registry's lock, which is held for
- * some hundred nanoseconds, and longer only for a name that many watch and while the table grows. The words to those
- * that watch are sent when it has been given back.
+ * parent, or anybody else, is told that it has ended. All of its names are in a list of the actor's own, too, for those
+ * who ask what they are.
  */
+#include "change.h"
 #include "extra.h"
-#include "news.h"
 
 #include <stdlib.h>
 #include <troupe/core/status_from.h>
@@ -15,46 +14,94 @@
 /* A name that an actor has. Owner, but for `name`, which is constant. */
 struct tri_name_held {
     struct tri_attachment attachment;
+    struct tri_name_held *next, *previous; /* of those that its actor has */
     tr_actor *owner;
     struct tri_name *name;
 };
 
+/* The names of an actor. */
+
 static void
-give_up(struct tri_name_held *held)
+append(struct tri_name_list *list, struct tri_name_held *held)
 {
-    struct tri_actors *home = held->owner->home;
-    struct tri_names *names = tri_runtime_of(home)->names;
+    held->next = NULL;
+    held->previous = list->last;
+    if (list->last != NULL)
+        list->last->next = held;
+    else
+        list->first = held;
+    list->last = held;
+    list->count++;
+}
+
+static void
+take_out(struct tri_name_list *list, struct tri_name_held *held)
+{
+    if (held->previous != NULL)
+        held->previous->next = held->next;
+    else
+        list->first = held->next;
+    if (held->next != NULL)
+        held->next->previous = held->previous;
+    else
+        list->last = held->previous;
+    list->count--;
+}
+
+unsigned
+tri_names_of_actor(const tr_actor *actor, const char *names[], unsigned most)
+{
+    const struct tri_extra *extra = tri_extra_of(actor);
+    const struct tri_name_held *held = extra != NULL ? extra->names.first : NULL;
+    for (unsigned i = 0; i < most && held != NULL; i++, held = held->next)
+        names[i] = (const char *)held->name->text;
+    return extra != NULL ? extra->names.count : 0;
+}
+
+/* Having a name and giving it up. */
+
+/* Under the lock. */
+static void
+give_up(struct tri_name_held *held, struct tri_names *names, struct tri_name_errands *errands)
+{
+    tr_actor *owner = held->owner;
     struct tri_name *name = held->name;
-    struct tri_name_errands errands = {0};
-    uv_mutex_lock(&names->lock);
     tri_name_give(name, TR_NOBODY);
     name->held = NULL;
-    tri_name_news_spread(home, name, TR_NOBODY, &errands);
+    tri_name_news_spread(owner->home, name, TR_NOBODY, errands);
     tri_name_table_drop_unused(&names->table, name);
-    uv_mutex_unlock(&names->lock);
     tri_detach(&held->attachment);
+    take_out(&tri_extra_of(owner)->names, held);
     free(held);
-    tri_name_errands_run(home, &errands);
 }
 
 static void
 end_attached(struct tri_attachment *attachment, const struct tri_death *death)
 {
+    struct tri_name_held *held = TRI_CONTAINER_OF(attachment, struct tri_name_held, attachment);
+    struct tri_actors *home = held->owner->home;
+    struct tri_names *names = tri_runtime_of(home)->names;
+    struct tri_name_errands errands = {0};
     (void)death;
-    give_up(TRI_CONTAINER_OF(attachment, struct tri_name_held, attachment));
+    uv_mutex_lock(&names->lock);
+    give_up(held, names, &errands);
+    uv_mutex_unlock(&names->lock);
+    tri_name_errands_run(home, &errands);
 }
 
-/* Under the lock, with a name that nobody has. */
+/* With a name that nobody has. */
 static tr_status
 take(tr_actor *self, struct tri_name *name, struct tri_name_errands *errands)
 {
-    struct tri_name_held *held = malloc(sizeof(*held));
+    struct tri_extra *extra = tri_extra_make(self);
+    struct tri_name_held *held = extra != NULL ? malloc(sizeof(*held)) : NULL;
     if (held == NULL || !tri_name_news_prepare(name, self->home->worker->index)) {
         free(held);
         return TR_ENOMEM;
     }
     *held = (struct tri_name_held){.attachment = {.end = end_attached}, .owner = self, .name = name};
     tri_actor_attach(self, &held->attachment);
+    append(&extra->names, held);
     name->held = held;
     tri_name_give(name, self->ref);
     tri_name_news_spread(self->home, name, self->ref, errands);
@@ -62,16 +109,17 @@ take(tr_actor *self, struct tri_name *name, struct tri_name_errands *errands)
 }
 
 static tr_status
-register_locked(tr_actor *self, struct tri_name_table *table, const struct tri_name_key *key,
-                struct tri_name_errands *errands)
+register_name(tr_actor *self, struct tri_names *names, const struct tri_name_key *key, struct tri_name_errands *errands)
 {
-    struct tri_name *name = tri_name_table_make(table, key);
+    if (!tri_names_may_begin(self))
+        return TR_EGONE;
+    struct tri_name *name = tri_name_table_make(&names->table, key);
     if (name == NULL)
         return TR_ENOMEM;
     if (name->held != NULL)
         return name->ref == self->ref ? TR_OK : TR_ENAMETAKEN;
     tr_status status = take(self, name, errands);
-    tri_name_table_drop_unused(table, name);
+    tri_name_table_drop_unused(&names->table, name);
     return status;
 }
 
@@ -79,38 +127,24 @@ tr_status
 tr_name_register(tr_actor *self, const char *text)
 {
     TRI_CHECK_SELF(self);
-    struct tri_name_key key;
-    tr_status status = tri_names_key(self, text, &key);
-    if (status != TR_OK)
-        return status;
-    if (!tri_names_may_begin(self))
-        return TR_EGONE;
-    struct tri_names *names = tri_names_of(self);
-    struct tri_name_errands errands = {0};
-    uv_mutex_lock(&names->lock);
-    status = register_locked(self, &names->table, &key, &errands);
-    uv_mutex_unlock(&names->lock);
-    tri_name_errands_run(self->home, &errands);
-    return status;
+    return tri_names_change(self, text, register_name);
+}
+
+static tr_status
+release_name(tr_actor *self, struct tri_names *names, const struct tri_name_key *key, struct tri_name_errands *errands)
+{
+    const struct tri_name *name = tri_name_table_find(&names->table, key);
+    if (name == NULL || name->ref != self->ref)
+        return TR_ENOTNAMED;
+    give_up(name->held, names, errands);
+    return TR_OK;
 }
 
 tr_status
 tr_name_release(tr_actor *self, const char *text)
 {
     TRI_CHECK_SELF(self);
-    struct tri_name_key key;
-    tr_status status = tri_names_key(self, text, &key);
-    if (status != TR_OK)
-        return status;
-    struct tri_names *names = tri_names_of(self);
-    uv_mutex_lock(&names->lock);
-    struct tri_name *name = tri_name_table_find(&names->table, &key);
-    struct tri_name_held *held = name != NULL && name->ref == self->ref ? name->held : NULL;
-    uv_mutex_unlock(&names->lock);
-    if (held == NULL)
-        return TR_ENOTNAMED;
-    give_up(held);
-    return TR_OK;
+    return tri_names_change(self, text, release_name);
 }
 
 /* Looking up. */
@@ -136,16 +170,13 @@ tr_runtime_whereis(const tr_runtime *runtime, const char *name)
     return runtime != NULL ? look(runtime->names, name) : TR_NOBODY;
 }
 
-/* What was attached first stands last. */
 const char *
 tr_name_of(const tr_actor *self)
 {
     TRI_CHECK_SELF(self);
     const char *oldest = NULL;
-    struct tri_attachment *attachment = self != NULL ? self->attachments : NULL;
-    for (; attachment != NULL; attachment = attachment->next)
-        if (attachment->end == end_attached)
-            oldest = (const char *)TRI_CONTAINER_OF(attachment, struct tri_name_held, attachment)->name->text;
+    if (self != NULL)
+        tri_names_of_actor(self, &oldest, 1);
     return oldest;
 }
 

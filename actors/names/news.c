@@ -203,9 +203,11 @@ tri_name_news_spread(struct tri_actors *home, struct tri_name *name, tr_ref ref,
 }
 
 void
-tri_name_news_begin(struct tri_actors *home, const struct tri_name_watch *watch, struct tri_name_news *news)
+tri_name_news_begin(struct tri_actors *home, const struct tri_name_watch *watch, struct tri_name_news *news,
+                    struct tri_name_errands *errands)
 {
     tell(home, watch, news, watch->name->ref);
+    errands->here = true;
 }
 
 void

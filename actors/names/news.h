@@ -38,8 +38,9 @@ struct tri_name_errands {
 /* The name has come to ref, or has gone: TR_NOBODY. Under the lock; of this worker, which then has errands. */
 void tri_name_news_spread(struct tri_actors *home, struct tri_name *name, tr_ref ref, struct tri_name_errands *errands);
 
-/* Who has just begun to watch is told who has the name. Under the lock; then there are errands here. */
-void tri_name_news_begin(struct tri_actors *home, const struct tri_name_watch *watch, struct tri_name_news *news);
+/* Who has just begun to watch is told who has the name. Under the lock; of this worker, which then has errands. */
+void tri_name_news_begin(struct tri_actors *home, const struct tri_name_watch *watch, struct tri_name_news *news,
+                         struct tri_name_errands *errands);
 
 /* Not under the lock. */
 void tri_name_errands_run(struct tri_actors *home, struct tri_name_errands *errands);

@@ -25,18 +25,10 @@ tri_names_of(const tr_actor *self)
     return tri_runtime_of(self->home)->names;
 }
 
-/* The key of a name that self asks for, as its public functions begin. Returns: TR_OK; TR_EINVAL; TR_EBADNAME. */
-static inline tr_status
-tri_names_key(const tr_actor *self, const char *name, struct tri_name_key *key)
-{
-    return self == NULL || name == NULL ? TR_EINVAL : tri_name_key_make(&tri_names_of(self)->table, name, key);
-}
-
-/* May self still begin something? */
-static inline bool
-tri_names_may_begin(const tr_actor *self)
-{
-    return (self->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING | TRI_ACTOR_GONE)) == 0;
-}
+/*
+ * The names of an actor, the oldest first, up to `most` of them; the rest of `names` stays as it is. Each is valid until
+ * the actor releases it. Gives how many it has. Thread: owner.
+ */
+unsigned tri_names_of_actor(const tr_actor *actor, const char *names[], unsigned most);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * Watching a name: the public way, and its end with its actor. What a watch brings is in news.c.
  */
-#include "news.h"
+#include "change.h"
 
 #include <stdlib.h>
 
@@ -13,14 +13,12 @@ unlink_watch(struct tri_name_watch *watch)
         watch->next->link = watch->link;
 }
 
+/* Under the lock. */
 static void
-end_watch(struct tri_name_watch *watch)
+end_watch(struct tri_name_watch *watch, struct tri_names *names)
 {
-    struct tri_names *names = tri_runtime_of(watch->interest.home)->names;
-    uv_mutex_lock(&names->lock);
     unlink_watch(watch);
     tri_name_table_drop_unused(&names->table, watch->name);
-    uv_mutex_unlock(&names->lock);
     tri_interest_end(&watch->interest);
     tri_name_news_free(watch->goes);
     free(watch);
@@ -29,8 +27,13 @@ end_watch(struct tri_name_watch *watch)
 static void
 end_attached(struct tri_attachment *attachment, const struct tri_death *death)
 {
+    struct tri_name_watch *watch =
+        (struct tri_name_watch *)TRI_CONTAINER_OF(attachment, struct tri_interest, attachment);
+    struct tri_names *names = tri_runtime_of(watch->interest.home)->names;
     (void)death;
-    end_watch((struct tri_name_watch *)TRI_CONTAINER_OF(attachment, struct tri_interest, attachment));
+    uv_mutex_lock(&names->lock);
+    end_watch(watch, names);
+    uv_mutex_unlock(&names->lock);
 }
 
 /* The watch among what an actor has begun, if it is one of that name. */
@@ -81,7 +84,7 @@ begin_watch(tr_actor *self, struct tri_name_watch *watch)
 
 /* If somebody has the name self is told now, and of its going some day. */
 static tr_status
-add_watch(tr_actor *self, struct tri_name *name)
+add_watch(tr_actor *self, struct tri_name *name, struct tri_name_errands *errands)
 {
     struct tri_actors *home = self->home;
     bool has = name->held != NULL;
@@ -98,18 +101,20 @@ add_watch(tr_actor *self, struct tri_name *name)
     watch->goes = goes;
     begin_watch(self, watch);
     if (has)
-        tri_name_news_begin(home, watch, now);
+        tri_name_news_begin(home, watch, now, errands);
     return TR_OK;
 }
 
 static tr_status
-watch_locked(tr_actor *self, struct tri_name_table *table, const struct tri_name_key *key)
+watch_name(tr_actor *self, struct tri_names *names, const struct tri_name_key *key, struct tri_name_errands *errands)
 {
-    struct tri_name *name = tri_name_table_make(table, key);
+    if (!tri_names_may_begin(self))
+        return TR_EGONE;
+    struct tri_name *name = tri_name_table_make(&names->table, key);
     if (name == NULL)
         return TR_ENOMEM;
-    tr_status status = find_watch(self, name) != NULL ? TR_OK : add_watch(self, name);
-    tri_name_table_drop_unused(table, name);
+    tr_status status = find_watch(self, name) != NULL ? TR_OK : add_watch(self, name, errands);
+    tri_name_table_drop_unused(&names->table, name);
     return status;
 }
 
@@ -117,36 +122,24 @@ tr_status
 tr_name_watch(tr_actor *self, const char *text)
 {
     TRI_CHECK_SELF(self);
-    struct tri_name_key key;
-    tr_status status = tri_names_key(self, text, &key);
-    if (status != TR_OK)
-        return status;
-    if (!tri_names_may_begin(self))
-        return TR_EGONE;
-    struct tri_names *names = tri_names_of(self);
-    struct tri_name_errands errands = {.here = true};
-    uv_mutex_lock(&names->lock);
-    status = watch_locked(self, &names->table, &key);
-    uv_mutex_unlock(&names->lock);
-    tri_name_errands_run(self->home, &errands);
-    return status;
+    return tri_names_change(self, text, watch_name);
+}
+
+static tr_status
+unwatch_name(tr_actor *self, struct tri_names *names, const struct tri_name_key *key, struct tri_name_errands *errands)
+{
+    const struct tri_name *name = tri_name_table_find(&names->table, key);
+    struct tri_name_watch *watch = name != NULL ? find_watch(self, name) : NULL;
+    (void)errands;
+    if (watch == NULL)
+        return TR_ENOTWATCHED;
+    end_watch(watch, names);
+    return TR_OK;
 }
 
 tr_status
 tr_name_unwatch(tr_actor *self, const char *text)
 {
     TRI_CHECK_SELF(self);
-    struct tri_name_key key;
-    tr_status status = tri_names_key(self, text, &key);
-    if (status != TR_OK)
-        return status;
-    struct tri_names *names = tri_names_of(self);
-    uv_mutex_lock(&names->lock);
-    struct tri_name *name = tri_name_table_find(&names->table, &key);
-    struct tri_name_watch *watch = name != NULL ? find_watch(self, name) : NULL;
-    uv_mutex_unlock(&names->lock);
-    if (watch == NULL)
-        return TR_ENOTWATCHED;
-    end_watch(watch);
-    return TR_OK;
+    return tri_names_change(self, text, unwatch_name);
 }

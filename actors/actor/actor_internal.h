@@ -120,6 +120,13 @@ tri_actor_rests(const tr_actor *actor)
     return (actor->flags & TRI_ACTOR_RESTS) == TRI_ACTOR_RESTS;
 }
 
+/* A supervised actor is a child of its supervisor. TR_NOBODY: nobody supervises it. */
+static inline tr_ref
+tri_actor_supervisor(const tr_actor *actor)
+{
+    return (actor->flags & TRI_ACTOR_WARD) != 0 ? actor->parent : TR_NOBODY;
+}
+
 #define TRI_ACTOR_ALIGN 16u
 #define TRI_ACTOR_HEAD ((sizeof(tr_actor) + TRI_ACTOR_ALIGN - 1) / TRI_ACTOR_ALIGN * TRI_ACTOR_ALIGN)
 #define TRI_POOLED_BYTES 2048u /* larger actors come from malloc */

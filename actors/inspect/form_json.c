@@ -12,6 +12,17 @@ add_json_ref(struct tri_page *page, const char *key, tr_ref ref)
         tri_page_add(page, ",\"%s\":\"%s\"", key, tr_ref_text(ref, text));
 }
 
+static void
+add_json_names(struct tri_page *page, const struct tr_actor_info *info)
+{
+    tri_page_add(page, ",\"names\":[");
+    for (unsigned i = 0; i < TR_REGISTERED_TOLD && info->registered[i] != NULL; i++) {
+        tri_page_add(page, "%s", i > 0 ? "," : "");
+        tri_page_add_quoted(page, info->registered[i]);
+    }
+    tri_page_add(page, "],\"name_count\":%u", info->registered_count);
+}
+
 void
 tri_json_add_actor(struct tri_page *page, const struct tr_actor_info *info)
 {
@@ -19,7 +30,10 @@ tri_json_add_actor(struct tri_page *page, const struct tr_actor_info *info)
     tri_page_add_quoted(page, info->name);
     add_json_ref(page, "ref", info->ref);
     add_json_ref(page, "parent", info->parent);
+    add_json_ref(page, "supervisor", info->supervisor);
     add_json_ref(page, "waits_for", info->waits_for);
+    add_json_ref(page, "muted_by", info->muted_by);
+    add_json_names(page, info);
     tri_page_add(page,
                  ",\"worker\":%u,\"waiting\":%" PRIu32 ",\"handled\":%" PRIu64 ",\"busy_ns\":%" PRIu64
                  ",\"age_ms\":%" PRIu64 ",\"state\":[",

@@ -39,14 +39,21 @@ add_head(struct tri_page *page, const char *name, const char *type, const char *
     tri_page_add(page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
+static uint64_t
+number_at(const void *object, size_t field)
+{
+    uint64_t number;
+    memcpy(&number, (const char *)object + field, sizeof(number));
+    return number;
+}
+
 /* What is not known of a stuck worker has no sample. */
 static void
 add_sample(struct tri_page *page, const struct metric *metric, const struct tr_worker_info *info)
 {
-    uint64_t value;
+    uint64_t value = number_at(info, metric->field);
     if (info->stuck && metric->field == WORKER_FIELD(waiting))
         return;
-    memcpy(&value, (const char *)info + metric->field, sizeof(value));
     tri_page_add(page, "%s{worker=\"%u\"} ", metric->name, info->worker);
     if (metric->number == WHOLE)
         tri_page_add(page, "%" PRIu64 "\n", value);
@@ -73,42 +80,33 @@ tri_metrics_add_workers(struct tri_page *page, const struct tr_worker_info *info
     tri_page_add(page, "troupe_info{version=\"%s\"} 1\n", tr_version_text());
 }
 
+static const struct {
+    const char *name, *help;
+    size_t field; /* of struct tri_class_sum, 64 bits */
+} class_metrics[] = {
+    {"troupe_class_actors", "Actors, by class.", offsetof(struct tri_class_sum, actors)},
+    {"troupe_class_resting", "Supervised actors between two lives, by class.", offsetof(struct tri_class_sum, resting)},
+    {"troupe_class_muted", "Actors that wait for a mailbox to be relieved, by class.",
+     offsetof(struct tri_class_sum, muted)},
+    {"troupe_class_mailbox_messages", "Messages in mailboxes, by class.", offsetof(struct tri_class_sum, waiting)},
+    {"troupe_class_mailbox_longest", "Longest mailbox, by class.", offsetof(struct tri_class_sum, longest)},
+};
+#define CLASS_METRICS (sizeof(class_metrics) / sizeof(class_metrics[0]))
+
 static void
-add_class_metric(struct tri_page *page, const struct tri_class_sum *classes, uint32_t count, const char *name,
-                 const char *help, uint64_t (*value)(const struct tri_class_sum *))
+add_class_sample(struct tri_page *page, size_t metric, const struct tri_class_sum *sum)
 {
-    add_head(page, name, "gauge", help);
-    for (uint32_t i = 0; i < count; i++) {
-        tri_page_add(page, "%s{class=", name);
-        tri_page_add_quoted(page, classes[i].name);
-        tri_page_add(page, "} %" PRIu64 "\n", value(&classes[i]));
-    }
-}
-
-static uint64_t
-actors_of_class(const struct tri_class_sum *sum)
-{
-    return sum->actors;
-}
-
-static uint64_t
-waiting_of_class(const struct tri_class_sum *sum)
-{
-    return sum->waiting;
-}
-
-static uint64_t
-longest_of_class(const struct tri_class_sum *sum)
-{
-    return sum->longest;
+    tri_page_add(page, "%s{class=", class_metrics[metric].name);
+    tri_page_add_quoted(page, sum->name);
+    tri_page_add(page, "} %" PRIu64 "\n", number_at(sum, class_metrics[metric].field));
 }
 
 void
 tri_metrics_add_classes(struct tri_page *page, const struct tri_class_sum *classes, uint32_t count)
 {
-    add_class_metric(page, classes, count, "troupe_class_actors", "Actors alive, by class.", actors_of_class);
-    add_class_metric(page, classes, count, "troupe_class_mailbox_messages", "Messages in mailboxes, by class.",
-                     waiting_of_class);
-    add_class_metric(page, classes, count, "troupe_class_mailbox_longest", "Longest mailbox, by class.",
-                     longest_of_class);
+    for (size_t i = 0; i < CLASS_METRICS; i++) {
+        add_head(page, class_metrics[i].name, "gauge", class_metrics[i].help);
+        for (uint32_t j = 0; j < count; j++)
+            add_class_sample(page, i, &classes[j]);
+    }
 }

@@ -9,8 +9,11 @@ static const struct {
     unsigned bit;
     const char *word;
 } state_words[] = {
-    {TR_STATE_SLOW, "slow"},     {TR_STATE_CROWDED, "crowded"}, {TR_STATE_ASKED, "asked"},
-    {TR_STATE_CLOSED, "closed"}, {TR_STATE_ENDING, "ending"},   {TR_STATE_COMING, "coming"},
+    {TR_STATE_SLOW, "slow"},       {TR_STATE_CROWDED, "crowded"},
+    {TR_STATE_ASKED, "asked"},     {TR_STATE_CLOSED, "closed"},
+    {TR_STATE_ENDING, "ending"},   {TR_STATE_COMING, "coming"},
+    {TR_STATE_RESTING, "resting"}, {TR_STATE_MUTES, "mutes"},
+    {TR_STATE_MUTED, "muted"}, /* by whom comes after it */
 };
 #define STATE_WORDS (sizeof(state_words) / sizeof(state_words[0]))
 
@@ -47,7 +50,33 @@ void
 tri_people_begin_actors(struct tri_page *page)
 {
     tri_page_add(page, ACTOR_COLUMNS "%s\n", "ACTOR", "PARENT", "WAITS FOR", "WAITING", "HANDLED", "BUSY", "AGE",
-                 "CLASS  STATE");
+                 "CLASS  STATE  NAMES");
+}
+
+/* Who is supervised is so by its parent, which has a column. */
+static void
+add_state(struct tri_page *page, const struct tr_actor_info *info)
+{
+    char ref[TR_REF_TEXT_SIZE];
+    bool supervised = info->supervisor != TR_NOBODY;
+    if (info->state == 0 && !supervised)
+        tri_page_add(page, "-");
+    tri_page_add(page, "%s%s", supervised ? "supervised" : "", supervised && info->state != 0 ? "," : "");
+    tri_form_states(page, info->state, "");
+    if (info->muted_by != TR_NOBODY)
+        tri_page_add(page, " by %s", tr_ref_text(info->muted_by, ref));
+}
+
+static void
+add_names(struct tri_page *page, const struct tr_actor_info *info)
+{
+    for (unsigned i = 0; i < TR_REGISTERED_TOLD && info->registered[i] != NULL; i++) {
+        tri_page_add(page, "%s\"", i == 0 ? "  " : " ");
+        tri_page_add_plain(page, info->registered[i]);
+        tri_page_add(page, "\"");
+    }
+    if (info->registered_count > TR_REGISTERED_TOLD)
+        tri_page_add(page, " and %u more", info->registered_count - TR_REGISTERED_TOLD);
 }
 
 void
@@ -62,9 +91,8 @@ tri_people_add_actor(struct tri_page *page, const struct tr_actor_info *info)
                  time_text(age, info->age_ms));
     tri_page_add_plain(page, info->name);
     tri_page_add(page, "  ");
-    if (info->state == 0)
-        tri_page_add(page, "-");
-    tri_form_states(page, info->state, "");
+    add_state(page, info);
+    add_names(page, info);
     tri_page_add(page, "\n");
 }
 

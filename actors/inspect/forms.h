@@ -26,7 +26,7 @@ void tri_json_add_worker(struct tri_page *page, const struct tr_worker_info *inf
 /* What a walk has found of the actors of one name. */
 struct tri_class_sum {
     const char *name;
-    uint64_t actors, waiting;
+    uint64_t actors, waiting, resting, muted;
     uint64_t longest; /* mailbox */
 };
 

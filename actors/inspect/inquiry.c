@@ -12,9 +12,12 @@
 #include "inquiry.h"
 
 #include "ledger.h"
+#include "mute.h"
 #include "post.h"
+#include "registry.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <troupe/core/delay.h>
 #include <troupe/core/refcount.h>
 #include <troupe/core/steps.h>
@@ -181,23 +184,30 @@ tri_portion_free(struct tri_portion *portion)
 
 /* -- The worker's answer. -- */
 
+/* It has a holder for its mail, and nothing of it is there yet. */
+static bool
+is_coming(const tr_actor *actor)
+{
+    return (actor->flags & TRI_ACTOR_RESTS) == TRI_ACTOR_UNBORN;
+}
+
 static unsigned
 state_of(const tr_actor *actor)
 {
     static const struct {
         unsigned flag, state;
     } words[] = {
-        {TRI_ACTOR_SLOW, TR_STATE_SLOW},
-        {TRI_ACTOR_CLOSED, TR_STATE_CLOSED},
-        {TRI_ACTOR_ENDING, TR_STATE_ENDING},
-        {TRI_ACTOR_UNBORN, TR_STATE_COMING},
+        {TRI_ACTOR_SLOW, TR_STATE_SLOW},   {TRI_ACTOR_CLOSED, TR_STATE_CLOSED}, {TRI_ACTOR_ENDING, TR_STATE_ENDING},
+        {TRI_ACTOR_MUTED, TR_STATE_MUTED}, {TRI_ACTOR_AWAITED, TR_STATE_MUTES},
     };
     unsigned state = tri_slots_crowded(&actor->home->slots, actor->ref) ? TR_STATE_CROWDED : 0;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         state |= (actor->flags & words[i].flag) != 0 ? words[i].state : 0;
     if ((actor->flags & TRI_ACTOR_ASKED) != 0 && (actor->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING)) == 0)
         state |= TR_STATE_ASKED;
-    return state;
+    if (tri_muted_by(actor) != TR_NOBODY) /* a hosted one has no flag for it */
+        state |= TR_STATE_MUTED;
+    return state | (is_coming(actor) ? TR_STATE_COMING : 0) | (tri_actor_rests(actor) ? TR_STATE_RESTING : 0);
 }
 
 struct tr_actor_info
@@ -210,24 +220,50 @@ tri_actor_describe(const tr_actor *actor)
         .state = state_of(actor),
         .waiting = actor->waiting,
     };
-    if ((actor->flags & TRI_ACTOR_UNBORN) != 0)
+    if (is_coming(actor))
         return info; /* what stands beside the slot is of the one before */
+    info.supervisor = tri_actor_supervisor(actor);
     info.waits_for = tri_slots_waits_for(&actor->home->slots, actor->ref);
+    info.muted_by = tri_muted_by(actor);
+    info.registered_count = tri_names_of_actor(actor, info.registered, TR_REGISTERED_TOLD);
     info.handled = tri_ledger_handled(actor);
     info.busy_ns = tri_ledger_busy_ns(actor);
     info.age_ms = tri_ledger_age_ms(actor);
     return info;
 }
 
+/* The names may be gone when they are read. */
+static void
+keep_names(struct tri_portion *portion, struct tr_actor_info *info)
+{
+    for (unsigned i = 0; i < TR_REGISTERED_TOLD && info->registered[i] != NULL; i++) {
+        size_t size = strlen(info->registered[i]) + 1;
+        info->registered[i] = memcpy(portion->text + portion->text_size, info->registered[i], size);
+        portion->text_size += (uint32_t)size;
+    }
+}
+
+static bool
+has_room_for_names(const struct tri_portion *portion)
+{
+    return TRI_PORTION_TEXT - portion->text_size >= TR_REGISTERED_TOLD * TR_NAME_SIZE;
+}
+
 static void
 fill(struct tri_actors *home, uint32_t from, struct tri_portion *portion)
 {
     uint32_t made = tri_slots_made(&home->slots), end = made - from > TRI_PORTION ? from + TRI_PORTION : made;
-    portion->count = 0;
-    for (uint32_t slot = from; slot < end; slot++)
-        if (home->slots.table[slot].actor != NULL)
-            portion->actors[portion->count++] = tri_actor_describe(home->slots.table[slot].actor);
-    portion->next = end < made ? end : 0;
+    uint32_t slot = from;
+    portion->count = portion->text_size = 0;
+    for (; slot < end && has_room_for_names(portion); slot++) {
+        const tr_actor *actor = home->slots.table[slot].actor;
+        if (actor == NULL)
+            continue;
+        struct tr_actor_info *info = &portion->actors[portion->count++];
+        *info = tri_actor_describe(actor);
+        keep_names(portion, info);
+    }
+    portion->next = slot < made ? slot : 0;
 }
 
 bool

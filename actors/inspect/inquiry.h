@@ -8,9 +8,10 @@
 
 #include <troupe/actors/inspect.h>
 
-#define TRI_PORTION 1024u   /* slots that a worker looks at for one answer */
-#define TRI_ANSWER_MS 1000u /* a worker that needs longer is stuck */
-#define TRI_FIRST_SLOT 1u   /* slot 0 is nobody's */
+#define TRI_PORTION 1024u        /* slots that a worker looks at for one answer, at most */
+#define TRI_PORTION_TEXT 0x8000u /* bytes of names in it; with more it has fewer slots */
+#define TRI_ANSWER_MS 1000u      /* a worker that needs longer is stuck */
+#define TRI_FIRST_SLOT 1u        /* slot 0 is nobody's */
 
 struct tri_inquiry_order;
 
@@ -29,7 +30,9 @@ void tri_inquiry_fini(struct tri_inquiry *inquiry);
 struct tri_portion {
     uint32_t next; /* the slot from which to ask on; 0: that was all */
     uint32_t count;
+    uint32_t text_size; /* in use */
     struct tr_actor_info actors[TRI_PORTION];
+    char text[TRI_PORTION_TEXT]; /* the names that they are registered under */
 };
 
 /*
@@ -44,7 +47,7 @@ tr_status tri_inquiry_ask(struct tri_inquiry *inquiry, unsigned worker, uint32_t
 
 void tri_portion_free(struct tri_portion *portion);
 
-/* What an actor is like now. Thread: owner of its worker. */
+/* What an actor is like now; info.registered is valid until it releases those names. Thread: owner of its worker. */
 struct tr_actor_info tri_actor_describe(const tr_actor *actor);
 
 /* An order to answer has arrived. Always true. Thread: owner of the worker. */

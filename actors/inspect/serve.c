@@ -158,7 +158,7 @@ report(struct connection *connection, enum tri_report_kind kind)
 }
 
 static const char help[] = "actors   all actors: whose child, whom it waits for, messages waiting and handled,\n"
-                           "         time spent, age, class, state\n"
+                           "         time spent, age, class, state, registered names\n"
                            "workers  all workers: counters, CPU time, what each runs\n"
                            "json     everything, as one JSON document\n"
                            "metrics  for Prometheus; also by HTTP: GET /metrics, GET /json\n"

@@ -60,6 +60,13 @@ may_be_muted(const tr_actor *actor, const struct tri_extra *extra)
            (extra == NULL || extra->mute.number == 0);
 }
 
+tr_ref
+tri_muted_by(const tr_actor *actor)
+{
+    const struct tri_extra *extra = tri_extra_of(actor);
+    return extra != NULL && extra->mute.number != 0 ? extra->mute.to : TR_NOBODY;
+}
+
 static void go_on(tr_actor *actor, struct tri_extra *extra);
 
 void

@@ -38,6 +38,9 @@ void tri_mute_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mai
 bool tri_mute_hold(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail);
 void tri_mute_leave(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail);
 
+/* For whose relief the actor waits; TR_NOBODY: for nobody's, or it has come and the actor is about to go on. */
+tr_ref tri_muted_by(const tr_actor *actor);
+
 bool tri_relief_held(struct tri_actors *home, tr_ref to, tr_message *message);
 bool tri_relieved(struct tri_actors *home, tr_ref to, tr_message *message);
 

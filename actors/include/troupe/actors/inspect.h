@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <troupe/actors/names.h>
 #include <troupe/actors/runtime.h>
 #include <troupe/core/declare.h>
 #include <troupe/core/message.h>
@@ -28,18 +29,27 @@ enum tr_actor_state {
     TR_STATE_CLOSED = 1 << 3,  /* it takes nothing new and ends when its mailbox is empty */
     TR_STATE_ENDING = 1 << 4,  /* it ends when its callback returns */
     TR_STATE_COMING = 1 << 5,  /* it has a name and mail, and is on its way to its worker; its class is not known yet */
+    TR_STATE_RESTING = 1 << 6, /* its life has ended, and its supervisor has not begun the next one yet */
+    TR_STATE_MUTES = 1 << 7,   /* others are muted until its mailbox is relieved: TR_MAILBOX_MUTE */
+    TR_STATE_MUTED = 1 << 8,   /* it has sent to such a one, and is given no messages; a socket: it reads no more */
 };
+
+#define TR_REGISTERED_TOLD 4u /* names of an actor that are told; it may have more */
 
 /* An actor, as it was at one moment between two of its messages. */
 struct tr_actor_info {
     tr_ref ref;
-    tr_ref parent;    /* TR_NOBODY: it was spawned from outside */
-    tr_ref waits_for; /* whom it has asked and got no answer from yet; TR_NOBODY: nobody */
+    tr_ref parent;     /* TR_NOBODY: it was spawned from outside */
+    tr_ref supervisor; /* who begins its next life; TR_NOBODY: nobody does */
+    tr_ref waits_for;  /* whom it has asked and got no answer from yet; TR_NOBODY: nobody */
+    tr_ref muted_by;   /* for whose mailbox to be relieved it waits; TR_NOBODY: nobody's, or it is about to go on */
 
-    const char *name; /* its behavior's */
-    unsigned state;   /* bits of enum tr_actor_state */
-    uint32_t waiting; /* messages in its mailbox */
-    uint64_t handled; /* messages that its receive callback was given, since its birth */
+    const char *name;                           /* its behavior's */
+    const char *registered[TR_REGISTERED_TOLD]; /* its names (names.h), the oldest first; NULL: it has no more */
+    unsigned registered_count;                  /* of all its names */
+    unsigned state;                             /* bits of enum tr_actor_state */
+    uint32_t waiting;                           /* messages in its mailbox */
+    uint64_t handled; /* messages that its receive callback was given, since its birth; in all lives, if it had many */
 
     /*
      * The time in which it handled messages; callbacks of libuv's handles, so those of sockets, do not count. It is an
@@ -85,7 +95,7 @@ struct tr_worker_info {
  *     within a second, since it runs a callback for so long or has no CPU, is left out.
  *   - visit runs on the calling thread and may take its time.
  *
- * Memory:  info is valid during the call of visit; info->name as long as the behavior.
+ * Memory:  info and info->registered are valid during the call of visit; info->name as long as the behavior.
  * Thread:  any that is no worker. It waits for the workers, for a second at most for each.
  * Returns: TR_OK
  *          TR_EINVAL       runtime or visit is NULL

@@ -11,6 +11,20 @@
 #define BUSY_BYTES (TRI_REF_SLOTS * sizeof(uint16_t))
 #define MORE_BYTES (TRI_REF_SLOTS * sizeof(struct tri_ledger_more))
 #define ALL_BYTES (TABLE_BYTES + MORE_BYTES + WAITS_BYTES + BUSY_BYTES + PILE_BYTES + CROWDED_BYTES)
+#define FIRST_IN_CORES (4u * TRI_SLOT_CHUNK)
+
+/* A core file of the process is to have the first slots, so many of them. */
+static void
+take_in(struct tri_slots *slots, uint32_t count)
+{
+    slots->in_cores = count;
+    tri_pages_take_in(slots->table, count * sizeof(slots->table[0]));
+    tri_pages_take_in(slots->more, count * sizeof(slots->more[0]));
+    tri_pages_take_in(slots->waits, count * sizeof(slots->waits[0]));
+    tri_pages_take_in(slots->busy, count * sizeof(slots->busy[0]));
+    tri_pages_take_in(slots->crowded, count * sizeof(slots->crowded[0]));
+    tri_pages_take_in(slots->pile, PILE_BYTES);
+}
 
 tr_status
 tri_slots_init(struct tri_slots *slots, unsigned worker)
@@ -27,6 +41,8 @@ tri_slots_init(struct tri_slots *slots, unsigned worker)
     slots->busy = (uint16_t *)(slots->waits + TRI_REF_SLOTS);
     slots->pile = (uint32_t *)(slots->busy + TRI_REF_SLOTS);
     slots->crowded = (uint8_t *)(slots->pile + TRI_REF_SLOTS / TRI_SLOT_CHUNK);
+    tri_pages_leave_out(slots->table, ALL_BYTES);
+    take_in(slots, FIRST_IN_CORES);
     if (uv_mutex_init(&slots->lock) == 0)
         return TR_OK;
     tri_pages_free(slots->table, ALL_BYTES);
@@ -68,6 +84,8 @@ make_chunk(struct tri_slots *slots, uint32_t *fresh, uint32_t *fresh_end)
         return false;
     *fresh = slots->made;
     *fresh_end = slots->made += TRI_SLOT_CHUNK;
+    if (slots->made > slots->in_cores)
+        take_in(slots, slots->in_cores * 2);
     return true;
 }
 

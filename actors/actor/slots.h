@@ -3,7 +3,7 @@
  *
  * A slot holds an actor and the generation that is valid now; a ref of another generation names no actor. The table is
  * one stretch of address space with room for every slot that a ref can name, so a look-up is one load and no ref is out
- * of range; the system gives it memory, zeroed, page by page as slots come into use.
+ * of range; the system gives it memory, zeroed, page by page as slots come into use. Core files have those, not all.
  *
  * The owner takes and gives slots without a lock. Others, who spawn here, need a name at once: they take slots under
  * the lock. Slots are of one kind and change hands: all come back to the owner, who keeps up to two chains of CHUNK
@@ -63,7 +63,8 @@ struct tri_slots {
 
     /* Any thread, under the lock; apart from what the owner reads with each message. */
     alignas(TRI_CACHE_PAIR) uv_mutex_t lock;
-    uint32_t made; /* slots that belong to a chunk */
+    uint32_t made;     /* slots that belong to a chunk */
+    uint32_t in_cores; /* these and some more: a core file has so many */
     uint32_t piled;
     uint32_t guests_free;
     uint32_t guests_fresh, guests_fresh_end;

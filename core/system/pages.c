@@ -1,6 +1,20 @@
 #include <troupe/core/pages.h>
 
+#include <stdint.h>
 #include <sys/mman.h>
+#include <unistd.h>
+
+/* What is said of pages; where there are no such words they are all in every core file. */
+#if defined(MADV_DONTDUMP)
+#define LEAVE_OUT MADV_DONTDUMP
+#define TAKE_IN MADV_DODUMP
+#elif defined(MADV_NOCORE)
+#define LEAVE_OUT MADV_NOCORE
+#define TAKE_IN MADV_CORE
+#else
+#define LEAVE_OUT MADV_NORMAL
+#define TAKE_IN MADV_NORMAL
+#endif
 
 void *
 tri_pages_new(size_t size)
@@ -20,4 +34,18 @@ void
 tri_pages_free(void *pages, size_t size)
 {
     munmap(pages, size);
+}
+
+void
+tri_pages_leave_out(void *pages, size_t size)
+{
+    madvise(pages, size, LEAVE_OUT);
+}
+
+void
+tri_pages_take_in(void *part, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = (uintptr_t)part / page * page, end = ((uintptr_t)part + size + page - 1) / page * page;
+    madvise((void *)begin, end - begin, TAKE_IN);
 }

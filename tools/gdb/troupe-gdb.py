@@ -7,7 +7,8 @@
 #   (gdb) print *$troupe_actor("1:7.3")
 #
 # A tr_ref is printed as worker:slot.generation, a tr_message with its tag's name. The library needs its debug
-# information (-g); optimised code will do. Nothing is called in the process, so a core is as good.
+# information (-g); optimised code will do. Nothing is called in the process, so a core is as good: one of the kernel's,
+# or of gdb's generate-core-file. The words for states and tags are the library's own enums, as far as these are enums.
 
 import gdb
 import gdb.printing
@@ -17,10 +18,28 @@ SLOT_BITS, WORKER_BITS = 24, 12
 TAG_RESERVED = 0xFFFF0000
 MESSAGES_SHOWN = 100
 
-TAGS = {TAG_RESERVED + 1: "SPAWN_FAILED", TAG_RESERVED + 2: "DEAD_LETTER", TAG_RESERVED + 0x1FFF: "UNDELIVERED"}
-OWN_TAGS = ("SPAWN", "STOP", "CHILD_GONE", "PROBE", "INSPECT", "WATCH", "UNWATCH", "LINK", "UNLINK", "LINK_DOWN",
-            "NAME_NEWS")
-FLAGS = ("ASKED", "CLOSED", "ENDING", "KILLED", "GONE", "UNBORN", "SLOW", "HOSTED")
+# Tags that are macros, which debug information does not know.
+TAGS = {
+    TAG_RESERVED + 1: "SPAWN_FAILED",
+    TAG_RESERVED + 2: "DEAD_LETTER",
+    TAG_RESERVED + 3: "DOWN",
+    TAG_RESERVED + 4: "LINK_DOWN",
+    TAG_RESERVED + 5: "UNANSWERED",
+    TAG_RESERVED + 6: "RECEIVE_TIMEOUT",
+    TAG_RESERVED + 0x10: "NAME",
+    TAG_RESERVED + 0x20: "GROUP",
+    TAG_RESERVED + 0x21: "GROUP_MEMBERS",
+    TAG_RESERVED + 0x200: "SUPERVISOR",
+    TAG_RESERVED + 0x201: "WARD_LIVES",
+    TAG_RESERVED + 0x202: "WARD_ENDED",
+    TAG_RESERVED + 0x203: "SUPERVISOR_REQUEST",
+    TAG_RESERVED + 0x1FFE: "PUBLISHED",
+    TAG_RESERVED + 0x1FFF: "UNDELIVERED",
+}
+# A member of each enum of tags, what the names begin with, and the tag of 0.
+TAG_ENUMS = (("TRI_TAG_SPAWN", "TRI_TAG_", 0), ("TRI_TAG_BEFORE_NET", "TRI_TAG_", 0),
+             ("TRI_TAG_BEFORE_PIPE", "TRI_TAG_", 0), ("TR_EVENT_CONNECTION", "TR_EVENT_", TAG_RESERVED + 0x2000))
+UNSAID_FLAGS = ("LIMITED", "LOOK", "WARD", "MUTED", "AWAITED")  # or said in other words
 
 
 # -- Names. --
@@ -44,11 +63,13 @@ def ref_of_text(text):
         raise gdb.GdbError("not the name of an actor, such as 1:7.3: %s" % text)
 
 
-def constant(name):
+def enumerators(member, prefix):
+    """The names, without what they begin with, and values of the enum that has this member."""
     try:
-        return int(gdb.parse_and_eval(name))
+        fields = gdb.parse_and_eval(member).type.fields()
     except gdb.error:
-        return None
+        return []
+    return [(field.name[len(prefix):], field.enumval) for field in fields if field.name.startswith(prefix)]
 
 
 def tag_text(tag):
@@ -57,9 +78,10 @@ def tag_text(tag):
         return str(tag)
     if tag in TAGS:
         return TAGS[tag]
-    for name in OWN_TAGS:
-        if constant("TRI_TAG_" + name) == tag:
-            return name
+    for member, prefix, base in TAG_ENUMS:
+        for name, value in enumerators(member, prefix):
+            if base + (value & 0xFFFFFFFF) == tag:
+                return name
     return "RESERVED+0x%x" % (tag - TAG_RESERVED)
 
 
@@ -72,9 +94,34 @@ def string(pointer):
         return "?"
 
 
-def flags_text(flags):
-    words = [name.lower() for name in FLAGS if int(flags) & (constant("TRI_ACTOR_" + name) or 0)]
+def flags_of(actor):
+    flags = int(actor["flags"])
+    return {name for name, bit in enumerators("TRI_ACTOR_ASKED", "TRI_ACTOR_") if flags & bit}
+
+
+def state_text(actor):
+    flags = flags_of(actor)
+    rests = {"GONE", "UNBORN"} <= flags
+    words = [name.lower() for name in sorted(flags - set(UNSAID_FLAGS) - ({"GONE", "UNBORN"} if rests else set()))]
+    extra = extra_of(actor)
+    words += ["resting"] if rests else []
+    words += ["supervised"] if "WARD" in flags else []
+    words += ["mutes"] if "AWAITED" in flags else []
+    if extra is not None and int(extra["mute"]["number"]) != 0:
+        words.append("muted by " + ref_text(extra["mute"]["to"]))
+    elif "MUTED" in flags:
+        words.append("muted")
     return ",".join(words) or "-"
+
+
+def names_text(actor):
+    names, extra = [], extra_of(actor)
+    held = extra["names"]["first"] if extra is not None else 0
+    while int(held) != 0:
+        text = held["name"]["text"].address.cast(gdb.lookup_type("char").pointer())
+        names.append('"%s"' % string(text))
+        held = held["next"]
+    return "  " + " ".join(names) if names else ""
 
 
 # -- What there is. --
@@ -112,6 +159,18 @@ def actors_of(worker):
             yield gdb.Value(pointer).cast(type_of_actor)
 
 
+def extra_of(actor):
+    """What few actors have; None."""
+    first = actor["attachments"]
+    if int(first) == 0 or int(first["end"]) != int(gdb.parse_and_eval("&tri_extra_end")):
+        return None
+    return first.cast(gdb.lookup_type("struct tri_extra").pointer())
+
+
+def waits_for(actor):
+    return actor["home"]["slots"]["waits"][int(actor["ref"]) & ((1 << SLOT_BITS) - 1)]
+
+
 def find_actor(ref):
     for worker in workers():
         if int(worker["index"]) != ref >> SLOT_BITS & ((1 << WORKER_BITS) - 1):
@@ -139,7 +198,7 @@ class MessagePrinter:
 
     def to_string(self):
         kinds = {0: "bytes", 1: "slice", 2: "pointer"}
-        kind = int(self.value["kind"]) & 0x0F  # the rest says what it is for
+        kind = int(self.value["kind"]) & 0x07  # the rest says what it is for
         payload = self.value["payload"]
         if kind == 0:
             size = int(self.value["size"])
@@ -207,18 +266,19 @@ class Actors(gdb.Command):
 
     def invoke(self, argument, from_tty):
         wanted = argument.strip()
-        print("%-16s %-16s %8s %12s  %s" % ("ACTOR", "PARENT", "WAITING", "HANDLED", "CLASS  STATE"))
+        columns = "%-16s %-16s %-16s %8s %12s  %s"
+        print(columns % ("ACTOR", "PARENT", "WAITS FOR", "WAITING", "HANDLED", "CLASS  STATE  NAMES"))
         for worker in workers():
             for actor in actors_of(worker):
                 name = string(actor["behavior"]["name"])
                 if wanted in ("", name):
-                    print("%-16s %-16s %8d %12d  %s  %s" % (ref_text(actor["ref"]), ref_text(actor["parent"]),
-                                                            int(actor["waiting"]), int(actor["handled"]), name,
-                                                            flags_text(actor["flags"])))
+                    words = "%s  %s%s" % (name, state_text(actor), names_text(actor))
+                    print(columns % (ref_text(actor["ref"]), ref_text(actor["parent"]), ref_text(waits_for(actor)),
+                                     int(actor["waiting"]), int(actor["handled"]), words))
 
 
 class Mailbox(gdb.Command):
-    """The messages that wait for an actor, the oldest first: troupe mailbox REF"""
+    """The messages that wait for an actor, the oldest first, and what it has set aside: troupe mailbox REF"""
 
     def __init__(self):
         super().__init__("troupe mailbox", gdb.COMMAND_DATA)
@@ -241,15 +301,28 @@ class Mailbox(gdb.Command):
         for mail in self.mail_in(actor["overflow"]):
             yield mail
 
+    def aside_of(self, actor):
+        extra = extra_of(actor)
+        stash = extra["stash"] if extra is not None else 0
+        for part in ("front", "aside") if int(stash) != 0 else ():
+            yield from self.mail_in(stash[part])
+
+    def show(self, mail_list):
+        for number, mail in enumerate(mail_list):
+            if number == MESSAGES_SHOWN:
+                print("...")
+                return
+            print("  " + MessagePrinter(mail["message"]).to_string())
+
     def invoke(self, argument, from_tty):
         actor = find_actor(ref_of_text(argument))
         print("%s (%s), %d messages" % (ref_text(actor["ref"]), string(actor["behavior"]["name"]),
                                         int(actor["waiting"])))
-        for number, mail in enumerate(self.mail_of(actor)):
-            if number == MESSAGES_SHOWN:
-                print("...")
-                break
-            print("  " + MessagePrinter(mail["message"]).to_string())
+        self.show(self.mail_of(actor))
+        aside = list(self.aside_of(actor))
+        if aside:
+            print("set aside: %d messages" % len(aside))
+            self.show(aside)
 
 
 class ActorFunction(gdb.Function):

@@ -1,11 +1,17 @@
 /*
  * A program with actors that a debugger and other tools look at: on each of two workers an actor of class "clerk", and
  * on the second a "holder" that hangs in its first message, of tag 7, while three more wait, which it has sent to
- * itself. It prints their names, then "ready", calls guest_is_ready(), and goes on when its input ends.
+ * itself. On the first a supervisor with two children: a "keeper", registered as "till", which has set a message of tag
+ * 5 aside, and a "sleeper" that has failed and rests. It prints the names of all but these, then "ready", calls
+ * guest_is_ready(), and goes on when its input ends.
  */
 #include <stdio.h>
+#include <troupe/actors/become.h>
+#include <troupe/actors/failure.h>
+#include <troupe/actors/names.h>
 #include <troupe/actors/runtime.h>
 #include <troupe/actors/send.h>
+#include <troupe/actors/supervisor.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -34,6 +40,23 @@ hold(tr_actor *self, void *state, tr_message *message)
     uv_sem_wait(&released);
 }
 
+static void
+keep(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    tr_stash(self, message);
+}
+
+static void
+fall_asleep(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    (void)message;
+    tr_fail(self, TR_EUSER, "tired");
+}
+
+static const struct tr_behavior keeper = {.name = "keeper", .receive = keep};
+static const struct tr_behavior sleeper = {.name = "sleeper", .receive = fall_asleep};
 static const struct tr_behavior clerk = {.name = "clerk", .receive = ignore};
 static const struct tr_behavior holder = {.name = "holder", .receive = hold};
 
@@ -56,6 +79,25 @@ send_number(tr_runtime *runtime, tr_ref to, uint32_t tag)
     return tr_runtime_send(runtime, to, &message) == TR_OK;
 }
 
+/* Until the keeper has set its message aside, and the sleeper rests. */
+static bool
+supervise(tr_runtime *runtime)
+{
+    static const struct tr_child_spec children[] = {{.name = "k", .behavior = &keeper, .registered = "till"},
+                                                    {.name = "s", .behavior = &sleeper}};
+    struct tr_supervisor_options options = {.children = children, .child_count = 2, .backoff = {.first_ms = 3600000}};
+    struct tr_supervisor_answer answer;
+    tr_ref supervisor;
+    if (tr_runtime_spawn_supervisor(runtime, &options, &supervisor) != TR_OK ||
+        tr_runtime_supervisor_child(runtime, supervisor, "s", &answer) != TR_OK ||
+        !send_number(runtime, tr_runtime_whereis(runtime, "till"), 5) || !send_number(runtime, answer.child, 6))
+        return false;
+    while (answer.state != TR_CHILD_RESTING)
+        if (tr_runtime_supervisor_child(runtime, supervisor, "s", &answer) != TR_OK)
+            return false;
+    return true;
+}
+
 /* Where a debugger stops. */
 __attribute__((noinline)) void
 guest_is_ready(void)
@@ -75,7 +117,8 @@ main(void)
     spawn(runtime, &clerk, 0);
     spawn(runtime, &clerk, 1);
     guest_holder = spawn(runtime, &holder, 1);
-    bool sent = send_number(runtime, guest_holder, 7);
+    bool sent = supervise(runtime);
+    sent &= send_number(runtime, guest_holder, 7);
     uv_sem_wait(&holding);
     guest_is_ready();
     while (read(STDIN_FILENO, &(char){0}, 1) > 0)

@@ -6,7 +6,8 @@
  *
  * Each life's death is a death: whoever watches hears of it, links act, timers end. What stays is the struct with the
  * name, the number of children, and the mailbox: mail that comes is held, as that of an actor that is not born yet, and
- * who begins to watch watches the next life. What was in the mailbox is kept or buried, as the supervisor wished.
+ * who begins to watch watches the next life. What was in the mailbox is kept or buried, as the supervisor wished; so is
+ * what the actor had set aside (state/stash.c), which comes first in the next life.
  *
  * Two things may still be in use when the actor has ended: mail in the worker's queue, which must stay older than what
  * is held, and the state, if the actor was killed and has not called tr_exit() yet. So the supervisor hears of the end
@@ -37,6 +38,13 @@ tri_rest_check(tr_actor *actor)
         return;
     take_out(actor->home, ward);
     tri_ward_tell_end(actor->home->worker, ward);
+}
+
+bool
+tri_rest_keeps_mailbox(const tr_actor *actor)
+{
+    const struct tri_ward *ward = tri_actor_rests(actor) ? tri_ward_of(actor) : NULL;
+    return ward != NULL && ward->keeps_mailbox;
 }
 
 static void

@@ -13,6 +13,9 @@ void tri_rest_begin(tr_actor *actor, const struct tri_death *death);
 /* Mail that the actor left in the worker's queue has come up. */
 void tri_rest_mail(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail);
 
+/* Does it rest, and is what waits for it kept for its next life? Its supervisor has not heard of its end yet. */
+bool tri_rest_keeps_mailbox(const tr_actor *actor);
+
 /* What it needs to begin again, its state and the queue, may be free now: then its supervisor hears of its end. */
 void tri_rest_check(tr_actor *actor);
 

@@ -420,23 +420,30 @@ rest_slow(tr_actor *actor)
     }
 }
 
-/* Takes what the actor has in the queue out of it, into the overflow where link is. */
+/* Takes the next mail of the actor out of the queue, from `at` on; NULL: there is none. */
+static struct tri_mail *
+next_queued(struct tri_actors *home, const tr_actor *actor, struct tri_mail ***at)
+{
+    for (; *at != home->queue.last_next; *at = &(**at)->next) {
+        struct tri_mail *mail = **at;
+        if (mail->actor != actor)
+            continue;
+        if (home->queue.last_next == &mail->next)
+            home->queue.last_next = *at;
+        else
+            **at = mail->next;
+        return mail;
+    }
+    return NULL;
+}
+
+/* All that it has in the queue goes into the overflow where link is. */
 static void
 pull_out(struct tri_actors *home, tr_actor *actor, struct tri_mail **link)
 {
     struct tri_mail **at = &home->queue.first;
-    while (at != home->queue.last_next) {
-        struct tri_mail *mail = *at;
-        if (mail->actor != actor) {
-            at = &mail->next;
-            continue;
-        }
-        if (home->queue.last_next == &mail->next)
-            home->queue.last_next = at;
-        else
-            *at = mail->next;
+    for (struct tri_mail *mail; (mail = next_queued(home, actor, &at)) != NULL;)
         link = insert(actor, link, mail);
-    }
 }
 
 /*
@@ -474,6 +481,45 @@ tri_mailbox_put_by(tr_actor *actor, struct tri_mail *mail)
         insert(actor, &actor->overflow.first, mail);
     else
         actor->put_aside = insert(actor, actor->put_aside, mail);
+    check(actor);
+}
+
+/* Of old mail, which is the newest of its tag if no other waits. */
+static void
+count_in_old(tr_actor *actor, struct tri_mail *const *end)
+{
+    struct tri_tag_count *tags = tri_actor_box(actor)->tags;
+    struct tri_mail *newest[TR_TAG_LIMITS_MAX];
+    for (size_t i = 0; i < actor->behavior->mailbox.tag_count; i++)
+        newest[i] = tags[i].last;
+    for (struct tri_mail *const *link = &actor->overflow.first; link != end; link = &(*link)->next)
+        count_in(actor, *link);
+    for (size_t i = 0; i < actor->behavior->mailbox.tag_count; i++)
+        if (newest[i] != NULL)
+            tags[i].last = newest[i];
+    tri_actor_box(actor)->spared = NULL;
+}
+
+/* What it has in the queue is younger, and must not come up there: that costs a walk, too. */
+void
+tri_mailbox_put_before(struct tri_actors *home, tr_actor *actor, struct tri_mail_list *list)
+{
+    struct tri_mail **at = &home->queue.first, **link = &actor->overflow.first;
+    uint32_t count = 0;
+    for (struct tri_mail *mail; actor->strayed > 0 && (mail = next_queued(home, actor, &at)) != NULL;)
+        tri_mailbox_put_by(actor, mail);
+    while (!tri_mail_list_empty(list)) {
+        struct tri_mail *mail = tri_mail_list_take(list);
+        mail->actor = actor;
+        tri_mailbox_note(actor, &mail->message);
+        link = insert(actor, link, mail);
+        count++;
+    }
+    if (actor->flags & TRI_ACTOR_LIMITED)
+        count_in_old(actor, link);
+    else
+        actor->waiting += count;
+    tri_slots_crowd(&home->slots, actor->ref, is_crowded(actor));
     check(actor);
 }
 

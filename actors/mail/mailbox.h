@@ -158,6 +158,9 @@ void tri_mailbox_rest(struct tri_actors *home, tr_actor *actor);
 void tri_mailbox_put_by(tr_actor *actor, struct tri_mail *mail);
 void tri_mailbox_shed(tr_actor *actor, const struct tri_mail *mail);
 
+/* An actor that rests is to have this mail before all other, and none of it in the queue any more. Takes the list. */
+void tri_mailbox_put_before(struct tri_actors *home, tr_actor *actor, struct tri_mail_list *list);
+
 /* The oldest that is held is not the actor's any more. There is one. */
 struct tri_mail *tri_mailbox_shed_held(tr_actor *actor);
 

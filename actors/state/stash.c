@@ -10,6 +10,9 @@
  *   set aside --tr_unstash()--> front --mail of the actor comes up--> handled
  *                                     --the mailbox is empty--------> mailbox
  *
+ * When the actor ends it all becomes dead letters; but if it rests, and its mailbox is kept for its next life, so is what
+ * it has set aside, before the rest.
+ *
  * A message that comes back was read before: it does not count as read again (TRI_MAIL_READ). If it is a question it is
  * one again, and if it is an answer it answers again (TRI_MAIL_ANSWERED); both with the deadline that they had.
  */
@@ -18,6 +21,7 @@
 #include "ask.h"
 #include "dead_letters.h"
 #include "mailbox.h"
+#include "rest.h"
 
 #include <stdlib.h>
 #include <troupe/actors/become.h>
@@ -30,10 +34,19 @@ struct tri_stash {
 };
 
 static void
-bury(struct tri_actors *home, tr_ref actor, struct tri_mail_list *list)
+move_all(struct tri_mail_list *from, struct tri_mail_list *to)
 {
-    while (!tri_mail_list_empty(list))
-        tri_dead_mail(home, actor, tri_mail_list_take(list), TR_DEAD_STOPPED);
+    while (!tri_mail_list_empty(from))
+        tri_mail_list_append(to, tri_mail_list_take(from));
+}
+
+/* All that the actor has here: what was set aside is older than what was brought back and has not been handled. */
+static void
+gather(struct tri_stash *stash, struct tri_mail_list *all)
+{
+    tri_mail_list_init(all);
+    move_all(&stash->aside, all);
+    move_all(&stash->front, all);
 }
 
 static void
@@ -41,12 +54,16 @@ on_end(struct tri_attachment *attachment, const struct tri_death *death)
 {
     struct tri_stash *stash = (struct tri_stash *)attachment;
     tr_actor *actor = stash->actor;
+    struct tri_mail_list all;
     (void)death;
     tri_detach(attachment);
     tri_extra_of(actor)->stash = NULL;
-    bury(actor->home, actor->ref, &stash->front);
-    bury(actor->home, actor->ref, &stash->aside);
+    gather(stash, &all);
     free(stash);
+    if (tri_rest_keeps_mailbox(actor) && !tri_mail_list_empty(&all))
+        tri_mailbox_put_before(actor->home, actor, &all);
+    while (!tri_mail_list_empty(&all))
+        tri_dead_mail(actor->home, actor->ref, tri_mail_list_take(&all), TR_DEAD_STOPPED);
 }
 
 /* NULL: without memory. */
@@ -106,13 +123,6 @@ tr_stash(tr_actor *self, tr_message *message)
     return TR_OK;
 }
 
-static void
-move_all(struct tri_mail_list *from, struct tri_mail_list *to)
-{
-    while (!tri_mail_list_empty(from))
-        tri_mail_list_append(to, tri_mail_list_take(from));
-}
-
 /* Nothing else waits: what was brought back is the mailbox. */
 static void
 put_front(tr_actor *actor, struct tri_stash *stash)
@@ -124,7 +134,6 @@ put_front(tr_actor *actor, struct tri_stash *stash)
     }
 }
 
-/* What was brought back before, and has not been handled, is younger than what was set aside before that. */
 size_t
 tr_unstash(tr_actor *self)
 {
@@ -134,8 +143,9 @@ tr_unstash(tr_actor *self)
     if (stash == NULL || stash->count == 0)
         return 0;
     size_t count = stash->count;
-    move_all(&stash->front, &stash->aside);
-    move_all(&stash->aside, &stash->front);
+    struct tri_mail_list all;
+    gather(stash, &all);
+    move_all(&all, &stash->front);
     stash->count = 0;
     if (self->waiting == 0)
         put_front(self, stash);

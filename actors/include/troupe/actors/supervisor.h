@@ -87,7 +87,7 @@ struct tr_child_spec {
     bool one_each_worker; /* one on every worker, called "name/0", "name/1"...; each is restarted by itself alone */
 
     enum tr_restart restart;
-    bool keep_mailbox; /* what waits for it when it ends is for its next life; else it becomes dead letters */
+    bool keep_mailbox; /* what waits for it when it ends, or is set aside, is for its next life; else: dead letters */
 
     enum tr_stop_mode stop; /* how the supervisor stops it; NOW instead of DRAIN if its mailbox is kept for a restart */
     uint32_t stop_timeout_ms; /* after which it is killed; 0: 5,000, or TR_STOP_FOREVER if it is a supervisor */

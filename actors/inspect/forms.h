@@ -9,7 +9,8 @@
 #include <stdint.h>
 #include <troupe/actors/inspect.h>
 
-/* The words of enum tr_actor_state, each in quotation marks if it says so, with commas between them. */
+/* The words of enum tr_actor_state, each between two marks, with commas between them: form_states.c. "muted" is the
+ * last. */
 void tri_form_states(struct tri_page *page, unsigned state, const char *mark);
 
 /* Tables: form_people.c. */

@@ -47,9 +47,6 @@ tr_status tri_inquiry_ask(struct tri_inquiry *inquiry, unsigned worker, uint32_t
 
 void tri_portion_free(struct tri_portion *portion);
 
-/* What an actor is like now; info.registered is valid until it releases those names. Thread: owner of its worker. */
-struct tr_actor_info tri_actor_describe(const tr_actor *actor);
-
 /* An order to answer has arrived. Always true. Thread: owner of the worker. */
 bool tri_inquiry_arrived(struct tri_actors *home, tr_ref to, tr_message *message);
 

@@ -3,7 +3,7 @@
  */
 #include "body.h"
 #include "dispatch.h"
-#include "inquiry.h"
+#include "describe.h"
 #include "ledger.h"
 #include "life.h"
 #include "mailbox.h"

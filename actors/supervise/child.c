@@ -64,6 +64,22 @@ tri_child_new(struct tri_supervisor *supervisor, struct tri_plan *owner, const s
     return child;
 }
 
+bool
+tri_children_new(struct tri_supervisor *supervisor, struct tri_plan *owner, const struct tri_child_plan *plan,
+                 struct tri_request *request)
+{
+    unsigned count = plan->one_each_worker ? supervisor->self->home->worker->runtime->count : 1;
+    for (unsigned i = 0; i < count; i++) {
+        struct tri_child *child = tri_child_new(supervisor, owner, plan, i);
+        if (child == NULL)
+            return false;
+        child->adding = request;
+        if (request != NULL)
+            request->pending++;
+    }
+    return true;
+}
+
 struct tri_child *
 tri_child_of(struct tri_supervisor *supervisor, tr_ref ref)
 {

@@ -66,6 +66,11 @@ enum { TRI_CHILD_LATE = 1, TRI_CHILD_DUE }; /* LATE: words[0] is the ref */
 struct tri_child *tri_child_new(struct tri_supervisor *supervisor, struct tri_plan *owner,
                                 const struct tri_child_plan *plan, unsigned worker);
 
+/* All children of a plan: one, or one for each worker. The request may be NULL. false: without memory, and some are
+ * there. */
+bool tri_children_new(struct tri_supervisor *supervisor, struct tri_plan *owner, const struct tri_child_plan *plan,
+                      struct tri_request *request);
+
 /* The child of that ref; NULL: it is none. */
 struct tri_child *tri_child_of(struct tri_supervisor *supervisor, tr_ref ref);
 
@@ -88,10 +93,22 @@ void tri_child_forget(struct tri_child *child);
 void tri_child_added(struct tri_child *child, tr_status status);
 void tri_child_removed(struct tri_child *child);
 
-/* It rests, and was not asked to: what the supervisor makes of that. supervisor.c */
-void tri_child_failed(struct tri_child *child);
-
 /* Fills in an answer about the child. */
 void tri_child_describe(const struct tri_child *child, struct tr_supervisor_answer *answer);
+
+/* Does the next step, as the marks of the children say: advance.c. */
+void tri_supervisor_advance(struct tri_supervisor *supervisor);
+
+/* A child rests that was not asked to: marks what the supervisor makes of that. verdict.c */
+void tri_child_failed(struct tri_child *child);
+
+/* All children are to go, and then the supervisor. */
+void tri_supervisor_end_all(struct tri_supervisor *supervisor);
+
+/* Does what is asked for, as far as marks go, or answers: answer.c. Takes the request. */
+void tri_supervisor_serve(struct tri_supervisor *supervisor, struct tri_request *request);
+
+/* All children have started, or never will: a thread outside that waits for that hears it. start.c */
+void tri_supervisor_started(struct tri_supervisor *supervisor, tr_status status);
 
 #endif

@@ -41,9 +41,10 @@ struct reason {
 
 /* What one end of a pair has done, and heard of the other. */
 struct tie {
-    unsigned links; /* that it has begun, and not ended */
+    unsigned links; /* that it has begun, and nobody has ended */
     bool ever;      /* it has begun one */
-    bool unlinked;  /* it has ended what there was */
+    bool fresh;     /* since the latest rest: it may be on its way */
+    bool is_vague;  /* it has unlinked what may have been on its way */
     unsigned heard;
 };
 
@@ -116,7 +117,7 @@ link_one(tr_actor *self, unsigned who, unsigned whom)
     if (status != TR_OK)
         return;
     ties[who][whom].links++;
-    ties[who][whom].ever = true;
+    ties[who][whom].ever = ties[who][whom].fresh = true;
     crowd[who].may_be_gone |= !traps[who];
     crowd[whom].may_be_gone |= !traps[whom];
 }
@@ -125,8 +126,14 @@ static void
 unlink_one(tr_actor *self, unsigned who, unsigned whom)
 {
     assert_int_equal(tr_unlink(self, crowd[whom].ref), TR_OK);
-    ties[who][whom].links = ties[who][whom].heard;
-    ties[who][whom].unlinked = true;
+    struct tie *mine = &ties[who][whom], *others = &ties[whom][who];
+    if (mine->heard > 0)
+        return; /* there is nobody any more */
+    mine->links = 0;
+    if (others->fresh)
+        mine->is_vague = true;
+    else
+        others->links = 0;
 }
 
 static void
@@ -248,16 +255,15 @@ each_monitor_has_told_once(void)
     }
 }
 
-/* Of somebody alive, with somebody gone. How many links acted is known unless an unlinking and what it was for were
- * under way at the same time. */
+/* Of somebody alive, with somebody gone. How many links acted is known unless one has begun some while the
+ * other ended them. */
 static void
 compare_links(unsigned who, unsigned gone)
 {
     const struct tie *mine = &ties[who][gone], *others = &ties[gone][who];
-    bool both_began = mine->ever && others->ever;
     unsigned links = mine->links + others->links;
     assert_in_range(mine->heard, 0, links);
-    if (others->unlinked || (mine->unlinked && (both_began || others->ever)))
+    if (mine->is_vague || others->is_vague)
         return;
     if (traps[who])
         assert_int_equal(mine->heard, links);
@@ -274,6 +280,8 @@ rest(tr_runtime *runtime)
         for (unsigned gone = 0; gone < crowd_born; gone++)
             if (!crowd[who].gone && crowd[gone].gone)
                 compare_links(who, gone);
+            else
+                ties[who][gone].fresh = false;
 }
 
 static void

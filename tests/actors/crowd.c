@@ -93,10 +93,16 @@ read_letter(unsigned who, const struct letter *letter)
         playing->read(letter->from, who, letter->word);
 }
 
-static void
-receive(tr_actor *self, void *state, tr_message *message)
+unsigned
+crowd_who(const void *state)
 {
-    unsigned who = *(unsigned *)state;
+    return *(const unsigned *)state;
+}
+
+void
+crowd_receive(tr_actor *self, void *state, tr_message *message)
+{
+    unsigned who = crowd_who(state);
     assert_false(crowd[who].gone);
     switch (message->tag) {
     case CROWD_TURN: playing->act(self, who); break;
@@ -108,10 +114,10 @@ receive(tr_actor *self, void *state, tr_message *message)
     }
 }
 
-static void
-stop(tr_actor *self, void *state)
+void
+crowd_stopped(tr_actor *self, void *state)
 {
-    unsigned who = *(unsigned *)state;
+    unsigned who = crowd_who(state);
     (void)self;
     assert_false(crowd[who].gone);
     crowd[who].may_be_gone = true;
@@ -120,7 +126,7 @@ stop(tr_actor *self, void *state)
 }
 
 static struct tr_behavior person = {
-    .name = "person", .state_size = sizeof(unsigned), .init = begin, .receive = receive, .stopped = stop};
+    .name = "person", .state_size = CROWD_STATE_SIZE, .init = begin, .stopped = crowd_stopped};
 
 unsigned
 crowd_bear(tr_actor *self, bool fails, tr_monitor *monitor)
@@ -266,6 +272,7 @@ play_seed(uint64_t seed, const void *context)
     memset(crowd_written, 0, sizeof(crowd_written));
     memset(crowd_read, 0, sizeof(crowd_read));
     person.mailbox = playing->mailbox;
+    person.receive = playing->receive != NULL ? playing->receive : crowd_receive;
     if (playing->begin != NULL)
         playing->begin(stage);
     for (unsigned i = 0; i < RESTS; i++) {

@@ -34,14 +34,21 @@ struct crowd_play {
     unsigned size;  /* how many live */
     unsigned turns; /* until it comes to rest, of which each program has some */
     struct tr_mailbox_limits mailbox;
+    void (*receive)(tr_actor *self, void *state, tr_message *message); /* calls crowd_receive(), or NULL: is that */
 
     void (*begin)(tr_runtime *runtime); /* before the first is born: the model is empty. May be NULL */
     void (*act)(tr_actor *self, unsigned who);
-    void (*hear)(tr_actor *self, unsigned who, const tr_message *message); /* what is no letter. May be NULL */
-    void (*read)(unsigned from, unsigned who, uint64_t word);              /* a letter's word. May be NULL */
+    void (*hear)(tr_actor *self, unsigned who, tr_message *message); /* what is no letter. May be NULL */
+    void (*read)(unsigned from, unsigned who, uint64_t word);        /* a letter's word. May be NULL */
     void (*end)(unsigned who);         /* in the stopped callback, which a kill leaves out. May be NULL */
     void (*rest)(tr_runtime *runtime); /* everything has come to rest. May be NULL */
 };
+
+/* What somebody may become has these, and the mailbox of the play. */
+#define CROWD_STATE_SIZE sizeof(unsigned)
+unsigned crowd_who(const void *state);
+void crowd_receive(tr_actor *self, void *state, tr_message *message);
+void crowd_stopped(tr_actor *self, void *state);
 
 /* Plays it under 1,000 seeds: see seeded.h. At each rest every message that began has ended once. */
 void crowd_under_seeds(const struct crowd_play *play);

@@ -286,7 +286,7 @@ hear_event(unsigned who, const struct tr_group_event *event)
 }
 
 static void
-hear(tr_actor *self, unsigned who, const tr_message *message)
+hear(tr_actor *self, unsigned who, tr_message *message)
 {
     const void *data = tr_message_data(message);
     (void)self;

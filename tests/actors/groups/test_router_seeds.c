@@ -179,7 +179,7 @@ compare_keys(tr_actor *self)
 }
 
 static void
-hear(tr_actor *self, unsigned who, const tr_message *message)
+hear(tr_actor *self, unsigned who, tr_message *message)
 {
     switch (message->tag) {
     case JOB: do_job(who, tr_message_data(message)); break;

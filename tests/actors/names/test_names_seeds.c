@@ -204,7 +204,7 @@ hear_of_change(unsigned who, const struct tr_name_change *news)
 }
 
 static void
-hear(tr_actor *self, unsigned who, const tr_message *message)
+hear(tr_actor *self, unsigned who, tr_message *message)
 {
     if (message->tag == TR_TAG_NAME) {
         hear_of_change(who, tr_message_data(message));

@@ -224,7 +224,7 @@ hear_of_end(unsigned who, const struct tr_down *down)
 }
 
 static void
-hear(tr_actor *self, unsigned who, const tr_message *message)
+hear(tr_actor *self, unsigned who, tr_message *message)
 {
     (void)self;
     if (message->tag == TR_TAG_SPAWN_FAILED)

@@ -129,17 +129,14 @@ static struct tr_behavior person = {
     .name = "person", .state_size = CROWD_STATE_SIZE, .init = begin, .stopped = crowd_stopped};
 
 unsigned
-crowd_bear(tr_actor *self, bool fails, tr_monitor *monitor)
+crowd_bear_as(tr_actor *self, bool fails, struct tr_spawn_options options)
 {
     if (crowd_born == CROWD_MOST)
         return CROWD_NOBODY;
     struct birth birth = {crowd_born++, fails};
     struct crowd_life *life = &crowd[birth.number];
-    struct tr_spawn_options options = {.placement = TR_PLACE_WORKER,
-                                       .worker = crowd_roll(tr_runtime_workers(stage)),
-                                       .argument = &birth,
-                                       .argument_size = sizeof(birth),
-                                       .monitor = monitor};
+    options.argument = &birth;
+    options.argument_size = sizeof(birth);
     *life = (struct crowd_life){.may_be_gone = fails};
     tr_status status = self != NULL ? tr_spawn(self, &person, &options, &life->ref)
                                     : tr_runtime_spawn(stage, &person, &options, &life->ref);
@@ -148,6 +145,14 @@ crowd_bear(tr_actor *self, bool fails, tr_monitor *monitor)
     assert_true(fails && status == TR_EINIT);
     life->gone = true;
     return CROWD_NOBODY;
+}
+
+unsigned
+crowd_bear(tr_actor *self, bool fails, tr_monitor *monitor)
+{
+    struct tr_spawn_options options = {
+        .placement = TR_PLACE_WORKER, .worker = crowd_roll(tr_runtime_workers(stage)), .monitor = monitor};
+    return crowd_bear_as(self, fails, options);
 }
 
 void
@@ -258,6 +263,8 @@ end_all(tr_runtime *runtime)
     for (unsigned who = 0; who < crowd_born; who++)
         crowd[who].may_be_gone = true;
     stage_close(runtime);
+    if (playing->over != NULL)
+        playing->over();
 }
 
 static uint64_t

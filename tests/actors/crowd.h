@@ -42,6 +42,7 @@ struct crowd_play {
     void (*read)(unsigned from, unsigned who, uint64_t word);        /* a letter's word. May be NULL */
     void (*end)(unsigned who);         /* in the stopped callback, which a kill leaves out. May be NULL */
     void (*rest)(tr_runtime *runtime); /* everything has come to rest. May be NULL */
+    void (*over)(void);                /* the runtime has stopped. May be NULL */
 };
 
 /* What somebody may become has these, and the mailbox of the play. */
@@ -71,10 +72,13 @@ unsigned crowd_anybody(void);
 /* The number of an actor; CROWD_NOBODY: of none of the crowd. */
 unsigned crowd_number(tr_ref ref);
 
-/* Somebody more is born, as a child of self on some worker, which hears of its end; or from outside, with NULL. With
+/* Somebody more is born, as a child of self that hears of its end, on some worker; or from outside, with NULL. With
  * `fails` its init fails with TR_EINIT. Gives its number; CROWD_NOBODY: its init has failed already, or there were
  * CROWD_MOST. */
 unsigned crowd_bear(tr_actor *self, bool fails, tr_monitor *monitor);
+
+/* The same with other options, but for the argument. */
+unsigned crowd_bear_as(tr_actor *self, bool fails, struct tr_spawn_options options);
 
 /* Self ends in some way, or asks another to, in some way. */
 void crowd_leave(tr_actor *self, unsigned who);

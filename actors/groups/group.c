@@ -192,7 +192,8 @@ tell_workers(struct tri_group_part *part, struct tri_group_news *news)
         tr_ref to = tri_group_ref_of_worker(news->worker);
         if (ck_pr_load_64(tri_group_watched_word(part->group, news->worker)) == 0)
             continue;
-        uint64_t words[] = {(uintptr_t)part->group, news->member, (uint64_t)news->count << 32 | news->change};
+        uint64_t words[] = {(uintptr_t)part->group, news->member,
+                            (uint64_t)news->count << 32 | news->number | news->change};
         tr_message message = tr_message_copy(TRI_TAG_GROUP_NEWS, words, sizeof(words));
         tr_group_hold(part->group); /* the order's; one that is never carried out leaves it to the runtime's end */
         if (!tri_owed_blocks(part->home, to) && tri_send_word(worker, TR_NOBODY, to, &message))
@@ -231,6 +232,8 @@ tri_group_tell(struct tri_group_part *part, struct tri_group_news *news)
     news->next = NULL;
     news->worker = 0;
     news->count = ck_pr_load_32(&part->group->count);
+    news->number = ck_pr_faa_32(&part->group->news, 2) + 2;
+    ck_pr_fence_memory(); /* G1: a watch that did not see this number is seen from here on; pairs with G2, watch.c */
     *part->last_news = news;
     part->last_news = &news->next;
     part->owed.send = tell_news;

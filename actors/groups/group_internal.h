@@ -20,6 +20,7 @@ struct tri_group_news {
     struct tri_group_news *next;
     tr_ref member;
     uint32_t change, count;
+    uint32_t number; /* of the group's news: even, so that the change stands beside it in a word */
     unsigned worker; /* the next that is to be told */
 };
 
@@ -68,6 +69,7 @@ struct tr_group {
     /* Any thread. */
     uint32_t count;         /* of members and of those who have a place */
     uint32_t watched_parts; /* parts with a watch: 0, and nobody need look further */
+    uint32_t news;          /* the latest one's number */
 
     /* The worker's own. */
     struct tri_group_part **parts; /* NULL: nobody has come there yet */

@@ -1,6 +1,10 @@
 /*
  * Watching a group: an interest (interest.h) that stands in the list of its worker's part. The news of a joining or a
  * leaving comes to a worker as one order, on which it tells all that watch there: all of them, or none yet.
+ *
+ * News may be on its way when a watch begins. What happened after it, and before the watch, nobody was told of if nobody
+ * watched at that time: so the old news would be wrong, such as that somebody has left who is a member again. News has
+ * numbers, and a watch hears of those alone that are younger than itself.
  */
 #include "group_internal.h"
 
@@ -14,6 +18,7 @@ struct tri_group_watcher {
     struct tri_interest interest; /* first */
     struct tri_group_part *part;
     struct tri_group_watcher *next, **link;
+    uint32_t begun; /* the number of the latest news before it */
 };
 
 /* The word that the part shows follows the first watch and the last. */
@@ -84,6 +89,8 @@ tr_group_watch_start(tr_actor *self, tr_group *group, tr_group_watch *out)
     tr_group_hold(group);
     *out = tri_interest_begin(self, &watcher->interest);
     put_into_list(part, watcher);
+    ck_pr_fence_memory(); /* G2: news that does not see the watch has a number that is seen here; pairs with G1 */
+    watcher->begun = ck_pr_load_32(&group->news);
     return TR_OK;
 }
 
@@ -116,6 +123,12 @@ tell(struct tri_actors *home, const struct tri_group_watcher *watcher, struct tr
     home->worker->counters.sent++;
 }
 
+static bool
+is_younger(uint32_t number, const struct tri_group_watcher *watcher)
+{
+    return (int32_t)(number - watcher->begun) > 0;
+}
+
 bool
 tri_group_news_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
 {
@@ -126,11 +139,13 @@ tri_group_news_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
     uint32_t count = part != NULL ? part->watch_count : 0;
     if (count > 0 && !tri_pool_reserve(&home->mail, count))
         return false;
+    uint32_t change = (uint32_t)words[2] & 1, number = (uint32_t)words[2] - change;
     struct tr_group_event event = {
-        .member = words[1], .group = group, .change = (uint32_t)words[2], .count = (uint32_t)(words[2] >> 32)};
+        .member = words[1], .group = group, .change = change, .count = (uint32_t)(words[2] >> 32)};
     for (const struct tri_group_watcher *watcher = count > 0 ? part->watches : NULL; watcher != NULL;
          watcher = watcher->next)
-        tell(home, watcher, event);
+        if (is_younger(number, watcher))
+            tell(home, watcher, event);
     tr_group_release(group);
     return true;
 }

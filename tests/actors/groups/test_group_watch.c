@@ -3,6 +3,7 @@
  */
 #include "counters.h"
 #include "members.h"
+#include "seeded.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <troupe/testing.h>
 
 static int
 forget(void **state)
@@ -158,6 +160,49 @@ a_watch_keeps_its_group(void **state)
     stage_close(runtime);
 }
 
+/* Nothing moves further than it must. */
+static void
+step_through(tr_runtime *runtime, tr_ref puppet, void (*act)(tr_actor *self, void *argument), struct deed *deed)
+{
+    deed->status = TR_EUSER;
+    puppet_order(runtime, puppet, act, deed);
+    while (deed->status == TR_EUSER)
+        assert_true(tr_testing_step(runtime));
+    assert_int_equal(deed->status, TR_OK);
+}
+
+/* Somebody leaves, which a watch hears of on its way out, and has joined again when the next watch begins there. */
+static uint64_t
+play_old_news(uint64_t seed, const void *context)
+{
+    tr_runtime *runtime;
+    assert_int_equal(tr_testing_start(&(struct tr_testing_options){.seed = seed, .workers = 2}, &runtime), TR_OK);
+    (void)context;
+    puppet_forget();
+    struct deed first = {.group = group_new(runtime, NULL, 0)}, second = first, third = first;
+    tr_ref watchers[] = {puppet_spawn(runtime, 0), puppet_spawn(runtime, 0)}, member = puppet_spawn(runtime, 1);
+    step_through(runtime, watchers[0], do_watch, &first);
+    step_through(runtime, member, do_join, &third);
+    tr_testing_run(runtime);
+    step_through(runtime, member, do_leave, &third);
+    step_through(runtime, watchers[0], do_stop, &first);
+    step_through(runtime, member, do_join, &third);
+    step_through(runtime, watchers[1], do_watch, &second);
+    tr_testing_run(runtime);
+    for (unsigned i = 0; i < puppet_count(); i++)
+        assert_int_not_equal(puppet_note(i)->monitor, second.watch);
+    uint64_t hash = tr_testing_hash(runtime);
+    stage_close(runtime);
+    return hash;
+}
+
+static void
+a_watch_hears_of_nothing_that_was_before_it(void **state)
+{
+    (void)state;
+    seeded_play(play_old_news, NULL);
+}
+
 int
 main(void)
 {
@@ -167,6 +212,7 @@ main(void)
         cmocka_unit_test_setup(nothing_comes_after_a_watch_was_stopped, forget),
         cmocka_unit_test_setup(a_watch_is_its_actors_own_and_ends_with_it, forget),
         cmocka_unit_test_setup(a_watch_keeps_its_group, forget),
+        cmocka_unit_test_setup(a_watch_hears_of_nothing_that_was_before_it, forget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 
 #include "counters.h"
 #include "helpers.h"
+#include "seeded.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,20 +12,6 @@
 
 #include <cmocka.h>
 #include <troupe/testing.h>
-
-/* A simulated runtime has one thread, where ThreadSanitizer finds little, and takes ten times as long. */
-#ifdef __has_feature
-#if __has_feature(thread_sanitizer)
-#define SEEDS 100u
-#endif
-#elif defined(__SANITIZE_THREAD__)
-#define SEEDS 100u
-#endif
-#ifndef SEEDS
-#define SEEDS 1000u
-#endif
-
-#define SEEDS_TWICE 11u /* one of so many is played twice; with each number of workers */
 
 static uint64_t expected_dead; /* of the program that is being played */
 
@@ -77,8 +64,9 @@ struct seeded {
 
 /* Gives the hash of how it was played. */
 static uint64_t
-play_seed(uint64_t seed, const struct seeded *seeded)
+play_seed(uint64_t seed, const void *context)
 {
+    const struct seeded *seeded = context;
     struct tr_testing_options options = {.seed = seed, .workers = 1 + (unsigned)(seed % 4)};
     tr_runtime *runtime;
     assert_int_equal(tr_testing_start(&options, &runtime), TR_OK);
@@ -91,20 +79,11 @@ play_seed(uint64_t seed, const struct seeded *seeded)
     return hash;
 }
 
-static int
-try_seed(uint64_t seed, void *context)
-{
-    uint64_t hash = play_seed(seed, context);
-    if (seed % SEEDS_TWICE == 0)
-        assert_int_equal(play_seed(seed, context), hash);
-    return 0;
-}
-
 void
 savina_under_seeds(savina_program *program, const void *size)
 {
     struct seeded seeded = {program, size};
-    assert_true(tr_testing_seeds(0, SEEDS * tests_stress(), try_seed, &seeded));
+    seeded_play(play_seed, &seeded);
 }
 
 tr_message

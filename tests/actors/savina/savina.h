@@ -21,8 +21,7 @@ typedef void savina_program(tr_runtime *runtime, const void *size);
 /* Plays it on 1, 2 and 4 workers. */
 void savina_on_workers(savina_program *program, const void *size);
 
-/* Plays it under 1,000 seeds, on 1 to 4 simulated workers, and now and then twice: a seed always plays the same way.
- * With ThreadSanitizer a tenth of them. One that fails is named on stderr. */
+/* Plays it under 1,000 seeds, on 1 to 4 simulated workers: see seeded.h. */
 void savina_under_seeds(savina_program *program, const void *size);
 
 /* Spawns the director with a copy of size bytes, asks it, and gives its answer, which the caller drops. */

@@ -23,7 +23,7 @@
 #include <troupe/actors/failure.h>
 #include <troupe/actors/watch.h>
 
-#define MONITORS_MOST 512u
+#define MONITORS_MOST 1024u
 
 enum monitor_state { RUNS, STOPPED, TOLD };
 
@@ -289,7 +289,7 @@ whoever_ends_each_monitor_and_each_link_tells_once_under_every_seed(void **state
 {
     (void)state;
     crowd_under_seeds(
-        &(struct crowd_play){.size = 9, .turns = 80, .begin = forget, .act = act, .hear = hear, .rest = rest});
+        &(struct crowd_play){.size = 9, .turns = 120, .begin = forget, .act = act, .hear = hear, .rest = rest});
 }
 
 int

@@ -199,6 +199,24 @@ static const struct tr_behavior limited = {.name = "limited",
                                            .receive = limited_receive,
                                            .mailbox = {.messages = 2}};
 
+/* Four are the pool, and somebody acts: as many jobs as that are handled by each. */
+static void
+limited_members_handle(enum tr_group_policy policy, void (*act)(tr_actor *self, void *argument), unsigned each)
+{
+    tr_runtime *runtime = stage_open(1);
+    struct routing routing = {.router = router_new(runtime, policy)};
+    for (uint64_t i = 0; i < 4; i++) {
+        struct member member = {routing.router, i};
+        stage_spawn(runtime, &limited, 0, &member);
+    }
+    puppet_do(runtime, puppet_spawn(runtime, 0), act, &routing);
+    tally_await(&got, UINT64_C(4) * each);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(handled[i], each);
+    tr_group_release(routing.router);
+    stage_close(runtime);
+}
+
 static void
 route_smallest(tr_actor *self, void *argument)
 {
@@ -214,18 +232,7 @@ static void
 the_smallest_mailbox_is_filled_first_and_all_are_before_any_refuses(void **state)
 {
     (void)state;
-    tr_runtime *runtime = stage_open(1);
-    struct routing routing = {.router = router_new(runtime, TR_GROUP_SMALLEST)};
-    for (uint64_t i = 0; i < 4; i++) {
-        struct member member = {routing.router, i};
-        stage_spawn(runtime, &limited, 0, &member);
-    }
-    puppet_do(runtime, puppet_spawn(runtime, 0), route_smallest, &routing);
-    tally_await(&got, 8);
-    for (unsigned i = 0; i < 4; i++)
-        assert_int_equal(handled[i], 2);
-    tr_group_release(routing.router);
-    stage_close(runtime);
+    limited_members_handle(TR_GROUP_SMALLEST, route_smallest, 2);
 }
 
 static void
@@ -245,18 +252,7 @@ static void
 who_has_something_to_do_is_passed_over(void **state)
 {
     (void)state;
-    tr_runtime *runtime = stage_open(1);
-    struct routing routing = {.router = router_new(runtime, TR_GROUP_SMALLEST)};
-    for (uint64_t i = 0; i < 4; i++) {
-        struct member member = {routing.router, i};
-        stage_spawn(runtime, &limited, 0, &member);
-    }
-    puppet_do(runtime, puppet_spawn(runtime, 0), fill_one_and_route, &routing);
-    tally_await(&got, 4);
-    for (unsigned i = 0; i < 4; i++)
-        assert_int_equal(handled[i], 1);
-    tr_group_release(routing.router);
-    stage_close(runtime);
+    limited_members_handle(TR_GROUP_SMALLEST, fill_one_and_route, 1);
 }
 
 /* The first one is full before anything is routed. */
@@ -277,18 +273,7 @@ static void
 in_turn_a_full_member_is_passed_over_until_all_are_full(void **state)
 {
     (void)state;
-    tr_runtime *runtime = stage_open(1);
-    struct routing routing = {.router = router_new(runtime, TR_GROUP_ROUND_ROBIN)};
-    for (uint64_t i = 0; i < 4; i++) {
-        struct member member = {routing.router, i};
-        stage_spawn(runtime, &limited, 0, &member);
-    }
-    puppet_do(runtime, puppet_spawn(runtime, 0), fill_first_and_route, &routing);
-    tally_await(&got, 8);
-    for (unsigned i = 0; i < 4; i++)
-        assert_int_equal(handled[i], 2);
-    tr_group_release(routing.router);
-    stage_close(runtime);
+    limited_members_handle(TR_GROUP_ROUND_ROBIN, fill_first_and_route, 2);
 }
 
 static void

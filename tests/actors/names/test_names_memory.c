@@ -170,19 +170,26 @@ flood_and_release(tr_actor *self, void *argument)
     assert_true(tally_read(&flooded) < FLOOD);
 }
 
+/* Which it watches itself. */
+static void
+start_with_two_names(struct player *player, tr_runtime *runtime)
+{
+    static const char *const names[] = {"db", "db2"};
+    player_start(player, runtime, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(player_watches(player, names[i]), TR_OK);
+        assert_int_equal(player_registers(player, names[i]), TR_OK);
+    }
+    player_has_heard(player, 2, "db2", player->ref);
+}
+
 static void
 changes_for_which_a_mailbox_has_no_memory_are_told_in_their_order(void **state)
 {
     (void)state;
     tr_runtime *runtime = stage_open(1);
     struct player player;
-    player_start(&player, runtime, 0);
-    for (unsigned i = 0; i < 2; i++) {
-        const char *name = i == 0 ? "db" : "db2";
-        assert_int_equal(player_watches(&player, name), TR_OK);
-        assert_int_equal(player_registers(&player, name), TR_OK);
-    }
-    player_has_heard(&player, 2, "db2", player.ref);
+    start_with_two_names(&player, runtime);
     player_does(&player, flood_and_release, (char[]){"db"});
     tally_await(&player.heard, 4);
     assert_string_equal(player.changes[2].name, "db");
@@ -205,13 +212,7 @@ nothing_comes_after_unwatch_of_what_is_owed(void **state)
     (void)state;
     tr_runtime *runtime = stage_open(1);
     struct player player;
-    player_start(&player, runtime, 0);
-    for (unsigned i = 0; i < 2; i++) {
-        const char *name = i == 0 ? "db" : "db2";
-        assert_int_equal(player_watches(&player, name), TR_OK);
-        assert_int_equal(player_registers(&player, name), TR_OK);
-    }
-    player_has_heard(&player, 2, "db2", player.ref);
+    start_with_two_names(&player, runtime);
     player_does(&player, unwatch_what_is_owed, (char[]){"db"});
     tally_await(&player.heard, 3);
     assert_string_equal(player.changes[2].name, "db2");

@@ -14,8 +14,9 @@
 #include <troupe/actors/failure.h>
 #include <troupe/testing.h>
 
-#define RESTS 3u  /* in each program */
-#define STEPS 12u /* at most, between two turns */
+#define RESTS 3u /* in each program */
+
+static const unsigned paces[] = {2, 5, 12}; /* steps between two turns, at most: few, and all is under way at once */
 
 struct birth {
     unsigned number;
@@ -239,9 +240,10 @@ fill_up(void)
 static void
 take_turns(tr_runtime *runtime)
 {
+    unsigned pace = paces[crowd_roll(3)];
     for (unsigned turn = 0; turn < playing->turns; turn++) {
         stage_send(runtime, crowd[crowd_somebody()].ref, CROWD_TURN, NULL, 0);
-        for (unsigned steps = crowd_roll(STEPS + 1); steps > 0; steps--)
+        for (unsigned steps = crowd_roll(pace + 1); steps > 0; steps--)
             tr_testing_step(runtime);
     }
 }

@@ -64,6 +64,7 @@ struct view {
 
 static tr_group *group;
 static uint32_t limit;
+static bool is_shy;
 static struct member members[CROWD_MOST];
 static struct subscription subscriptions[CROWD_MOST][CROWD_MOST]; /* [publisher][member] */
 static uint32_t published[CROWD_MOST];
@@ -198,9 +199,26 @@ watch(tr_actor *self, unsigned who)
     assert_int_equal(tr_group_list(self, group, view->watch), TR_OK);
 }
 
+/* In some programs nobody stays for long: then there are moments without any member, or any watch, on a worker. */
+static bool
+goes_home(tr_actor *self, unsigned who)
+{
+    if (!is_shy || crowd_once_in(2))
+        return false;
+    if (views[who].watch != 0)
+        watch(self, who);
+    else if (members[who].is)
+        leave(self, who);
+    else
+        return false;
+    return true;
+}
+
 static void
 act(tr_actor *self, unsigned who)
 {
+    if (goes_home(self, who))
+        return;
     switch (crowd_roll(20)) {
     case 0: crowd_leave(self, who); break;
     case 1: crowd_stop(self, crowd_somebody()); break;
@@ -211,9 +229,11 @@ act(tr_actor *self, unsigned who)
     case 6:
     case 7: leave(self, who); break;
     case 8:
-    case 9: watch(self, who); break;
-    case 10: add(self, who, crowd_anybody()); break;
-    case 11:
+    case 9:
+    case 10:
+    case 11: watch(self, who); break;
+    case 12: add(self, who, crowd_anybody()); break;
+    case 13:
         if (crowd_once_in(2))
             take_away(self, crowd_anybody());
         break;
@@ -380,6 +400,7 @@ begin(tr_runtime *runtime)
     memset(published, 0, sizeof(published));
     memset(views, 0, sizeof(views));
     limit = crowd_once_in(3) ? LIMIT : 0;
+    is_shy = crowd_once_in(2);
     assert_int_equal(tr_group_open(runtime, "room", &(struct tr_group_options){.members = limit}, &group), TR_OK);
 }
 

@@ -91,6 +91,14 @@ inbox_waits(const struct tri_worker *worker)
     return worker->inbox_rest != NULL || !tri_inbox_empty(worker->inbox);
 }
 
+/* One that waits counts for the level, before others can take it out. */
+static void
+count_entry(const struct tri_worker *worker, int change)
+{
+    if (TRI_UNLIKELY(worker->limited))
+        tri_level_add(change * (int64_t)sizeof(struct tri_inbox_entry));
+}
+
 /* There is something: inbox_waits(). */
 static unsigned
 take_inbox(struct tri_worker *worker, unsigned most)
@@ -103,6 +111,7 @@ take_inbox(struct tri_worker *worker, unsigned most)
             break; /* without memory it waits */
         worker->inbox_rest = tri_inbox_next(entry);
         free(entry);
+        count_entry(worker, -1);
     }
     return taken;
 }
@@ -211,11 +220,13 @@ outbox_open(struct tri_worker *worker, struct tri_outbox *outbox, unsigned targe
 
 /* What found no room counts for its receiver from now on, or no longer. */
 static void
-settle_held(struct tri_outbox *outbox, struct tri_worker *receiver)
+settle_held(struct tri_worker *worker, struct tri_outbox *outbox, struct tri_worker *receiver)
 {
     uint32_t held = outbox->full ? (uint32_t)outbox->waiting : 0;
     if (TRI_UNLIKELY(held != outbox->held)) {
         ck_pr_add_32(&receiver->held, held - outbox->held);
+        if (worker->limited)
+            tri_level_add_own(&worker->level, ((int64_t)held - outbox->held) * (int64_t)sizeof(struct tri_envelope));
         outbox->held = held;
     }
 }
@@ -228,7 +239,7 @@ send_outbox(struct tri_worker *worker, unsigned target)
     bool was_full = outbox->full;
     if (tri_outbox_flush(outbox) > 0)
         ring(worker->runtime->workers[target]);
-    settle_held(outbox, worker->runtime->workers[target]);
+    settle_held(worker, outbox, worker->runtime->workers[target]);
     if (outbox->full && !was_full)
         tri_trace_lane_full(worker->trace, target);
     return !outbox->full;
@@ -310,6 +321,13 @@ tri_worker_commit(struct tri_worker *worker, unsigned target)
         send_outbox(worker, target);
 }
 
+bool
+tri_worker_has_old_room(const struct tri_worker *worker, unsigned target)
+{
+    const struct tri_outbox *outbox = &worker->outboxes[target];
+    return !outbox->full && outbox->waiting < ck_pr_load_32(&worker->runtime->workers[target]->free_mail);
+}
+
 /* One sender's part of what may be on the way to one worker. */
 static unsigned
 way_part(const struct tri_runtime *runtime)
@@ -333,10 +351,13 @@ tri_worker_backlog(const struct tri_worker *worker, unsigned target)
 tr_status
 tri_worker_post(struct tri_worker *worker, tr_ref to, const tr_message *message, bool urgent)
 {
+    count_entry(worker, 1);
     tr_status status = urgent ? tri_inbox_push_urgent(worker->inbox, to, message)
                               : tri_inbox_push(worker->inbox, to, message, worker->runtime->options.outside_limit);
     if (status == TR_OK)
         ring(worker);
+    else
+        count_entry(worker, -1);
     return status;
 }
 
@@ -349,8 +370,11 @@ tri_worker_prepare(struct tri_worker *worker, struct tri_inbox_entry **out)
 tr_status
 tri_worker_post_prepared(struct tri_worker *worker, struct tri_inbox_entry *entry, tr_ref to, const tr_message *message)
 {
-    if (tri_inbox_push_prepared(worker->inbox, entry, to, message) != TR_OK)
+    count_entry(worker, 1);
+    if (tri_inbox_push_prepared(worker->inbox, entry, to, message) != TR_OK) {
+        count_entry(worker, -1);
         return TR_ESTOPPING;
+    }
     ring(worker);
     return TR_OK;
 }

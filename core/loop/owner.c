@@ -21,6 +21,7 @@ tri_worker_set_current(struct tri_worker *worker)
     current = worker;
     tri_activity_set_current(worker != NULL ? &worker->activity : NULL);
     tri_thread_set_mask(worker != NULL ? &worker->mask_held : NULL);
+    tri_level_count_in(worker != NULL && worker->limited ? &worker->level : NULL);
 }
 
 void

@@ -15,10 +15,13 @@
 #include "worker_internal.h"
 
 #include <ck_pr.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <troupe/core/ceiling.h>
 #include <troupe/core/clock.h>
+#include <troupe/core/say.h>
 #include <troupe/core/signals.h>
 #include <troupe/core/status_from.h>
 #include <troupe/core/thread.h>
@@ -133,6 +136,18 @@ fill_limits(struct tr_runtime_options *options)
         options->outside_limit = DEFAULT_LIMIT;
 }
 
+/* It needs to know how many workers there are. */
+static tr_status
+check_memory_limit(const struct tr_runtime_options *options)
+{
+    uint64_t least = TR_MEMORY_LIMIT_LEAST(options->workers);
+    if (options->memory_limit == 0 || options->memory_limit >= least)
+        return TR_OK;
+    tri_say("options.memory_limit is %" PRIu64 " bytes, and the least for %u workers is %" PRIu64,
+            options->memory_limit, options->workers, least);
+    return TR_EBADLIMIT;
+}
+
 static void
 size_pool(unsigned threads)
 {
@@ -158,6 +173,7 @@ void
 tri_runtime_close(struct tri_runtime *runtime)
 {
     hide_runtime(runtime);
+    tri_ceiling_end(runtime);
     for (unsigned i = 0; runtime->workers != NULL && i < runtime->count; i++)
         tri_worker_free(runtime->workers[i]);
     free(runtime->workers);
@@ -231,6 +247,7 @@ start_workers(struct tri_runtime *runtime)
     for (unsigned i = 0; i < runtime->count; i++)
         running += runtime->workers[i] != NULL && runtime->workers[i]->thread != 0;
     tri_gate_miss(runtime, runtime->count - running);
+    tri_ceiling_end(runtime);
     set_phase(runtime, TRI_KILLING);
     join_workers(runtime);
     return status;
@@ -260,6 +277,9 @@ start(const struct tr_runtime_options *options, struct tri_stepper *stepper, con
     else
         fill_machine(&filled, &pinned);
     fill_limits(&filled);
+    status = check_memory_limit(&filled);
+    if (status != TR_OK)
+        return status;
     struct tri_runtime *runtime = aligned_alloc(alignof(struct tri_runtime), sizeof(*runtime));
     if (runtime == NULL)
         return TR_ENOMEM;
@@ -287,6 +307,7 @@ start(const struct tr_runtime_options *options, struct tri_stepper *stepper, con
     status = tri_trace_open(&filled.trace, runtime->count, &runtime->trace);
     if (status != TR_OK)
         goto free_runtime;
+    tri_ceiling_begin(runtime);
     status = start_workers(runtime);
     if (status != TR_OK)
         goto free_runtime;
@@ -333,6 +354,7 @@ end(struct tri_runtime *runtime, uint64_t deadline_ms)
         tri_stepping_await_quiet(runtime, runtime->drain_ends_ms);
     else
         tri_gate_await_quiet(runtime, deadline_ms);
+    tri_ceiling_end(runtime);
     set_phase(runtime, TRI_KILLING);
     if (stepped)
         tri_stepping_end(runtime);

@@ -9,6 +9,7 @@
 #include "stepping.h"
 #include "worker_internal.h"
 
+#include <troupe/core/ceiling.h>
 #include <troupe/core/clock.h>
 #include <troupe/core/delay.h>
 #include <troupe/core/mistake.h>
@@ -22,7 +23,8 @@ tri_step_begin(struct tri_worker *worker)
 void
 tri_step_end(struct tri_worker *worker)
 {
-    (void)worker;
+    if (worker->limited && tri_runtime_phase(worker->runtime) < TRI_KILLING)
+        tri_ceiling_settle(worker);
     tri_worker_set_current(NULL);
 }
 

@@ -45,6 +45,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <troupe/core/ceiling.h>
 #include <troupe/core/clock.h>
 #include <troupe/core/descriptors.h>
 #include <troupe/core/status_from.h>
@@ -110,12 +111,20 @@ must_look(const struct tri_worker *worker)
     return ck_pr_load_uint(&worker->runtime->looks) != worker->looks;
 }
 
+/* V3, pairs with V4 in ceiling.c: as R2. */
+static bool
+is_to_follow(const struct tri_worker *worker)
+{
+    return TRI_UNLIKELY(worker->at_limit) && !tri_ceiling_is_reached(worker->runtime);
+}
+
 /* R2, pairs with R1 in runtime.c: it is asked after the doorbell's fence, and a nudge ends the poll anyway. */
 static bool
 must_leave(const struct tri_worker *worker)
 {
     unsigned phase = tri_runtime_phase(worker->runtime);
-    return must_look(worker) || phase == TRI_KILLING || (phase == TRI_DRAINING && !worker->drained);
+    return must_look(worker) || is_to_follow(worker) || phase == TRI_KILLING ||
+           (phase == TRI_DRAINING && !worker->drained);
 }
 
 /* Has libuv given the system every descriptor that callbacks have begun to watch? It does so when it polls. */
@@ -133,6 +142,14 @@ has_work(struct tri_worker *worker)
     return worker->layer->ready(worker) || worker->dirty_count > worker->full_count;
 }
 
+/* What callbacks of the loop have made or freed. */
+static void
+settle(struct tri_worker *worker)
+{
+    if (TRI_UNLIKELY(worker->limited))
+        tri_ceiling_settle(worker);
+}
+
 /*
  * Sleeps outside the loop, since inside it a callback would come before the watchdog knows of it: polls the loop's own
  * descriptor. What has become ready is for the next look at the loop.
@@ -142,6 +159,7 @@ sleep_while_watchdog_rests(struct tri_worker *worker)
 {
     struct pollfd loop = {.fd = uv_backend_fd(&worker->loop), .events = POLLIN};
     run_loop(worker, UV_RUN_NOWAIT);
+    settle(worker);
     if (has_work(worker) || tri_mail_waits(worker) || must_leave(worker) || !knows_descriptors(&worker->loop))
         return;
     uv_update_time(&worker->loop);
@@ -197,6 +215,7 @@ on_before_poll(uv_prepare_t *handle)
 {
     struct tri_worker *worker = handle->loop->data;
     worker->activity.loop_beat += 2;
+    settle(worker);
     uv_update_time(&worker->loop);
     tri_activity_end_turn(&worker->activity, uv_now(&worker->loop));
     if (has_work(worker))
@@ -219,6 +238,7 @@ turn(struct tri_worker *worker)
     unsigned mail = tri_mail_take(worker);
     bool more = worker->layer->run(worker);
     tri_mail_send(worker);
+    settle(worker);
     worker->turn_ended = tri_ticks(); /* not before: what is sent does not wait for the clock */
     if (mail == 0 && !more)
         await_work(worker);
@@ -421,6 +441,7 @@ tri_worker_new(struct tri_runtime *runtime, unsigned index, struct tri_worker **
     worker->index = index;
     worker->cpu = runtime->options.pinning == TR_PINNING_NEVER ? -1 : claim_cpu();
     worker->trace = tri_trace_stream_of(runtime->trace, index);
+    tri_ceiling_open(worker);
     tr_status status = tri_mail_open(worker);
     if (status != TR_OK)
         goto free_memory;
@@ -462,6 +483,7 @@ tri_worker_free(struct tri_worker *worker)
     worker->layer->close(worker);
     if (worker->guest_close != NULL)
         worker->guest_close(worker);
+    tri_ceiling_close(worker);
     tri_mail_close(worker);
     tri_claim_return(worker->cpu);
     free(worker);

@@ -8,16 +8,25 @@
 #include "buffer_life.h"
 #include "destroy.h"
 
+#include <ck_pr.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <troupe/core/buffer.h>
 #include <troupe/core/buffer_holds.h>
+#include <troupe/core/level.h>
 #include <troupe/core/refcount.h>
+
+/* `counted`: lines of 64 bytes, 0 if it does not count, and whether a limit was reached when it was made. */
+#define LINES (UINT32_MAX >> 1)
+#define NEW_AT_LIMIT (LINES + 1)
 
 struct tr_buffer {
     /* Any thread. */
     unsigned holds;
+
+    /* Written before others know of the end: of what is read in parts, with a hold. */
+    uint32_t counted;
 
     /* Constant. */
     TRI_BUFFER_ORIGIN
@@ -29,6 +38,39 @@ struct tr_buffer {
 
     char bytes[]; /* of a copy */
 };
+
+/* The level. */
+
+/* How a buffer of that size counts that is made now. */
+static uint32_t
+lines_of(size_t size)
+{
+    size_t lines = (size + sizeof(tr_buffer) + TRI_CACHE_LINE - 1) / TRI_CACHE_LINE;
+    return lines < LINES ? (uint32_t)lines : LINES;
+}
+
+TRI_NOINLINE static void
+count(tr_buffer *buffer, size_t size)
+{
+    uint32_t lines = lines_of(size);
+    ck_pr_store_32(&buffer->counted, lines | (tri_level_is_reached() ? NEW_AT_LIMIT : 0));
+    tri_level_add((int64_t)lines * TRI_CACHE_LINE);
+}
+
+void
+tri_slice_count(tr_slice slice, size_t bytes)
+{
+    if (tri_level_is_watched())
+        count(slice.buffer, bytes);
+}
+
+bool
+tri_slice_is_new_at_limit(tr_slice slice)
+{
+    return slice.buffer != NULL && (ck_pr_load_32(&slice.buffer->counted) & NEW_AT_LIMIT) != 0;
+}
+
+/* Making. */
 
 #ifdef NDEBUG
 tr_status
@@ -45,6 +87,9 @@ tr_slice_copy(const void *data, size_t size, tr_slice *out)
     buffer->adopted = NULL;
     buffer->destroy = NULL;
     buffer->size = size;
+    buffer->counted = 0;
+    if (tri_level_is_watched())
+        count(buffer, size);
     if (size > 0)
         memcpy(buffer->bytes, data, size);
     *out = (tr_slice){.buffer = buffer, .data = buffer->bytes, .size = size};
@@ -72,6 +117,15 @@ tr_slice_copy(const void *data, size_t size, tr_slice *out)
 tr_status
 tr_slice_adopt(void *data, size_t size, void (*destroy)(void *data), tr_slice *out)
 {
+    tr_status status = tri_slice_wrap(data, size, destroy, out);
+    if (status == TR_OK && tri_level_is_watched())
+        count(out->buffer, size);
+    return status;
+}
+
+tr_status
+tri_slice_wrap(void *data, size_t size, void (*destroy)(void *data), tr_slice *out)
+{
     if (out == NULL || data == NULL)
         return TR_EINVAL;
     tr_buffer *buffer = malloc(sizeof(*buffer));
@@ -82,6 +136,7 @@ tr_slice_adopt(void *data, size_t size, void (*destroy)(void *data), tr_slice *o
     buffer->destroy = destroy;
     TRI_BUFFER_BORN(buffer, size);
     buffer->size = size;
+    buffer->counted = 0;
     *out = (tr_slice){.buffer = buffer, .data = data, .size = size};
     return TR_OK;
 }
@@ -120,9 +175,12 @@ tri_slice_hold_more(tr_slice slice, unsigned more)
 static void
 buffer_free(tr_buffer *buffer)
 {
+    uint32_t lines = ck_pr_load_32(&buffer->counted) & LINES;
     if (buffer->destroy != NULL)
         tri_destroy(buffer->destroy, buffer->adopted);
     TRI_BUFFER_FREE(buffer);
+    if (TRI_UNLIKELY(lines != 0))
+        tri_level_add(-(int64_t)lines * TRI_CACHE_LINE);
 }
 
 void

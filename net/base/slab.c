@@ -33,7 +33,7 @@ slab_new(size_t size)
     tr_slice whole;
     if (memory == NULL)
         return NULL;
-    if (tr_slice_adopt(memory, size, free, &whole) != TR_OK) {
+    if (tri_slice_wrap(memory, size, free, &whole) != TR_OK) {
         free(memory);
         return NULL;
     }
@@ -72,7 +72,7 @@ static bool
 part_ready(struct tri_slabs *slabs)
 {
     return TRI_LIKELY(slabs->part.buffer != NULL) ||
-           tr_slice_adopt(slabs->current, 0, part_gone, &slabs->part) == TR_OK;
+           tri_slice_wrap(slabs->current, 0, part_gone, &slabs->part) == TR_OK;
 }
 
 /* Which slab is read into. */
@@ -159,10 +159,11 @@ tri_slabs_lend(struct tri_slabs *slabs, size_t size, tr_slice *out)
     return TR_OK;
 }
 
-/* Somebody keeps it. */
+/* Somebody keeps it: it counts from now on. Of the slabs themselves, which the worker has once, nothing does. */
 static void
 move_on(struct tri_slabs *slabs, tr_slice slice)
 {
+    tri_slice_count(is_lone(slabs) ? slabs->lone->whole : slice, is_lone(slabs) ? LONE_BYTES : slice.size);
     part_leave(slabs);
     if (is_lone(slabs)) {
         tr_slice_release(slabs->lone->whole);

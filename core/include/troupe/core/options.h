@@ -18,6 +18,9 @@ TR_DECLARATIONS_BEGIN
 
 #define TR_WORKERS_MAX 1024u
 
+/* The least memory_limit of a runtime with so many workers, in bytes. */
+#define TR_MEMORY_LIMIT_LEAST(workers) ((uint64_t)1048576 + (uint64_t)262144 * (workers))
+
 enum tr_trace_mode {
     TR_TRACE_OFF,    /* nothing is recorded: one load and one branch per event */
     TR_TRACE_FLIGHT, /* the newest segments are kept; the oldest one is overwritten as a whole */
@@ -80,6 +83,38 @@ struct tr_runtime_options {
 
     /* Messages from other threads that their receivers on the worker have not read; exact. Default 1,048,576. */
     uint32_t outside_limit;
+
+    /*
+     * A ceiling for the memory that grows with load, in bytes; at least TR_MEMORY_LIMIT_LEAST(workers). Default 0:
+     * none, and nothing is counted.
+     *
+     * What counts is in use: the bytes of buffers (tr_slice_copy(), tr_slice_adopt(), messages above TR_MESSAGE_INLINE,
+     * what was read and somebody holds, what waits to be written), messages that wait, with their questions and their
+     * delays, entries of sockets' queues, and actors. Buffers belong to no runtime: those of the whole process count,
+     * whoever holds them, and the messages and actors of all runtimes that have a limit. What a pointer in a message
+     * points to does not count, nor what a worker has once: a stack, lanes of 70 KiB, slabs of 2.3 MiB to read into,
+     * and memory of messages and actors that is free again and waits for the next.
+     *
+     * When the limit is reached, and until less than seven eighths of it are in use,
+     *   - whatever brings new memory is refused with TR_EMEMORYLIMIT, and changes nothing: sends, questions, and
+     *     delayed sends, whose payload was made since, or for which no memory of an earlier message is free; everything
+     *     that is published, sent from outside, or spawned. What waits can be worked off all the same: a message that
+     *     was received can be sent on, and what is small or older can be sent, in the memory of what was handled
+     *     meanwhile;
+     *   - delayed messages wait until they can be sent, and none is lost;
+     *   - no socket is read and no connection accepted, so that peers feel it. No event tells of that, and nothing is
+     *     paused for the program. Everything is written, and a write is never refused for it: its answer says when to
+     *     wait, as always;
+     *   - what the library itself says is not concerned: answers, notices, events, stops, restarts by a supervisor.
+     * What was taken is not lost: no message that was sent dies of the limit, but for notices of dead letters.
+     *
+     * It may be exceeded by 128 KiB for each worker (counted late, and one read), 1,024 messages for each pair of
+     * workers (on their way), what the library says, what handlers write, and the buffers that they make. What the
+     * program itself keeps in buffers is for the program to let go: with seven eighths of the limit in them nothing is
+     * read any more. Each time is in the trace (memory_limit, memory_free) and in tr_runtime_counters(); a line on
+     * stderr tells of it, one in a minute.
+     */
+    uint64_t memory_limit;
 
     /*
      * The environment variable TR_TRACE=dir switches file tracing on if this leaves it off; TR_TRACE=dir,flight the

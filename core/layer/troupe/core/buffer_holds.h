@@ -25,6 +25,18 @@ void tri_slice_set_whole(tr_slice slice, size_t size);
 void tri_slice_hold_more(tr_slice slice, unsigned more);
 
 /*
+ * As tr_slice_adopt(), but its bytes do not count for the level: they are part of something that is counted, or of what
+ * a worker has once.
+ */
+tr_status tri_slice_wrap(void *data, size_t size, void (*destroy)(void *data), tr_slice *out);
+
+/* The buffer counts for the level from now on, with so many bytes; it did not. Thread: any that has a hold. */
+void tri_slice_count(tr_slice slice, size_t bytes);
+
+/* Was its buffer made while some runtime was at its memory limit? Thread: any that has a hold. */
+bool tri_slice_is_new_at_limit(tr_slice slice);
+
+/*
  * Keeps a slice beyond the call that gave it: by a hold, or, where that would keep more than twice its bytes in memory,
  * as a copy if the slice has at most TRI_KEEP_COPY_BYTES. The caller owns one hold of *out. Thread: any. Returns TR_OK,
  * TR_ENOMEM.

@@ -32,6 +32,11 @@ struct tri_layer {
     uint64_t (*kill)(struct tri_worker *worker);
     /* The last on its thread: on no worker anything lives any more, its loop is empty, and no message is under way. */
     void (*leave)(struct tri_worker *worker);
+    /* Only with a memory limit, at the end of each turn: counts what it holds. NULL: there is nothing. */
+    void (*settle)(struct tri_worker *worker);
+    /* The runtime is at its memory limit from now on, which may be said in the middle of anything, or no more. NULL: it
+     * does not matter. */
+    void (*at_limit)(struct tri_worker *worker, bool reached);
     /* After the loop has been closed, for all workers one after the other: frees what open made. Thread: setup. */
     void (*close)(struct tri_worker *worker);
 };

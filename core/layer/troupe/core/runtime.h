@@ -41,6 +41,8 @@ struct tri_runtime {
     struct tri_watchdog *watchdog;
     struct tri_stepper *stepper; /* who runs the workers, which have no threads: steps.h. NULL: they have */
     bool begins_pinned;          /* the workers do */
+    bool is_limited;             /* its memory limit holds. Under the lock of ceiling.c, and so is the next */
+    struct tri_runtime *next_limited;
     uint64_t ticks_per_ms;
 
     /* Any thread. */
@@ -48,6 +50,9 @@ struct tri_runtime {
     unsigned watchdog_rests; /* 1: a worker that sleeps must doze: rest.h. The watchdog's thread writes it */
     unsigned looks;          /* how often tri_runtime_look() was called */
     uint64_t drain_ends_ms;  /* of tri_clock_ms(), from TRI_DRAINING on: then what lives is killed */
+    unsigned at_limit;       /* 1: it holds as much memory as it may: ceiling.h */
+    uint64_t limit_reached;  /* so many times */
+    uint64_t limit_refused;  /* calls of threads that are no workers */
 
     /* Under the lock: gate.h. */
     uv_mutex_t lock;

@@ -32,6 +32,10 @@
     X(TRI_TRACE_CORE + 7, unpinned, (NOTHING, ), (NOTHING, ), (NUMBER, worker), (NUMBER, waited_us),                   \
       "worker arg may run on all CPUs of the program: it waited for its own for message us in a tenth of a second")    \
     X(TRI_TRACE_CORE + 8, pinned, (NOTHING, ), (NOTHING, ), (NUMBER, worker), (NUMBER, cpu),                           \
-      "worker arg is pinned again, to CPU message")
+      "worker arg is pinned again, to CPU message")                                                                    \
+    X(TRI_TRACE_CORE + 9, memory_limit, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NUMBER, bytes),                        \
+      "message bytes are in use, the memory limit is reached: the worker sends nothing new and reads nothing")         \
+    X(TRI_TRACE_CORE + 10, memory_free, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NUMBER, bytes),                        \
+      "message bytes are in use, and the worker goes on")
 
 #endif

@@ -17,6 +17,7 @@
 #include <troupe/core/compiler.h>
 #include <troupe/core/envelope.h>
 #include <troupe/core/layer.h>
+#include <troupe/core/level.h>
 #include <troupe/core/message.h>
 #include <troupe/core/options.h>
 #include <troupe/core/pool.h>
@@ -36,6 +37,7 @@ struct tri_worker_counters {
     uint64_t spawned, ended;
     uint64_t sent, refused, dead_letters, notices_lost;
     uint64_t wakes, sleeps, stalls;
+    uint64_t memory_refused; /* for the memory limit */
 };
 
 struct tri_worker {
@@ -59,21 +61,25 @@ struct tri_worker {
     unsigned first_way;                 /* where the next turn begins to take mail: mail.c */
     unsigned *dirty;                    /* the outboxes that hold something */
     unsigned dirty_count;
-    unsigned full_count; /* the first of them: their lanes were full when the mail was last sent */
-    uint64_t turn_began; /* ticks, when the slice of this turn began */
-    uint64_t turn_ended; /* ticks, when the layer had run in the last turn, and its mail was sent */
-    uint64_t polled;     /* ticks, when the loop last looked at its descriptors */
-    int spin_paid;       /* above 0: messages lately came within the spin time */
-    unsigned looks;      /* of the runtime's, those that this worker has done */
-    unsigned naps;       /* sleeps that a message ended since spinning was last tried */
-    bool drained;        /* the layer was told to drain */
-    bool quiet;          /* the layer said that nothing lives here any more */
-    bool sealed;         /* it sends nothing any more, and its inbox takes nothing */
-    bool closed;         /* its own handles are: it has come to its end */
+    unsigned full_count;          /* the first of them: their lanes were full when the mail was last sent */
+    uint64_t turn_began;          /* ticks, when the slice of this turn began */
+    uint64_t turn_ended;          /* ticks, when the layer had run in the last turn, and its mail was sent */
+    uint64_t polled;              /* ticks, when the loop last looked at its descriptors */
+    int spin_paid;                /* above 0: messages lately came within the spin time */
+    unsigned looks;               /* of the runtime's, those that this worker has done */
+    unsigned naps;                /* sleeps that a message ended since spinning was last tried */
+    bool drained;                 /* the layer was told to drain */
+    bool quiet;                   /* the layer said that nothing lives here any more */
+    bool sealed;                  /* it sends nothing any more, and its inbox takes nothing */
+    bool closed;                  /* its own handles are: it has come to its end */
+    bool limited;                 /* its runtime has a memory limit; constant */
+    bool at_limit;                /* and is at it, as far as this worker knows: ceiling.h */
+    struct tri_level_shard level; /* what it counts, if it is limited */
 
     /* Owner writes, others read. */
     alignas(TRI_CACHE_PAIR) struct tri_worker_activity activity;
     struct tri_worker_counters counters;
+    uint32_t free_mail; /* of the layer above, if it is limited: so many messages can be filed without new memory */
 
     /* Setup, and the watchdog's. */
     int cpu; /* that is claimed to pin it to; -1: none */
@@ -106,6 +112,10 @@ void tri_worker_commit(struct tri_worker *worker, unsigned target);
 
 /* Would a message that is not urgent be staged, as far as the limit goes? Thread: owner. */
 bool tri_worker_has_room(struct tri_worker *worker, unsigned target);
+
+/* Would one more message be staged, and filed there, without new memory, as far as can be seen here? Of runtimes that
+ * have a memory limit. Thread: owner. */
+bool tri_worker_has_old_room(const struct tri_worker *worker, unsigned target);
 
 /*
  * How many messages are on their way from this worker to that one, if these are its fair part of what may be on the way

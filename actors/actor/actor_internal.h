@@ -167,7 +167,9 @@ struct tri_actors {
     struct tri_mail_list queue; /* mailbox.h */
     uint64_t alive;
     bool draining, killing;
+    bool counts;                                       /* its worker is limited */
     void (*pressed)(tr_actor *actor, bool is_pressed); /* of hosted actors: tri_actors_on_pressure() */
+    void (*memory_free)(struct tri_worker *worker);    /* tri_actors_on_memory() */
     struct tri_attachment *confirming;                 /* relief.c: waits that are being confirmed */
     bool confirms;
     tr_actor *lingering;             /* gone, but their memory is in use until their tr_exit(), or the end */
@@ -211,7 +213,7 @@ struct tri_actors {
     struct tri_locals locals; /* what the worker has once: local.c */
 
     struct tri_timer_entry *timers; /* by number: timer.c */
-    uint32_t timer_room, timer_free, timers_started;
+    uint32_t timer_room, timer_free, timers_started, timers_running;
 
     /* What could not be sent yet: parent.c, owed.c. */
     tr_actor *owing_actors;
@@ -220,7 +222,7 @@ struct tri_actors {
     } owed;
     uint64_t owing; /* bits of the workers that they are for */
     bool paying;
-    bool careful; /* something is owed, or traced: no send is the plain case */
+    bool careful; /* something is owed, or traced, or the memory limit is reached: no send is the plain case */
 
     /* Under the lock of the names: names/news.c. */
     struct {

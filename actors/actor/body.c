@@ -35,6 +35,14 @@ take(struct tri_actors *home, size_t bytes)
     return TRI_LIKELY(bytes <= TRI_POOLED_BYTES) ? tri_pool_take(&home->pools[bytes / TRI_ACTOR_ALIGN]) : malloc(bytes);
 }
 
+/* For the memory limit. */
+static inline void
+count(struct tri_actors *home, int64_t bytes)
+{
+    if (TRI_UNLIKELY(home->counts))
+        tri_level_add_own(&home->worker->level, bytes);
+}
+
 tr_actor *
 tri_actor_new(struct tri_actors *home, const struct tr_behavior *behavior, tr_ref parent)
 {
@@ -43,6 +51,7 @@ tri_actor_new(struct tri_actors *home, const struct tr_behavior *behavior, tr_re
     tr_actor *actor = take(home, bytes);
     if (actor == NULL)
         return NULL;
+    count(home, (int64_t)bytes);
     *actor = (tr_actor){.behavior = behavior, .home = home, .parent = parent};
     tri_mail_list_init(&actor->overflow);
     if (bytes > TRI_ACTOR_HEAD)
@@ -60,6 +69,7 @@ tri_actor_free(tr_actor *actor)
 #ifndef NDEBUG
     memset(actor, 0, bytes); /* for TRI_CHECK_SELF(), and its like in the layer above */
 #endif
+    count(home, -(int64_t)bytes);
     if (TRI_LIKELY(bytes <= TRI_POOLED_BYTES))
         tri_pool_give(&home->pools[bytes / TRI_ACTOR_ALIGN], actor);
     else

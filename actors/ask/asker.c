@@ -20,6 +20,7 @@
 #include "deadlines.h"
 #include "extra.h"
 #include "interest.h"
+#include "memory.h"
 #include "mute.h"
 #include "post.h"
 
@@ -175,6 +176,8 @@ open_asks(struct tri_actors *home)
     if (TRI_LIKELY(home->deadlines != NULL))
         return true;
     tri_pool_init(&home->asking_pool, sizeof(struct tri_asking));
+    if (home->counts)
+        tri_pool_count_in(&home->asking_pool, &home->worker->level);
     home->deadlines = tri_deadlines_new(&home->worker->timers, on_deadline);
     return home->deadlines != NULL;
 }
@@ -273,6 +276,8 @@ check(const tr_actor *self, tr_ref to, const tr_message *question)
         return TR_EBADTAG;
     if (to == self->ref)
         return TR_ESELF;
+    if (TRI_UNLIKELY(self->home->worker->at_limit) && tri_memory_is_used_up(self->home))
+        return tri_memory_refuse(self->home->worker); /* the outcome would be new memory, too */
     return question->kind < TR_PAYLOAD_INVALID ? TR_OK : TR_ENOMEM;
 }
 

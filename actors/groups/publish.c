@@ -24,6 +24,7 @@
 
 #include "body.h"
 #include "deliver.h"
+#include "memory.h"
 #include "owed.h"
 #include "post.h"
 
@@ -84,7 +85,7 @@ share_slice(tr_slice slice, tr_slice *out)
     if (slice.buffer == NULL)
         return TR_OK;
     tr_slice *shared = malloc(sizeof(*shared));
-    if (shared == NULL || tr_slice_adopt(shared, slice.size, release_shared, out) != TR_OK) {
+    if (shared == NULL || tri_slice_wrap(shared, slice.size, release_shared, out) != TR_OK) {
         free(shared);
         return TR_ENOMEM;
     }
@@ -363,7 +364,7 @@ check_publish(const tr_actor *self, const tr_group *group, const tr_message *mes
         return status;
     if (self->flags & TRI_ACTOR_GONE)
         return TR_EGONE;
-    return !self->home->worker->sealed ? TR_OK : TR_ESTOPPING;
+    return !self->home->worker->sealed ? tri_memory_check(self->home->worker) : TR_ESTOPPING;
 }
 
 tr_status
@@ -460,5 +461,6 @@ tr_runtime_publish(struct tr_runtime *runtime, tr_group *group, tr_message *mess
         return status;
     if (tri_runtime_phase(runtime->core) != TRI_RUNNING)
         return TR_ESTOPPING;
-    return publish_outside(runtime->core, group, message);
+    status = tri_memory_check_outside(runtime);
+    return status != TR_OK ? status : publish_outside(runtime->core, group, message);
 }

@@ -71,3 +71,12 @@ tri_json_add_worker(struct tri_page *page, const struct tr_worker_info *info)
     add_json_running(page, info);
     tri_page_add(page, "}");
 }
+
+void
+tri_json_add_memory(struct tri_page *page, const struct tri_memory_info *info)
+{
+    tri_page_add(page,
+                 "{\"bytes\":%" PRIu64 ",\"limit\":%" PRIu64 ",\"at_limit\":%s,\"reached\":%" PRIu64
+                 ",\"refused\":%" PRIu64 "}",
+                 info->bytes, info->limit, info->at_limit ? "true" : "false", info->reached, info->refused);
+}

@@ -61,6 +61,25 @@ add_sample(struct tri_page *page, const struct metric *metric, const struct tr_w
         tri_page_add(page, "%" PRIu64 ".%09" PRIu64 "\n", value / 1000000000, value % 1000000000);
 }
 
+static void
+add_number(struct tri_page *page, const char *name, const char *type, const char *help, uint64_t value)
+{
+    add_head(page, name, type, help);
+    tri_page_add(page, "%s %" PRIu64 "\n", name, value);
+}
+
+void
+tri_metrics_add_memory(struct tri_page *page, const struct tri_memory_info *info)
+{
+    if (info->limit == 0)
+        return;
+    add_number(page, "troupe_memory_bytes", "gauge", "Bytes in use that count for the limit.", info->bytes);
+    add_number(page, "troupe_memory_limit_bytes", "gauge", "The memory limit.", info->limit);
+    add_number(page, "troupe_memory_at_limit", "gauge", "1 while sends are refused for it.", info->at_limit);
+    add_number(page, "troupe_memory_limit_reached_total", "counter", "Times the limit was reached.", info->reached);
+    add_number(page, "troupe_memory_refused_total", "counter", "Calls refused for it.", info->refused);
+}
+
 /* All samples of one metric stand together. */
 void
 tri_metrics_add_workers(struct tri_page *page, const struct tr_worker_info *infos, unsigned count)

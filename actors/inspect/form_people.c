@@ -123,3 +123,14 @@ tri_people_add_worker(struct tri_page *page, const struct tr_worker_info *info)
     add_running(page, info);
     tri_page_add(page, "\n");
 }
+
+void
+tri_people_add_memory(struct tri_page *page, const struct tri_memory_info *info)
+{
+    if (info->limit == 0)
+        return;
+    tri_page_add(page,
+                 "memory: %" PRIu64 " of %" PRIu64 " bytes%s; the limit was reached %" PRIu64 " times, %" PRIu64
+                 " calls were refused\n",
+                 info->bytes, info->limit, info->at_limit ? ", AT THE LIMIT" : "", info->reached, info->refused);
+}

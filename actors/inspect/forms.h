@@ -5,6 +5,7 @@
 #define TROUPE_ACTORS_INSPECT_FORMS_H
 
 #include "page.h"
+#include "survey.h"
 
 #include <stdint.h>
 #include <troupe/actors/inspect.h>
@@ -20,9 +21,12 @@ void tri_people_add_stuck(struct tri_page *page, const struct tr_worker_info *in
 void tri_people_begin_workers(struct tri_page *page);
 void tri_people_add_worker(struct tri_page *page, const struct tr_worker_info *info);
 
+void tri_people_add_memory(struct tri_page *page, const struct tri_memory_info *info); /* nothing without a limit */
+
 /* JSON: form_json.c. One object each, without a comma. */
 void tri_json_add_actor(struct tri_page *page, const struct tr_actor_info *info);
 void tri_json_add_worker(struct tri_page *page, const struct tr_worker_info *info);
+void tri_json_add_memory(struct tri_page *page, const struct tri_memory_info *info);
 
 /* What a walk has found of the actors of one name. */
 struct tri_class_sum {
@@ -33,6 +37,7 @@ struct tri_class_sum {
 
 /* Metrics, in the text format 0.0.4 of Prometheus: form_metrics.c. */
 void tri_metrics_add_workers(struct tri_page *page, const struct tr_worker_info *infos, unsigned count);
+void tri_metrics_add_memory(struct tri_page *page, const struct tri_memory_info *info); /* likewise */
 void tri_metrics_add_classes(struct tri_page *page, const struct tri_class_sum *classes, uint32_t count);
 
 #endif

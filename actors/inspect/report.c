@@ -78,6 +78,7 @@ describe(const struct tri_report *report, unsigned worker)
 static void
 add_all_metrics(const struct tri_report *report, struct tri_page *page, unsigned count)
 {
+    struct tri_memory_info memory = tri_memory_describe(report->inquiry->runtime);
     struct tr_worker_info *infos = calloc(count, sizeof(*infos));
     page->failed = page->failed || infos == NULL;
     for (unsigned i = 0; infos != NULL && i < count; i++)
@@ -86,6 +87,7 @@ add_all_metrics(const struct tri_report *report, struct tri_page *page, unsigned
         tri_metrics_add_workers(page, infos, count);
     free(infos);
     tri_metrics_add_classes(page, report->classes, report->class_count);
+    tri_metrics_add_memory(page, &memory);
 }
 
 static void
@@ -104,6 +106,18 @@ add_worker(const struct tri_report *report, struct tri_page *page, unsigned work
 }
 
 static void
+add_memory(const struct tri_report *report, struct tri_page *page)
+{
+    struct tri_memory_info info = tri_memory_describe(report->inquiry->runtime);
+    if (report->kind == TRI_REPORT_WORKERS)
+        tri_people_add_memory(page, &info);
+    if (report->kind != TRI_REPORT_JSON)
+        return;
+    tri_page_add(page, "],\"memory\":");
+    tri_json_add_memory(page, &info);
+}
+
+static void
 add_end(const struct tri_report *report, struct tri_page *page)
 {
     unsigned count = report->inquiry->runtime->core->count;
@@ -114,7 +128,8 @@ add_end(const struct tri_report *report, struct tri_page *page)
     tri_page_add(page, "%s", report->kind == TRI_REPORT_JSON ? "],\"workers\":[" : "");
     for (unsigned i = 0; i < count; i++)
         add_worker(report, page, i);
-    tri_page_add(page, "%s\n", report->kind == TRI_REPORT_JSON ? "]}" : "");
+    add_memory(report, page);
+    tri_page_add(page, "%s\n", report->kind == TRI_REPORT_JSON ? "}" : "");
 }
 
 static void

@@ -1,6 +1,7 @@
 #include "survey.h"
 
 #include <ck_pr.h>
+#include <troupe/core/ceiling.h>
 #include <troupe/core/thread.h>
 
 static void
@@ -53,5 +54,19 @@ tri_worker_describe(const tr_runtime *runtime, unsigned worker, bool stuck, uint
     info.waited_ns = time.waited_ns;
     uint64_t now_ms = tri_clock_now_ns() / 1000000, began_ms = tri_actors_of(described)->began_ms;
     info.age_ms = now_ms > began_ms ? now_ms - began_ms : 0;
+    return info;
+}
+
+struct tri_memory_info
+tri_memory_describe(const tr_runtime *runtime)
+{
+    const struct tri_runtime *core = runtime->core;
+    struct tri_memory_info info = {.bytes = tri_level_bytes(),
+                                   .limit = core->options.memory_limit,
+                                   .at_limit = tri_ceiling_is_reached(core),
+                                   .reached = ck_pr_load_64(&core->limit_reached),
+                                   .refused = ck_pr_load_64(&core->limit_refused)};
+    for (unsigned i = 0; i < core->count; i++)
+        info.refused += ck_pr_load_64(&core->workers[i]->counters.memory_refused);
     return info;
 }

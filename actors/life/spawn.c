@@ -15,6 +15,7 @@
 #include "dead_letters.h"
 #include "extra.h"
 #include "life.h"
+#include "memory.h"
 #include "outsider.h"
 #include "parent.h"
 #include "post.h"
@@ -422,6 +423,8 @@ tr_spawn(tr_actor *self, const struct tr_behavior *behavior, const struct tr_spa
         out = &ignored;
     struct tri_worker *worker = self->home->worker;
     tr_status status = tri_spawn_check(worker->runtime, behavior, options);
+    if (status == TR_OK)
+        status = tri_memory_check(worker);
     if (status != TR_OK)
         return status;
     unsigned target = tri_spawn_place(worker->runtime, options, worker->index);
@@ -494,6 +497,9 @@ tr_runtime_spawn(tr_runtime *runtime, const struct tr_behavior *behavior, const 
         return status;
     if (tri_runtime_phase(core) != TRI_RUNNING)
         return TR_ESTOPPING;
+    status = tri_memory_check_outside(runtime);
+    if (status != TR_OK)
+        return status;
 
     struct tr_spawn_options placed = options != NULL ? *options : (struct tr_spawn_options){0};
     if (placed.placement == TR_PLACE_HERE)

@@ -20,17 +20,17 @@ bit_of(tr_ref to)
     return UINT64_C(1) << tri_ref_worker(to) % 64;
 }
 
-static void
-look_again(struct tri_actors *home)
+void
+tri_owed_look_again(struct tri_actors *home)
 {
-    home->careful = home->worker->trace != NULL || home->owed.first != NULL;
+    home->careful = home->worker->trace != NULL || home->owed.first != NULL || home->worker->at_limit;
 }
 
 void
 tri_owed_open(struct tri_actors *home)
 {
     home->owed.last_next = &home->owed.first;
-    look_again(home);
+    tri_owed_look_again(home);
 }
 
 /* The list ends where last_next says, and each word keeps later messages from its worker. Debug builds call it. */
@@ -56,7 +56,7 @@ tri_owe(struct tri_worker *worker, struct tri_owed *owed)
     *home->owed.last_next = owed;
     home->owed.last_next = &owed->next;
     home->owing |= bit_of(owed->to);
-    look_again(home);
+    tri_owed_look_again(home);
 }
 
 static void
@@ -100,7 +100,7 @@ tri_owed_pay(struct tri_actors *home)
         if ((home->owing & bit_of((*link)->to)) != 0 || !try_first(home, link))
             link = &(*link)->next;
     home->paying = false;
-    look_again(home);
+    tri_owed_look_again(home);
     check(home);
 }
 

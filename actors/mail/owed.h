@@ -23,6 +23,9 @@ tri_owed_blocks(struct tri_actors *home, tr_ref to)
     return TRI_UNLIKELY(home->owing != 0) && tri_owed_blocks_now(home, to);
 }
 
+/* Is any send the plain case now? Called whenever that may have changed. */
+void tri_owed_look_again(struct tri_actors *home);
+
 /* Tries again to send the words that are owed. */
 void tri_owed_pay(struct tri_actors *home);
 

@@ -11,6 +11,7 @@
 #include "post.h"
 
 #include "body.h"
+#include "memory.h"
 #include "owed.h"
 
 #include <ck_pr.h>
@@ -77,6 +78,8 @@ post_here_limited(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message 
     bool full = !tri_mailbox_has_room(actor, message);
     if (full && tri_mailbox_refuses(actor, message))
         return TR_EFULL;
+    if (tri_memory_refuses(worker, to, message))
+        return tri_memory_refuse(worker);
     struct tri_mail *mail = tri_pool_take(&home->mail);
     if (mail == NULL)
         return TR_ENOMEM;
@@ -85,6 +88,14 @@ post_here_limited(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message 
     if (!full || tri_mailbox_overflow(actor, mail, dropped) == TRI_OVERFLOW_ROOM)
         tri_mailbox_put(home, actor, mail);
     return TR_OK;
+}
+
+static tr_status
+post_away_limited(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *message)
+{
+    if (tri_memory_refuses(worker, to, message))
+        return tri_memory_refuse(worker);
+    return tri_post_away(worker, from, to, message, false);
 }
 
 static bool
@@ -120,7 +131,7 @@ tri_post_limited(struct tri_worker *worker, tr_ref from, tr_ref to, tr_message *
         return TR_ENOMEM;
     uint32_t tag = message->tag;
     tr_status status = tri_ref_worker(to) == worker->index ? post_here_limited(worker, from, to, message, dropped)
-                                                           : tri_post_away(worker, from, to, message, false);
+                                                           : post_away_limited(worker, from, to, message);
     if (status == TR_OK)
         count(worker, tag);
     return status;

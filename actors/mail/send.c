@@ -4,6 +4,7 @@
  */
 #include "dead_letters.h"
 #include "mailbox.h"
+#include "memory.h"
 #include "mute.h"
 #include "post.h"
 
@@ -28,7 +29,7 @@ TRI_NOINLINE static tr_status
 send_plain_away(tr_actor *self, tr_ref to, tr_message *message)
 {
     struct tri_actors *home = self->home;
-    if (TRI_UNLIKELY(to == TR_NOBODY || home->owing != 0))
+    if (TRI_UNLIKELY(to == TR_NOBODY || home->careful))
         return send_checked(self, to, message);
     struct tri_worker *worker = home->worker;
     tr_status status = tri_post_away(worker, self->ref, to, message, false);
@@ -83,5 +84,6 @@ tr_runtime_send(tr_runtime *runtime, tr_ref to, tr_message *message)
         return TR_ESTOPPING;
     if (tri_mute_refuses(runtime->core, to))
         return TR_EFULL;
-    return tri_post_outside(runtime, to, message, false);
+    tr_status status = tri_memory_check_outside(runtime);
+    return status == TR_OK ? tri_post_outside(runtime, to, message, false) : status;
 }

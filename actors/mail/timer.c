@@ -9,11 +9,13 @@
 
 #include "dead_letters.h"
 #include "extra.h"
+#include "memory.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-#define AGAIN_MS 1u /* after which a message that found no memory is sent again */
+#define AGAIN_MS 1u     /* after which a message that found no memory is sent again */
+#define AT_LIMIT_MS 10u /* and one that may not take any: the memory limit is reached */
 
 struct tri_actor_timer {
     struct tri_timer base; /* first: fire() gets its address */
@@ -73,6 +75,14 @@ take_number(struct tri_actors *home, struct tri_actor_timer *timer)
 /* Life. */
 
 static void
+count(struct tri_actors *home, int change)
+{
+    home->timers_running += (uint32_t)change;
+    if (TRI_UNLIKELY(home->counts))
+        tri_level_add_own(&home->worker->level, change * (int64_t)sizeof(struct tri_actor_timer));
+}
+
+static void
 end_timer(struct tri_actor_timer *timer)
 {
     struct tri_actors *home = timer->owner->home;
@@ -81,6 +91,7 @@ end_timer(struct tri_actor_timer *timer)
     give_number(home, timer->number);
     tr_message_drop(&timer->message);
     free(timer);
+    count(home, -1);
 }
 
 static void
@@ -121,10 +132,12 @@ tri_actors_timers_fini(struct tri_actors *home)
 
 /* Firing. */
 
-/* false: there is no memory. */
+/* false: there is no memory, or it would be new at the limit. */
 static bool
 is_sent(struct tri_actor_timer *timer, tr_message *message)
 {
+    if (tri_memory_refuses(timer->owner->home->worker, timer->to, message))
+        return false;
     return tri_send_or_bury(timer->owner->home->worker, timer->owner->ref, timer->to, message);
 }
 
@@ -137,6 +150,12 @@ start_kept(struct tri_actor_timer *timer, uint64_t due_ms)
     (void)status; /* in a Release build nobody asks */
 }
 
+static uint64_t
+again(const struct tri_actor_timer *timer)
+{
+    return tri_clock_after(timer->owner->home->worker->at_limit ? AT_LIMIT_MS : AGAIN_MS);
+}
+
 static void
 fire_once(struct tri_timer *base)
 {
@@ -144,7 +163,7 @@ fire_once(struct tri_timer *base)
     if (is_sent(timer, &timer->message))
         end_timer(timer);
     else
-        start_kept(timer, tri_clock_after(AGAIN_MS));
+        start_kept(timer, again(timer));
 }
 
 /* The next time of the rhythm that is still to come: periods that a stall swallowed are left out. */
@@ -169,7 +188,7 @@ fire_again(struct tri_timer *base)
     tr_message_drop(&message);
     timer->rhythm_ms = due_ms;
     tri_timer_stop(&timer->owner->home->worker->timers, base);
-    start_kept(timer, tri_clock_after(AGAIN_MS));
+    start_kept(timer, again(timer));
 }
 
 /* The public ways. */
@@ -194,6 +213,7 @@ start(tr_actor *self, tr_ref to, uint64_t delay_ms, uint64_t period_ms, tr_messa
         free(timer);
         return TR_ENOMEM;
     }
+    count(home, 1);
     timer->rhythm_ms = tri_clock_after(delay_ms);
     start_kept(timer, timer->rhythm_ms);
     timer->message = *message;
@@ -216,7 +236,9 @@ check(const tr_actor *self, tr_ref to, const tr_message *message)
         return TR_EBADREF;
     if (message->tag >= TR_TAG_RESERVED)
         return TR_EBADTAG;
-    return message->kind >= TR_PAYLOAD_INVALID ? TR_ENOMEM : TR_OK;
+    if (message->kind >= TR_PAYLOAD_INVALID)
+        return TR_ENOMEM;
+    return tri_memory_refuses_timer(self->home, message) ? tri_memory_refuse(self->home->worker) : TR_OK;
 }
 
 tr_status

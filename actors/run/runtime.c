@@ -11,6 +11,7 @@
 #include "life.h"
 #include "link.h"
 #include "mailbox.h"
+#include "memory.h"
 #include "monitor.h"
 #include "mute.h"
 #include "news.h"
@@ -23,6 +24,7 @@
 #include "serve.h"
 #include "spawning.h"
 #include "stop.h"
+#include "survey.h"
 #include "timer.h"
 #include "ward.h"
 
@@ -160,6 +162,9 @@ open_actors(struct tri_worker *worker)
     tri_owed_open(home);
     tri_actors_timers_init(home);
     tri_pool_init(&home->mail, sizeof(struct tri_mail));
+    home->counts = worker->limited;
+    if (home->counts)
+        tri_pool_count_in(&home->mail, &worker->level);
     tri_bodies_init(home);
     tr_status status = tri_slots_init(&home->slots, worker->index);
     if (status != TR_OK) {
@@ -193,6 +198,8 @@ static const struct tri_layer actors_layer = {
     .drain = tri_actors_drain,
     .kill = tri_actors_kill,
     .leave = leave_actors,
+    .settle = tri_memory_settle,
+    .at_limit = tri_memory_at_limit,
     .close = close_actors,
 };
 
@@ -456,6 +463,12 @@ tr_runtime_counters(const tr_runtime *runtime, struct tr_counters *out)
         out->sleeps += ck_pr_load_64(&counters->sleeps);
         out->stalls += ck_pr_load_64(&counters->stalls);
     }
-    if (runtime != NULL)
-        out->sent += ck_pr_load_64(&runtime->sent_outside);
+    if (runtime == NULL)
+        return;
+    struct tri_memory_info memory = tri_memory_describe(runtime);
+    out->memory = memory.bytes;
+    out->memory_limit = memory.limit;
+    out->memory_reached = memory.reached;
+    out->memory_refused = memory.refused;
+    out->sent += ck_pr_load_64(&runtime->sent_outside);
 }

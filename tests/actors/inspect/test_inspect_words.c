@@ -385,6 +385,45 @@ http_gets_metrics_and_json(void **state)
     free(http("POST /metrics HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", "405 Method Not Allowed\r\nAllow: GET\r\n"));
 }
 
+static bool
+is_at_its_limit(void *metrics)
+{
+    char **text = metrics;
+    free(*text);
+    *text = visitor_ask(path, "metrics\n");
+    return strstr(*text, "\ntroupe_memory_at_limit 1\n") != NULL;
+}
+
+static void
+a_memory_limit_is_in_every_form(void **state)
+{
+    static char claimed;
+    uint64_t limit = TR_MEMORY_LIMIT_LEAST(2);
+    tr_slice slice;
+    char *text = NULL;
+    (void)state;
+    struct tr_runtime_options options = {
+        .workers = 2, .pinning = TR_PINNING_NEVER, .inspect = path, .memory_limit = limit};
+    stage_close(runtime);
+    assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
+    assert_int_equal(tr_slice_adopt(&claimed, limit, NULL, &slice), TR_OK);
+    assert_true(tests_wait_until(is_at_its_limit, &text, TESTS_LIMIT_MS)); /* who looks at workers wakes them */
+    assert_non_null(strstr(text, "\ntroupe_memory_limit_reached_total 1\n"));
+    free(text);
+    text = visitor_ask(path, "workers\n");
+    assert_non_null(strstr(text, ", AT THE LIMIT; the limit was reached 1 times, 0 calls were refused\n"));
+    free(text);
+    text = visitor_ask(path, "json\n");
+    json_t *json = json_answer(text), *memory = json_object_get(json, "memory");
+    assert_int_equal(number_in(memory, "limit"), limit);
+    assert_in_range(number_in(memory, "bytes"), limit, 2 * limit);
+    assert_int_equal(number_in(memory, "reached"), 1);
+    assert_true(json_is_true(json_object_get(memory, "at_limit")));
+    json_decref(json);
+    free(text);
+    tr_slice_release(slice);
+}
+
 int
 main(void)
 {
@@ -398,6 +437,7 @@ main(void)
         WITH_RUNTIME(metrics_are_in_the_text_format_of_prometheus),
         WITH_RUNTIME(more_classes_than_metrics_show_are_put_together),
         WITH_RUNTIME(http_gets_metrics_and_json),
+        WITH_RUNTIME(a_memory_limit_is_in_every_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,6 +175,7 @@ struct tr_spawn_options {
  *          TR_EBADLIMIT     options->argument_size is above 1 GiB, more than TR_TAG_LIMITS_MAX tags, or a `most` is 0
  *          TR_EFULL         options.lane_limit messages wait for the other worker
  *          TR_EGONE         self was killed
+ *          TR_EMEMORYLIMIT  options.memory_limit is reached. Children of a supervisor are spawned all the same
  *          TR_ENOMEM
  *          TR_ESTOPPING     the runtime is stopping
  *          what init returned, if it ran within the call

@@ -90,8 +90,8 @@ struct tr_unanswered {
  * then, but for one that is muted, which has others' messages only later (TR_MAILBOX_MUTE). What is wrong with the
  * other, or with the way to it, is an outcome and not a status of the call; the question is a dead letter then.
  *
- * A mailbox's limits hold for questions as for other messages; what it refuses or drops is TR_OVERLOADED. Answers, and
- * outcomes, are never refused.
+ * A mailbox's limits hold for questions as for other messages; what it refuses or drops is TR_OVERLOADED, and so is
+ * what options.memory_limit refuses. Answers, and outcomes, are never refused.
  *
  * Memory:  on success the message moves. options may be NULL: the answer is a message.
  * Thread:  owner of self. Never blocks.
@@ -101,6 +101,7 @@ struct tr_unanswered {
  *          TR_EBADTAG  the tag is TR_TAG_RESERVED or above
  *          TR_ESELF    to is self
  *          TR_EGONE    self was killed
+ *          TR_EMEMORYLIMIT  options.memory_limit is reached, and even an outcome would bring new memory
  *          TR_ENOMEM
  */
 tr_status tr_ask(tr_actor *self, tr_ref to, tr_message *question, const struct tr_ask_options *options);
@@ -189,7 +190,7 @@ tr_status tr_question_refuse(tr_actor *self, tr_question *question, tr_status st
  *          TR_ESELF        to is self
  *          TR_ENOQUESTION  see tr_reply()
  *          TR_EGONE        the other lived on this worker and has stopped
- *          TR_EFULL        see tr_send()
+ *          TR_EFULL, TR_EMEMORYLIMIT  see tr_send()
  *          TR_ENOMEM
  */
 tr_status tr_forward(tr_actor *self, tr_ref to, tr_message *message);
@@ -201,7 +202,7 @@ tr_status tr_forward(tr_actor *self, tr_ref to, tr_message *message);
  * Memory:  on success the message moves, and the question is none any more; on failure both are as before, but with
  *          TR_EDEADLINE the question is none.
  * Thread:  owner of self. Never blocks.
- * Returns: TR_OK, TR_EBADREF, TR_EBADTAG, TR_ESELF, TR_EGONE, TR_EFULL, TR_ENOMEM: see tr_forward()
+ * Returns: TR_OK, TR_EBADREF, TR_EBADTAG, TR_ESELF, TR_EGONE, TR_EFULL, TR_EMEMORYLIMIT, TR_ENOMEM: see tr_forward()
  *          TR_EINVAL       self, question or message is NULL
  *          TR_ENOQUESTION  it is none
  *          TR_EDEADLINE    its deadline has passed: the asker has his outcome
@@ -223,7 +224,7 @@ uint64_t tr_time_left(const tr_actor *self);
  * Returns: TR_OK            *answer is set
  *          TR_EINVAL        runtime, question or answer is NULL
  *          TR_EWRONGTHREAD  on a worker
- *          TR_EBADREF, TR_EBADTAG, TR_ENOMEM: see tr_ask()
+ *          TR_EBADREF, TR_EBADTAG, TR_EMEMORYLIMIT, TR_ENOMEM: see tr_ask(), tr_runtime_spawn()
  *          TR_ESTOPPING     the runtime is stopping
  *          the status of the outcome: TR_EDEADLINE, TR_EGONE, TR_EFULL, ...
  */

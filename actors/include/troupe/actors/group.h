@@ -126,6 +126,7 @@ tr_status tr_group_remove(tr_actor *self, tr_ref actor, tr_group *group);
  *          TR_EINVAL     self, group or message is NULL, or the payload is a pointer, which cannot be given to many
  *          TR_EBADTAG    the tag is TR_TAG_RESERVED or above
  *          TR_EFULL      options.lane_limit messages wait for a worker that has members
+ *          TR_EMEMORYLIMIT  options.memory_limit is reached
  *          TR_EGONE      self was killed
  *          TR_ENOMEM
  *          TR_ESTOPPING  this worker has ended: only in callbacks of libuv handles
@@ -136,7 +137,8 @@ tr_status tr_group_publish(tr_actor *self, tr_group *group, tr_message *message)
  * The same, but self does not get it.
  * Memory:  on success the message moves and is empty then; on failure it is still the caller's.
  * Thread:  owner of self. Never blocks.
- * Returns: TR_OK, TR_EINVAL, TR_EBADTAG, TR_EFULL, TR_EGONE, TR_ENOMEM, TR_ESTOPPING: see tr_group_publish().
+ * Returns: TR_OK, TR_EINVAL, TR_EBADTAG, TR_EFULL, TR_EMEMORYLIMIT, TR_EGONE, TR_ENOMEM, TR_ESTOPPING: see
+ *          tr_group_publish().
  */
 tr_status tr_group_publish_to_others(tr_actor *self, tr_group *group, tr_message *message);
 
@@ -149,7 +151,7 @@ tr_status tr_group_publish_to_others(tr_actor *self, tr_group *group, tr_message
  * Returns: TR_OK         also if nobody is a member
  *          TR_EFULL      options.outside_limit, of a worker that has members
  *          TR_ESTOPPING  the runtime is stopping
- *          TR_EINVAL, TR_EBADTAG, TR_ENOMEM: see tr_group_publish()
+ *          TR_EINVAL, TR_EBADTAG, TR_EMEMORYLIMIT, TR_ENOMEM: see tr_group_publish()
  */
 tr_status tr_runtime_publish(struct tr_runtime *runtime, tr_group *group, tr_message *message);
 

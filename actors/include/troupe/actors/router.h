@@ -44,7 +44,7 @@ TR_DECLARATIONS_BEGIN
  *          TR_ENOTSUPPORTED the group was opened without a policy
  *          TR_EGONE         nobody is a member
  *          TR_EFULL         that of the key is full, or all are: see tr_send()
- *          TR_EBADTAG, TR_ESTOPPING, TR_ENOMEM: see tr_send()
+ *          TR_EBADTAG, TR_EMEMORYLIMIT, TR_ESTOPPING, TR_ENOMEM: see tr_send()
  */
 tr_status tr_route(tr_actor *self, tr_group *router, uint64_t key, tr_message *message);
 
@@ -63,7 +63,7 @@ tr_ref tr_route_choose(tr_actor *self, tr_group *router, uint64_t key);
  * Returns: TR_OK, TR_ENOTSUPPORTED, TR_EGONE: see tr_route()
  *          TR_EINVAL  runtime, router or message is NULL
  *          TR_EFULL   options.outside_limit, of the workers of all members, or by key of that of the key's
- *          TR_EBADTAG, TR_ESTOPPING, TR_ENOMEM: see tr_runtime_send()
+ *          TR_EBADTAG, TR_EMEMORYLIMIT, TR_ESTOPPING, TR_ENOMEM: see tr_runtime_send()
  */
 tr_status tr_runtime_route(struct tr_runtime *runtime, tr_group *router, uint64_t key, tr_message *message);
 

@@ -34,7 +34,7 @@ typedef struct tr_runtime tr_runtime; /* opaque */
  * Returns: TR_OK
  *          TR_EINVAL           out is NULL, no such pinning or trace mode, or a trace without a directory
  *          TR_ETOOMANYWORKERS  above TR_WORKERS_MAX
- *          TR_EBADLIMIT        a number is out of range
+ *          TR_EBADLIMIT        a number is out of range; of a memory_limit a line on stderr says what the least is
  *          TR_ENOMEM
  *          TR_EAGAIN           no more threads
  *          TR_EMFILE           no more descriptors, and the limit cannot be raised
@@ -129,6 +129,7 @@ void tr_runtime_quit(tr_runtime *runtime);
  *          TR_ENONAME, TR_EBADBEHAVIOR, TR_EBADSTATE, TR_EBADPOLICY, TR_EBADTAG, TR_EBADWORKER, TR_EBADREF,
  *          TR_EBADLIMIT: see tr_spawn()
  *          TR_EWRONGTHREAD  on a worker
+ *          TR_EMEMORYLIMIT  options.memory_limit is reached
  *          TR_ENOMEM
  *          TR_ESTOPPING     the runtime is stopping
  *          what init returned
@@ -169,6 +170,7 @@ tr_status tr_runtime_spawn_each(tr_runtime *runtime, const struct tr_behavior *b
  *          TR_EBADREF    not the name of an actor of this runtime
  *          TR_EBADTAG    the tag is TR_TAG_RESERVED or above
  *          TR_EFULL      options.outside_limit, or the actor's mailbox mutes its senders and is crowded
+ *          TR_EMEMORYLIMIT  options.memory_limit is reached
  *          TR_ESTOPPING  the runtime is stopping
  *          TR_ENOMEM
  */
@@ -208,6 +210,12 @@ struct tr_counters {
     uint64_t wakes;        /* times a worker that slept was woken by another thread */
     uint64_t sleeps;       /* times a worker went to sleep */
     uint64_t stalls;       /* callbacks that the watchdog reported */
+
+    /* Of options.memory_limit: see there. */
+    uint64_t memory;         /* bytes in use in the process that count; 0 while no runtime has a limit */
+    uint64_t memory_limit;   /* 0: none */
+    uint64_t memory_reached; /* times the limit was reached */
+    uint64_t memory_refused; /* calls that failed with TR_EMEMORYLIMIT, or whose question did */
 };
 
 /* Reads the counters. Each is exact, but they are not read at one instant. Zeroes for NULL. Thread: any. */

@@ -26,6 +26,7 @@ struct tr_runtime;
  *          TR_EBADTAG    the tag is TR_TAG_RESERVED or above
  *          TR_EGONE      the actor lived on this worker and has stopped
  *          TR_EFULL      its mailbox on this worker is full, or options.lane_limit messages wait for its worker
+ *          TR_EMEMORYLIMIT  options.memory_limit is reached, and the message would bring new memory: see there
  *          TR_ESTOPPING  it lives on another worker and this one has ended: only in callbacks of libuv handles
  *          TR_ENOMEM
  */
@@ -35,7 +36,8 @@ tr_status tr_send(tr_actor *self, tr_ref to, tr_message *message);
  * Sends a copy of size bytes, as tr_send().
  * Memory:  data is the caller's; when it fails there is nothing to clean up.
  * Thread:  owner of self. Never blocks.
- * Returns: TR_OK, TR_EINVAL, TR_EBADREF, TR_EBADTAG, TR_EGONE, TR_EFULL, TR_ESTOPPING, TR_ENOMEM: see tr_send().
+ * Returns: TR_OK, TR_EINVAL, TR_EBADREF, TR_EBADTAG, TR_EGONE, TR_EFULL, TR_EMEMORYLIMIT, TR_ESTOPPING, TR_ENOMEM: see
+ *          tr_send().
  */
 static inline tr_status
 tr_tell(tr_actor *self, tr_ref to, uint32_t tag, const void *data, size_t size)
@@ -74,7 +76,8 @@ typedef uint64_t tr_timer;
 
 /*
  * Sends a message once, not before delay_ms have passed. The timer belongs to self and ends with it. A message that is
- * refused when its time comes becomes a dead letter; if there is no memory for it then, it is sent when there is.
+ * refused when its time comes becomes a dead letter; if there is no memory for it then, or options.memory_limit is
+ * reached, it is sent when there is.
  *
  * Memory:  on success the message moves. out may be NULL.
  * Thread:  owner of self. Never blocks.
@@ -83,6 +86,8 @@ typedef uint64_t tr_timer;
  *          TR_EBADREF  not the name of an actor of this runtime
  *          TR_EBADTAG  the tag is TR_TAG_RESERVED or above
  *          TR_EGONE    self was killed
+ *          TR_EMEMORYLIMIT  options.memory_limit is reached, and the payload was made since, or 1,024 messages of
+ *                           actors of this worker wait for their time
  *          TR_ENOMEM
  */
 tr_status tr_send_after(tr_actor *self, tr_ref to, uint64_t delay_ms, tr_message *message, tr_timer *out);
@@ -97,7 +102,7 @@ tr_status tr_send_after(tr_actor *self, tr_ref to, uint64_t delay_ms, tr_message
  * Returns: TR_OK
  *          TR_EINVAL     self or message is NULL, or the payload is a pointer
  *          TR_EBADLIMIT  period_ms is 0
- *          TR_EBADREF, TR_EBADTAG, TR_EGONE, TR_ENOMEM: see tr_send_after()
+ *          TR_EBADREF, TR_EBADTAG, TR_EGONE, TR_EMEMORYLIMIT, TR_ENOMEM: see tr_send_after()
  */
 tr_status tr_send_every(tr_actor *self, tr_ref to, uint64_t period_ms, tr_message *message, tr_timer *out);
 

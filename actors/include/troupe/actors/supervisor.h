@@ -130,8 +130,8 @@ struct tr_supervisor_options {
  *          TR_EBADLIMIT     limit.restarts is above 10,000, or not 0 without a within_ms; backoff.most_ms is less than
  *                           first_ms and not 0; an argument_size is above 1 GiB; supervisors in the options of
  *                           supervisors are nested more than 64 deep
- *          TR_ENONAME, TR_EBADSTATE, TR_EBADPOLICY, TR_EBADWORKER, TR_EBADREF, TR_EFULL, TR_EGONE, TR_ENOMEM,
- *                           TR_ESTOPPING: see tr_spawn()
+ *          TR_ENONAME, TR_EBADSTATE, TR_EBADPOLICY, TR_EBADWORKER, TR_EBADREF, TR_EFULL, TR_EGONE, TR_EMEMORYLIMIT,
+ *                           TR_ENOMEM, TR_ESTOPPING: see tr_spawn()
  */
 tr_status tr_supervisor_spawn(tr_actor *self, const struct tr_supervisor_options *options, tr_ref *out);
 

@@ -99,6 +99,14 @@ void tri_actor_await_relief(tr_actor *actor, tr_ref to);
 /* Who is to hear of that on this worker: one function for all hosted actors of all kinds. Thread: owner of worker. */
 void tri_actors_on_pressure(struct tri_worker *worker, void (*pressed)(tr_actor *actor, bool is_pressed));
 
+/* May something new be made, of the program's, or is the memory limit reached? TR_OK, or TR_EMEMORYLIMIT, and counted.
+ * Thread: owner of worker. */
+tr_status tri_actors_check_memory(struct tri_worker *worker);
+
+/* Who is to hear that the runtime is below its memory limit again, at the end of a turn; one for each worker. That it
+ * is at the limit worker->at_limit says. Thread: owner of worker. */
+void tri_actors_on_memory(struct tri_worker *worker, void (*memory_free)(struct tri_worker *worker));
+
 /* An actor that cannot use a message makes it a dead letter, as if it had found nobody. Thread: owner. */
 void tri_actor_bounce(tr_actor *actor, tr_message *message);
 

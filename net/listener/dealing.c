@@ -15,6 +15,7 @@
 #include "descriptor.h"
 #include "tune.h"
 
+#include <troupe/core/ceiling.h>
 #include <troupe/core/descriptors.h>
 
 /* The numbers that traces show; 0: a policy of the user's. */
@@ -77,6 +78,8 @@ tri_deal_demand(struct tri_deal *deal, const struct tri_worker *worker)
     uint32_t limit_ms = deal->options.overload_ms;
     if (!is_open(deal))
         return TRI_DEMAND_NONE;
+    if (tri_ceiling_is_reached(worker->runtime))
+        return TRI_DEMAND_LATER;
     return limit_ms == 0 || tri_activity_behind_ms(&worker->activity, tri_clock_ms()) <= limit_ms ? TRI_DEMAND_NOW
                                                                                                   : TRI_DEMAND_LATER;
 }

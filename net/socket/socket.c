@@ -102,6 +102,8 @@ spawn(tr_actor *self, const struct tr_socket_options *options, const struct tr_c
     struct tri_socket_order order = {.options = options != NULL ? options : &no_options, .connect = connect};
     tr_status status = tri_socket_check_options(tr_actor_runtime(self), options);
     if (status == TR_OK)
+        status = tri_actors_check_memory(tri_actor_worker(self));
+    if (status == TR_OK)
         status = tri_actor_spawn_here(tri_actor_worker(self), self, &tri_socket_behavior, &order, &actor);
     if (status == TR_OK && out != NULL)
         *out = tr_state(actor);

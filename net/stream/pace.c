@@ -103,8 +103,8 @@ is_awaited(const struct tri_pace *pace)
     const tr_socket *socket = pace->socket;
     const struct tri_pipe *pipe = socket->extra->pipe;
     return pace->awaits && tri_socket_is_open(socket) && !tri_socket_is_read_out(socket) &&
-           !tri_socket_has_any(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_PRESSED) && !tri_socket_lacks_credit(socket) &&
-           (pipe == NULL || !tri_pipe_is_full(pipe));
+           !tri_socket_has_any(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_PRESSED | TRI_SOCKET_HALTED) &&
+           !tri_socket_lacks_credit(socket) && (pipe == NULL || !tri_pipe_is_full(pipe));
 }
 
 static void

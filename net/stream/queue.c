@@ -63,6 +63,15 @@ tri_queue_give_back(tr_socket *socket)
     socket->writer = NULL;
 }
 
+/* For the memory limit. */
+static inline void
+count(const tr_socket *socket, int64_t bytes)
+{
+    struct tri_worker *worker = socket->home->worker;
+    if (TRI_UNLIKELY(worker->limited))
+        tri_level_add_own(&worker->level, bytes);
+}
+
 struct tri_write *
 tri_queue_entry(tr_socket *socket, const struct tri_order *order)
 {
@@ -73,6 +82,7 @@ tri_queue_entry(tr_socket *socket, const struct tri_order *order)
         tri_queue_give_back(socket);
         return NULL;
     }
+    count(socket, sizeof(*write));
     *write =
         (struct tri_write){.done = order->done, .argument = order->argument, .fd = -1, .from_afar = order->from_afar};
     return write;
@@ -84,6 +94,7 @@ tri_queue_entry_free(tr_socket *socket, struct tri_write *write)
     if (write->fd >= 0)
         tri_close(write->fd);
     tri_pool_give(&socket->home->writes, write);
+    count(socket, -(int64_t)sizeof(*write));
 }
 
 void

@@ -16,7 +16,7 @@
  * Descriptors come with the first byte of a read; they are given before it.
  *
  * Invariant: an open socket that has begun to read is READING unless the stream has ended, its queue is full, or its
- * pipe is. It is read unless it is PRESSED as well (consumer.c).
+ * pipe is. It is read unless it is PRESSED (consumer.c) or HALTED (halt.c) as well.
  */
 #include "reader.h"
 
@@ -24,6 +24,7 @@
 #include "destroy.h"
 #include "encoding_internal.h"
 #include "events_internal.h"
+#include "halt.h"
 #include "idle.h"
 #include "transport.h"
 #include "turn.h"
@@ -284,6 +285,13 @@ meet_error(tr_socket *socket)
         on_end(socket);
 }
 
+/* Who consumes what it reads has enough, or the runtime. */
+static bool
+is_to_stand(tr_socket *socket)
+{
+    return TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_PRESSED)) || tri_halt_if_at_limit(socket);
+}
+
 /* As in Node what a read has made due comes before the next read. */
 static bool
 goes_on(tr_socket *socket)
@@ -296,10 +304,11 @@ void
 tri_reader_readable(tr_socket *socket, bool failing)
 {
     enum outcome outcome = MORE;
+    if (!failing && tri_halt_if_at_limit(socket))
+        return;
     for (int i = 0; i < READS_PER_WAKE && outcome == MORE; i++) {
         outcome = read_some(socket);
-        if (!tri_socket_has_any(socket, TRI_SOCKET_READING) ||
-            (outcome == MORE && TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_PRESSED))))
+        if (!tri_socket_has_any(socket, TRI_SOCKET_READING) || (outcome == MORE && is_to_stand(socket)))
             return;
         if (outcome == EMPTIED && failing)
             meet_error(socket);

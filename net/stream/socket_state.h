@@ -16,8 +16,8 @@
  *   gone           GONE                                          close.c
  *
  * At any time: INSIDE (turn.h, and the actor's messages), LIVE and SPECIAL (state.c, computed from what else is known),
- * TIMED and IDLE (idle.c), RECEIVES (options.c), PRESSED (consumer.c). What the user wishes is a field of its own
- * (options.c, socket_info.c). Of the 32 bits five are free.
+ * TIMED and IDLE (idle.c), RECEIVES (options.c), PRESSED (consumer.c), HALTED (halt.c). What the user wishes is a field
+ * of its own (options.c, socket_info.c). Of the 32 bits four are free.
  *
  * Thread: the worker of the socket.
  */
@@ -70,6 +70,7 @@ enum tri_socket_flag {
     TRI_SOCKET_STARTS = 1 << 24,     /* connecting begins when `later` runs */
     TRI_SOCKET_STOPS = 1 << 25,      /* the actor was asked to stop: no new life */
     TRI_SOCKET_PRESSED = 1 << 26,    /* not read: who consumes its data is crowded */
+    TRI_SOCKET_HALTED = 1 << 27,     /* not read: the runtime is at its memory limit */
 };
 
 /* What the user wishes of a socket, at any time and in every life. */

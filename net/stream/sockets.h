@@ -26,6 +26,7 @@ struct tri_sockets {
     struct tri_worker *worker;
     struct tri_slabs slabs;
     unsigned files_foreseen; /* writes that may still be held for a file before they are taken for plain: transmit.c */
+    bool has_halted;         /* the memory limit was reached, and somebody is HALTED: halt.c */
     size_t held;             /* bytes that sockets here have received and cannot give yet */
     uint64_t named_ms;       /* when a socket here was last named that waits for its owner */
     struct tri_pool writers; /* of struct tri_writer */

@@ -4,6 +4,7 @@
 #include "socket_state.h"
 
 #include "consumer.h"
+#include "halt.h"
 #include "queue.h"
 
 #include <stdlib.h>
@@ -38,6 +39,7 @@ tri_sockets_open(struct tri_worker *worker, const struct tri_course *course)
     tri_pool_init(&sockets->writes, sizeof(struct tri_write));
     net->guests[TRI_GUEST_SOCKETS] = &sockets->guest;
     tri_consumer_open(worker);
+    tri_halt_open(worker);
     return sockets;
 }
 

@@ -116,7 +116,7 @@ looks_for_peer(const tr_socket *socket)
 void
 tri_socket_poll(tr_socket *socket)
 {
-    unsigned reads = socket->flags & (TRI_SOCKET_READING | TRI_SOCKET_PRESSED);
+    unsigned reads = socket->flags & (TRI_SOCKET_READING | TRI_SOCKET_PRESSED | TRI_SOCKET_HALTED);
     unsigned wanted = (reads == TRI_SOCKET_READING ? UV_READABLE : 0u) |
                       (tri_socket_has_any(socket, TRI_SOCKET_WRITING) ? UV_WRITABLE : 0u) |
                       (looks_for_peer(socket) ? UV_DISCONNECT : 0u);

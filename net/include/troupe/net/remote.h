@@ -62,7 +62,7 @@ tr_status tr_remote_credit(tr_actor *self, tr_ref socket, uint32_t events);
  * Returns: TR_OK
  *          TR_EINVAL     self or out is NULL, no such options.type, or no such placement
  *          TR_EBADLIMIT, TR_EBADREF, TR_EBADENCODING, TR_EBADSTATE: see tr_socket_spawn()
- *          TR_EBADWORKER, TR_EFULL, TR_EGONE: see tr_spawn()
+ *          TR_EBADWORKER, TR_EFULL, TR_EMEMORYLIMIT, TR_EGONE: see tr_spawn()
  *          TR_ENOMEM
  *          TR_ESTOPPING  the runtime is stopping
  *          A failure on another worker is a message to self, TR_TAG_SPAWN_FAILED.

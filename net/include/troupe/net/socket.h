@@ -102,7 +102,8 @@ struct tr_socket_options {
      *
      * The first two count only while bytes of the peer are awaited, and their time stands still
      *   - while the socket is paused: tr_socket_pause(), pause_on_connect;
-     *   - while its owner has no credit left, its pipe is full, or its consumer is crowded;
+     *   - while its owner has no credit left, its pipe is full, its consumer is crowded, or options.memory_limit of the
+     *     runtime is reached;
      *   - from tr_socket_set_awaits(socket, false) on. It begins anew with the connection, and with `true`.
      * They are over when the peer has ended. A socket without TR_READABLE awaits nothing.
      *
@@ -197,6 +198,7 @@ struct tr_connect_options {
  *          TR_EBADREF      options.owner or options.consumer is not the name of an actor of this runtime
  *          TR_EBADENCODING
  *          TR_EBADSTATE    options.state_size is above 1 GiB
+ *          TR_EMEMORYLIMIT options.memory_limit of the runtime is reached
  *          TR_ENOMEM
  *          TR_ESTOPPING    the runtime is stopping
  */
@@ -235,7 +237,8 @@ tr_status tr_socket_connect(tr_socket *socket, const struct tr_connect_options *
  * Memory:  as tr_socket_spawn() and tr_socket_connect().
  * Thread:  owner of self.
  * Returns: TR_OK, TR_EINVAL, TR_EBADLIMIT, TR_EBADREF, TR_EBADENCODING, TR_EBADSTATE, TR_EMISSING, TR_EBADHOST,
- *          TR_EBADPATH, TR_ENAMETOOLONG, TR_ENOTSUPPORTED, TR_EBADADDRESS, TR_ENOMEM, TR_ESTOPPING: see there.
+ *          TR_EBADPATH, TR_ENAMETOOLONG, TR_ENOTSUPPORTED, TR_EBADADDRESS, TR_EMEMORYLIMIT, TR_ENOMEM, TR_ESTOPPING:
+ *          see there.
  */
 tr_status tr_connect(tr_actor *self, const struct tr_socket_options *socket, const struct tr_connect_options *connect,
                      tr_socket **out);
@@ -275,7 +278,8 @@ enum tr_sides {
  *          TR_EBADFD   a file, a socket that listens, or one of datagrams
  *          TR_ENOTCONN
  *          TR_EEXIST   a socket of this worker has it already
- *          TR_EBADLIMIT, TR_EBADREF, TR_EBADENCODING, TR_EBADSTATE, TR_ENOMEM, TR_ESTOPPING: see tr_socket_spawn()
+ *          TR_EBADLIMIT, TR_EBADREF, TR_EBADENCODING, TR_EBADSTATE, TR_EMEMORYLIMIT, TR_ENOMEM, TR_ESTOPPING: see
+ *          tr_socket_spawn()
  */
 tr_status tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_options *options,
                           tr_socket **out);

@@ -256,6 +256,36 @@ each_reason_for_which_a_header_is_refused_has_its_number(void **state)
     }
 }
 
+static bool
+has_reached_its_limit(void *runtime)
+{
+    struct tr_counters counters;
+    tr_runtime_counters(runtime, &counters);
+    return counters.memory_reached > 0;
+}
+
+static void
+that_the_memory_limit_is_reached_is_written_and_that_it_is_over(void **state)
+{
+    static const struct tr_behavior ignores = {.name = "ignores", .receive = ignore};
+    static char claimed;
+    const struct traces *traces = *state;
+    struct tr_runtime_options options = {.workers = 1, .watchdog_ms = -1, .memory_limit = TR_MEMORY_LIMIT_LEAST(1)};
+    tr_runtime *runtime;
+    tr_ref actor;
+    tr_slice slice;
+    options.trace = (struct tr_trace_options){.mode = TR_TRACE_FILE, .directory = traces->directory};
+    assert_int_equal(tr_runtime_start(&options, &runtime), TR_OK);
+    assert_int_equal(tr_runtime_spawn(runtime, &ignores, NULL, &actor), TR_OK);
+    assert_int_equal(tr_slice_adopt(&claimed, options.memory_limit, NULL, &slice), TR_OK);
+    assert_int_equal(tr_runtime_stop_actor(runtime, actor, TR_STOP_DRAIN), TR_OK); /* so its worker looks */
+    assert_true(tests_wait_until(has_reached_its_limit, runtime, TESTS_LIMIT_MS));
+    tr_slice_release(slice);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
+    expect(traces, "memory_limit", 1, "memory_limit");
+    expect(traces, "memory_free", 1, "memory_free");
+}
+
 int
 main(void)
 {
@@ -268,6 +298,7 @@ main(void)
         TEST(a_server_writes_the_load_it_saw_and_the_limit_it_kept),
         TEST(a_header_is_written_and_so_is_why_one_is_refused),
         TEST(each_reason_for_which_a_header_is_refused_has_its_number),
+        TEST(that_the_memory_limit_is_reached_is_written_and_that_it_is_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

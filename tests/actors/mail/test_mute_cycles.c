@@ -87,8 +87,8 @@ run_ring(unsigned workers, unsigned actors, unsigned tokens, unsigned rounds) /*
     tr_runtime_counters(runtime, &counters);
     stage_close(runtime);
     assert_int_equal(counters.dead_letters, 0);
-    return tally_read(&muted);
     assert_int_equal(tally_read(&wrong), 0);
+    return tally_read(&muted);
 }
 
 /* On several workers there are more tokens than a worker handles in a turn, so both ends are busy at a time. */

@@ -9,18 +9,7 @@
 #include <cmocka.h>
 #include <troupe/testing.h>
 
-/* A simulated runtime has one thread, where ThreadSanitizer finds little, and takes ten times as long. */
-#ifdef __has_feature
-#if __has_feature(thread_sanitizer)
-#define SEEDS 100u
-#endif
-#elif defined(__SANITIZE_THREAD__)
-#define SEEDS 100u
-#endif
-#ifndef SEEDS
 #define SEEDS 1000u
-#endif
-
 #define SEEDS_TWICE 11u /* one of so many is played twice; with each number of workers */
 
 struct seeded {
@@ -42,5 +31,5 @@ void
 seeded_play(seeded_program *program, const void *context)
 {
     struct seeded seeded = {program, context};
-    assert_true(tr_testing_seeds(0, SEEDS * tests_stress(), play, &seeded));
+    assert_true(tr_testing_seeds(0, tests_seeds(SEEDS) * tests_stress(), play, &seeded));
 }

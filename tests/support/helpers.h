@@ -28,6 +28,10 @@ void tests_let_pass(uint64_t ns);
 /* How many times as much as by default a test does that can go on for long: TROUPE_STRESS, or 1. */
 unsigned tests_stress(void);
 
+/* How many of so many seeds of a simulated runtime a test plays: all, but a tenth with ThreadSanitizer. Such a runtime
+ * has one thread, where that finds little, and takes thirty times as long. */
+unsigned tests_seeds(unsigned count);
+
 /* The milliseconds of cpu time that this process uses while so many go by, for what promises to be at rest. */
 double tests_cpu_ms_in(unsigned ms);
 

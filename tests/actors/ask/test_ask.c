@@ -503,7 +503,7 @@ static void
 a_timeout_names_the_circle_of_who_waits_for_whom(void **state)
 {
     (void)state;
-    assert_true(tr_testing_seeds(0, 1000, go_round, NULL));
+    assert_true(tr_testing_seeds(0, tests_seeds(1000), go_round, NULL));
 }
 
 /* Two that ask each other: who asks hears that he is in the circle. */

@@ -313,7 +313,7 @@ static void
 whoever_mutes_whom_all_is_handled_in_any_order_of_the_workers(void **state)
 {
     (void)state;
-    assert_true(tr_testing_seeds(1, 1000, run_seed, NULL));
+    assert_true(tr_testing_seeds(1, tests_seeds(1000), run_seed, NULL));
 }
 
 int

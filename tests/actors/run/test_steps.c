@@ -2,6 +2,7 @@
  * Steps: the parts of dispatch that a simulated runtime takes one at a time, with mailboxes of each kind.
  */
 #include "actor_internal.h"
+#include "helpers.h"
 #include "stage.h"
 
 #include <setjmp.h>
@@ -111,7 +112,7 @@ static void
 flooded_mailboxes_of_every_kind_keep_their_order_under_a_thousand_seeds(void **state)
 {
     (void)state;
-    assert_true(tr_testing_seeds(0, SEEDS, play_floods, NULL));
+    assert_true(tr_testing_seeds(0, tests_seeds(SEEDS), play_floods, NULL));
 }
 
 /* Waits, in a process of its own, for what no step will bring. */

@@ -134,7 +134,7 @@ static void
 a_kept_mailbox_keeps_its_order_and_every_child_runs_in_the_end_under_every_seed(void **state)
 {
     (void)state;
-    assert_true(tr_testing_seeds(1, SEEDS, play_numbers, NULL));
+    assert_true(tr_testing_seeds(1, tests_seeds(SEEDS), play_numbers, NULL));
 }
 
 /* The whole of it comes down at a moment that the seed chooses. */
@@ -172,7 +172,7 @@ static void
 a_tree_ends_whole_under_every_seed(void **state)
 {
     (void)state;
-    assert_true(tr_testing_seeds(1, SEEDS, play_end, NULL));
+    assert_true(tr_testing_seeds(1, tests_seeds(SEEDS), play_end, NULL));
 }
 
 static int
@@ -207,7 +207,7 @@ static void
 a_restart_waits_exactly_as_long_as_the_backoff_says(void **state)
 {
     (void)state;
-    assert_true(tr_testing_seeds(1, SEEDS / 10, play_waits, NULL));
+    assert_true(tr_testing_seeds(1, tests_seeds(SEEDS / 10), play_waits, NULL));
 }
 
 int

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 #include <troupe/actors/ask.h>
+#include <troupe/testing.h>
 
 #define LONG_MS 60000u
 
@@ -212,11 +213,20 @@ static void
 a_kept_question_is_not_forwarded_after_its_deadline(void **state)
 {
     (void)state;
-    struct world world = open_world(1, 1, 1);
-    tally_await(&over, 1);
+    tr_runtime *simulated;
+    assert_int_equal(tr_testing_start(&(struct tr_testing_options){.workers = 2}, &simulated), TR_OK);
+    tr_ref front = stage_spawn(simulated, &keeper, 1, NULL), behind = stage_spawn(simulated, &doubler, 1, NULL);
+    puppet_order(simulated, puppet_spawn(simulated, 0), ask, &(struct asking){front, 1000});
+    tr_testing_run(simulated);
+    assert_int_equal(tally_read(&ordered), 1); /* it is kept */
+    tr_testing_advance(simulated, 1001);
+    assert_int_equal(tally_read(&over), 1);
     assert_int_equal(outcome.outcome, TR_TIMED_OUT);
-    order(&world, world.doubler, TR_EDEADLINE);
-    stage_close(world.runtime);
+    struct order words = {behind, TR_EDEADLINE};
+    stage_send(simulated, front, HAND_ON, &words, sizeof(words));
+    tr_testing_run(simulated);
+    assert_int_equal(tally_read(&ordered), 2);
+    stage_close(simulated);
     assert_int_equal(tally_read(&over), 1);
 }
 

@@ -17,17 +17,17 @@ state_of(const tr_actor *actor)
     static const struct {
         unsigned flag, state;
     } words[] = {
-        {TRI_ACTOR_SLOW, TR_STATE_SLOW},   {TRI_ACTOR_CLOSED, TR_STATE_CLOSED}, {TRI_ACTOR_ENDING, TR_STATE_ENDING},
-        {TRI_ACTOR_MUTED, TR_STATE_MUTED}, {TRI_ACTOR_AWAITED, TR_STATE_MUTES},
+        {TRI_ACTOR_SLOW, TR_ACTOR_SLOW},   {TRI_ACTOR_CLOSED, TR_ACTOR_CLOSED}, {TRI_ACTOR_ENDING, TR_ACTOR_ENDING},
+        {TRI_ACTOR_MUTED, TR_ACTOR_MUTED}, {TRI_ACTOR_AWAITED, TR_ACTOR_MUTES},
     };
-    unsigned state = tri_slots_crowded(&actor->home->slots, actor->ref) ? TR_STATE_CROWDED : 0;
+    unsigned state = tri_slots_crowded(&actor->home->slots, actor->ref) ? TR_ACTOR_CROWDED : 0;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         state |= (actor->flags & words[i].flag) != 0 ? words[i].state : 0;
     if ((actor->flags & TRI_ACTOR_ASKED) != 0 && (actor->flags & (TRI_ACTOR_CLOSED | TRI_ACTOR_ENDING)) == 0)
-        state |= TR_STATE_ASKED;
+        state |= TR_ACTOR_ASKED;
     if (tri_muted_by(actor) != TR_NOBODY) /* a hosted one has no flag for it */
-        state |= TR_STATE_MUTED;
-    return state | (is_coming(actor) ? TR_STATE_COMING : 0) | (tri_actor_rests(actor) ? TR_STATE_RESTING : 0);
+        state |= TR_ACTOR_MUTED;
+    return state | (is_coming(actor) ? TR_ACTOR_COMING : 0) | (tri_actor_rests(actor) ? TR_ACTOR_RESTING : 0);
 }
 
 struct tr_actor_info

@@ -6,11 +6,11 @@ static const struct {
     unsigned bit;
     const char *word;
 } state_words[] = {
-    {TR_STATE_SLOW, "slow"},       {TR_STATE_CROWDED, "crowded"},
-    {TR_STATE_ASKED, "asked"},     {TR_STATE_CLOSED, "closed"},
-    {TR_STATE_ENDING, "ending"},   {TR_STATE_COMING, "coming"},
-    {TR_STATE_RESTING, "resting"}, {TR_STATE_MUTES, "mutes"},
-    {TR_STATE_MUTED, "muted"}, /* by whom comes after it */
+    {TR_ACTOR_SLOW, "slow"},       {TR_ACTOR_CROWDED, "crowded"},
+    {TR_ACTOR_ASKED, "asked"},     {TR_ACTOR_CLOSED, "closed"},
+    {TR_ACTOR_ENDING, "ending"},   {TR_ACTOR_COMING, "coming"},
+    {TR_ACTOR_RESTING, "resting"}, {TR_ACTOR_MUTES, "mutes"},
+    {TR_ACTOR_MUTED, "muted"}, /* by whom comes after it */
 };
 #define STATE_WORDS (sizeof(state_words) / sizeof(state_words[0]))
 

@@ -34,8 +34,8 @@ add_to_class(struct tri_report *report, const struct tr_actor_info *info)
     struct tri_class_sum *sum = class_of(report, info->name);
     sum->actors++;
     sum->waiting += info->waiting;
-    sum->resting += (info->state & TR_STATE_RESTING) != 0;
-    sum->muted += (info->state & TR_STATE_MUTED) != 0;
+    sum->resting += (info->state & TR_ACTOR_RESTING) != 0;
+    sum->muted += (info->state & TR_ACTOR_MUTED) != 0;
     sum->longest = info->waiting > sum->longest ? info->waiting : sum->longest;
 }
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Compiles each public header alone, without a warning: headers.sh SOURCES BUILD STANDARD HEADERS...
+# Compiles each public header alone, and all together, without a warning: headers.sh SOURCES BUILD STANDARD HEADERS...
 set -uo pipefail
 sources=$1 standard=$3
 shift 3
@@ -13,17 +13,21 @@ if [[ $standard == c++* && (-z $CXX || $CXX == *NOTFOUND) ]]; then
     exit 77
 fi
 
-failed=0
-for header; do
-    name=${header#*/include/}
-    printf '#include <%s>\nextern int not_empty;\n' "$name" |
+accept() { # WHAT, with the includes on stdin
+    { cat && echo "extern int not_empty;"; } |
         "${compile[@]}" -std="$standard" -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
             -I"$sources/core/include" -I"$sources/actors/include" \
             -I"$sources/ipaddr/include" -I"$sources/net/include" -I"$sources/actors/testing/include" - || {
-        echo "not alone: $header"
+        echo "not $1"
         failed=1
     }
+}
+
+failed=0
+for header; do
+    echo "#include <${header#*/include/}>" | accept "alone: $header"
 done
+printf '#include <%s>\n' "${@#*/include/}" | accept together
 echo "$# headers"
 [ $# -gt 0 ] && exit $failed
 exit 1

@@ -115,7 +115,7 @@ an_actor_is_told_with_its_class_parent_and_messages(void **state)
     for (unsigned i = 0; i < 2; i++) {
         assert_true(seen->actors[i].handled == 1);
         assert_int_equal(seen->actors[i].waiting, 0);
-        assert_int_equal(seen->actors[i].state & ~(unsigned)TR_STATE_SLOW, 0);
+        assert_int_equal(seen->actors[i].state & ~(unsigned)TR_ACTOR_SLOW, 0);
         assert_true(seen->actors[i].waits_for == TR_NOBODY);
         assert_true(seen->actors[i].age_ms < TESTS_LIMIT_MS);
     }

@@ -54,7 +54,7 @@ close_runtime(void **state)
 static unsigned
 state_of(const struct tr_actor_info *info)
 {
-    return info->state & ~(unsigned)TR_STATE_SLOW;
+    return info->state & ~(unsigned)TR_ACTOR_SLOW;
 }
 
 static const struct tr_actor_info *
@@ -118,8 +118,8 @@ between_two_lives_an_actor_rests_and_is_still_its_supervisors(void **state)
     for (unsigned i = 0; i < 3; i++)
         stage_send(runtime, child, GO, NULL, 0);
     stage_send(runtime, child, FAIL, NULL, 0);
-    const struct tr_actor_info *info = sight_await(runtime, child, TR_STATE_RESTING);
-    assert_int_equal(state_of(info), TR_STATE_RESTING); /* it is not coming */
+    const struct tr_actor_info *info = sight_await(runtime, child, TR_ACTOR_RESTING);
+    assert_int_equal(state_of(info), TR_ACTOR_RESTING); /* it is not coming */
     assert_true(info->supervisor == supervisor);
     assert_string_equal(info->name, "clerk");
     assert_int_equal(info->handled, 4);
@@ -154,10 +154,10 @@ mute(tr_ref *muted)
     tr_ref mutes = stage_spawn(runtime, &passer, 0, NULL);
     for (unsigned i = 0; i < 8; i++)
         stage_send(runtime, mutes, GO, NULL, 0);
-    sight_await(runtime, mutes, TR_STATE_CROWDED);
+    sight_await(runtime, mutes, TR_ACTOR_CROWDED);
     *muted = puppet_spawn(runtime, 1);
     puppet_do(runtime, *muted, send_one, &mutes);
-    sight_await(runtime, mutes, TR_STATE_MUTES);
+    sight_await(runtime, mutes, TR_ACTOR_MUTES);
     return mutes;
 }
 
@@ -167,17 +167,17 @@ who_is_muted_is_told_with_the_one_whose_mailbox_it_waits_for(void **state)
     tr_ref muted, mutes = mute(&muted);
     (void)state;
     const struct tr_actor_info *info = look_at(muted);
-    assert_int_equal(state_of(info), TR_STATE_MUTED);
+    assert_int_equal(state_of(info), TR_ACTOR_MUTED);
     assert_true(info->muted_by == mutes);
     info = look_at(mutes);
-    assert_int_equal(info->state & (TR_STATE_MUTES | TR_STATE_MUTED), TR_STATE_MUTES);
+    assert_int_equal(info->state & (TR_ACTOR_MUTES | TR_ACTOR_MUTED), TR_ACTOR_MUTES);
     assert_true(info->muted_by == TR_NOBODY);
 
     tally_add(&ends, 1);
-    while ((look_at(muted)->state & TR_STATE_MUTED) != 0)
+    while ((look_at(muted)->state & TR_ACTOR_MUTED) != 0)
         continue;
     assert_true(look_at(muted)->muted_by == TR_NOBODY);
-    assert_int_equal(look_at(mutes)->state & TR_STATE_MUTES, 0);
+    assert_int_equal(look_at(mutes)->state & TR_ACTOR_MUTES, 0);
 }
 
 /* -- Names. -- */
@@ -335,7 +335,7 @@ json_tells_supervisors_mutes_and_names(void **state)
     free(answer);
 
     stage_send(runtime, child, FAIL, NULL, 0);
-    sight_await(runtime, child, TR_STATE_RESTING);
+    sight_await(runtime, child, TR_ACTOR_RESTING);
     answer = visitor_ask(path, "json\n");
     json = json_loads(answer, 0, NULL);
     expect_words(actor_in(json, child), "state", "resting;");
@@ -376,7 +376,7 @@ the_table_tells_supervisors_mutes_and_names(void **state)
     free(table);
 
     stage_send(runtime, child, FAIL, NULL, 0);
-    sight_await(runtime, child, TR_STATE_RESTING);
+    sight_await(runtime, child, TR_ACTOR_RESTING);
     table = visitor_ask(path, "actors\n");
     expect_line(table, child, "clerk  supervised,resting");
     free(table);
@@ -390,7 +390,7 @@ metrics_count_who_rests_and_who_is_muted_by_class(void **state)
     supervise(&child);
     mute(&muted);
     stage_send(runtime, child, FAIL, NULL, 0);
-    sight_await(runtime, child, TR_STATE_RESTING);
+    sight_await(runtime, child, TR_ACTOR_RESTING);
     char *metrics = visitor_ask(path, "metrics\n");
     assert_non_null(strstr(metrics, "\ntroupe_class_resting{class=\"clerk\"} 1\n"));
     assert_non_null(strstr(metrics, "\ntroupe_class_resting{class=\"passer\"} 0\n"));

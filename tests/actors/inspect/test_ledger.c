@@ -2,8 +2,8 @@
  * What actors are known to have done, one slice at a time: a worker without a thread, and a clock that is set.
  */
 #include "body.h"
-#include "dispatch.h"
 #include "describe.h"
+#include "dispatch.h"
 #include "ledger.h"
 #include "life.h"
 #include "mailbox.h"
@@ -316,24 +316,24 @@ what_an_actor_is_like_is_told(void **state)
     assert_int_equal(state_of(actor), 0);
     put(actor, 500000);
     run_dry();
-    assert_int_equal(state_of(actor), TR_STATE_SLOW);
+    assert_int_equal(state_of(actor), TR_ACTOR_SLOW);
     put(actor, 0);
     run_dry();
     assert_int_equal(state_of(actor), 0);
     for (unsigned i = 0; i < TRI_MAILBOX_CROWD; i++)
         put(actor, 0);
-    assert_int_equal(state_of(actor), TR_STATE_CROWDED);
+    assert_int_equal(state_of(actor), TR_ACTOR_CROWDED);
     assert_int_equal(tri_actor_describe(actor).waiting, TRI_MAILBOX_CROWD);
     tri_actor_stop(actor, TR_STOP_DRAIN);
-    assert_int_equal(state_of(actor), TR_STATE_CROWDED | TR_STATE_CLOSED);
+    assert_int_equal(state_of(actor), TR_ACTOR_CROWDED | TR_ACTOR_CLOSED);
     run_dry();
 
     actor = actor_of(&stubborn);
     tri_actor_stop(actor, TR_STOP_DRAIN);
-    assert_int_equal(state_of(actor), TR_STATE_ASKED);
+    assert_int_equal(state_of(actor), TR_ACTOR_ASKED);
     actor->depth++; /* in a callback */
     tri_actor_end(actor);
-    assert_int_equal(state_of(actor), TR_STATE_ENDING);
+    assert_int_equal(state_of(actor), TR_ACTOR_ENDING);
     actor->depth--;
     tri_actor_settle_now(actor);
 }
@@ -349,7 +349,7 @@ one_that_is_on_its_way_is_told_with_its_mail(void **state)
     tr_actor *holder = tri_actor_unborn(&stage->home, ref);
     put(holder, 0);
     struct tr_actor_info info = tri_actor_describe(holder);
-    assert_int_equal(info.state, TR_STATE_COMING);
+    assert_int_equal(info.state, TR_ACTOR_COMING);
     assert_int_equal(info.waiting, 1);
     assert_true(info.handled == 0);
     tri_pool_give(&stage->home.mail, tri_mail_list_take(&holder->overflow));

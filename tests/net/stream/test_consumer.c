@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <troupe/actors/inspect.h>
 #include <troupe/net/remote.h>
 #include <troupe/net/socket.h>
 #include <unistd.h>
@@ -269,6 +270,28 @@ begin(const struct play *play, tr_ref *consumer, tr_ref *keeps)
     return runtime;
 }
 
+struct muted {
+    tr_ref by;
+    unsigned count;
+};
+
+static bool
+count_muted(void *context, const struct tr_actor_info *info)
+{
+    struct muted *muted = context;
+    muted->count += (info->state & TR_ACTOR_MUTED) != 0 && info->muted_by == muted->by;
+    return true;
+}
+
+/* On the worker of the sockets everybody hears at once that the consumer is crowded. */
+static void
+expect_all_muted(tr_runtime *runtime, tr_ref consumer)
+{
+    struct muted muted = {.by = consumer};
+    assert_int_equal(tr_inspect_actors(runtime, count_muted, &muted), TR_OK);
+    assert_int_equal(muted.count, SOCKETS);
+}
+
 static void
 expect_pressure(struct play play)
 {
@@ -278,6 +301,8 @@ expect_pressure(struct play play)
     write_until_all_stand_still(runtime, keeps, play.total);
     for (unsigned i = 0; i < SOCKETS; i++)
         assert_in_range(written[i], PIECE, play.bound);
+    if (play.worker == 0)
+        expect_all_muted(runtime, consumer);
     tally_add(&let_go, 1);
     assert_true(tests_wait_until(is_all_written, &play.total, TESTS_LIMIT_MS));
     for (unsigned i = 0; i < SOCKETS; i++)

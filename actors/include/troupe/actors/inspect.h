@@ -23,15 +23,15 @@ TR_DECLARATIONS_BEGIN
 
 /* What is to be known of how an actor is. */
 enum tr_actor_state {
-    TR_STATE_SLOW = 1 << 0,    /* its last message took 100 us or more: it gets one for each round of the others */
-    TR_STATE_CROWDED = 1 << 1, /* so much waits for it that tr_backlog() is above 0 for its senders */
-    TR_STATE_ASKED = 1 << 2,   /* it was asked to drain, and has not agreed yet */
-    TR_STATE_CLOSED = 1 << 3,  /* it takes nothing new and ends when its mailbox is empty */
-    TR_STATE_ENDING = 1 << 4,  /* it ends when its callback returns */
-    TR_STATE_COMING = 1 << 5,  /* it has a name and mail, and is on its way to its worker; its class is not known yet */
-    TR_STATE_RESTING = 1 << 6, /* its life has ended, and its supervisor has not begun the next one yet */
-    TR_STATE_MUTES = 1 << 7,   /* others are muted until its mailbox is relieved: TR_MAILBOX_MUTE */
-    TR_STATE_MUTED = 1 << 8,   /* it has sent to such a one, and is given no messages; a socket: it reads no more */
+    TR_ACTOR_SLOW = 1 << 0,    /* its last message took 100 us or more: it gets one for each round of the others */
+    TR_ACTOR_CROWDED = 1 << 1, /* so much waits for it that tr_backlog() is above 0 for its senders */
+    TR_ACTOR_ASKED = 1 << 2,   /* it was asked to drain, and has not agreed yet */
+    TR_ACTOR_CLOSED = 1 << 3,  /* it takes nothing new and ends when its mailbox is empty */
+    TR_ACTOR_ENDING = 1 << 4,  /* it ends when its callback returns */
+    TR_ACTOR_COMING = 1 << 5,  /* it has a name and mail, and is on its way to its worker; its class is not known yet */
+    TR_ACTOR_RESTING = 1 << 6, /* its life has ended, and its supervisor has not begun the next one yet */
+    TR_ACTOR_MUTES = 1 << 7,   /* others are muted until its mailbox is relieved: TR_MAILBOX_MUTE */
+    TR_ACTOR_MUTED = 1 << 8,   /* it has sent to such a one, and is given no messages; a socket: it reads no more */
 };
 
 #define TR_REGISTERED_TOLD 4u /* names of an actor that are told; it may have more */

@@ -359,6 +359,7 @@ whoever_lets_go_of_the_memory_wakes_the_sockets_and_they_were_never_paused(void 
         assert_int_equal(write(peers[i], "x", 1), 1);
     let_turns_pass();
     assert_int_equal(tally_read(&datas), 0);
+    assert_true(tests_cpu_ms_in(300) < 30); /* nobody looks at them again and again */
     tr_slice_release(slice);
     tally_await(&datas, PEERS);
     for (unsigned i = 0; i < PEERS; i++)

@@ -290,7 +290,7 @@ play(uint64_t seed, void *context)
 static void
 nothing_that_is_set_aside_is_lost_or_out_of_order_under_every_seed(void **state)
 {
-    assert_true(tr_testing_seeds(1, SEEDS, play, state));
+    assert_true(tr_testing_seeds(1, tests_seeds(SEEDS), play, state));
 }
 
 int

@@ -309,10 +309,10 @@ the_callback_of_an_answer_makes_its_actor_slow_and_quick_as_a_message_does(void 
     run_numbered(asker, 0, 1, 0);
     assert_false(is_slow(asker));
     assert_int_equal(handled_numbers, 4);
-    tri_asks_fini(&stage->home);
     tri_timers_close(&stage->worker.timers);
     assert_int_equal(uv_run(&stage->worker.loop, UV_RUN_DEFAULT), 0);
     assert_int_equal(uv_loop_close(&stage->worker.loop), 0);
+    tri_asks_fini(&stage->home);
     tri_step_end(&stage->worker);
 }
 

@@ -161,10 +161,16 @@ struct tri_work {
 struct tri_actors {
     struct tri_worker *worker;
     const tri_system_function *system; /* by tag - TRI_TAG_SPAWN */
-    struct tri_slots slots;
-    struct tri_pool pools[TRI_BODY_POOLS]; /* by size: body.c */
-    struct tri_pool mail;
+
+    /* With each message, so close together. */
     struct tri_mail_list queue; /* mailbox.h */
+    uint32_t until_look;        /* dispatch.c */
+    bool slice_over;            /* likewise */
+    bool careful; /* something is owed, or traced, or the memory limit is reached: no send is the plain case */
+    struct tri_pool mail;
+    struct tri_slots slots;
+
+    struct tri_pool pools[TRI_BODY_POOLS]; /* by size: body.c */
     uint64_t alive;
     bool draining, killing;
     bool counts;                                       /* its worker is limited */
@@ -181,10 +187,9 @@ struct tri_actors {
     uint64_t cancelled;
 
     /* The slice: dispatch.c. */
-    uint32_t until_look, stride, dice;
+    uint32_t stride, dice;
     uint32_t looks_from; /* until_look when the clock was last read */
     uint64_t looked;
-    bool slice_over;
 
     /* ledger.h */
     uint64_t began_ms;  /* by the loop's clock */
@@ -222,7 +227,6 @@ struct tri_actors {
     } owed;
     uint64_t owing; /* bits of the workers that they are for */
     bool paying;
-    bool careful; /* something is owed, or traced, or the memory limit is reached: no send is the plain case */
 
     /* Under the lock of the names: names/news.c. */
     struct {

@@ -131,7 +131,7 @@ tr_ask_id tr_answers(const tr_actor *self);
  *          TR_EINVAL       self or answer is NULL
  *          TR_EBADTAG      the tag is TR_TAG_RESERVED or above
  *          TR_ENOQUESTION  no question is being handled, or it was answered, kept or forwarded
- *          TR_EGONE        the asker lived on this worker and has ended
+ *          TR_EGONE        the asker lived on this worker and has ended, or drains: it takes nothing new
  *          TR_ENOMEM
  */
 tr_status tr_reply(tr_actor *self, tr_message *answer);

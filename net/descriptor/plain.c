@@ -124,15 +124,20 @@ tri_plain_pass(int fd, const void *data, size_t size, int passed)
     return tri_plain_taken(TRI_ON_PASS, sendmsg(fd, &header, 0));
 }
 
+ssize_t
+tri_plain_read_file(int file, void *memory, size_t size, uint64_t offset)
+{
+    ssize_t got = pread(file, memory, size, (off_t)offset);
+    return got != 0 ? tri_plain_taken(TRI_ON_FILE, got) : -EIO;
+}
+
 /* For systems without sendfile, and for what sendfile does not take: through memory. */
 static ssize_t
 copy_file(int fd, int file, uint64_t offset, uint64_t most)
 {
     char bytes[COPY_BYTES]; /* the worker's slab may be lent to the data callback that writes */
-    ssize_t size = pread(file, bytes, most < sizeof(bytes) ? (size_t)most : sizeof(bytes), (off_t)offset);
-    if (size <= 0)
-        return size < 0 ? tri_plain_taken(TRI_ON_FILE, size) : -EIO;
-    return tri_plain_write(fd, bytes, (size_t)size);
+    ssize_t size = tri_plain_read_file(file, bytes, most < sizeof(bytes) ? (size_t)most : sizeof(bytes), offset);
+    return size > 0 ? tri_plain_write(fd, bytes, (size_t)size) : size;
 }
 
 #if defined(__linux__)

@@ -82,6 +82,9 @@ ssize_t tri_plain_pass(int fd, const void *data, size_t size, int passed);
 /* Bytes of a file, from that offset. EIO if it has become shorter. */
 ssize_t tri_plain_send_file(int fd, int file, uint64_t offset, uint64_t most);
 
+/* Reads bytes of a file, from that offset. EIO if there are none. */
+ssize_t tri_plain_read_file(int file, void *memory, size_t size, uint64_t offset);
+
 /* Our side has ended: FIN. If that fails the connection is gone, which reading tells. */
 void tri_plain_end(int fd);
 

@@ -17,6 +17,7 @@
 #include "linger.h"
 #include "options.h"
 #include "pipe_internal.h"
+#include "secure.h"
 #include "turn.h"
 
 static void
@@ -25,6 +26,7 @@ free_parts(tr_socket *socket)
     tri_callbacks_drop(socket);
     tri_socket_drop_held(socket);
     tri_pipe_closed(socket);
+    tri_secure_free(socket);
     tri_socket_free_extra(socket);
     tri_socket_clear(socket, TRI_SOCKET_SPECIAL | TRI_SOCKET_TIMED);
 }

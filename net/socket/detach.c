@@ -13,6 +13,8 @@ tr_socket_detach(tr_socket *socket, int *fd)
         return TR_EINVAL;
     if (!tri_socket_is_open(socket))
         return TR_ENOTCONN;
+    if (tri_socket_is_secure(socket))
+        return TR_EBADHANDLE; /* who gets it would lack what the layer knows */
     if (tr_socket_buffered(socket) > 0)
         return TR_EBUSY;
     tr_status status = tri_duplicate(socket->fd, fd);

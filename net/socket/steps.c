@@ -17,6 +17,7 @@
 #include "pace.h"
 #include "pipe_internal.h"
 #include "reader.h"
+#include "secure.h"
 #include "transmit.h"
 #include "transport.h"
 #include "turn.h"
@@ -33,6 +34,13 @@ give_connect(tr_socket *socket)
 {
     tri_trace_socket_connect(socket);
     tri_events_plain(socket, TR_EVENT_CONNECT);
+}
+
+static void
+give_secure(tr_socket *socket)
+{
+    if (!tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
+        tri_events_plain(socket, TR_EVENT_SECURE);
 }
 
 static void
@@ -123,6 +131,8 @@ settle_end(tr_socket *socket)
     if (!tri_socket_has_any(socket, TRI_SOCKET_ENDING) || !tri_socket_is_open(socket) || !tri_writer_is_empty(socket))
         return;
     bool ends_now = !tri_socket_has_any(socket, TRI_SOCKET_ENDED);
+    if (TRI_UNLIKELY(tri_socket_is_secure(socket)) && ends_now && !tri_secure_has_left(socket))
+        return; /* this step is due again then */
     bool drains = tri_socket_has_any(socket, TRI_SOCKET_DRAINING);
     bool closes_unread = drains || (ends_now && socket->unreadable);
     if (ends_now)
@@ -162,17 +172,33 @@ give_up_slow_peer(tr_socket *socket)
         tri_socket_destroy(socket, TR_ETOOSLOW, 0, tri_pace_verdict(socket));
 }
 
+/* There is no number for a handshake's: reading is all that a socket does then. */
+static const char *
+call_name(const tr_socket *socket)
+{
+    bool of_handshake = socket->error_call == TRI_CALL_READ && tri_secure_is_shaking(socket);
+    return of_handshake ? "handshake" : call_names[socket->error_call];
+}
+
+static const char *
+error_code(const tr_socket *socket)
+{
+    if (socket->error == TR_EUSER && socket->extra != NULL && socket->extra->code != NULL)
+        return socket->extra->code;
+    const char *code = tri_secure_code(socket);
+    return code != NULL ? code : tr_status_code(socket->error);
+}
+
 static void
 give_error(tr_socket *socket)
 {
     if (!tri_socket_has_any(socket, TRI_SOCKET_FAILED))
         return;
-    bool of_user = socket->error == TR_EUSER && socket->extra != NULL && socket->extra->code != NULL;
     struct tr_error error = {
         .status = socket->error,
         .system = socket->error_system,
-        .call = call_names[socket->error_call],
-        .code = of_user ? socket->extra->code : tr_status_code(socket->error),
+        .call = call_name(socket),
+        .code = error_code(socket),
     };
     tri_trace_socket_error(socket, error.status);
     tri_events_error(socket, &error);
@@ -196,7 +222,10 @@ finish_life(tr_socket *socket)
 {
     tri_socket_count_live(socket);
     tri_socket_leave_origin(socket);
-    if (tri_socket_has_any(socket, TRI_SOCKET_CLOSED) && !tri_socket_wishes(socket, TRI_WISH_KEEP))
+    if (!tri_socket_has_any(socket, TRI_SOCKET_CLOSED))
+        return; /* another has begun */
+    tri_secure_free(socket);
+    if (!tri_socket_wishes(socket, TRI_WISH_KEEP))
         tri_socket_end_actor(socket);
 }
 
@@ -207,6 +236,7 @@ const tri_step_function tri_socket_steps[TRI_STEPS] = {
     [TRI_STEP_TRY] = tri_connect_try,
     [TRI_STEP_ATTEMPTED] = tri_connect_attempted,
     [TRI_STEP_CONNECT] = give_connect,
+    [TRI_STEP_SECURE] = give_secure,
     [TRI_STEP_FLUSH] = flush_first,
     [TRI_STEP_FLUSH_DRAIN] = give_drain,
     [TRI_STEP_FLUSH_TELL] = tri_callbacks_first,
@@ -216,6 +246,7 @@ const tri_step_function tri_socket_steps[TRI_STEPS] = {
     [TRI_STEP_DRAIN] = give_drain,
     [TRI_STEP_TELL] = tri_callbacks_told,
     [TRI_STEP_HELD] = tri_reader_held,
+    [TRI_STEP_INNER] = tri_reader_inner,
     [TRI_STEP_LAST] = tri_reader_last,
     [TRI_STEP_END] = give_end,
     [TRI_STEP_AFTER_END] = after_end,

@@ -9,6 +9,7 @@
 #include "idle.h"
 #include "pace.h"
 #include "retry.h"
+#include "secure.h"
 #include "turn.h"
 
 #include <stdlib.h>
@@ -81,6 +82,7 @@ mark_destroyed(tr_socket *socket)
     tri_socket_idle_forget(socket);
     tri_retry_end(socket);
     tri_pace_end(socket);
+    tri_secure_stop(socket);
     if (!is_resumed(socket))
         tri_socket_drop_held(socket);
 }
@@ -145,7 +147,10 @@ tri_socket_destroy_with(tr_socket *socket, const char *code, enum tri_socket_cal
 void
 tri_socket_fail(tr_socket *socket, int uv_error, enum tri_socket_call call)
 {
-    tri_socket_destroy(socket, tri_status_from_uv(uv_error), -uv_error, call);
+    if (TRI_UNLIKELY(uv_error == TRI_LAYER_BROKEN))
+        tri_socket_destroy(socket, tri_secure_failure(socket), 0, call);
+    else
+        tri_socket_destroy(socket, tri_status_from_uv(uv_error), -uv_error, call);
 }
 
 /* A write that the system refuses destroys the socket within the call. As in Node, where it does so after the handler,

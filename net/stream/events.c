@@ -292,6 +292,7 @@ callback_of(const struct tr_socket_events *events, enum tr_event event)
     case TR_EVENT_DRAIN: return events->drain;
     case TR_EVENT_TIMEOUT: return events->timeout;
     case TR_EVENT_GOAWAY: return events->goaway;
+    case TR_EVENT_SECURE: return events->secure;
     default: return NULL;
     }
 }

@@ -5,7 +5,7 @@
  *
  * Receiving has a clock that runs only while bytes of the peer are awaited: the connection is open, the peer has not
  * ended, and neither the user (a pause, tr_socket_set_awaits()) nor the owner's credit nor a pipe that is full keeps
- * us from taking them. Whatever changes that looks at the clock (tri_pace_look()). What has run is kept to the
+ * us from taking them, and no handshake is under way, which has a time of its own. Whatever changes that looks at the clock (tri_pace_look()). What has run is kept to the
  * nanosecond, so that a socket which is paused and resumed all the time still comes to the end of its interval. A
  * clock that stands has no timer.
  *
@@ -27,6 +27,7 @@
 
 #include "queue.h"
 #include "retry.h"
+#include "secure.h"
 #include "turn.h"
 
 #include <assert.h>
@@ -103,6 +104,7 @@ is_awaited(const struct tri_pace *pace)
     const tr_socket *socket = pace->socket;
     const struct tri_pipe *pipe = socket->extra->pipe;
     return pace->awaits && tri_socket_is_open(socket) && !tri_socket_is_read_out(socket) &&
+           !tri_secure_is_shaking(socket) &&
            !tri_socket_has_any(socket, TRI_SOCKET_PAUSED | TRI_SOCKET_PRESSED | TRI_SOCKET_HALTED) &&
            !tri_socket_lacks_credit(socket) && (pipe == NULL || !tri_pipe_is_full(pipe));
 }

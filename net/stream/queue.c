@@ -97,13 +97,19 @@ tri_queue_entry_free(tr_socket *socket, struct tri_write *write)
     count(socket, -(int64_t)sizeof(*write));
 }
 
+static bool
+counts(const struct tri_write *write)
+{
+    return write->kind == TRI_WRITE_BYTES || write->kind == TRI_WRITE_DESCRIPTOR;
+}
+
 void
 tri_queue_put(tr_socket *socket, struct tri_write *write)
 {
     tri_queue_append(&socket->writer->queue, write);
     socket->writer->buffered += write->slice.size;
     socket->writer->of_files += write->length;
-    socket->writer->entries += write->kind != TRI_WRITE_FILE;
+    socket->writer->entries += counts(write);
     socket->writer->unfinished += write->whole;
     socket->bytes_written += write->slice.size;
     tri_socket_idle_moved(socket);
@@ -117,8 +123,7 @@ tri_queue_finish_first(tr_socket *socket, tr_status status, struct tri_writes *l
     struct tri_write *write = tri_queue_take_first(&writer->queue);
     writer->buffered -= write->slice.size;
     writer->of_files -= write->length;
-    if (write->kind != TRI_WRITE_FILE)
-        writer->entries--;
+    writer->entries -= counts(write);
     writer->unfinished -= write->whole;
     tr_slice_release(write->slice);
     write->status = status;
@@ -126,4 +131,55 @@ tri_queue_finish_first(tr_socket *socket, tr_status status, struct tri_writes *l
         tri_queue_append(list, write);
     else
         tri_queue_entry_free(socket, write);
+}
+
+/* The first of the queue is in the kernel. */
+static void
+has_gone(tr_socket *socket)
+{
+    struct tri_writer *writer = socket->writer;
+    tri_queue_finish_first(socket, TR_OK, &writer->told);
+    if (writer->told.first != NULL)
+        socket->due |= TRI_STEP(TELL);
+}
+
+static size_t
+least(uint64_t left, size_t taken)
+{
+    return left < taken ? (size_t)left : taken;
+}
+
+static void
+shorten_file(tr_socket *socket, struct tri_write *file, size_t taken)
+{
+    file->offset += taken;
+    file->length -= taken;
+    socket->writer->of_files -= taken;
+    socket->bytes_written += taken;
+}
+
+static void
+shorten_bytes(tr_socket *socket, struct tri_write *write, size_t taken)
+{
+    write->slice.data += taken;
+    write->slice.size -= taken;
+    socket->writer->buffered -= taken;
+}
+
+/* What follows in the queue and has no bytes has gone, too. */
+void
+tri_queue_shorten(tr_socket *socket, size_t taken)
+{
+    struct tri_write *first;
+    while ((first = socket->writer->queue.first) != NULL && first->kind <= TRI_WRITE_FILE) {
+        size_t part = least(first->slice.size + first->length, taken);
+        taken -= part;
+        if (first->kind == TRI_WRITE_FILE)
+            shorten_file(socket, first, part);
+        else if (part > 0)
+            shorten_bytes(socket, first, part);
+        if (first->slice.size + first->length > 0)
+            return;
+        has_gone(socket);
+    }
 }

@@ -33,7 +33,12 @@ struct tri_write {
     uint64_t offset, length; /* FILE: what is left of it */
     tr_status status;
     int fd; /* FILE, DESCRIPTOR: ours */
-    enum { TRI_WRITE_BYTES, TRI_WRITE_FILE, TRI_WRITE_DESCRIPTOR } kind;
+    enum {
+        TRI_WRITE_BYTES,
+        TRI_WRITE_FILE,
+        TRI_WRITE_DESCRIPTOR,
+        TRI_WRITE_BARRIER, /* no write of the user's: from here on it is secure.c */
+    } kind;
     bool from_afar; /* as in struct tri_order */
 };
 
@@ -49,7 +54,7 @@ struct tri_writer {
     struct tri_writes ends;
     uint64_t buffered;   /* bytes of the queue, in memory */
     uint64_t of_files;   /* bytes of its files that have not been sent */
-    uint64_t entries;    /* of the queue, without files */
+    uint64_t entries;    /* of the queue, without files and barriers */
     uint64_t unfinished; /* the same, but each write counts whole until all of it has gone */
     unsigned corked;
     bool waited; /* the first of the queue waited for the connection */
@@ -81,6 +86,9 @@ void tri_queue_entry_free(tr_socket *socket, struct tri_write *write);
 
 /* Puts an entry into the queue. */
 void tri_queue_put(tr_socket *socket, struct tri_write *write);
+
+/* So many bytes of the front of the queue, of memory and of files, are in the kernel. */
+void tri_queue_shorten(tr_socket *socket, size_t taken);
 
 /* The first of the queue is over: it goes to that list, for its callback, or is freed. */
 void tri_queue_finish_first(tr_socket *socket, tr_status status, struct tri_writes *list);

@@ -15,6 +15,9 @@
  *
  * Descriptors come with the first byte of a read; they are given before it.
  *
+ * A secure socket is read through its layer (secure.c). What that has inside, and reading has left there, is read in a
+ * step of its own, since polling does not see it.
+ *
  * Invariant: an open socket that has begun to read is READING unless the stream has ended, its queue is full, or its
  * pipe is. It is read unless it is PRESSED (consumer.c) or HALTED (halt.c) as well.
  */
@@ -26,6 +29,7 @@
 #include "events_internal.h"
 #include "halt.h"
 #include "idle.h"
+#include "secure.h"
 #include "transport.h"
 #include "turn.h"
 
@@ -201,6 +205,8 @@ on_end(tr_socket *socket)
 {
     if (was_reset(socket))
         return;
+    if (TRI_UNLIKELY(tri_socket_is_secure(socket)) && tri_secure_fails_cut(socket))
+        return;
     tri_socket_idle_moved(socket);
     if (end_must_wait(socket)) {
         socket->extra->held.ends = true;
@@ -235,6 +241,13 @@ read_with_descriptors(tr_socket *socket, uv_buf_t buffer)
     return size;
 }
 
+/* Of a socket that takes descriptors, or is secure: then the buffer ends with what came if there is more. */
+TRI_NOINLINE static ssize_t
+read_special(tr_socket *socket, uv_buf_t *buffer)
+{
+    return tri_socket_is_secure(socket) ? tri_secure_read(socket, buffer) : read_with_descriptors(socket, *buffer);
+}
+
 enum outcome {
     EMPTIED, /* that was all that had come */
     MORE,    /* there may be more */
@@ -262,8 +275,9 @@ read_some(tr_socket *socket)
         tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_READ);
         return OVER;
     }
-    ssize_t size = TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_RECEIVES)) ? read_with_descriptors(socket, buffer)
-                                                                                 : tri_transport_read(socket, buffer);
+    ssize_t size = TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_RECEIVES | TRI_SOCKET_SECURE))
+                       ? read_special(socket, &buffer)
+                       : tri_transport_read(socket, buffer);
     if (TRI_LIKELY(size > 0))
         on_bytes(socket, (size_t)size);
     else if (size == 0)
@@ -317,6 +331,14 @@ tri_reader_readable(tr_socket *socket, bool failing)
         else if (tri_socket_lacks_credit(socket))
             return;
     }
+}
+
+void
+tri_reader_inner(tr_socket *socket)
+{
+    uint32_t reads = socket->flags & (TRI_SOCKET_READING | TRI_SOCKET_PRESSED | TRI_SOCKET_DESTROYED);
+    if (reads == TRI_SOCKET_READING && tri_socket_is_secure(socket))
+        tri_reader_readable(socket, false);
 }
 
 void

@@ -36,6 +36,9 @@ void tri_reader_discard(tr_socket *socket);
 /* Gives what came and could not be given. */
 void tri_reader_held(tr_socket *socket);
 
+/* Reads on, of what has come and is inside the socket's layer. */
+void tri_reader_inner(tr_socket *socket);
+
 /* It is paused and holds all that it may, and the peer has disappeared. */
 void tri_reader_peer_gone(tr_socket *socket);
 

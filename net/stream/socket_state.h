@@ -14,10 +14,11 @@
  *   a new life     none of these, but PAUSED as it was            state.c: tri_socket_reopen()
  *   stopping       STOPS, DRAINING; killed: SILENT               close.c
  *   gone           GONE                                          close.c
+ *   secure         SECURE, in all that follows connecting        secure.c
  *
  * At any time: INSIDE (turn.h, and the actor's messages), LIVE and SPECIAL (state.c, computed from what else is known),
  * TIMED and IDLE (idle.c), RECEIVES (options.c), PRESSED (consumer.c), HALTED (halt.c). What the user wishes is a field
- * of its own (options.c, socket_info.c). Of the 32 bits four are free.
+ * of its own (options.c, socket_info.c). Of the 32 bits three are free.
  *
  * Thread: the worker of the socket.
  */
@@ -26,6 +27,7 @@
 
 #include "held.h"
 #include "progress.h"
+#include "record_layer.h"
 #include "sockets.h"
 #include "tags.h"
 
@@ -71,6 +73,7 @@ enum tri_socket_flag {
     TRI_SOCKET_STOPS = 1 << 25,      /* the actor was asked to stop: no new life */
     TRI_SOCKET_PRESSED = 1 << 26,    /* not read: who consumes its data is crowded */
     TRI_SOCKET_HALTED = 1 << 27,     /* not read: the runtime is at its memory limit */
+    TRI_SOCKET_SECURE = 1 << 28,     /* a layer lies before its descriptor: secure.h */
 };
 
 /* What the user wishes of a socket, at any time and in every life. */
@@ -93,7 +96,8 @@ enum tri_socket_step {
     TRI_STEP_TRY,         /* the attempts begin */
     TRI_STEP_ATTEMPTED,   /* the attempts are over */
     TRI_STEP_CONNECT,     /* `connect` */
-    TRI_STEP_FLUSH,       /* what waited for the connection is sent */
+    TRI_STEP_SECURE,      /* `secure` */
+    TRI_STEP_FLUSH,       /* what waited for the connection, or for that, is sent */
     TRI_STEP_FLUSH_DRAIN, /* `drain` of that, and its callbacks: before `ready`, as in Node */
     TRI_STEP_FLUSH_TELL,
     TRI_STEP_READY,     /* `ready` */
@@ -102,6 +106,7 @@ enum tri_socket_step {
     TRI_STEP_DRAIN,     /* `drain` */
     TRI_STEP_TELL,      /* callbacks of writes */
     TRI_STEP_HELD,      /* what came and could not be given */
+    TRI_STEP_INNER,     /* what came and is inside its layer */
     TRI_STEP_LAST,      /* what the decoder has left */
     TRI_STEP_END,       /* `end` */
     TRI_STEP_AFTER_END, /* our side ends with the peer's */
@@ -125,7 +130,7 @@ enum tri_socket_step {
 /* Due as well, but no step, since it is done also while the socket waits for its owner: the kernel holds bytes for
  * those that were to follow (MSG_MORE), and must send them when the bracket ends. */
 #define TRI_DUE_PUSH (1u << 31)
-static_assert(TRI_STEPS < 31, "the bits of the steps leave one");
+static_assert(TRI_STEPS <= 31, "the bits of the steps leave one"); /* one more step needs a wider `due` */
 
 /* Can the kernel hold bytes of this descriptor back, and send them when it is asked? */
 enum tri_holding { TRI_HOLDING_UNKNOWN, TRI_HOLDS, TRI_HOLDS_NOT };
@@ -201,7 +206,7 @@ struct tr_socket {
     uint16_t turns : 4;        /* for which what is due has waited for messages */
     int fd;                    /* -1: none */
     uint32_t moved_ms;         /* TIMED: when bytes last moved, on the clock of core/delay.h */
-    uv_poll_t poll;            /* HANDLE; its `data`, which libuv leaves alone, is tr_socket_number() */
+    uv_poll_t poll;            /* HANDLE; its `data`, which libuv leaves alone: tr_socket_number(), SECURE: the layer */
 };
 
 /* A pipe, at its first socket. */
@@ -316,10 +321,23 @@ tri_socket_set_number(tr_socket *socket, uint64_t number)
     socket->poll.data = (void *)(uintptr_t)number;
 }
 
+static inline bool
+tri_socket_is_secure(const tr_socket *socket)
+{
+    return tri_socket_has_any(socket, TRI_SOCKET_SECURE);
+}
+
+/* NULL: it is plain. */
+static inline struct tri_record_layer *
+tri_socket_layer(const tr_socket *socket)
+{
+    return tri_socket_is_secure(socket) ? socket->poll.data : NULL;
+}
+
 static inline uint64_t
 tri_socket_number(const tr_socket *socket)
 {
-    return (uintptr_t)socket->poll.data;
+    return tri_socket_is_secure(socket) ? tri_socket_layer(socket)->number : (uintptr_t)socket->poll.data;
 }
 
 /* Something came that could not be given. */

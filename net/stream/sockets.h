@@ -6,6 +6,7 @@
 #ifndef TROUPE_NET_SOCKETS_H
 #define TROUPE_NET_SOCKETS_H
 
+#include "record_layer.h"
 #include "slab.h"
 #include "worker_net.h"
 
@@ -33,7 +34,10 @@ struct tri_sockets {
     struct tri_pool writes;  /* of struct tri_write */
     uint64_t lookups;        /* ever begun: they number the questions */
     uint64_t pipes;          /* likewise */
-    struct iovec gather[TRI_GATHER]; /* scratch */
+    union {                  /* scratch */
+        struct iovec gather[TRI_GATHER];
+        char record[TRI_RECORD_BYTES];
+    };
 };
 
 /* Makes the worker's own. NULL without memory. */

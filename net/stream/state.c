@@ -6,6 +6,7 @@
 #include "consumer.h"
 #include "halt.h"
 #include "queue.h"
+#include "secure.h"
 
 #include <stdlib.h>
 
@@ -103,6 +104,7 @@ tri_socket_reopen(tr_socket *socket)
 {
     tri_trace_socket_again(socket);
     tri_socket_leave_origin(socket);
+    tri_secure_free(socket);
     tri_socket_clear(socket, TRI_SOCKET_CONNECTED | TRI_SOCKET_PEER_ENDED | TRI_SOCKET_ENDING | TRI_SOCKET_ENDED |
                                  TRI_SOCKET_DESTROYED | TRI_SOCKET_FAILED | TRI_SOCKET_OWES_DRAIN | TRI_SOCKET_CLOSED |
                                  TRI_SOCKET_RESETS | TRI_SOCKET_DRAINING);

@@ -22,6 +22,7 @@
 #include "idle.h"
 #include "pace.h"
 #include "retry.h"
+#include "secure.h"
 #include "transport.h"
 #include "turn.h"
 
@@ -80,46 +81,6 @@ send_bytes(tr_socket *socket)
 
 /* The queue. */
 
-/* The first of the queue is in the kernel. */
-static void
-has_gone(tr_socket *socket)
-{
-    struct tri_writer *writer = socket->writer;
-    tri_queue_finish_first(socket, TR_OK, &writer->told);
-    if (writer->told.first != NULL)
-        socket->due |= TRI_STEP(TELL);
-}
-
-/* Takes what the kernel has taken off the queue. */
-static void
-shorten_queue(tr_socket *socket, size_t taken)
-{
-    struct tri_writer *writer = socket->writer;
-    while (writer->queue.first != NULL && writer->queue.first->kind == TRI_WRITE_BYTES &&
-           writer->queue.first->slice.size <= taken) {
-        taken -= writer->queue.first->slice.size;
-        has_gone(socket);
-    }
-    if (taken == 0)
-        return;
-    struct tri_write *first = writer->queue.first;
-    first->slice.data += taken;
-    first->slice.size -= taken;
-    writer->buffered -= taken;
-}
-
-static void
-shorten_file(tr_socket *socket, size_t taken)
-{
-    struct tri_write *write = socket->writer->queue.first;
-    write->offset += taken;
-    write->length -= taken;
-    socket->writer->of_files -= taken;
-    socket->bytes_written += taken;
-    if (write->length == 0)
-        has_gone(socket);
-}
-
 /* Its descriptor is gone with the first byte; the rest are bytes like any. */
 static void
 sent_descriptor(struct tri_write *write)
@@ -136,11 +97,7 @@ send_front(tr_socket *socket)
     struct tri_write *first = socket->writer->queue.first;
     ssize_t taken;
     switch (first->kind) {
-    case TRI_WRITE_FILE:
-        taken = tri_transport_send_file(socket, first->fd, first->offset, first->length);
-        if (taken > 0)
-            shorten_file(socket, (size_t)taken);
-        return taken;
+    case TRI_WRITE_FILE: taken = tri_transport_send_file(socket, first->fd, first->offset, first->length); break;
     case TRI_WRITE_DESCRIPTOR:
         taken = tri_transport_pass(socket, first->slice, first->fd);
         if (taken > 0)
@@ -149,8 +106,16 @@ send_front(tr_socket *socket)
     default: taken = send_bytes(socket); break;
     }
     if (taken >= 0)
-        shorten_queue(socket, (size_t)taken);
+        tri_queue_shorten(socket, (size_t)taken);
     return taken;
+}
+
+/* One call of the system's, or of the layer's. */
+static ssize_t
+send_next(tr_socket *socket)
+{
+    bool is_plain = TRI_LIKELY(!tri_socket_is_secure(socket)) || tri_secure_sends_plain(socket);
+    return is_plain ? send_front(socket) : tri_secure_send_front(socket);
 }
 
 static void
@@ -167,22 +132,40 @@ emptied(tr_socket *socket)
         socket->due |= TRI_STEP(FIN);
 }
 
-/* The kernel has taken nothing of the first write, and says why. As in Node, the writes are told before the error. */
-static void
-not_taken(tr_socket *socket, int error)
+tr_status
+tri_transmit_status(const tr_socket *socket, int error)
+{
+    return error == -TRI_LAYER_BROKEN ? tri_secure_failure(socket) : tri_status_from_errno(error);
+}
+
+/* As in Node, the writes are told before the error. */
+void
+tri_transmit_not_taken(tr_socket *socket, int error)
 {
     if (tri_transmit_is_short(error) && tri_retry_start(socket))
         return;
-    tr_status status = tri_status_from_errno(error);
+    tr_status status = tri_transmit_status(socket, error);
     tri_callbacks_fail(socket, status, status);
     tri_socket_fail(socket, -error, TRI_CALL_WRITE);
 }
 
-/* Is there something for another call? Bytes after bytes would have gone with the first call if the kernel had room. */
+/* Is there something for another call? Bytes after bytes would have gone with the first call if the kernel had room;
+ * but a record has room for few. */
 static bool
 goes_on(const tr_socket *socket, bool sent_bytes)
 {
-    return !tri_writer_is_empty(socket) && !(sent_bytes && socket->writer->queue.first->kind == TRI_WRITE_BYTES);
+    return !tri_writer_is_empty(socket) &&
+           (!(sent_bytes && socket->writer->queue.first->kind == TRI_WRITE_BYTES) || tri_socket_is_secure(socket));
+}
+
+/* What waits for a handshake waits for no room. */
+static void
+wait_for_room(tr_socket *socket)
+{
+    if (tri_secure_is_shaking(socket) && !tri_secure_sends_plain(socket))
+        return;
+    tri_transmit_want_room(socket, true);
+    tri_pace_wait_for_room(socket);
 }
 
 static void
@@ -193,27 +176,37 @@ flush_queue(tr_socket *socket)
     ssize_t taken;
     do {
         sends_bytes = socket->writer->queue.first->kind == TRI_WRITE_BYTES;
-        taken = send_front(socket);
+        taken = send_next(socket);
         if (taken < 0) {
-            not_taken(socket, (int)-taken);
+            tri_transmit_not_taken(socket, (int)-taken);
             return;
         }
         if (taken > 0)
             tri_socket_idle_moved(socket);
         calls++;
     } while (taken > 0 && calls < CALLS_PER_WAKE && goes_on(socket, sends_bytes));
-    if (tri_writer_is_empty(socket)) {
+    if (tri_writer_is_empty(socket))
         emptied(socket);
-        return;
-    }
-    tri_transmit_want_room(socket, true);
-    tri_pace_wait_for_room(socket);
+    else
+        wait_for_room(socket);
+}
+
+/* What a layer sends of its own goes first. With nothing behind it our side may end. false: nothing else goes now. */
+static bool
+layer_goes_first(tr_socket *socket)
+{
+    if (!tri_secure_go_first(socket))
+        return false;
+    if (tri_writer_is_empty(socket) && tri_socket_has_any(socket, TRI_SOCKET_ENDING))
+        tri_socket_due(socket, TRI_STEP(FIN));
+    return true;
 }
 
 void
 tri_writer_flush(tr_socket *socket)
 {
-    if (!tri_socket_is_open(socket) || tri_writer_is_empty(socket) || tri_retry_is_due(socket))
+    if (!tri_socket_is_open(socket) || tri_retry_is_due(socket) ||
+        (TRI_UNLIKELY(tri_socket_is_secure(socket)) && !layer_goes_first(socket)) || tri_writer_is_empty(socket))
         return;
     if (tri_writer_is_corked(socket)) {
         tri_transmit_want_room(socket, false); /* until it is uncorked */

@@ -23,6 +23,13 @@ tri_transmit_is_short(int error)
     return tri_verdict(TRI_ON_PASS, error) == TRI_SHORT;
 }
 
+/* What an error means that sending has answered. */
+tr_status tri_transmit_status(const tr_socket *socket, int error);
+
+/* Nothing of the first that was to be sent was taken, and why: it is tried again later, or all that waits fails, and
+ * the socket with it. */
+void tri_transmit_not_taken(tr_socket *socket, int error);
+
 /* Is a file expected to follow what is written in this callback? Only where the kernel can hold bytes for it. */
 bool tri_transmit_foresees_file(tr_socket *socket);
 

@@ -1,9 +1,9 @@
 /*
  * What carries a socket's bytes: reader, writer and queue know it by these functions only.
  *
- * Today that is the socket's descriptor itself (plain.h), and each function is one of its calls. A transport of another
- * kind, such as one that encrypts, would be chosen here, behind a flag that is tested with those that these functions
- * test already.
+ * That is the socket's descriptor itself (plain.h), and each function is one of its calls. Of a secure socket a layer
+ * lies before it: reader and writer turn to secure.h before they come here, where they test a flag anyway. What is asked
+ * of the connection, and what is dropped, is the descriptor's matter also then.
  *
  * What reads gives the number of bytes, 0 at the end of the stream, or an error of the system's, negative: EAGAIN if
  * nothing is there yet. What writes gives how much was taken, 0 if there is no room, or an error, negative. Errors mean

@@ -14,6 +14,7 @@
  */
 #include "turn.h"
 
+#include "secure.h"
 #include "transport.h"
 
 static void run_later(struct tri_later *later);
@@ -113,20 +114,30 @@ looks_for_peer(const tr_socket *socket)
     return !socket->extra->held.ends && !socket->extra->held.gone;
 }
 
+/* What only a few sockets have to do with it. */
+TRI_NOINLINE static unsigned
+special_wants(tr_socket *socket, unsigned wanted, uv_poll_cb *ready)
+{
+    if (tri_socket_lacks_credit(socket))
+        return 0;
+    return tri_socket_is_secure(socket) ? tri_secure_wants(socket, wanted, ready) : wanted;
+}
+
 void
 tri_socket_poll(tr_socket *socket)
 {
+    uv_poll_cb ready = socket->home->course->ready;
     unsigned reads = socket->flags & (TRI_SOCKET_READING | TRI_SOCKET_PRESSED | TRI_SOCKET_HALTED);
     unsigned wanted = (reads == TRI_SOCKET_READING ? UV_READABLE : 0u) |
                       (tri_socket_has_any(socket, TRI_SOCKET_WRITING) ? UV_WRITABLE : 0u) |
                       (looks_for_peer(socket) ? UV_DISCONNECT : 0u);
-    if (tri_socket_lacks_credit(socket))
-        wanted = 0;
+    if (TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_SPECIAL | TRI_SOCKET_SECURE)))
+        wanted = special_wants(socket, wanted, &ready);
     if (wanted == socket->polled)
         return;
     socket->polled = (uint8_t)wanted;
     if (wanted != 0)
-        uv_poll_start(&socket->poll, (int)wanted, socket->home->course->ready);
+        uv_poll_start(&socket->poll, (int)wanted, ready);
     else
         uv_poll_stop(&socket->poll);
 }

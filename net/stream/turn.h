@@ -56,10 +56,10 @@ tri_socket_settle(tr_socket *socket)
         tri_socket_do_steps(socket);
         tri_writer_push(socket);
     }
-    if (TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_SPECIAL | TRI_SOCKET_PEER_ENDED)) &&
+    tri_socket_clear(socket, TRI_SOCKET_INSIDE);
+    if (TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_SPECIAL | TRI_SOCKET_PEER_ENDED | TRI_SOCKET_SECURE)) &&
         tri_socket_is_open(socket))
         tri_socket_poll(socket); /* it may wait for its owner now, or not any more, or its peer has ended */
-    tri_socket_clear(socket, TRI_SOCKET_INSIDE);
 }
 
 /* The same at the end of a message: what another actor does in one callback is one bracket, as a callback of the

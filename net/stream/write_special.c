@@ -126,6 +126,8 @@ tr_socket_write_file(tr_socket *socket, int fd, uint64_t offset, uint64_t length
 static bool
 takes_descriptors(const tr_socket *socket)
 {
+    if (tri_socket_is_secure(socket)) /* a record has no place for one */
+        return false;
     return tri_socket_is_open(socket) ? tri_transport_passes(socket) : tri_socket_has_any(socket, TRI_SOCKET_TO_PATH);
 }
 

@@ -23,6 +23,7 @@
 #include "idle.h"
 #include "pace.h"
 #include "retry.h"
+#include "secure.h"
 #include "transmit.h"
 #include "transport.h"
 #include "turn.h"
@@ -106,12 +107,12 @@ taken_at_once(tr_socket *socket, const struct tri_order *order)
     return TRI_LIKELY(order->done == NULL) ? TR_OK : tri_order_tell(socket, order, TR_OK);
 }
 
-/* Nothing of the queue was offered to the kernel yet: it waits for the connection, or for uncork. */
+/* Nothing of the queue was offered to the kernel yet: it waits for the connection, a handshake, or uncork. */
 static bool
 waits_to_begin(const tr_socket *socket)
 {
     return tri_socket_has_any(socket, TRI_SOCKET_CONNECTING) || (socket->due & TRI_STEP(FLUSH)) != 0 ||
-           tri_writer_is_corked(socket);
+           tri_writer_is_corked(socket) || tri_secure_is_shaking(socket);
 }
 
 /* An entry has come to wait. */
@@ -147,7 +148,7 @@ tri_order_enqueue(tr_socket *socket, const struct tri_order *order, size_t taken
         if (write != NULL)
             tri_queue_entry_free(socket, write);
         tri_queue_give_back(socket);
-        if (taken > 0)
+        if (taken > 0 || tri_secure_is_committed(socket))
             tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_WRITE); /* half a message is worse than none */
         return TR_ENOMEM;
     }
@@ -177,11 +178,11 @@ not_taken(tr_socket *socket, const struct tri_order *order, int error)
 {
     if (tri_transmit_is_short(error))
         return write_after_pause(socket, order);
-    tr_status status = tri_status_from_errno(error);
+    tr_status status = tri_transmit_status(socket, error);
     if (tri_verdict(TRI_ON_WRITE, error) == TRI_REFUSED)
         return status;
     socket->bytes_written += order->slice.size; /* they were offered: Node counts so */
-    return refuse(socket, order, status, error);
+    return refuse(socket, order, status, error != -TRI_LAYER_BROKEN ? error : 0);
 }
 
 static ssize_t
@@ -193,14 +194,10 @@ send_now(tr_socket *socket, tr_slice slice)
                : tri_transport_write(socket, slice);
 }
 
+/* So much of it was taken, or it failed. */
 static tr_status
-write_now(tr_socket *socket, const struct tri_order *order)
+sent(tr_socket *socket, const struct tri_order *order, ssize_t taken)
 {
-    ssize_t taken = 0;
-    if (TRI_UNLIKELY(order->done != NULL) && !can_tell(socket, order))
-        return TR_ENOMEM;
-    if (TRI_LIKELY(order->slice.size > 0) || !socket->records) /* of no bytes it finds a broken connection, too */
-        taken = send_now(socket, order->slice);
     if (TRI_LIKELY((size_t)taken == order->slice.size))
         return taken_at_once(socket, order);
     if (TRI_UNLIKELY(taken < 0))
@@ -211,6 +208,25 @@ write_now(tr_socket *socket, const struct tri_order *order)
     tri_transmit_want_room(socket, true);
     tri_pace_wait_for_room(socket);
     return tri_writer_answer_waiting(socket);
+}
+
+static tr_status
+write_now(tr_socket *socket, const struct tri_order *order)
+{
+    ssize_t taken = 0;
+    if (TRI_UNLIKELY(order->done != NULL) && !can_tell(socket, order))
+        return TR_ENOMEM;
+    if (TRI_LIKELY(order->slice.size > 0) || !socket->records) /* of no bytes it finds a broken connection, too */
+        taken = send_now(socket, order->slice);
+    return sent(socket, order, taken);
+}
+
+static tr_status
+write_records(tr_socket *socket, const struct tri_order *order)
+{
+    if (order->done != NULL && !can_tell(socket, order))
+        return TR_ENOMEM;
+    return sent(socket, order, tri_secure_write(socket, order->slice));
 }
 
 static tr_status
@@ -258,15 +274,35 @@ tri_writer_goes_at_once(const tr_socket *socket)
            !tri_writer_is_corked(socket);
 }
 
+/* Most writes: the connection is there and plain, our side is open, and nothing waits, so that no limit is met. */
+static bool
+is_free(const tr_socket *socket)
+{
+    const uint32_t states =
+        TRI_SOCKET_CONNECTED | TRI_SOCKET_DESTROYED | TRI_SOCKET_ENDING | TRI_SOCKET_CONNECTING | TRI_SOCKET_SECURE;
+    return TRI_LIKELY((socket->flags & states) == TRI_SOCKET_CONNECTED) && TRI_LIKELY(socket->writer == NULL);
+}
+
+/* All others. */
+TRI_NOINLINE static tr_status
+write_with_care(tr_socket *socket, const struct tri_order *order)
+{
+    tr_status status = tri_order_check(socket, order, order->slice.size);
+    if (status != TR_OK)
+        return status;
+    if (!tri_writer_goes_at_once(socket))
+        return write_later(socket, order);
+    if (!tri_socket_is_secure(socket))
+        return write_now(socket, order);
+    return tri_secure_takes(socket) ? write_records(socket, order) : write_later(socket, order);
+}
+
 tr_status
 tri_order_write(tr_socket *socket, const struct tri_order *order)
 {
     if (socket == NULL || (order->slice.data == NULL && order->slice.size > 0) || order->slice.size > PTRDIFF_MAX)
         return TR_EINVAL;
-    tr_status status = tri_order_check(socket, order, order->slice.size);
-    if (TRI_UNLIKELY(status != TR_OK))
-        return status;
-    return TRI_LIKELY(tri_writer_goes_at_once(socket)) ? write_now(socket, order) : write_later(socket, order);
+    return is_free(socket) ? write_now(socket, order) : write_with_care(socket, order);
 }
 
 tr_status

@@ -23,7 +23,7 @@ assert_receives(int peer, const char *text)
 struct told_owner told_owner;
 
 static const char *const event_names[TR_EVENTS] = {"connection", "lookup", "connect", "ready", "data", "fd",
-                                                   "end",        "drain",  "timeout", "error", "close"};
+                                                   "end",        "drain",  "timeout", "error", "close", "goaway", "secure"};
 
 void
 own(tr_actor *self, tr_message *message)

@@ -149,6 +149,12 @@ on_goaway(tr_socket *socket)
 }
 
 static void
+on_secure(tr_socket *socket)
+{
+    plain(socket, "secure");
+}
+
+static void
 on_error(tr_socket *socket, const struct tr_error *error)
 {
     struct endpoint *endpoint = tr_socket_data(socket);
@@ -183,6 +189,7 @@ const struct tr_socket_events endpoint_events = {
     .goaway = on_goaway,
     .error = on_error,
     .close = on_close,
+    .secure = on_secure,
 };
 
 /* The play. */

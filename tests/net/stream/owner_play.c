@@ -69,11 +69,9 @@ log_error(const struct tr_error *error)
 void
 log_event(enum tr_event event, const tr_message *message)
 {
-    static const char *const words[TR_EVENTS] = {[TR_EVENT_CONNECT] = "connect",
-                                                 [TR_EVENT_READY] = "ready",
-                                                 [TR_EVENT_END] = "end",
-                                                 [TR_EVENT_DRAIN] = "drain",
-                                                 [TR_EVENT_TIMEOUT] = "timeout"};
+    static const char *const words[TR_EVENTS] = {
+        [TR_EVENT_CONNECT] = "connect", [TR_EVENT_READY] = "ready",     [TR_EVENT_END] = "end",
+        [TR_EVENT_DRAIN] = "drain",     [TR_EVENT_TIMEOUT] = "timeout", [TR_EVENT_SECURE] = "secure"};
     const void *payload = tr_message_data(message);
     const struct tr_lookup_event *lookup = payload;
     switch (event) {

@@ -80,6 +80,10 @@ struct tr_socket_events {
      * returns. Without this callback such messages are dropped. With it, those that come after destroying and before
      * close are dead letters. It is not an event: it comes to sockets with an owner, too. */
     void (*message)(tr_socket *socket, tr_message *message);
+
+    /* The connection is secure: what comes and is written from now on is protected. What was written since that was
+     * asked for is sent when this has returned. */
+    void (*secure)(tr_socket *socket);
 };
 
 /*
@@ -125,6 +129,7 @@ enum tr_event {
     TR_EVENT_ERROR,      /* a struct tr_error */
     TR_EVENT_CLOSE,      /* a bool: had_error */
     TR_EVENT_GOAWAY,     /* no payload */
+    TR_EVENT_SECURE,     /* no payload */
     TR_EVENTS,           /* how many there are */
 };
 

@@ -99,7 +99,7 @@ struct tri_record_layer {
     uint16_t cut_fails : 1;  /* the stream's end without the peer's goodbye is an error */
 
     /* The kind's. */
-    uint16_t owes : 1;  /* it has something to send of its own */
+    uint16_t owes : 1;  /* it has something to send of its own; never after goodbye */
     uint16_t whole : 1; /* the peer has said goodbye */
 };
 

@@ -233,6 +233,8 @@ static void
 renew_if_asked(struct toy *t, int kind)
 {
     t->read_key += 7;
+    if (kind == TOY_RENEW && t->said_goodbye)
+        return;
     if (kind == TOY_RENEW) {
         put(t, TOY_RENEWED, NULL, 0);
         t->layer.owes = 1;

@@ -439,12 +439,26 @@ toy_renew(tr_socket *socket)
     tri_writer_flush(socket);
 }
 
+/* A renewal changes the key from the next record on, on both sides. */
+static void
+put_record(struct toy_wire *wire, enum toy_kind record, const char *data, size_t size)
+{
+    assert_true(wire->size + TOY_HEADER + size <= sizeof(wire->bytes));
+    unsigned char key = (unsigned char)(TOY_CLIENT_KEY + 7 * wire->renewals);
+    wire->size += make_record(wire->bytes + wire->size, record, wire->number++, key, data, size);
+    wire->renewals += record == TOY_RENEW;
+}
+
 void
 toy_put(struct toy_wire *wire, enum toy_kind record, const char *text)
 {
-    size_t size = text != NULL ? strlen(text) : 0;
-    assert_true(wire->size + TOY_HEADER + size <= sizeof(wire->bytes));
-    wire->size += make_record(wire->bytes + wire->size, record, wire->number++, TOY_CLIENT_KEY, text, size);
+    put_record(wire, record, text, text != NULL ? strlen(text) : 0);
+}
+
+void
+toy_put_bytes(struct toy_wire *wire, const char *data, size_t size)
+{
+    put_record(wire, TOY_DATA, data, size);
 }
 
 void

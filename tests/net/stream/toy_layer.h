@@ -16,7 +16,7 @@
 
 #define TOY_RECORD 16384u
 #define TOY_HEADER 4u
-#define TOY_AHEAD (3 * (TOY_RECORD + TOY_HEADER)) /* what it reads at most in one call */
+#define TOY_AHEAD (4 * (TOY_RECORD + TOY_HEADER)) /* what it reads at most in one call */
 
 enum toy_kind {
     TOY_HELLO = 'H',
@@ -88,11 +88,12 @@ void toy_renew(tr_socket *socket);
 
 /* What a raw peer sends: a client's records, one after the other. All zero to begin with. */
 struct toy_wire {
-    char bytes[4 * (TOY_RECORD + TOY_HEADER)];
+    char bytes[10 * (TOY_RECORD + TOY_HEADER)];
     size_t size;
-    unsigned char number;
+    unsigned char number, renewals;
 };
 void toy_put(struct toy_wire *wire, enum toy_kind kind, const char *text);
+void toy_put_bytes(struct toy_wire *wire, const char *data, size_t size); /* DATA */
 
 /* HELLO, FINISH, DATA of that text, unless it is NULL. */
 void toy_put_beginning(struct toy_wire *wire, const char *text);

@@ -336,7 +336,8 @@ tri_reader_readable(tr_socket *socket, bool failing)
 void
 tri_reader_inner(tr_socket *socket)
 {
-    uint32_t reads = socket->flags & (TRI_SOCKET_READING | TRI_SOCKET_PRESSED | TRI_SOCKET_DESTROYED);
+    uint32_t reads =
+        socket->flags & (TRI_SOCKET_READING | TRI_SOCKET_PRESSED | TRI_SOCKET_HALTED | TRI_SOCKET_DESTROYED);
     if (reads == TRI_SOCKET_READING && tri_socket_is_secure(socket))
         tri_reader_readable(socket, false);
 }

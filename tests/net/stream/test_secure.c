@@ -4,6 +4,7 @@
  */
 #include "cast.h"
 #include "helpers.h"
+#include "owner_play.h"
 #include "reading_play.h"
 #include "toy_layer.h"
 #include "writer_play.h"
@@ -259,165 +260,14 @@ what_cannot_be_secure_is_refused_and_stays_as_it_is(void **state)
     }
 }
 
-/* The handshake's time. */
-
+/* What it costs: nothing. */
 static void
-play_late(void)
-{
-    open_raw((struct tr_socket_options){0});
-    serve_as(&(struct tri_secure_options){.handshake_ms = 20});
-    send_text("H", 1);
-}
-
-static void
-a_handshake_that_takes_too_long_is_an_error(void **state)
+a_socket_is_no_larger_for_what_may_lie_before_it(void **state)
 {
     (void)state;
-    stage_play(1, play_late);
-    assert_string_equal(client.log, "ETIMEDOUT close!");
-    assert_string_equal(client.call, "handshake");
-}
-
-/* The loop's timers come before its poll. */
-static void
-play_in_time(void)
-{
-    open_raw((struct tr_socket_options){0});
-    serve_as(&(struct tri_secure_options){.handshake_ms = 20});
-    toy_put_beginning(&wire, "a");
-    toy_put(&wire, TOY_BYE, NULL);
-    send_text(wire.bytes, wire.size);
-    tests_hold(40);
-}
-
-static void
-what_came_in_time_while_the_worker_was_busy_is_not_late(void **state)
-{
-    (void)state;
-    stage_play(1, play_in_time);
-    assert_string_equal(client.log, "secure data:a end close");
-}
-
-static void
-play_gone(void)
-{
-    open_raw((struct tr_socket_options){0});
-    serve_as(NULL);
-    send_text("H", 1);
-    shutdown(reader_peer, SHUT_WR);
-}
-
-static void
-a_peer_that_ends_within_the_handshake_is_a_lost_connection(void **state)
-{
-    (void)state;
-    stage_play(1, play_gone);
-    assert_string_equal(client.log, "ECONNRESET close!");
-    assert_string_equal(client.call, "handshake");
-}
-
-static uint32_t moved_before;
-
-static void
-look_at_movement(void *argument)
-{
-    (void)argument;
-    assert_true(client.socket->moved_ms != moved_before);
-    tr_socket_destroy(client.socket, TR_OK);
-}
-
-static void
-play_movement(void)
-{
-    open_raw((struct tr_socket_options){.timeout_ms = TESTS_LIMIT_MS});
-    serve_as(NULL);
-    moved_before = client.socket->moved_ms;
-    tests_hold(3);
-    send_text("H", 1);
-    stage_settled(look_at_movement, NULL);
-}
-
-static void
-a_byte_of_the_handshake_is_movement(void **state)
-{
-    (void)state;
-    stage_play(1, play_movement);
-}
-
-/* Meanwhile. */
-
-static void
-answer(void *argument)
-{
-    (void)argument;
-    toy_put_beginning(&wire, NULL);
-    send_text(wire.bytes, wire.size);
-}
-
-static void
-is_destroyed_when_written(struct endpoint *self, const char *event)
-{
-    closes_peer(self, event);
-    if (is(event, "drain"))
-        stage_settled(destroy_client, NULL);
-}
-
-static void
-play_writes(void)
-{
-    client.hook = is_destroyed_when_written;
-    open_raw((struct tr_socket_options){0});
-    serve_as(NULL);
-    assert_int_equal(write_named(pattern(TRI_HIGH_WATER - 1), "first"), TR_OK);
-    assert_int_equal(write_named(pattern(1), "second"), TR_QUEUED);
-    assert_int_equal(tr_socket_buffered(client.socket), TRI_HIGH_WATER);
-    stage_settled(answer, NULL);
-}
-
-static void
-what_is_written_meanwhile_waits_and_is_sent_when_that_was_told(void **state)
-{
-    (void)state;
-    stage_play(1, play_writes);
-    assert_non_null(strstr(client.log, "secure drain first:OK second:OK"));
-}
-
-static void
-play_paused(void)
-{
-    open_raw((struct tr_socket_options){0});
-    serve_as(NULL);
-    tr_socket_pause(client.socket);
-    toy_put_beginning(&wire, "a");
-    toy_put(&wire, TOY_BYE, NULL);
-    send_text(wire.bytes, wire.size);
-    stage_settled(resume_client, NULL);
-}
-
-static void
-a_pause_holds_data_back_and_not_the_handshake(void **state)
-{
-    (void)state;
-    stage_play(1, play_paused);
-    assert_string_equal(client.log, "secure resuming resumed data:a end close");
-}
-
-static void
-play_end_early(void)
-{
-    toy_pair(AF_UNIX, &client, (struct tr_socket_options){0}, &other, (struct tr_socket_options){0});
-    say(client.socket, "bye");
-    tr_socket_end(client.socket);
-    end_when_both_are_closed();
-}
-
-static void
-an_end_that_is_asked_for_meanwhile_comes_after_what_was_written(void **state)
-{
-    (void)state;
-    stage_play(1, play_end_early);
-    assert_string_equal(client.log, "secure end close");
-    assert_string_equal(other.log, "secure data:bye end close");
+    if (sizeof(void *) == 8)
+        assert_int_equal(sizeof(struct tr_socket), 272);
+    assert_true(sizeof(struct tri_record_layer) <= 32);
 }
 
 static uint64_t numbers[3];
@@ -540,14 +390,8 @@ main(void)
         TEST(bytes_that_came_too_early_are_the_handshakes_wherever_they_are_cut),
         TEST(plain_text_behind_the_turn_to_records_fails_and_is_never_data),
         TEST(what_cannot_be_secure_is_refused_and_stays_as_it_is),
-        TEST(a_handshake_that_takes_too_long_is_an_error),
-        TEST(what_came_in_time_while_the_worker_was_busy_is_not_late),
-        TEST(a_peer_that_ends_within_the_handshake_is_a_lost_connection),
-        TEST(a_byte_of_the_handshake_is_movement),
-        TEST(what_is_written_meanwhile_waits_and_is_sent_when_that_was_told),
-        TEST(a_pause_holds_data_back_and_not_the_handshake),
-        TEST(an_end_that_is_asked_for_meanwhile_comes_after_what_was_written),
         TEST(an_accepted_socket_keeps_its_number_and_its_layer_to_the_last_callback),
+        TEST(a_socket_is_no_larger_for_what_may_lie_before_it),
         TEST(a_socket_that_is_destroyed_takes_its_layer_along_in_each_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -424,6 +424,8 @@ lives_twice(struct endpoint *self, const char *event)
         assert_int_equal(toy_secure(self->socket, false, NULL, NULL), TR_OK);
     else if (is(event, "ready"))
         say(self->socket, "plain");
+    if (is(event, "ready") && !is_first)
+        assert_int_equal(tr_socket_number(self->socket), 0); /* as of any that was not accepted */
     if (is(event, "secure") || (is(event, "ready") && !is_first))
         tr_socket_end(self->socket);
     if (is(event, "close") && strstr(self->log, "close connect") == NULL)

@@ -51,12 +51,12 @@ struct tri_record_layer_kind {
     /* Reads up to size bytes, at least 1. Gives how many; 0 at the end of the stream, again and again, and then `whole`
      * says whether the peer has said goodbye; EAGAIN, negative, only if nothing more is inside and the wire is empty.
      * It never fails for want of room. */
-    ssize_t (*read)(struct tri_record_layer *layer, int fd, void *memory, size_t size);
+    ssize_t (*read_plain)(struct tri_record_layer *layer, int fd, void *memory, size_t size);
 
     /* Makes one record of 1 to TRI_RECORD_BYTES bytes. Gives size when all of the record is in the kernel. 0: there is
      * no room, and the layer has the record; then, as after a lack, the next call has the same size and means the same
      * record, whatever the memory says by then. */
-    ssize_t (*write)(struct tri_record_layer *layer, int fd, const void *data, size_t size);
+    ssize_t (*write_record)(struct tri_record_layer *layer, int fd, const void *data, size_t size);
 
     /* Sends what it owes. 1: nothing is left, `owes` is false; 0: there is no room. */
     ssize_t (*push)(struct tri_record_layer *layer, int fd);
@@ -90,7 +90,7 @@ struct tri_record_layer {
     int32_t reason;
 
     /* The socket's. */
-    uint16_t committed;      /* bytes of the record that write() could not send whole; 0: none */
+    uint16_t committed;      /* bytes of the record that could not be sent whole; 0: none */
     uint16_t state : 2;      /* enum tri_layer_state */
     uint16_t wants_room : 1; /* the handshake waits for room in the kernel, not for bytes */
     uint16_t inner : 1;      /* bytes may be inside, where polling does not see them */

@@ -25,7 +25,7 @@ read_records(struct tri_record_layer *layer, int fd, const uv_buf_t *buffer, siz
 {
     ssize_t size;
     do {
-        size = layer->kind->read(layer, fd, buffer->base + *got, buffer->len - *got);
+        size = layer->kind->read_plain(layer, fd, buffer->base + *got, buffer->len - *got);
         *got += size > 0 ? (size_t)size : 0;
     } while (size > 0 && buffer->len - *got >= TRI_RECORD_BYTES);
     return size;
@@ -65,7 +65,7 @@ static ssize_t
 write_record(tr_socket *socket, const void *data, size_t size)
 {
     struct tri_record_layer *layer = tri_socket_layer(socket);
-    ssize_t taken = layer->kind->write(layer, socket->fd, data, size);
+    ssize_t taken = layer->kind->write_record(layer, socket->fd, data, size);
     layer->committed = taken == (ssize_t)size ? 0 : (uint16_t)size;
     return taken;
 }

@@ -88,6 +88,30 @@ TR_DECLARATIONS_BEGIN
     /* Mistakes in a text that should be a number. */                                                                  \
     X(TR_ENOTANUMBER, -60, "ERR_NOT_A_NUMBER", "not a decimal number")                                                 \
     X(TR_ETRAILING, -61, "ERR_TRAILING_CHARACTERS", "something follows the number")                                    \
+    /* TLS: contexts, handshakes, certificates. */                                                                     \
+    X(TR_ENOTPEM, -75, "ERR_OSSL_PEM_NO_START_LINE", "not the PEM that is needed there")                               \
+    X(TR_EPASSPHRASE, -76, "ERR_OSSL_BAD_DECRYPT",                                                                     \
+      "the private key is encrypted, with another passphrase or none given")                                           \
+    X(TR_ETLSNOKEY, -77, "ERR_TLS_NO_KEY", "there is no certificate with a private key to serve with")                 \
+    X(TR_EKEYMISMATCH, -78, "ERR_OSSL_X509_KEY_VALUES_MISMATCH", "the private key does not belong to the certificate") \
+    X(TR_EWEAKKEY, -79, "ERR_SSL_EE_KEY_TOO_SMALL", "a key or a signature of the certificates is too weak")            \
+    X(TR_EBADCIPHERS, -80, "ERR_SSL_NO_CIPHER_MATCH", "no such cipher, suite, group or signature")                     \
+    X(TR_EBADVERSIONS, -81, "ERR_TLS_PROTOCOL_VERSION_CONFLICT", "no version of TLS lies between these")               \
+    X(TR_EBADALPN, -82, "ERR_TLS_BAD_ALPN", "the name of a protocol has no bytes, or too many")                        \
+    X(TR_EBADNAMES, -83, "ERR_TLS_BAD_NAMES", "the table of host names cannot be")                                     \
+    X(TR_EBADSESSION, -84, "ERR_TLS_BAD_SESSION", "these bytes are no session")                                        \
+    X(TR_ETLS, -85, "ERR_SSL_PROTOCOL_ERROR", "an alert, or a fault in the protocol of TLS")                           \
+    X(TR_ETLSTIMEOUT, -86, "ERR_TLS_HANDSHAKE_TIMEOUT", "the handshake took too long")                                 \
+    X(TR_ETRUNCATED, -87, "ERR_TLS_TRUNCATED", "the peer has ended without saying so in TLS")                          \
+    X(TR_EALTNAME, -88, "ERR_TLS_CERT_ALTNAME_INVALID", "the certificate is for other names")                          \
+    X(TR_ECERTEXPIRED, -89, "CERT_HAS_EXPIRED", "the certificate has expired")                                         \
+    X(TR_ECERTNOTYET, -90, "CERT_NOT_YET_VALID", "the certificate is not yet valid")                                   \
+    X(TR_ESELFSIGNED, -91, "DEPTH_ZERO_SELF_SIGNED_CERT", "the certificate is signed by itself")                       \
+    X(TR_ESELFSIGNEDCHAIN, -92, "SELF_SIGNED_CERT_IN_CHAIN", "the chain ends in a certificate that is not trusted")    \
+    X(TR_ENOISSUER, -93, "UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "the issuer of a certificate is not known here")         \
+    X(TR_EUNVERIFIED, -94, "UNABLE_TO_VERIFY_LEAF_SIGNATURE", "the issuer of the only certificate is not known here")  \
+    X(TR_EREVOKED, -95, "CERT_REVOKED", "the certificate was revoked")                                                 \
+    X(TR_EUNTRUSTED, -96, "CERT_UNTRUSTED", "the certificate is not trusted")                                          \
     /* What the system answers: errno and getaddrinfo. */                                                              \
     X(TR_ENOMEM, -100, "ENOMEM", "not enough memory")                                                                  \
     X(TR_EACCES, -101, "EACCES", "permission denied")                                                                  \

@@ -6,7 +6,7 @@
 build=$2
 shift 2
 failed=0
-libraries="$(pkg-config --libs libuv ck) -lpthread -ldl"
+libraries="$(pkg-config --libs libuv ck) $(pkg-config --libs libssl libcrypto 2>/dev/null) -lpthread -ldl"
 
 cd "$build" || exit 1
 for part; do

@@ -13,6 +13,8 @@ seam='core/(base|system|trace)/|net/descriptor/|net/address/resolver\.c'
 alone='core/loop/worker\.c poll|core/loop/runtime\.c setenv|net/address/idna\.c dl(open|sym)'
 alone+='|ipaddr/ip\.c if_(indextoname|nametoindex)'
 alone+='|net/stream/(linger|reader|transmit|writer)\.c (read|writev?)' # inline, of net/descriptor/plain.h
+# OpenSSL, which the room of TLS alone may call. It asks the system for time and randomness of its own.
+openssl='(SSL|TLS|X509|PEM|EVP|BIO|ERR|ASN1|PKCS8|OPENSSL|RAND|CRYPTO|OSSL)_.*|EVP_PKCS82PKEY|d2i_.*'
 # Calls of the C library that ask the system nothing, or for no more than memory; and what the compiler adds.
 pure='mem[a-z]+|str[a-z]+|malloc|calloc|realloc|free|posix_memalign|aligned_alloc|v?snprintf|abort|qsort|bsearch'
 pure+='|__assert_fail|__errno_location|__stack_chk_fail|__tls_get_addr|_GLOBAL_OFFSET_TABLE_|__ctype_[a-z_]+|sched_yield'
@@ -26,6 +28,7 @@ for object in $objects; do
     name=${name%.o}
     [[ $name =~ ^($seam) ]] && continue
     while read -r call; do
+        [[ "$name $call" =~ ^net/tls/.*\ ($openssl)$ ]] && continue
         [[ "$name $call" =~ ^($alone)$ ]] && continue
         echo "$name calls $call(), which only $seam may"
         failed=1
@@ -48,5 +51,11 @@ named_only_in 'core/layer/troupe/core/clock\.h|core/loop/(timers|worker)\.c' \
     'clock_gettime|time|nanosleep|getrandom|uv_(hrtime|now|update_time|sleep|random|gettimeofday|clock_gettime)' \
     core actors net ipaddr # timers and worker keep the loop's own time
 named_only_in net/text/ 'read|writev?' net
+
+# Who knows OpenSSL by its headers.
+if grep -rn '#include <openssl/' --include='*.[ch]' core actors ipaddr net | grep -v '^net/tls/'; then
+    echo 'OpenSSL is of net/tls alone'
+    failed=1
+fi
 
 exit $failed

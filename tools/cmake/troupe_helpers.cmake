@@ -5,6 +5,8 @@
 option(TROUPE_TESTS "Build the tests, examples and benchmarks" ${PROJECT_IS_TOP_LEVEL})
 option(TROUPE_INSTALL "Make install targets" ${PROJECT_IS_TOP_LEVEL})
 option(TROUPE_WERROR "Treat warnings as errors" OFF)
+set(TROUPE_TLS AUTO CACHE STRING "TLS, by OpenSSL 3: AUTO, if it is there; ON, needed; OFF, its calls answer TR_ENOTSUPPORTED")
+set_property(CACHE TROUPE_TLS PROPERTY STRINGS AUTO ON OFF)
 set(TROUPE_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
@@ -22,6 +24,20 @@ find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv>=1.44)
 pkg_check_modules(CK REQUIRED IMPORTED_TARGET ck>=0.7)
+
+# OpenSSL, if it is there and wanted: what the libraries are linked with for TLS, and what those need who link the static
+# one.
+set(TROUPE_HAS_TLS OFF)
+if(NOT TROUPE_TLS STREQUAL OFF)
+    pkg_check_modules(OPENSSL IMPORTED_TARGET libssl>=3.0 libcrypto>=3.0)
+    if(OPENSSL_FOUND)
+        set(TROUPE_HAS_TLS ON)
+        set(TROUPE_TLS_LIBRARIES PkgConfig::OPENSSL)
+        set(TROUPE_PC_TLS ", libssl >= 3.0, libcrypto >= 3.0")
+    elseif(NOT TROUPE_TLS STREQUAL AUTO)
+        message(FATAL_ERROR "TROUPE_TLS=ON needs OpenSSL 3 (Debian: apt install libssl-dev)")
+    endif()
+endif()
 
 # What every file of ours is compiled with; never exported.
 add_library(troupe_flags INTERFACE)
@@ -169,7 +185,7 @@ function(troupe_library)
             SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
         target_include_directories(${library} INTERFACE
             "$<BUILD_INTERFACE:${includes}>" $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-        target_link_libraries(${library} PRIVATE PkgConfig::UV PkgConfig::CK Threads::Threads)
+        target_link_libraries(${library} PRIVATE PkgConfig::UV PkgConfig::CK ${TROUPE_TLS_LIBRARIES} Threads::Threads)
         if(TROUPE_SANITIZE)
             target_link_options(${library} PUBLIC -fsanitize=${TROUPE_SANITIZE})
         endif()

@@ -1,0 +1,232 @@
+/*
+ * TLS: what a program tells about itself and whom it believes, made once and shared by everything.
+ *
+ *     tr_tls_context_new -> any sockets, servers, workers and threads -> tr_tls_context_release
+ *
+ *   - A context never changes. For a new certificate make a new context and use that instead.
+ *   - Versions are 1.2 and 1.3. Renegotiation, compression and early data of 1.3 do not exist here: a client that sends
+ *     early data has it refused, and goes on without.
+ *   - The library beneath is OpenSSL 3. Where Troupe was built without it (TROUPE_TLS) all of this can be compiled and
+ *     linked: tr_tls_supported() is false, and what returns a status returns TR_ENOTSUPPORTED.
+ *
+ * Memory:  contexts and tickets have a reference count: hold one to keep it. The last release frees it. OpenSSL keeps
+ *          memory of its own until the process ends.
+ * NULL:    functions that return a status return TR_EINVAL for a NULL that they need; the others do nothing, or return
+ *          NULL or false.
+ * Thread:  any, for all functions.
+ */
+#ifndef TROUPE_NET_TLS_H
+#define TROUPE_NET_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <troupe/core/declare.h>
+#include <troupe/core/status.h>
+
+TR_DECLARATIONS_BEGIN
+
+typedef struct tr_tls_context tr_tls_context; /* opaque */
+typedef struct tr_tls_tickets tr_tls_tickets; /* opaque */
+
+enum tr_tls_version {
+    TR_TLS_DEFAULT, /* lowest: 1.2; highest: 1.3 */
+    TR_TLS_1_2,
+    TR_TLS_1_3,
+};
+
+/* Is the peer asked for a certificate, and must it be good? */
+enum tr_tls_verify {
+    TR_TLS_VERIFY_DEFAULT, /* of a client REQUIRE; of a server NONE, or REQUEST if it is given CAs */
+    TR_TLS_VERIFY_NONE,    /* a server asks for none; a client takes any */
+    TR_TLS_VERIFY_REQUEST, /* asked for and checked, and whatever it is the handshake goes on: the program looks */
+    TR_TLS_VERIFY_REQUIRE, /* without one, or with one that is not good, the handshake fails */
+};
+
+/* PEM (RFC 7468): a file, or bytes in memory. All zero: none. */
+struct tr_pem {
+    const char *file;
+    const void *memory;
+    size_t size; /* of memory; a file, too, may have up to TR_PEM_BYTES */
+};
+
+#define TR_PEM_BYTES 8388608u
+
+/* Who we are: a certificate and its key. */
+struct tr_tls_identity {
+    struct tr_pem chain; /* our certificate first, then those that lead to the CA, which itself is not needed */
+    struct tr_pem key;   /* all zero: it is in the PEM of the chain. What else is in that PEM is passed over */
+
+    /* Asked once if the key is encrypted: writes the passphrase, of up to `room` bytes, to out and returns its length;
+     * -1: there is none. What it wrote is wiped after use. Called while tr_tls_context_new() runs. */
+    int (*passphrase)(char *out, size_t room, void *data);
+    void *passphrase_data;
+};
+
+#define TR_TLS_PASSPHRASE_BYTES 1024u /* room for a passphrase */
+
+/* A name of a server's, by which clients ask for a context (SNI, RFC 6066). */
+struct tr_tls_name {
+    const char *pattern; /* "a.example", or "*.example": any one label, but not none; an exact name goes before */
+    tr_tls_context *context;
+};
+
+/* All zero: a client that believes the system's CAs. All of it is copied or held. */
+struct tr_tls_context_options {
+    bool serves; /* it is to be a server's: it must have an identity */
+
+    /* At most one of each kind of key, such as RSA and ECDSA: what the peer can check is shown. Of a client, too: shown
+     * to servers that ask for it. Certificates must be valid now. */
+    const struct tr_tls_identity *identities;
+    unsigned identity_count;
+
+    /* Who is believed. A server names those of `ca` to its clients. */
+    const struct tr_pem *ca; /* one or more certificates in each */
+    unsigned ca_count;
+    const char *ca_directory; /* its files *.pem and *.crt, and those that `openssl rehash` names; all read now */
+    bool system_ca;           /* the system's in addition; a client that is given neither of these has it anyway */
+    const struct tr_pem *crl; /* revocation lists, one or more in each; with any of them the peer must be in none */
+    unsigned crl_count;
+    bool crl_whole_chain; /* and so must those between it and the CA; else its own issuer's list is enough */
+    enum tr_tls_verify verify;
+    unsigned depth; /* certificates between the peer's and the CA's, up to 100; 0: TR_TLS_DEPTH */
+
+    enum tr_tls_version lowest, highest;
+
+    /* In OpenSSL's words; NULL: what docs/api/tls.md says. A word that means nothing is refused, not passed over. */
+    const char *ciphers;    /* of 1.2 */
+    const char *suites;     /* of 1.3 */
+    const char *groups;     /* of key exchange */
+    const char *signatures; /* that may prove an identity */
+
+    /* Protocols above (RFC 7301), in order of preference: a server's own order counts. A server that has none of those
+     * that a client names refuses it; who names none is served. */
+    const char *const *alpn;
+    unsigned alpn_count;
+
+    /* Other contexts of a server, for clients that ask for their names. Certificate, CAs, verification, versions,
+     * ciphers and alpn are then those of the other; its own names and choose are not looked at, and tickets and cache
+     * stay those of this one. */
+    const struct tr_tls_name *names;
+    unsigned name_count;
+    bool names_only; /* who asks for a name that is not among these, or for none, is refused with an alert */
+
+    /* Of a server: asked after `names` for the context of a name, in lower case; NULL: this context, or with names_only
+     * refused. Called on any worker, several at once. The context is held before the caller goes on: the program
+     * keeps it as long as choose may answer it. One that does not serve counts as NULL. */
+    tr_tls_context *(*choose)(const char *server_name, void *data);
+    void *choose_data;
+
+    /* Resumption, of a server. A session is resumed by any worker, and by another context with the same tickets if that
+     * asks its clients for the same (verify, CAs, revocation lists) and its first certificate is for the same names. */
+    tr_tls_tickets *tickets;     /* held; NULL: its own, which rotate each TR_TLS_ROTATE_S */
+    bool no_tickets;             /* all is kept here, in the cache */
+    uint32_t session_cache;      /* sessions that are kept for clients without tickets; 0: TR_TLS_SESSION_CACHE */
+    uint32_t session_lifetime_s; /* up to 604800 (RFC 8446, section 4.6.1); 0: TR_TLS_SESSION_S */
+
+    /* A file to which the secrets of all connections are appended, in the form of SSLKEYLOGFILE, for Wireshark; it is
+     * made with mode 0600. NULL: none; the environment is not asked. Who reads it reads the connections. */
+    const char *key_log;
+};
+
+#define TR_TLS_DEPTH 10u
+#define TR_TLS_SESSION_CACHE 20480u
+#define TR_TLS_SESSION_S 7200u
+#define TR_TLS_ROTATE_S 3600u
+
+/* Why a context was refused, for people: "server.key, line 14: bad base64 decode". Control characters are '?', and no
+ * part of a key or a passphrase is in it. */
+struct tr_tls_refusal {
+    char text[256];
+    unsigned long reason; /* OpenSSL's number; 0: none */
+};
+
+/* Was Troupe built with TLS? */
+bool tr_tls_supported(void);
+
+/*
+ * Makes a context. Reads all files, and asks for passphrases: it takes milliseconds, on the calling thread.
+ *
+ * Memory:  one hold is the caller's. refusal may be NULL; after success its text is empty. Nothing is changed by a call
+ *          that fails, but what is in refusal.
+ * Thread:  any.
+ * Returns: TR_OK
+ *          TR_EINVAL        out or options is NULL; an array is NULL and its count is not 0; a struct tr_pem has file
+ *                           and memory; two identities have the same kind of key; a value that verify cannot have; a
+ *                           server that requires certificates and believes nobody; a client with tickets
+ *          TR_ENOENT        a file or a directory does not exist, or there are no CAs of the system's
+ *          TR_EACCES        a file may not be read, or key_log not be written
+ *          TR_EISDIR, TR_ENOTDIR, TR_EIO and others of reading a file
+ *          TR_EFBIG         it has more than TR_PEM_BYTES
+ *          TR_ENOTPEM       not PEM, broken PEM, or nothing in it that is wanted there
+ *          TR_EPASSPHRASE   a key is encrypted, and there is no passphrase, or another one
+ *          TR_ETLSNOKEY     a server without an identity, or an identity without a certificate or a private key
+ *          TR_EKEYMISMATCH  a key that does not belong to its certificate
+ *          TR_ECERTEXPIRED  a certificate of a chain has expired
+ *          TR_ECERTNOTYET   a certificate of a chain is not yet valid
+ *          TR_EWEAKKEY      a key of a chain is too short (RSA: below 2048 bits), or it is signed with SHA-1
+ *          TR_EBADCIPHERS   a word of ciphers, suites, groups or signatures means nothing
+ *          TR_EBADVERSIONS  no such version, or lowest is above highest
+ *          TR_EBADALPN      the name of a protocol is NULL, empty or above 255 bytes, or all are above 65535
+ *          TR_EBADNAMES     a name that no host can have, or one that is there twice; a context that does not serve; a
+ *                           client with names or choose
+ *          TR_EBADLIMIT     depth or session_lifetime_s is too large
+ *          TR_ENOMEM
+ *          TR_ENOTSUPPORTED Troupe was built without TLS
+ */
+tr_status tr_tls_context_new(const struct tr_tls_context_options *options, struct tr_tls_refusal *refusal,
+                             tr_tls_context **out);
+
+/* Adds a hold and returns the context. Each hold must be released once. NULL is allowed. Thread: any. */
+tr_tls_context *tr_tls_context_hold(tr_tls_context *context);
+
+/* Releases one hold; the last release frees the context. NULL is allowed. Thread: any. */
+void tr_tls_context_release(tr_tls_context *context);
+
+/*
+ * Ticket keys (RFC 5077): what a server gives its clients to resume with is encrypted with these. Contexts that share
+ * them resume each other's sessions: make one, and give it to every context that comes after another.
+ *
+ * A key has 80 bytes: a name of 16, then 32 for HMAC-SHA256, then 32 for AES-256, as in files of nginx. The first key
+ * encrypts, all decrypt. Given keys are shared by the processes of a cluster, and stay until others are set. Without
+ * keys they are random, and a new one takes the place of the first each rotate_s seconds: the two before it still
+ * decrypt.
+ */
+#define TR_TLS_TICKET_KEY_BYTES 80u
+#define TR_TLS_TICKET_KEYS 16u
+
+/*
+ * Makes ticket keys: `count` of them, one after the other. NULL, 0: random ones, which rotate each rotate_s seconds; 0:
+ * TR_TLS_ROTATE_S. With given keys rotate_s is not used.
+ *
+ * Memory:  one hold is the caller's. The keys are copied, and wiped when they go.
+ * Thread:  any.
+ * Returns: TR_OK
+ *          TR_EINVAL        out is NULL; keys is NULL and count is not 0, or the other way round
+ *          TR_EBADLIMIT     count is above TR_TLS_TICKET_KEYS
+ *          TR_ENOMEM
+ *          TR_EIO           there are no random numbers
+ *          TR_ENOTSUPPORTED Troupe was built without TLS
+ */
+tr_status tr_tls_tickets_new(const void *keys, unsigned count, uint32_t rotate_s, tr_tls_tickets **out);
+
+/*
+ * Replaces all keys by these; from then on they do not rotate. Servers may be running: each handshake has the keys of
+ * before or of after.
+ *
+ * Thread:  any.
+ * Returns: TR_OK
+ *          TR_EINVAL        NULL, or count is 0
+ *          TR_EBADLIMIT     count is above TR_TLS_TICKET_KEYS
+ *          TR_ENOTSUPPORTED Troupe was built without TLS
+ */
+tr_status tr_tls_tickets_set(tr_tls_tickets *tickets, const void *keys, unsigned count);
+
+/* Adds a hold and returns the tickets. Each hold must be released once. NULL is allowed. Thread: any. */
+tr_tls_tickets *tr_tls_tickets_hold(tr_tls_tickets *tickets);
+
+/* Releases one hold; the last release frees the keys. NULL is allowed. Thread: any. */
+void tr_tls_tickets_release(tr_tls_tickets *tickets);
+
+TR_DECLARATIONS_END
+#endif

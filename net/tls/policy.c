@@ -1,0 +1,68 @@
+#include "policy.h"
+
+#include <openssl/evp.h>
+#include <openssl/objects.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <stdint.h>
+#include <string.h>
+
+bool
+tri_policy_init(struct tri_policy *policy)
+{
+    policy->digest = EVP_MD_CTX_new();
+    policy->is_whole = policy->digest != NULL && EVP_DigestInit_ex(policy->digest, EVP_sha256(), NULL) == 1;
+    return policy->is_whole;
+}
+
+void
+tri_policy_fini(struct tri_policy *policy)
+{
+    EVP_MD_CTX_free(policy->digest);
+}
+
+static void
+add_bytes(struct tri_policy *policy, const void *bytes, size_t size)
+{
+    uint64_t length = size;
+    policy->is_whole = policy->is_whole && EVP_DigestUpdate(policy->digest, &length, sizeof(length)) == 1 &&
+                       EVP_DigestUpdate(policy->digest, bytes, size) == 1;
+}
+
+void
+tri_policy_add(struct tri_policy *policy, const char *what, const void *bytes, size_t size)
+{
+    add_bytes(policy, what, strlen(what));
+    add_bytes(policy, bytes, size);
+}
+
+static void
+add_subject(struct tri_policy *policy, const X509 *certificate)
+{
+    const unsigned char *der;
+    size_t size;
+    if (X509_NAME_get0_der(X509_get_subject_name(certificate), &der, &size))
+        tri_policy_add(policy, "subject", der, size);
+    else
+        policy->is_whole = false;
+}
+
+void
+tri_policy_add_names(struct tri_policy *policy, X509 *certificate)
+{
+    int place = X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1);
+    const ASN1_OCTET_STRING *names = place < 0 ? NULL : X509_EXTENSION_get_data(X509_get_ext(certificate, place));
+    if (names == NULL)
+        add_subject(policy, certificate);
+    else
+        tri_policy_add(policy, "names", ASN1_STRING_get0_data(names), (size_t)ASN1_STRING_length(names));
+}
+
+bool
+tri_policy_use(struct tri_policy *policy, SSL_CTX *ssl)
+{
+    unsigned char value[EVP_MAX_MD_SIZE];
+    unsigned size;
+    return policy->is_whole && EVP_DigestFinal_ex(policy->digest, value, &size) == 1 &&
+           SSL_CTX_set_session_id_context(ssl, value, size) == 1;
+}

@@ -1,0 +1,55 @@
+/*
+ * A library without OpenSSL: this program has net/tls/none.c in it, which comes before all that the library has.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <troupe/net/tls.h>
+
+static const unsigned char key[TR_TLS_TICKET_KEY_BYTES];
+
+static void
+nothing_of_tls_exists_in_a_library_without_it(void **state)
+{
+    struct tr_tls_context_options options = {0};
+    struct tr_tls_refusal refusal;
+    tr_tls_context *context = NULL;
+    tr_tls_tickets *tickets = NULL;
+    (void)state;
+    assert_false(tr_tls_supported());
+    assert_int_equal(tr_tls_context_new(&options, &refusal, &context), TR_ENOTSUPPORTED);
+    assert_string_equal(refusal.text, "Troupe was built without TLS");
+    assert_int_equal(tr_tls_context_new(&options, NULL, &context), TR_ENOTSUPPORTED);
+    assert_int_equal(tr_tls_tickets_new(NULL, 0, 0, &tickets), TR_ENOTSUPPORTED);
+    assert_int_equal(tr_tls_tickets_new(key, 1, 0, &tickets), TR_ENOTSUPPORTED);
+    assert_true(context == NULL && tickets == NULL);
+}
+
+static void
+null_is_refused_there_as_everywhere(void **state)
+{
+    struct tr_tls_context_options options = {0};
+    tr_tls_context *context;
+    (void)state;
+    assert_int_equal(tr_tls_context_new(NULL, NULL, &context), TR_EINVAL);
+    assert_int_equal(tr_tls_context_new(&options, NULL, NULL), TR_EINVAL);
+    assert_int_equal(tr_tls_tickets_new(NULL, 0, 0, NULL), TR_EINVAL);
+    assert_int_equal(tr_tls_tickets_set(NULL, key, 1), TR_EINVAL);
+    assert_null(tr_tls_context_hold(NULL));
+    assert_null(tr_tls_tickets_hold(NULL));
+    tr_tls_context_release(NULL);
+    tr_tls_tickets_release(NULL);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_of_tls_exists_in_a_library_without_it),
+        cmocka_unit_test(null_is_refused_there_as_everywhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -83,7 +83,7 @@ done
 key wildcard
 issue wildcard '*.wild.example' ca $past $last 'subjectAltName = DNS:*.wild.example'
 key part
-issue part 'part' ca $past $last 'subjectAltName = DNS:s*.example'
+issue part part ca $past $last 'subjectAltName = DNS:s*.wild.example'
 key common
 issue common common.example ca $past $last 'basicConstraints = CA:FALSE'
 key address

@@ -305,6 +305,7 @@ errors_that_others_have_left_are_no_reason(void **state)
     options.depth = 101;
     assert_int_equal(tr_tls_context_new(&options, &refusal, &context), TR_EBADLIMIT);
     assert_int_equal(refusal.reason, 0);
+    ERR_raise(ERR_LIB_SSL, ERR_R_MALLOC_FAILURE);
     options = tls_client("broken");
     assert_int_equal(tr_tls_context_new(&options, &refusal, &context), TR_ENOTPEM);
     assert_int_equal(ERR_GET_REASON(refusal.reason), PEM_R_BAD_BASE64_DECODE);

@@ -224,6 +224,39 @@ a_session_of_one_name_opens_no_other_that_asks_for_more(void **state)
     }
 }
 
+/* A server with a context for one name, which has tickets of its own. */
+static tr_tls_context *
+serve_a(tr_tls_tickets *tickets)
+{
+    struct tr_tls_name name = {"a.example", serve("a", NULL)};
+    struct tr_tls_context_options options = tls_server("server");
+    options.names = &name;
+    options.name_count = 1;
+    options.tickets = tickets;
+    tr_tls_context *server = tls_make(&options);
+    tr_tls_context_release(name.context);
+    return server;
+}
+
+static void
+tickets_are_those_of_the_first_context_whatever_name_is_asked_for(void **state)
+{
+    (void)state;
+    EACH_VERSION
+    {
+        tr_tls_tickets *tickets = make_tickets(NULL, 0, 0);
+        tr_tls_context *one = serve_a(tickets), *other = serve_a(tickets);
+        bool resumed;
+        SSL_SESSION *session = connect_as(NULL, one, "a.example", NULL, &resumed);
+        SSL_SESSION_free(connect_as(NULL, other, "a.example", session, &resumed));
+        assert_true(resumed);
+        SSL_SESSION_free(session);
+        tr_tls_tickets_release(tickets);
+        tr_tls_context_release(one);
+        tr_tls_context_release(other);
+    }
+}
+
 /* Rotation. */
 
 static uint64_t now_ns = 1000000;
@@ -339,6 +372,7 @@ given_keys_do_not_rotate(void **state)
     assert_int_equal(tr_tls_tickets_set(set, key, 1), TR_OK);
     tr_tls_context *one = serve("server", given), *other = serve("server", set);
     SSL_SESSION *session = session_of(one);
+    assert_true(resumes(other, session));
     now_ns += 1000 * (uint64_t)TRI_CLOCK_NS;
     assert_true(resumes(one, session));
     assert_true(resumes(other, session));
@@ -496,6 +530,7 @@ main(void)
         TLS_TEST(a_context_for_other_names_does_not_resume),
         TLS_TEST(a_context_that_asks_its_clients_for_something_else_does_not_resume),
         TLS_TEST(a_session_of_one_name_opens_no_other_that_asks_for_more),
+        TLS_TEST(tickets_are_those_of_the_first_context_whatever_name_is_asked_for),
         TLS_TEST(random_keys_rotate_and_the_two_before_still_decrypt),
         TLS_TEST(keys_that_nobody_has_used_for_long_are_too_old_all_the_same),
         TLS_TEST(tickets_of_a_context_rotate_each_hour_by_themselves),

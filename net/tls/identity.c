@@ -181,15 +181,27 @@ refuse_date(const struct tri_pem_place *place, const X509 *certificate, bool is_
                       place->name, place->line, subject, is_over ? "has expired on" : "is not valid before", date);
 }
 
-/* X509_cmp_current_time() answers 0 for a date that cannot be read: such a certificate has no place here either. */
+static tr_status
+refuse_unreadable(const struct tri_pem_place *place, const X509 *certificate, const char *what,
+                  struct tr_tls_refusal *refusal)
+{
+    char subject[TRI_SUBJECT_BYTES];
+    tri_subject_of(certificate, subject);
+    return tri_refuse_openssl(refusal, TR_ENOTPEM, "%s, line %u: the %s of the certificate of %s cannot be read",
+                              place->name, place->line, what, subject);
+}
+
+/* Looking at dates takes memory: where there is none X509_cmp_current_time() answers 0, as for what is no date. */
 static tr_status
 check_dates(const struct tri_pem_place *place, const X509 *certificate, struct tr_tls_refusal *refusal)
 {
-    if (X509_cmp_current_time(X509_get0_notBefore(certificate)) >= 0)
+    int before = X509_cmp_current_time(X509_get0_notBefore(certificate));
+    int after = X509_cmp_current_time(X509_get0_notAfter(certificate));
+    if (before == 0 || after == 0)
+        return refuse_unreadable(place, certificate, "dates", refusal);
+    if (before > 0)
         return refuse_date(place, certificate, false, refusal);
-    if (X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0)
-        return refuse_date(place, certificate, true, refusal);
-    return TR_OK;
+    return after < 0 ? refuse_date(place, certificate, true, refusal) : TR_OK;
 }
 
 static tr_status
@@ -201,7 +213,10 @@ take_certificate(const struct tri_pem_place *place, const struct tri_pem_body *b
     tr_status status;
     if (certificate == NULL)
         return tri_refuse_openssl(refusal, TR_ENOTPEM, "%s, line %u: not a certificate", place->name, place->line);
-    status = check_dates(place, certificate, refusal);
+    if (X509_get0_pubkey(certificate) == NULL)
+        status = refuse_unreadable(place, certificate, "key", refusal);
+    else
+        status = check_dates(place, certificate, refusal);
     if (status == TR_OK && sk_X509_push(data, certificate) > 0)
         return TR_OK;
     X509_free(certificate);

@@ -3,7 +3,7 @@
  *
  * OpenSSL keeps the errors of a thread in a queue, where the next caller finds those that nobody took. So whoever has
  * met one takes them all, here. The newest says what was wrong; but if memory was short anywhere on the way, that is
- * the reason.
+ * the reason. So it is where OpenSSL has failed without a word: it does that for lack of memory alone.
  */
 #include "refusal.h"
 
@@ -49,9 +49,10 @@ static unsigned long
 take_queue(bool *lacks_memory)
 {
     unsigned long error, newest = 0;
-    *lacks_memory = false;
+    *lacks_memory = ERR_peek_error() == 0;
     while ((error = ERR_get_error()) != 0) {
-        *lacks_memory = *lacks_memory || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+        *lacks_memory =
+            *lacks_memory || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE || ERR_GET_REASON(error) == ERR_R_INIT_FAIL;
         newest = error;
     }
     return newest;

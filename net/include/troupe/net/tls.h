@@ -171,7 +171,7 @@ bool tr_tls_supported(void);
  *          TR_EBADNAMES     a name that no host can have, or one that is there twice; a context that does not serve; a
  *                           client with names or choose
  *          TR_EBADLIMIT     depth or session_lifetime_s is too large
- *          TR_ENOMEM
+ *          TR_ENOMEM        OpenSSL sometimes calls the lack of memory something else
  *          TR_ENOTSUPPORTED Troupe was built without TLS
  */
 tr_status tr_tls_context_new(const struct tr_tls_context_options *options, struct tr_tls_refusal *refusal,

@@ -1,0 +1,111 @@
+/*
+ * Contexts without memory: each allocation of OpenSSL's fails once.
+ *
+ * OpenSSL does not always say so. It goes on without a cache, and without a signature that it could not try; it calls
+ * a key too small whose size it could not ask for. So what is held here is that nothing crashes, is lost or left in the
+ * queue, and that a context is there or is not.
+ *
+ * OpenSSL's functions for memory can be replaced only before it has used them, so this program does that first.
+ */
+#include "tls_play.h"
+#include "helpers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+
+static unsigned long seen, failing; /* the nth; 0: none fails */
+static unsigned long refused, agreed;
+
+static bool
+fails(void)
+{
+    return ++seen == failing;
+}
+
+static void *
+give(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return fails() ? NULL : malloc(size);
+}
+
+static void
+take(void *memory, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(memory);
+}
+
+static void *
+give_again(void *memory, size_t size, const char *file, int line)
+{
+    if (memory == NULL)
+        return give(size, file, line);
+    if (size > 0)
+        return fails() ? NULL : realloc(memory, size);
+    free(memory);
+    return NULL;
+}
+
+/* Makes a context of which the nth allocation fails. false: there are not so many. */
+static bool
+make_without(unsigned long nth, const struct tr_tls_context_options *options, tr_tls_context *client)
+{
+    struct tr_tls_refusal refusal;
+    tr_tls_context *context = NULL;
+    seen = 0;
+    failing = nth;
+    tr_status status = tr_tls_context_new(options, &refusal, &context);
+    bool has_failed = seen >= nth;
+    failing = 0;
+    assert_int_equal(ERR_peek_error(), 0);
+    refused += status == TR_ENOMEM;
+    assert_int_equal(status == TR_OK, context != NULL);
+    if (status != TR_OK)
+        assert_true(has_failed && refusal.text[0] != '\0');
+    else if (has_failed)
+        agreed += tls_agree(client, context, "server.example");
+    tr_tls_context_release(context);
+    return has_failed;
+}
+
+static void
+a_context_without_memory_is_refused_or_goes_on_and_nothing_is_lost(void **state)
+{
+    struct tr_tls_context_options options = tls_server("server");
+    static const char *const alpn[] = {"h2"};
+    (void)state;
+    options.ca = tls_pem("ca");
+    options.ca_count = 1;
+    options.alpn = alpn;
+    options.alpn_count = 1;
+    struct tr_tls_context_options client_options = tls_client("ca");
+    tr_tls_context *client = tls_make(&client_options);
+    tr_tls_context_release(tls_make(&options)); /* what OpenSSL keeps for ever is there then */
+    unsigned long nth = 1;
+    while (make_without(nth, &options, client))
+        nth += 1 + nth / (100 * tests_stress()); /* there are 8,000, and most are of one list after the other */
+    assert_true(refused > 50 && agreed > 50);
+    tr_tls_context_release(client);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TLS_TEST(a_context_without_memory_is_refused_or_goes_on_and_nothing_is_lost),
+    };
+    if (!CRYPTO_set_mem_functions(give, give_again, take))
+        return 1;
+    return cmocka_run_group_tests(tests, tls_setup, NULL);
+}

@@ -7,8 +7,8 @@
  *
  * OpenSSL's functions for memory can be replaced only before it has used them, so this program does that first.
  */
-#include "tls_play.h"
 #include "helpers.h"
+#include "tls_play.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -145,7 +145,8 @@ struct tr_tls_refusal {
 bool tr_tls_supported(void);
 
 /*
- * Makes a context. Reads all files, and asks for passphrases: it takes milliseconds, on the calling thread.
+ * Makes a context. Reads all files, and asks for passphrases, on the calling thread: that takes milliseconds, and some
+ * fifty of them for the system's CAs, which OpenSSL decodes one by one.
  *
  * Memory:  one hold is the caller's. refusal may be NULL; after success its text is empty. Nothing is changed by a call
  *          that fails, but what is in refusal.

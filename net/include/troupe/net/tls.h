@@ -229,5 +229,46 @@ tr_tls_tickets *tr_tls_tickets_hold(tr_tls_tickets *tickets);
 /* Releases one hold; the last release frees the keys. NULL is allowed. Thread: any. */
 void tr_tls_tickets_release(tr_tls_tickets *tickets);
 
+/* Certificates that a peer has shown. */
+
+/* Of subject and issuer: "CN", "O" and others; of `names`: "DNS", "IP Address", "URI", "email". */
+struct tr_certificate_entry {
+    const char *name, *value;
+};
+
+/* Texts are UTF-8; control characters in them, NUL included, are written as \x00. */
+struct tr_certificate {
+    const struct tr_certificate_entry *subject, *issuer; /* in the order of the certificate */
+    const struct tr_certificate_entry *names;            /* subjectAltName; of other kinds than those above: left out */
+    unsigned subject_count, issuer_count, name_count;
+    char valid_from[32], valid_to[32]; /* "Nov 28 17:37:00 2026 GMT" */
+    int64_t not_before_s, not_after_s; /* since 1970 */
+    char serial[64];                   /* hexadecimal, in capitals; cut, if it is longer than any may be */
+    char fingerprint256[96];           /* SHA-256 of der: "1F:0A:..." */
+    const void *der;
+    size_t der_size;
+};
+
+/* What a peer has shown: its own certificate first, then what it has sent to lead to a CA, as it was sent. */
+struct tr_peer {
+    const struct tr_certificate *chain;
+    unsigned count;
+    bool verified;    /* the chain is good, and so is the name */
+    tr_status result; /* TR_OK, or why it is not */
+    const char *code; /* of result: Node's name of it, a constant */
+};
+
+/* Frees what a peer has shown, all in it included. NULL is allowed. Thread: any. */
+void tr_peer_free(struct tr_peer *peer);
+
+/* What a secure connection has become. */
+struct tr_tls_info {
+    enum tr_tls_version version;
+    const char *cipher;               /* by its name at IANA, a constant: "TLS_AES_128_GCM_SHA256" */
+    char alpn[256], server_name[256]; /* "": none was agreed on; none was asked for */
+    bool resumed;
+    uint64_t wire_read, wire_written; /* bytes of records, since it began to become secure */
+};
+
 TR_DECLARATIONS_END
 #endif

@@ -28,6 +28,7 @@ struct tri_tls_wish {
  * Makes a layer, which is freed by its kind. Nothing is sent yet.
  * Returns: TR_OK
  *          TR_ENOMEM
+ *          TR_EINVAL        it is to be a client, with the context of a server, which believes whom a server does
  *          TR_ETLSNOKEY     it is to serve, and the context does not
  *          TR_EBADHOST      server_name is no name of a host
  *          TR_EBADALPN      the name of a protocol is NULL, empty or above 255 bytes, or all are above 65535

@@ -37,6 +37,10 @@ tr_tls_context *tri_host_names_find(const struct tri_host_names *names, const ch
 /* Copies the protocols of the options, and has the context offer them, or choose. TR_EBADALPN, TR_EINVAL, TR_ENOMEM. */
 tr_status tri_protocols_init(tr_tls_context *context, const struct tr_tls_context_options *options,
                              struct tr_tls_refusal *refusal);
+
+/* A client's connection offers these in place of its context's; 0: none. TR_EBADALPN, TR_ENOMEM. */
+tr_status tri_protocols_offer(SSL *connection, const char *const *names, unsigned count);
+
 void tri_protocols_fini(struct tri_protocols *protocols);
 
 #endif

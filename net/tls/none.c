@@ -1,7 +1,7 @@
 /*
  * TLS in a library that was built without OpenSSL: it is refused, and nothing of it ever exists.
  */
-#include <troupe/net/tls.h>
+#include "layer.h"
 
 bool
 tr_tls_supported(void)
@@ -54,4 +54,71 @@ void
 tr_tls_tickets_release(tr_tls_tickets *tickets)
 {
     (void)tickets;
+}
+
+void
+tr_peer_free(struct tr_peer *peer)
+{
+    (void)peer;
+}
+
+/* Layers. */
+
+tr_status
+tri_tls_open(const struct tri_tls_wish *wish, struct tri_record_layer **out)
+{
+    (void)wish;
+    (void)out;
+    return TR_ENOTSUPPORTED;
+}
+
+bool
+tri_is_tls(const struct tri_record_layer *layer)
+{
+    (void)layer;
+    return false;
+}
+
+void
+tri_tls_info(const struct tri_record_layer *layer, struct tr_tls_info *out)
+{
+    (void)layer;
+    *out = (struct tr_tls_info){0};
+}
+
+tr_status
+tri_tls_verify_result(const struct tri_record_layer *layer, const char **code)
+{
+    (void)layer;
+    *code = NULL;
+    return TR_ENOTSUPPORTED;
+}
+
+tr_status
+tri_tls_peer(const struct tri_record_layer *layer, struct tr_peer **out)
+{
+    (void)layer;
+    (void)out;
+    return TR_ENOTSUPPORTED;
+}
+
+tr_status
+tri_tls_export_key(const struct tri_record_layer *layer, const char *label, const void *context, size_t context_size,
+                   void *out, size_t size)
+{
+    (void)layer;
+    (void)label;
+    (void)context;
+    (void)context_size;
+    (void)out;
+    (void)size;
+    return TR_ENOTSUPPORTED;
+}
+
+tr_status
+tri_tls_update_keys(struct tri_record_layer *layer, bool both)
+{
+    (void)layer;
+    (void)both;
+    return TR_ENOTSUPPORTED;
 }

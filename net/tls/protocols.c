@@ -80,6 +80,22 @@ tri_protocols_init(tr_tls_context *context, const struct tr_tls_context_options 
     return TR_OK;
 }
 
+tr_status
+tri_protocols_offer(SSL *connection, const char *const *names, unsigned count)
+{
+    struct tr_tls_refusal refusal;
+    struct tri_protocols protocols = {0};
+    size_t size;
+    tr_status status = measure(names, count, &size, &refusal);
+    if (status != TR_OK)
+        return status;
+    if (size > 0 && !make_list(&protocols, names, count, size))
+        return TR_ENOMEM;
+    int failed = SSL_set_alpn_protos(connection, protocols.list, protocols.size);
+    tri_protocols_fini(&protocols);
+    return failed ? TR_ENOMEM : TR_OK;
+}
+
 void
 tri_protocols_fini(struct tri_protocols *protocols)
 {

@@ -1,0 +1,54 @@
+/*
+ * Handshakes.
+ *
+ * The queue of OpenSSL is emptied before each step, so whatever lies in it afterwards is of this one, and then it has
+ * failed: an alert may be on its way into a kernel without room, and look like a wait.
+ */
+#include "connection.h"
+#include "wire.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+static int
+finish(struct tri_tls *tls)
+{
+    const SSL_SESSION *session = SSL_get0_session(tls->ssl);
+    ERR_clear_error();
+    tls->secure = 1;
+    tls->smaller =
+        session != NULL && SSL_SESSION_get_max_fragment_length(session) != TLSEXT_max_fragment_length_DISABLED;
+    return TRI_LAYER_DONE;
+}
+
+static int
+fail(struct tri_tls *tls)
+{
+    if (tls->layer.reason != 0)
+        return tri_tls_answer(tls);
+    if (ERR_peek_error() != 0)
+        return tri_tls_break(tls);
+    tls->layer.reason = -(tls->error != 0 ? tls->error : ECONNRESET); /* its end, by FIN or by goodbye */
+    return tls->layer.reason;
+}
+
+int
+tri_tls_advance(struct tri_record_layer *layer, int fd)
+{
+    struct tri_tls *tls = tri_tls_of(layer);
+    if (layer->reason != 0)
+        return tri_tls_answer(tls);
+    tri_wire_begin(tls, fd);
+    ERR_clear_error();
+    int done = SSL_do_handshake(tls->ssl);
+    tls->dry = 0;
+    if (done == 1)
+        return finish(tls);
+    bool waits = ERR_peek_error() == 0 && !tls->at_end;
+    if (waits && tri_wire_wants_bytes(tls))
+        return TRI_LAYER_WANTS_BYTES;
+    if (waits && tri_wire_wants_room(tls))
+        return tls->error != 0 ? -tls->error : TRI_LAYER_WANTS_ROOM;
+    return fail(tls);
+}

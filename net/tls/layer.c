@@ -1,0 +1,252 @@
+/*
+ * TLS as a kind of layer: its life, and what it tells of itself.
+ */
+#include "layer.h"
+
+#include "connection.h"
+#include "context.h"
+#include "reason.h"
+#include "trust.h"
+#include "wire.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <troupe/ipaddr/ip.h>
+
+#define HOST_BYTES 253u
+
+/* What is wrong. */
+
+int
+tri_tls_break(struct tri_tls *tls)
+{
+    tls->layer.reason = tri_reason_take(tls->ssl);
+    return TRI_LAYER_BROKEN;
+}
+
+static tr_status
+failure(const struct tri_record_layer *layer, const char **code)
+{
+    return tri_reason_status(layer->reason, code);
+}
+
+/* The end. */
+
+/* A connection that OpenSSL believes to be in the middle takes its session with it, which others may resume. */
+static void
+close_tls(struct tri_tls *tls)
+{
+    if (tls->ssl == NULL)
+        return;
+    if (tls->secure && tls->layer.reason <= 0)
+        SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    tri_context_connection_free(tls->ssl);
+}
+
+static void
+free_tls(struct tri_record_layer *layer)
+{
+    struct tri_tls *tls = tri_tls_of(layer);
+    close_tls(tls);
+    tri_wire_fini(tls);
+    free(tls);
+}
+
+/* The kind. */
+
+static tr_status
+take_early(struct tri_record_layer *layer, tr_slice bytes)
+{
+    return tri_wire_take_early(tri_tls_of(layer), bytes);
+}
+
+static uint64_t
+moved(const struct tri_record_layer *layer)
+{
+    const struct tri_tls *tls = (const struct tri_tls *)layer;
+    return tri_wire_read(tls) + tri_wire_written(tls);
+}
+
+static const struct tri_record_layer_kind kind = {
+    .late = TR_ETLSTIMEOUT,
+    .cut = TR_ETRUNCATED,
+    .advance = tri_tls_advance,
+    .read_plain = tri_tls_read,
+    .write_record = tri_tls_write,
+    .push = tri_tls_push,
+    .goodbye = tri_tls_goodbye,
+    .take_early = take_early,
+    .failure = failure,
+    .moved = moved,
+    .free = free_tls,
+};
+
+bool
+tri_is_tls(const struct tri_record_layer *layer)
+{
+    return layer != NULL && layer->kind == &kind;
+}
+
+static const struct tri_tls *
+tls_of(const struct tri_record_layer *layer)
+{
+    assert(tri_is_tls(layer));
+    return (const struct tri_tls *)layer;
+}
+
+/* The beginning. */
+
+static bool
+is_host(const char *name)
+{
+    size_t size = strnlen(name, HOST_BYTES + 1);
+    for (size_t i = 0; i < size; i++)
+        if (name[i] <= ' ' || name[i] > '~')
+            return false;
+    return size > 0 && size <= HOST_BYTES;
+}
+
+static bool
+expect(SSL *ssl, const struct tri_tls_wish *wish)
+{
+    if (wish->server_name == NULL)
+        return true;
+    if (!wish->any_name)
+        return tri_trust_expect(ssl, wish->server_name);
+    return tr_is_ip(wish->server_name) != 0 || SSL_set_tlsext_host_name(ssl, wish->server_name) == 1;
+}
+
+static tr_status
+check(const struct tri_tls_wish *wish)
+{
+    if (wish->serves)
+        return wish->context->serves ? TR_OK : TR_ETLSNOKEY;
+    if (wish->context->serves)
+        return TR_EINVAL;
+    return wish->server_name == NULL || is_host(wish->server_name) ? TR_OK : TR_EBADHOST;
+}
+
+static tr_status
+set(struct tri_tls *tls, const struct tri_tls_wish *wish)
+{
+    tls->ssl = tri_context_connection(wish->context, wish->serves);
+    if (tls->ssl == NULL || !tri_wire_init(tls))
+        return TR_ENOMEM;
+    if (wish->serves)
+        return TR_OK;
+    if (!expect(tls->ssl, wish))
+        return TR_ENOMEM;
+    return wish->alpn == NULL ? TR_OK : tri_protocols_offer(tls->ssl, wish->alpn, wish->alpn_count);
+}
+
+tr_status
+tri_tls_open(const struct tri_tls_wish *wish, struct tri_record_layer **out)
+{
+    tr_status status = check(wish);
+    if (status != TR_OK)
+        return status;
+    struct tri_tls *tls = calloc(1, sizeof(*tls));
+    if (tls == NULL)
+        return TR_ENOMEM;
+    tls->layer.kind = &kind;
+    status = set(tls, wish);
+    ERR_clear_error();
+    if (status == TR_OK)
+        *out = &tls->layer;
+    else
+        free_tls(&tls->layer);
+    return status;
+}
+
+/* What it has become. */
+
+static enum tr_tls_version
+version_of(const SSL *ssl)
+{
+    return SSL_version(ssl) == TLS1_3_VERSION ? TR_TLS_1_3 : TR_TLS_1_2;
+}
+
+static void
+copy_names(const SSL *ssl, struct tr_tls_info *out)
+{
+    const unsigned char *alpn;
+    unsigned size;
+    SSL_get0_alpn_selected(ssl, &alpn, &size);
+    if (size > 0 && size < sizeof(out->alpn))
+        memcpy(out->alpn, alpn, size);
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    if (name != NULL)
+        snprintf(out->server_name, sizeof(out->server_name), "%s", name);
+}
+
+void
+tri_tls_info(const struct tri_record_layer *layer, struct tr_tls_info *out)
+{
+    const struct tri_tls *tls = tls_of(layer);
+    *out = (struct tr_tls_info){
+        .version = version_of(tls->ssl),
+        .cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(tls->ssl)),
+        .resumed = SSL_session_reused(tls->ssl) == 1,
+        .wire_read = tri_wire_read(tls),
+        .wire_written = tri_wire_written(tls),
+    };
+    copy_names(tls->ssl, out);
+}
+
+tr_status
+tri_tls_verify_result(const struct tri_record_layer *layer, const char **code)
+{
+    const struct tri_tls *tls = tls_of(layer);
+    *code = NULL;
+    return SSL_get0_peer_certificate(tls->ssl) == NULL
+               ? TR_ENOENT
+               : tri_reason_of_certificate(SSL_get_verify_result(tls->ssl), code);
+}
+
+tr_status
+tri_tls_export_key(const struct tri_record_layer *layer, const char *label, const void *context, size_t context_size,
+                   void *out, size_t size)
+{
+    const struct tri_tls *tls = tls_of(layer);
+    const char *code;
+    if (SSL_export_keying_material(tls->ssl, out, size, label, strlen(label), context, context_size, context != NULL) ==
+        1)
+        return TR_OK;
+    return tri_reason_status(tri_reason_take(tls->ssl), &code);
+}
+
+/* Keys. */
+
+static tr_status
+can_update(const struct tri_tls *tls)
+{
+    const char *code;
+    if (tls->layer.reason != 0)
+        return tls->layer.reason < 0 ? TR_ETLS : tri_reason_status(tls->layer.reason, &code);
+    if (version_of(tls->ssl) != TR_TLS_1_3)
+        return TR_ENOTSUPPORTED;
+    if (tls->parted)
+        return TR_EWRITEAFTEREND;
+    return tls->layer.owes || tls->layer.committed > 0 ? TR_EAGAIN : TR_OK;
+}
+
+tr_status
+tri_tls_update_keys(struct tri_record_layer *layer, bool both)
+{
+    struct tri_tls *tls = tri_tls_of(layer);
+    const char *code;
+    tr_status status = can_update(tls);
+    if (status != TR_OK)
+        return status;
+    tri_wire_begin(tls, -1);
+    if (SSL_key_update(tls->ssl, both ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED) == 1 &&
+        SSL_do_handshake(tls->ssl) == 1)
+        return TR_OK;
+    if (layer->reason == 0)
+        tri_tls_break(tls);
+    return tri_reason_status(layer->reason, &code);
+}

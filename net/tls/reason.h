@@ -1,0 +1,25 @@
+/*
+ * Why a connection is of no use any more, or a certificate is not good: one number, which fits into a layer, and what it
+ * is called.
+ */
+#ifndef TROUPE_NET_TLS_REASON_H
+#define TROUPE_NET_TLS_REASON_H
+
+#include <openssl/types.h>
+#include <stdint.h>
+#include <troupe/core/status.h>
+
+#define TRI_REASON_SSL 0x10000    /* and OpenSSL's reason; 0: it has given none */
+#define TRI_REASON_VERIFY 0x20000 /* and the result of the verification */
+#define TRI_REASON_MEMORY 0x30000
+
+/* The newest entry of OpenSSL's queue, which is empty then. */
+int32_t tri_reason_take(const SSL *connection);
+
+/* *code: the exact name, a constant; NULL: the status's. */
+tr_status tri_reason_status(int32_t reason, const char **code);
+
+/* The same of a certificate; X509_V_OK: TR_OK. */
+tr_status tri_reason_of_certificate(long result, const char **code);
+
+#endif

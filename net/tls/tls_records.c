@@ -1,0 +1,136 @@
+/*
+ * Records: plain bytes to and from OpenSSL.
+ *
+ * A call that succeeds looks at no queue of errors, and what one waits for is told by OpenSSL's want and by our BIO's
+ * flags: SSL_get_error() would take an entry that somebody has left in the queue for a failure of this connection. A
+ * failure is known by the state in which OpenSSL leaves a connection of which it will hear no more, that of a handshake
+ * (SSL_in_init). The newest entry of the queue is ours then.
+ */
+#include "connection.h"
+#include "wire.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+/* Reading. */
+
+static ssize_t
+end(struct tri_tls *tls)
+{
+    tls->ended = 1;
+    tls->layer.whole = !tls->at_end;
+    return 0;
+}
+
+static ssize_t
+wait_for_bytes(struct tri_tls *tls)
+{
+    tls->dry = 0; /* polling is asked before the next call */
+    return -EAGAIN;
+}
+
+/* Nothing was read. */
+static ssize_t
+judge_read(struct tri_tls *tls)
+{
+    if (tls->layer.reason != 0)
+        return tri_tls_answer(tls);
+    if (tri_wire_wants_bytes(tls))
+        return wait_for_bytes(tls);
+    if (tls->error != 0)
+        return tls->layer.reason = -tls->error;
+    if (tls->at_end)
+        return end(tls);
+    bool has_failed = SSL_in_init(tls->ssl) || (SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN) == 0;
+    return has_failed ? tri_tls_break(tls) : end(tls);
+}
+
+ssize_t
+tri_tls_read(struct tri_record_layer *layer, int fd, void *memory, size_t size)
+{
+    struct tri_tls *tls = tri_tls_of(layer);
+    size_t got;
+    if (layer->reason != 0)
+        return tri_tls_answer(tls);
+    if (tls->ended)
+        return 0;
+    tri_wire_begin(tls, fd);
+    return SSL_read_ex(tls->ssl, memory, size, &got) == 1 ? (ssize_t)got : judge_read(tls);
+}
+
+/* Writing. */
+
+/* The record is not in the kernel. A descriptor that has failed says so again. */
+static ssize_t
+judge_write(struct tri_tls *tls)
+{
+    if (tls->layer.reason != 0)
+        return tri_tls_answer(tls);
+    if (tls->error != 0)
+        return -tls->error;
+    return tri_wire_wants_room(tls) ? 0 : tri_tls_break(tls);
+}
+
+/* Several records, of which the wire keeps what the kernel does not take. */
+static ssize_t
+write_smaller(struct tri_tls *tls, const char *data, size_t size)
+{
+    size_t part;
+    for (size_t sent = 0; tls->layer.committed == 0 && sent < size; sent += part)
+        if (SSL_write_ex(tls->ssl, data + sent, size - sent, &part) != 1)
+            return judge_write(tls);
+    ssize_t pushed = tri_wire_push(tls);
+    return pushed == 1 ? (ssize_t)size : pushed;
+}
+
+ssize_t
+tri_tls_write(struct tri_record_layer *layer, int fd, const void *data, size_t size)
+{
+    struct tri_tls *tls = tri_tls_of(layer);
+    size_t sent;
+    if (layer->reason != 0)
+        return tri_tls_answer(tls);
+    tri_wire_begin(tls, fd);
+    if (tls->smaller)
+        return write_smaller(tls, data, size);
+    tls->writes = 1;
+    int done = SSL_write_ex(tls->ssl, data, size, &sent);
+    tls->writes = 0;
+    assert(done != 1 || sent == size);
+    return done == 1 ? (ssize_t)size : judge_write(tls);
+}
+
+/* What is no plain bytes. */
+
+ssize_t
+tri_tls_push(struct tri_record_layer *layer, int fd)
+{
+    struct tri_tls *tls = tri_tls_of(layer);
+    tri_wire_begin(tls, fd);
+    return tri_wire_push(tls);
+}
+
+/* In the middle of a message of the peer's OpenSSL says none; the FIN comes all the same. */
+static void
+part(struct tri_tls *tls)
+{
+    if (SSL_shutdown(tls->ssl) < 0)
+        ERR_clear_error();
+    tls->parted = 1;
+}
+
+ssize_t
+tri_tls_goodbye(struct tri_record_layer *layer, int fd)
+{
+    struct tri_tls *tls = tri_tls_of(layer);
+    if (layer->reason != 0)
+        return tri_tls_answer(tls);
+    tri_wire_begin(tls, fd);
+    if (!tls->parted)
+        part(tls);
+    ssize_t pushed = tri_wire_push(tls);
+    layer->owes = 0; /* the goodbye itself is asked for again */
+    return pushed;
+}

@@ -216,13 +216,25 @@ take_crls(const struct tr_tls_context_options *options, struct believed *believe
 
 /* Verification. */
 
+/* As OpenSSL's own way has it for a certificate that came alone, and so Node: the second fault, which says more. */
+static void
+name_fault(X509_STORE_CTX *chain)
+{
+    int error = X509_STORE_CTX_get_error(chain);
+    if (error == X509_V_OK)
+        X509_STORE_CTX_set_error(chain, X509_V_ERR_UNSPECIFIED); /* no memory, for example: that is not good */
+    else if (error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY &&
+             sk_X509_num(X509_STORE_CTX_get0_chain(chain)) == 1)
+        X509_STORE_CTX_set_error(chain, X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE);
+}
+
 static int
 on_verify(X509_STORE_CTX *chain, void *data)
 {
     const tr_tls_context *context = data;
     bool is_good = X509_verify_cert(chain) == 1;
-    if (!is_good && X509_STORE_CTX_get_error(chain) == X509_V_OK)
-        X509_STORE_CTX_set_error(chain, X509_V_ERR_UNSPECIFIED); /* no memory, for example: that is not good */
+    if (!is_good)
+        name_fault(chain);
     return is_good || context->verify == TR_TLS_VERIFY_REQUEST;
 }
 

@@ -41,8 +41,8 @@ static const struct {
     {"expired", "server.example", X509_V_ERR_CERT_HAS_EXPIRED},
     {"not_yet", "server.example", X509_V_ERR_CERT_NOT_YET_VALID},
     {"self", "server.example", X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT},
-    {"unknown", "server.example", X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY},
-    {"deep", "server.example", X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY}, /* the one between is missing */
+    {"unknown", "server.example", X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE},
+    {"deep", "server.example", X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE}, /* the one between is missing */
     {"weak", "server.example", X509_V_ERR_EE_KEY_TOO_SMALL},
 };
 
@@ -278,7 +278,7 @@ a_server_that_requires_a_certificate_takes_good_ones_alone(void **state)
     (void)state;
     meet((struct meeting){server, "client", true, X509_V_OK});
     meet((struct meeting){server, NULL, false, X509_V_OK});
-    meet((struct meeting){server, "stranger", false, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY});
+    meet((struct meeting){server, "stranger", false, X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE});
 }
 
 static void
@@ -288,9 +288,9 @@ a_server_with_cas_requests_a_certificate_by_default_and_takes_any(void **state)
     (void)state;
     meet((struct meeting){server, "client", true, X509_V_OK});
     meet((struct meeting){server, NULL, true, X509_V_OK});
-    meet((struct meeting){server, "stranger", true, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY});
+    meet((struct meeting){server, "stranger", true, X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE});
     server.verify = TR_TLS_VERIFY_REQUEST;
-    meet((struct meeting){server, "stranger", true, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY});
+    meet((struct meeting){server, "stranger", true, X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE});
 }
 
 static void

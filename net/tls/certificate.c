@@ -68,7 +68,7 @@ copy_text(struct peer *peer, const unsigned char *bytes, int size, bool is_ascii
     for (int i = 0; i < size; i++) {
         bool is_odd = bytes[i] < ' ' || bytes[i] == 0x7f || (is_ascii && bytes[i] > 0x7f);
         if (is_odd)
-            at += sprintf(at, "\\x%02X", bytes[i]);
+            at += snprintf(at, 5, "\\x%02X", bytes[i]);
         else
             *at++ = (char)bytes[i];
     }
@@ -173,11 +173,23 @@ read_alternatives(struct peer *peer, const X509 *certificate, struct tr_certific
 
 /* Numbers and dates. */
 
+/* Of a year that begins in March, so that the odd day is its last. */
+static int64_t
+days_since_1970(int64_t year, int month, int day)
+{
+    year -= month < 3;
+    int64_t of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    return year * 365 + year / 4 - year / 100 + year / 400 + of_year - 719468;
+}
+
 static int64_t
 seconds_of(const ASN1_TIME *date)
 {
     struct tm parts;
-    return ASN1_TIME_to_tm(date, &parts) == 1 ? (int64_t)timegm(&parts) : 0;
+    if (ASN1_TIME_to_tm(date, &parts) != 1)
+        return 0;
+    return days_since_1970(parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday) * 86400 + parts.tm_hour * 3600 +
+           parts.tm_min * 60 + parts.tm_sec;
 }
 
 static void
@@ -279,6 +291,6 @@ tri_tls_peer(const struct tri_record_layer *layer, struct tr_peer **out)
     if (done)
         *out = &peer->public;
     else
-        tr_peer_free(&peer->public);
+        tr_peer_free((struct tr_peer *)peer);
     return done ? TR_OK : TR_ENOMEM;
 }

@@ -13,8 +13,10 @@ seam='core/(base|system|trace)/|net/descriptor/|net/address/resolver\.c'
 alone='core/loop/worker\.c poll|core/loop/runtime\.c setenv|net/address/idna\.c dl(open|sym)'
 alone+='|ipaddr/ip\.c if_(indextoname|nametoindex)'
 alone+='|net/stream/(linger|reader|transmit|writer)\.c (read|writev?)' # inline, of net/descriptor/plain.h
+alone+='|net/tls/wire\.c (read|write)' # likewise
 # OpenSSL, which the room of TLS alone may call. It asks the system for time and randomness of its own.
-openssl='(SSL|TLS|X509|PEM|EVP|BIO|ERR|ASN1|PKCS8|OPENSSL|RAND|CRYPTO|OSSL)_.*|EVP_PKCS82PKEY|d2i_.*'
+openssl='(SSL|TLS|X509|PEM|EVP|BIO|BN|ERR|OBJ|ASN1|PKCS8|GENERAL_NAMES?|OPENSSL|RAND|CRYPTO|OSSL)_.*|EVP_PKCS82PKEY'
+openssl+='|(d2i|i2d)_.*'
 # Calls of the C library that ask the system nothing, or for no more than memory; and what the compiler adds.
 pure='mem[a-z]+|str[a-z]+|malloc|calloc|realloc|free|posix_memalign|aligned_alloc|v?snprintf|abort|qsort|bsearch'
 pure+='|__assert_fail|__errno_location|__stack_chk_fail|__tls_get_addr|_GLOBAL_OFFSET_TABLE_|__ctype_[a-z_]+|sched_yield'

@@ -193,21 +193,17 @@ a_goodbye_without_room_is_said_when_there_is_room(void **state)
 {
     struct layer_duo duo;
     char junk[256];
-    ssize_t goodbye, size;
     (void)state;
     agree(&duo, TR_TLS_1_3, LITTLE_ROOM);
     fill(&duo.client);
     assert_int_equal(say_goodbye(&duo.client), 0);
     assert_int_equal(say_goodbye(&duo.client), 0);
     assert_false(duo.client.layer->owes);
-    size_t before = 0;
-    while ((size = read(duo.server.fd, junk, sizeof(junk))) > 0)
-        before += (size_t)size;
-    goodbye = say_goodbye(&duo.client);
-    assert_int_equal(goodbye, 1);
+    while (read(duo.server.fd, junk, sizeof(junk)) > 0)
+        ;
     assert_int_equal(say_goodbye(&duo.client), 1);
-    size = read(duo.server.fd, junk, sizeof(junk));
-    assert_int_equal(size, 24); /* one alert of 1.3, once */
+    assert_int_equal(say_goodbye(&duo.client), 1);
+    assert_int_equal(read(duo.server.fd, junk, sizeof(junk)), 24); /* one alert of 1.3, once */
     layer_end(&duo);
 }
 

@@ -1,5 +1,5 @@
 /*
- * Contexts without memory: each allocation of OpenSSL's fails once.
+ * Contexts and connections without memory: each allocation of OpenSSL's fails once.
  *
  * OpenSSL does not always say so. It goes on without a cache, and without a signature that it could not try; it calls
  * a key too small whose size it could not ask for. So what is held here is that nothing crashes, is lost or left in the
@@ -8,6 +8,7 @@
  * OpenSSL's functions for memory can be replaced only before it has used them, so this program does that first.
  */
 #include "helpers.h"
+#include "layer_play.h"
 #include "tls_play.h"
 
 #include <setjmp.h>
@@ -20,6 +21,7 @@
 #include <cmocka.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <sys/socket.h>
 
 static unsigned long seen, failing; /* the nth; 0: none fails */
 static unsigned long refused, agreed;
@@ -99,11 +101,52 @@ a_context_without_memory_is_refused_or_goes_on_and_nothing_is_lost(void **state)
     tr_tls_context_release(client);
 }
 
+/* Shakes hands with the nth allocation of OpenSSL's failing, writes, and says goodbye. false: there are not so many. */
+static bool
+carry_without(unsigned long nth, tr_tls_context *const contexts[2], unsigned *lost)
+{
+    struct layer_duo duo;
+    int fds[2];
+    struct tri_tls_wish calls = {.context = contexts[0], .server_name = "server.example"};
+    struct tri_tls_wish serves = {.context = contexts[1], .serves = true};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    layer_begin_end(&duo.client, &calls, fds[0]);
+    layer_begin_end(&duo.server, &serves, fds[1]);
+    seen = 0;
+    failing = nth;
+    bool done = layer_shake(&duo) && layer_write(&duo.client, "word", 4) == 4;
+    layer_read(&duo.server, 100);
+    bool met = seen >= nth;
+    failing = 0;
+    assert_int_equal(ERR_peek_error(), 0);
+    assert_true(met || (done && duo.server.got_size == 4));
+    assert_true(duo.server.got_size == 0 || memcmp(duo.server.first, "word", duo.server.got_size) == 0);
+    *lost += !done || duo.server.got_size == 0;
+    layer_end(&duo);
+    return met;
+}
+
+static void
+a_connection_without_memory_fails_or_goes_on_and_nothing_is_lost_of_openssls(void **state)
+{
+    struct tr_tls_context_options client = tls_client("ca"), server = tls_server("server");
+    tr_tls_context *contexts[] = {tls_make(&client), tls_make(&server)};
+    unsigned lost = 0, nth = 1;
+    (void)state;
+    (void)carry_without(1000000, contexts, &lost); /* what OpenSSL keeps for ever is there then */
+    while (carry_without(nth, contexts, &lost))
+        nth++;
+    assert_true(nth > 100 && lost > 20);
+    tr_tls_context_release(contexts[0]);
+    tr_tls_context_release(contexts[1]);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         TLS_TEST(a_context_without_memory_is_refused_or_goes_on_and_nothing_is_lost),
+        LAYER_TEST(a_connection_without_memory_fails_or_goes_on_and_nothing_is_lost_of_openssls),
     };
     if (!CRYPTO_set_mem_functions(give, give_again, take))
         return 1;

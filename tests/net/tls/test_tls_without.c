@@ -1,13 +1,14 @@
 /*
  * A library without OpenSSL: this program has net/tls/none.c in it, which comes before all that the library has.
  */
+#include "layer.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <troupe/net/tls.h>
 
 static const unsigned char key[TR_TLS_TICKET_KEY_BYTES];
 
@@ -26,6 +27,22 @@ nothing_of_tls_exists_in_a_library_without_it(void **state)
     assert_int_equal(tr_tls_tickets_new(NULL, 0, 0, &tickets), TR_ENOTSUPPORTED);
     assert_int_equal(tr_tls_tickets_new(key, 1, 0, &tickets), TR_ENOTSUPPORTED);
     assert_true(context == NULL && tickets == NULL);
+}
+
+static void
+no_layer_is_made_there(void **state)
+{
+    struct tri_record_layer *layer = NULL;
+    const char *code;
+    (void)state;
+    assert_int_equal(tri_tls_open(&(struct tri_tls_wish){0}, &layer), TR_ENOTSUPPORTED);
+    assert_null(layer);
+    assert_false(tri_is_tls(layer));
+    assert_int_equal(tri_tls_verify_result(layer, &code), TR_ENOTSUPPORTED);
+    assert_int_equal(tri_tls_peer(layer, NULL), TR_ENOTSUPPORTED);
+    assert_int_equal(tri_tls_export_key(layer, "", NULL, 0, NULL, 0), TR_ENOTSUPPORTED);
+    assert_int_equal(tri_tls_update_keys(layer, true), TR_ENOTSUPPORTED);
+    tr_peer_free(NULL);
 }
 
 static void
@@ -49,6 +66,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_of_tls_exists_in_a_library_without_it),
+        cmocka_unit_test(no_layer_is_made_there),
         cmocka_unit_test(null_is_refused_there_as_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,6 +97,7 @@ struct tri_record_layer {
     uint16_t leaves : 1;     /* our side has ended: goodbye is to be said */
     uint16_t left : 1;       /* it was */
     uint16_t cut_fails : 1;  /* the stream's end without the peer's goodbye is an error */
+    uint16_t begins : 1;     /* the connection begins with it: `ready` and the reading follow `secure` */
 
     /* The kind's. */
     uint16_t owes : 1;  /* it has something to send of its own; never after goodbye */

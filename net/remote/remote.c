@@ -19,6 +19,7 @@
 #include "socket_orders.h"
 #include "start.h"
 #include "tune.h"
+#include "upgrade.h"
 
 #include <stdlib.h>
 #include <troupe/core/descriptors.h>
@@ -124,6 +125,7 @@ drop_connect_order(void *address)
 {
     struct tri_connect_order *order = address;
     tri_runtime_add_live(order->runtime, -1);
+    tri_upgrade_drop(order->layer);
     free(order);
 }
 
@@ -148,13 +150,30 @@ proxy_copy(char **next, const struct tr_proxy *proxy)
     return copy;
 }
 
+/* The layer is made here, where the texts of the options are. */
+static void
+take_layer(struct tri_connect_order *order, struct tri_record_layer *layer)
+{
+    order->layer = layer;
+    if (layer == NULL)
+        return;
+    order->tls = *order->options.tls;
+    order->tls.server_name = NULL;
+    order->tls.alpn = NULL;
+    order->tls.alpn_count = 0;
+    order->options.tls = &order->tls;
+}
+
 tr_status
 tr_remote_connect(tr_actor *self, tr_ref socket, const struct tr_connect_options *options)
 {
     TRI_CHECK_SELF(self);
     if (self == NULL || options == NULL)
         return TR_EINVAL;
+    struct tri_record_layer *layer = NULL;
     tr_status status = tri_connect_check(options, TR_SOCKET_ANY);
+    if (status == TR_OK)
+        status = tri_upgrade_open_client(options, &layer);
     if (status != TR_OK)
         return status;
     size_t size = sizeof(struct tri_connect_order) + proxy_size(options->proxy) + tri_text_size(options->host) +
@@ -163,12 +182,14 @@ tr_remote_connect(tr_actor *self, tr_ref socket, const struct tr_connect_options
     struct tri_net *net = tri_net_of(tri_actor_worker(self));
     if (order == NULL || net == NULL || tri_start_later(net, socket, &order->start) != TR_OK) {
         free(order);
+        tri_upgrade_drop(layer);
         return TR_ENOMEM;
     }
     char *next = order->texts;
     order->runtime = tr_actor_runtime(self);
     tri_runtime_add_live(order->runtime, 1);
     order->options = *options;
+    take_layer(order, layer);
     order->options.proxy = proxy_copy(&next, options->proxy);
     order->options.host = tri_text_copy(&next, options->host);
     order->options.local_address = tri_text_copy(&next, options->local_address);

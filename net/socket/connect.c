@@ -1,8 +1,8 @@
 /*
  * Connecting: look-up, attempts.
  *
- *   tr_socket_connect() returns -> [question -> answer -> `lookup`] -> attempts -> `connect`, what waits is sent,
- *   `ready`
+ *   tr_socket_connect() returns -> [question -> answer -> `lookup`] -> attempts -> `connect`, [handshake, `secure`,]
+ *   what waits is sent, `ready`
  *                                                  |                      |
  *                                                  +----------------------+--> `error`, `close`
  *
@@ -10,7 +10,9 @@
  * the system connects at once: they call it within, and tell later. All this is as in Node, and an address is not
  * looked up. An order from afar waits for the word to start (start.h). Each arrow is a step of the socket (steps.c),
  * so that an owner's answer to `lookup` is waited for. What is needed on the way lies in memory of its own, which is
- * given back when the socket is connected or destroyed; questions and attempts are cancelled with it.
+ * given back when the socket is connected or destroyed; questions and attempts are cancelled with it. The layer of a
+ * secure connection is the socket's from the beginning on, with its barrier in the queue behind a PROXY header
+ * (secure.c).
  */
 #include "connect.h"
 
@@ -20,7 +22,9 @@
 #include "open.h"
 #include "proxy_header.h"
 #include "queue.h"
+#include "secure.h"
 #include "turn.h"
+#include "upgrade.h"
 
 #include <netdb.h>
 #include <stdlib.h>
@@ -89,6 +93,10 @@ tri_connect_check(const struct tr_connect_options *options, enum tr_socket_type 
     tr_status status = options->proxy != NULL ? tri_proxy_check(options->proxy, &size) : TR_OK;
     if (status != TR_OK)
         return status;
+    if (options->tls != NULL)
+        status = tri_upgrade_check(options->tls);
+    if (status != TR_OK)
+        return status;
     if (options->path != NULL)
         return check_path(options, type);
     if (options->port == 0)
@@ -118,6 +126,7 @@ fill(struct tri_connect *connect, const struct tr_connect_options *options, enum
 {
     connect->options = *options;
     connect->options.proxy = NULL;
+    connect->options.tls = NULL;
     connect->fd = -1;
     if (options->path != NULL) {
         fill_unix(connect);
@@ -235,53 +244,99 @@ put_header(tr_socket *socket, struct tri_write *header)
     tri_queue_put(socket, header);
 }
 
+/* What waits from the beginning on. Parts that are NULL are not there. */
+struct first_writes {
+    struct tri_write *header, *barrier;
+};
+
+static void
+drop_first(tr_socket *socket, struct tri_record_layer *layer, struct first_writes first)
+{
+    drop_header(socket, first.header);
+    if (layer != NULL)
+        tri_secure_give_up(socket, layer, first.barrier);
+}
+
 static tr_status
-prepare(tr_socket *socket, const struct tr_connect_options *options)
+make_first(tr_socket *socket, const struct tr_connect_options *options, struct tri_record_layer *layer,
+           struct first_writes *first)
+{
+    first->header = options->proxy != NULL ? make_header(socket, options->proxy) : NULL;
+    if (first->header == NULL && options->proxy != NULL)
+        return TR_ENOMEM;
+    if (layer == NULL)
+        return TR_OK;
+    struct tri_secure_options secure = tri_upgrade_options(options->tls);
+    if (tri_secure_prepare(socket, layer, &secure, &first->barrier) == TR_OK)
+        return TR_OK;
+    drop_header(socket, first->header);
+    return TR_ENOMEM;
+}
+
+static tr_status
+check(const tr_socket *socket, const struct tr_connect_options *options)
 {
     enum tr_socket_type type = socket->extra != NULL ? socket->extra->type : TR_SOCKET_ANY;
     tr_status status = tri_connect_check(options, type);
     if (status == TR_OK)
         status = check_state(socket);
-    if (status != TR_OK)
-        return status;
-    if (tri_events_begin(socket) != TR_OK)
-        return TR_ENOMEM;
-    struct tri_write *header = options->proxy != NULL ? make_header(socket, options->proxy) : NULL;
-    if (header == NULL && options->proxy != NULL)
+    if (status == TR_OK && options->tls != NULL && tri_socket_has_any(socket, TRI_SOCKET_RECEIVES))
+        status = TR_EBADHANDLE;
+    return status;
+}
+
+static tr_status
+prepare(tr_socket *socket, const struct tr_connect_options *options, struct tri_record_layer *layer,
+        struct first_writes *first)
+{
+    if (tri_events_begin(socket) != TR_OK || make_first(socket, options, layer, first) != TR_OK)
         return TR_ENOMEM;
     struct tri_connect *connect = new_connect(socket, options->connect_timeout_ms);
     if (connect == NULL)
-        goto drop_header;
+        goto drop_first;
     if (set_timeout(socket, options->timeout_ms) != TR_OK)
         goto free_connect;
     if (tri_socket_has_any(socket, TRI_SOCKET_CLOSED))
         tri_socket_reopen(socket);
-    fill(connect, options, type);
+    fill(connect, options, socket->extra != NULL ? socket->extra->type : TR_SOCKET_ANY);
     socket->origin = &connect->origin;
-    if (header != NULL)
-        put_header(socket, header);
     return TR_OK;
 
 free_connect:
     tri_timer_stop(&socket->home->worker->timers, &connect->limit);
     free(connect);
-drop_header:
-    drop_header(socket, header);
+drop_first:
+    drop_first(socket, layer, *first);
     return TR_ENOMEM;
 }
 
-/* Everything but the beginning. */
-static tr_status
-take_order(tr_socket *socket, const struct tr_connect_options *options)
+/* In the place of its first writes; an end that was ordered before comes after them. */
+static void
+put_first(tr_socket *socket, struct tri_record_layer *layer, struct first_writes first)
 {
-    tr_status status = prepare(socket, options);
+    if (first.header != NULL)
+        put_header(socket, first.header);
+    if (layer != NULL)
+        tri_secure_await(socket, layer, first.barrier);
+    bool is_plain = first.header == NULL && layer == NULL;
+    socket->ends_first = tri_socket_has_any(socket, TRI_SOCKET_ENDING) && is_plain;
+    if (socket->ends_first)
+        tri_socket_clear(socket, TRI_SOCKET_ENDING);
+}
+
+/* Everything but the beginning. Takes the layer on success. */
+static tr_status
+take_order(tr_socket *socket, const struct tr_connect_options *options, struct tri_record_layer *layer)
+{
+    struct first_writes first = {NULL, NULL};
+    tr_status status = check(socket, options);
+    if (status == TR_OK)
+        status = prepare(socket, options, layer, &first);
     if (status != TR_OK)
         return status;
     socket->flags |= TRI_SOCKET_CONNECTING | (options->path != NULL ? TRI_SOCKET_TO_PATH : 0);
     socket->begun = 1;
-    socket->ends_first = tri_socket_has_any(socket, TRI_SOCKET_ENDING) && options->proxy == NULL;
-    if (socket->ends_first)
-        tri_socket_clear(socket, TRI_SOCKET_ENDING); /* else the end comes after the header */
+    put_first(socket, layer, first);
     tri_socket_count_live(socket);
     tri_socket_idle_moved(socket);
     return TR_OK;
@@ -295,9 +350,14 @@ tr_socket_connect(tr_socket *socket, const struct tr_connect_options *options)
     TRI_CHECK_SOCKET(socket);
     if (socket == NULL || options == NULL)
         return TR_EINVAL;
-    tr_status status = take_order(socket, options);
-    if (status != TR_OK)
+    struct tri_record_layer *layer = NULL;
+    tr_status status = tri_upgrade_open_client(options, &layer);
+    if (status == TR_OK)
+        status = take_order(socket, options, layer);
+    if (status != TR_OK) {
+        tri_upgrade_drop(layer);
         return status;
+    }
     if (tri_socket_has_any(socket, TRI_SOCKET_TO_PATH))
         begin(socket);
     else
@@ -306,11 +366,13 @@ tr_socket_connect(tr_socket *socket, const struct tr_connect_options *options)
 }
 
 tr_status
-tri_connect_prepare(tr_socket *socket, const struct tr_connect_options *options, uint64_t start)
+tri_connect_prepare(tr_socket *socket, const struct tr_connect_options *options, struct tri_record_layer **layer,
+                    uint64_t start)
 {
-    tr_status status = take_order(socket, options);
+    tr_status status = take_order(socket, options, *layer);
     if (status != TR_OK)
         return status;
+    *layer = NULL;
     tri_connect_of(socket)->start = start;
     if (tri_socket_has_any(socket, TRI_SOCKET_TO_PATH))
         begin(socket);
@@ -397,7 +459,11 @@ connected(tr_socket *socket)
     tri_socket_apply_options(socket);
     if (socket->writer != NULL)
         socket->writer->waited = socket->writer->queue.first != NULL;
-    socket->due |= TRI_STEP(CONNECT) | TRI_STEP(FLUSH) | TRI_STEP(READY) | TRI_STEP(READ) | TRI_STEP(FIN);
+    socket->due |= TRI_STEP(CONNECT) | TRI_STEP(FLUSH) | TRI_STEP(FIN);
+    if (tri_socket_is_secure(socket))
+        socket->holding = TRI_HOLDS_NOT; /* ready, and the reading, come when the handshake is over */
+    else
+        socket->due |= TRI_STEP(READY) | TRI_STEP(READ);
 }
 
 void

@@ -49,8 +49,10 @@ tri_connect_of(const tr_socket *socket)
 /*
  * tr_socket_connect() by an order from afar: connecting begins with tri_connect_go() and the same number; to a path, as
  * in Node, at once, but what has become of it is told then. Returns as tr_socket_connect().
+ * Owner: takes *layer, the layer of options.tls (upgrade.h), on success, and sets it to NULL.
  */
-tr_status tri_connect_prepare(tr_socket *socket, const struct tr_connect_options *options, uint64_t start);
+tr_status tri_connect_prepare(tr_socket *socket, const struct tr_connect_options *options,
+                              struct tri_record_layer **layer, uint64_t start);
 void tri_connect_go(tr_socket *socket, uint64_t start);
 
 /* Are these options in order, of a socket of this type? Returns as tr_socket_connect(). Thread: any. */

@@ -105,9 +105,9 @@ write_descriptor(tr_socket *socket, struct tri_write_ask *ask)
  * goes on. One that was closed fails again, in a new life.
  */
 static tr_status
-connect_by_order(tr_socket *socket, const struct tri_connect_order *order)
+connect_by_order(tr_socket *socket, struct tri_connect_order *order)
 {
-    tr_status status = tri_connect_prepare(socket, &order->options, order->start);
+    tr_status status = tri_connect_prepare(socket, &order->options, &order->layer, order->start);
     if (status == TR_OK || tri_socket_has_any(socket, TRI_SOCKET_CONNECTING | TRI_SOCKET_STOPS) ||
         tri_socket_is_open(socket))
         return TR_OK;
@@ -177,7 +177,7 @@ ask_socket(tr_socket *socket, tr_message *message)
     const uint64_t *words = message->payload.words;
     const void *data = tr_message_data(message);
     switch (message->tag) {
-    case TRI_TAG_SOCKET_CONNECT: return connect_by_order(socket, data);
+    case TRI_TAG_SOCKET_CONNECT: return connect_by_order(socket, message->payload.pointer.address);
     case TRI_TAG_SOCKET_LOOKED_UP: return looked_up(socket, data);
     case TRI_TAG_SOCKET_WRITE: return tr_socket_write_slice(socket, message->payload.slice);
     case TRI_TAG_SOCKET_WRITE_ASK: return write_answered(socket, tr_message_take_pointer(message));

@@ -9,6 +9,7 @@
 #include "socket_state.h"
 
 #include <troupe/net/pipe.h>
+#include <troupe/net/tls.h>
 
 /* A write that is answered, or carries a descriptor. */
 struct tri_write_ask {
@@ -25,6 +26,8 @@ struct tri_connect_order {
     tr_runtime *runtime; /* which it keeps alive on its way */
     uint64_t start;      /* the number of the word to start that follows */
     struct tr_connect_options options;
+    struct tr_tls_options tls;      /* of which the layer was made */
+    struct tri_record_layer *layer; /* NULL: plain */
     char texts[];
 };
 

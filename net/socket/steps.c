@@ -18,6 +18,7 @@
 #include "pipe_internal.h"
 #include "reader.h"
 #include "secure.h"
+#include "secured.h"
 #include "transmit.h"
 #include "transport.h"
 #include "turn.h"
@@ -34,13 +35,6 @@ give_connect(tr_socket *socket)
 {
     tri_trace_socket_connect(socket);
     tri_events_plain(socket, TR_EVENT_CONNECT);
-}
-
-static void
-give_secure(tr_socket *socket)
-{
-    if (!tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
-        tri_events_plain(socket, TR_EVENT_SECURE);
 }
 
 static void
@@ -65,7 +59,8 @@ flush_first(tr_socket *socket)
 static void
 give_ready(tr_socket *socket)
 {
-    tri_events_plain(socket, TR_EVENT_READY); /* as in Node, also if the connect event destroyed it */
+    if (!tri_socket_is_secure(socket) || !tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
+        tri_events_plain(socket, TR_EVENT_READY); /* as in Node, also if the connect event destroyed it */
 }
 
 static void
@@ -236,7 +231,7 @@ const tri_step_function tri_socket_steps[TRI_STEPS] = {
     [TRI_STEP_TRY] = tri_connect_try,
     [TRI_STEP_ATTEMPTED] = tri_connect_attempted,
     [TRI_STEP_CONNECT] = give_connect,
-    [TRI_STEP_SECURE] = give_secure,
+    [TRI_STEP_SECURE] = tri_secured_give,
     [TRI_STEP_FLUSH] = flush_first,
     [TRI_STEP_FLUSH_DRAIN] = give_drain,
     [TRI_STEP_FLUSH_TELL] = tri_callbacks_first,

@@ -38,6 +38,7 @@
 #include <troupe/core/descriptors.h>
 #include <troupe/core/say.h>
 #include <troupe/core/trace_format.h>
+#include <troupe/net/tls.h>
 
 #define ASK_MS 1000u
 #define ASK_STOPPING_MS 50u
@@ -292,7 +293,6 @@ callback_of(const struct tr_socket_events *events, enum tr_event event)
     case TR_EVENT_DRAIN: return events->drain;
     case TR_EVENT_TIMEOUT: return events->timeout;
     case TR_EVENT_GOAWAY: return events->goaway;
-    case TR_EVENT_SECURE: return events->secure;
     default: return NULL;
     }
 }
@@ -305,6 +305,15 @@ tri_events_plain(tr_socket *socket, enum tr_event event)
         tell_owner(socket, event, tr_message_signal(0));
     else if ((callback = callback_of(socket->events, event)) != NULL)
         callback(socket);
+}
+
+void
+tri_events_secure(tr_socket *socket, const struct tr_secured *secured)
+{
+    if (has_owner(socket))
+        tell_owner(socket, TR_EVENT_SECURE, tr_message_copy(0, secured, sizeof(*secured)));
+    else if (socket->events->secure != NULL)
+        socket->events->secure(socket);
 }
 
 void

@@ -8,6 +8,8 @@
 
 #include "socket_state.h"
 
+struct tr_secured;
+
 /* TR_OK, TR_EBADREF. Thread: any. */
 tr_status tri_events_check_owner(const struct tr_runtime *runtime, const struct tr_owner *owner);
 
@@ -16,8 +18,9 @@ tr_status tri_events_connection(tr_socket *socket, void (*connection)(tr_socket 
 void tri_events_lookup(tr_socket *socket, const struct tr_error *error, const struct tr_address *address,
                        const char *host);
 void tri_events_plain(tr_socket *socket, enum tr_event event); /* those without a payload */
-void tri_events_data(tr_socket *socket, tr_slice data);        /* lent */
-void tri_events_fd(tr_socket *socket, int fd);                 /* taken */
+void tri_events_secure(tr_socket *socket, const struct tr_secured *secured);
+void tri_events_data(tr_socket *socket, tr_slice data); /* lent */
+void tri_events_fd(tr_socket *socket, int fd);          /* taken */
 void tri_events_error(tr_socket *socket, const struct tr_error *error);
 void tri_events_close(tr_socket *socket, bool had_error);
 

@@ -11,7 +11,8 @@
  * under way the poll has a callback of its own, as that of linger.c, so READING, PAUSED and WRITING mean what they did:
  * a pause does not hold a handshake up, an owner without credit does. It ends with the step SECURE, which gives the
  * event; what waited to be written is sent in the step after that (FLUSH), so that the owner, or the callback, can look
- * at the peer before a byte of it leaves.
+ * at the peer before a byte of it leaves. A connection that begins with it has its barrier before it connects; a cork
+ * does not hold that back, since nobody would take it off: `ready` and the reading wait for the handshake.
  *
  * Reading. Bytes that the layer has inside are invisible to polling. `inner` is set whenever reading stops for another
  * reason than that all is empty: a pause, a queue that is full, a pipe, credit, pressure, so many reads. Whatever lets
@@ -89,10 +90,11 @@ become_secure(tr_socket *socket, struct tri_record_layer *layer)
     layer->state = TRI_LAYER_OPEN;
     layer->inner = 1; /* the last bytes of the handshake may have brought the first of the stream */
     if (socket->writer != NULL)
-        socket->writer->waited = false; /* for this, not for the connection */
+        socket->writer->waited = layer->begins; /* else it waited for this, not for the connection */
     stop_polling(socket);
     tri_pace_look(socket);
-    tri_socket_due(socket, TRI_STEP(SECURE) | TRI_STEP(FLUSH) | TRI_STEP(FIN));
+    uint32_t first = layer->begins ? TRI_STEP(READY) | TRI_STEP(READ) : 0;
+    tri_socket_due(socket, TRI_STEP(SECURE) | TRI_STEP(FLUSH) | TRI_STEP(FIN) | first);
 }
 
 /* The system has run out of something: the same again, a moment later. */
@@ -191,14 +193,14 @@ tri_secure_check(const tr_socket *socket)
     const struct tri_extra *extra = socket->extra;
     if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         return TR_EDESTROYED;
-    if (!tri_socket_is_open(socket))
+    if (!tri_socket_is_open(socket) && !tri_socket_has_any(socket, TRI_SOCKET_CONNECTING))
         return TR_ENOTCONN;
     if (tri_socket_is_secure(socket))
         return TR_EALREADY;
     if (socket->records || socket->unreadable || tri_socket_has_any(socket, TRI_SOCKET_RECEIVES))
         return TR_EBADHANDLE;
     bool ends = tri_socket_has_any(socket, TRI_SOCKET_ENDING | TRI_SOCKET_PEER_ENDED);
-    return ends || (extra != NULL && extra->held.ends) ? TR_EWRITEAFTEREND : TR_OK;
+    return ends || socket->ends_first || (extra != NULL && extra->held.ends) ? TR_EWRITEAFTEREND : TR_OK;
 }
 
 static tr_status
@@ -271,6 +273,14 @@ forget_held(tr_socket *socket)
         tri_reader_begin(socket);
 }
 
+/* What comes after the barrier waits for the handshake. */
+static void
+put_barrier(tr_socket *socket, struct tri_write *barrier)
+{
+    barrier->kind = TRI_WRITE_BARRIER;
+    tri_queue_put(socket, barrier);
+}
+
 static void
 begin(tr_socket *socket, struct tri_record_layer *layer, struct tri_write *barrier)
 {
@@ -281,30 +291,60 @@ begin(tr_socket *socket, struct tri_record_layer *layer, struct tri_write *barri
         tri_secure_shake(socket);
         return;
     }
-    barrier->kind = TRI_WRITE_BARRIER;
-    tri_queue_put(socket, barrier);
+    put_barrier(socket, barrier);
     tri_socket_poll(socket);
+}
+
+void
+tri_secure_await(tr_socket *socket, struct tri_record_layer *layer, struct tri_write *barrier)
+{
+    attach(socket, layer);
+    layer->begins = 1;
+    put_barrier(socket, barrier);
+}
+
+void
+tri_secure_give_up(tr_socket *socket, struct tri_record_layer *layer, struct tri_write *barrier)
+{
+    end_shake(socket, layer);
+    if (barrier == NULL)
+        return;
+    tri_queue_entry_free(socket, barrier);
+    tri_queue_give_back(socket);
+}
+
+tr_status
+tri_secure_prepare(tr_socket *socket, struct tri_record_layer *layer, const struct tri_secure_options *options,
+                   struct tri_write **barrier)
+{
+    static const struct tri_order nothing;
+    struct tri_write *entry = barrier != NULL ? tri_queue_entry(socket, &nothing) : NULL;
+    bool has_entry = barrier == NULL || entry != NULL;
+    layer->cut_fails = options->cut_fails;
+    layer->shake = has_entry ? new_shake(socket, options->handshake_ms) : NULL;
+    if (layer->shake == NULL || take_early(socket, layer, options->received) != TR_OK) {
+        tri_secure_give_up(socket, layer, entry);
+        return TR_ENOMEM;
+    }
+    if (barrier != NULL)
+        *barrier = entry;
+    return TR_OK;
 }
 
 tr_status
 tri_secure_begin(tr_socket *socket, struct tri_record_layer *layer, const struct tri_secure_options *options)
 {
-    static const struct tri_order nothing;
     tr_status status = tri_secure_check(socket);
+    struct tri_write *barrier = NULL;
+    if (status == TR_OK)
+        status = tri_secure_prepare(socket, layer, options, tri_writer_goes_at_once(socket) ? NULL : &barrier);
     if (status != TR_OK)
         return status;
-    bool at_once = tri_writer_goes_at_once(socket);
-    struct tri_write *barrier = at_once ? NULL : tri_queue_entry(socket, &nothing);
-    layer->shake = at_once || barrier != NULL ? new_shake(socket, options->handshake_ms) : NULL;
-    if (layer->shake != NULL && take_early(socket, layer, options->received) == TR_OK) {
-        layer->cut_fails = options->cut_fails;
+    if (tri_socket_has_any(socket, TRI_SOCKET_CONNECTING))
+        tri_secure_await(socket, layer, barrier);
+    else
         begin(socket, layer, barrier);
-        return TR_OK;
-    }
-    end_shake(socket, layer);
-    if (barrier != NULL)
-        tri_queue_entry_free(socket, barrier);
-    return TR_ENOMEM;
+    return TR_OK;
 }
 
 /* Polling. */

@@ -15,17 +15,28 @@ struct tri_secure_options {
     tr_slice received;     /* bytes of the wire that a data event has brought already */
 };
 
-/* May it become secure? TR_OK, TR_EDESTROYED, TR_ENOTCONN, TR_EALREADY: it is or becomes it, TR_EWRITEAFTEREND: our side
- * or the peer's has ended, TR_EBADHANDLE: it keeps records, takes descriptors, or has one side only. */
+/* May it become secure? One that connects may. TR_OK, TR_EDESTROYED, TR_ENOTCONN, TR_EALREADY: it is or becomes it,
+ * TR_EWRITEAFTEREND: our side or the peer's has ended, TR_EBADHANDLE: it keeps records, takes descriptors, or has one side only. */
 tr_status tri_secure_check(const tr_socket *socket);
 
 /*
  * The socket becomes secure: what was written before goes as it is, then comes the handshake, then the event `secure`,
- * and what is written from now on. What was received and not given yet is the handshake's.
+ * and what is written from now on. What was received and not given yet is the handshake's. If it connects, all this
+ * comes after `connect` and before `ready`.
  * Owner:   takes the layer on success.
  * Returns: TR_OK; what tri_secure_check() says; TR_ENOMEM.
  */
 tr_status tri_secure_begin(tr_socket *socket, struct tri_record_layer *layer, const struct tri_secure_options *options);
+
+/*
+ * The same in two parts, for a connection that is to begin with a handshake. The first takes all memory: TR_OK,
+ * TR_ENOMEM. Then comes one of the others: it begins, which cannot fail, now that the socket connects; or it does not,
+ * and the layer stays the caller's. barrier NULL: it is not needed, since nothing is before the handshake.
+ */
+tr_status tri_secure_prepare(tr_socket *socket, struct tri_record_layer *layer,
+                             const struct tri_secure_options *options, struct tri_write **barrier);
+void tri_secure_await(tr_socket *socket, struct tri_record_layer *layer, struct tri_write *barrier);
+void tri_secure_give_up(tr_socket *socket, struct tri_record_layer *layer, struct tri_write *barrier);
 
 /* All that was written before is in the kernel: the handshake begins. */
 void tri_secure_shake(tr_socket *socket);
@@ -84,6 +95,14 @@ static inline bool
 tri_secure_sends_plain(const tr_socket *socket)
 {
     return tri_socket_layer(socket)->state == TRI_LAYER_WAITS && socket->writer->queue.first->kind != TRI_WRITE_BARRIER;
+}
+
+/* The connection begins with a handshake, before which there is nothing that a cork could hold back. */
+static inline bool
+tri_secure_is_ahead(const tr_socket *socket)
+{
+    return TRI_UNLIKELY(tri_socket_is_secure(socket)) && tri_socket_layer(socket)->begins &&
+           tri_socket_layer(socket)->state == TRI_LAYER_WAITS;
 }
 
 /* A record is on its way, so that its bytes cannot be refused any more. */

@@ -208,7 +208,7 @@ tri_writer_flush(tr_socket *socket)
     if (!tri_socket_is_open(socket) || tri_retry_is_due(socket) ||
         (TRI_UNLIKELY(tri_socket_is_secure(socket)) && !layer_goes_first(socket)) || tri_writer_is_empty(socket))
         return;
-    if (tri_writer_is_corked(socket)) {
+    if (tri_writer_is_corked(socket) && !tri_secure_is_ahead(socket)) {
         tri_transmit_want_room(socket, false); /* until it is uncorked */
         return;
     }
@@ -273,9 +273,9 @@ flush_waited(tr_socket *socket)
 void
 tri_writer_begin(tr_socket *socket)
 {
-    if (tri_writer_is_empty(socket))
+    if (tri_writer_is_empty(socket) && !tri_socket_is_secure(socket))
         return;
-    if (!socket->writer->waited)
+    if (tri_writer_is_empty(socket) || !socket->writer->waited)
         tri_writer_flush(socket);
     else if (!tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         flush_waited(socket);

@@ -3,8 +3,9 @@
  * to an owner.
  *
  * The order is that of net.Socket in Node 20, the same in both ways:
- *   - 'lookup' for each address, then 'connect' and 'ready', or else 'error';
- *   - any number of 'data', 'fd', 'drain' and 'timeout', and our own 'goaway';
+ *   - 'lookup' for each address, then 'connect' and 'ready', or else 'error'; if the connection is to be secure from the
+ *     beginning, our own 'secure' between the two, or else 'error';
+ *   - any number of 'data', 'fd', 'drain' and 'timeout', and our own 'goaway'; 'secure' where a connection becomes so;
  *   - 'end' at most once;
  *   - 'error' at most once, and directly before 'close';
  *   - 'close' exactly once, last.
@@ -42,7 +43,7 @@ struct tr_socket_events {
     /* The connection is established. Accepted sockets begin connected: they give it only with options.emit_connect. */
     void (*connect)(tr_socket *socket);
 
-    /* Directly after connect. */
+    /* Directly after connect; with tr_connect_options.tls after secure, unless that has destroyed the socket. */
     void (*ready)(tr_socket *socket);
 
     /* Bytes came; with an encoding, text. data is borrowed for the call: hold it to keep it. Without this callback the
@@ -81,8 +82,8 @@ struct tr_socket_events {
      * close are dead letters. It is not an event: it comes to sockets with an owner, too. */
     void (*message)(tr_socket *socket, tr_message *message);
 
-    /* The connection is secure: what comes and is written from now on is protected. What was written since that was
-     * asked for is sent when this has returned. */
+    /* The connection is secure (tls.h): what comes and is written from now on is protected. What was written since that
+     * was asked for is sent when this has returned; so the peer can be looked at before, and the socket destroyed. */
     void (*secure)(tr_socket *socket);
 };
 
@@ -129,7 +130,7 @@ enum tr_event {
     TR_EVENT_ERROR,      /* a struct tr_error */
     TR_EVENT_CLOSE,      /* a bool: had_error */
     TR_EVENT_GOAWAY,     /* no payload */
-    TR_EVENT_SECURE,     /* no payload */
+    TR_EVENT_SECURE,     /* a struct tr_secured (tls.h) */
     TR_EVENTS,           /* how many there are */
 };
 

@@ -46,6 +46,7 @@ TR_DECLARATIONS_BEGIN
 
 struct tr_proxy; /* proxy.h */
 struct tr_runtime;
+struct tr_tls_options; /* tls.h */
 
 /* What a socket may connect to. */
 enum tr_socket_type {
@@ -185,6 +186,11 @@ struct tr_connect_options {
      * and counts in tr_socket_bytes_written() and for write_limit, but is never refused for that. An end before this
      * call comes after the header, and what is written then is a write after the end. */
     const struct tr_proxy *proxy;
+
+    /* The connection is secure from the beginning (tls.h); NULL: plain. A handshake follows connect, or the header; then
+     * come secure, what waited to be written, and ready. If it fails, error and close come in place of these. An end
+     * before this call comes after the handshake, and what is written then is a write after the end. */
+    const struct tr_tls_options *tls;
 };
 
 /*
@@ -208,19 +214,24 @@ tr_status tr_socket_spawn(tr_actor *self, const struct tr_socket_options *option
  * Connects. The events come after the call has returned. A socket that was closed may be connected again, from its
  * close callback on.
  *
- * Memory:  the options are copied, with their texts and the header.
+ * Memory:  the options are copied, with their texts and the header; the context of `tls` is held.
  * Thread:  owner.
  * Returns: TR_OK
  *          TR_EINVAL         NULL, `family` is no family of addresses, or `proxy` is no header: no such version,
- *                            command or transport, TLVs in version 1 or of LOCAL, or not of their form
+ *                            command or transport, TLVs in version 1 or of LOCAL, or not of their form; `tls` has no
+ *                            context, no such role, or `received`
  *          TR_EMISSING       neither port nor path
- *          TR_EBADHOST       the host is empty, longer than 255 bytes, or has a blank or control character
+ *          TR_EBADHOST       the host is empty, longer than 255 bytes, or has a blank or control character; or the name
+ *                            that `tls` expects cannot be one, or is missing with a path
  *          TR_EBADPATH       the path is empty, or "@" alone
  *          TR_ENAMETOOLONG   the path is too long
- *          TR_ENOTSUPPORTED  an abstract name, which this system does not have
+ *          TR_ENOTSUPPORTED  an abstract name, which this system does not have; `tls`, without which Troupe was built
  *          TR_EBADADDRESS    local_address is no address, the address is not of options.type, or those of `proxy` are
  *                            none, or of two families
  *          TR_EBADLIMIT      a time above 2^31 - 1, or `proxy` has more than 65535 bytes after the first 16
+ *          TR_EBADALPN       a protocol of `tls` cannot be one
+ *          TR_ETLSNOKEY      `tls` is to serve, and its context does not
+ *          TR_EBADHANDLE     `tls`, of a socket with receive_fds
  *          TR_EALREADY       it is connecting
  *          TR_EISCONN        it is connected
  *          TR_EDESTROYED     it is closing: wait for close
@@ -237,8 +248,8 @@ tr_status tr_socket_connect(tr_socket *socket, const struct tr_connect_options *
  * Memory:  as tr_socket_spawn() and tr_socket_connect().
  * Thread:  owner of self.
  * Returns: TR_OK, TR_EINVAL, TR_EBADLIMIT, TR_EBADREF, TR_EBADENCODING, TR_EBADSTATE, TR_EMISSING, TR_EBADHOST,
- *          TR_EBADPATH, TR_ENAMETOOLONG, TR_ENOTSUPPORTED, TR_EBADADDRESS, TR_EMEMORYLIMIT, TR_ENOMEM, TR_ESTOPPING:
- *          see there.
+ *          TR_EBADPATH, TR_ENAMETOOLONG, TR_ENOTSUPPORTED, TR_EBADADDRESS, TR_EBADALPN, TR_ETLSNOKEY, TR_EBADHANDLE,
+ *          TR_EMEMORYLIMIT, TR_ENOMEM, TR_ESTOPPING: see there.
  */
 tr_status tr_connect(tr_actor *self, const struct tr_socket_options *socket, const struct tr_connect_options *connect,
                      tr_socket **out);

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <troupe/core/buffer.h>
 #include <troupe/core/declare.h>
 #include <troupe/core/status.h>
 
@@ -269,6 +270,151 @@ struct tr_tls_info {
     bool resumed;
     uint64_t wire_read, wire_written; /* bytes of records, since it began to become secure */
 };
+
+/* Secure sockets. */
+
+struct tr_socket;
+
+/* Who begins a handshake is the client, whoever has connected. */
+enum tr_tls_role {
+    TR_TLS_BY_ORIGIN, /* a socket that a server accepted serves, all others are clients */
+    TR_TLS_CLIENT,
+    TR_TLS_SERVER,
+};
+
+#define TR_TLS_HANDSHAKE_MS 10000u
+#define TR_TLS_NO_LIMIT UINT32_MAX
+
+/* How a socket becomes secure: tr_connect_options.tls, tr_socket_set_secure(). All is copied, and the context held. */
+struct tr_tls_options {
+    tr_tls_context *context; /* needed */
+    enum tr_tls_role role;
+
+    /* Of a client: whom it expects. It asks for that name (SNI), and the certificate must be for it (RFC 6125); an
+     * address is checked, and not asked for (RFC 6066). NULL: with tr_connect_options the host; else any_name must be
+     * true, since nobody knows the name. */
+    const char *server_name;
+    bool any_name; /* the certificate may be for any name: only who has signed it is checked */
+
+    const char *const *alpn; /* of a client, in place of the context's; NULL: those */
+    unsigned alpn_count;
+
+    /* How long the handshake may take, from when it begins; up to 2^31 - 1, or TR_TLS_NO_LIMIT; 0:
+     * TR_TLS_HANDSHAKE_MS. Then error comes: TR_ETLSTIMEOUT. While an owner's credit is used up the time stands. */
+    uint32_t handshake_timeout_ms;
+
+    /* The peer's FIN without its close_notify, by which an attacker can cut a stream, is an error: TR_ETRUNCATED. Else
+     * it is an end, which tr_socket_truncated() tells apart. */
+    bool truncation_fails;
+
+    /* Of tr_socket_set_secure(): the end of what a data event has brought, if it belongs to the handshake. It must be
+     * bytes as they came, not text of an encoding. */
+    tr_slice received;
+};
+
+/*
+ * Makes a plain socket secure, as after STARTTLS: "setSecure" of the v0.2 document. What was written before goes as it
+ * is; then comes the handshake, then `secure`, or error, whose call is "handshake"; what is written after this call
+ * waits for that, and is protected. What came and was not given yet, because of a pause or as half a character, is the
+ * handshake's: plain text that was sent behind it makes the handshake fail and is never data.
+ *   - A pause does not hold the handshake up; a cork does, if writes were corked before.
+ *   - While the socket connects it may be called, too: secure comes before ready.
+ *   - In secure, and until then, the peer has got nothing of what waits.
+ *
+ * Memory:  all is copied or held.
+ * Thread:  owner.
+ * Returns: TR_OK
+ *          TR_EINVAL         NULL, no context, no such role, or received or alpn is NULL and not empty
+ *          TR_EDESTROYED     the socket was destroyed
+ *          TR_ENOTCONN       it is not connected, and does not connect
+ *          TR_EALREADY       it is secure, or becomes so
+ *          TR_EWRITEAFTEREND our side has ended, or the peer's
+ *          TR_EBADHANDLE     it keeps records, takes descriptors, or was adopted without TR_READABLE
+ *          TR_EBADHOST       a client without server_name and any_name, or that is no name of a host
+ *          TR_EBADALPN       a protocol cannot be one
+ *          TR_ETLSNOKEY      it is to serve, and the context does not
+ *          TR_EBADLIMIT      handshake_timeout_ms
+ *          TR_ENOMEM
+ *          TR_ENOTSUPPORTED  Troupe was built without TLS
+ */
+tr_status tr_socket_set_secure(struct tr_socket *socket, const struct tr_tls_options *options);
+
+/* The payload of TR_EVENT_SECURE. */
+struct tr_secured {
+    tr_status result; /* as tr_socket_verify_result() */
+    enum tr_tls_version version;
+    bool resumed;
+};
+
+/* What can be asked of a secure socket: from `secure` on, also in error and close. A plain one, and NULL, say false.
+ * Thread: owner. */
+bool tr_socket_secure(const struct tr_socket *socket);
+
+/* The peer has shown a certificate, and its chain and name are good. Thread: owner. */
+bool tr_socket_verify_peer(const struct tr_socket *socket);
+
+/*
+ * What the check of the peer's certificate has found. With TR_TLS_VERIFY_REQUIRE anything but TR_OK is an error, where
+ * this can be asked, too. *code is the exact name, Node's where Node has one, a constant; NULL with TR_OK. code may be
+ * NULL.
+ *
+ * Thread:  owner.
+ * Returns: TR_OK           chain and name are good
+ *          TR_ENOENT       the peer has shown none, or was not asked for one
+ *          TR_ENOTCONN     no handshake has begun; NULL
+ *          TR_ECERTEXPIRED, TR_ECERTNOTYET, TR_ESELFSIGNED, TR_ESELFSIGNEDCHAIN, TR_ENOISSUER, TR_EUNVERIFIED,
+ *          TR_EREVOKED, TR_EALTNAME, TR_EUNTRUSTED: why not
+ */
+tr_status tr_socket_verify_result(const struct tr_socket *socket, const char **code);
+
+/* The peer has sent its FIN, and no close_notify before it: bytes may be missing. In `end` and after it. Thread:
+ * owner. */
+bool tr_socket_truncated(const struct tr_socket *socket);
+
+/*
+ * The peer's certificates ("getPeerCertificate"); also in the error of a handshake that has failed for them.
+ *
+ * Memory:  *out is the caller's: tr_peer_free().
+ * Thread:  owner.
+ * Returns: TR_OK
+ *          TR_EINVAL   NULL
+ *          TR_ENOENT   the peer has shown none
+ *          TR_ENOTCONN no handshake has begun
+ *          TR_ENOMEM
+ */
+tr_status tr_socket_peer(const struct tr_socket *socket, struct tr_peer **out);
+
+/* What the connection has become. TR_OK; TR_EINVAL: NULL; TR_ENOTCONN: it is not secure. Thread: owner. */
+tr_status tr_socket_tls_info(const struct tr_socket *socket, struct tr_tls_info *out);
+
+/*
+ * `size` bytes that only the two ends of this connection know (RFC 5705; of 1.3 RFC 8446, section 7.5). context NULL:
+ * none, which 1.2 tells from an empty one.
+ *
+ * Thread:  owner.
+ * Returns: TR_OK
+ *          TR_EINVAL   socket, label or out is NULL, size is 0, or context is NULL and context_size is not 0
+ *          TR_ENOTCONN it is not secure
+ *          TR_ETLS     OpenSSL has none for that label
+ *          TR_ENOMEM
+ */
+tr_status tr_socket_export_key(const struct tr_socket *socket, const char *label, const void *context,
+                               size_t context_size, void *out, size_t size);
+
+/*
+ * New keys for what is written from now on (RFC 8446, section 4.6.3); `both`: the peer is asked to do the same.
+ *
+ * Thread:  owner.
+ * Returns: TR_OK
+ *          TR_EINVAL         NULL
+ *          TR_EDESTROYED     the socket was destroyed
+ *          TR_ENOTCONN       it is not secure
+ *          TR_ENOTSUPPORTED  1.2 has no such thing
+ *          TR_EAGAIN         another one, or a record, is half in the kernel: later
+ *          TR_EWRITEAFTEREND our side has ended
+ *          TR_ENOMEM, TR_ETLS
+ */
+tr_status tr_socket_update_keys(struct tr_socket *socket, bool both);
 
 TR_DECLARATIONS_END
 #endif

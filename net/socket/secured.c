@@ -1,0 +1,128 @@
+/*
+ * What can be asked of a secure socket: about its peer, and about the connection.
+ *
+ * The layer stays with its socket until `close` was given, so callbacks of the end may ask as well as that of `secure`.
+ */
+#include "secured.h"
+
+#include "events_internal.h"
+#include "layer.h"
+#include "secure.h"
+#include "transmit.h"
+
+#include <troupe/net/tls.h>
+
+/* The layer, if it is one of TLS that has begun its handshake; NULL. */
+static struct tri_record_layer *
+begun_layer(const tr_socket *socket)
+{
+    struct tri_record_layer *layer = socket != NULL ? tri_socket_layer(socket) : NULL;
+    return layer != NULL && tri_is_tls(layer) && layer->state != TRI_LAYER_WAITS ? layer : NULL;
+}
+
+/* The same, if the handshake is over. */
+static struct tri_record_layer *
+open_layer(const tr_socket *socket)
+{
+    struct tri_record_layer *layer = begun_layer(socket);
+    return layer != NULL && layer->state == TRI_LAYER_OPEN ? layer : NULL;
+}
+
+void
+tri_secured_give(tr_socket *socket)
+{
+    struct tr_secured secured = {.result = TR_ENOENT};
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
+        return;
+    const struct tri_record_layer *layer = open_layer(socket);
+    if (layer != NULL) {
+        struct tr_tls_info info;
+        tri_tls_info(layer, &info);
+        secured.version = info.version;
+        secured.resumed = info.resumed;
+        secured.result = tri_tls_verify_result(layer, &(const char *){NULL});
+    }
+    tri_events_secure(socket, &secured);
+}
+
+bool
+tr_socket_secure(const tr_socket *socket)
+{
+    TRI_CHECK_SOCKET(socket);
+    return open_layer(socket) != NULL;
+}
+
+bool
+tr_socket_verify_peer(const tr_socket *socket)
+{
+    TRI_CHECK_SOCKET(socket);
+    return tr_socket_verify_result(socket, NULL) == TR_OK;
+}
+
+tr_status
+tr_socket_verify_result(const tr_socket *socket, const char **code)
+{
+    TRI_CHECK_SOCKET(socket);
+    const char *name = NULL;
+    const struct tri_record_layer *layer = begun_layer(socket);
+    tr_status status = layer != NULL ? tri_tls_verify_result(layer, &name) : TR_ENOTCONN;
+    if (code != NULL)
+        *code = status == TR_OK || name != NULL ? name : tr_status_code(status);
+    return status;
+}
+
+bool
+tr_socket_truncated(const tr_socket *socket)
+{
+    TRI_CHECK_SOCKET(socket);
+    return open_layer(socket) != NULL && tri_secure_is_cut(socket);
+}
+
+tr_status
+tr_socket_peer(const tr_socket *socket, struct tr_peer **out)
+{
+    TRI_CHECK_SOCKET(socket);
+    if (socket == NULL || out == NULL)
+        return TR_EINVAL;
+    const struct tri_record_layer *layer = begun_layer(socket);
+    return layer != NULL ? tri_tls_peer(layer, out) : TR_ENOTCONN;
+}
+
+tr_status
+tr_socket_tls_info(const tr_socket *socket, struct tr_tls_info *out)
+{
+    TRI_CHECK_SOCKET(socket);
+    if (socket == NULL || out == NULL)
+        return TR_EINVAL;
+    const struct tri_record_layer *layer = open_layer(socket);
+    if (layer == NULL)
+        return TR_ENOTCONN;
+    tri_tls_info(layer, out);
+    return TR_OK;
+}
+
+tr_status
+tr_socket_export_key(const tr_socket *socket, const char *label, const void *context, size_t context_size, void *out,
+                     size_t size)
+{
+    TRI_CHECK_SOCKET(socket);
+    if (socket == NULL || label == NULL || out == NULL || size == 0 || (context == NULL && context_size > 0))
+        return TR_EINVAL;
+    const struct tri_record_layer *layer = open_layer(socket);
+    return layer != NULL ? tri_tls_export_key(layer, label, context, context_size, out, size) : TR_ENOTCONN;
+}
+
+tr_status
+tr_socket_update_keys(tr_socket *socket, bool both)
+{
+    TRI_CHECK_SOCKET(socket);
+    if (socket == NULL)
+        return TR_EINVAL;
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
+        return TR_EDESTROYED;
+    struct tri_record_layer *layer = open_layer(socket);
+    tr_status status = layer != NULL ? tri_tls_update_keys(layer, both) : TR_ENOTCONN;
+    if (status == TR_OK)
+        tri_writer_flush(socket);
+    return status;
+}

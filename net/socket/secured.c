@@ -12,20 +12,12 @@
 
 #include <troupe/net/tls.h>
 
-/* The layer, if it is one of TLS that has begun its handshake; NULL. */
-static struct tri_record_layer *
-begun_layer(const tr_socket *socket)
-{
-    struct tri_record_layer *layer = socket != NULL ? tri_socket_layer(socket) : NULL;
-    return layer != NULL && tri_is_tls(layer) && layer->state != TRI_LAYER_WAITS ? layer : NULL;
-}
-
-/* The same, if the handshake is over. */
+/* The layer, if it is one of TLS whose handshake is over; NULL. */
 static struct tri_record_layer *
 open_layer(const tr_socket *socket)
 {
-    struct tri_record_layer *layer = begun_layer(socket);
-    return layer != NULL && layer->state == TRI_LAYER_OPEN ? layer : NULL;
+    struct tri_record_layer *layer = socket != NULL ? tri_socket_layer(socket) : NULL;
+    return layer != NULL && layer->state == TRI_LAYER_OPEN && tri_is_tls(layer) ? layer : NULL;
 }
 
 void
@@ -64,7 +56,7 @@ tr_socket_verify_result(const tr_socket *socket, const char **code)
 {
     TRI_CHECK_SOCKET(socket);
     const char *name = NULL;
-    const struct tri_record_layer *layer = begun_layer(socket);
+    const struct tri_record_layer *layer = open_layer(socket);
     tr_status status = layer != NULL ? tri_tls_verify_result(layer, &name) : TR_ENOTCONN;
     if (code != NULL)
         *code = status == TR_OK || name != NULL ? name : tr_status_code(status);
@@ -84,7 +76,7 @@ tr_socket_peer(const tr_socket *socket, struct tr_peer **out)
     TRI_CHECK_SOCKET(socket);
     if (socket == NULL || out == NULL)
         return TR_EINVAL;
-    const struct tri_record_layer *layer = begun_layer(socket);
+    const struct tri_record_layer *layer = open_layer(socket);
     return layer != NULL ? tri_tls_peer(layer, out) : TR_ENOTCONN;
 }
 

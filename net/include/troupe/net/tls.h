@@ -346,22 +346,21 @@ struct tr_secured {
     bool resumed;
 };
 
-/* What can be asked of a secure socket: from `secure` on, also in error and close. A plain one, and NULL, say false.
- * Thread: owner. */
+/* Is it secure? From `secure` on, also in error and close. A plain one, and NULL, are not. Thread: owner. */
 bool tr_socket_secure(const struct tr_socket *socket);
 
 /* The peer has shown a certificate, and its chain and name are good. Thread: owner. */
 bool tr_socket_verify_peer(const struct tr_socket *socket);
 
 /*
- * What the check of the peer's certificate has found. With TR_TLS_VERIFY_REQUIRE anything but TR_OK is an error, where
- * this can be asked, too. *code is the exact name, Node's where Node has one, a constant; NULL with TR_OK. code may be
- * NULL.
+ * What the check of the peer's certificate has found. With TR_TLS_VERIFY_REQUIRE a secure socket's is TR_OK, since
+ * anything else was an error, by whose status and code it is told. *code is the exact name, Node's where Node has one, a
+ * constant; NULL with TR_OK. code may be NULL.
  *
  * Thread:  owner.
  * Returns: TR_OK           chain and name are good
  *          TR_ENOENT       the peer has shown none, or was not asked for one
- *          TR_ENOTCONN     no handshake has begun; NULL
+ *          TR_ENOTCONN     it is not secure; NULL
  *          TR_ECERTEXPIRED, TR_ECERTNOTYET, TR_ESELFSIGNED, TR_ESELFSIGNEDCHAIN, TR_ENOISSUER, TR_EUNVERIFIED,
  *          TR_EREVOKED, TR_EALTNAME, TR_EUNTRUSTED: why not
  */
@@ -372,14 +371,14 @@ tr_status tr_socket_verify_result(const struct tr_socket *socket, const char **c
 bool tr_socket_truncated(const struct tr_socket *socket);
 
 /*
- * The peer's certificates ("getPeerCertificate"); also in the error of a handshake that has failed for them.
+ * The peer's certificates ("getPeerCertificate").
  *
  * Memory:  *out is the caller's: tr_peer_free().
  * Thread:  owner.
  * Returns: TR_OK
  *          TR_EINVAL   NULL
  *          TR_ENOENT   the peer has shown none
- *          TR_ENOTCONN no handshake has begun
+ *          TR_ENOTCONN it is not secure
  *          TR_ENOMEM
  */
 tr_status tr_socket_peer(const struct tr_socket *socket, struct tr_peer **out);

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <troupe/core/compiler.h>
 #include <troupe/net/remote.h>
+#include <troupe/net/tls.h>
 #include <uv.h>
 
 /* What an actor shows to everybody, which no program should do. */
@@ -79,6 +80,15 @@ show(void)
     X(tr_socket_resume, the.socket)                                                                                    \
     X(tr_socket_set_encoding, the.socket, 0)                                                                           \
     X(tr_socket_set_timeout, the.socket, 0)                                                                            \
+    X(tr_socket_set_secure, the.socket, NULL)                                                                          \
+    X(tr_socket_secure, the.socket)                                                                                    \
+    X(tr_socket_verify_peer, the.socket)                                                                               \
+    X(tr_socket_verify_result, the.socket, NULL)                                                                       \
+    X(tr_socket_truncated, the.socket)                                                                                 \
+    X(tr_socket_peer, the.socket, NULL)                                                                                \
+    X(tr_socket_tls_info, the.socket, NULL)                                                                            \
+    X(tr_socket_export_key, the.socket, NULL, NULL, 0, NULL, 0)                                                        \
+    X(tr_socket_update_keys, the.socket, false)                                                                        \
     X(tr_socket_set_no_delay, the.socket, false)                                                                       \
     X(tr_socket_set_keep_alive, the.socket, false, 0)                                                                  \
     X(tr_socket_set_background, the.socket, false)                                                                     \

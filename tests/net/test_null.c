@@ -14,6 +14,7 @@
 #include <troupe/net/activation.h>
 #include <troupe/net/remote.h>
 #include <troupe/net/server.h>
+#include <troupe/net/tls.h>
 
 static const tr_slice word = {.data = "word", .size = 4};
 static const struct tr_connect_options to_a_port = {.host = "127.0.0.1", .port = 1};
@@ -21,6 +22,11 @@ static const struct tr_listen_options on_any_port = {.host = "127.0.0.1"};
 static const struct tr_server_options plain_server;
 static const struct tr_owner nobody;
 static const struct tr_address loopback = {.text = "127.0.0.1", .family = TR_FAMILY_IPV4};
+
+static struct tr_tls_options secure;
+static struct tr_peer *shown;
+static struct tr_tls_info tls_info;
+static char key[16];
 
 static struct {
     tr_actor *actor;
@@ -53,6 +59,11 @@ static struct {
     X(tr_socket_set_encoding(NULL, TR_ENCODING_UTF8))                                                                  \
     X(tr_socket_set_timeout(NULL, 1))                                                                                  \
     X(tr_socket_set_consumer(NULL, TR_NOBODY))                                                                         \
+    X(tr_socket_set_secure(NULL, &secure))                                                                             \
+    X(tr_socket_peer(NULL, &shown))                                                                                    \
+    X(tr_socket_tls_info(NULL, &tls_info))                                                                             \
+    X(tr_socket_export_key(NULL, "x", NULL, 0, key, sizeof(key)))                                                      \
+    X(tr_socket_update_keys(NULL, true))                                                                               \
     X(tr_socket_set_no_delay(NULL, true))                                                                              \
     X(tr_socket_set_keep_alive(NULL, true, 0))                                                                         \
     X(tr_socket_set_owner(NULL, NULL))                                                                                 \
@@ -208,6 +219,8 @@ what_asks_null_gets_zero(void **state)
     assert_false(tr_socket_connecting(NULL));
     assert_true(tr_socket_destroyed(NULL));
     assert_int_equal(tr_socket_ready_state(NULL), TR_STATE_CLOSED);
+    assert_false(tr_socket_secure(NULL) || tr_socket_verify_peer(NULL) || tr_socket_truncated(NULL));
+    assert_int_equal(tr_socket_verify_result(NULL, NULL), TR_ENOTCONN);
     assert_null(tr_socket_data(NULL));
     assert_null(tr_socket_state(NULL));
     assert_null(tr_socket_actor(NULL));

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <troupe/net/remote.h>
 
 #define MUCH (3u << 20)
 
@@ -483,6 +484,83 @@ keys_can_be_renewed_on_both_sides(void **state)
     assert_string_equal(accepted[0].log, "accepted secure data:renewed end close");
 }
 
+/* From afar. */
+
+static char heard[128];
+static struct tr_secured secured;
+static bool has_heard_all;
+
+static tr_status
+connects_from_afar(tr_actor *self, void *state, const void *argument)
+{
+    (void)state, (void)argument;
+    tr_ref socket;
+    struct tr_socket_options options = {.owner = {.actor = tr_self(self), .credit = 1}};
+    char name[] = "server.example"; /* gone when the socket connects */
+    struct tr_tls_options tls = {.context = calling, .server_name = name};
+    struct tr_connect_options to = {.host = "127.0.0.1", .port = stage_port, .tls = &tls};
+    assert_int_equal(tr_remote_socket(self, &options, NULL, &socket), TR_OK);
+    assert_int_equal(tr_remote_connect(self, socket, &to), TR_OK);
+    memset(name, 'x', sizeof(name) - 1);
+    tls.context = NULL;
+    return TR_OK;
+}
+
+static void
+hears(tr_actor *self, void *state, tr_message *message)
+{
+    static const char letters[TR_EVENTS] = {[TR_EVENT_CONNECT] = 'c', [TR_EVENT_READY] = 'r', [TR_EVENT_DATA] = 'd',
+                                            [TR_EVENT_END] = 'e',     [TR_EVENT_CLOSE] = 'x', [TR_EVENT_SECURE] = 's'};
+    enum tr_event event;
+    (void)state;
+    if (!tr_event_of(message, &event))
+        return;
+    size_t used = strlen(heard);
+    snprintf(heard + used, sizeof(heard) - used, "%c", letters[event] != 0 ? letters[event] : '?');
+    if (event == TR_EVENT_SECURE)
+        memcpy(&secured, tr_message_data(message), sizeof(secured));
+    if (event == TR_EVENT_CLOSE)
+        has_heard_all = true;
+    tr_remote_credit(self, message->from, 1);
+}
+
+static void
+greets(struct endpoint *self, const char *event)
+{
+    serves(self, event);
+    if (is(event, "secure"))
+        tr_socket_end_with(self->socket, text_slice("hello"));
+}
+
+static bool
+all_is_over(void)
+{
+    return has_heard_all && accepted[0].closed;
+}
+
+static void
+play_from_afar(void)
+{
+    static const struct tr_behavior owner = {.name = "owner", .init = connects_from_afar, .receive = hears};
+    accepted[0].hook = greets;
+    server = stage_serve((struct tr_server_options){0});
+    assert_int_equal(tr_spawn(director, &owner, NULL, NULL), TR_OK);
+    stage_settled_when(all_is_over, close_server, NULL);
+}
+
+static void
+an_owner_connects_securely_from_afar_and_is_told_what_was_found(void **state)
+{
+    (void)state;
+    heard[0] = '\0';
+    has_heard_all = false;
+    play(play_from_afar, TR_TLS_VERIFY_DEFAULT);
+    assert_string_equal(heard, "csrdex");
+    assert_int_equal(secured.result, TR_OK);
+    assert_int_equal(secured.version, TR_TLS_1_3);
+    assert_false(secured.resumed);
+}
+
 /* A handshake that goes nowhere. */
 
 static void
@@ -521,6 +599,7 @@ main(void)
         TEST(plain_text_that_was_injected_behind_the_command_is_never_data),
         TEST(what_cannot_be_is_refused_with_the_status_that_says_why),
         TEST(keys_can_be_renewed_on_both_sides),
+        TEST(an_owner_connects_securely_from_afar_and_is_told_what_was_found),
         TEST(a_handshake_that_takes_too_long_is_an_error),
     };
     return cmocka_run_group_tests(tests, tls_setup, NULL);

@@ -70,16 +70,6 @@ is_to_be_said(void)
     return true;
 }
 
-/* V4: the word before the nudge; pairs with V3 in worker.c. */
-static void
-nudge_all(struct tri_runtime *runtime)
-{
-    ck_pr_fence_memory();
-    for (unsigned i = 0; i < runtime->count; i++)
-        if (runtime->workers[i] != NULL && runtime->workers[i]->thread != 0)
-            tri_doorbell_nudge(runtime->workers[i]);
-}
-
 static void
 reach(struct tri_runtime *runtime)
 {
@@ -94,7 +84,7 @@ leave(struct tri_runtime *runtime)
 {
     ck_pr_store_uint(&runtime->at_limit, 0);
     ck_pr_dec_uint(&tri_level.reached);
-    nudge_all(runtime);
+    tri_doorbell_nudge_all(runtime); /* V4: the word before the nudge; pairs with V3 in worker.c */
 }
 
 /* Under the lock. true: it is to be told. */

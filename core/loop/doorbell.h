@@ -16,6 +16,7 @@
 #define TROUPE_CORE_DOORBELL_H
 
 #include <ck_pr.h>
+#include <troupe/core/runtime.h>
 #include <troupe/core/worker.h>
 
 enum { TRI_AWAKE, TRI_ASLEEP };
@@ -37,6 +38,17 @@ static inline void
 tri_doorbell_nudge(struct tri_worker *worker)
 {
     uv_async_send(&worker->wakeup);
+}
+
+/* The same for all workers that run. What they must see comes before: the word here, then the nudge; each looks at the
+ * word after B2. */
+static inline void
+tri_doorbell_nudge_all(struct tri_runtime *runtime)
+{
+    ck_pr_fence_memory();
+    for (unsigned i = 0; i < runtime->count; i++)
+        if (runtime->workers[i] != NULL && runtime->workers[i]->thread != 0)
+            tri_doorbell_nudge(runtime->workers[i]);
 }
 
 /* From here on senders ring. The caller looks at all ways in before it blocks. Thread: owner. */

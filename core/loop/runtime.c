@@ -200,21 +200,11 @@ tri_runtime_close(struct tri_runtime *runtime)
     runtime->guest_close = NULL;
 }
 
-/* R1: what they must see comes before the nudge; pairs with R2 in worker.c. */
-static void
-nudge_all(struct tri_runtime *runtime)
-{
-    ck_pr_fence_memory();
-    for (unsigned i = 0; i < runtime->count; i++)
-        if (runtime->workers[i] != NULL && runtime->workers[i]->thread != 0)
-            tri_doorbell_nudge(runtime->workers[i]);
-}
-
 static void
 set_phase(struct tri_runtime *runtime, enum tri_phase phase)
 {
     ck_pr_store_uint(&runtime->phase, phase);
-    nudge_all(runtime);
+    tri_doorbell_nudge_all(runtime); /* R1: the phase or the look before it; pairs with R2 in worker.c */
 }
 
 void
@@ -226,7 +216,7 @@ tri_runtime_look(struct tri_runtime *runtime)
     }
     tri_gate_begin_look(runtime);
     ck_pr_store_uint(&runtime->looks, runtime->looks + 1);
-    nudge_all(runtime);
+    tri_doorbell_nudge_all(runtime); /* R1: the phase or the look before it; pairs with R2 in worker.c */
     tri_gate_await_looks(runtime);
 }
 

@@ -22,8 +22,9 @@ assert_receives(int peer, const char *text)
 
 struct told_owner told_owner;
 
-static const char *const event_names[TR_EVENTS] = {"connection", "lookup", "connect", "ready", "data", "fd",
-                                                   "end",        "drain",  "timeout", "error", "close", "goaway", "secure"};
+static const char *const event_names[TR_EVENTS] = {"connection", "lookup", "connect", "ready",   "data",
+                                                   "fd",         "end",    "drain",   "timeout", "error",
+                                                   "close",      "goaway", "secure"};
 
 void
 own(tr_actor *self, tr_message *message)

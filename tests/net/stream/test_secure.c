@@ -6,7 +6,7 @@
 #include "helpers.h"
 #include "owner_play.h"
 #include "reading_play.h"
-#include "toy_layer.h"
+#include "secure_play.h"
 #include "writer_play.h"
 
 #include <setjmp.h>
@@ -16,49 +16,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-static struct toy_wire wire;
-
-static int
-reset(void **state)
-{
-    cast_reset(state);
-    memset(&wire, 0, sizeof(wire));
-    memset(&other, 0, sizeof(other));
-    return 0;
-}
-
-static int
-expect_no_toys(void **state)
-{
-    (void)state;
-    assert_int_equal(toys, 0);
-    return 0;
-}
-
-static struct toy *
-serve_as(const struct tri_secure_options *options)
-{
-    struct toy *toy;
-    assert_int_equal(toy_secure(client.socket, true, options, &toy), TR_OK);
-    return toy;
-}
-
-/* The peer is a raw descriptor that is closed with the client. */
-static void
-open_raw(struct tr_socket_options options)
-{
-    if (client.hook == NULL)
-        client.hook = closes_peer;
-    open_reader(options);
-}
-
-static void
-end_when_both_are_closed(void)
-{
-    struct endpoint *both[] = {&client, &other};
-    stage_end_when_closed(both, 2);
-}
 
 /* The beginning. */
 
@@ -78,7 +35,7 @@ play_hello(void)
 {
     client.hook = says_hello;
     toy_pair(family, &client, (struct tr_socket_options){0}, &other, (struct tr_socket_options){0});
-    end_when_both_are_closed();
+    end_when_pair_is_closed();
 }
 
 static void
@@ -86,7 +43,7 @@ both_ends_are_told_once_and_before_the_first_byte(void **state)
 {
     static const int families[] = {AF_UNIX, AF_INET};
     for (int i = 0; i < 2; i++) {
-        reset(state);
+        secure_reset(state);
         family = families[i];
         stage_play(1, play_hello);
         assert_string_equal(client.log, "secure end close");
@@ -151,7 +108,7 @@ static void
 play_early(void)
 {
     client.hook = holds ? closes_peer : becomes_secure_with_what_came;
-    open_raw((struct tr_socket_options){0});
+    open_secure_raw((struct tr_socket_options){0});
     if (holds)
         tr_socket_pause(client.socket);
     send_text(wire.bytes, cut);
@@ -163,7 +120,7 @@ bytes_that_came_too_early_are_the_handshakes_wherever_they_are_cut(void **state)
 {
     for (holds = false;; holds = true) {
         for (cut = 1; cut == 1 || cut < wire.size; cut++) {
-            reset(state);
+            secure_reset(state);
             toy_put_beginning(&wire, "early");
             toy_put(&wire, TOY_BYE, NULL);
             stage_play(1, play_early);
@@ -180,7 +137,7 @@ static void
 play_injected(void)
 {
     cut = 0;
-    open_raw((struct tr_socket_options){.encoding = TR_ENCODING_UTF8});
+    open_secure_raw((struct tr_socket_options){.encoding = TR_ENCODING_UTF8});
     tr_socket_pause(client.socket);
     send_text("RCPT TO:<x>\r\n", 13);
     stage_settled(send_rest, NULL);
@@ -203,7 +160,7 @@ play_refusals(void)
 {
     const struct tri_secure_options options = {0};
     int fd;
-    open_raw((struct tr_socket_options){0});
+    open_secure_raw((struct tr_socket_options){0});
     serve_as(NULL);
     assert_int_equal(toy_secure(client.socket, true, &options, NULL), TR_EALREADY);
     assert_int_equal(tr_socket_detach(client.socket, &fd), TR_EBADHANDLE);
@@ -215,7 +172,7 @@ play_refusals(void)
 static void
 play_ended(void)
 {
-    open_raw((struct tr_socket_options){0});
+    open_secure_raw((struct tr_socket_options){0});
     tr_socket_end(client.socket);
     assert_int_equal(toy_secure(client.socket, true, NULL, NULL), TR_EWRITEAFTEREND);
     tr_socket_destroy(client.socket, TR_OK);
@@ -224,7 +181,7 @@ play_ended(void)
 static void
 play_takes_descriptors(void)
 {
-    open_raw((struct tr_socket_options){.receive_fds = true});
+    open_secure_raw((struct tr_socket_options){.receive_fds = true});
     assert_int_equal(toy_secure(client.socket, true, NULL, NULL), TR_EBADHANDLE);
     tr_socket_destroy(client.socket, TR_OK);
 }
@@ -254,7 +211,7 @@ what_cannot_be_secure_is_refused_and_stays_as_it_is(void **state)
     static void (*const plays[])(void) = {play_refusals, play_ended, play_takes_descriptors, play_records,
                                           play_unconnected};
     for (size_t i = 0; i < sizeof(plays) / sizeof(plays[0]); i++) {
-        reset(state);
+        secure_reset(state);
         stage_play(1, plays[i]);
         assert_non_null(strstr(client.log, "close"));
     }
@@ -373,7 +330,7 @@ a_socket_that_is_destroyed_takes_its_layer_along_in_each_state(void **state)
                                        "secure secret:ERR_STREAM_DESTROYED close",
                                        "secure secret:ERR_STREAM_DESTROYED close"};
     for (ends_in = 0; ends_in < sizeof(logs) / sizeof(logs[0]); ends_in++) {
-        reset(state);
+        secure_reset(state);
         stage_play(1, play_destroyed);
         assert_string_equal(client.log, logs[ends_in]);
         assert_int_equal(toys, 0);
@@ -384,7 +341,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, reset, expect_no_toys)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, secure_reset, expect_no_toys)
         TEST(both_ends_are_told_once_and_before_the_first_byte),
         TEST(what_was_written_before_goes_as_it_is_and_then_comes_the_handshake),
         TEST(bytes_that_came_too_early_are_the_handshakes_wherever_they_are_cut),

@@ -1,12 +1,12 @@
 /*
- * While the handshake is under way: its time, and what is written, read and ended meanwhile. The layer is the tests' own
- * (toy_layer.h).
+ * While the handshake is under way: its time, and what is written, read and ended meanwhile. The layer is the tests'
+ * own (toy_layer.h).
  */
 #include "cast.h"
 #include "helpers.h"
 #include "owner_play.h"
 #include "reading_play.h"
-#include "toy_layer.h"
+#include "secure_play.h"
 #include "writer_play.h"
 
 #include <setjmp.h>
@@ -17,55 +17,12 @@
 
 #include <cmocka.h>
 
-static struct toy_wire wire;
-
-static int
-reset(void **state)
-{
-    cast_reset(state);
-    memset(&wire, 0, sizeof(wire));
-    memset(&other, 0, sizeof(other));
-    return 0;
-}
-
-static int
-expect_no_toys(void **state)
-{
-    (void)state;
-    assert_int_equal(toys, 0);
-    return 0;
-}
-
-static struct toy *
-serve_as(const struct tri_secure_options *options)
-{
-    struct toy *toy;
-    assert_int_equal(toy_secure(client.socket, true, options, &toy), TR_OK);
-    return toy;
-}
-
-/* The peer is a raw descriptor that is closed with the client. */
-static void
-open_raw(struct tr_socket_options options)
-{
-    if (client.hook == NULL)
-        client.hook = closes_peer;
-    open_reader(options);
-}
-
-static void
-end_when_both_are_closed(void)
-{
-    struct endpoint *both[] = {&client, &other};
-    stage_end_when_closed(both, 2);
-}
-
 /* The handshake's time. */
 
 static void
 play_late(void)
 {
-    open_raw((struct tr_socket_options){0});
+    open_secure_raw((struct tr_socket_options){0});
     serve_as(&(struct tri_secure_options){.handshake_ms = 20});
     send_text("H", 1);
 }
@@ -83,7 +40,7 @@ a_handshake_that_takes_too_long_is_an_error(void **state)
 static void
 play_in_time(void)
 {
-    open_raw((struct tr_socket_options){0});
+    open_secure_raw((struct tr_socket_options){0});
     serve_as(&(struct tri_secure_options){.handshake_ms = 20});
     toy_put_beginning(&wire, "a");
     toy_put(&wire, TOY_BYE, NULL);
@@ -102,7 +59,7 @@ what_came_in_time_while_the_worker_was_busy_is_not_late(void **state)
 static void
 play_gone(void)
 {
-    open_raw((struct tr_socket_options){0});
+    open_secure_raw((struct tr_socket_options){0});
     serve_as(NULL);
     send_text("H", 1);
     shutdown(reader_peer, SHUT_WR);
@@ -130,7 +87,7 @@ look_at_movement(void *argument)
 static void
 play_movement(void)
 {
-    open_raw((struct tr_socket_options){.timeout_ms = TESTS_LIMIT_MS});
+    open_secure_raw((struct tr_socket_options){.timeout_ms = TESTS_LIMIT_MS});
     serve_as(NULL);
     moved_before = client.socket->moved_ms;
     tests_hold(3);
@@ -152,7 +109,7 @@ static void answer(void *argument);
 static void
 play_pace(void)
 {
-    open_raw((struct tr_socket_options){.first_byte_timeout_ms = 20});
+    open_secure_raw((struct tr_socket_options){.first_byte_timeout_ms = 20});
     serve_as(NULL);
     stage_after(80, answer, NULL);
 }
@@ -239,7 +196,7 @@ static void
 play_writes(void)
 {
     client.hook = is_destroyed_when_written;
-    open_raw((struct tr_socket_options){0});
+    open_secure_raw((struct tr_socket_options){0});
     serve_as(NULL);
     assert_int_equal(write_named(pattern(TRI_HIGH_WATER - 1), "first"), TR_OK);
     assert_int_equal(write_named(pattern(1), "second"), TR_QUEUED);
@@ -258,7 +215,7 @@ what_is_written_meanwhile_waits_and_is_sent_when_that_was_told(void **state)
 static void
 play_paused(void)
 {
-    open_raw((struct tr_socket_options){0});
+    open_secure_raw((struct tr_socket_options){0});
     serve_as(NULL);
     tr_socket_pause(client.socket);
     toy_put_beginning(&wire, "a");
@@ -281,7 +238,7 @@ play_end_early(void)
     toy_pair(AF_UNIX, &client, (struct tr_socket_options){0}, &other, (struct tr_socket_options){0});
     say(client.socket, "bye");
     tr_socket_end(client.socket);
-    end_when_both_are_closed();
+    end_when_pair_is_closed();
 }
 
 static void
@@ -297,7 +254,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, reset, expect_no_toys)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, secure_reset, expect_no_toys)
         TEST(a_handshake_that_takes_too_long_is_an_error),
         TEST(what_came_in_time_while_the_worker_was_busy_is_not_late),
         TEST(a_peer_that_ends_within_the_handshake_is_a_lost_connection),

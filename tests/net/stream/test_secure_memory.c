@@ -6,7 +6,7 @@
 #include "fault.h"
 #include "helpers.h"
 #include "reading_play.h"
-#include "toy_layer.h"
+#include "secure_play.h"
 #include "writer_play.h"
 
 #include <errno.h>
@@ -19,20 +19,10 @@
 #include <cmocka.h>
 
 static int
-reset(void **state)
+end(void **state)
 {
-    cast_reset(state);
-    memset(&other, 0, sizeof(other));
-    return 0;
-}
-
-static int
-expect_no_toys(void **state)
-{
-    (void)state;
     fault_clear();
-    assert_int_equal(toys, 0);
-    return 0;
+    return expect_no_toys(state);
 }
 
 /* Becoming secure. */
@@ -86,12 +76,6 @@ without_memory_a_socket_stays_plain_and_keeps_what_it_has(void **state)
 static struct toy *ours;
 static void (*writes)(void);
 
-static bool
-both_are_secure(void)
-{
-    return strstr(client.log, "secure") != NULL && strstr(other.log, "secure") != NULL;
-}
-
 static void
 write_now(void *argument)
 {
@@ -108,10 +92,9 @@ write_now(void *argument)
 static void
 play_pair(void)
 {
-    struct endpoint *both[] = {&client, &other};
     toy_pair(AF_UNIX, &client, (struct tr_socket_options){0}, &other, (struct tr_socket_options){0});
     stage_when(both_are_secure, write_now, NULL);
-    stage_end_when_closed(both, 2);
+    end_when_pair_is_closed();
 }
 
 static void
@@ -172,7 +155,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, reset, expect_no_toys)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, secure_reset, end)
         TEST(without_memory_a_socket_stays_plain_and_keeps_what_it_has),
         TEST(a_record_that_cannot_wait_for_lack_of_memory_destroys_the_socket),
         TEST(a_write_whose_callback_could_not_be_called_becomes_no_record),

@@ -8,7 +8,7 @@
 #include "helpers.h"
 #include "owner_play.h"
 #include "reading_play.h"
-#include "toy_layer.h"
+#include "secure_play.h"
 #include "writer_play.h"
 
 #include <setjmp.h>
@@ -23,33 +23,19 @@
 
 #define FULL 6u /* records of the largest size: more than one read brings, and than a paused socket holds */
 
-static struct toy_wire wire;
-
 static int
 reset(void **state)
 {
-    cast_reset(state);
-    memset(&wire, 0, sizeof(wire));
-    memset(&other, 0, sizeof(other));
+    secure_reset(state);
     memset(&hoard, 0, sizeof(hoard));
-    return 0;
-}
-
-static int
-expect_no_toys(void **state)
-{
-    (void)state;
-    assert_int_equal(toys, 0);
     return 0;
 }
 
 static void
 open_server_as(struct tr_socket_options options, const struct tri_secure_options *secure)
 {
-    if (client.hook == NULL)
-        client.hook = closes_peer;
-    open_reader(options);
-    assert_int_equal(toy_secure(client.socket, true, secure, NULL), TR_OK);
+    open_secure_raw(options);
+    serve_as(secure);
 }
 
 static void

@@ -6,7 +6,7 @@
 #include "cast.h"
 #include "helpers.h"
 #include "reading_play.h"
-#include "toy_layer.h"
+#include "secure_play.h"
 #include "writer_play.h"
 
 #include <errno.h>
@@ -26,17 +26,8 @@ static void (*writes)(void);
 static int
 reset(void **state)
 {
-    cast_reset(state);
-    memset(&other, 0, sizeof(other));
+    secure_reset(state);
     records = 0;
-    return 0;
-}
-
-static int
-expect_no_toys(void **state)
-{
-    (void)state;
-    assert_int_equal(toys, 0);
     return 0;
 }
 
@@ -46,12 +37,6 @@ counts_records(struct endpoint *self, const char *event)
     (void)self;
     if (is(event, "close"))
         records = theirs->records_read;
-}
-
-static bool
-both_are_secure(void)
-{
-    return strstr(client.log, "secure") != NULL && strstr(other.log, "secure") != NULL;
 }
 
 static void
@@ -66,11 +51,10 @@ write_now(void *argument)
 static void
 play_pair(void)
 {
-    struct endpoint *both[] = {&client, &other};
     other.hook = counts_records;
     toy_pair(AF_UNIX, &client, (struct tr_socket_options){0}, &other, (struct tr_socket_options){0});
     stage_when(both_are_secure, write_now, NULL);
-    stage_end_when_closed(both, 2);
+    end_when_pair_is_closed();
 }
 
 /* Both become secure, what follows is written, and both end. */

@@ -70,15 +70,21 @@ shown(tr_tls_context *server, const char *name)
     return subject;
 }
 
+static tr_tls_context *
+make_server_of(const struct tr_tls_name *names, unsigned count)
+{
+    struct tr_tls_context_options options = tls_server("server");
+    options.names = names;
+    options.name_count = count;
+    return tls_make(&options);
+}
+
 static void
 a_context_is_chosen_by_its_name_or_by_all_of_a_domain(void **state)
 {
     struct tr_tls_name names[] = {{"a.example", the.a}, {"*.b.example", the.b}, {"x.b.example", the.c}};
-    struct tr_tls_context_options options = tls_server("server");
     (void)state;
-    options.names = names;
-    options.name_count = 3;
-    tr_tls_context *server = tls_make(&options);
+    tr_tls_context *server = make_server_of(names, 3);
     assert_string_equal(shown(server, "a.example"), "a.example");
     assert_string_equal(shown(server, "A.Example"), "a.example");
     assert_string_equal(shown(server, "y.b.example"), "b.example");
@@ -96,11 +102,8 @@ static void
 patterns_are_read_in_any_case_and_order(void **state)
 {
     struct tr_tls_name names[] = {{"*.EXAMPLE", the.c}, {"B.example", the.b}, {"a.Example", the.a}};
-    struct tr_tls_context_options options = tls_server("server");
     (void)state;
-    options.names = names;
-    options.name_count = 3;
-    tr_tls_context *server = tls_make(&options);
+    tr_tls_context *server = make_server_of(names, 3);
     assert_string_equal(shown(server, "a.example"), "a.example");
     assert_string_equal(shown(server, "b.example"), "b.example");
     assert_string_equal(shown(server, "q.example"), "c.example");

@@ -205,8 +205,8 @@ asking_new(tr_actor *actor, tr_ref to, const struct tr_ask_options *options)
 }
 
 /*
- * The deadline of what the actor works at holds for what it asks, too. It hears of it a millisecond later than who asked
- * him: so that one, whose timeout says who waits for whom, finds them still waiting.
+ * The deadline of what the actor works at holds for what it asks, too. It hears of it a millisecond later than who
+ * asked him: so that one, whose timeout says who waits for whom, finds them still waiting.
  */
 static uint64_t
 begin_deadline(struct tri_asking *asking)

@@ -2,9 +2,9 @@
  * Watching a group: an interest (interest.h) that stands in the list of its worker's part. The news of a joining or a
  * leaving comes to a worker as one order, on which it tells all that watch there: all of them, or none yet.
  *
- * News may be on its way when a watch begins. What happened after it, and before the watch, nobody was told of if nobody
- * watched at that time: so the old news would be wrong, such as that somebody has left who is a member again. News has
- * numbers, and a watch hears of those alone that are younger than itself.
+ * News may be on its way when a watch begins. What happened after it, and before the watch, nobody was told of if
+ * nobody watched at that time: so the old news would be wrong, such as that somebody has left who is a member again.
+ * News has numbers, and a watch hears of those alone that are younger than itself.
  */
 #include "group_internal.h"
 

@@ -1,9 +1,10 @@
 /*
  * A visit: what somebody at the other end of a connection asks and is answered.
  *
- * Whoever visits sends lines, each a word, and gets answers; a line that begins like HTTP gets an answer of HTTP and the
- * end. A visit has room for one line. An answer is made a page at a time (report.h), and the next line is looked at when
- * the answer is over. Here are no sockets: bytes come in, pages go out, and tri_visit_go_on() says what comes next.
+ * Whoever visits sends lines, each a word, and gets answers; a line that begins like HTTP gets an answer of HTTP and
+ * the end. A visit has room for one line. An answer is made a page at a time (report.h), and the next line is looked at
+ * when the answer is over. Here are no sockets: bytes come in, pages go out, and tri_visit_go_on() says what comes
+ * next.
  */
 #include "visit.h"
 

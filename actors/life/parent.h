@@ -11,7 +11,7 @@ struct tri_spawn_order {
     const struct tr_behavior *behavior;
     const void *argument;
     tr_ref parent;
-    struct tri_outsider *waiter; /* a thread that waits until init has run, NULL: none */
+    struct tri_outsider *waiter;     /* a thread that waits until init has run, NULL: none */
     struct tri_watcher *watcher;     /* of the parent, that monitors it; NULL: none */
     struct tri_ward *ward;           /* of the parent, which supervises it; NULL: none */
     void (*release)(void *argument); /* when the order is freed; NULL: nothing to do. Any thread */

@@ -4,8 +4,8 @@
  * A question is a message with the bit TRI_MAIL_QUESTION in its kind. `from` is who asks, and words[3] holds its
  * number, 40 bits that count up on the asker's worker, and its deadline. An answer has the bit TRI_MAIL_REPLY, and
  * words[3] is the number of the question. So both may carry 24 bytes, a slice or a pointer; what is larger lies
- * outside. A refusal is an answer with the tag TR_TAG_UNANSWERED: words[0] is the status, words[1] who refuses, words[2]
- * the outcome: who refuses knows whether somebody is down or overloaded, and a status alone does not say.
+ * outside. A refusal is an answer with the tag TR_TAG_UNANSWERED: words[0] is the status, words[1] who refuses,
+ * words[2] the outcome: who refuses knows whether somebody is down or overloaded, and a status alone does not say.
  *
  * Of the deadline the lower 24 bits of its milliseconds travel. That is enough for deadlines up to two hours away;
  * later ones do not travel, and only the asker knows them.

@@ -26,8 +26,8 @@ tri_names_of(const tr_actor *self)
 }
 
 /*
- * The names of an actor, the oldest first, up to `most` of them; the rest of `names` stays as it is. Each is valid until
- * the actor releases it. Gives how many it has. Thread: owner.
+ * The names of an actor, the oldest first, up to `most` of them; the rest of `names` stays as it is. Each is valid
+ * until the actor releases it. Gives how many it has. Thread: owner.
  */
 unsigned tri_names_of_actor(const tr_actor *actor, const char *names[], unsigned most);
 

@@ -258,8 +258,8 @@ comes_up(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 }
 
 /*
- * Mail whose actor is not the plain case. What came from outside counts as read when it comes up. What was set aside goes
- * first, and a receive timeout begins again.
+ * Mail whose actor is not the plain case. What came from outside counts as read when it comes up. What was set aside
+ * goes first, and a receive timeout begins again.
  */
 TRI_NOINLINE static unsigned
 handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)

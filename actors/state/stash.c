@@ -10,8 +10,8 @@
  *   set aside --tr_unstash()--> front --mail of the actor comes up--> handled
  *                                     --the mailbox is empty--------> mailbox
  *
- * When the actor ends it all becomes dead letters; but if it rests, and its mailbox is kept for its next life, so is what
- * it has set aside, before the rest.
+ * When the actor ends it all becomes dead letters; but if it rests, and its mailbox is kept for its next life, so is
+ * what it has set aside, before the rest.
  *
  * A message that comes back was read before: it does not count as read again (TRI_MAIL_READ). If it is a question it is
  * one again, and if it is an answer it answers again (TRI_MAIL_ANSWERED); both with the deadline that they had.

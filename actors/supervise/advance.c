@@ -1,8 +1,8 @@
 /*
  * The next step towards what the marks of the children say.
  *
- * Whatever happens - a child has ended, somebody asks for something, a time is over - sets marks: `wanted`, the child is
- * to run; `down`, it is to be stopped first. A step is then
+ * Whatever happens - a child has ended, somebody asks for something, a time is over - sets marks: `wanted`, the child
+ * is to run; `down`, it is to be stopped first. A step is then
  *
  *   1. the last child that is down and lives is asked to stop, and awaited: so they stop in reverse order;
  *   2. those that are down and not wanted are forgotten, and with none left a supervisor that is to end does so;

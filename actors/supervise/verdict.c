@@ -1,6 +1,7 @@
 /*
- * What becomes of a child that has ended, and of the others with it: it is forgotten, or they are to begin again, or the
- * supervisor gives up. A strategy is no more than who is marked; what can be said without a supervisor is in strategy.h.
+ * What becomes of a child that has ended, and of the others with it: it is forgotten, or they are to begin again, or
+ * the supervisor gives up. A strategy is no more than who is marked; what can be said without a supervisor is in
+ * strategy.h.
  */
 #include "supervising.h"
 

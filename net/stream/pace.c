@@ -4,10 +4,10 @@
  * Neither reading nor writing does anything for it. A timer looks now and then at the counts that a socket has anyway.
  *
  * Receiving has a clock that runs only while bytes of the peer are awaited: the connection is open, the peer has not
- * ended, and neither the user (a pause, tr_socket_set_awaits()) nor the owner's credit nor a pipe that is full keeps
- * us from taking them, and no handshake is under way, which has a time of its own. Whatever changes that looks at the clock (tri_pace_look()). What has run is kept to the
- * nanosecond, so that a socket which is paused and resumed all the time still comes to the end of its interval. A
- * clock that stands has no timer.
+ * ended, and neither the user (a pause, tr_socket_set_awaits()) nor the owner's credit nor a pipe that is full keeps us
+ * from taking them, and no handshake is under way, which has a time of its own. Whatever changes that looks at the
+ * clock (tri_pace_look()). What has run is kept to the nanosecond, so that a socket which is paused and resumed all the
+ * time still comes to the end of its interval. A clock that stands has no timer.
  *
  *   connection --> FIRST_BYTE --a byte came--> GRACE --over--> RATE --fast enough--> RATE ...
  *                       |                                        |

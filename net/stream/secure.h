@@ -16,7 +16,8 @@ struct tri_secure_options {
 };
 
 /* May it become secure? One that connects may. TR_OK, TR_EDESTROYED, TR_ENOTCONN, TR_EALREADY: it is or becomes it,
- * TR_EWRITEAFTEREND: our side or the peer's has ended, TR_EBADHANDLE: it keeps records, takes descriptors, or has one side only. */
+ * TR_EWRITEAFTEREND: our side or the peer's has ended, TR_EBADHANDLE: it keeps records, takes descriptors, or has one
+ * side only. */
 tr_status tri_secure_check(const tr_socket *socket);
 
 /*

@@ -2,8 +2,8 @@
  * What carries a socket's bytes: reader, writer and queue know it by these functions only.
  *
  * That is the socket's descriptor itself (plain.h), and each function is one of its calls. Of a secure socket a layer
- * lies before it: reader and writer turn to secure.h before they come here, where they test a flag anyway. What is asked
- * of the connection, and what is dropped, is the descriptor's matter also then.
+ * lies before it: reader and writer turn to secure.h before they come here, where they test a flag anyway. What is
+ * asked of the connection, and what is dropped, is the descriptor's matter also then.
  *
  * What reads gives the number of bytes, 0 at the end of the stream, or an error of the system's, negative: EAGAIN if
  * nothing is there yet. What writes gives how much was taken, 0 if there is no room, or an error, negative. Errors mean

@@ -38,8 +38,8 @@ tr_status tri_tls_open(const struct tri_tls_wish *wish, struct tri_record_layer 
 
 bool tri_is_tls(const struct tri_record_layer *layer);
 
-/* The rest is for a layer of TLS whose handshake is over; tri_tls_verify_result() and tri_tls_peer() for one, too, whose
- * handshake has failed. */
+/* The rest is for a layer of TLS whose handshake is over; tri_tls_verify_result() and tri_tls_peer() for one, too,
+ * whose handshake has failed. */
 
 /* What it has become. */
 void tri_tls_info(const struct tri_record_layer *layer, struct tr_tls_info *out);

@@ -1,6 +1,6 @@
 /*
- * Why a connection is of no use any more, or a certificate is not good: one number, which fits into a layer, and what it
- * is called.
+ * Why a connection is of no use any more, or a certificate is not good: one number, which fits into a layer, and what
+ * it is called.
  */
 #ifndef TROUPE_NET_TLS_REASON_H
 #define TROUPE_NET_TLS_REASON_H

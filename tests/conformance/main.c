@@ -128,8 +128,7 @@ play_transport(const struct house *house, const struct job *job, const struct sc
 }
 
 static void
-play_scenario(const struct house *house, const struct job *job, const struct scenario *scenario,
-              struct report *report)
+play_scenario(const struct house *house, const struct job *job, const struct scenario *scenario, struct report *report)
 {
     size_t played = 0;
     for (size_t i = 0; i < scenario->transport_count && report->outcome == PASSED; i++) {

@@ -1,6 +1,7 @@
 /*
  * What a runtime writes into its trace beside the names of the events: how an actor was stopped, why one was not born,
- * who forwarded a question, when a worker slept, and what a server knew as it dealt a connection out or turned one away.
+ * who forwarded a question, when a worker slept, and what a server knew as it dealt a connection out or turned one
+ * away.
  */
 #include "helpers.h"
 #include "traces.h"

@@ -4,8 +4,9 @@
  *
  * What must hold
  *   - Who hears what one publishes hears each message at most once, in the order in which they were published.
- *   - Who joins hears everything from some message on: while it stays it misses nothing. Who has left hears nothing that
- *     was published afterwards. On the publisher's own worker exactly those hear it that are members at the moment.
+ *   - Who joins hears everything from some message on: while it stays it misses nothing. Who has left hears nothing
+ *     that was published afterwards. On the publisher's own worker exactly those hear it that are members at the
+ *     moment.
  *   - What is published by who knows of a member reaches that: by the member, by who has added it, and by who has been
  *     told by it; and before the publisher's later letter.
  *   - Who watches hears of each member by turns that it has joined and has left. With a list that was asked for

@@ -1,6 +1,7 @@
 /*
- * Where actors are born, and what a worker has once, under seeds: a crowd whose members bear children by all placements,
- * some of which fail at birth or end with their parents, and ask for states of their workers, some of which do not open.
+ * Where actors are born, and what a worker has once, under seeds: a crowd whose members bear children by all
+ * placements, some of which fail at birth or end with their parents, and ask for states of their workers, some of which
+ * do not open.
  *
  * What must hold
  *   - A child is born where its placement says. By load: no other worker has fewer actors, those on their way included.

@@ -8,8 +8,8 @@
  *   - A notice comes after all that the dead one has sent to the watcher.
  *   - The reason is one that the dead one had: its own, that of a kill, or that of somebody it was linked with; and all
  *     who hear of one end hear the same.
- *   - Each link tells each of its two ends once if they trap, and nobody who is unlinked. Who does not trap is gone when
- *     one that it is linked with has failed.
+ *   - Each link tells each of its two ends once if they trap, and nobody who is unlinked. Who does not trap is gone
+ *     when one that it is linked with has failed.
  */
 #include "crowd.h"
 

@@ -10,8 +10,8 @@
  *   options.done(self, context, answer)
  *
  * A deadline travels with a question, unless it is more than an hour away: the question is not begun when its deadline
- * has passed, and what is asked in turn has no later one. That holds for what its handler asks before it has answered or
- * forwarded it, after keeping it too, and for what is asked when the outcome of that is handled, and so on.
+ * has passed, and what is asked in turn has no later one. That holds for what its handler asks before it has answered
+ * or forwarded it, after keeping it too, and for what is asked when the outcome of that is handled, and so on.
  *
  * Thread: "owner" is the worker on which the object lives, "any" is every thread, "setup" is one thread before the
  * workers start or after they have ended.
@@ -36,8 +36,8 @@ enum tr_outcome {
     TR_ANSWERED,  /* there is an answer */
     TR_TIMED_OUT, /* the deadline has passed: TR_EDEADLINE */
     TR_DOWN,      /* who was asked has ended, was not there or gives no answer: of the question that he was handling, or
-                      had kept, the reason of his end (tr_down.status in watch.h); TR_EGONE; TR_ENOREPLY; TR_EBADMESSAGE,
-                      question or answer was not as it must be; what tr_refuse() said */
+                     had kept, the reason of his end (tr_down.status in watch.h); TR_EGONE; TR_ENOREPLY;
+                     TR_EBADMESSAGE, question or answer was not as it must be; what tr_refuse() said */
     TR_OVERLOADED, /* his mailbox, or the way to it, is full: TR_EFULL, TR_EMEMORYLIMIT */
 };
 
@@ -59,8 +59,8 @@ struct tr_ask_options {
     uint64_t timeout_ms; /* from the call on; 0: TR_ASK_TIMEOUT_MS. It is not longer than what tr_time_left() says */
 
     /* Called once, on the asker's worker, not within the call. If the asker ends before, or cancels, it is not called.
-     * NULL: the answer is a message for receive, with whatever tag it has, and tr_answers() names the question; if there
-     * is none a TR_TAG_UNANSWERED comes. */
+     * NULL: the answer is a message for receive, with whatever tag it has, and tr_answers() names the question; if
+     * there is none a TR_TAG_UNANSWERED comes. */
     void (*done)(tr_actor *self, void *context, const struct tr_answer *answer);
     void *context;
 
@@ -122,8 +122,8 @@ tr_ask_id tr_answers(const tr_actor *self);
 
 /*
  * Answers the question that is being handled. A question has one answer: a handler that returns without having
- * answered, kept or forwarded it gives the asker TR_DOWN with TR_ENOREPLY, or with TR_EBADMESSAGE if it has rejected the
- * message (tr_reject()). An answer that comes after the outcome is a dead letter.
+ * answered, kept or forwarded it gives the asker TR_DOWN with TR_ENOREPLY, or with TR_EBADMESSAGE if it has rejected
+ * the message (tr_reject()). An answer that comes after the outcome is a dead letter.
  *
  * Memory:  on success the message moves; on failure it is still the caller's.
  * Thread:  owner of self, in receive. Never blocks.

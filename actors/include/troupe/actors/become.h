@@ -41,8 +41,8 @@ tr_status tr_become(tr_actor *self, const struct tr_behavior *behavior);
 
 /*
  * Sets the message that is being handled aside, until tr_unstash(). If it is a question it stays one, and its deadline
- * goes on; if it answers one tr_answers() says so again. What is set aside when the actor ends becomes dead letters; but
- * if a supervisor keeps its mailbox for the next life (keep_mailbox) it is in it, before all that waits.
+ * goes on; if it answers one tr_answers() says so again. What is set aside when the actor ends becomes dead letters;
+ * but if a supervisor keeps its mailbox for the next life (keep_mailbox) it is in it, before all that waits.
  *
  * Memory:  on success the message moves; on failure it is still the caller's.
  * Thread:  owner of self, in receive, with the message that receive was given.

@@ -201,8 +201,8 @@ struct tr_group_event {
 
 /*
  * Watches a group: from now on self gets a TR_TAG_GROUP when somebody has joined or left, itself included, also by its
- * end, and none of what was before. They are never refused. A member's events come in their order, by turns. Who asks tr_group_list() afterwards misses
- * nobody: a member is in the list, or its event comes, or both. It ends with self.
+ * end, and none of what was before. They are never refused. A member's events come in their order, by turns. Who asks
+ * tr_group_list() afterwards misses nobody: a member is in the list, or its event comes, or both. It ends with self.
  *
  * Memory:  the watch holds the group.
  * Thread:  owner of self. Never blocks.

@@ -52,8 +52,8 @@
  * A question, here shop_price, is asked instead of sent, and has no shop_price_send(). Its answer has the same tag:
  *
  *     tr_status shop_price_ask(tr_actor *self, tr_ref to, <payload>, const struct tr_ask_options *options)
- *         As tr_ask(), and as shop_order_send(). `done` gets TR_ANSWERED only with an answer that is as declared; another
- *         is a dead letter, and the outcome TR_DOWN with TR_EBADMESSAGE. options.fits is not looked at.
+ *         As tr_ask(), and as shop_order_send(). `done` gets TR_ANSWERED only with an answer that is as declared;
+ *         another is a dead letter, and the outcome TR_DOWN with TR_EBADMESSAGE. options.fits is not looked at.
  *     tr_status shop_price_reply(tr_actor *self, <payload of the answer>)
  *         As tr_reply(). Memory, and TR_EINVAL, as shop_order_send().
  *     tr_status shop_price_reply_to(tr_actor *self, tr_question *question, <payload of the answer>)

@@ -3,8 +3,8 @@
  * to an owner.
  *
  * The order is that of net.Socket in Node 20, the same in both ways:
- *   - 'lookup' for each address, then 'connect' and 'ready', or else 'error'; if the connection is to be secure from the
- *     beginning, our own 'secure' between the two, or else 'error';
+ *   - 'lookup' for each address, then 'connect' and 'ready', or else 'error'; if the connection is to be secure from
+ *     the beginning, our own 'secure' between the two, or else 'error';
  *   - any number of 'data', 'fd', 'drain' and 'timeout', and our own 'goaway'; 'secure' where a connection becomes so;
  *   - 'end' at most once;
  *   - 'error' at most once, and directly before 'close';

@@ -187,9 +187,9 @@ struct tr_connect_options {
      * call comes after the header, and what is written then is a write after the end. */
     const struct tr_proxy *proxy;
 
-    /* The connection is secure from the beginning (tls.h); NULL: plain. A handshake follows connect, or the header; then
-     * come secure, what waited to be written, and ready. If it fails, error and close come in place of these. An end
-     * before this call comes after the handshake, and what is written then is a write after the end. */
+    /* The connection is secure from the beginning (tls.h); NULL: plain. A handshake follows connect, or the header;
+     * then come secure, what waited to be written, and ready. If it fails, error and close come in place of these.
+     * An end before this call comes after the handshake, and what is written then is a write after the end. */
     const struct tr_tls_options *tls;
 };
 

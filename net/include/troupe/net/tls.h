@@ -354,8 +354,8 @@ bool tr_socket_verify_peer(const struct tr_socket *socket);
 
 /*
  * What the check of the peer's certificate has found. With TR_TLS_VERIFY_REQUIRE a secure socket's is TR_OK, since
- * anything else was an error, by whose status and code it is told. *code is the exact name, Node's where Node has one, a
- * constant; NULL with TR_OK. code may be NULL.
+ * anything else was an error, by whose status and code it is told. *code is the exact name, Node's where Node has one,
+ * a constant; NULL with TR_OK. code may be NULL.
  *
  * Thread:  owner.
  * Returns: TR_OK           chain and name are good

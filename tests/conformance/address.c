@@ -1,8 +1,9 @@
 /*
  * Addresses: names for ports and paths, and what the runner does with them without the library.
  *
- * Free ports are taken from below those that the system gives out by itself, each number once in a process and
- * different ones in processes that run at the same time, so that plays do not disturb each other.
+ * A port is held as long as the play takes, by a descriptor that is bound to it and does not listen: the system gives it
+ * to nobody else, also between a server's close and the connection that is to be refused there. SO_REUSEADDR lets the
+ * library and the runner bind to it all the same.
  */
 #include "stage.h"
 
@@ -15,10 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define FREE_PORT_FIRST 10000u
-#define FREE_PORT_SPAN 64u /* of one process */
-#define FREE_PORT_SPANS 300u
 
 const char *
 loopback(const struct play *play)
@@ -48,7 +45,7 @@ socklen_t
 address_fill(const struct play *play, const struct address *address, struct sockaddr_storage *out)
 {
     if (play->transport != UNIX)
-        return fill_tcp(play->transport == TCP6, address->port, out);
+        return fill_tcp(play->transport == TCP6, address->held_port, out);
     *out = (struct sockaddr_storage){0};
     struct sockaddr_un *un = (struct sockaddr_un *)out;
     un->sun_family = AF_UNIX;
@@ -98,23 +95,31 @@ machine_has_ipv6(void)
     return fd >= 0;
 }
 
-/* 0: there is none. */
 static unsigned
-free_port(bool is_ipv6)
+port_of(int fd)
 {
-    static unsigned taken; /* by one thread: a process plays one scenario at a time */
-    unsigned first = FREE_PORT_FIRST + (unsigned)getpid() % FREE_PORT_SPANS * FREE_PORT_SPAN;
-    for (unsigned tries = 0; tries < FREE_PORT_SPAN; tries++) {
-        unsigned port = first + taken++ % FREE_PORT_SPAN;
-        struct sockaddr_storage storage;
-        socklen_t size = fill_tcp(is_ipv6, port, &storage);
-        int fd = bound_socket(&storage, size);
-        if (fd < 0)
-            continue;
-        close(fd);
-        return port;
+    struct sockaddr_storage storage;
+    socklen_t size = sizeof(storage);
+    if (getsockname(fd, (struct sockaddr *)&storage, &size) != 0)
+        return 0;
+    return ntohs(storage.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&storage)->sin6_port
+                                               : ((struct sockaddr_in *)&storage)->sin_port);
+}
+
+/* On all addresses of the machine, as a server without a host listens. */
+static tr_status
+hold_port(struct address *address)
+{
+    struct sockaddr_storage any = {.ss_family = AF_INET6};
+    address->held = bound_socket(&any, sizeof(struct sockaddr_in6));
+    if (address->held < 0) {
+        any.ss_family = AF_INET;
+        address->held = bound_socket(&any, sizeof(struct sockaddr_in));
     }
-    return 0;
+    if (address->held < 0)
+        return TR_EADDRINUSE;
+    address->held_port = port_of(address->held);
+    return TR_OK;
 }
 
 /* Names. */
@@ -167,16 +172,16 @@ add_address(struct play *play, const char *name)
     if (address == NULL)
         return TR_ENOMEM;
     *link = address;
-    address->name = name;
+    *address = (struct address){.name = name, .held = -1};
     const struct address_setup *setup = find_setup(play->scenario, name);
     if (play->transport == UNIX) {
         address->path = make_path(play, name, setup);
         return address->path != NULL ? TR_OK : TR_ENOMEM;
     }
-    if (is_server(play->scenario, name) && setup->kind != ADDRESS_FREE)
-        return TR_OK;
-    address->port = free_port(play->transport == TCP6);
-    return address->port != 0 ? TR_OK : TR_EADDRINUSE;
+    tr_status status = hold_port(address);
+    if (!is_server(play->scenario, name) || setup->kind == ADDRESS_FREE)
+        address->port = address->held_port;
+    return status;
 }
 
 static const char *
@@ -219,6 +224,8 @@ addresses_free(struct play *play)
     while (play->addresses != NULL) {
         struct address *address = play->addresses;
         play->addresses = address->next;
+        if (address->held >= 0)
+            close(address->held);
         free(address->path);
         free(address);
     }

@@ -142,7 +142,7 @@ set_place(struct endpoint *endpoint, const struct action *action, struct tr_list
         options->path = endpoint->at->path;
         return;
     }
-    options->port = (uint16_t)endpoint->at->port;
+    options->port = (uint16_t)endpoint->at->held_port;
     if (action->host_is == HOST_LOOPBACK)
         options->host = loopback(endpoint->play);
     else if (action->host_is == HOST_GIVEN)

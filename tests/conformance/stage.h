@@ -38,8 +38,10 @@ struct endpoint;
 
 struct address {
     const char *name;
-    unsigned port; /* 0: none yet */
-    char *path;    /* of unix sockets */
+    unsigned port;      /* 0: none yet */
+    unsigned held_port; /* which it is, or will be */
+    int held;           /* a descriptor that holds it; -1: none */
+    char *path;         /* of unix sockets */
     struct address *next;
 };
 

@@ -30,7 +30,7 @@
 #define DEFAULT_WATCHDOG_MS 1000
 #define DEFAULT_LIMIT 1048576u
 #define POOL_AT_MOST 1024u   /* libuv's own bound */
-#define SPIN_AT_MOST_US 1000 /* a spinning worker looks at no descriptor */
+#define SPIN_AT_MOST_US 1000 /* a timer may come as late */
 #define CALIBRATE_NS 2000000u
 #define CALIBRATE_TRIES 5u
 #define STEPPED_WORKERS 4u

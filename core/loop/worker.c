@@ -7,12 +7,8 @@
  *   2. lets the layer run actors that are ready, for a slice of time;
  *   3. sends the mail: what was staged for other workers is published, and those that sleep are woken;
  *   4. polls the loop without waiting, if the last look is older than POLL_EVERY_US.
- * A turn that found nothing to do waits: it polls its ways in for a short time if that paid lately, then sleeps in its
- * loop until a descriptor, a timer or the doorbell wakes it (doorbell.h).
- *
- * Spinning pays when messages of other workers come within the spin time. That is learnt: every success buys two more
- * tries, a failure costs one, and one in PROBE_EVERY sleeps that a message ended is replaced by a try. Sleeps that a
- * socket ended teach nothing, so a server without traffic between workers never spins.
+ * A turn that found nothing to do waits: it looks around for a short time if that paid lately (spin.h), then sleeps in
+ * its loop until a descriptor, a timer or the doorbell wakes it (doorbell.h).
  *
  * The end has two phases (runtime.c). Draining: the layer asks everything to end and says when nothing lives any more.
  * Killing, each worker for itself:
@@ -38,10 +34,10 @@
 #include "mask.h"
 #include "origin.h"
 #include "rest.h"
+#include "spin.h"
 #include "watchdog.h"
 
 #include <ck_pr.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,42 +48,9 @@
 #include <troupe/core/thread.h>
 
 #define POLL_EVERY_US 200u /* of a busy worker */
-#define PROBE_EVERY 8u
-#define SPIN_PAID_AT_MOST 16
-#define GENERATIONS 1000u /* of handles that callbacks open while the loop is emptied */
+#define GENERATIONS 1000u  /* of handles that callbacks open while the loop is emptied */
 
 /* Waiting. */
-
-static bool
-spin_pays(struct tri_worker *worker)
-{
-    if (worker->runtime->options.spin_us <= 0)
-        return false;
-    if (worker->spin_paid > 0)
-        return true;
-    if (worker->naps < PROBE_EVERY)
-        return false;
-    worker->naps = 0;
-    return true;
-}
-
-/* Polls the ways in for the spin time. true: there is mail. */
-static bool
-spin(struct tri_worker *worker)
-{
-    uint64_t ticks = (uint64_t)worker->runtime->options.spin_us * worker->runtime->ticks_per_ms / 1000;
-    uint64_t began = tri_ticks();
-    do {
-        if (tri_mail_waits(worker)) {
-            worker->spin_paid = worker->spin_paid < SPIN_PAID_AT_MOST - 2 ? worker->spin_paid + 2 : SPIN_PAID_AT_MOST;
-            return true;
-        }
-        ck_pr_stall();
-    } while (tri_ticks() - began < ticks);
-    if (worker->spin_paid > 0)
-        worker->spin_paid--;
-    return false;
-}
 
 /* The way into the loop, marked for the watchdog. */
 static void
@@ -157,14 +120,13 @@ settle(struct tri_worker *worker)
 static void
 sleep_while_watchdog_rests(struct tri_worker *worker)
 {
-    struct pollfd loop = {.fd = uv_backend_fd(&worker->loop), .events = POLLIN};
     run_loop(worker, UV_RUN_NOWAIT);
     settle(worker);
     if (has_work(worker) || tri_mail_waits(worker) || must_leave(worker) || !knows_descriptors(&worker->loop))
         return;
     uv_update_time(&worker->loop);
     tri_rest_doze(worker);
-    poll(&loop, 1, uv_backend_timeout(&worker->loop));
+    tri_await_readable(uv_backend_fd(&worker->loop), uv_backend_timeout(&worker->loop));
     uv_update_time(&worker->loop); /* what runs next would seem to have begun before the sleep */
     if (tri_rest_rise(worker))
         tri_watchdog_ring(worker->runtime);
@@ -183,18 +145,28 @@ sleep_in_loop(struct tri_worker *worker)
             run_loop(worker, UV_RUN_ONCE);
         tri_trace_wake(worker->trace);
         worker->polled = tri_ticks();
-        if (tri_mail_waits(worker))
-            worker->naps++;
+        tri_spin_learn(worker, worker->polled - worker->turn_ended, tri_mail_waits(worker));
     }
     tri_doorbell_rise(worker);
+}
+
+/* Else callbacks have begun to watch, to close or to put off something, and the loop is to run first. */
+static bool
+is_loop_done(struct tri_worker *worker)
+{
+    return knows_descriptors(&worker->loop) && uv_backend_timeout(&worker->loop) != 0;
 }
 
 static void
 await_work(struct tri_worker *worker)
 {
-    if (spin_pays(worker) && spin(worker))
-        return;
-    sleep_in_loop(worker);
+    enum tri_found found = TRI_FOUND_NOTHING;
+    if (is_loop_done(worker) && tri_spin_pays(worker))
+        found = tri_spin(worker);
+    if (found == TRI_FOUND_NOTHING)
+        sleep_in_loop(worker);
+    else if (found == TRI_FOUND_DESCRIPTORS)
+        poll_loop(worker);
 }
 
 /* The worker's own handles. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <troupe/core/status_from.h>
 #include <unistd.h>
@@ -17,6 +18,13 @@ tri_duplicate(int fd, int *out)
 {
     *out = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     return *out >= 0 ? TR_OK : tri_status_from_errno(errno);
+}
+
+bool
+tri_await_readable(int fd, int wait_ms)
+{
+    struct pollfd look = {.fd = fd, .events = POLLIN};
+    return poll(&look, 1, wait_ms) > 0;
 }
 
 bool

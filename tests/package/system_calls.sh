@@ -10,7 +10,7 @@ failed=0
 # May call what they like: they are those places.
 seam='core/(base|system|trace)/|net/descriptor/|net/address/resolver\.c'
 # One call each, by which they are what they are.
-alone='core/loop/worker\.c poll|core/loop/runtime\.c setenv|net/address/idna\.c dl(open|sym)'
+alone='core/loop/runtime\.c setenv|net/address/idna\.c dl(open|sym)'
 alone+='|ipaddr/ip\.c if_(indextoname|nametoindex)'
 alone+='|net/stream/(linger|reader|transmit|writer)\.c (read|writev?)' # inline, of net/descriptor/plain.h
 alone+='|net/tls/wire\.c (read|write)' # likewise

@@ -280,7 +280,7 @@ a_worker_whose_lane_is_full_sleeps_until_its_reader_rings(void **state)
     uv_sem_destroy(&may_go_on);
 }
 
-/* -- Spinning is learnt: worker.c. Which turns spin is read from what the worker remembers. -- */
+/* -- Spinning is learnt: spin.h. Which turns spin is read from what the worker remembers. -- */
 
 static struct tally naps_seen[10], paid_seen[4];
 static struct tally sleeps_before; /* the last message */
@@ -347,81 +347,6 @@ one_in_eight_sleeps_that_a_message_ends_is_tried_without_and_a_success_buys_two(
         assert_in_range(tally_read(&naps_seen[naps]), 3, 4);
     assert_int_equal(tally_read(&naps_seen[0]) + tally_read(&naps_seen[9]), 0);
     assert_int_equal(tally_read(&paid_seen[2]), 1);
-}
-
-static unsigned successes_left;
-
-static void
-note_paid(struct tri_worker *worker, const tr_message *message)
-{
-    has_mail = true;
-    if (message->tag == GO)
-        worker->spin_paid = 1;
-    else
-        tally_add(&wrong, worker->spin_paid < 3 || worker->spin_paid > 16);
-    tally_add(&paid_seen[3], worker->spin_paid == 16);
-}
-
-/* At the end of a turn without mail: the spin that comes next is a success. */
-static bool
-answer_itself_again(struct tri_worker *worker)
-{
-    if (successes_left > 0 && !has_mail && worker->spin_paid > 0) {
-        successes_left--;
-        post(worker, OTHER, false);
-    }
-    has_mail = false;
-    return false;
-}
-
-static void
-successes_buy_no_more_than_sixteen_tries(void **state)
-{
-    (void)state;
-    layer_play.open = spin_all_the_same;
-    layer_play.run = answer_itself_again;
-    layer_play.deliver = note_paid;
-    memset(paid_seen, 0, sizeof(paid_seen));
-    successes_left = 20;
-    has_mail = false;
-    struct tri_runtime *runtime = start_workers(1);
-    post(runtime->workers[0], GO, false);
-    tally_await(&delivered, 21);
-    end_workers(runtime);
-    assert_in_range(tally_read(&paid_seen[3]), 1, 20);
-}
-
-static struct tally ticks;
-
-static void
-tick(struct tri_timer *due)
-{
-    struct tri_worker *worker = tri_worker_current();
-    tally_add(&wrong, worker->naps > 0 || worker->spin_paid > 0);
-    tally_add(&ticks, 1);
-    tri_timer_start(&worker->timers, due, 1);
-}
-
-static void
-start_ticking(struct tri_worker *worker, const tr_message *message)
-{
-    (void)message;
-    worker->naps = 0;
-    tri_timer_start(&worker->timers, &timer, 1);
-}
-
-static void
-sleeps_that_no_message_ended_teach_nothing(void **state)
-{
-    (void)state;
-    layer_play.open = spin_all_the_same;
-    layer_play.deliver = start_ticking;
-    ticks = (struct tally){0};
-    timer = (struct tri_timer){.fire = tick};
-    struct tri_runtime *runtime = start_workers(1);
-    post(runtime->workers[0], GO, false);
-    tally_await(&ticks, 20);
-    end_workers(runtime);
 }
 
 /* -- A look from outside. -- */
@@ -554,8 +479,6 @@ main(void)
         TEST(a_worker_is_woken_when_it_sleeps_and_counts_that_and_nothing_else),
         TEST(a_worker_whose_lane_is_full_sleeps_until_its_reader_rings),
         TEST(one_in_eight_sleeps_that_a_message_ends_is_tried_without_and_a_success_buys_two),
-        TEST(successes_buy_no_more_than_sixteen_tries),
-        TEST(sleeps_that_no_message_ended_teach_nothing),
         TEST(a_descriptor_that_a_callback_begins_to_watch_is_seen_while_the_watchdog_rests),
         TEST(what_the_system_knew_before_a_look_has_come_and_gone_out_after_it),
     };

@@ -61,8 +61,9 @@ struct tr_runtime_options {
 
     enum tr_pinning pinning; /* default: adaptive */
 
-    /* The longest time that a worker polls before it sleeps, at most 1000. Default 20, -1: sleep at once. In any case
-     * these sleep at once: a single worker, more workers than CPUs, all under a quota of fewer CPUs than there are. */
+    /* The longest time that a worker looks for work before it sleeps, if that paid lately; meanwhile it yields its CPU
+     * to whoever wants it. At most 1000. Default 20, -1: sleep at once. In any case these sleep at once: a single
+     * worker, more workers than CPUs, all under a quota of fewer CPUs than there are. */
     int spin_us;
 
     int watchdog_ms; /* a callback that holds its worker longer is reported; default 1000, -1: never */

@@ -65,9 +65,9 @@ struct tri_worker {
     uint64_t turn_began;          /* ticks, when the slice of this turn began */
     uint64_t turn_ended;          /* ticks, when the layer had run in the last turn, and its mail was sent */
     uint64_t polled;              /* ticks, when the loop last looked at its descriptors */
-    int spin_paid;                /* above 0: messages lately came within the spin time */
+    int spin_paid;                /* above 0: work lately came within the spin time */
     unsigned looks;               /* of the runtime's, those that this worker has done */
-    unsigned naps;                /* sleeps that a message ended since spinning was last tried */
+    unsigned naps;                /* sleeps in whose place a spin may have paid, since one was last tried */
     bool drained;                 /* the layer was told to drain */
     bool quiet;                   /* the layer said that nothing lives here any more */
     bool sealed;                  /* it sends nothing any more, and its inbox takes nothing */

@@ -29,6 +29,7 @@ wait_for() { # FILE TEXT
 
 # A server listens a moment before main() waits for the signal that ends it, so it is blocked from the beginning.
 start() { # ARGUMENTS..., sets server and port
+    : >"$work/server.txt" # at once: what the server before said is not this one's
     env --block-signal=TERM "$bin/example-kv" 0 "$@" 2>"$work/server.txt" &
     server=$!
     started+=("$server")

@@ -12,9 +12,11 @@
 /* A message in a mailbox. It lies in a node of its worker's pool, and does not move until its handler has returned. */
 struct tri_mail {
     struct tri_mail *next;
-    tr_actor *actor;
+    union {
+        tr_actor *actor;        /* in the worker's queue */
+        struct tri_mail **link; /* in the overflow of a limited actor: what points to it */
+    };
     tr_message message;
-    struct tri_mail **link; /* in the overflow of a limited actor: what points to it */
 };
 
 /* Mail in a row. The last one's `next` is not set; the list is empty when last_next points to `first`. */

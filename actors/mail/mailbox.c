@@ -229,7 +229,6 @@ tri_mailbox_open(struct tri_actors *home, tr_actor *actor)
 static void
 put_limited(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
-    mail->actor = actor;
     count_in(actor, mail);
     if (actor->flags & TRI_ACTOR_MUTED) {
         tri_mute_put(home, actor, mail);
@@ -237,7 +236,7 @@ put_limited(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
         over_append(actor, mail);
     } else {
         actor->head = mail;
-        tri_mail_list_append(&home->queue, mail);
+        tri_mailbox_queue(home, actor, mail);
     }
     show(home, actor);
 }
@@ -245,7 +244,6 @@ put_limited(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 static void
 put_muted(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
-    mail->actor = actor;
     actor->waiting++;
     tri_mute_put(home, actor, mail);
     if (TRI_UNLIKELY(actor->waiting == TRI_MAILBOX_CROWD))
@@ -256,7 +254,6 @@ put_muted(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 static void
 put_at_rest(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
-    mail->actor = actor;
     if (actor->flags & TRI_ACTOR_LIMITED) {
         count_in(actor, mail);
         over_append(actor, mail);
@@ -277,7 +274,6 @@ tri_mailbox_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     } else if (actor->flags & TRI_ACTOR_MUTED) {
         put_muted(home, actor, mail);
     } else if ((actor->flags & TRI_ACTOR_UNBORN) != 0 || ((actor->flags & TRI_ACTOR_SLOW) != 0 && actor->waiting > 0)) {
-        mail->actor = actor;
         actor->waiting++;
         tri_mailbox_put_over(home, actor, mail);
     } else {
@@ -289,7 +285,7 @@ tri_mailbox_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 void
 tri_mailbox_move_up(struct tri_actors *home, tr_actor *actor)
 {
-    tri_mail_list_append(&home->queue, tri_mail_list_take(&actor->overflow));
+    tri_mailbox_queue(home, actor, tri_mail_list_take(&actor->overflow));
     if (TRI_UNLIKELY(actor->waiting == TRI_MAILBOX_RELIEF))
         show_relief(home, actor);
 }
@@ -301,7 +297,7 @@ tri_mailbox_move_up_limited(struct tri_actors *home, tr_actor *actor, const stru
     actor->head = NULL;
     if (actor->waiting > 0) {
         actor->head = over_take(actor);
-        tri_mail_list_append(&home->queue, actor->head);
+        tri_mailbox_queue(home, actor, actor->head);
     }
     show(home, actor);
     check(actor);
@@ -359,7 +355,7 @@ tri_mailbox_put_aside(struct tri_actors *home, tr_actor *actor, struct tri_mail 
         actor->put_aside = insert(actor, actor->put_aside, mail);
     } else {
         actor->put_aside = &actor->overflow.first;
-        tri_mail_list_append(&home->queue, mail);
+        tri_mailbox_queue(home, actor, mail);
     }
     return true;
 }
@@ -398,7 +394,7 @@ tri_mailbox_take_up(struct tri_actors *home, tr_actor *actor)
     uint32_t most = limited || (actor->flags & TRI_ACTOR_SLOW) != 0 ? 1 : TRI_MAILBOX_SHARE;
     for (uint32_t i = 0; i < most && !tri_mail_list_empty(&actor->overflow); i++) {
         struct tri_mail *mail = limited ? actor->head = over_take(actor) : tri_mail_list_take(&actor->overflow);
-        tri_mail_list_append(&home->queue, mail);
+        tri_mailbox_queue(home, actor, mail);
     }
     check(actor);
 }
@@ -510,7 +506,6 @@ tri_mailbox_put_before(struct tri_actors *home, tr_actor *actor, struct tri_mail
         tri_mailbox_put_by(actor, mail);
     while (!tri_mail_list_empty(list)) {
         struct tri_mail *mail = tri_mail_list_take(list);
-        mail->actor = actor;
         tri_mailbox_note(actor, &mail->message);
         link = insert(actor, link, mail);
         count++;

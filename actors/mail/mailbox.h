@@ -94,6 +94,14 @@ void tri_mailbox_open(struct tri_actors *home, tr_actor *actor);
 /* Files mail whose message is set, for any actor. */
 void tri_mailbox_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail);
 
+/* To the end of the worker's queue. */
+static inline void
+tri_mailbox_queue(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
+{
+    mail->actor = actor;
+    tri_mail_list_append(&home->queue, mail);
+}
+
 /* One that goes into the overflow of an actor that is not limited. */
 static inline void
 tri_mailbox_put_over(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
@@ -107,9 +115,8 @@ tri_mailbox_put_over(struct tri_actors *home, tr_actor *actor, struct tri_mail *
 static inline void
 tri_mailbox_put_plain(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
-    mail->actor = actor;
     if (TRI_LIKELY(actor->waiting++ < TRI_MAILBOX_SHARE))
-        tri_mail_list_append(&home->queue, mail);
+        tri_mailbox_queue(home, actor, mail);
     else
         tri_mailbox_put_over(home, actor, mail);
 }

@@ -136,7 +136,7 @@ tri_mute_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
     if (mute->number != 0 && must_not_wait(&mail->message) &&
         !is_from(actor, actor->overflow.last_next, origin_of(&mail->message))) {
         mute->queued++;
-        tri_mail_list_append(&home->queue, mail);
+        tri_mailbox_queue(home, actor, mail);
     } else {
         tri_mailbox_hold(actor, actor->overflow.last_next, mail);
     }

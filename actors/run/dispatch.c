@@ -31,6 +31,7 @@
 #include "rest.h"
 #include "stash.h"
 
+#include <assert.h>
 #include <ck_pr.h>
 
 #define SLICE_MESSAGES 512u
@@ -105,18 +106,20 @@ announce(struct tri_actors *home, const tr_actor *actor, const tr_message *messa
     tri_trace_receive(worker->trace, actor->ref, message->tag, message->id);
 }
 
-/* By the callback of who asked, if it is an answer that has one; NULL: by the behavior. */
+/* By the callback of who asked, if it is an answer that has one; NULL: by the behavior. No callback of any actor is on
+ * the stack. */
 static TRI_INLINE void
 handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, struct tri_asking *asking)
 {
     tr_message *message = &mail->message;
+    assert(actor->depth == 0);
     announce(home, actor, message);
-    actor->depth++;
+    actor->depth = 1;
     if (asking != NULL)
         tri_answer_call(asking, actor, message);
     else
         actor->behavior->receive(actor, tri_actor_state(actor), message);
-    actor->depth--;
+    actor->depth = 0;
     actor->handled++;
     release(home, actor, mail);
     tri_actor_settle(actor);

@@ -91,7 +91,6 @@ static void
 set_aside(tr_actor *self, struct tri_stash *stash, struct tri_mail *mail, tr_message *message)
 {
     struct tri_worker *worker = self->home->worker;
-    mail->actor = self;
     mail->message = *message;
     tri_work_restore(self, message, &mail->message);
     if (message->from == TR_NOBODY)

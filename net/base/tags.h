@@ -49,17 +49,19 @@
     X(SERVER_RESUME)                                                                                                   \
     X(SERVER_DRAIN)           /* words[0] is in milliseconds */                                                        \
     X(SERVER_MAX_CONNECTIONS) /* words[0] is the limit */                                                              \
+    X(SERVER_TLS)             /* a pointer to a context, which is held */                                              \
     X(SERVER_INFO)            /* a pointer to a struct tri_info_ask */                                                 \
     /* To a server: of a host's look-up, listen_tcp.c. */                                                              \
     X(SERVER_LOOKED_UP) /* a pointer to a struct tri_resolver_answer */                                                \
     /* Between a server and its shares: share_actor.c. */                                                              \
-    X(DEAL_CONNECTION)  /* to a share, or the server: a pointer to a struct tri_handover */                            \
-    X(DEAL_NO_MORE)     /* to a share: the server sends nothing more; a pointer to the deal, with a hold */            \
-    X(DEAL_DRAIN)       /* to a share: its connections are told that the server drains */                              \
-    X(DEAL_CUT)         /* to a share: the rest of them is closed */                                                   \
-    X(DEAL_ENDED)       /* to a server that waits for its connections: one has ended */                                \
-    X(DEAL_FAILED)      /* to a server: a connection was lost before it came to life */                                \
-    X(DEAL_SHARE_STOPS) /* to a server: a share was asked to stop, or killed */                                        \
+    X(DEAL_CONNECTION)    /* to a share, or the server: a pointer to a struct tri_handover */                          \
+    X(DEAL_NO_MORE)       /* to a share: the server sends nothing more; a pointer to the deal, with a hold */          \
+    X(DEAL_DRAIN)         /* to a share: its connections are told that the server drains */                            \
+    X(DEAL_CUT)           /* to a share: the rest of them is closed */                                                 \
+    X(DEAL_ENDED)         /* to a server that waits for its connections: one has ended */                              \
+    X(DEAL_FAILED)        /* to a server: a connection was lost before it came to life */                              \
+    X(DEAL_BAD_HANDSHAKE) /* to a server: a struct tr_handshake_failure */                                             \
+    X(DEAL_SHARE_STOPS)   /* to a server: a share was asked to stop, or killed */                                      \
     /* Between a listener and its servers: listener.c. */                                                              \
     X(LISTENER_LOOK)     /* to a listener: its servers have changed */                                                 \
     X(LISTENER_ACCEPTED) /* to a listener: a descriptor that one of its branches has accepted */                       \

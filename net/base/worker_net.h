@@ -24,6 +24,7 @@ struct tri_guest {
 enum tri_guest_place {
     TRI_GUEST_SOCKETS,
     TRI_GUEST_SERVERS,
+    TRI_GUEST_HALL,
     TRI_GUEST_STARTS,
     TRI_GUEST_QUESTIONS,
     TRI_GUESTS,

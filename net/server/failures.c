@@ -26,7 +26,7 @@ tri_server_is_drained(const tr_server *server)
         ck_pr_fence_acquire(); /* E2: what it did came before; pairs with E1 in deal.h */
         TRI_ACQUIRE(&ends->ended);
     }
-    return true;
+    return ck_pr_load_uint(&server->deal->untold) == 0; /* of all that have ended: E2 comes before */
 }
 
 uint64_t

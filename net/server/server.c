@@ -20,6 +20,7 @@
 #include "proxy_header.h"
 #include "server_close.h"
 #include "server_orders.h"
+#include "server_tls.h"
 #include "shares.h"
 
 #include <stdlib.h>
@@ -66,6 +67,7 @@ receive(tr_actor *self, void *state, tr_message *message)
     switch (message->tag) {
     case TRI_TAG_DEAL_ENDED: tri_server_check_drained(server); break;
     case TRI_TAG_DEAL_FAILED: tri_server_hear_failures(server); break;
+    case TRI_TAG_DEAL_BAD_HANDSHAKE: tri_server_hear_bad_handshake(server, message); break;
     case TRI_TAG_DEAL_SHARE_STOPS: share_stops(server, message->from); break;
     case TRI_TAG_DEAL_CONNECTION:
     case TRI_TAG_LISTENER_LEFT:
@@ -153,6 +155,8 @@ tri_server_check_options(const struct tr_runtime *runtime, const struct tr_serve
         if (options->workers[i] >= tr_runtime_workers(runtime))
             return TR_EBADWORKER;
     tr_status status = options->prefix_ipv6 > 128 ? TR_EBADLIMIT : check_proxy(&options->proxy);
+    if (status == TR_OK)
+        status = tri_server_check_tls(options);
     return status == TR_OK ? tri_socket_check_options(runtime, &options->socket) : status;
 }
 

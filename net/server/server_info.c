@@ -3,6 +3,7 @@
  */
 #include "due.h"
 #include "failures.h"
+#include "server_tls.h"
 
 #include <troupe/ipaddr/block_list.h>
 
@@ -100,6 +101,7 @@ tr_server_refusals(const tr_server *server, struct tr_server_refusals *out)
     tri_deal_unlock(server->deal);
     out->lost = tri_server_failures(server, &ignored);
     out->bad_proxy = tri_deal_refusals(server->deal);
+    out->bad_tls = tri_server_bad_handshakes(server);
 }
 
 void *

@@ -118,8 +118,12 @@ tri_deal_new(struct tri_net *net, tr_ref server, const struct tri_server_calls *
     if (deal == NULL)
         return NULL;
     deal->options = *options;
-    deal->options.block_list = NULL; /* the server may have another one later */
-    deal->options.workers = NULL;    /* the caller's */
+    deal->options.block_list = NULL;  /* the server may have another one later */
+    deal->options.tls.context = NULL; /* likewise */
+    deal->options.workers = NULL;     /* the caller's */
+    deal->is_secure = options->tls.context != NULL;
+    deal->is_plain = !deal->is_secure && options->proxy.versions == 0;
+    deal->tls = tr_tls_context_hold(options->tls.context);
     if (deal->options.socket.data == NULL)
         deal->options.socket.data = options->data;
     if (deal->options.prefix_ipv6 == 0)
@@ -147,6 +151,7 @@ deal_free(struct tri_deal *deal)
         deal->next->prev = deal->prev;
     uv_mutex_unlock(&deal->home->lock);
     tr_block_list_release(deal->block_list);
+    tr_tls_context_release(deal->tls);
     tri_limits_fini(&deal->limits);
     uv_mutex_destroy(&deal->lock);
     free(deal->ends);
@@ -164,6 +169,26 @@ tri_deal_release(struct tri_deal *deal)
 {
     if (tri_refcount_release(&deal->holds))
         deal_free(deal);
+}
+
+struct tr_tls_context *
+tri_deal_hold_tls(struct tri_deal *deal)
+{
+    tri_deal_lock(deal);
+    struct tr_tls_context *context = tr_tls_context_hold(deal->tls);
+    tri_deal_unlock(deal);
+    return context;
+}
+
+void
+tri_deal_set_tls(struct tri_deal *deal, struct tr_tls_context *context)
+{
+    tr_tls_context_hold(context);
+    tri_deal_lock(deal);
+    struct tr_tls_context *before = deal->tls;
+    deal->tls = context;
+    tri_deal_unlock(deal);
+    tr_tls_context_release(before);
 }
 
 /* Counting. */

@@ -11,6 +11,7 @@
 #define TROUPE_NET_DEAL_H
 
 #include "address_limits.h"
+#include "hall.h"
 #include "socket_state.h"
 #include "worker_net.h"
 
@@ -28,10 +29,13 @@ struct tri_deal_ends {
     uint64_t cut;                            /* they had not ended when their server's drain was over */
     int why;                                 /* the status of the last that failed */
     uint64_t refused;                        /* for their PROXY header */
+    uint64_t bad_tls;                        /* for their handshake */
+    struct tri_seats seats;                  /* of handshakes: what is taken of them */
 
     /* The worker's alone. */
-    bool drains; /* it has told its connections that the server drains */
-    bool cuts;   /* and has closed them */
+    uint32_t lingering; /* connections whose handshake has failed, and whose descriptor is open */
+    bool drains;        /* it has told its connections that the server drains */
+    bool cuts;          /* and has closed them */
     struct tri_deal *deal;
     struct tri_owed owed; /* words to the server: it holds the deal while they wait for memory */
     unsigned words;       /* which: bits of enum tri_deal_word */
@@ -101,6 +105,8 @@ struct tri_deal {
     tr_ref server;
     const struct tri_server_calls *calls;
     unsigned workers;
+    bool is_plain;            /* a connection is a socket at once: it has no header, and shakes no hands */
+    bool is_secure;           /* it shakes hands */
     struct tri_servers *home; /* in whose list it stands, under that one's lock */
     struct tri_deal *next, *prev;
     struct tri_deal_ends *ends; /* one for each worker */
@@ -109,6 +115,7 @@ struct tri_deal {
     alignas(TRI_CACHE_PAIR) unsigned holds; /* the server's, and one of each that will look at it: tri_deal_hold() */
     unsigned closing;                       /* the server waits for the last connection: it wants to be told of ends */
     unsigned draining;                      /* the server takes leave of its connections */
+    unsigned untold;                        /* handshakes that have failed, of which the server is to be told */
 
     /* Under the lock, which is held for a few instructions: the server sets it, its listener deals by it. */
     alignas(TRI_CACHE_PAIR) uv_mutex_t lock;
@@ -117,6 +124,7 @@ struct tri_deal {
     bool dismissed;                     /* shares on other workers get nothing any more */
     uint32_t max_connections;           /* 0: no limit */
     struct tr_block_list *block_list;   /* held, frozen; NULL: none */
+    struct tr_tls_context *tls;         /* held, of handshakes that begin now; NULL: it is not secure */
     struct tri_limits limits;           /* by address, with options.max_per_address */
     uint64_t sequence;                  /* connections dealt out: the number of the last one */
     struct tr_server_refusals refusals; /* `lost` is counted in ends */
@@ -163,6 +171,11 @@ struct tri_deal *tri_deal_new(struct tri_net *net, tr_ref server, const struct t
                               const struct tr_server_options *options);
 void tri_deal_hold(struct tri_deal *deal);
 void tri_deal_release(struct tri_deal *deal);
+
+/* The context of a secure server, as it is now: one hold is the caller's. The second gives it another, which it holds.
+ * Thread: any. */
+struct tr_tls_context *tri_deal_hold_tls(struct tri_deal *deal);
+void tri_deal_set_tls(struct tri_deal *deal, struct tr_tls_context *context);
 
 /* Tells the server, which waits for the last connection, that one has ended. Thread: owner of worker. */
 void tri_deal_say_ended(struct tri_deal *deal, struct tri_worker *worker);
@@ -262,12 +275,19 @@ struct tri_arrival {
  */
 tr_status tri_share_accept(struct tri_share *share, tr_actor *parent, const struct tri_arrival *arrival);
 
+/* An accepted connection on its way to be a socket, with what it has got before. */
+struct tri_entrant {
+    int fd;
+    uint64_t number;
+    struct tr_proxy *proxy;         /* the beginning of memory from malloc(); NULL: it has no header */
+    struct tri_record_layer *layer; /* its handshake is over; NULL: it is plain */
+};
+
 /*
- * A descriptor that is let in becomes a socket actor: both are taken. The share counts the connection already. parent
- * may be NULL; proxy is the beginning of memory from malloc(), or NULL. If there is no actor the connection has failed
- * and ended.
+ * What is let in becomes a socket actor, which takes all that the entrant has. The share counts the connection already.
+ * parent may be NULL. If there is no actor the connection has failed and ended.
  */
-void tri_share_begin(struct tri_share *share, tr_actor *parent, int fd, uint64_t number, struct tr_proxy *proxy);
+void tri_share_begin(struct tri_share *share, tr_actor *parent, const struct tri_entrant *entrant);
 
 /* The connection has ended: its descriptor is closed here. The share may be gone afterwards. */
 void tri_share_end(struct tri_share *share, int fd);

@@ -2,7 +2,7 @@
  * The entrance: where a server asks for a PROXY header, an accepted connection waits here for it, and becomes a socket
  * when it is complete.
  *
- *   accepted -> waiting --header complete------------------> a socket's actor, `connection`
+ *   accepted -> waiting --header complete------------------> a socket's actor, `connection`; or first the greeting
  *                  |
  *                  +-- none, malformed, too long, too late --+
  *                  +-- the peer ends, the connection fails --+--> closed: counted and traced
@@ -23,6 +23,7 @@
  */
 #include "entrance.h"
 
+#include "greeting.h"
 #include "plain.h"
 #include "proxy_header.h"
 #include "tags.h"
@@ -136,9 +137,14 @@ let_in(struct entrance *entrance)
 {
     struct tr_proxy *proxy = entrance->proxy;
     tr_actor *parent = entrance->parent != TR_NOBODY ? tri_actor_find(entrance->net->worker, entrance->parent) : NULL;
+    struct tri_entrant entrant = {.fd = entrance->fd, .number = entrance->number, .proxy = proxy};
     trace(entrance, TRI_TRACE_NET_proxy_header, (uint16_t)proxy->version);
     entrance->proxy = NULL;
-    tri_share_begin(leave(entrance), parent, entrance->fd, entrance->number, proxy);
+    struct tri_share *share = leave(entrance);
+    if (share->deal->is_secure)
+        tri_greeting_open(share, parent, &entrant);
+    else
+        tri_share_begin(share, parent, &entrant);
     tri_net_add_live(entrance->net, -1);
 }
 
@@ -300,18 +306,18 @@ static const struct tr_behavior entrance_behavior = {
 };
 
 void
-tri_entrance_open(struct tri_share *share, tr_actor *parent, int fd, uint64_t number)
+tri_entrance_open(struct tri_share *share, tr_actor *parent, const struct tri_entrant *entrant)
 {
     if (tri_share_is_cut(share)) {
         tri_deal_count_cut(share->deal, share->net->worker); /* it has no time left to wait for a header */
-        tri_share_end(share, fd);
+        tri_share_end(share, entrant->fd);
         return;
     }
-    struct entrance_order order = {.share = share, .number = number, .fd = fd};
+    struct entrance_order order = {.share = share, .number = entrant->number, .fd = entrant->fd};
     tr_actor *actor;
     tr_status status = tri_actor_spawn_here(share->net->worker, parent, &entrance_behavior, &order, &actor);
     if (status != TR_OK)
-        tri_share_fail(share, fd, status);
+        tri_share_fail(share, entrant->fd, status);
 }
 
 void

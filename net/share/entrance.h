@@ -10,7 +10,7 @@
 
 /* Lets a descriptor wait, which is taken, or ends it if the share is cut: there is no time left to wait. The share
  * counts the connection already, and hears of its end in any case. */
-void tri_entrance_open(struct tri_share *share, tr_actor *parent, int fd, uint64_t number);
+void tri_entrance_open(struct tri_share *share, tr_actor *parent, const struct tri_entrant *entrant);
 
 /* All of that share's server that wait on this worker are counted as cut, and closed. */
 void tri_entrances_cut(struct tri_share *share);

@@ -9,6 +9,7 @@
 #include "deal.h"
 #include "destroy.h"
 #include "entrance.h"
+#include "greeting.h"
 #include "queue.h"
 #include "socket_actor.h"
 #include "turn.h"
@@ -62,6 +63,7 @@ tri_share_cut(struct tri_share *share)
     share->deal->ends[share->net->worker->index].cuts = true;
     tri_actors_visit(share->net->worker, &tri_socket_behavior, cut, share);
     tri_entrances_cut(share);
+    tri_greetings_cut(share);
 }
 
 bool

@@ -8,9 +8,11 @@
 
 #include "entrance.h"
 #include "events_internal.h"
+#include "greeting.h"
 #include "reader.h"
 #include "socket_actor.h"
 #include "turn.h"
+#include "upgrade.h"
 
 #include <stdlib.h>
 #include <troupe/core/descriptors.h>
@@ -90,6 +92,9 @@ share_for_one(struct tri_share *share, const struct tri_limit_key *address)
     return own;
 }
 
+/* What is written before the event waits for it, as does our side's end. */
+#define SECURE_STEPS (TRI_STEP(SECURE) | TRI_STEP(FLUSH) | TRI_STEP(FIN))
+
 /* The owner never knew of the socket. */
 static void
 fail(tr_socket *socket, struct tri_deal *deal, tr_status status)
@@ -112,7 +117,7 @@ begin(tr_socket *socket, struct tri_share *share)
     else
         socket->due |= TRI_STEP(READ);
     if (emits_connect)
-        socket->due |= TRI_STEP(CONNECT) | TRI_STEP(READY);
+        socket->due |= TRI_STEP(CONNECT) | TRI_STEP(READY) | (deal->is_secure ? SECURE_STEPS : 0);
     bool is_late = deal->ends[share->net->worker->index].drains; /* not if its own callback begins that */
     tr_status status = tri_events_connection(socket, options->connection);
     if (status != TR_OK)
@@ -138,23 +143,35 @@ tri_share_fail(struct tri_share *share, int fd, tr_status why)
 }
 
 void
-tri_share_begin(struct tri_share *share, tr_actor *parent, int fd, uint64_t number, struct tr_proxy *proxy)
+tri_share_begin(struct tri_share *share, tr_actor *parent, const struct tri_entrant *entrant)
 {
     struct tri_socket_order order = {
         .options = &share->deal->options.socket,
         .origin = &share->origin,
-        .number = number,
-        .proxy = proxy,
-        .fd = fd,
+        .number = entrant->number,
+        .proxy = entrant->proxy,
+        .layer = entrant->layer,
+        .fd = entrant->fd,
     };
     tr_actor *actor;
     tr_status status = tri_actor_spawn_here(share->net->worker, parent, &tri_socket_behavior, &order, &actor);
     if (status == TR_OK) {
         begin(tr_state(actor), share);
-    } else {
-        free(proxy);
-        tri_share_fail(share, fd, status);
+        return;
     }
+    free(entrant->proxy);
+    tri_upgrade_drop(entrant->layer);
+    tri_share_fail(share, entrant->fd, status);
+}
+
+/* What comes before it is a socket. */
+TRI_NOINLINE static void
+prepare(struct tri_share *share, tr_actor *parent, const struct tri_entrant *entrant)
+{
+    if (share->deal->options.proxy.versions != 0)
+        tri_entrance_open(share, parent, entrant);
+    else
+        tri_greeting_open(share, parent, entrant);
 }
 
 tr_status
@@ -166,9 +183,10 @@ tri_share_accept(struct tri_share *share, tr_actor *parent, const struct tri_arr
         return TR_ENOMEM;
     }
     one->connections++;
-    if (TRI_UNLIKELY(one->deal->options.proxy.versions != 0))
-        tri_entrance_open(one, parent, arrival->fd, arrival->number);
+    struct tri_entrant entrant = {.fd = arrival->fd, .number = arrival->number};
+    if (TRI_LIKELY(one->deal->is_plain))
+        tri_share_begin(one, parent, &entrant);
     else
-        tri_share_begin(one, parent, arrival->fd, arrival->number, NULL);
+        prepare(one, parent, &entrant);
     return TR_OK;
 }

@@ -18,6 +18,7 @@
 #include "options.h"
 #include "pipe_internal.h"
 #include "reader.h"
+#include "secure.h"
 #include "socket_orders.h"
 #include "steps.h"
 #include "turn.h"
@@ -62,6 +63,8 @@ begin_accepted(tr_socket *socket, const struct tri_socket_order *order)
     tri_socket_set_number(socket, order->number);
     if (TRI_UNLIKELY(order->proxy != NULL))
         socket->extra->proxy = order->proxy;
+    if (TRI_UNLIKELY(order->layer != NULL))
+        tri_secure_continue(socket, order->layer);
     return TR_OK;
 }
 

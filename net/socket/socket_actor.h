@@ -14,9 +14,10 @@ struct tri_socket_order {
     const struct tr_connect_options *connect; /* NULL: not yet */
     struct tri_origin *origin;                /* of an accepted one; NULL: it is spawned */
     uint64_t number;                          /* of an accepted one: tr_socket_number() */
-    struct tr_proxy *proxy; /* its PROXY header, malloc()'s: taken if the spawn succeeds; NULL: none */
-    int fd;                 /* of an accepted one: taken if the spawn succeeds */
-    bool from_afar;         /* it is the beginning of a struct tri_remote_socket_order */
+    struct tr_proxy *proxy;         /* its PROXY header, malloc()'s: taken if the spawn succeeds; NULL: none */
+    struct tri_record_layer *layer; /* before its descriptor, with its handshake over: taken likewise; NULL: none */
+    int fd;                         /* of an accepted one: taken if the spawn succeeds */
+    bool from_afar;                 /* it is the beginning of a struct tri_remote_socket_order */
 };
 
 /* The order of tr_remote_socket(), which is copied with its options. Whoever wants the data may say so later. */

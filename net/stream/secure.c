@@ -249,10 +249,10 @@ new_shake(tr_socket *socket, uint32_t limit_ms)
 
 /* The layer takes the place of the number. What the kernel holds for more plain bytes must not wait for records. */
 static void
-attach(tr_socket *socket, struct tri_record_layer *layer)
+attach(tr_socket *socket, struct tri_record_layer *layer, enum tri_layer_state state)
 {
     layer->number = tri_socket_number(socket);
-    layer->state = TRI_LAYER_WAITS;
+    layer->state = state & 0x3; /* as wide as the field */
     socket->poll.data = layer;
     socket->flags |= TRI_SOCKET_SECURE;
     tri_writer_push(socket);
@@ -284,7 +284,7 @@ put_barrier(tr_socket *socket, struct tri_write *barrier)
 static void
 begin(tr_socket *socket, struct tri_record_layer *layer, struct tri_write *barrier)
 {
-    attach(socket, layer);
+    attach(socket, layer, TRI_LAYER_WAITS);
     forget_held(socket);
     tri_pace_look(socket);
     if (barrier == NULL) {
@@ -298,9 +298,16 @@ begin(tr_socket *socket, struct tri_record_layer *layer, struct tri_write *barri
 void
 tri_secure_await(tr_socket *socket, struct tri_record_layer *layer, struct tri_write *barrier)
 {
-    attach(socket, layer);
+    attach(socket, layer, TRI_LAYER_WAITS);
     layer->begins = 1;
     put_barrier(socket, barrier);
+}
+
+void
+tri_secure_continue(tr_socket *socket, struct tri_record_layer *layer)
+{
+    attach(socket, layer, TRI_LAYER_OPEN);
+    layer->inner = 1; /* the last bytes of the handshake may have brought the first of the stream */
 }
 
 void

@@ -39,6 +39,9 @@ tr_status tri_secure_prepare(tr_socket *socket, struct tri_record_layer *layer,
 void tri_secure_await(tr_socket *socket, struct tri_record_layer *layer, struct tri_write *barrier);
 void tri_secure_give_up(tr_socket *socket, struct tri_record_layer *layer, struct tri_write *barrier);
 
+/* The socket begins with a layer whose handshake is over, which it takes. Its number is set. */
+void tri_secure_continue(tr_socket *socket, struct tri_record_layer *layer);
+
 /* All that was written before is in the kernel: the handshake begins. */
 void tri_secure_shake(tr_socket *socket);
 

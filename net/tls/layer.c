@@ -120,11 +120,17 @@ expect(SSL *ssl, const struct tri_tls_wish *wish)
     return tr_is_ip(wish->server_name) != 0 || SSL_set_tlsext_host_name(ssl, wish->server_name) == 1;
 }
 
+tr_status
+tri_tls_check_server(const tr_tls_context *context)
+{
+    return context->serves ? TR_OK : TR_ETLSNOKEY;
+}
+
 static tr_status
 check(const struct tri_tls_wish *wish)
 {
     if (wish->serves)
-        return wish->context->serves ? TR_OK : TR_ETLSNOKEY;
+        return tri_tls_check_server(wish->context);
     if (wish->context->serves)
         return TR_EINVAL;
     return wish->server_name == NULL || is_host(wish->server_name) ? TR_OK : TR_EBADHOST;
@@ -171,6 +177,13 @@ version_of(const SSL *ssl)
 }
 
 static void
+copy_server_name(const SSL *ssl, char to[256])
+{
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    snprintf(to, 256, "%s", name != NULL ? name : "");
+}
+
+static void
 copy_names(const SSL *ssl, struct tr_tls_info *out)
 {
     const unsigned char *alpn;
@@ -178,9 +191,13 @@ copy_names(const SSL *ssl, struct tr_tls_info *out)
     SSL_get0_alpn_selected(ssl, &alpn, &size);
     if (size > 0 && size < sizeof(out->alpn))
         memcpy(out->alpn, alpn, size);
-    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    if (name != NULL)
-        snprintf(out->server_name, sizeof(out->server_name), "%s", name);
+    copy_server_name(ssl, out->server_name);
+}
+
+void
+tri_tls_server_name(const struct tri_record_layer *layer, char name[256])
+{
+    copy_server_name(tls_of(layer)->ssl, name);
 }
 
 void

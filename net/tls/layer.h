@@ -38,6 +38,13 @@ tr_status tri_tls_open(const struct tri_tls_wish *wish, struct tri_record_layer 
 
 bool tri_is_tls(const struct tri_record_layer *layer);
 
+/* Can it be a server's? TR_OK; TR_ETLSNOKEY; TR_ENOTSUPPORTED. Thread: any. */
+tr_status tri_tls_check_server(const tr_tls_context *context);
+
+/* For which the client has asked (SNI), as far as that is known: also in a handshake, and when that has failed. "":
+ * none. */
+void tri_tls_server_name(const struct tri_record_layer *layer, char name[256]);
+
 /* The rest is for a layer of TLS whose handshake is over; tri_tls_verify_result() and tri_tls_peer() for one, too,
  * whose handshake has failed. */
 

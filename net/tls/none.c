@@ -79,6 +79,20 @@ tri_is_tls(const struct tri_record_layer *layer)
     return false;
 }
 
+tr_status
+tri_tls_check_server(const tr_tls_context *context)
+{
+    (void)context;
+    return TR_ENOTSUPPORTED;
+}
+
+void
+tri_tls_server_name(const struct tri_record_layer *layer, char name[256])
+{
+    (void)layer;
+    name[0] = '\0';
+}
+
 void
 tri_tls_info(const struct tri_record_layer *layer, struct tr_tls_info *out)
 {

@@ -14,7 +14,8 @@
  * connection leaves it to the others; one that all refuse is counted by one of them.
  *
  * Connections are numbered in the order in which the server accepts them (tr_socket_number()). On each worker
- * `connection` comes in the order of these numbers, but not with options.proxy. Between workers there is no order.
+ * `connection` comes in the order of these numbers, but not with options.proxy or options.tls. Between workers there is
+ * no order.
  *
  * Events, in the order of Node's net.Server:
  *   - 'listening' or 'error' after listen;
@@ -47,6 +48,7 @@
 #include <troupe/net/balance.h>
 #include <troupe/net/proxy.h>
 #include <troupe/net/socket.h>
+#include <troupe/net/tls.h>
 
 TR_DECLARATIONS_BEGIN
 
@@ -54,6 +56,18 @@ typedef struct tr_server tr_server; /* opaque */
 struct tr_group;
 
 #define TR_BACKLOG_DEFAULT 511 /* as Node's */
+
+/* A handshake that has failed. */
+struct tr_handshake_failure {
+    struct tr_address peer; /* family TR_FAMILY_NONE: it was gone before its worker had the connection */
+
+    /* call is "handshake". TR_ETLS, with OpenSSL's reason as the code ("ERR_SSL_NO_SHARED_CIPHER"), for what is wrong
+     * with the protocol, and for alerts of the client; TR_ETLSTIMEOUT; TR_ECONNRESET: the client has ended or reset the
+     * connection; what tr_socket_verify_result() says of a client's certificate that must be good. */
+    struct tr_error error;
+
+    char server_name[256]; /* for which the client has asked (SNI); "": for none, or it did not come so far */
+};
 
 /*
  * Callbacks, each inside the server's actor. Any may be NULL. In each of them every function for the server may be
@@ -75,7 +89,14 @@ struct tr_server_events {
     /* A message from another actor, other than the operations of remote.h. The callback has the message until it
      * returns. Without this callback such messages are dropped. */
     void (*message)(tr_server *server, tr_message *message);
+
+    /* A handshake of a client has failed: options.tls. No `error` and no `connection` comes of it. failure is valid
+     * during the call. Each is told once and before `close`, but when TR_HANDSHAKES_UNTOLD are waiting to be told, or
+     * there is no memory, it is only counted (tr_server_refusals). */
+    void (*handshake_failed)(tr_server *server, const struct tr_handshake_failure *failure);
 };
+
+#define TR_HANDSHAKES_UNTOLD 256u
 
 struct tr_block_list;
 
@@ -125,7 +146,26 @@ struct tr_server_options {
      *   - After tr_server_close() it may still be served. When the runtime stops it is closed at once, and counted
      *     nowhere. */
     struct tr_proxy_accept proxy;
+
+    /* Each connection begins with a handshake of TLS, after its PROXY header if there is to be one.
+     *
+     *   - `connection` comes after the handshake, in the order in which handshakes end; so it can look at the peer, and
+     *     no byte that it writes goes to another. With socket.emit_connect come then connect, secure and ready;
+     *     without, none of them. So it is with socket.owner.
+     *   - A handshake that fails, or takes too long, is `handshake_failed` of the server and bad_tls of the refusals. Its
+     *     alert is sent before the end of the connection, which waits up to TR_HANDSHAKE_LINGER_MS for that of the
+     *     client.
+     *   - The work of handshakes takes about a millisecond of each turn of a worker's loop, the rest is the next turn's:
+     *     so however many clients come, connections go on.
+     *   - Until the handshake is over, and its failure sent, a connection is one of the server's: it counts for
+     *     max_connections, max_per_address, tr_server_connections() and the close event, keeps the program running, and
+     *     is cut by tr_server_drain().
+     *   - After tr_server_close() it may still be served. When the runtime stops it is closed at once, and counted
+     *     nowhere. While options.memory_limit of the runtime is reached handshakes stand still. */
+    struct tr_tls_accept tls;
 };
+
+#define TR_HANDSHAKE_LINGER_MS 500u
 
 /* Who accepts the connections of an address. */
 enum tr_accept_mode {
@@ -187,7 +227,8 @@ struct tr_listen_options {
  * Returns: TR_OK
  *          TR_EINVAL  NULL, listen->server is set, the block list is not frozen, no such socket.type, no such versions
  *                     of `proxy`, or workers without worker_count or the other way round
- *          TR_EBADLIMIT, TR_EBADWORKER, TR_EBADREF, TR_EBADENCODING, TR_EBADSTATE: see tr_server_spawn()
+ *          TR_EBADLIMIT, TR_EBADWORKER, TR_EBADREF, TR_EBADENCODING, TR_EBADSTATE, TR_ETLSNOKEY, TR_EBADHANDLE: see
+ *          tr_server_spawn()
  *          TR_ENOADDRESS, TR_EBADHOST, TR_EBADPATH, TR_ENAMETOOLONG, TR_ENOTSUPPORTED, TR_EBADF, TR_EBADFD, TR_EEXIST:
  *          see tr_server_listen()
  *          TR_EBACKLOGDIFFERS, TR_EIPV6ONLYDIFFERS, TR_ERIGHTSDIFFER, TR_EACCEPTDIFFERS, TR_EBALANCEDIFFERS: a server
@@ -211,11 +252,15 @@ tr_status tr_runtime_listen(struct tr_runtime *runtime, const struct tr_server_o
  * Returns: TR_OK
  *          TR_EINVAL        NULL, no such socket.type, no such versions of `proxy`, own_worker with workers, or workers
  *                           without worker_count or the other way round
- *          TR_EBADLIMIT     a time of `socket` is too long, prefix_ipv6 is above 128, or a limit of `proxy`
+ *          TR_EBADLIMIT     a time of `socket` is too long, prefix_ipv6 is above 128, a limit of `proxy`, or
+ *                           tls.handshake_timeout_ms
+ *          TR_ETLSNOKEY     tls.context is a client's
+ *          TR_EBADHANDLE    tls.context with socket.receive_fds: descriptors cannot come along with records
  *          TR_EBADWORKER    in workers: no number of a worker
  *          TR_EBADREF       socket.owner is not the name of an actor of this runtime
  *          TR_EBADENCODING  socket.encoding
  *          TR_EBADSTATE     socket.state_size is above 1 GiB
+ *          TR_ENOTSUPPORTED tls.context, and Troupe was built without TLS
  *          TR_ENOMEM
  *          TR_ESTOPPING     the runtime is stopping
  */
@@ -335,6 +380,24 @@ void tr_server_set_background(tr_server *server, bool background);
 tr_status tr_server_set_block_list(tr_server *server, struct tr_block_list *list);
 
 /*
+ * Another context for a server that has one (options.tls): handshakes that begin from now on are made with it, on all
+ * workers. Connections notice nothing, and those that shake hands end as they have begun.
+ *
+ * Memory:  the server holds the context.
+ * Thread:  owner.
+ * Returns: TR_OK
+ *          TR_EINVAL         NULL
+ *          TR_EBADHANDLE     the server was made without: a plain one stays plain
+ *          TR_ETLSNOKEY      the context is a client's
+ *          TR_ENOTSUPPORTED  Troupe was built without TLS
+ */
+tr_status tr_server_set_tls(tr_server *server, tr_tls_context *context);
+
+/* Handshakes that are under way, on all workers: the client has begun, and neither waits in line nor is it over. 0 of a
+ * plain server. Thread: owner. */
+uint32_t tr_server_handshakes(const tr_server *server);
+
+/*
  * The bound address.
  * Thread:  owner.
  * Returns: TR_OK
@@ -366,11 +429,12 @@ struct tr_server_refusals {
     uint64_t over_address; /* max_per_address were there from its address */
     uint64_t lost;         /* no memory for it, or no more descriptors to be polled: on any worker */
     uint64_t bad_proxy;    /* no PROXY header as options.proxy asks for: on any worker */
+    uint64_t bad_tls;      /* the handshake of options.tls has failed: on any worker */
 };
 
 /*
  * How many connections were turned away; zeroes for NULL. Exact, except for those that other workers have lost, or
- * refused for their header, within the last moment. Connections that wait in the system's backlog are in none of these,
+ * refused for their header or their handshake, within the last moment. Connections that wait in the system's backlog are in none of these,
  * nor are those that are closed as the runtime stops.
  * Thread:  owner.
  */

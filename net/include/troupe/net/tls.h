@@ -312,6 +312,23 @@ struct tr_tls_options {
     tr_slice received;
 };
 
+#define TR_TLS_HANDSHAKES 128u
+
+/* Whether a server is secure, and how: tr_server_options.tls. */
+struct tr_tls_accept {
+    tr_tls_context *context; /* which serves; held. NULL: connections are plain, and the rest is not looked at */
+
+    /* How long a handshake may take, from the moment in which its worker gets the connection, or with
+     * tr_server_options.proxy its header is complete; up to 2^31 - 1, or TR_TLS_NO_LIMIT; 0: TR_TLS_HANDSHAKE_MS. */
+    uint32_t handshake_timeout_ms;
+
+    /* How many handshakes of this server may be under way at a time on each worker; 0: TR_TLS_HANDSHAKES. One begins
+     * with the first byte of its client; further ones wait in line, and cost no more than a plain connection. */
+    uint32_t handshakes;
+
+    bool truncation_fails; /* as in struct tr_tls_options, of each connection */
+};
+
 /*
  * Makes a plain socket secure, as after STARTTLS: "setSecure" of the v0.2 document. What was written before goes as it
  * is; then comes the handshake, then `secure`, or error, whose call is "handshake"; what is written after this call

@@ -71,13 +71,17 @@
     X(TRI_TRACE_NET + 30, socket_again, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                           \
       "socket actor, which is closed, begins again without a connection")
 
-/* `actor` is neither: a connection waits in it for its PROXY header. */
+/* `actor` is neither: a connection waits in it for its PROXY header, or shakes hands. */
 #define TRI_TRACE_ENTRANCE_EVENTS(X)                                                                                   \
     X(TRI_TRACE_NET + 48, proxy_header, (REF, actor), (NUMBER, version), (NUMBER, bytes), (REF, server),               \
       "a connection of the server whose ref is message has its PROXY header, of arg bytes; flags is its version")      \
     X(TRI_TRACE_NET + 49, proxy_refused, (REF, actor), (NUMBER, reason), (NUMBER, bytes), (REF, server),               \
       "a connection of the server whose ref is message is closed after arg bytes of a PROXY header; flags: 1 it is "   \
-      "none, 2 too long, 3 malformed, 4 bad TLVs, 5 wrong checksum, 6 the peer ended before, 7 too late")
+      "none, 2 too long, 3 malformed, 4 bad TLVs, 5 wrong checksum, 6 the peer ended before, 7 too late")              \
+    X(TRI_TRACE_NET + 50, handshake, (REF, actor), (NOTHING, ), (NOTHING, ), (REF, server),                            \
+      "a connection of the server whose ref is message is secure")                                                     \
+    X(TRI_TRACE_NET + 51, handshake_failed, (REF, actor), (NOTHING, ), (STATUS, status), (REF, server),                \
+      "a connection of the server whose ref is message is closed, since its handshake has failed; arg is the status")
 
 /* All of them. */
 #define TRI_TRACE_NET_EVENTS(X)                                                                                        \

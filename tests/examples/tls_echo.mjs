@@ -1,0 +1,66 @@
+// docs/examples/tls_echo.c against clients made of Node's tls.
+import test from 'node:test';
+import assert from 'node:assert';
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import tls from 'node:tls';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { connect, converse, endServer, limit, run, startServer } from './support.mjs';
+
+const certificates = path.join(process.argv[2], '..', 'tests', 'certificates');
+const script = fileURLToPath(new URL('../net/peers/certificates.sh', import.meta.url));
+execFileSync('bash', [script, certificates]);
+const file = (name) => path.join(certificates, name);
+
+const start = (t) => startServer(t, 'example-tls-echo', 0, file('server.pem'), file('server.key'));
+
+async function connectSecurely(t, port) {
+  const socket = tls.connect({ host: '127.0.0.1', port, servername: 'server.example', ca: fs.readFileSync(file('ca.pem')),
+    allowHalfOpen: true });
+  t.after(() => socket.destroy());
+  await once(socket, 'secureConnect');
+  return socket;
+}
+
+test('every client gets its own bytes back, then the end', limit, async (t) => {
+  const server = await start(t);
+  await Promise.all(Array.from({ length: 20 }, async (_, i) => {
+    const bytes = crypto.randomBytes(1 + i * 10007);
+    const socket = await connectSecurely(t, server.port);
+    assert.ok(socket.authorized);
+    assert.ok(bytes.equals(await converse(socket, bytes)));
+  }));
+  await endServer(server, 'SIGTERM');
+});
+
+test('who does not speak TLS is named, and nobody else is disturbed', limit, async (t) => {
+  const server = await start(t);
+  const good = await connectSecurely(t, server.port);
+  const bad = await connect(t, server.port);
+  const { localPort } = bad;
+  bad.on('error', () => {});
+  bad.write('GET / HTTP/1.1\r\n\r\n');
+  await server.says(new RegExp(`127.0.0.1 port ${localPort}, who asked for '': ERR_SSL_HTTP_REQUEST\n`));
+  assert.strictEqual((await converse(good, 'still here')).toString(), 'still here');
+  await endServer(server);
+});
+
+test('a handshake that is under way does not keep it from ending', limit, async (t) => {
+  const server = await start(t);
+  const idle = net.connect(server.port, '127.0.0.1');
+  idle.on('error', () => {});
+  t.after(() => idle.destroy());
+  await once(idle, 'connect');
+  idle.resume();
+  await endServer(server);
+});
+
+test('a file that is no certificate is named as the fault', limit, async () => {
+  const ended = await run('example-tls-echo', '0', file('server.key'), file('server.key'));
+  assert.strictEqual(ended.code, 1);
+  assert.match(ended.words, /server\.key/);
+});

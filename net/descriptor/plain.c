@@ -12,6 +12,7 @@
 #define OTHER_CONTROL_BYTES 256 /* such as the time or the sender, if somebody has asked for it */
 #define FILE_BYTES_PER_CALL (1u << 20)
 #define COPY_BYTES 16384u /* on the stack */
+#define DROP_BYTES 16384  /* on the stack */
 
 static ssize_t
 receive(int fd, struct msghdr *header, int flags)
@@ -54,6 +55,14 @@ tri_plain_take(int fd, void *memory, size_t size)
         size -= (size_t)got;
     }
     return true;
+}
+
+bool
+tri_plain_drop(int fd)
+{
+    char dropped[DROP_BYTES];
+    ssize_t got = tri_plain_read(fd, dropped, sizeof(dropped));
+    return got > 0 || (got < 0 && tri_verdict(TRI_ON_READ, (int)-got) == TRI_WAIT);
 }
 
 static void

@@ -58,6 +58,9 @@ ssize_t tri_plain_peek(int fd, void *memory, size_t size);
 /* Reads so many bytes, which tri_plain_peek() has shown. false: the connection has failed meanwhile. */
 bool tri_plain_take(int fd, void *memory, size_t size);
 
+/* Reads some of what is there, for nobody. false: the stream has ended, or failed. */
+bool tri_plain_drop(int fd);
+
 /* Also the descriptors that come with the bytes. With an error there are none: those that came are closed. */
 ssize_t tri_plain_receive(int fd, void *memory, size_t size, struct tri_passed *passed);
 

@@ -3,6 +3,7 @@
  */
 #include "listening.h"
 
+#include "layer.h"
 #include "post.h"
 #include "server_orders.h"
 
@@ -89,6 +90,26 @@ tr_remote_server_set_max_connections(tr_actor *self, tr_ref server, uint32_t max
 {
     TRI_CHECK_SELF(self);
     return tri_remote_post_word(self, server, TRI_TAG_SERVER_MAX_CONNECTIONS, max_connections);
+}
+
+static void
+release_context(void *context)
+{
+    tr_tls_context_release(context);
+}
+
+tr_status
+tr_remote_server_set_tls(tr_actor *self, tr_ref server, tr_tls_context *context)
+{
+    TRI_CHECK_SELF(self);
+    if (self == NULL || context == NULL)
+        return TR_EINVAL;
+    tr_status status = tri_tls_check_server(context);
+    if (status != TR_OK)
+        return status;
+    tr_message message =
+        tr_message_pointer(TRI_TAG_SERVER_TLS, tr_tls_context_hold(context), sizeof(void *), release_context);
+    return tri_remote_post(self, server, &message);
 }
 
 tr_status

@@ -46,6 +46,7 @@ answer_server_info(tr_server *server, struct tri_info_ask *ask)
         .server = tr_server_ref(server),
         .connections = tr_server_connections(server),
         .listening = tr_server_listening(server),
+        .handshakes = tr_server_handshakes(server),
     };
     tr_server_address(server, &info->address);
     tr_server_refusals(server, &info->refusals);
@@ -61,6 +62,14 @@ set_max_connections(tr_server *server, uint64_t max_connections)
 }
 
 static tr_status
+set_tls(tr_server *server, tr_tls_context *context)
+{
+    tr_status status = tr_server_set_tls(server, context);
+    tr_tls_context_release(context);
+    return status;
+}
+
+static tr_status
 ask_server(tr_server *server, tr_message *message)
 {
     const uint64_t *words = message->payload.words;
@@ -71,6 +80,7 @@ ask_server(tr_server *server, tr_message *message)
     case TRI_TAG_SERVER_RESUME: return tr_server_resume(server);
     case TRI_TAG_SERVER_DRAIN: return tr_server_drain(server, words[0]);
     case TRI_TAG_SERVER_MAX_CONNECTIONS: return set_max_connections(server, words[0]);
+    case TRI_TAG_SERVER_TLS: return set_tls(server, tr_message_take_pointer(message));
     default: return answer_server_info(server, tr_message_take_pointer(message)); /* TRI_TAG_SERVER_INFO */
     }
 }
@@ -82,6 +92,7 @@ static const char *const server_refusals[TRI_TAG_SERVER_INFO - TRI_TAG_SERVER_LI
     [TRI_TAG_SERVER_PAUSE - TRI_TAG_SERVER_LISTEN] = "pause",
     [TRI_TAG_SERVER_RESUME - TRI_TAG_SERVER_LISTEN] = "resume",
     [TRI_TAG_SERVER_DRAIN - TRI_TAG_SERVER_LISTEN] = "drain",
+    [TRI_TAG_SERVER_TLS - TRI_TAG_SERVER_LISTEN] = "set tls",
 };
 
 void

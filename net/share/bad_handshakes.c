@@ -27,6 +27,7 @@ tri_deal_handshake_failed(struct tri_deal *deal, struct tri_worker *worker, cons
     if (!is_to_be_told(deal))
         return;
     tr_message message = tr_message_copy(TRI_TAG_DEAL_BAD_HANDSHAKE, failure, sizeof(*failure));
-    if (tri_send_system(worker, NULL, deal->server, &message) != TR_OK)
+    bool is_made = message.kind != TR_PAYLOAD_INVALID;
+    if (!is_made || tri_send_system(worker, NULL, deal->server, &message) != TR_OK)
         ck_pr_dec_uint(&deal->untold);
 }

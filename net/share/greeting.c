@@ -166,21 +166,12 @@ lose(struct greeting *greeting, tr_status why)
     tri_net_add_live(greeting->net, -1);
 }
 
-/* Bytes that come too late are dropped. true: it goes on. */
-static bool
-drop_some(const struct greeting *greeting)
-{
-    char dropped[TRI_RECORD_BYTES];
-    ssize_t size = tri_plain_read(greeting->entrant.fd, dropped, sizeof(dropped));
-    return size > 0 || (size < 0 && tri_verdict(TRI_ON_READ, (int)-size) == TRI_WAIT);
-}
-
 static void
 on_dropping(uv_poll_t *poll, int status, int events)
 {
     struct greeting *greeting = TRI_CONTAINER_OF(poll, struct greeting, poll);
     (void)events;
-    if (!drop_some(greeting) || status < 0)
+    if (!tri_plain_drop(greeting->entrant.fd) || status < 0)
         close_it(greeting);
 }
 

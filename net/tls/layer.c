@@ -198,6 +198,8 @@ void
 tri_tls_server_name(const struct tri_record_layer *layer, char name[256])
 {
     copy_server_name(tls_of(layer)->ssl, name);
+    for (char *at = name; *at != '\0'; at++)
+        *at = (char)(*at >= 'A' && *at <= 'Z' ? *at - 'A' + 'a' : *at);
 }
 
 void

@@ -41,8 +41,8 @@ bool tri_is_tls(const struct tri_record_layer *layer);
 /* Can it be a server's? TR_OK; TR_ETLSNOKEY; TR_ENOTSUPPORTED. Thread: any. */
 tr_status tri_tls_check_server(const tr_tls_context *context);
 
-/* For which the client has asked (SNI), as far as that is known: also in a handshake, and when that has failed. "":
- * none. */
+/* For which the client has asked (SNI), in lower case, as far as that is known: also in a handshake, and when that has
+ * failed. "": none. */
 void tri_tls_server_name(const struct tri_record_layer *layer, char name[256]);
 
 /* The rest is for a layer of TLS whose handshake is over; tri_tls_verify_result() and tri_tls_peer() for one, too,

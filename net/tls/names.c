@@ -164,18 +164,25 @@ choose(const struct tri_host_names *names, const char *name)
     return found != NULL && found->serves ? found : NULL;
 }
 
+/* OpenSSL keeps the name itself if it comes so far: who refuses a client before that wants to know it, too. */
+static bool
+read_name(SSL *connection, char name[TRI_HOST_NAME_BYTES])
+{
+    const unsigned char *extension;
+    size_t size;
+    return SSL_client_hello_get0_ext(connection, TLSEXT_TYPE_server_name, &extension, &size) &&
+           read_extension(extension, size, name) && SSL_set_tlsext_host_name(connection, name) == 1;
+}
+
 /* Called for a second first message as well, after a HelloRetryRequest; then the context may have been switched. */
 static int
 on_hello(SSL *connection, int *alert, void *data)
 {
     tr_tls_context *first = data, *found = NULL;
-    const unsigned char *extension;
-    size_t size;
     char name[TRI_HOST_NAME_BYTES];
     if (tri_context_first(connection) != first)
         return SSL_CLIENT_HELLO_SUCCESS;
-    if (SSL_client_hello_get0_ext(connection, TLSEXT_TYPE_server_name, &extension, &size) &&
-        read_extension(extension, size, name))
+    if (read_name(connection, name))
         found = choose(&first->names, name);
     *alert = found == NULL ? SSL_AD_UNRECOGNIZED_NAME : SSL_AD_INTERNAL_ERROR;
     if (found == NULL)
@@ -206,10 +213,10 @@ tri_host_names_init(tr_tls_context *context, const struct tr_tls_context_options
     context->names.only = options->names_only;
     context->names.choose = options->choose;
     context->names.choose_data = options->choose_data;
-    if (options->serves)
+    if (options->serves) {
         SSL_CTX_set_tlsext_servername_callback(context->ssl, on_name);
-    if (has_names)
         SSL_CTX_set_client_hello_cb(context->ssl, on_hello, context);
+    }
     return fill(&context->names, options, refusal);
 }
 

@@ -124,6 +124,8 @@ show(void)
     X(tr_server_drained, the.server, NULL)                                                                             \
     X(tr_server_set_background, the.server, false)                                                                     \
     X(tr_server_set_block_list, the.server, NULL)                                                                      \
+    X(tr_server_set_tls, the.server, NULL)                                                                             \
+    X(tr_server_handshakes, the.server)                                                                                \
     X(tr_server_address, the.server, NULL)                                                                             \
     X(tr_server_listening, the.server)                                                                                 \
     X(tr_server_connections, the.server)                                                                               \
@@ -170,6 +172,7 @@ show(void)
     X(tr_remote_server_resume, the.actor, TR_NOBODY)                                                                   \
     X(tr_remote_server_drain, the.actor, TR_NOBODY, 0)                                                                 \
     X(tr_remote_server_set_max_connections, the.actor, TR_NOBODY, 0)                                                   \
+    X(tr_remote_server_set_tls, the.actor, TR_NOBODY, NULL)                                                            \
     X(tr_remote_server_info, the.actor, TR_NOBODY, 0)
 
 #define MISUSE(function, ...)                                                                                          \

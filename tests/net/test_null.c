@@ -76,6 +76,7 @@ static struct {
     X(tr_server_resume(NULL))                                                                                          \
     X(tr_server_drain(NULL, 0))                                                                                        \
     X(tr_server_set_block_list(NULL, NULL))                                                                            \
+    X(tr_server_set_tls(NULL, NULL))                                                                                   \
     X(tr_server_address(NULL, &(struct tr_address){0}))                                                                \
     X(tr_remote_credit(NULL, TR_NOBODY, 1))                                                                            \
     X(tr_remote_socket(NULL, NULL, NULL, &(tr_ref){0}))                                                                \
@@ -112,6 +113,7 @@ static struct {
     X(tr_remote_server_resume(NULL, TR_NOBODY))                                                                        \
     X(tr_remote_server_drain(NULL, TR_NOBODY, 0))                                                                      \
     X(tr_remote_server_set_max_connections(NULL, TR_NOBODY, 0))                                                        \
+    X(tr_remote_server_set_tls(NULL, TR_NOBODY, NULL))                                                                 \
     X(tr_remote_server_info(NULL, TR_NOBODY, 1))
 
 /* Without what a later argument must point to. */
@@ -227,6 +229,7 @@ what_asks_null_gets_zero(void **state)
     assert_int_equal(tr_socket_ref(NULL), TR_NOBODY);
     assert_int_equal(tr_socket_server(NULL), TR_NOBODY);
     assert_int_equal(tr_server_connections(NULL), 0);
+    assert_int_equal(tr_server_handshakes(NULL), 0);
     assert_int_equal(tr_server_dealt(NULL, NULL, 0), 0);
     assert_false(tr_server_listening(NULL));
     assert_null(tr_server_data(NULL));

@@ -254,6 +254,13 @@ tr_status tr_remote_server_resume(tr_actor *self, tr_ref server);
 /* tr_server_set_max_connections(). */
 tr_status tr_remote_server_set_max_connections(tr_actor *self, tr_ref server, uint32_t max_connections);
 
+/*
+ * tr_server_set_tls(). A refusal, TR_EBADHANDLE, is an error event with the call "set tls".
+ * Memory:  the context is held.
+ * Returns: also TR_EINVAL (no context), TR_ETLSNOKEY (it is a client's), TR_ENOTSUPPORTED (Troupe was built without TLS).
+ */
+tr_status tr_remote_server_set_tls(tr_actor *self, tr_ref server, tr_tls_context *context);
+
 /* The answer to tr_remote_server_info(). */
 struct tr_server_info {
     tr_ref server;
@@ -261,6 +268,7 @@ struct tr_server_info {
     uint32_t connections;
     bool listening;
     struct tr_server_refusals refusals;
+    uint32_t handshakes; /* tr_server_handshakes() */
 };
 
 /*

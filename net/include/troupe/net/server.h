@@ -66,7 +66,7 @@ struct tr_handshake_failure {
      * connection; what tr_socket_verify_result() says of a client's certificate that must be good. */
     struct tr_error error;
 
-    char server_name[256]; /* for which the client has asked (SNI); "": for none, or it did not come so far */
+    char server_name[256]; /* for which the client has asked (SNI), in lower case; "": for none, or not yet */
 };
 
 /*

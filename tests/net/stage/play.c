@@ -27,6 +27,7 @@ struct act {
 
 tr_actor *director;
 tr_runtime *stage_runtime;
+uint64_t stage_memory_limit;
 uint16_t stage_port;
 struct endpoint accepted[8];
 unsigned accepted_count;
@@ -348,7 +349,7 @@ stage_play(unsigned workers, void (*script)(void))
     accepted_count = 0;
     ended = false;
     assert_int_equal(uv_sem_init(&over, 0), 0);
-    struct tr_runtime_options options = {.workers = workers};
+    struct tr_runtime_options options = {.workers = workers, .memory_limit = stage_memory_limit};
     assert_int_equal(tr_runtime_start(&options, &stage_runtime), TR_OK);
     struct tr_spawn_options spawn = {.placement = TR_PLACE_WORKER, .argument = &script};
     assert_int_equal(tr_runtime_spawn(stage_runtime, &behavior, &spawn, NULL), TR_OK);
@@ -366,8 +367,8 @@ stage_play(unsigned workers, void (*script)(void))
 
 /* Peers. */
 
-static void
-on_connection(tr_socket *socket)
+void
+stage_on_connection(tr_socket *socket)
 {
     assert_true(accepted_count < sizeof(accepted) / sizeof(accepted[0]));
     struct endpoint *endpoint = &accepted[accepted_count++];
@@ -384,7 +385,7 @@ stage_serve(struct tr_server_options options)
     struct tr_address address;
     struct tr_listen_options listen = {.host = "127.0.0.1"};
     if (options.connection == NULL)
-        options.connection = on_connection;
+        options.connection = stage_on_connection;
     if (options.socket.events == NULL)
         options.socket.events = &endpoint_events;
     assert_int_equal(tr_server_spawn(director, &options, &server), TR_OK);

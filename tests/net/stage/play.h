@@ -37,6 +37,7 @@ extern const struct tr_socket_events endpoint_events;
 /* The director, while a play runs. */
 extern tr_actor *director;
 extern tr_runtime *stage_runtime;
+extern uint64_t stage_memory_limit; /* of the runtimes of plays; 0: none */
 
 /*
  * Starts a runtime, calls script on the director's worker, waits until stage_end() is called and stops the runtime.
@@ -81,6 +82,7 @@ extern uint16_t stage_port;
 extern struct endpoint accepted[8];
 extern unsigned accepted_count;
 tr_server *stage_serve(struct tr_server_options options);
+void stage_on_connection(tr_socket *socket); /* what such a server does with them, for servers of other kinds */
 
 /* Connects an endpoint to that server. */
 void stage_connect(struct endpoint *endpoint);

@@ -6,6 +6,7 @@
 #include "tls_gate.h"
 #include "tls_play.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 
 #include <ck_pr.h>
 #include <cmocka.h>
+#include <troupe/actors/send.h>
 #include <troupe/ipaddr/block_list.h>
 
 #define HELLO_BYTES 4096u
@@ -301,6 +303,75 @@ each_of_the_two_is_counted_by_itself(void **state)
     gate_stop();
 }
 
+/* What comes along with the end of the handshake is inside, where polling does not see it. */
+
+static tr_ref paused;
+
+static void
+remembers_itself(tr_socket *socket)
+{
+    __atomic_store_n(&paused, tr_socket_ref(socket), __ATOMIC_SEQ_CST);
+    ck_pr_inc_uint(&gate_accepted);
+}
+
+static void
+echoes(tr_socket *socket, tr_slice data)
+{
+    tr_socket_write_slice(socket, data);
+}
+
+static void
+goes_on(tr_socket *socket, tr_message *message)
+{
+    (void)message;
+    if (tr_socket_bytes_read(socket) != 0)
+        abort();
+    tr_socket_resume(socket);
+}
+
+static void
+what_comes_along_with_the_end_of_the_handshake_is_data(void **state)
+{
+    struct caller caller;
+    (void)state;
+    gate_serve((struct tr_server_options){0}, 2);
+    for (int i = 0; i < 10; i++) {
+        caller_open(&caller, gate_calling, NULL);
+        caller_must_echo_at_once(&caller);
+        caller_close(&caller);
+    }
+    gate_stop();
+}
+
+static void *
+says_at_once(void *argument)
+{
+    caller_must_echo_at_once(argument);
+    return NULL;
+}
+
+static void
+with_pause_on_connect_that_is_given_when_it_is_resumed(void **state)
+{
+    static const struct tr_socket_events events = {.data = echoes, .message = goes_on, .close = counts_end};
+    struct caller caller;
+    pthread_t thread;
+    (void)state;
+    gate_serve(
+        (struct tr_server_options){.pause_on_connect = true, .connection = remembers_itself, .socket.events = &events},
+        1);
+    caller_open(&caller, gate_calling, NULL);
+    assert_int_equal(pthread_create(&thread, NULL, says_at_once, &caller), 0);
+    gate_await(&gate_accepted, 1);
+    for (int i = 0; i < 10; i++)
+        gate_tell(GATE_LOOK, 0); /* it has had its chance */
+    tr_message message = tr_message_signal(1);
+    assert_int_equal(tr_runtime_send(gate_runtime, __atomic_load_n(&paused, __ATOMIC_SEQ_CST), &message), TR_OK);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    caller_close(&caller);
+    gate_stop();
+}
+
 /* What it costs. */
 
 #define MANY 300
@@ -348,6 +419,8 @@ main(void)
         TLS_TEST(they_keep_the_program_running),
         TLS_TEST(a_header_comes_before_the_handshake),
         TLS_TEST(each_of_the_two_is_counted_by_itself),
+        TLS_TEST(what_comes_along_with_the_end_of_the_handshake_is_data),
+        TLS_TEST(with_pause_on_connect_that_is_given_when_it_is_resumed),
         TLS_TEST(who_says_nothing_costs_no_more_than_a_plain_connection),
     };
     return cmocka_run_group_tests(tests, gate_setup, gate_teardown);

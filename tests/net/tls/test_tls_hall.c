@@ -127,13 +127,20 @@ end(void *argument)
 }
 
 static void
-flood(void)
+connect_all(void)
 {
     for (int i = 0; i < CLIENTS; i++) {
         fds[i] = tests_peer_connect(stage_port);
         assert_true(fds[i] >= 0);
-        assert_true(tests_peer_send(fds[i], hello, hello_size));
     }
+}
+
+static void
+flood(void)
+{
+    connect_all();
+    for (int i = 0; i < CLIENTS; i++)
+        assert_true(tests_peer_send(fds[i], hello, hello_size));
 }
 
 /* One plain connection, which is served all the time, and a server with many clients that come at once. */
@@ -156,13 +163,13 @@ play_flood(void)
 }
 
 static void
-play(void)
+play(void (*script)(void))
 {
     counts = true;
     turn = steps = steps_in_turn = most_in_turn = answers = slowest = 0;
     struct tr_tls_context_options of_server = tls_server("server");
     serving = tls_make(&of_server);
-    stage_play(1, play_flood);
+    stage_play(1, script);
     tr_tls_context_release(serving);
 }
 
@@ -170,7 +177,7 @@ static void
 a_turn_ends_with_the_handshake_in_which_its_time_is_over(void **state)
 {
     cast_reset(state);
-    play();
+    play(play_flood);
     assert_int_equal(most_in_turn, 1);
     assert_true(turn >= CLIENTS);
 }
@@ -180,10 +187,76 @@ static void
 a_worker_that_is_busy_with_handshakes_serves_its_connections_all_the_time(void **state)
 {
     cast_reset(state);
-    play();
+    play(play_flood);
     assert_true(answers >= CLIENTS / 4);
     assert_in_range(slowest, 1, 4);
     assert_true(turn - answered_turn <= 4);
+}
+
+/* At the memory limit. */
+
+static char much[TR_MEMORY_LIMIT_LEAST(1)];
+static tr_slice ballast;
+
+static void
+let_go(void *argument)
+{
+    (void)argument;
+    assert_int_equal(steps, 0);
+    tr_slice_release(ballast);
+    stage_when(all_have_been_looked_at, end, NULL);
+}
+
+static bool
+is_at_limit(void)
+{
+    return net->worker->at_limit;
+}
+
+static void
+speak(void *argument)
+{
+    (void)argument;
+    for (int i = 0; i < CLIENTS; i++)
+        assert_true(tests_peer_send(fds[i], hello, hello_size));
+    stage_settled(let_go, NULL);
+}
+
+static bool
+all_are_accepted(void)
+{
+    return tr_server_connections(server) == CLIENTS;
+}
+
+static void
+fill_memory(void *argument)
+{
+    (void)argument;
+    assert_int_equal(tr_slice_copy(much, sizeof(much), &ballast), TR_OK);
+    stage_when(is_at_limit, speak, NULL);
+}
+
+static void
+play_limit(void)
+{
+    int pair[2];
+    net = tri_net_of(tri_actor_worker(director));
+    stage_pair(AF_INET, pair);
+    plain_fd = pair[1];
+    stage_adopt(&accepted[0], pair[0]);
+    server = stage_serve((struct tr_server_options){.tls.context = serving});
+    make_hello();
+    connect_all();
+    stage_when(all_are_accepted, fill_memory, NULL);
+}
+
+static void
+at_the_memory_limit_handshakes_stand_still_and_go_on_later(void **state)
+{
+    cast_reset(state);
+    stage_memory_limit = TR_MEMORY_LIMIT_LEAST(1);
+    play(play_limit);
+    stage_memory_limit = 0;
 }
 
 int
@@ -192,6 +265,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TLS_TEST(a_turn_ends_with_the_handshake_in_which_its_time_is_over),
         TLS_TEST(a_worker_that_is_busy_with_handshakes_serves_its_connections_all_the_time),
+        TLS_TEST(at_the_memory_limit_handshakes_stand_still_and_go_on_later),
     };
     return cmocka_run_group_tests(tests, tls_setup, NULL);
 }

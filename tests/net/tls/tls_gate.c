@@ -320,15 +320,22 @@ waits(struct caller *caller, int done)
     return sends(caller) && wants_more && receives(caller);
 }
 
-bool
-caller_shake(struct caller *caller)
+/* Its last words are not sent yet. */
+static bool
+shake(struct caller *caller)
 {
     int done;
     ERR_clear_error();
     while ((done = SSL_do_handshake(caller->ssl)) != 1)
         if (!waits(caller, done))
             return false;
-    return sends(caller);
+    return true;
+}
+
+bool
+caller_shake(struct caller *caller)
+{
+    return shake(caller) && sends(caller);
 }
 
 bool
@@ -343,6 +350,13 @@ caller_echoes(struct caller *caller)
         if (!waits(caller, got))
             return false;
     return got == 5 && memcmp(word, "hello", 5) == 0;
+}
+
+void
+caller_must_echo_at_once(struct caller *caller)
+{
+    assert_true(shake(caller));
+    assert_true(caller_echoes(caller));
 }
 
 void

@@ -72,6 +72,9 @@ bool caller_shake(struct caller *caller);
 /* Both of these, and a word comes back. */
 void caller_must_echo(struct caller *caller);
 
+/* The same, but the word goes along with the end of the handshake, in one piece. */
+void caller_must_echo_at_once(struct caller *caller);
+
 /* The word alone. false: it does not come back. */
 bool caller_echoes(struct caller *caller);
 

@@ -4,12 +4,13 @@ import assert from 'node:assert';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
 import tls from 'node:tls';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { connect, converse, endServer, limit, run, startServer } from './support.mjs';
+import { connect, converse, endServer, launch, limit, program, run, startServer } from './support.mjs';
 
 const certificates = path.join(process.argv[2], '..', 'tests', 'certificates');
 const script = fileURLToPath(new URL('../net/peers/certificates.sh', import.meta.url));
@@ -63,4 +64,24 @@ test('a file that is no certificate is named as the fault', limit, async () => {
   const ended = await run('example-tls-echo', '0', file('server.key'), file('server.key'));
   assert.strictEqual(ended.code, 1);
   assert.match(ended.words, /server\.key/);
+});
+
+test('its trace has what became of each handshake', limit, async (t) => {
+  const trace = fs.mkdtempSync(path.join(os.tmpdir(), 'troupe-tls-'));
+  t.after(() => fs.rmSync(trace, { recursive: true }));
+  const server = launch(t, program('example-tls-echo'), ['0', file('server.pem'), file('server.key')],
+    { env: { ...process.env, TR_TRACE: trace } });
+  const [, port] = await server.says(/listening on port (\d+)\n/);
+  await converse(await connectSecurely(t, Number(port)), 'x');
+  const bad = await connect(t, Number(port));
+  bad.on('error', () => {});
+  bad.end('GET / HTTP/1.1\r\n\r\n');
+  await server.says(/ERR_SSL_HTTP_REQUEST\n/);
+  await endServer(server);
+  const lines = async (event) => (await run('troupe-trace', 'dump', '--event', event, trace)).out.trim().split('\n');
+  const good = await lines('handshake'), failed = await lines('handshake_failed');
+  assert.strictEqual(good.length, 1, good.join('\n'));
+  assert.match(good[0], /\(greeting\)/);
+  assert.strictEqual(failed.length, 1, failed.join('\n'));
+  assert.match(failed[0], /status -85$/); // TR_ETLS
 });

@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <ck_pr.h>
 #include <cmocka.h>
 #include <openssl/ssl.h>
 #include <troupe/net/remote.h>
@@ -169,7 +168,7 @@ tries(tr_server *self)
     answers[0] = tr_server_set_tls(self, contexts[0]);
     answers[1] = tr_server_set_tls(self, contexts[1]);
     answers[2] = tr_server_set_tls(self, NULL);
-    ck_pr_inc_uint(&gate_accepted);
+    gate_count(&gate_accepted);
 }
 
 static void
@@ -245,8 +244,7 @@ hears(tr_actor *self, void *state, tr_message *message)
     if (message->tag != INFO)
         return;
     memcpy(&info, tr_message_data(message), sizeof(info));
-    ck_pr_fence_store();
-    ck_pr_inc_uint(&informed);
+    gate_count(&informed);
 }
 
 static const struct tr_behavior asker = {.name = "asker", .init = asks, .receive = hears};

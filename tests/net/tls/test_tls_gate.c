@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <ck_pr.h>
 #include <cmocka.h>
 #include <troupe/actors/send.h>
 #include <troupe/ipaddr/block_list.h>
@@ -115,11 +114,11 @@ after_close_it_is_served_and_waited_for(void **state)
     open_three();
     gate_tell(GATE_CLOSE, 0);
     gate_tell(GATE_LOOK, 0);
-    assert_int_equal(ck_pr_load_uint(&gate_closed), 0);
+    assert_int_equal(gate_counted(&gate_closed), 0);
     caller_close(&three[1]);
     caller_must_echo(&three[2]);
     caller_must_echo(&three[0]);
-    assert_int_equal(ck_pr_load_uint(&gate_closed), 0);
+    assert_int_equal(gate_counted(&gate_closed), 0);
     caller_close(&three[0]);
     caller_close(&three[2]);
     gate_await(&gate_closed, 1);
@@ -136,7 +135,7 @@ static void
 counts_end(tr_socket *socket, bool had_error)
 {
     (void)socket, (void)had_error;
-    ck_pr_inc_uint(&gate_ended);
+    gate_count(&gate_ended);
 }
 
 static void
@@ -249,7 +248,7 @@ looks_at_header(tr_socket *socket)
     const struct tr_proxy *proxy = tr_socket_proxy(socket);
     if (proxy == NULL || strcmp(proxy->source.text, "192.0.2.1") != 0 || !tr_socket_secure(socket))
         abort();
-    ck_pr_inc_uint(&gate_accepted);
+    gate_count(&gate_accepted);
 }
 
 static const struct tr_server_options with_header = {
@@ -311,7 +310,7 @@ static void
 remembers_itself(tr_socket *socket)
 {
     __atomic_store_n(&paused, tr_socket_ref(socket), __ATOMIC_SEQ_CST);
-    ck_pr_inc_uint(&gate_accepted);
+    gate_count(&gate_accepted);
 }
 
 static void

@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <ck_pr.h>
 #include <cmocka.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -28,6 +27,18 @@ tr_tls_context *gate_serving, *gate_calling;
 unsigned gate_accepted, gate_ended, gate_erred, gate_closed, gate_failed;
 struct tr_handshake_failure gate_failures[GATE_TOLD];
 unsigned gate_failed_at_close;
+
+void
+gate_count(unsigned *counter)
+{
+    __atomic_fetch_add(counter, 1, __ATOMIC_RELEASE);
+}
+
+unsigned
+gate_counted(const unsigned *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
+}
 
 int
 gate_setup(void **state)
@@ -56,7 +67,7 @@ on_connection(tr_socket *socket)
 {
     if (!tr_socket_secure(socket))
         abort();
-    ck_pr_inc_uint(&gate_accepted);
+    gate_count(&gate_accepted);
 }
 
 static void
@@ -69,7 +80,7 @@ static void
 count_end(tr_socket *socket, bool had_error)
 {
     (void)socket, (void)had_error;
-    ck_pr_inc_uint(&gate_ended);
+    gate_count(&gate_ended);
 }
 
 static const struct tr_socket_events socket_events = {.data = echo, .close = count_end};
@@ -80,16 +91,15 @@ static void
 count_error(tr_server *self, const struct tr_error *error)
 {
     (void)self, (void)error;
-    ck_pr_inc_uint(&gate_erred);
+    gate_count(&gate_erred);
 }
 
 static void
 count_close(tr_server *self)
 {
-    gate_failed_at_close = ck_pr_load_uint(&gate_failed);
+    gate_failed_at_close = gate_counted(&gate_failed);
     tr_server_drained(self, &gate_drained);
-    ck_pr_fence_store();
-    ck_pr_inc_uint(&gate_closed);
+    gate_count(&gate_closed);
 }
 
 static void
@@ -101,13 +111,13 @@ note_failure(tr_server *self, const struct tr_handshake_failure *failure)
     if (count == GATE_TOLD || refusals.bad_tls <= count)
         abort(); /* it is counted before it is told */
     gate_failures[count] = *failure;
-    ck_pr_fence_store();
-    ck_pr_store_uint(&gate_failed, count + 1);
+    gate_count(&gate_failed);
 }
 
 struct tr_server_refusals gate_refusals;
 uint32_t gate_connections, gate_handshakes;
 struct tr_server_drained gate_drained;
+unsigned gate_held;
 static unsigned looked;
 static tr_status answer;
 
@@ -116,6 +126,7 @@ static void
 await_bad(const tr_server *self, uint64_t count)
 {
     struct tr_server_refusals refusals;
+    gate_count(&gate_held);
     do
         tr_server_refusals(self, &refusals);
     while (refusals.bad_tls < count);
@@ -192,7 +203,7 @@ static bool
 is_count(void *argument)
 {
     const unsigned **pair = argument;
-    return __atomic_load_n(pair[0], __ATOMIC_ACQUIRE) == *pair[1];
+    return gate_counted(pair[0]) == *pair[1];
 }
 
 void

@@ -19,8 +19,10 @@ extern uint16_t gate_port;
 extern tr_ref gate_server;
 extern tr_tls_context *gate_serving, *gate_calling; /* made by gate_setup(): "server", and who believes "ca" */
 
-/* Callbacks that were called, by any thread. */
+/* Callbacks that were called, by any thread. Whoever has seen a count sees what came before it was counted. */
 extern unsigned gate_accepted, gate_ended, gate_erred, gate_closed, gate_failed;
+void gate_count(unsigned *counter);
+unsigned gate_counted(const unsigned *counter);
 
 /* What was told of handshakes, in order: gate_failed of them. */
 extern struct tr_handshake_failure gate_failures[GATE_TOLD];
@@ -38,8 +40,11 @@ void gate_serve_at(struct tr_listen_options listen, struct tr_server_options opt
 void gate_stop(void);
 
 /* Has the server do this, and look at itself. */
+/* AWAIT_BAD: it waits, and its worker stands still, until so many handshakes have failed; gate_held counts that it
+ * has begun to. */
 enum gate_word { GATE_LOOK, GATE_CLOSE, GATE_DRAIN, GATE_SET_TLS, GATE_AWAIT_BAD };
 tr_status gate_tell(enum gate_word word, uint64_t argument);
+extern unsigned gate_held;
 extern struct tr_server_refusals gate_refusals;
 extern uint32_t gate_connections, gate_handshakes;
 extern struct tr_server_drained gate_drained;

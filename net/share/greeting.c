@@ -26,7 +26,6 @@
  */
 #include "greeting.h"
 
-#include "address_internal.h"
 #include "descriptor.h"
 #include "layer.h"
 #include "plain.h"
@@ -34,7 +33,6 @@
 #include "upgrade.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <troupe/core/status_from.h>
 
 struct greeting {
@@ -45,7 +43,6 @@ struct greeting {
     struct tri_net *net;
     struct tri_hall *hall;
     struct tri_entrant entrant; /* its layer: NULL until it has a seat, and when it has failed */
-    struct sockaddr_storage peer;
     struct tri_timer timer;
     uv_poll_t poll;
     int polled; /* what libuv waits for: bits of enum uv_poll_event */
@@ -206,7 +203,7 @@ tell_failure(const struct greeting *greeting, const struct tr_error *error)
     struct tr_handshake_failure failure = {.error = *error};
     if (failure.error.code == NULL)
         failure.error.code = tr_status_code(error->status);
-    tri_address_from((const struct sockaddr *)&greeting->peer, &failure.peer);
+    tri_descriptor_peer(greeting->entrant.fd, &failure.peer);
     if (greeting->entrant.layer != NULL)
         tri_tls_server_name(greeting->entrant.layer, failure.server_name);
     trace(greeting, TRI_TRACE_NET_handshake_failed, 0, (uint32_t)error->status);
@@ -343,15 +340,6 @@ start_timer(struct greeting *greeting)
 
 /* The actor. */
 
-/* Only a server that is told of failures asks for it, which is a system call. Later it may be gone. */
-static void
-note_peer(struct greeting *greeting)
-{
-    const struct tr_server_events *events = greeting->share->deal->options.events;
-    if (events != NULL && events->handshake_failed != NULL)
-        (void)tri_descriptor_peer_name(greeting->entrant.fd, &greeting->peer);
-}
-
 static tr_status
 open_poll(struct greeting *greeting)
 {
@@ -384,7 +372,6 @@ init(tr_actor *self, void *state, const void *argument)
         return status;
     }
     tri_actor_host(self);
-    note_peer(greeting);
     start_timer(greeting);
     poll_for(greeting, UV_READABLE, on_ready);
     tri_net_add_live(greeting->net, 1);

@@ -281,6 +281,32 @@ a_handshake_that_takes_too_long_fails_whatever_it_waits_for_and_not_too_early(vo
     gate_stop();
 }
 
+/* It came first and spoke last; who has the seat has more time left. */
+static void
+who_waits_in_line_when_its_time_is_over_fails_then(void **state)
+{
+    char hello[HELLO_BYTES];
+    struct caller in_line, seated;
+    (void)state;
+    gate_serve((struct tr_server_options){.tls = {.handshake_timeout_ms = 300, .handshakes = 1}}, 1);
+    caller_open(&in_line, gate_calling, NULL);
+    uint16_t port = gate_port_of(in_line.fd);
+    gate_await_connections(1);
+    tests_let_pass(50 * UINT64_C(1000000));
+    caller_open(&seated, gate_calling, NULL);
+    size_t size = caller_hello(&seated, hello, sizeof(hello));
+    assert_true(tests_peer_send(seated.fd, hello, size / 2));
+    gate_await_handshakes(1);
+    size = caller_hello(&in_line, hello, sizeof(hello));
+    assert_true(tests_peer_send(in_line.fd, hello, size));
+    gate_await(&gate_failed, 2);
+    assert_int_equal(gate_failures[0].peer.port, port);
+    assert_int_equal(gate_failures[0].error.status, TR_ETLSTIMEOUT);
+    caller_close(&in_line);
+    caller_close(&seated);
+    gate_stop();
+}
+
 static void
 what_was_let_in_has_no_such_limit(void **state)
 {
@@ -453,6 +479,7 @@ main(void)
         TEST(the_alert_arrives_though_the_client_has_sent_more),
         TEST(who_does_not_end_after_the_alert_is_closed_when_its_time_is_over),
         TEST(a_handshake_that_takes_too_long_fails_whatever_it_waits_for_and_not_too_early),
+        TEST(who_waits_in_line_when_its_time_is_over_fails_then),
         TEST(what_was_let_in_has_no_such_limit),
         TEST(as_many_as_are_allowed_are_under_way_and_others_wait_in_their_order),
         TEST(the_seat_of_one_that_fails_or_leaves_is_the_next_ones),

@@ -59,7 +59,7 @@ struct tr_group;
 
 /* A handshake that has failed. */
 struct tr_handshake_failure {
-    struct tr_address peer; /* family TR_FAMILY_NONE: it was gone before its worker had the connection */
+    struct tr_address peer; /* where it comes from, whatever a PROXY header says */
 
     /* call is "handshake". TR_ETLS, with OpenSSL's reason as the code ("ERR_SSL_NO_SHARED_CIPHER"), for what is wrong
      * with the protocol, and for alerts of the client; TR_ETLSTIMEOUT; TR_ECONNRESET: the client has ended or reset the
@@ -152,6 +152,8 @@ struct tr_server_options {
      *   - `connection` comes after the handshake, in the order in which handshakes end; so it can look at the peer, and
      *     no byte that it writes goes to another. With socket.emit_connect come then connect, secure and ready;
      *     without, none of them. So it is with socket.owner.
+     *   - At the end of a handshake of 1.3 the server sends tickets. Without socket.no_delay the first answer waits until
+     *     the client's system has acknowledged these, which may take 40 ms.
      *   - A handshake that fails, or takes too long, is `handshake_failed` of the server and bad_tls of the refusals. Its
      *     alert is sent before the end of the connection, which waits up to TR_HANDSHAKE_LINGER_MS for that of the
      *     client.

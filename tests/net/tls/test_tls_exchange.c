@@ -234,6 +234,7 @@ asks(tr_actor *self, void *state, const void *argument)
     sent[0] = tr_remote_server_set_tls(self, gate_server, contexts[0]);
     sent[1] = tr_remote_server_set_tls(self, gate_server, contexts[1]);
     sent[2] = tr_remote_server_set_tls(self, gate_server, NULL);
+    tr_remote_server_set_tls(self, tr_self(self), contexts[0]); /* it is no server: the hold must not be lost */
     return tr_remote_server_info(self, gate_server, INFO);
 }
 

@@ -260,6 +260,8 @@ shake(struct greeting *greeting)
 {
     struct tri_record_layer *layer = greeting->entrant.layer;
     int outcome = layer->kind->advance(layer, greeting->entrant.fd);
+    if (greeting->share == NULL)
+        return; /* the program, asked for a name, has cut it */
     if (outcome == TRI_LAYER_DONE)
         let_in(greeting);
     else if (outcome < 0)

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -369,6 +370,35 @@ a_server_shows_the_certificate_of_the_name_by_table_wildcard_and_callback(void *
     tr_tls_context_release(for_c);
 }
 
+static tr_tls_context *
+drains(const char *name, void *data)
+{
+    (void)name, (void)data;
+    if (tr_server_drain(gate_self, 0) != TR_OK)
+        abort();
+    return NULL;
+}
+
+static void
+a_program_that_is_asked_for_a_name_may_cut_who_asks(void **state)
+{
+    struct caller caller;
+    struct tr_tls_context_options options = tls_server("server");
+    (void)state;
+    options.choose = drains;
+    tr_tls_context *context = tls_make(&options);
+    gate_serve((struct tr_server_options){.tls.context = context}, 1);
+    tr_tls_context_release(context);
+    gate_tell(GATE_LOOK, 0);
+    caller_open(&caller, gate_calling, "a.example");
+    assert_false(caller_shake(&caller) && caller_echoes(&caller));
+    caller_close(&caller);
+    gate_await(&gate_closed, 1);
+    assert_int_equal(gate_drained.cut, 1);
+    gate_stop();
+    assert_int_equal(gate_failed + gate_accepted, 0);
+}
+
 int
 main(void)
 {
@@ -381,6 +411,7 @@ main(void)
         TLS_TEST(it_can_be_exchanged_from_afar_and_its_handshakes_counted),
         TLS_TEST(a_plain_server_refuses_it_from_afar_by_an_error_event),
         TLS_TEST(a_server_shows_the_certificate_of_the_name_by_table_wildcard_and_callback),
+        TLS_TEST(a_program_that_is_asked_for_a_name_may_cut_who_asks),
     };
     return cmocka_run_group_tests(tests, gate_setup, gate_teardown);
 }

@@ -118,6 +118,7 @@ struct tr_server_refusals gate_refusals;
 uint32_t gate_connections, gate_handshakes;
 struct tr_server_drained gate_drained;
 unsigned gate_held;
+tr_server *gate_self;
 static unsigned looked;
 static tr_status answer;
 
@@ -149,6 +150,7 @@ static void
 on_message(tr_server *self, tr_message *message)
 {
     uint64_t argument;
+    gate_self = self;
     memcpy(&argument, tr_message_data(message), sizeof(argument));
     answer = obey(self, (enum gate_word)message->tag, argument);
     tr_server_refusals(self, &gate_refusals);

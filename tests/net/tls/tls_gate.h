@@ -45,6 +45,7 @@ void gate_stop(void);
 enum gate_word { GATE_LOOK, GATE_CLOSE, GATE_DRAIN, GATE_SET_TLS, GATE_AWAIT_BAD };
 tr_status gate_tell(enum gate_word word, uint64_t argument);
 extern unsigned gate_held;
+extern tr_server *gate_self; /* who was told last; for callbacks on its worker */
 extern struct tr_server_refusals gate_refusals;
 extern uint32_t gate_connections, gate_handshakes;
 extern struct tr_server_drained gate_drained;

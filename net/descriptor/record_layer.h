@@ -87,7 +87,8 @@ struct tri_record_layer {
     struct tri_shake *shake; /* what the handshake needs; NULL: it is over */
 
     /* The kind's. */
-    int32_t reason;
+    int16_t reason;
+    uint16_t own; /* what it means only the kind knows */
 
     /* The socket's. */
     uint16_t committed;      /* bytes of the record that could not be sent whole; 0: none */

@@ -7,36 +7,55 @@
 #include "record_layer.h"
 
 #include <openssl/types.h>
+#include <stdbool.h>
 
-struct tri_aside;
+/* Bits of layer.own. */
+enum tri_tls_state {
+    TRI_TLS_DRY = 1 << 0,     /* the last read took all that was there */
+    TRI_TLS_AT_END = 1 << 1,  /* the descriptor has ended */
+    TRI_TLS_SECURE = 1 << 2,  /* the handshake is over */
+    TRI_TLS_MIDWAY = 1 << 3,  /* the kernel has taken part of what OpenSSL has to write */
+    TRI_TLS_ENDED = 1 << 4,   /* reading has come to its end */
+    TRI_TLS_PARTED = 1 << 5,  /* goodbye was said: nothing is sent any more */
+    TRI_TLS_SMALLER = 1 << 6, /* the peer wants records of less than TRI_RECORD_BYTES (RFC 6066, section 4) */
+};
 
 /* layer.reason: 0; an error of the system's, negative, which is final; or one of reason.h. */
 struct tri_tls {
     struct tri_record_layer layer;
-    SSL *ssl;
-    struct tri_aside *aside; /* wire.c; NULL: nothing is kept */
-
-    /* Of the call that is under way. */
-    int fd;         /* -1: it must not touch the descriptor */
-    uint16_t error; /* what the descriptor has answered; 0: nothing is wrong */
-
-    uint16_t dry : 1;     /* the last read took all that was there */
-    uint16_t full : 1;    /* the kernel has no room: in this call it is not asked again */
-    uint16_t at_end : 1;  /* the descriptor has ended */
-    uint16_t secure : 1;  /* the handshake is over */
-    uint16_t writes : 1;  /* a record of plain bytes is being written */
-    uint16_t midway : 1;  /* the kernel has taken part of what OpenSSL has to write */
-    uint16_t ended : 1;   /* reading has come to its end */
-    uint16_t parted : 1;  /* goodbye was said: nothing is sent any more */
-    uint16_t smaller : 1; /* the peer wants records of less than TRI_RECORD_BYTES (RFC 6066, section 4) */
+    SSL *ssl; /* its app data: what wire.c keeps */
 };
 
-static_assert(sizeof(struct tri_tls) <= 56, "a secure socket pays for each byte");
+static_assert(sizeof(struct tri_tls) <= 40, "a secure socket pays for each byte");
+
+/* The call that is under way, of which there is one on a thread: tri_wire_begin(). */
+struct tri_tls_call {
+    const struct tri_tls *tls;
+    int fd;      /* -1: it must not touch the descriptor */
+    int error;   /* what the descriptor has answered; 0: nothing is wrong */
+    bool full;   /* the kernel has no room: it is not asked again */
+    bool writes; /* a record of plain bytes is being written */
+};
+
+extern _Thread_local struct tri_tls_call tri_tls_call;
 
 static inline struct tri_tls *
 tri_tls_of(struct tri_record_layer *layer)
 {
     return (struct tri_tls *)layer;
+}
+
+static inline bool
+tri_tls_is(const struct tri_tls *tls, enum tri_tls_state state)
+{
+    return (tls->layer.own & state) != 0;
+}
+
+static inline void
+tri_tls_note(struct tri_tls *tls, enum tri_tls_state state, bool is_so)
+{
+    unsigned others = tls->layer.own & ~(unsigned)state;
+    tls->layer.own = (uint16_t)(is_so ? others | state : others);
 }
 
 /* What a call gives after one that has failed for good; only if layer.reason is not 0. */

@@ -16,9 +16,10 @@ finish(struct tri_tls *tls)
 {
     const SSL_SESSION *session = SSL_get0_session(tls->ssl);
     ERR_clear_error();
-    tls->secure = 1;
-    tls->smaller =
-        session != NULL && SSL_SESSION_get_max_fragment_length(session) != TLSEXT_max_fragment_length_DISABLED;
+    tri_tls_note(tls, TRI_TLS_SECURE, true);
+    tri_tls_note(tls, TRI_TLS_SMALLER,
+                 session != NULL &&
+                     SSL_SESSION_get_max_fragment_length(session) != TLSEXT_max_fragment_length_DISABLED);
     return TRI_LAYER_DONE;
 }
 
@@ -29,8 +30,8 @@ fail(struct tri_tls *tls)
         return tri_tls_answer(tls);
     if (ERR_peek_error() != 0)
         return tri_tls_break(tls);
-    tls->layer.reason = -(tls->error != 0 ? tls->error : ECONNRESET); /* its end, by FIN or by goodbye */
-    return tls->layer.reason;
+    int error = tri_tls_call.error != 0 ? tri_tls_call.error : ECONNRESET; /* its end, by FIN or by goodbye */
+    return tls->layer.reason = (int16_t)-error;
 }
 
 int
@@ -42,13 +43,13 @@ tri_tls_advance(struct tri_record_layer *layer, int fd)
     tri_wire_begin(tls, fd);
     ERR_clear_error();
     int done = SSL_do_handshake(tls->ssl);
-    tls->dry = 0;
+    tri_tls_note(tls, TRI_TLS_DRY, false);
     if (done == 1)
         return finish(tls);
-    bool waits = ERR_peek_error() == 0 && !tls->at_end;
+    bool waits = ERR_peek_error() == 0 && !tri_tls_is(tls, TRI_TLS_AT_END);
     if (waits && tri_wire_wants_bytes(tls))
         return TRI_LAYER_WANTS_BYTES;
     if (waits && tri_wire_wants_room(tls))
-        return tls->error != 0 ? -tls->error : TRI_LAYER_WANTS_ROOM;
+        return tri_tls_call.error != 0 ? -tri_tls_call.error : TRI_LAYER_WANTS_ROOM;
     return fail(tls);
 }

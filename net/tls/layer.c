@@ -40,9 +40,8 @@ failure(const struct tri_record_layer *layer, const char **code)
 static void
 close_tls(struct tri_tls *tls)
 {
-    if (tls->ssl == NULL)
-        return;
-    if (tls->secure && tls->layer.reason <= 0)
+    tri_wire_fini(tls);
+    if (tri_tls_is(tls, TRI_TLS_SECURE) && tls->layer.reason <= 0)
         SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     tri_context_connection_free(tls->ssl);
 }
@@ -51,8 +50,8 @@ static void
 free_tls(struct tri_record_layer *layer)
 {
     struct tri_tls *tls = tri_tls_of(layer);
-    close_tls(tls);
-    tri_wire_fini(tls);
+    if (tls->ssl != NULL)
+        close_tls(tls);
     free(tls);
 }
 
@@ -248,7 +247,7 @@ can_update(const struct tri_tls *tls)
         return tls->layer.reason < 0 ? TR_ETLS : tri_reason_status(tls->layer.reason, &code);
     if (version_of(tls->ssl) != TR_TLS_1_3)
         return TR_ENOTSUPPORTED;
-    if (tls->parted)
+    if (tri_tls_is(tls, TRI_TLS_PARTED))
         return TR_EWRITEAFTEREND;
     return tls->layer.owes || tls->layer.committed > 0 ? TR_EAGAIN : TR_OK;
 }

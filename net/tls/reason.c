@@ -178,7 +178,14 @@ static const struct {
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-static int32_t
+/* What is beyond any that there are has no name here. */
+static int16_t
+numbered(int first, long number)
+{
+    return (int16_t)(first + (number > 0 && number < TRI_REASON_SSL ? number : 0));
+}
+
+static int16_t
 reason_of(const SSL *connection, unsigned long error)
 {
     long result = SSL_get_verify_result(connection);
@@ -187,11 +194,11 @@ reason_of(const SSL *connection, unsigned long error)
     if (ERR_GET_LIB(error) != ERR_LIB_SSL)
         return TRI_REASON_SSL;
     if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED && result != X509_V_OK)
-        return TRI_REASON_VERIFY + (int32_t)result;
-    return TRI_REASON_SSL + ERR_GET_REASON(error);
+        return numbered(TRI_REASON_VERIFY, result);
+    return numbered(TRI_REASON_SSL, ERR_GET_REASON(error));
 }
 
-int32_t
+int16_t
 tri_reason_take(const SSL *connection)
 {
     unsigned long error = ERR_peek_last_error();

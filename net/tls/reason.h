@@ -9,12 +9,12 @@
 #include <stdint.h>
 #include <troupe/core/status.h>
 
-#define TRI_REASON_SSL 0x10000    /* and OpenSSL's reason; 0: it has given none */
-#define TRI_REASON_VERIFY 0x20000 /* and the result of the verification */
-#define TRI_REASON_MEMORY 0x30000
+#define TRI_REASON_SSL 0x1000    /* and OpenSSL's reason; 0: it has given none */
+#define TRI_REASON_VERIFY 0x2000 /* and the result of the verification */
+#define TRI_REASON_MEMORY 0x3000
 
 /* The newest entry of OpenSSL's queue, which is empty then. */
-int32_t tri_reason_take(const SSL *connection);
+int16_t tri_reason_take(const SSL *connection);
 
 /* *code: the exact name, a constant; NULL: the status's. */
 tr_status tri_reason_status(int32_t reason, const char **code);

@@ -19,15 +19,15 @@
 static ssize_t
 end(struct tri_tls *tls)
 {
-    tls->ended = 1;
-    tls->layer.whole = !tls->at_end;
+    tri_tls_note(tls, TRI_TLS_ENDED, true);
+    tls->layer.whole = !tri_tls_is(tls, TRI_TLS_AT_END);
     return 0;
 }
 
 static ssize_t
 wait_for_bytes(struct tri_tls *tls)
 {
-    tls->dry = 0; /* polling is asked before the next call */
+    tri_tls_note(tls, TRI_TLS_DRY, false); /* polling is asked before the next call */
     return -EAGAIN;
 }
 
@@ -39,9 +39,9 @@ judge_read(struct tri_tls *tls)
         return tri_tls_answer(tls);
     if (tri_wire_wants_bytes(tls))
         return wait_for_bytes(tls);
-    if (tls->error != 0)
-        return tls->layer.reason = -tls->error;
-    if (tls->at_end)
+    if (tri_tls_call.error != 0)
+        return tls->layer.reason = (int16_t)-tri_tls_call.error;
+    if (tri_tls_is(tls, TRI_TLS_AT_END))
         return end(tls);
     bool has_failed = SSL_in_init(tls->ssl) || (SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN) == 0;
     return has_failed ? tri_tls_break(tls) : end(tls);
@@ -54,7 +54,7 @@ tri_tls_read(struct tri_record_layer *layer, int fd, void *memory, size_t size)
     size_t got;
     if (layer->reason != 0)
         return tri_tls_answer(tls);
-    if (tls->ended)
+    if (tri_tls_is(tls, TRI_TLS_ENDED))
         return 0;
     tri_wire_begin(tls, fd);
     return SSL_read_ex(tls->ssl, memory, size, &got) == 1 ? (ssize_t)got : judge_read(tls);
@@ -68,8 +68,8 @@ judge_write(struct tri_tls *tls)
 {
     if (tls->layer.reason != 0)
         return tri_tls_answer(tls);
-    if (tls->error != 0)
-        return -tls->error;
+    if (tri_tls_call.error != 0)
+        return -tri_tls_call.error;
     return tri_wire_wants_room(tls) ? 0 : tri_tls_break(tls);
 }
 
@@ -93,11 +93,11 @@ tri_tls_write(struct tri_record_layer *layer, int fd, const void *data, size_t s
     if (layer->reason != 0)
         return tri_tls_answer(tls);
     tri_wire_begin(tls, fd);
-    if (tls->smaller)
+    if (tri_tls_is(tls, TRI_TLS_SMALLER))
         return write_smaller(tls, data, size);
-    tls->writes = 1;
+    tri_tls_call.writes = true;
     int done = SSL_write_ex(tls->ssl, data, size, &sent);
-    tls->writes = 0;
+    tri_tls_call.writes = false;
     assert(done != 1 || sent == size);
     return done == 1 ? (ssize_t)size : judge_write(tls);
 }
@@ -118,7 +118,7 @@ part(struct tri_tls *tls)
 {
     if (SSL_shutdown(tls->ssl) < 0)
         ERR_clear_error();
-    tls->parted = 1;
+    tri_tls_note(tls, TRI_TLS_PARTED, true);
 }
 
 ssize_t
@@ -128,7 +128,7 @@ tri_tls_goodbye(struct tri_record_layer *layer, int fd)
     if (layer->reason != 0)
         return tri_tls_answer(tls);
     tri_wire_begin(tls, fd);
-    if (!tls->parted)
+    if (!tri_tls_is(tls, TRI_TLS_PARTED))
         part(tls);
     ssize_t pushed = tri_wire_push(tls);
     layer->owes = 0; /* the goodbye itself is asked for again */

@@ -20,7 +20,9 @@
 #include "plain.h"
 #include "reason.h"
 
+#include <assert.h>
 #include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +31,8 @@
 #define SPILL_BYTES 4096u      /* of messages of our own */
 #define SMALL_RECORDS 32768u   /* TRI_RECORD_BYTES in records of 512, with what TLS adds to each */
 #define FIRST_SPILL_BYTES 256u /* most are below 100 */
+
+_Thread_local struct tri_tls_call tri_tls_call;
 
 struct early {
     struct early *next;
@@ -45,11 +49,27 @@ struct tri_aside {
 /* What is kept. */
 
 static struct tri_aside *
+kept(const struct tri_tls *tls)
+{
+    return SSL_get_app_data(tls->ssl);
+}
+
+static struct tri_aside *
+new_aside(struct tri_tls *tls)
+{
+    struct tri_aside *aside = calloc(1, sizeof(*aside));
+    if (aside == NULL || SSL_set_app_data(tls->ssl, aside) == 1)
+        return aside;
+    ERR_clear_error();
+    free(aside);
+    return NULL;
+}
+
+static struct tri_aside *
 aside_of(struct tri_tls *tls)
 {
-    if (tls->aside == NULL)
-        tls->aside = calloc(1, sizeof(*tls->aside));
-    return tls->aside;
+    struct tri_aside *aside = kept(tls);
+    return aside != NULL ? aside : new_aside(tls);
 }
 
 static void
@@ -71,23 +91,24 @@ drop_first_early(struct tri_aside *aside)
 
 /* Most connections never need it again. */
 static void
-drop_if_empty(struct tri_tls *tls)
+drop_if_empty(struct tri_tls *tls, struct tri_aside *aside)
 {
-    if (tls->aside == NULL || tls->aside->first != NULL || tls->aside->spill != NULL)
+    if (aside->first != NULL || aside->spill != NULL)
         return;
-    free(tls->aside);
-    tls->aside = NULL;
+    (void)SSL_set_app_data(tls->ssl, NULL); /* its place is there */
+    free(aside);
 }
 
 void
 tri_wire_fini(struct tri_tls *tls)
 {
-    if (tls->aside == NULL)
+    struct tri_aside *aside = kept(tls);
+    if (aside == NULL)
         return;
-    while (tls->aside->first != NULL)
-        drop_first_early(tls->aside);
-    drop_spill(tls->aside);
-    drop_if_empty(tls);
+    while (aside->first != NULL)
+        drop_first_early(aside);
+    drop_spill(aside);
+    drop_if_empty(tls, aside);
 }
 
 /* Early bytes. */
@@ -110,15 +131,15 @@ tri_wire_take_early(struct tri_tls *tls, tr_slice bytes)
 }
 
 static int
-read_early(struct tri_tls *tls, char *memory, size_t size)
+read_early(struct tri_tls *tls, struct tri_aside *aside, char *memory, size_t size)
 {
-    struct early *first = tls->aside->first;
+    struct early *first = aside->first;
     size_t part = first->left.size < size ? first->left.size : size;
     memcpy(memory, first->left.data, part);
     first->left = tr_slice_part(first->left, part, first->left.size - part);
     if (first->left.size == 0)
-        drop_first_early(tls->aside);
-    drop_if_empty(tls);
+        drop_first_early(aside);
+    drop_if_empty(tls, aside);
     return (int)part;
 }
 
@@ -135,17 +156,19 @@ static int
 on_read(BIO *bio, char *memory, int size)
 {
     struct tri_tls *tls = BIO_get_data(bio);
+    struct tri_aside *aside = kept(tls);
+    assert(tri_tls_call.tls == tls);
     BIO_clear_retry_flags(bio);
-    if (tls->aside != NULL && tls->aside->first != NULL)
-        return read_early(tls, memory, (size_t)size);
-    if (tls->dry || tls->fd < 0)
+    if (aside != NULL && aside->first != NULL)
+        return read_early(tls, aside, memory, (size_t)size);
+    if (tri_tls_is(tls, TRI_TLS_DRY) || tri_tls_call.fd < 0)
         return wants_bytes(bio);
-    ssize_t got = tri_plain_read(tls->fd, memory, (size_t)size);
+    ssize_t got = tri_plain_read(tri_tls_call.fd, memory, (size_t)size);
     if (got == -EAGAIN)
         return wants_bytes(bio);
-    tls->error = got < 0 ? (uint16_t)-got : 0;
-    tls->at_end = got == 0;
-    tls->dry = got < size;
+    tri_tls_call.error = got < 0 ? (int)-got : 0;
+    tri_tls_note(tls, TRI_TLS_AT_END, got == 0);
+    tri_tls_note(tls, TRI_TLS_DRY, got < size);
     return got < 0 ? -1 : (int)got;
 }
 
@@ -153,29 +176,29 @@ on_read(BIO *bio, char *memory, int size)
 
 /* Gives what the kernel has taken, or an error. */
 static ssize_t
-send_some(struct tri_tls *tls, const char *data, size_t size)
+send_some(const char *data, size_t size)
 {
-    if (tls->full || tls->fd < 0)
+    if (tri_tls_call.full || tri_tls_call.fd < 0)
         return 0;
-    ssize_t taken = tri_plain_write(tls->fd, data, size);
-    tls->full = taken < (ssize_t)size;
+    ssize_t taken = tri_plain_write(tri_tls_call.fd, data, size);
+    tri_tls_call.full = taken < (ssize_t)size;
     return taken;
 }
 
 ssize_t
 tri_wire_push(struct tri_tls *tls)
 {
-    struct tri_aside *aside = tls->aside;
+    struct tri_aside *aside = kept(tls);
     if (aside != NULL && aside->spill != NULL) {
         size_t left = aside->spill_size - aside->spill_first;
-        ssize_t taken = send_some(tls, aside->spill + aside->spill_first, left);
+        ssize_t taken = send_some(aside->spill + aside->spill_first, left);
         if (taken < 0)
             return taken;
         aside->spill_first += (size_t)taken;
         if ((size_t)taken < left)
             return 0;
         drop_spill(aside);
-        drop_if_empty(tls);
+        drop_if_empty(tls, aside);
     }
     tls->layer.owes = 0;
     return 1;
@@ -184,7 +207,7 @@ tri_wire_push(struct tri_tls *tls)
 static bool
 make_room(const struct tri_tls *tls, struct tri_aside *aside, size_t size)
 {
-    size_t most = tls->smaller ? SPILL_BYTES + SMALL_RECORDS : SPILL_BYTES;
+    size_t most = tri_tls_is(tls, TRI_TLS_SMALLER) ? SPILL_BYTES + SMALL_RECORDS : SPILL_BYTES;
     size_t room = aside->spill_room > 0 ? aside->spill_room : FIRST_SPILL_BYTES;
     while (room < size)
         room *= 2;
@@ -204,7 +227,7 @@ keep(struct tri_tls *tls, const char *data, size_t size)
     if (aside == NULL)
         return false;
     if (size > aside->spill_room - aside->spill_size && !make_room(tls, aside, aside->spill_size + size)) {
-        drop_if_empty(tls);
+        drop_if_empty(tls, aside);
         return false;
     }
     memcpy(aside->spill + aside->spill_size, data, size);
@@ -217,15 +240,16 @@ keep(struct tri_tls *tls, const char *data, size_t size)
 static int
 take_whole(struct tri_tls *tls, const char *data, int size)
 {
-    if (tls->parted)
+    if (tri_tls_is(tls, TRI_TLS_PARTED))
         return size;
     ssize_t pushed = tri_wire_push(tls);
-    ssize_t taken = pushed == 1 ? send_some(tls, data, (size_t)size) : 0;
+    ssize_t taken = pushed == 1 ? send_some(data, (size_t)size) : 0;
     if (pushed < 0 || taken < 0 || taken == size)
         return size;
     if (keep(tls, data + taken, (size_t)(size - taken)))
         return size;
-    bool is_too_much = tls->aside != NULL && tls->aside->spill_size + (size_t)size > SPILL_BYTES;
+    const struct tri_aside *aside = kept(tls);
+    bool is_too_much = aside != NULL && aside->spill_size + (size_t)size > SPILL_BYTES;
     tls->layer.reason = is_too_much ? TRI_REASON_SSL : TRI_REASON_MEMORY;
     return -1;
 }
@@ -241,9 +265,9 @@ wants_room(BIO *bio)
 static int
 failed_to_write(struct tri_tls *tls, BIO *bio, int error, int size)
 {
-    if (!tls->secure && (error == EPIPE || error == ECONNRESET))
+    if (!tri_tls_is(tls, TRI_TLS_SECURE) && (error == EPIPE || error == ECONNRESET))
         return size;
-    tls->error = (uint16_t)error;
+    tri_tls_call.error = error;
     return tri_verdict(TRI_ON_WRITE, error) == TRI_SHORT ? wants_room(bio) : -1;
 }
 
@@ -252,21 +276,21 @@ take_some(struct tri_tls *tls, BIO *bio, const char *data, int size)
 {
     ssize_t taken = tri_wire_push(tls);
     if (taken == 1)
-        taken = send_some(tls, data, (size_t)size);
+        taken = send_some(data, (size_t)size);
     if (taken < 0)
         return failed_to_write(tls, bio, (int)-taken, size);
     if (taken == 0)
         return wants_room(bio);
-    tls->midway = taken < size;
+    tri_tls_note(tls, TRI_TLS_MIDWAY, taken < size);
     return (int)taken;
 }
 
 static bool
 is_own(const struct tri_tls *tls, const char *record)
 {
-    if (!tls->secure || tls->midway)
+    if (!tri_tls_is(tls, TRI_TLS_SECURE) || tri_tls_is(tls, TRI_TLS_MIDWAY))
         return false;
-    bool is_plain = tls->writes && !SSL_in_init(tls->ssl) && record[0] == SSL3_RT_APPLICATION_DATA;
+    bool is_plain = tri_tls_call.writes && !SSL_in_init(tls->ssl) && record[0] == SSL3_RT_APPLICATION_DATA;
     return !is_plain;
 }
 
@@ -274,6 +298,7 @@ static int
 on_write(BIO *bio, const char *data, int size)
 {
     struct tri_tls *tls = BIO_get_data(bio);
+    assert(tri_tls_call.tls == tls);
     BIO_clear_retry_flags(bio);
     return is_own(tls, data) ? take_whole(tls, data, size) : take_some(tls, bio, data, size);
 }
@@ -286,7 +311,7 @@ on_control(BIO *bio, int command, long value, void *pointer)
     (void)pointer;
     switch (command) {
     case BIO_CTRL_FLUSH: return 1;
-    case BIO_CTRL_EOF: return tls->at_end;
+    case BIO_CTRL_EOF: return tri_tls_is(tls, TRI_TLS_AT_END);
     default: return 0;
     }
 }
@@ -323,9 +348,7 @@ tri_wire_init(struct tri_tls *tls)
 void
 tri_wire_begin(struct tri_tls *tls, int fd)
 {
-    tls->fd = fd;
-    tls->error = 0;
-    tls->full = 0;
+    tri_tls_call = (struct tri_tls_call){.tls = tls, .fd = fd};
     BIO_clear_retry_flags(SSL_get_rbio(tls->ssl));
 }
 

@@ -12,7 +12,7 @@
 /* Gives the connection its wire. false: no memory. */
 bool tri_wire_init(struct tri_tls *tls);
 
-/* After OpenSSL's connection is gone. */
+/* Before OpenSSL's connection goes. */
 void tri_wire_fini(struct tri_tls *tls);
 
 /* A call begins, on this descriptor; -1: what it writes is kept. */

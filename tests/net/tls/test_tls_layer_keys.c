@@ -5,6 +5,7 @@
 #include "connection.h"
 #include "fault.h"
 #include "layer_play.h"
+#include "wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -163,6 +164,7 @@ attempt(struct layer_duo *duo)
 {
     SSL *server = ((struct tri_tls *)duo->server.layer)->ssl;
     SSL_clear_options(server, SSL_OP_NO_RENEGOTIATION);
+    tri_wire_begin((struct tri_tls *)duo->server.layer, duo->server.fd);
     (void)SSL_renegotiate(server);
     (void)SSL_do_handshake(server);
     ERR_clear_error();
@@ -198,7 +200,7 @@ what_is_owed_has_a_limit(void **state)
     struct tri_tls *client = (struct tri_tls *)duo.client.layer;
     (void)fill(&duo.client);
     for (unsigned i = 0; i < 1000 && client->layer.reason == 0; i++) {
-        client->fd = -1;
+        tri_wire_begin(client, -1);
         (void)BIO_write(SSL_get_wbio(client->ssl), record, sizeof(record)); /* as OpenSSL does for an alert */
     }
     char byte;
@@ -218,7 +220,7 @@ a_peer_that_wants_small_records_gets_them_and_none_is_lost(void **state)
     SSL *client = ((struct tri_tls *)duo.client.layer)->ssl;
     assert_int_equal(SSL_set_tlsext_max_fragment_length(client, TLSEXT_max_fragment_length_512), 1);
     assert_true(layer_shake(&duo));
-    assert_true(((struct tri_tls *)duo.server.layer)->smaller);
+    assert_true(tri_tls_is((struct tri_tls *)duo.server.layer, TRI_TLS_SMALLER));
     layer_carry(&duo.server, &duo.client, MUCH, TRI_RECORD_BYTES);
     layer_carry(&duo.client, &duo.server, MUCH, TRI_RECORD_BYTES);
     layer_end(&duo);

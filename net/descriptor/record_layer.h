@@ -55,14 +55,15 @@ struct tri_record_layer_kind {
 
     /* Makes one record of 1 to TRI_RECORD_BYTES bytes. Gives size when all of the record is in the kernel. 0: there is
      * no room, and the layer has the record; then, as after a lack, the next call has the same size and means the same
-     * record, whatever the memory says by then. */
+     * record, whatever the memory says by then. But 0 with `amid`: it has none of it, and only what the peer goes on to
+     * say lets it write; the call itself has read all that was there. */
     ssize_t (*write_record)(struct tri_record_layer *layer, int fd, const void *data, size_t size);
 
     /* Sends what it owes. 1: nothing is left, `owes` is false; 0: there is no room. */
     ssize_t (*push)(struct tri_record_layer *layer, int fd);
 
     /* Says that our side has ended; after the last record, and when it owes nothing. 1: that is in the kernel; 0: there
-     * is no room, and it is called again. */
+     * is no room, or `amid`, and it is called again. */
     ssize_t (*goodbye)(struct tri_record_layer *layer, int fd);
 
     /* Takes a hold of bytes of the wire that were read before: they come before those of the descriptor, in the order
@@ -94,7 +95,7 @@ struct tri_record_layer {
     uint16_t committed;      /* bytes of the record that could not be sent whole; 0: none */
     uint16_t state : 2;      /* enum tri_layer_state */
     uint16_t wants_room : 1; /* the handshake waits for room in the kernel, not for bytes */
-    uint16_t inner : 1;      /* bytes may be inside, where polling does not see them */
+    uint16_t inner : 1;      /* bytes may be inside, where polling does not see them: the kind says so if it has read */
     uint16_t leaves : 1;     /* our side has ended: goodbye is to be said */
     uint16_t left : 1;       /* it was */
     uint16_t cut_fails : 1;  /* the stream's end without the peer's goodbye is an error */
@@ -103,6 +104,7 @@ struct tri_record_layer {
     /* The kind's. */
     uint16_t owes : 1;  /* it has something to send of its own; never after goodbye */
     uint16_t whole : 1; /* the peer has said goodbye */
+    uint16_t amid : 1;  /* a write waits for the rest of something that the peer says */
 };
 
 static_assert(sizeof(struct tri_record_layer) <= 32, "a secure socket pays for each byte");

@@ -61,12 +61,23 @@ tri_secure_read(tr_socket *socket, uv_buf_t *buffer)
 
 /* Writing. */
 
+/* A write has read, and more may have come than it needed. */
+static void
+look_inside(tr_socket *socket, bool had_inner)
+{
+    if (tri_socket_layer(socket)->inner && !had_inner)
+        tri_socket_poll(socket);
+}
+
 static ssize_t
 write_record(tr_socket *socket, const void *data, size_t size)
 {
     struct tri_record_layer *layer = tri_socket_layer(socket);
+    bool had_inner = layer->inner;
     ssize_t taken = layer->kind->write_record(layer, socket->fd, data, size);
-    layer->committed = taken == (ssize_t)size ? 0 : (uint16_t)size;
+    if (!layer->amid)
+        layer->committed = taken == (ssize_t)size ? 0 : (uint16_t)size;
+    look_inside(socket, had_inner);
     return taken;
 }
 
@@ -174,7 +185,9 @@ send_own(tr_socket *socket, struct tri_record_layer *layer)
     ssize_t sent = layer->owes ? layer->kind->push(layer, socket->fd) : 1;
     if (sent <= 0 || !layer->leaves || layer->left || !tri_writer_is_empty(socket))
         return sent;
+    bool had_inner = layer->inner;
     sent = layer->kind->goodbye(layer, socket->fd);
+    look_inside(socket, had_inner);
     layer->left = sent != 0; /* as with the FIN itself: if it fails the connection is gone, which reading tells */
     return sent != 0;
 }

@@ -22,7 +22,8 @@
  *
  * Writing. A record that the kernel has taken in part is the layer's, and its bytes stay in our queue until all of it
  * has gone (`committed`): a callback says that the bytes have left for the kernel. So only a whole record is ever taken
- * off, and with such a record on its way no write can be refused any more. What the layer owes of its own goes before
+ * off, and with such a record on its way no write can be refused any more. A layer that cannot write in the middle of
+ * what its peer says (`amid`) has the socket polled for bytes in place of room, also one that is paused. What the layer owes of its own goes before
  * everything else, also with an empty queue, where WRITING stands for it alone.
  *
  * The end of our side. When the queue is empty the step FIN asks for the layer's goodbye first, which needs no memory:
@@ -364,6 +365,15 @@ look_inside(tr_socket *socket, const struct tri_record_layer *layer, unsigned wa
         tri_socket_due(socket, TRI_STEP(INNER));
 }
 
+/* A write that waits for bytes goes on when they have come, whether the socket itself reads or not. */
+static void
+on_open(uv_poll_t *poll, int status, int events)
+{
+    tr_socket *socket = TRI_CONTAINER_OF(poll, tr_socket, poll);
+    bool goes_on = tri_socket_layer(socket)->amid && (events & UV_READABLE) != 0;
+    socket->home->course->ready(poll, status, goes_on ? events | UV_WRITABLE : events);
+}
+
 unsigned
 tri_secure_wants(tr_socket *socket, unsigned wanted, uv_poll_cb *ready)
 {
@@ -371,8 +381,9 @@ tri_secure_wants(tr_socket *socket, unsigned wanted, uv_poll_cb *ready)
     if (layer->state == TRI_LAYER_WAITS)
         return wanted & UV_WRITABLE;
     if (layer->state == TRI_LAYER_OPEN) {
+        *ready = on_open;
         look_inside(socket, layer, wanted);
-        return wanted;
+        return layer->amid && (wanted & UV_WRITABLE) != 0 ? (wanted & ~(unsigned)UV_WRITABLE) | UV_READABLE : wanted;
     }
     *ready = on_ready;
     if (tri_retry_is_due(socket))

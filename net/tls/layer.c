@@ -249,7 +249,7 @@ can_update(const struct tri_tls *tls)
         return TR_ENOTSUPPORTED;
     if (tri_tls_is(tls, TRI_TLS_PARTED))
         return TR_EWRITEAFTEREND;
-    return tls->layer.owes || tls->layer.committed > 0 ? TR_EAGAIN : TR_OK;
+    return tls->layer.owes || tls->layer.committed > 0 || SSL_in_init(tls->ssl) ? TR_EAGAIN : TR_OK;
 }
 
 tr_status

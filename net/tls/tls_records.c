@@ -57,10 +57,20 @@ tri_tls_read(struct tri_record_layer *layer, int fd, void *memory, size_t size)
     if (tri_tls_is(tls, TRI_TLS_ENDED))
         return 0;
     tri_wire_begin(tls, fd);
-    return SSL_read_ex(tls->ssl, memory, size, &got) == 1 ? (ssize_t)got : judge_read(tls);
+    int done = SSL_read_ex(tls->ssl, memory, size, &got);
+    layer->amid = layer->amid && SSL_in_init(tls->ssl);
+    return done == 1 ? (ssize_t)got : judge_read(tls);
 }
 
 /* Writing. */
+
+static ssize_t
+wait_for_rest(struct tri_tls *tls)
+{
+    tri_tls_note(tls, TRI_TLS_DRY, false);
+    tls->layer.amid = 1;
+    return 0;
+}
 
 /* The record is not in the kernel. A descriptor that has failed says so again. */
 static ssize_t
@@ -68,6 +78,8 @@ judge_write(struct tri_tls *tls)
 {
     if (tls->layer.reason != 0)
         return tri_tls_answer(tls);
+    if (tri_wire_wants_bytes(tls) && !tri_tls_is(tls, TRI_TLS_AT_END))
+        return wait_for_rest(tls);
     if (tri_tls_call.error != 0)
         return -tri_tls_call.error;
     return tri_wire_wants_room(tls) ? 0 : tri_tls_break(tls);
@@ -93,6 +105,7 @@ tri_tls_write(struct tri_record_layer *layer, int fd, const void *data, size_t s
     if (layer->reason != 0)
         return tri_tls_answer(tls);
     tri_wire_begin(tls, fd);
+    layer->amid = 0;
     if (tri_tls_is(tls, TRI_TLS_SMALLER))
         return write_smaller(tls, data, size);
     tri_tls_call.writes = true;
@@ -112,7 +125,17 @@ tri_tls_push(struct tri_record_layer *layer, int fd)
     return tri_wire_push(tls);
 }
 
-/* In the middle of a message of the peer's OpenSSL says none; the FIN comes all the same. */
+/* In the middle of a message of the peer's OpenSSL says none. */
+static bool
+is_amid(struct tri_tls *tls)
+{
+    if (!SSL_in_init(tls->ssl) || tri_tls_is(tls, TRI_TLS_AT_END) || SSL_do_handshake(tls->ssl) == 1)
+        return false;
+    ERR_clear_error();
+    return tri_wire_wants_bytes(tls);
+}
+
+/* If the rest of that message can never come there is no goodbye; the FIN comes all the same. */
 static void
 part(struct tri_tls *tls)
 {
@@ -128,6 +151,9 @@ tri_tls_goodbye(struct tri_record_layer *layer, int fd)
     if (layer->reason != 0)
         return tri_tls_answer(tls);
     tri_wire_begin(tls, fd);
+    layer->amid = 0;
+    if (!tri_tls_is(tls, TRI_TLS_PARTED) && is_amid(tls))
+        return wait_for_rest(tls);
     if (!tri_tls_is(tls, TRI_TLS_PARTED))
         part(tls);
     ssize_t pushed = tri_wire_push(tls);

@@ -13,6 +13,9 @@
  * Versions before 1.3 say in clear which of the two a record is; in 1.3 it is what OpenSSL is asked to do. A peer that
  * makes us answer and does not read gets TRI_SPILL_BYTES at most, then the connection ends.
  *
+ * A message of the peer's behind the handshake, such as a ticket of 1.3, may come in several records, and OpenSSL writes
+ * nothing before it has all of it: what is to be written reads then, and waits for bytes if there are none (`amid`).
+ *
  * In a handshake a write that finds the connection gone is passed over: why it is gone may be there to be read.
  */
 #include "wire.h"
@@ -169,6 +172,7 @@ on_read(BIO *bio, char *memory, int size)
     tri_tls_call.error = got < 0 ? (int)-got : 0;
     tri_tls_note(tls, TRI_TLS_AT_END, got == 0);
     tri_tls_note(tls, TRI_TLS_DRY, got < size);
+    tls->layer.inner = 1;
     return got < 0 ? -1 : (int)got;
 }
 

@@ -426,7 +426,8 @@ tr_status tr_socket_export_key(const struct tr_socket *socket, const char *label
  *          TR_EDESTROYED     the socket was destroyed
  *          TR_ENOTCONN       it is not secure
  *          TR_ENOTSUPPORTED  1.2 has no such thing
- *          TR_EAGAIN         another one, or a record, is half in the kernel: later
+ *          TR_EAGAIN         another one, or a record, is half in the kernel, or half of a message of the peer's has
+ *                            come: later
  *          TR_EWRITEAFTEREND our side has ended
  *          TR_ENOMEM, TR_ETLS
  */

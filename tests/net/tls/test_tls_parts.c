@@ -1,0 +1,317 @@
+/*
+ * A message behind the handshake that comes in parts, while the other end writes, renews its keys, or ends: OpenSSL
+ * writes nothing before it has all of such a message.
+ */
+#include "cast.h"
+#include "connection.h"
+#include "layer_play.h"
+#include "parted_peer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct parted_peer parted;
+static struct layer_end end;
+static tr_tls_context *calling;
+
+static tr_tls_context *
+make_client(void)
+{
+    struct tr_tls_context_options options = tls_client("ca");
+    options.identities = tls_identity("client");
+    options.identity_count = 1;
+    options.lowest = TR_TLS_1_3;
+    return tls_make(&options);
+}
+
+/* The layer alone. */
+
+/* Both ends are secure, and the first record of the ticket was read. */
+static void
+begin_amid(void)
+{
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    calling = make_client();
+    parted_begin(&parted, fds[1]);
+    layer_begin_end(&end, &(struct tri_tls_wish){.context = calling, .server_name = "server.example"}, fds[0]);
+    while (end.layer->state != TRI_LAYER_OPEN || !parted_has_ticket(&parted)) {
+        if (end.layer->state != TRI_LAYER_OPEN && end.layer->kind->advance(end.layer, end.fd) == TRI_LAYER_DONE)
+            end.layer->state = TRI_LAYER_OPEN;
+        parted_work(&parted);
+    }
+    parted_send_record(&parted);
+    layer_read(&end, 1000);
+    assert_true(end.last == -EAGAIN && end.got_size == 0);
+}
+
+static void
+end_amid(void)
+{
+    layer_end_end(&end);
+    close(parted.fd);
+    parted_end(&parted);
+    tr_tls_context_release(calling);
+}
+
+static ssize_t
+write_word(const char *word)
+{
+    ssize_t taken = end.layer->kind->write_record(end.layer, end.fd, word, strlen(word));
+    parted_work(&parted);
+    return taken;
+}
+
+static void
+a_write_in_the_middle_of_a_message_takes_nothing_and_goes_when_the_rest_was_read(void **state)
+{
+    (void)state;
+    begin_amid();
+    assert_int_equal(write_word("nothing of this"), 0);
+    assert_true(end.layer->amid);
+    parted_send(&parted, 7); /* a part of a record */
+    layer_read(&end, 1000);
+    assert_int_equal(write_word("nor of this"), 0);
+    assert_true(end.layer->amid);
+    parted_send_all(&parted);
+    layer_read(&end, 1000);
+    assert_false(end.layer->amid);
+    assert_int_equal(write_word("word"), 4);
+    assert_string_equal(parted.got, "word");
+    end_amid();
+}
+
+static void
+a_write_reads_the_rest_itself_and_what_came_behind_it_is_inside(void **state)
+{
+    (void)state;
+    begin_amid();
+    assert_int_equal(write_word("nothing"), 0);
+    parted_say(&parted, "behind");
+    parted_send_all(&parted);
+    end.layer->inner = 0;
+    assert_int_equal(write_word("word"), 4);
+    assert_true(!end.layer->amid && end.layer->inner);
+    assert_string_equal(parted.got, "word");
+    layer_read(&end, 1000);
+    assert_string_equal(end.first, "behind");
+    end_amid();
+}
+
+static void
+keys_are_not_renewed_in_the_middle_of_a_message(void **state)
+{
+    (void)state;
+    begin_amid();
+    assert_int_equal(tri_tls_update_keys(end.layer, true), TR_EAGAIN);
+    parted_send_all(&parted);
+    layer_read(&end, 1000);
+    assert_int_equal(tri_tls_update_keys(end.layer, true), TR_OK);
+    assert_true(layer_push(&end));
+    assert_int_equal(write_word("word"), 4);
+    assert_string_equal(parted.got, "word");
+    end_amid();
+}
+
+static void
+goodbye_waits_for_the_rest_of_a_message(void **state)
+{
+    (void)state;
+    begin_amid();
+    assert_int_equal(end.layer->kind->goodbye(end.layer, end.fd), 0);
+    assert_true(end.layer->amid);
+    parted_send_all(&parted);
+    assert_int_equal(end.layer->kind->goodbye(end.layer, end.fd), 1);
+    assert_false(end.layer->amid);
+    parted_work(&parted);
+    assert_true(parted.ended);
+    end_amid();
+}
+
+static void
+a_peer_that_ends_in_the_middle_of_a_message_cannot_be_written_to_nor_waited_for(void **state)
+{
+    (void)state;
+    begin_amid();
+    assert_int_equal(shutdown(parted.fd, SHUT_WR), 0);
+    layer_read(&end, 1000);
+    assert_true(end.last == 0 && !end.layer->whole);
+    assert_int_equal(write_word("word"), TRI_LAYER_BROKEN);
+    assert_false(end.layer->amid);
+    end_amid();
+    begin_amid();
+    assert_int_equal(shutdown(parted.fd, SHUT_WR), 0);
+    layer_read(&end, 1000);
+    assert_int_equal(end.layer->kind->goodbye(end.layer, end.fd), 1);
+    end_amid();
+}
+
+/* Sockets. */
+
+static bool paused, ends;
+
+static int
+reset(void **state)
+{
+    paused = ends = false;
+    return cast_reset(state);
+}
+
+static int
+leave(void **state)
+{
+    return tls_leaves_no_errors(state);
+}
+
+static bool
+half_of_the_ticket_is_there(void)
+{
+    parted_work(&parted);
+    return tr_socket_secure(client.socket) && parted_has_ticket(&parted);
+}
+
+static bool
+all_was_said(void)
+{
+    parted_work(&parted);
+    return parted.got_size == strlen("wordanother") && (!ends || parted.ended);
+}
+
+static bool
+has_data(void)
+{
+    parted_work(&parted);
+    return client.bytes == strlen("behind");
+}
+
+static void
+close_both(void *argument)
+{
+    (void)argument;
+    close(parted.fd);
+    parted_end(&parted);
+    if (client.socket != NULL)
+        tr_socket_destroy(client.socket, TR_OK);
+    end_when_closed();
+}
+
+static void
+resume_and_look(void *argument)
+{
+    (void)argument;
+    assert_int_equal(client.bytes, paused ? 0 : strlen("behind"));
+    tr_socket_resume(client.socket);
+    stage_when(has_data, close_both, NULL);
+}
+
+static void
+send_the_rest(void *argument)
+{
+    (void)argument;
+    parted_work(&parted);
+    assert_int_equal(parted.got_size, 0);
+    assert_false(client.closed);
+    parted_say(&parted, "behind");
+    parted_send_all(&parted);
+    stage_settled_when(all_was_said, resume_and_look, NULL);
+}
+
+static void
+write_amid(void *argument)
+{
+    (void)argument;
+    assert_true(say(client.socket, "word") >= TR_OK);
+    assert_true(say(client.socket, "another") >= TR_OK);
+    if (ends)
+        tr_socket_end(client.socket);
+    stage_settled(send_the_rest, NULL);
+}
+
+static void
+send_half(void *argument)
+{
+    (void)argument;
+    parted_send_record(&parted);
+    if (paused)
+        tr_socket_pause(client.socket);
+    stage_settled(write_amid, NULL);
+}
+
+static void
+play_amid(void)
+{
+    int fds[2];
+    struct tr_tls_options tls = {.context = calling, .server_name = "server.example"};
+    stage_pair(AF_UNIX, fds);
+    assert_int_equal(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
+    parted_begin(&parted, fds[1]);
+    stage_adopt_as(&client, fds[0], (struct tr_socket_options){.events = &endpoint_events, .allow_half_open = true});
+    assert_int_equal(tr_socket_set_secure(client.socket, &tls), TR_OK);
+    stage_when(half_of_the_ticket_is_there, send_half, NULL);
+}
+
+static void
+play(void)
+{
+    calling = make_client();
+    stage_play(1, play_amid);
+    tr_tls_context_release(calling);
+    assert_string_equal(parted.got, "wordanother");
+}
+
+static void
+what_a_socket_writes_in_the_middle_of_a_message_waits_for_its_rest_and_comes_in_order(void **state)
+{
+    (void)state;
+    play();
+    assert_string_equal(client.log, "secure data:behind drain close");
+}
+
+static void
+a_paused_socket_reads_the_rest_for_what_it_writes_and_no_more_is_data(void **state)
+{
+    (void)state;
+    paused = true;
+    play();
+    assert_string_equal(client.log, "secure drain data:behind close");
+}
+
+static void
+a_socket_that_ends_in_the_middle_of_a_message_says_goodbye_when_the_rest_has_come(void **state)
+{
+    (void)state;
+    ends = true;
+    play();
+    assert_true(parted.ended);
+    paused = true;
+    reset(state);
+    ends = paused = true;
+    play();
+    assert_true(parted.ended);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LAYER_TEST(a_write_in_the_middle_of_a_message_takes_nothing_and_goes_when_the_rest_was_read),
+        LAYER_TEST(a_write_reads_the_rest_itself_and_what_came_behind_it_is_inside),
+        LAYER_TEST(keys_are_not_renewed_in_the_middle_of_a_message),
+        LAYER_TEST(goodbye_waits_for_the_rest_of_a_message),
+        LAYER_TEST(a_peer_that_ends_in_the_middle_of_a_message_cannot_be_written_to_nor_waited_for),
+#define TEST(name) cmocka_unit_test_setup_teardown(name, reset, leave)
+        TEST(what_a_socket_writes_in_the_middle_of_a_message_waits_for_its_rest_and_comes_in_order),
+        TEST(a_paused_socket_reads_the_rest_for_what_it_writes_and_no_more_is_data),
+        TEST(a_socket_that_ends_in_the_middle_of_a_message_says_goodbye_when_the_rest_has_come),
+    };
+    return cmocka_run_group_tests(tests, tls_setup, NULL);
+}

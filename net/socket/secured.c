@@ -12,12 +12,20 @@
 
 #include <troupe/net/tls.h>
 
-/* The layer, if it is one of TLS whose handshake is over; NULL. */
+/* The layer, if it is one of TLS; NULL. */
+static struct tri_record_layer *
+layer_of(const tr_socket *socket)
+{
+    struct tri_record_layer *layer = socket != NULL ? tri_socket_layer(socket) : NULL;
+    return tri_is_tls(layer) ? layer : NULL;
+}
+
+/* And if its handshake is over. */
 static struct tri_record_layer *
 open_layer(const tr_socket *socket)
 {
-    struct tri_record_layer *layer = socket != NULL ? tri_socket_layer(socket) : NULL;
-    return layer != NULL && layer->state == TRI_LAYER_OPEN && tri_is_tls(layer) ? layer : NULL;
+    struct tri_record_layer *layer = layer_of(socket);
+    return layer != NULL && layer->state == TRI_LAYER_OPEN ? layer : NULL;
 }
 
 void
@@ -56,7 +64,7 @@ tr_socket_verify_result(const tr_socket *socket, const char **code)
 {
     TRI_CHECK_SOCKET(socket);
     const char *name = NULL;
-    const struct tri_record_layer *layer = open_layer(socket);
+    const struct tri_record_layer *layer = layer_of(socket);
     tr_status status = layer != NULL ? tri_tls_verify_result(layer, &name) : TR_ENOTCONN;
     if (code != NULL)
         *code = status == TR_OK || name != NULL ? name : tr_status_code(status);
@@ -76,7 +84,7 @@ tr_socket_peer(const tr_socket *socket, struct tr_peer **out)
     TRI_CHECK_SOCKET(socket);
     if (socket == NULL || out == NULL)
         return TR_EINVAL;
-    const struct tri_record_layer *layer = open_layer(socket);
+    const struct tri_record_layer *layer = layer_of(socket);
     return layer != NULL ? tri_tls_peer(layer, out) : TR_ENOTCONN;
 }
 

@@ -5,6 +5,7 @@
  * in the middle needs no care.
  */
 #include "connection.h"
+#include "context.h"
 #include "layer.h"
 #include "reason.h"
 #include "subject.h"
@@ -253,9 +254,8 @@ read_certificate(struct peer *peer, const X509 *certificate, struct tr_certifica
 
 /* A client has the peer's own among those that were sent; a server has it apart, and so has who resumes. */
 static bool
-read_chain(struct peer *peer, const SSL *ssl, X509 *own)
+read_chain(struct peer *peer, X509 *own, const STACK_OF(X509) * sent)
 {
-    STACK_OF(X509) *sent = SSL_get_peer_cert_chain(ssl);
     int count = sent == NULL ? 0 : sk_X509_num(sent);
     struct tr_certificate *to = give(peer, (size_t)count + 1, sizeof(*to));
     bool done = to != NULL && read_certificate(peer, own, to);
@@ -276,15 +276,20 @@ read_peer(struct peer *peer, const struct tri_record_layer *layer)
     public->result = tri_tls_verify_result(layer, &code);
     public->verified = public->result == TR_OK;
     public->code = public->verified || code != NULL ? code : tr_status_code(public->result);
-    return read_chain(peer, ssl, SSL_get0_peer_certificate(ssl));
+    const STACK_OF(X509) *refused = tri_context_refused(ssl);
+    if (refused != NULL)
+        return read_chain(peer, sk_X509_value(refused, 0), refused);
+    X509 *own = SSL_get0_peer_certificate(ssl);
+    return own != NULL && read_chain(peer, own, SSL_get_peer_cert_chain(ssl));
 }
 
 tr_status
 tri_tls_peer(const struct tri_record_layer *layer, struct tr_peer **out)
 {
     const char *code;
-    if (tri_tls_verify_result(layer, &code) == TR_ENOENT)
-        return TR_ENOENT;
+    tr_status result = tri_tls_verify_result(layer, &code);
+    if (result == TR_ENOENT || result == TR_ENOTCONN)
+        return result;
     struct peer *peer = calloc(1, sizeof(*peer));
     bool done = peer != NULL && read_peer(peer, layer);
     ERR_clear_error();

@@ -38,15 +38,25 @@
     (SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS |                  \
      SSL_MODE_AUTO_RETRY)
 
-/* Where a connection that was switched notes the context with which it began. */
-static int first_index = -1;
+/* Where a connection that was switched notes the context with which it began, and one that refuses its peer for whose
+ * certificates. */
+static int first_index = -1, refused_index = -1;
 static uv_once_t started = UV_ONCE_INIT;
+
+static void
+free_refused(void *connection, void *chain, CRYPTO_EX_DATA *data, int index, long value, void *pointer)
+{
+    (void)connection, (void)data, (void)index, (void)value, (void)pointer;
+    sk_X509_pop_free(chain, X509_free);
+}
 
 static void
 start(void)
 {
-    if (OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL) == 1)
+    if (OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL) == 1) {
         first_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+        refused_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_refused);
+    }
     ERR_clear_error();
 }
 
@@ -54,7 +64,7 @@ bool
 tri_openssl_start(void)
 {
     uv_once(&started, start);
-    return first_index >= 0;
+    return first_index >= 0 && refused_index >= 0;
 }
 
 bool
@@ -259,6 +269,18 @@ tri_context_first(const SSL *connection)
 {
     tr_tls_context *first = SSL_get_ex_data(connection, first_index);
     return first != NULL ? first : tri_context_of(SSL_get_SSL_CTX(connection));
+}
+
+STACK_OF(X509) * tri_context_refused(const SSL *connection)
+{
+    return SSL_get_ex_data(connection, refused_index);
+}
+
+void
+tri_context_note_refused(SSL *connection, STACK_OF(X509) * chain)
+{
+    if (SSL_set_ex_data(connection, refused_index, chain) != 1)
+        sk_X509_pop_free(chain, X509_free);
 }
 
 void

@@ -5,6 +5,7 @@
 #define TROUPE_NET_TLS_CONTEXT_H
 
 #include <openssl/types.h>
+#include <openssl/x509.h>
 #include <stdalign.h>
 #include <stddef.h>
 #include <troupe/net/tls.h>
@@ -45,6 +46,11 @@ void tri_context_connection_free(SSL *connection);
 
 /* The context with which a connection began: it has the tickets, and the table of names. */
 tr_tls_context *tri_context_first(const SSL *connection);
+
+/* The certificates that the peer of a connection has shown, and for which it was refused; NULL: none, or no memory. The
+ * connection takes them, and frees them with itself, or at once without memory. */
+STACK_OF(X509) * tri_context_refused(const SSL *connection);
+void tri_context_note_refused(SSL *connection, STACK_OF(X509) * chain);
 
 /* From now on the connection shows this context; while a server reads the first message of its client. 0: no memory. */
 int tri_context_switch(SSL *connection, tr_tls_context *context);

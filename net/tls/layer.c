@@ -220,6 +220,8 @@ tri_tls_verify_result(const struct tri_record_layer *layer, const char **code)
 {
     const struct tri_tls *tls = tls_of(layer);
     *code = NULL;
+    if (!tri_tls_is(tls, TRI_TLS_SECURE))
+        return tri_reason_is_of_certificate(layer->reason) ? failure(layer, code) : TR_ENOTCONN;
     return SSL_get0_peer_certificate(tls->ssl) == NULL
                ? TR_ENOENT
                : tri_reason_of_certificate(SSL_get_verify_result(tls->ssl), code);

@@ -45,17 +45,17 @@ tr_status tri_tls_check_server(const tr_tls_context *context);
  * failed. "": none. */
 void tri_tls_server_name(const struct tri_record_layer *layer, char name[256]);
 
-/* The rest is for a layer of TLS whose handshake is over; tri_tls_verify_result() and tri_tls_peer() for one, too,
- * whose handshake has failed. */
+/* The rest is for a layer of TLS whose handshake is over; tri_tls_verify_result() and tri_tls_peer() for any: without
+ * that they say TR_ENOTCONN, unless the handshake has failed for the peer's certificate. */
 
 /* What it has become. */
 void tri_tls_info(const struct tri_record_layer *layer, struct tr_tls_info *out);
 
 /* TR_OK: the peer has shown a certificate, and its chain and its name are good; TR_ENOENT: it has shown none, or was
- * not asked; else why it is not good. *code: the exact name, a constant; NULL: the status's. */
+ * not asked; TR_ENOTCONN; else why it is not good. *code: the exact name, a constant; NULL: the status's. */
 tr_status tri_tls_verify_result(const struct tri_record_layer *layer, const char **code);
 
-/* What the peer has shown: free it with tr_peer_free(). TR_OK; TR_ENOENT: no certificate; TR_ENOMEM. */
+/* What the peer has shown: free it with tr_peer_free(). TR_OK; TR_ENOENT: no certificate; TR_ENOTCONN; TR_ENOMEM. */
 tr_status tri_tls_peer(const struct tri_record_layer *layer, struct tr_peer **out);
 
 /* Keying material (RFC 5705) of `size` bytes. context NULL: none, which 1.2 tells from an empty one. TR_OK; TR_ETLS:

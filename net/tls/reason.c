@@ -221,6 +221,12 @@ tri_reason_of_certificate(long result, const char **code)
     return TR_EUNTRUSTED;
 }
 
+bool
+tri_reason_is_of_certificate(int16_t reason)
+{
+    return reason >= TRI_REASON_VERIFY && reason < TRI_REASON_MEMORY;
+}
+
 static const char *
 code_of_ssl(int32_t reason)
 {

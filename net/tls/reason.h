@@ -6,6 +6,7 @@
 #define TROUPE_NET_TLS_REASON_H
 
 #include <openssl/types.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <troupe/core/status.h>
 
@@ -15,6 +16,9 @@
 
 /* The newest entry of OpenSSL's queue, which is empty then. */
 int16_t tri_reason_take(const SSL *connection);
+
+/* Is it that the peer's certificate was refused? */
+bool tri_reason_is_of_certificate(int16_t reason);
 
 /* *code: the exact name, a constant; NULL: the status's. */
 tr_status tri_reason_status(int32_t reason, const char **code);

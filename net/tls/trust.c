@@ -228,6 +228,16 @@ name_fault(X509_STORE_CTX *chain)
         X509_STORE_CTX_set_error(chain, X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE);
 }
 
+/* OpenSSL forgets what it refuses. */
+static void
+keep_refused(X509_STORE_CTX *chain)
+{
+    SSL *connection = X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx());
+    STACK_OF(X509) *shown = X509_chain_up_ref(X509_STORE_CTX_get0_untrusted(chain)); /* the peer's own first */
+    if (shown != NULL)
+        tri_context_note_refused(connection, shown);
+}
+
 static int
 on_verify(X509_STORE_CTX *chain, void *data)
 {
@@ -235,6 +245,8 @@ on_verify(X509_STORE_CTX *chain, void *data)
     bool is_good = X509_verify_cert(chain) == 1;
     if (!is_good)
         name_fault(chain);
+    if (!is_good && context->verify == TR_TLS_VERIFY_REQUIRE)
+        keep_refused(chain);
     return is_good || context->verify == TR_TLS_VERIFY_REQUEST;
 }
 

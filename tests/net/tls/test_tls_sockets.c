@@ -159,50 +159,6 @@ who_looks_in_secure_finds_the_peer_and_the_connection(void **state)
     assert_memory_equal(exported[0], exported[1], 32);
 }
 
-/* What the client expects is not what it gets. */
-
-static tr_status result_then;
-
-static void
-notes_result(struct endpoint *self, const char *event)
-{
-    if (!is(event, "error"))
-        return;
-    knew_itself_secure = tr_socket_secure(self->socket);
-    result_then = tr_socket_verify_result(self->socket, NULL);
-}
-
-static const struct {
-    const char *identity, *authority, *name, *code;
-    tr_status status;
-} wrong[] = {
-    {"server", "ca", "other.example", "ERR_TLS_CERT_ALTNAME_INVALID", TR_EALTNAME},
-    {"self", "ca", "server.example", "DEPTH_ZERO_SELF_SIGNED_CERT", TR_ESELFSIGNED},
-    {"unknown", "ca", "server.example", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", TR_EUNVERIFIED},
-    {"server", "ca", "127.0.0.2", "ERR_TLS_CERT_ALTNAME_INVALID", TR_EALTNAME},
-};
-
-static void
-a_peer_that_is_not_the_one_is_an_error_with_nodes_code_before_secure(void **state)
-{
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        reset(state);
-        identity = wrong[i].identity;
-        authority = wrong[i].authority;
-        client_tls.server_name = wrong[i].name;
-        client.hook = notes_result;
-        play(play_connect, TR_TLS_VERIFY_DEFAULT);
-        assert_string_equal(client.code, wrong[i].code);
-        assert_int_equal(client.error, wrong[i].status);
-        assert_int_equal(result_then, TR_ENOTCONN);
-        assert_false(knew_itself_secure);
-        assert_string_equal(client.call, "handshake");
-        assert_null(strstr(client.log, "secure"));
-        assert_null(strstr(client.log, "ready"));
-        assert_null(strstr(accepted[0].log, "data"));
-    }
-}
-
 static void
 destroys_who_is_not_verified(struct endpoint *self, const char *event)
 {
@@ -589,7 +545,6 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, reset, leave)
         TEST(a_connection_gives_connect_then_secure_then_ready),
         TEST(who_looks_in_secure_finds_the_peer_and_the_connection),
-        TEST(a_peer_that_is_not_the_one_is_an_error_with_nodes_code_before_secure),
         TEST(who_asked_to_look_himself_can_destroy_it_before_a_byte_has_left),
         TEST(what_is_written_while_it_connects_waits_for_the_handshake_and_a_cork_holds_up_neither_that_nor_ready),
         TEST(an_end_before_connecting_comes_after_the_handshake),

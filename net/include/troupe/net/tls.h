@@ -337,6 +337,9 @@ struct tr_tls_accept {
  *   - A pause does not hold the handshake up; a cork does, if writes were corked before.
  *   - While the socket connects it may be called, too: secure comes before ready.
  *   - In secure, and until then, the peer has got nothing of what waits.
+ *   - TR_OK says that it begins. A handshake that fails, be it at once for what is in `received`, is told by error, and
+ *     that comes when the callback which made this call has returned, never within the call. What is written in between
+ *     is TR_QUEUED or TR_OK if the handshake still goes on, and TR_EDESTROYED if it has failed.
  *
  * Memory:  all is copied or held.
  * Thread:  owner.
@@ -371,13 +374,14 @@ bool tr_socket_verify_peer(const struct tr_socket *socket);
 
 /*
  * What the check of the peer's certificate has found. With TR_TLS_VERIFY_REQUIRE a secure socket's is TR_OK, since
- * anything else was an error, by whose status and code it is told. *code is the exact name, Node's where Node has one,
+ * anything else was an error, by whose status and code it is told; in the events of that error and of `close` this says
+ * the same, and tr_socket_peer() whom the connection was refused to, while tr_socket_secure() is false. *code is the exact name, Node's where Node has one,
  * a constant; NULL with TR_OK. code may be NULL.
  *
  * Thread:  owner.
  * Returns: TR_OK           chain and name are good
  *          TR_ENOENT       the peer has shown none, or was not asked for one
- *          TR_ENOTCONN     it is not secure; NULL
+ *          TR_ENOTCONN     it is not secure, and that is not for the peer's certificate; NULL
  *          TR_ECERTEXPIRED, TR_ECERTNOTYET, TR_ESELFSIGNED, TR_ESELFSIGNEDCHAIN, TR_ENOISSUER, TR_EUNVERIFIED,
  *          TR_EREVOKED, TR_EALTNAME, TR_EUNTRUSTED: why not
  */
@@ -388,14 +392,14 @@ tr_status tr_socket_verify_result(const struct tr_socket *socket, const char **c
 bool tr_socket_truncated(const struct tr_socket *socket);
 
 /*
- * The peer's certificates ("getPeerCertificate").
+ * The peer's certificates ("getPeerCertificate"); in `error` and `close` also those for which it was refused.
  *
  * Memory:  *out is the caller's: tr_peer_free().
  * Thread:  owner.
  * Returns: TR_OK
  *          TR_EINVAL   NULL
  *          TR_ENOENT   the peer has shown none
- *          TR_ENOTCONN it is not secure
+ *          TR_ENOTCONN it is not secure, and that is not for the peer's certificate
  *          TR_ENOMEM
  */
 tr_status tr_socket_peer(const struct tr_socket *socket, struct tr_peer **out);

@@ -161,6 +161,7 @@ take_layer(struct tri_connect_order *order, struct tri_record_layer *layer)
     order->tls.server_name = NULL;
     order->tls.alpn = NULL;
     order->tls.alpn_count = 0;
+    order->tls.session = NULL;
     order->options.tls = &order->tls;
 }
 

@@ -102,6 +102,16 @@ tr_socket_tls_info(const tr_socket *socket, struct tr_tls_info *out)
 }
 
 tr_status
+tr_socket_tls_session(const tr_socket *socket, tr_tls_session **out)
+{
+    TRI_CHECK_SOCKET(socket);
+    if (socket == NULL || out == NULL)
+        return TR_EINVAL;
+    const struct tri_record_layer *layer = open_layer(socket);
+    return layer != NULL ? tri_tls_session(layer, out) : TR_ENOTCONN;
+}
+
+tr_status
 tr_socket_export_key(const tr_socket *socket, const char *label, const void *context, size_t context_size, void *out,
                      size_t size)
 {

@@ -58,6 +58,7 @@ open_layer(const struct tr_tls_options *options, bool serves, const char *host, 
         wish.any_name = options->any_name;
         wish.alpn = options->alpn;
         wish.alpn_count = options->alpn_count;
+        wish.session = options->session;
     }
     if (!serves && (host != NULL ? !tri_host_is_sound(host) : !options->any_name))
         return TR_EBADHOST;

@@ -14,7 +14,6 @@
  */
 #include "context.h"
 #include "identity.h"
-#include "policy.h"
 #include "refusal.h"
 #include "start.h"
 #include "suites.h"
@@ -98,7 +97,7 @@ set_policy(tr_tls_context *context, const struct tr_tls_context_options *options
     if (options->identity_count > 0 && SSL_CTX_set_current_cert(context->ssl, SSL_CERT_SET_FIRST) == 1)
         tri_policy_add_names(policy, SSL_CTX_get0_certificate(context->ssl));
     status = tri_trust_init(context, options, policy, refusal);
-    if (status == TR_OK && !tri_policy_use(policy, context->ssl))
+    if (status == TR_OK && !tri_policy_use(policy, context->ssl, context->policy))
         status = tri_refuse_openssl(refusal, TR_ENOMEM, "%s", tr_status_text(TR_ENOMEM));
     return status;
 }

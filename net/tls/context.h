@@ -12,6 +12,7 @@
 
 #include "key_log.h"
 #include "names.h"
+#include "policy.h"
 
 #define TRI_CONTEXT_LINE 64u /* bytes of a cache line */
 
@@ -21,6 +22,7 @@ struct tr_tls_context {
     bool serves;
     enum tr_tls_verify verify; /* never DEFAULT */
     unsigned depth;
+    unsigned char policy[TRI_POLICY_BYTES];
     int lowest, highest;   /* OpenSSL's numbers */
     char *suites, *groups; /* for a connection that comes over from another context; NULL: our lists */
     struct tri_host_names names;

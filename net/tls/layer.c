@@ -6,6 +6,7 @@
 #include "connection.h"
 #include "context.h"
 #include "reason.h"
+#include "sessions.h"
 #include "trust.h"
 #include "wire.h"
 
@@ -143,7 +144,7 @@ set(struct tri_tls *tls, const struct tri_tls_wish *wish)
         return TR_ENOMEM;
     if (wish->serves)
         return TR_OK;
-    if (!expect(tls->ssl, wish))
+    if (!expect(tls->ssl, wish) || !tri_sessions_begin(tls->ssl, wish))
         return TR_ENOMEM;
     return wish->alpn == NULL ? TR_OK : tri_protocols_offer(tls->ssl, wish->alpn, wish->alpn_count);
 }

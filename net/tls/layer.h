@@ -22,6 +22,7 @@ struct tri_tls_wish {
 
     const char *const *alpn; /* of a client, in place of the context's; NULL: those */
     unsigned alpn_count;
+    const tr_tls_session *session; /* of a client, to resume if it can; NULL: none */
 };
 
 /*
@@ -57,6 +58,10 @@ tr_status tri_tls_verify_result(const struct tri_record_layer *layer, const char
 
 /* What the peer has shown: free it with tr_peer_free(). TR_OK; TR_ENOENT: no certificate; TR_ENOTCONN; TR_ENOMEM. */
 tr_status tri_tls_peer(const struct tri_record_layer *layer, struct tr_peer **out);
+
+/* What a client can resume later, the newest. TR_OK; TR_ENOENT: the server has given nothing, or it serves itself;
+ * TR_ENOMEM. */
+tr_status tri_tls_session(const struct tri_record_layer *layer, tr_tls_session **out);
 
 /* Keying material (RFC 5705) of `size` bytes. context NULL: none, which 1.2 tells from an empty one. TR_OK; TR_ETLS:
  * OpenSSL gives none for that label; TR_ENOMEM. */

@@ -56,6 +56,31 @@ tr_tls_tickets_release(tr_tls_tickets *tickets)
     (void)tickets;
 }
 
+tr_status
+tr_tls_session_bytes(const tr_tls_session *session, tr_slice *out)
+{
+    return session == NULL || out == NULL ? TR_EINVAL : TR_ENOTSUPPORTED;
+}
+
+tr_status
+tr_tls_session_from(const void *bytes, size_t size, tr_tls_session **out)
+{
+    (void)size;
+    return bytes == NULL || out == NULL ? TR_EINVAL : TR_ENOTSUPPORTED;
+}
+
+tr_tls_session *
+tr_tls_session_hold(tr_tls_session *session)
+{
+    return session;
+}
+
+void
+tr_tls_session_release(tr_tls_session *session)
+{
+    (void)session;
+}
+
 void
 tr_peer_free(struct tr_peer *peer)
 {
@@ -110,6 +135,14 @@ tri_tls_verify_result(const struct tri_record_layer *layer, const char **code)
 
 tr_status
 tri_tls_peer(const struct tri_record_layer *layer, struct tr_peer **out)
+{
+    (void)layer;
+    (void)out;
+    return TR_ENOTSUPPORTED;
+}
+
+tr_status
+tri_tls_session(const struct tri_record_layer *layer, tr_tls_session **out)
 {
     (void)layer;
     (void)out;

@@ -59,10 +59,8 @@ tri_policy_add_names(struct tri_policy *policy, X509 *certificate)
 }
 
 bool
-tri_policy_use(struct tri_policy *policy, SSL_CTX *ssl)
+tri_policy_use(struct tri_policy *policy, SSL_CTX *ssl, unsigned char out[TRI_POLICY_BYTES])
 {
-    unsigned char value[EVP_MAX_MD_SIZE];
-    unsigned size;
-    return policy->is_whole && EVP_DigestFinal_ex(policy->digest, value, &size) == 1 &&
-           SSL_CTX_set_session_id_context(ssl, value, size) == 1;
+    return policy->is_whole && EVP_DigestFinal_ex(policy->digest, out, NULL) == 1 &&
+           SSL_CTX_set_session_id_context(ssl, out, TRI_POLICY_BYTES) == 1;
 }

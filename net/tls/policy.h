@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define TRI_POLICY_BYTES 32u
+
 struct tri_policy {
     EVP_MD_CTX *digest;
     bool is_whole; /* false: something could not be added */
@@ -27,7 +29,7 @@ void tri_policy_add(struct tri_policy *policy, const char *what, const void *byt
 /* The names that a certificate is for; its subject, if it has none. */
 void tri_policy_add_names(struct tri_policy *policy, X509 *certificate);
 
-/* Gives it to the context. false: no memory. */
-bool tri_policy_use(struct tri_policy *policy, SSL_CTX *ssl);
+/* Gives it to OpenSSL's context, and writes it to out. false: no memory. */
+bool tri_policy_use(struct tri_policy *policy, SSL_CTX *ssl, unsigned char out[TRI_POLICY_BYTES]);
 
 #endif

@@ -87,6 +87,7 @@ show(void)
     X(tr_socket_truncated, the.socket)                                                                                 \
     X(tr_socket_peer, the.socket, NULL)                                                                                \
     X(tr_socket_tls_info, the.socket, NULL)                                                                            \
+    X(tr_socket_tls_session, the.socket, NULL)                                                                         \
     X(tr_socket_export_key, the.socket, NULL, NULL, 0, NULL, 0)                                                        \
     X(tr_socket_update_keys, the.socket, false)                                                                        \
     X(tr_socket_set_no_delay, the.socket, false)                                                                       \

@@ -26,6 +26,7 @@ static const struct tr_address loopback = {.text = "127.0.0.1", .family = TR_FAM
 static struct tr_tls_options secure;
 static struct tr_peer *shown;
 static struct tr_tls_info tls_info;
+static tr_tls_session *tls_session;
 static char key[16];
 
 static struct {
@@ -62,6 +63,7 @@ static struct {
     X(tr_socket_set_secure(NULL, &secure))                                                                             \
     X(tr_socket_peer(NULL, &shown))                                                                                    \
     X(tr_socket_tls_info(NULL, &tls_info))                                                                             \
+    X(tr_socket_tls_session(NULL, &tls_session))                                                                       \
     X(tr_socket_export_key(NULL, "x", NULL, 0, key, sizeof(key)))                                                      \
     X(tr_socket_update_keys(NULL, true))                                                                               \
     X(tr_socket_set_no_delay(NULL, true))                                                                              \

@@ -19,6 +19,7 @@ nothing_of_tls_exists_in_a_library_without_it(void **state)
     struct tr_tls_refusal refusal;
     tr_tls_context *context = NULL;
     tr_tls_tickets *tickets = NULL;
+    tr_tls_session *session = NULL;
     (void)state;
     assert_false(tr_tls_supported());
     assert_int_equal(tr_tls_context_new(&options, &refusal, &context), TR_ENOTSUPPORTED);
@@ -26,7 +27,8 @@ nothing_of_tls_exists_in_a_library_without_it(void **state)
     assert_int_equal(tr_tls_context_new(&options, NULL, &context), TR_ENOTSUPPORTED);
     assert_int_equal(tr_tls_tickets_new(NULL, 0, 0, &tickets), TR_ENOTSUPPORTED);
     assert_int_equal(tr_tls_tickets_new(key, 1, 0, &tickets), TR_ENOTSUPPORTED);
-    assert_true(context == NULL && tickets == NULL);
+    assert_int_equal(tr_tls_session_from(key, sizeof(key), &session), TR_ENOTSUPPORTED);
+    assert_true(context == NULL && tickets == NULL && session == NULL);
 }
 
 static void
@@ -40,6 +42,7 @@ no_layer_is_made_there(void **state)
     assert_false(tri_is_tls(layer));
     assert_int_equal(tri_tls_verify_result(layer, &code), TR_ENOTSUPPORTED);
     assert_int_equal(tri_tls_peer(layer, NULL), TR_ENOTSUPPORTED);
+    assert_int_equal(tri_tls_session(layer, NULL), TR_ENOTSUPPORTED);
     assert_int_equal(tri_tls_export_key(layer, "", NULL, 0, NULL, 0), TR_ENOTSUPPORTED);
     assert_int_equal(tri_tls_update_keys(layer, true), TR_ENOTSUPPORTED);
     tr_peer_free(NULL);
@@ -55,6 +58,10 @@ null_is_refused_there_as_everywhere(void **state)
     assert_int_equal(tr_tls_context_new(&options, NULL, NULL), TR_EINVAL);
     assert_int_equal(tr_tls_tickets_new(NULL, 0, 0, NULL), TR_EINVAL);
     assert_int_equal(tr_tls_tickets_set(NULL, key, 1), TR_EINVAL);
+    assert_int_equal(tr_tls_session_bytes(NULL, NULL), TR_EINVAL);
+    assert_int_equal(tr_tls_session_from(NULL, 0, NULL), TR_EINVAL);
+    assert_null(tr_tls_session_hold(NULL));
+    tr_tls_session_release(NULL);
     assert_null(tr_tls_context_hold(NULL));
     assert_null(tr_tls_tickets_hold(NULL));
     tr_tls_context_release(NULL);

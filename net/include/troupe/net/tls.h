@@ -9,7 +9,7 @@
  *   - The library beneath is OpenSSL 3. Where Troupe was built without it (TROUPE_TLS) all of this can be compiled and
  *     linked: tr_tls_supported() is false, and what returns a status returns TR_ENOTSUPPORTED.
  *
- * Memory:  contexts and tickets have a reference count: hold one to keep it. The last release frees it. OpenSSL keeps
+ * Memory:  contexts, tickets and sessions have a reference count: hold one to keep it. The last release frees it. OpenSSL keeps
  *          memory of its own until the process ends.
  * NULL:    functions that return a status return TR_EINVAL for a NULL that they need; the others do nothing, or return
  *          NULL or false.
@@ -29,6 +29,7 @@ TR_DECLARATIONS_BEGIN
 
 typedef struct tr_tls_context tr_tls_context; /* opaque */
 typedef struct tr_tls_tickets tr_tls_tickets; /* opaque */
+typedef struct tr_tls_session tr_tls_session; /* opaque */
 
 enum tr_tls_version {
     TR_TLS_DEFAULT, /* lowest: 1.2; highest: 1.3 */
@@ -230,6 +231,55 @@ tr_tls_tickets *tr_tls_tickets_hold(tr_tls_tickets *tickets);
 /* Releases one hold; the last release frees the keys. NULL is allowed. Thread: any. */
 void tr_tls_tickets_release(tr_tls_tickets *tickets);
 
+/*
+ * Sessions: what a client begins another connection to the same server with (tr_tls_options.session), without asking it
+ * for its certificate again. tr_socket_tls_session() gives one.
+ *   - It is bound to what it was made for: the name that was expected, or any_name and the name that was asked for, and
+ *     a context that asks its peers for the same (verify, depth, CAs, revocation lists, and the names of its own first
+ *     certificate). Who begins with it for another name, or by a context that asks for something else, makes a whole
+ *     handshake, and the server learns nothing of the session.
+ *   - What was found of the server's certificate stays as it was: tr_socket_peer() and tr_socket_verify_result() say the
+ *     same of a connection that was resumed. One whose certificate has expired since is not offered any more, and
+ *     neither is one that is older than the server said, or with 1.2 than session_lifetime_s of the client's context.
+ *   - It can be used more than once. But who watches the wire sees with 1.3 that the same was used again (RFC 8446,
+ *     appendix C.4): take a new one of each connection.
+ *
+ * It never changes. Thread: any, several at once.
+ */
+
+/*
+ * The session as bytes, to keep it in a file or to give it to another process. They are a secret: who has them can
+ * resume it, and with 1.2 read the connection itself, if that was recorded.
+ *
+ * Memory:  *out is the caller's. It is wiped when it is released for the last time.
+ * Thread:  any.
+ * Returns: TR_OK
+ *          TR_EINVAL        NULL
+ *          TR_ENOMEM
+ *          TR_ENOTSUPPORTED Troupe was built without TLS
+ */
+tr_status tr_tls_session_bytes(const tr_tls_session *session, tr_slice *out);
+
+/*
+ * A session of such bytes, whatever wrote them: they are believed in what they say of the server's certificate. Of the
+ * server's chain only its own certificate comes back.
+ *
+ * Memory:  one hold is the caller's; the bytes are copied.
+ * Thread:  any.
+ * Returns: TR_OK
+ *          TR_EINVAL        NULL
+ *          TR_EBADSESSION   they are no session, or none that could be resumed
+ *          TR_ENOMEM
+ *          TR_ENOTSUPPORTED Troupe was built without TLS
+ */
+tr_status tr_tls_session_from(const void *bytes, size_t size, tr_tls_session **out);
+
+/* Adds a hold and returns the session. Each hold must be released once. NULL is allowed. Thread: any. */
+tr_tls_session *tr_tls_session_hold(tr_tls_session *session);
+
+/* Releases one hold; the last release wipes and frees the session. NULL is allowed. Thread: any. */
+void tr_tls_session_release(tr_tls_session *session);
+
 /* Certificates that a peer has shown. */
 
 /* Of subject and issuer: "CN", "O" and others; of `names`: "DNS", "IP Address", "URI", "email". */
@@ -267,7 +317,7 @@ struct tr_tls_info {
     enum tr_tls_version version;
     const char *cipher;               /* by its name at IANA, a constant: "TLS_AES_128_GCM_SHA256" */
     char alpn[256], server_name[256]; /* "": none was agreed on; none was asked for */
-    bool resumed;
+    bool resumed;                     /* both ends had a session of an earlier connection */
     uint64_t wire_read, wire_written; /* bytes of records, since it began to become secure */
 };
 
@@ -285,7 +335,8 @@ enum tr_tls_role {
 #define TR_TLS_HANDSHAKE_MS 10000u
 #define TR_TLS_NO_LIMIT UINT32_MAX
 
-/* How a socket becomes secure: tr_connect_options.tls, tr_socket_set_secure(). All is copied, and the context held. */
+/* How a socket becomes secure: tr_connect_options.tls, tr_socket_set_secure(). All is copied, and context and session
+ * are held as long as they are needed. */
 struct tr_tls_options {
     tr_tls_context *context; /* needed */
     enum tr_tls_role role;
@@ -298,6 +349,10 @@ struct tr_tls_options {
 
     const char *const *alpn; /* of a client, in place of the context's; NULL: those */
     unsigned alpn_count;
+
+    /* Of a client, to be resumed; NULL: none. One that cannot be is ignored, and so is one that was made for another
+     * (tr_tls_session): a whole handshake takes place then, and `resumed` is false. */
+    tr_tls_session *session;
 
     /* How long the handshake may take, from when it begins; up to 2^31 - 1, or TR_TLS_NO_LIMIT; 0:
      * TR_TLS_HANDSHAKE_MS. Then error comes: TR_ETLSTIMEOUT. While an owner's credit is used up the time stands. */
@@ -406,6 +461,21 @@ tr_status tr_socket_peer(const struct tr_socket *socket, struct tr_peer **out);
 
 /* What the connection has become. TR_OK; TR_EINVAL: NULL; TR_ENOTCONN: it is not secure. Thread: owner. */
 tr_status tr_socket_tls_info(const struct tr_socket *socket, struct tr_tls_info *out);
+
+/*
+ * What this connection can be resumed with, by another one: the newest. With 1.2 it is there from `secure` on; with 1.3
+ * the server sends it behind its handshake, once or several times, so it is best asked for in `end` or `close`, or when
+ * data has come. However the socket ends, by tr_socket_destroy() as well, the session stays of use.
+ *
+ * Memory:  one hold is the caller's: tr_tls_session_release().
+ * Thread:  owner.
+ * Returns: TR_OK
+ *          TR_EINVAL   NULL
+ *          TR_ENOENT   the server has given none, or this side serves
+ *          TR_ENOTCONN it is not secure
+ *          TR_ENOMEM
+ */
+tr_status tr_socket_tls_session(const struct tr_socket *socket, tr_tls_session **out);
 
 /*
  * `size` bytes that only the two ends of this connection know (RFC 5705; of 1.3 RFC 8446, section 7.5). context NULL:

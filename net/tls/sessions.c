@@ -200,7 +200,7 @@ tr_tls_session_from(const void *bytes, size_t size, tr_tls_session **out)
         return TR_ENOMEM;
     ERR_clear_error();
     SSL_SESSION *session = d2i_SSL_SESSION(NULL, &at, (long)size);
-    bool lacks_memory = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
+    bool lacks_memory = ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE; /* the others follow from it */
     ERR_clear_error();
     if (session != NULL && at == (const unsigned char *)bytes + size && is_whole(session)) {
         *out = outside(session);

@@ -141,12 +141,117 @@ a_connection_without_memory_fails_or_goes_on_and_nothing_is_lost_of_openssls(voi
     tr_tls_context_release(contexts[1]);
 }
 
+/* Sessions. */
+
+/* A session of the connection, its bytes, and a session of these, with the nth allocation failing. false: there are not
+ * so many. */
+static bool
+keep_without(unsigned long nth, const struct layer_duo *duo, unsigned *lost)
+{
+    tr_tls_session *session = NULL, *again = NULL;
+    tr_slice bytes = {0};
+    seen = 0;
+    failing = nth;
+    tr_status status = tri_tls_session(duo->client.layer, &session);
+    if (status == TR_OK)
+        status = tr_tls_session_bytes(session, &bytes);
+    if (status == TR_OK)
+        status = tr_tls_session_from(bytes.data, bytes.size, &again);
+    bool met = seen >= nth;
+    failing = 0;
+    assert_int_equal(ERR_peek_error(), 0);
+    assert_true(status == TR_OK || (met && (status == TR_ENOMEM || (session != NULL && status == TR_EBADSESSION))));
+    assert_int_equal(status == TR_OK, again != NULL);
+    *lost += status != TR_OK;
+    tr_slice_release(bytes);
+    tr_tls_session_release(session);
+    tr_tls_session_release(again);
+    return met;
+}
+
+/* Begins a connection with the session, likewise. */
+static bool
+offer_without(unsigned long nth, tr_tls_context *client, const tr_tls_session *session, unsigned *lost)
+{
+    struct tri_record_layer *layer = NULL;
+    struct tri_tls_wish calls = {.context = client, .server_name = "server.example", .session = session};
+    seen = 0;
+    failing = nth;
+    tr_status status = tri_tls_open(&calls, &layer);
+    bool met = seen >= nth;
+    failing = 0;
+    assert_int_equal(ERR_peek_error(), 0);
+    assert_true(status == TR_OK || (met && status == TR_ENOMEM && layer == NULL));
+    *lost += status != TR_OK;
+    if (layer != NULL)
+        layer->kind->free(layer);
+    return met;
+}
+
+static void
+a_session_without_memory_is_not_there_and_is_of_use_afterwards(void **state)
+{
+    struct tr_tls_context_options client_options = tls_client("ca");
+    tr_tls_context *client = tls_make(&client_options);
+    struct layer_duo duo;
+    tr_tls_session *session;
+    unsigned lost = 0, nth = 1;
+    (void)state;
+    layer_agree(&duo, &(struct layer_plan){.client = &client_options});
+    layer_read(&duo.client, 100);
+    while (keep_without(nth, &duo, &lost))
+        nth++;
+    assert_true(nth > 30 && lost > 30);
+    assert_int_equal(tri_tls_session(duo.client.layer, &session), TR_OK);
+    for (lost = 0, nth = 1; offer_without(nth, client, session, &lost);)
+        nth++;
+    assert_true(nth > 10 && lost > 10);
+    tr_tls_session_release(session);
+    layer_end(&duo);
+    tr_tls_context_release(client);
+}
+
+/* Shakes hands with a server that is to be refused, likewise. */
+static bool
+refuse_without(unsigned long nth, const struct layer_plan *plan, unsigned *told)
+{
+    struct layer_duo duo;
+    struct tr_peer *peer = NULL;
+    layer_begin(&duo, plan);
+    seen = 0;
+    failing = nth;
+    assert_false(layer_shake(&duo));
+    bool met = seen >= nth;
+    failing = 0;
+    tr_status status = tri_tls_peer(duo.client.layer, &peer);
+    assert_true(status == TR_OK || (met && (status == TR_ENOMEM || status == TR_ENOTCONN)));
+    assert_int_equal(status == TR_OK, peer != NULL);
+    assert_true(peer == NULL || !peer->verified);
+    *told += met && peer != NULL;
+    tr_peer_free(peer);
+    layer_end(&duo);
+    return met;
+}
+
+static void
+a_peer_that_is_refused_without_memory_is_told_or_not_and_nothing_is_lost(void **state)
+{
+    struct layer_plan plan = {.host = "other.example"};
+    unsigned told = 0, nth = 1;
+    (void)state;
+    while (refuse_without(nth, &plan, &told))
+        nth += 1 + nth / (20 * tests_stress());
+    assert_true(told > 0);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         TLS_TEST(a_context_without_memory_is_refused_or_goes_on_and_nothing_is_lost),
         LAYER_TEST(a_connection_without_memory_fails_or_goes_on_and_nothing_is_lost_of_openssls),
+        LAYER_TEST(a_session_without_memory_is_not_there_and_is_of_use_afterwards),
+        LAYER_TEST(a_peer_that_is_refused_without_memory_is_told_or_not_and_nothing_is_lost),
     };
     if (!CRYPTO_set_mem_functions(give, give_again, take))
         return 1;

@@ -269,7 +269,7 @@ tr_status tr_tls_session_bytes(const tr_tls_session *session, tr_slice *out);
  * Returns: TR_OK
  *          TR_EINVAL        NULL
  *          TR_EBADSESSION   they are no session, or none that could be resumed
- *          TR_ENOMEM
+ *          TR_ENOMEM        OpenSSL sometimes calls the lack of memory something else
  *          TR_ENOTSUPPORTED Troupe was built without TLS
  */
 tr_status tr_tls_session_from(const void *bytes, size_t size, tr_tls_session **out);

@@ -66,17 +66,26 @@ hold_what_it_says(struct parted_peer *peer)
         peer->held_size += (size_t)said;
 }
 
+static void
+read_plain(struct parted_peer *peer)
+{
+    char bytes[4096];
+    int got;
+    while ((got = SSL_read(peer->ssl, bytes, sizeof(bytes))) > 0)
+        for (int i = 0; i < got; i++, peer->got_size++)
+            if (peer->got_size < sizeof(peer->got) - 1)
+                peer->got[peer->got_size] = bytes[i];
+}
+
 void
 parted_work(struct parted_peer *peer)
 {
     bool was_over = SSL_is_init_finished(peer->ssl);
-    int got;
     take_what_came(peer);
     if (!was_over)
         (void)SSL_do_handshake(peer->ssl);
-    while (SSL_is_init_finished(peer->ssl) &&
-           (got = SSL_read(peer->ssl, peer->got + peer->got_size, (int)(sizeof(peer->got) - 1 - peer->got_size))) > 0)
-        peer->got_size += (size_t)got;
+    if (SSL_is_init_finished(peer->ssl))
+        read_plain(peer);
     peer->ended = (SSL_get_shutdown(peer->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
     ERR_clear_error();
     hold_what_it_says(peer);

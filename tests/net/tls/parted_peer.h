@@ -13,8 +13,8 @@ struct parted_peer {
     int fd;          /* of its end */
     char held[8192]; /* what it has said and not sent */
     size_t held_size;
-    char got[256]; /* plain bytes */
-    size_t got_size;
+    size_t got_size; /* plain bytes, ever */
+    char got[64];    /* the first of them */
     bool ended; /* by goodbye */
 };
 

@@ -19,6 +19,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define LITTLE_ROOM 4608
+
 static struct parted_peer parted;
 static struct layer_end end;
 static tr_tls_context *calling;
@@ -35,12 +37,14 @@ make_client(void)
 
 /* The layer alone. */
 
-/* Both ends are secure, and the first record of the ticket was read. */
+/* Both ends are secure, and the ticket is held. room: SO_SNDBUF; 0: the system's. */
 static void
-begin_amid(void)
+begin(int room)
 {
     int fds[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    if (room > 0)
+        assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
     calling = make_client();
     parted_begin(&parted, fds[1]);
     layer_begin_end(&end, &(struct tri_tls_wish){.context = calling, .server_name = "server.example"}, fds[0]);
@@ -49,6 +53,13 @@ begin_amid(void)
             end.layer->state = TRI_LAYER_OPEN;
         parted_work(&parted);
     }
+}
+
+/* And its first record was read. */
+static void
+begin_amid(void)
+{
+    begin(0);
     parted_send_record(&parted);
     layer_read(&end, 1000);
     assert_true(end.last == -EAGAIN && end.got_size == 0);
@@ -104,6 +115,62 @@ a_write_reads_the_rest_itself_and_what_came_behind_it_is_inside(void **state)
     assert_string_equal(parted.got, "word");
     layer_read(&end, 1000);
     assert_string_equal(end.first, "behind");
+    end_amid();
+}
+
+/* Writes until the kernel has a record in part. Gives the bytes of those before it. */
+static size_t
+close_window(void)
+{
+    static char record[1000];
+    size_t written = 0;
+    while (layer_write(&end, record, sizeof(record)) > 0)
+        written += sizeof(record);
+    return written;
+}
+
+static void
+open_window(size_t written)
+{
+    static char other_memory[1000];
+    while (end.layer->committed > 0) {
+        parted_work(&parted);
+        assert_true(layer_write(&end, other_memory, sizeof(other_memory)) >= 0);
+    }
+    parted_work(&parted);
+    assert_int_equal(parted.got_size, written + sizeof(other_memory));
+}
+
+static void
+a_ticket_is_read_although_the_window_is_closed(void **state)
+{
+    tr_tls_session *session;
+    (void)state;
+    begin(LITTLE_ROOM);
+    size_t written = close_window();
+    parted_send_all(&parted);
+    layer_read(&end, 1000);
+    assert_int_equal(end.last, -EAGAIN);
+    assert_int_equal(tri_tls_session(end.layer, &session), TR_OK);
+    tr_tls_session_release(session);
+    open_window(written);
+    end_amid();
+}
+
+static void
+a_record_that_is_half_in_the_kernel_goes_on_when_a_message_has_come_whole(void **state)
+{
+    static char other_memory[1000];
+    (void)state;
+    begin(LITTLE_ROOM);
+    size_t written = close_window();
+    parted_send_record(&parted);
+    layer_read(&end, 1000);
+    ssize_t taken = end.layer->kind->write_record(end.layer, end.fd, other_memory, sizeof(other_memory));
+    assert_true(taken == 0 && end.layer->amid);
+    parted_send_all(&parted);
+    open_window(written);
+    assert_false(end.layer->amid);
     end_amid();
 }
 
@@ -305,6 +372,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         LAYER_TEST(a_write_in_the_middle_of_a_message_takes_nothing_and_goes_when_the_rest_was_read),
         LAYER_TEST(a_write_reads_the_rest_itself_and_what_came_behind_it_is_inside),
+        LAYER_TEST(a_ticket_is_read_although_the_window_is_closed),
+        LAYER_TEST(a_record_that_is_half_in_the_kernel_goes_on_when_a_message_has_come_whole),
         LAYER_TEST(keys_are_not_renewed_in_the_middle_of_a_message),
         LAYER_TEST(goodbye_waits_for_the_rest_of_a_message),
         LAYER_TEST(a_peer_that_ends_in_the_middle_of_a_message_cannot_be_written_to_nor_waited_for),

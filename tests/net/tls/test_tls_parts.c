@@ -6,6 +6,7 @@
 #include "connection.h"
 #include "layer_play.h"
 #include "parted_peer.h"
+#include "socket_state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -224,12 +225,12 @@ a_peer_that_ends_in_the_middle_of_a_message_cannot_be_written_to_nor_waited_for(
 
 /* Sockets. */
 
-static bool paused, ends;
+static bool paused, ends, at_once;
 
 static int
 reset(void **state)
 {
-    paused = ends = false;
+    paused = ends = at_once = false;
     return cast_reset(state);
 }
 
@@ -287,6 +288,7 @@ send_the_rest(void *argument)
     parted_work(&parted);
     assert_int_equal(parted.got_size, 0);
     assert_false(client.closed);
+    assert_int_equal(client.socket->polled, UV_READABLE); /* for the rest, and not for room, which is there */
     parted_say(&parted, "behind");
     parted_send_all(&parted);
     stage_settled_when(all_was_said, resume_and_look, NULL);
@@ -296,11 +298,18 @@ static void
 write_amid(void *argument)
 {
     (void)argument;
+    if (at_once) {
+        parted_say(&parted, "behind");
+        parted_send_all(&parted);
+    }
     assert_true(say(client.socket, "word") >= TR_OK);
     assert_true(say(client.socket, "another") >= TR_OK);
     if (ends)
         tr_socket_end(client.socket);
-    stage_settled(send_the_rest, NULL);
+    if (at_once)
+        stage_settled_when(all_was_said, resume_and_look, NULL);
+    else
+        stage_settled(send_the_rest, NULL);
 }
 
 static void
@@ -352,6 +361,16 @@ a_paused_socket_reads_the_rest_for_what_it_writes_and_no_more_is_data(void **sta
     assert_string_equal(client.log, "secure drain data:behind close");
 }
 
+/* Within the write, which is made by another actor, so that nothing more wakes the socket. */
+static void
+what_a_write_has_read_behind_the_rest_is_data_at_once(void **state)
+{
+    (void)state;
+    at_once = true;
+    play();
+    assert_string_equal(client.log, "secure data:behind close");
+}
+
 static void
 a_socket_that_ends_in_the_middle_of_a_message_says_goodbye_when_the_rest_has_come(void **state)
 {
@@ -380,6 +399,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, reset, leave)
         TEST(what_a_socket_writes_in_the_middle_of_a_message_waits_for_its_rest_and_comes_in_order),
         TEST(a_paused_socket_reads_the_rest_for_what_it_writes_and_no_more_is_data),
+        TEST(what_a_write_has_read_behind_the_rest_is_data_at_once),
         TEST(a_socket_that_ends_in_the_middle_of_a_message_says_goodbye_when_the_rest_has_come),
     };
     return cmocka_run_group_tests(tests, tls_setup, NULL);

@@ -147,6 +147,15 @@ a_connection_gives_connect_then_secure_then_ready(void **state)
 }
 
 static void
+a_zone_is_no_part_of_whom_one_expects(void **state)
+{
+    (void)state;
+    client_tls.server_name = "::1%lo";
+    play(play_connect, TR_TLS_VERIFY_DEFAULT);
+    assert_string_equal(client.log, "connect secure ready end close");
+}
+
+static void
 who_looks_in_secure_finds_the_peer_and_the_connection(void **state)
 {
     (void)state;
@@ -425,7 +434,11 @@ renews_keys(struct endpoint *self, const char *event)
 {
     if (!is(event, "secure"))
         return;
+    struct tr_tls_info before, after;
+    assert_int_equal(tr_socket_tls_info(self->socket, &before), TR_OK);
     assert_int_equal(tr_socket_update_keys(self->socket, true), TR_OK);
+    assert_int_equal(tr_socket_tls_info(self->socket, &after), TR_OK);
+    assert_true(after.wire_written > before.wire_written); /* with nothing to be written */
     assert_true(say(self->socket, "renewed") >= TR_OK);
     tr_socket_end(self->socket);
 }
@@ -544,6 +557,7 @@ main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, reset, leave)
         TEST(a_connection_gives_connect_then_secure_then_ready),
+        TEST(a_zone_is_no_part_of_whom_one_expects),
         TEST(who_looks_in_secure_finds_the_peer_and_the_connection),
         TEST(who_asked_to_look_himself_can_destroy_it_before_a_byte_has_left),
         TEST(what_is_written_while_it_connects_waits_for_the_handshake_and_a_cork_holds_up_neither_that_nor_ready),

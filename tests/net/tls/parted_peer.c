@@ -109,17 +109,18 @@ parted_send(struct parted_peer *peer, size_t size)
     memmove(peer->held, peer->held + size, peer->held_size);
 }
 
+/* Of what is held from there on. */
 static size_t
-record_size(const struct parted_peer *peer)
+record_size(const struct parted_peer *peer, size_t at)
 {
-    const unsigned char *header = (const unsigned char *)peer->held;
+    const unsigned char *header = (const unsigned char *)peer->held + at;
     return HEADER + (size_t)(header[3] << 8 | header[4]);
 }
 
 void
 parted_send_record(struct parted_peer *peer)
 {
-    parted_send(peer, record_size(peer));
+    parted_send(peer, record_size(peer, 0));
 }
 
 void
@@ -129,8 +130,22 @@ parted_send_all(struct parted_peer *peer)
         parted_send(peer, peer->held_size);
 }
 
+void
+parted_send_much_and_half_a_ticket(struct parted_peer *peer, size_t size)
+{
+    static const char much[32768];
+    assert_int_equal(SSL_write(peer->ssl, much, (int)size), size);
+    hold_what_it_says(peer);
+    size_t before = peer->held_size;
+    assert_int_equal(SSL_new_session_ticket(peer->ssl), 1);
+    assert_int_equal(SSL_do_handshake(peer->ssl), 1);
+    hold_what_it_says(peer);
+    parted_send(peer, before + record_size(peer, before));
+    assert_true(peer->held_size > 0);
+}
+
 bool
 parted_has_ticket(const struct parted_peer *peer)
 {
-    return SSL_is_init_finished(peer->ssl) && peer->held_size > record_size(peer);
+    return SSL_is_init_finished(peer->ssl) && peer->held_size > record_size(peer, 0);
 }

@@ -10,12 +10,12 @@
 
 struct parted_peer {
     SSL *ssl;
-    int fd;          /* of its end */
-    char held[8192]; /* what it has said and not sent */
+    int fd;           /* of its end */
+    char held[65536]; /* what it has said and not sent */
     size_t held_size;
     size_t got_size; /* plain bytes, ever */
     char got[64];    /* the first of them */
-    bool ended; /* by goodbye */
+    bool ended;      /* by goodbye */
 };
 
 /* It is server.pem, asks for a certificate, and takes any. */
@@ -32,6 +32,9 @@ void parted_say(struct parted_peer *peer, const char *text);
 void parted_send(struct parted_peer *peer, size_t size);
 void parted_send_record(struct parted_peer *peer);
 void parted_send_all(struct parted_peer *peer);
+
+/* Sends what is held, behind it so many bytes, and the first record of another ticket, all at once. */
+void parted_send_much_and_half_a_ticket(struct parted_peer *peer, size_t size);
 
 /* Its ticket is there and held, in two records at least. */
 bool parted_has_ticket(const struct parted_peer *peer);

@@ -356,6 +356,22 @@ a_handshake_that_is_cut_at_any_byte_fails_as_a_connection_that_is_lost(void **st
     tr_tls_context_release(server);
 }
 
+/* What the kernel has no room for cannot be told to the peer, but the failure is there all the same. */
+static void
+a_failure_is_told_at_once_although_there_is_no_room_for_its_alert(void **state)
+{
+    struct layer_duo duo;
+    (void)state;
+    layer_begin(&duo, &(struct layer_plan){.host = "other.example", .room = 4608});
+    assert_int_equal(duo.client.layer->kind->advance(duo.client.layer, duo.client.fd), TRI_LAYER_WANTS_BYTES);
+    assert_int_equal(duo.server.layer->kind->advance(duo.server.layer, duo.server.fd), TRI_LAYER_WANTS_BYTES);
+    while (write(duo.client.fd, "!", 1) == 1)
+        continue;
+    int outcome = duo.client.layer->kind->advance(duo.client.layer, duo.client.fd);
+    layer_has_failed(&duo.client, outcome, TR_EALTNAME, "ERR_TLS_CERT_ALTNAME_INVALID");
+    layer_end(&duo);
+}
+
 int
 main(void)
 {
@@ -373,6 +389,7 @@ main(void)
         LAYER_TEST(what_others_have_left_in_the_queue_is_no_failure_of_a_connection),
         LAYER_TEST(an_alert_is_heard_although_the_peer_has_gone_before_our_flight),
         LAYER_TEST(a_handshake_that_is_cut_at_any_byte_fails_as_a_connection_that_is_lost),
+        LAYER_TEST(a_failure_is_told_at_once_although_there_is_no_room_for_its_alert),
     };
     return cmocka_run_group_tests(tests, tls_setup, NULL);
 }

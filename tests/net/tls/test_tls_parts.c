@@ -17,10 +17,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define LITTLE_ROOM 4608
+#define MORE_THAN_IT_HOLDS 17000u
 
 static struct parted_peer parted;
 static struct layer_end end;
@@ -206,6 +208,22 @@ goodbye_waits_for_the_rest_of_a_message(void **state)
 }
 
 static void
+after_goodbye_not_even_an_alert_is_sent(void **state)
+{
+    char byte;
+    (void)state;
+    begin(0);
+    assert_int_equal(end.layer->kind->goodbye(end.layer, end.fd), 1);
+    parted_work(&parted);
+    assert_true(parted.ended);
+    assert_int_equal(write(parted.fd, "\x17\x03\x03\0\x20no record, this, by no means......", 37), 37);
+    layer_read(&end, 1000);
+    assert_int_equal(end.last, TRI_LAYER_BROKEN);
+    assert_int_equal(read(parted.fd, &byte, 1), -1);
+    end_amid();
+}
+
+static void
 a_peer_that_ends_in_the_middle_of_a_message_cannot_be_written_to_nor_waited_for(void **state)
 {
     (void)state;
@@ -225,12 +243,16 @@ a_peer_that_ends_in_the_middle_of_a_message_cannot_be_written_to_nor_waited_for(
 
 /* Sockets. */
 
-static bool paused, ends, at_once;
+static bool paused, ends, at_once, full;
+static void (*then)(void *argument); /* when both are secure, and the ticket is held */
+
+static void send_half(void *argument);
 
 static int
 reset(void **state)
 {
-    paused = ends = at_once = false;
+    paused = ends = at_once = full = false;
+    then = send_half;
     return cast_reset(state);
 }
 
@@ -241,7 +263,7 @@ leave(void **state)
 }
 
 static bool
-half_of_the_ticket_is_there(void)
+ticket_is_there(void)
 {
     parted_work(&parted);
     return tr_socket_secure(client.socket) && parted_has_ticket(&parted);
@@ -258,7 +280,7 @@ static bool
 has_data(void)
 {
     parted_work(&parted);
-    return client.bytes == strlen("behind");
+    return client.bytes == strlen("behind") + (full ? MORE_THAN_IT_HOLDS : 0);
 }
 
 static void
@@ -288,7 +310,7 @@ send_the_rest(void *argument)
     parted_work(&parted);
     assert_int_equal(parted.got_size, 0);
     assert_false(client.closed);
-    assert_int_equal(client.socket->polled, UV_READABLE); /* for the rest, and not for room, which is there */
+    assert_int_equal(client.socket->polled & (UV_READABLE | UV_WRITABLE), UV_READABLE); /* room is there */
     parted_say(&parted, "behind");
     parted_send_all(&parted);
     stage_settled_when(all_was_said, resume_and_look, NULL);
@@ -316,9 +338,12 @@ static void
 send_half(void *argument)
 {
     (void)argument;
-    parted_send_record(&parted);
     if (paused)
         tr_socket_pause(client.socket);
+    if (full)
+        parted_send_much_and_half_a_ticket(&parted, MORE_THAN_IT_HOLDS);
+    else
+        parted_send_record(&parted);
     stage_settled(write_amid, NULL);
 }
 
@@ -332,7 +357,7 @@ play_amid(void)
     parted_begin(&parted, fds[1]);
     stage_adopt_as(&client, fds[0], (struct tr_socket_options){.events = &endpoint_events, .allow_half_open = true});
     assert_int_equal(tr_socket_set_secure(client.socket, &tls), TR_OK);
-    stage_when(half_of_the_ticket_is_there, send_half, NULL);
+    stage_settled_when(ticket_is_there, then, NULL);
 }
 
 static void
@@ -361,6 +386,15 @@ a_paused_socket_reads_the_rest_for_what_it_writes_and_no_more_is_data(void **sta
     assert_string_equal(client.log, "secure drain data:behind close");
 }
 
+static void
+a_paused_socket_that_holds_all_it_may_reads_the_rest_for_what_it_writes(void **state)
+{
+    (void)state;
+    paused = full = true;
+    play();
+    assert_int_equal(client.bytes, MORE_THAN_IT_HOLDS + strlen("behind"));
+}
+
 /* Within the write, which is made by another actor, so that nothing more wakes the socket. */
 static void
 what_a_write_has_read_behind_the_rest_is_data_at_once(void **state)
@@ -385,6 +419,35 @@ a_socket_that_ends_in_the_middle_of_a_message_says_goodbye_when_the_rest_has_com
     assert_true(parted.ended);
 }
 
+/* Keys. */
+
+static bool
+new_keys_have_come(void)
+{
+    struct pollfd came = {.fd = parted.fd, .events = POLLIN};
+    return poll(&came, 1, 0) == 1;
+}
+
+static void
+renew_keys(void *argument)
+{
+    (void)argument;
+    parted_work(&parted);
+    assert_int_equal(tr_socket_update_keys(client.socket, false), TR_OK);
+    stage_when(new_keys_have_come, close_both, NULL);
+}
+
+static void
+new_keys_are_sent_although_nothing_is_written(void **state)
+{
+    (void)state;
+    then = renew_keys;
+    calling = make_client();
+    stage_play(1, play_amid);
+    tr_tls_context_release(calling);
+    assert_string_equal(client.log, "secure close");
+}
+
 int
 main(void)
 {
@@ -395,11 +458,14 @@ main(void)
         LAYER_TEST(a_record_that_is_half_in_the_kernel_goes_on_when_a_message_has_come_whole),
         LAYER_TEST(keys_are_not_renewed_in_the_middle_of_a_message),
         LAYER_TEST(goodbye_waits_for_the_rest_of_a_message),
+        LAYER_TEST(after_goodbye_not_even_an_alert_is_sent),
         LAYER_TEST(a_peer_that_ends_in_the_middle_of_a_message_cannot_be_written_to_nor_waited_for),
 #define TEST(name) cmocka_unit_test_setup_teardown(name, reset, leave)
         TEST(what_a_socket_writes_in_the_middle_of_a_message_waits_for_its_rest_and_comes_in_order),
         TEST(a_paused_socket_reads_the_rest_for_what_it_writes_and_no_more_is_data),
+        TEST(a_paused_socket_that_holds_all_it_may_reads_the_rest_for_what_it_writes),
         TEST(what_a_write_has_read_behind_the_rest_is_data_at_once),
+        TEST(new_keys_are_sent_although_nothing_is_written),
         TEST(a_socket_that_ends_in_the_middle_of_a_message_says_goodbye_when_the_rest_has_come),
     };
     return cmocka_run_group_tests(tests, tls_setup, NULL);

@@ -434,11 +434,7 @@ renews_keys(struct endpoint *self, const char *event)
 {
     if (!is(event, "secure"))
         return;
-    struct tr_tls_info before, after;
-    assert_int_equal(tr_socket_tls_info(self->socket, &before), TR_OK);
     assert_int_equal(tr_socket_update_keys(self->socket, true), TR_OK);
-    assert_int_equal(tr_socket_tls_info(self->socket, &after), TR_OK);
-    assert_true(after.wire_written > before.wire_written); /* with nothing to be written */
     assert_true(say(self->socket, "renewed") >= TR_OK);
     tr_socket_end(self->socket);
 }

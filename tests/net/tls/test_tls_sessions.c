@@ -1,6 +1,7 @@
 /*
  * Sessions of clients: for whom they are good, what they bring back, and what becomes of their bytes.
  */
+#include "connection.h"
 #include "session_play.h"
 
 #include <setjmp.h>
@@ -329,6 +330,11 @@ in_1_3_there_is_none_before_the_server_has_sent_it(void **state)
     session_begin(&duo, &meeting, client, server);
     assert_true(layer_shake(&duo));
     assert_int_equal(tri_tls_session(duo.client.layer, &session), TR_ENOENT);
+    unsigned char bytes[8192], *at = bytes;
+    int size = i2d_SSL_SESSION(SSL_get_session(tri_tls_of(duo.client.layer)->ssl), NULL);
+    assert_true(size > 0 && size <= (int)sizeof(bytes));
+    (void)i2d_SSL_SESSION(SSL_get_session(tri_tls_of(duo.client.layer)->ssl), &at);
+    assert_int_equal(tr_tls_session_from(bytes, (size_t)size, &session), TR_EBADSESSION);
     layer_read(&duo.client, 100);
     assert_int_equal(tri_tls_session(duo.client.layer, &session), TR_OK);
     tr_tls_session_release(session);

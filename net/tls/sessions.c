@@ -79,11 +79,13 @@ is_bound_to(const SSL_SESSION *session, const unsigned char bond[DIGEST_BYTES])
 
 /* What may be resumed. */
 
+/* In 1.3 the server says for how long (RFC 8446, section 4.6.1), and OpenSSL notes that apart. */
 static bool
 is_young(const SSL_SESSION *session)
 {
     long age_s = (long)(tri_clock_ns(CLOCK_REALTIME) / TRI_CLOCK_NS) - SSL_SESSION_get_time(session);
-    return age_s < SSL_SESSION_get_timeout(session);
+    bool is_new = SSL_SESSION_get_protocol_version(session) == TLS1_3_VERSION;
+    return age_s < (is_new ? (long)SSL_SESSION_get_ticket_lifetime_hint(session) : SSL_SESSION_get_timeout(session));
 }
 
 static bool

@@ -124,7 +124,8 @@ struct tr_tls_context_options {
     tr_tls_tickets *tickets;     /* held; NULL: its own, which rotate each TR_TLS_ROTATE_S */
     bool no_tickets;             /* all is kept here, in the cache */
     uint32_t session_cache;      /* sessions that are kept for clients without tickets; 0: TR_TLS_SESSION_CACHE */
-    uint32_t session_lifetime_s; /* up to 604800 (RFC 8446, section 4.6.1); 0: TR_TLS_SESSION_S */
+    uint32_t session_lifetime_s; /* up to 604800 (RFC 8446, section 4.6.1); 0: TR_TLS_SESSION_S. Of a client: that long
+                                  * it begins with a session of 1.2; with 1.3 as long as the server says */
 
     /* A file to which the secrets of all connections are appended, in the form of SSLKEYLOGFILE, for Wireshark; it is
      * made with mode 0600. NULL: none; the environment is not asked. Who reads it reads the connections. */

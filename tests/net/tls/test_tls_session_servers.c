@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <troupe/core/clock.h>
 #include <unistd.h>
+#include <uv.h>
 
 static uint64_t now_ns = 1000000;
 
@@ -137,6 +138,66 @@ early_data_is_refused_and_the_connection_goes_on(void **state)
     tr_tls_context_release(server);
 }
 
+/* Threads. */
+
+#define THREADS 4u
+
+struct use {
+    tr_tls_context *client;
+    tr_tls_session *session;
+    unsigned done; /* times that all went well */
+};
+
+static bool
+use_once(const struct use *use)
+{
+    struct tri_record_layer *layer;
+    struct tri_tls_wish calls = {.context = use->client, .server_name = "server.example", .session = use->session};
+    tr_slice bytes;
+    tr_tls_session_hold(use->session);
+    tr_status status = tr_tls_session_bytes(use->session, &bytes);
+    tr_slice_release(status == TR_OK ? bytes : (tr_slice){0});
+    if (status == TR_OK)
+        status = tri_tls_open(&calls, &layer);
+    if (status == TR_OK)
+        layer->kind->free(layer);
+    tr_tls_session_release(use->session);
+    return status == TR_OK;
+}
+
+static void
+use_often(void *argument)
+{
+    struct use *use = argument;
+    for (unsigned i = 0; i < 50; i++)
+        use->done += use_once(use);
+}
+
+static void
+a_session_is_used_on_several_threads_at_once(void **state)
+{
+    uv_thread_t threads[THREADS];
+    struct use uses[THREADS];
+    (void)state;
+    EACH_VERSION
+    {
+        tr_tls_context *client = session_context(tls_client("ca")), *server = session_context(tls_server("server"));
+        tr_tls_session *session = session_of(client, server);
+        for (unsigned i = 0; i < THREADS; i++) {
+            uses[i] = (struct use){client, session, 0};
+            assert_int_equal(uv_thread_create(&threads[i], use_often, &uses[i]), 0);
+        }
+        for (unsigned i = 0; i < THREADS; i++) {
+            assert_int_equal(uv_thread_join(&threads[i]), 0);
+            assert_int_equal(uses[i].done, 50);
+        }
+        assert_true(session_resumes(session, client, server));
+        tr_tls_session_release(session);
+        tr_tls_context_release(client);
+        tr_tls_context_release(server);
+    }
+}
+
 int
 main(void)
 {
@@ -145,6 +206,7 @@ main(void)
         LAYER_TEST(a_session_is_good_for_contexts_with_the_same_given_keys_until_they_are_exchanged),
         LAYER_TEST(a_session_without_a_ticket_is_good_for_the_context_that_keeps_it),
         LAYER_TEST(early_data_is_refused_and_the_connection_goes_on),
+        LAYER_TEST(a_session_is_used_on_several_threads_at_once),
     };
     return cmocka_run_group_tests(tests, tls_setup, NULL);
 }

@@ -12,7 +12,7 @@
 #include <troupe/actors/runtime.h>
 #include <troupe/net/server.h>
 
-#define GATE_TOLD 512u
+#define GATE_TOLD 2048u
 
 extern tr_runtime *gate_runtime; /* started by gate_serve(), unless it is */
 extern uint16_t gate_port;

@@ -46,6 +46,7 @@
 #include "record_layer.h"
 #include "retry.h"
 #include "transmit.h"
+#include "tune.h"
 #include "turn.h"
 #include "writer.h"
 
@@ -248,6 +249,15 @@ new_shake(tr_socket *socket, uint32_t limit_ms)
     return NULL;
 }
 
+/* A small record must not wait until those before it are acknowledged, of which the user knows nothing: tickets. */
+static void
+send_without_delay(tr_socket *socket)
+{
+    tri_socket_set_wish(socket, TRI_WISH_NO_DELAY, true);
+    if (tri_socket_is_open(socket) && tri_descriptor_is_tcp(socket->fd))
+        tri_tune_no_delay(socket->fd, true);
+}
+
 /* The layer takes the place of the number. What the kernel holds for more plain bytes must not wait for records. */
 static void
 attach(tr_socket *socket, struct tri_record_layer *layer, enum tri_layer_state state)
@@ -258,6 +268,7 @@ attach(tr_socket *socket, struct tri_record_layer *layer, enum tri_layer_state s
     socket->flags |= TRI_SOCKET_SECURE;
     tri_writer_push(socket);
     socket->holding = TRI_HOLDS_NOT;
+    send_without_delay(socket);
 }
 
 /* What was held is the layer's now, so reading goes on if it had stopped for that. */

@@ -3,6 +3,7 @@
  */
 #include "cast.h"
 #include "helpers.h"
+#include "socket_state.h"
 #include "tls_play.h"
 
 #include <setjmp.h>
@@ -11,6 +12,9 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <troupe/net/remote.h>
 
 static struct tr_server_options options;
@@ -77,7 +81,7 @@ greets(struct endpoint *self, const char *event)
 static void
 ends_after_data(struct endpoint *self, const char *event)
 {
-    if (is(event, "data"))
+    if (self == &client && is(event, "data"))
         tr_socket_end_with(self->socket, text_slice("bye"));
 }
 
@@ -154,6 +158,49 @@ connection_can_look_at_its_peer_already(void **state)
     assert_int_equal(info.version, TR_TLS_1_3);
     assert_int_equal(number, 1);
     assert_string_equal(accepted[0].log, "accepted is-secure data:bye end close");
+}
+
+/* Nagle's algorithm. */
+
+static unsigned looks;
+
+static int
+no_delay_of(const tr_socket *socket)
+{
+    int no_delay = -1;
+    socklen_t size = sizeof(no_delay);
+    assert_int_equal(getsockopt(socket->fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size), 0);
+    return no_delay;
+}
+
+static void
+looks_for_delay(struct endpoint *self, const char *event)
+{
+    greets(self, event);
+    ends_after_data(self, event);
+    if (!is(event, self == &client ? "secure" : "accepted"))
+        return;
+    looks++;
+    assert_int_not_equal(no_delay_of(self->socket), 0);
+    assert_int_equal(tr_socket_set_no_delay(self->socket, false), TR_OK);
+    assert_int_equal(no_delay_of(self->socket), 0);
+}
+
+static void
+play_delay(void)
+{
+    play_connection();
+    client.hook = accepted[0].hook = looks_for_delay;
+}
+
+static void
+secure_sockets_send_without_delay_until_they_are_told_otherwise(void **state)
+{
+    (void)state;
+    looks = 0;
+    play(play_delay);
+    assert_int_equal(looks, 2);
+    assert_string_equal(client.log, "connect secure ready data:hello end close");
 }
 
 /* Ends. */
@@ -339,6 +386,7 @@ main(void)
         TEST(connection_comes_after_the_handshake_and_nothing_else_of_it),
         TEST(with_emit_connect_come_connect_secure_and_ready),
         TEST(connection_can_look_at_its_peer_already),
+        TEST(secure_sockets_send_without_delay_until_they_are_told_otherwise),
         TEST(a_stream_that_is_cut_is_an_error_if_the_server_asks_for_that),
         TEST(what_connection_writes_and_ends_comes_after_secure),
         TEST(who_is_destroyed_before_secure_has_sent_nothing),

@@ -227,7 +227,6 @@ gate_serve_at(struct tr_listen_options listen, struct tr_server_options options,
         options.connection = on_connection;
     if (options.socket.events == NULL)
         options.socket.events = &socket_events;
-    options.socket.no_delay = true; /* else an answer waits until the tickets before it are acknowledged */
     if (options.tls.context == NULL)
         options.tls.context = gate_serving;
     if (options.balance == NULL)

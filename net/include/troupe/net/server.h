@@ -152,8 +152,7 @@ struct tr_server_options {
      *   - `connection` comes after the handshake, in the order in which handshakes end; so it can look at the peer, and
      *     no byte that it writes goes to another. With socket.emit_connect come then connect, secure and ready;
      *     without, none of them. So it is with socket.owner.
-     *   - At the end of a handshake of 1.3 the server sends tickets. Without socket.no_delay the first answer waits until
-     *     the client's system has acknowledged these, which may take 40 ms.
+     *   - socket.no_delay says nothing: see tr_socket_set_no_delay().
      *   - A handshake that fails, or takes too long, is `handshake_failed` of the server and bad_tls of the refusals. Its
      *     alert is sent before the end of the connection, which waits up to TR_HANDSHAKE_LINGER_MS for that of the
      *     client.

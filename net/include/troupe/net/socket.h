@@ -614,7 +614,8 @@ tr_status tr_socket_set_consumer(tr_socket *socket, tr_ref consumer);
 
 /*
  * Switches Nagle's algorithm off (true) or on (false). Before connect it is remembered; for what is not TCP it does
- * nothing.
+ * nothing. With TLS it is off from when the socket is to become secure: the first answer would wait, some 40 ms, until
+ * the peer has acknowledged what TLS sends by itself. Who wants it calls this in `secure` or later.
  *
  * Thread:  owner.
  * Returns: TR_OK

@@ -37,7 +37,10 @@
     X(SOCKET_CONSUMER)   /* words[0] is the consumer */                                                                \
     X(SOCKET_PIPE)       /* a pointer to a struct tri_pipe_order */                                                    \
     X(SOCKET_UNPIPE)                                                                                                   \
-    X(SOCKET_INFO)   /* a pointer to a struct tri_info_ask */                                                          \
+    X(SOCKET_SECURE)      /* a pointer to a struct tri_secure_order */                                                 \
+    X(SOCKET_UPDATE_KEYS) /* a pointer to a struct tri_info_ask, as are the next two */                                \
+    X(SOCKET_PEER)                                                                                                     \
+    X(SOCKET_INFO)                                                                                                     \
     X(SOCKET_ANSWER) /* of the resolver: a pointer to a struct tri_resolver_answer */                                  \
     /* To a socket: of itself, since other messages waited. */                                                         \
     X(SOCKET_DRAIN)      /* it was asked to stop with TR_STOP_DRAIN */                                                 \

@@ -44,10 +44,7 @@ lose_socket_ask(void *address)
     struct tri_info_ask *ask = address;
     ask->info.socket = (struct tr_socket_info){
         .socket = ask->about, .token = ask->token, .ready_state = TR_STATE_CLOSED, .pending = true, .destroyed = true};
-    if (tri_worker_current() != NULL)
-        tri_info_answer(tri_worker_current(), NULL, ask, sizeof(ask->info.socket));
-    else
-        free(ask);
+    tri_info_lose(ask, sizeof(ask->info.socket));
 }
 
 /* Takes the descriptor in any case. lost: see tri_remote_post_order(). */

@@ -15,10 +15,7 @@ lose_server_ask(void *address)
 {
     struct tri_info_ask *ask = address;
     ask->info.server = (struct tr_server_info){.server = ask->about};
-    if (tri_worker_current() != NULL)
-        tri_info_answer(tri_worker_current(), NULL, ask, sizeof(ask->info.server));
-    else
-        free(ask);
+    tri_info_lose(ask, sizeof(ask->info.server));
 }
 
 tr_status

@@ -12,6 +12,7 @@
 #include "destroy.h"
 #include "events_internal.h"
 #include "pipe_internal.h"
+#include "secure_orders.h"
 #include "steps.h"
 #include "writer.h"
 
@@ -161,6 +162,7 @@ answer_socket_info(tr_socket *socket, struct tri_info_ask *ask)
     };
     tr_socket_local_address(socket, &info->local);
     tr_socket_remote_address(socket, &info->remote);
+    tri_obey_secure_info(socket, info);
     const struct tr_proxy *proxy = tr_socket_proxy(socket);
     if (proxy != NULL) {
         info->proxy_version = proxy->version;
@@ -193,6 +195,7 @@ ask_socket(tr_socket *socket, tr_message *message)
     case TRI_TAG_SOCKET_KEEP_ALIVE: return tr_socket_set_keep_alive(socket, words[0] != 0, words[1]);
     case TRI_TAG_SOCKET_OWNER: return set_owner(socket, words[0], words[1]);
     case TRI_TAG_SOCKET_CONSUMER: return tr_socket_set_consumer(socket, words[0]);
+    case TRI_TAG_SOCKET_SECURE: return tri_obey_secure(socket, message->payload.pointer.address);
     case TRI_TAG_SOCKET_PIPE: return begin_pipe(socket, tr_message_take_pointer(message));
     default: assert(!"a tag of socket_refusals without an operation"); return TR_EINVAL;
     }
@@ -233,6 +236,7 @@ static const struct refusal_of socket_refusals[TRI_TAG_SOCKET_INFO - TRI_TAG_SOC
     OF(KEEP_ALIVE) = {FAILS, TRI_CALL_READ},
     OF(OWNER) = {FAILS, TRI_CALL_READ},
     OF(CONSUMER) = {FAILS, TRI_CALL_READ},
+    OF(SECURE) = {FAILS, TRI_CALL_HANDSHAKE},
     OF(PIPE) = {FAILS, TRI_CALL_READ},
 };
 
@@ -277,6 +281,8 @@ tell_socket(tr_socket *socket, tr_message *message)
     case TRI_TAG_SOCKET_BACKGROUND: tr_socket_set_background(socket, words[0] != 0); break;
     case TRI_TAG_SOCKET_AWAITS: tr_socket_set_awaits(socket, words[0] != 0); break;
     case TRI_TAG_SOCKET_UNPIPE: tr_socket_unpipe(socket); break;
+    case TRI_TAG_SOCKET_UPDATE_KEYS: tri_obey_update_keys(socket, tr_message_take_pointer(message)); break;
+    case TRI_TAG_SOCKET_PEER: tri_obey_peer(socket, tr_message_take_pointer(message)); break;
     case TRI_TAG_SOCKET_INFO: answer_socket_info(socket, tr_message_take_pointer(message)); break;
     case TRI_TAG_SOCKET_ANSWER: tri_connect_answer(socket, message); break;
     case TRI_TAG_SOCKET_DRAIN: tri_socket_drain(socket); break;

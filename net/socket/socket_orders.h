@@ -31,6 +31,12 @@ struct tri_connect_order {
     char texts[];
 };
 
+/* The texts stand behind the array. */
+struct tri_secure_order {
+    struct tr_tls_options options; /* with a hold of the context and of what was received */
+    const char *alpn[];
+};
+
 struct tri_looked_up_order {
     struct tr_error error; /* status TR_OK: none */
     unsigned count;

@@ -24,10 +24,11 @@
 #include "turn.h"
 
 static const char *const call_names[] = {
-    [TRI_CALL_DESTROY] = "destroy", [TRI_CALL_LOOKUP] = "getaddrinfo",
-    [TRI_CALL_BIND] = "bind",       [TRI_CALL_CONNECT] = "connect",
-    [TRI_CALL_READ] = "read",       [TRI_CALL_WRITE] = "write",
-    [TRI_CALL_OPEN] = "open",       [TRI_CALL_FIRST_BYTE] = "first byte",
+    [TRI_CALL_DESTROY] = "destroy",     [TRI_CALL_LOOKUP] = "getaddrinfo",
+    [TRI_CALL_BIND] = "bind",           [TRI_CALL_CONNECT] = "connect",
+    [TRI_CALL_READ] = "read",           [TRI_CALL_WRITE] = "write",
+    [TRI_CALL_OPEN] = "open",           [TRI_CALL_FIRST_BYTE] = "first byte",
+    [TRI_CALL_HANDSHAKE] = "handshake",
 };
 
 static void
@@ -167,12 +168,12 @@ give_up_slow_peer(tr_socket *socket)
         tri_socket_destroy(socket, TR_ETOOSLOW, 0, tri_pace_verdict(socket));
 }
 
-/* There is no number for a handshake's: reading is all that a socket does then. */
+/* While it shakes hands, reading is all that a socket does. */
 static const char *
 call_name(const tr_socket *socket)
 {
     bool of_handshake = socket->error_call == TRI_CALL_READ && tri_secure_is_shaking(socket);
-    return of_handshake ? "handshake" : call_names[socket->error_call];
+    return call_names[of_handshake ? TRI_CALL_HANDSHAKE : socket->error_call];
 }
 
 static const char *

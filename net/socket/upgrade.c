@@ -22,8 +22,8 @@ is_possible_time(uint32_t ms)
     return ms <= INT32_MAX || ms == TR_TLS_NO_LIMIT;
 }
 
-static tr_status
-check(const struct tr_tls_options *options)
+tr_status
+tri_upgrade_check_received(const struct tr_tls_options *options)
 {
     bool is_slice = options->received.data != NULL || options->received.size == 0;
     if (options->context == NULL || !is_slice || options->role > TR_TLS_SERVER ||
@@ -35,7 +35,7 @@ check(const struct tr_tls_options *options)
 tr_status
 tri_upgrade_check(const struct tr_tls_options *options)
 {
-    return options->received.size == 0 ? check(options) : TR_EINVAL;
+    return options->received.size == 0 ? tri_upgrade_check_received(options) : TR_EINVAL;
 }
 
 /* A zone is our own matter, and no part of a certificate. */
@@ -116,7 +116,7 @@ tr_socket_set_secure(tr_socket *socket, const struct tr_tls_options *options)
     if (socket == NULL || options == NULL)
         return TR_EINVAL;
     struct tri_record_layer *layer;
-    tr_status status = check(options);
+    tr_status status = tri_upgrade_check_received(options);
     if (status == TR_OK)
         status = tri_secure_check(socket);
     if (status == TR_OK)

@@ -14,6 +14,9 @@
 /* Of options.tls of a connection, what can be said without its layer: TR_OK, TR_EINVAL, TR_EBADLIMIT. */
 tr_status tri_upgrade_check(const struct tr_tls_options *options);
 
+/* The same of tr_socket_set_secure(), where bytes may have been received. */
+tr_status tri_upgrade_check_received(const struct tr_tls_options *options);
+
 /* The layer of such a connection; NULL: it is plain. Returns as tr_socket_connect(). */
 tr_status tri_upgrade_open_client(const struct tr_connect_options *options, struct tri_record_layer **out);
 

@@ -166,6 +166,9 @@ show(void)
     X(tr_remote_set_consumer, the.actor, TR_NOBODY, TR_NOBODY)                                                         \
     X(tr_remote_pipe, the.actor, TR_NOBODY, TR_NOBODY, NULL)                                                           \
     X(tr_remote_unpipe, the.actor, TR_NOBODY)                                                                          \
+    X(tr_remote_set_secure, the.actor, TR_NOBODY, NULL)                                                                \
+    X(tr_remote_update_keys, the.actor, TR_NOBODY, false, 0, 0)                                                        \
+    X(tr_remote_peer, the.actor, TR_NOBODY, 0, 0)                                                                      \
     X(tr_remote_socket_info, the.actor, TR_NOBODY, 0, 0)                                                               \
     X(tr_remote_server_listen, the.actor, TR_NOBODY, NULL)                                                             \
     X(tr_remote_server_close, the.actor, TR_NOBODY)                                                                    \

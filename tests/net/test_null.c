@@ -108,6 +108,9 @@ static struct {
     X(tr_remote_set_owner(NULL, TR_NOBODY, &nobody))                                                                   \
     X(tr_remote_pipe(NULL, TR_NOBODY, TR_NOBODY, NULL))                                                                \
     X(tr_remote_unpipe(NULL, TR_NOBODY))                                                                               \
+    X(tr_remote_set_secure(NULL, TR_NOBODY, &secure))                                                                  \
+    X(tr_remote_update_keys(NULL, TR_NOBODY, true, 1, 0))                                                              \
+    X(tr_remote_peer(NULL, TR_NOBODY, 1, 0))                                                                           \
     X(tr_remote_socket_info(NULL, TR_NOBODY, 1, 0))                                                                    \
     X(tr_remote_server_listen(NULL, TR_NOBODY, &on_any_port))                                                          \
     X(tr_remote_server_close(NULL, TR_NOBODY))                                                                         \
@@ -146,6 +149,7 @@ static struct {
     X(tr_remote_write_fd(the.actor, tr_socket_ref(the.socket), (tr_slice){.size = 1}, 0))                              \
     X(tr_remote_end_with(the.actor, tr_socket_ref(the.socket), (tr_slice){.size = 1}))                                 \
     X(tr_remote_end_ask(the.actor, tr_socket_ref(the.socket), (tr_slice){.size = 1}, 1, 0))                            \
+    X(tr_remote_set_secure(the.actor, tr_socket_ref(the.socket), NULL))                                                \
     X(tr_remote_server_listen(the.actor, tr_server_ref(the.server), NULL))
 
 #define REFUSED(call)                                                                                                  \

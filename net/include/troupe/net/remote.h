@@ -40,6 +40,7 @@
 #include <troupe/net/pipe.h>
 #include <troupe/net/server.h>
 #include <troupe/net/socket.h>
+#include <troupe/net/tls.h>
 
 TR_DECLARATIONS_BEGIN
 
@@ -101,10 +102,10 @@ tr_status tr_remote_looked_up(tr_actor *self, tr_ref socket, const struct tr_err
  */
 tr_status tr_remote_write(tr_actor *self, tr_ref socket, tr_slice slice);
 
-/* The answer to tr_remote_write_ask() and tr_remote_end_ask(). */
+/* The answer to tr_remote_write_ask() and tr_remote_end_ask(), and to tr_remote_update_keys(). */
 struct tr_remote_written {
     uint64_t token;   /* the caller's */
-    tr_status status; /* TR_OK: gone to the kernel */
+    tr_status status; /* TR_OK: gone to the kernel; of keys: they are new from here on */
 };
 
 /*
@@ -200,6 +201,40 @@ tr_status tr_remote_pipe(tr_actor *self, tr_ref from, tr_ref to, const struct tr
 /* tr_socket_unpipe(). */
 tr_status tr_remote_unpipe(tr_actor *self, tr_ref from);
 
+/*
+ * tr_socket_set_secure(). What self writes after this waits for the handshake, as there; a refusal destroys the socket
+ * with the error, so that nothing of it goes as plain text. The contexts and texts are checked at the socket.
+ *
+ * Whoever is to answer a word such as STARTTLS sends this before the credit for the event that brought it, and has
+ * credit for one: then no byte behind it is given as plain text.
+ *
+ * Memory:  all is copied or held.
+ * Returns: also TR_EINVAL (NULL, no context, no such role, or received or alpn is NULL and not empty), TR_EBADLIMIT
+ *          (handshake_timeout_ms), TR_ENOTSUPPORTED (Troupe was built without TLS).
+ */
+tr_status tr_remote_set_secure(tr_actor *self, tr_ref socket, const struct tr_tls_options *options);
+
+/*
+ * tr_socket_update_keys(). Exactly one message with reply_tag and a struct tr_remote_written comes at once, with what
+ * the call returned; TR_EGONE: there is no socket.
+ * Returns: also TR_EBADTAG (reply_tag).
+ */
+tr_status tr_remote_update_keys(tr_actor *self, tr_ref socket, bool both, uint32_t reply_tag, uint64_t token);
+
+/* The answer to tr_remote_peer(). Memory: all of it is the message's, which owns the peer and frees it. */
+struct tr_remote_shown {
+    tr_ref socket;
+    uint64_t token;       /* the caller's */
+    tr_status status;     /* what tr_socket_peer() returned; TR_EGONE: there is no socket */
+    struct tr_peer *peer; /* NULL unless TR_OK */
+};
+
+/*
+ * tr_socket_peer(). Exactly one message with reply_tag and a struct tr_remote_shown comes.
+ * Returns: also TR_EBADTAG (reply_tag).
+ */
+tr_status tr_remote_peer(tr_actor *self, tr_ref socket, uint32_t reply_tag, uint64_t token);
+
 /* The answer to tr_remote_socket_info(). */
 struct tr_socket_info {
     tr_ref socket;
@@ -214,6 +249,10 @@ struct tr_socket_info {
     bool connecting;
     bool pending;
     bool destroyed;
+    bool secure;            /* tr_socket_secure() */
+    bool truncated;         /* tr_socket_truncated() */
+    uint64_t wire_read;     /* of a secure one, the bytes of records that bytes_read and bytes_written came as: */
+    uint64_t wire_written;  /* tr_socket_tls_info() */
     unsigned proxy_version; /* of tr_socket_proxy(): with which header the connection began; 0: with none */
     struct tr_address proxy_source;
     struct tr_address proxy_destination;

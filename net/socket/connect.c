@@ -318,8 +318,7 @@ put_first(tr_socket *socket, struct tri_record_layer *layer, struct first_writes
         put_header(socket, first.header);
     if (layer != NULL)
         tri_secure_await(socket, layer, first.barrier);
-    bool is_plain = first.header == NULL && layer == NULL;
-    socket->ends_first = tri_socket_has_any(socket, TRI_SOCKET_ENDING) && is_plain;
+    socket->ends_first = tri_socket_has_any(socket, TRI_SOCKET_ENDING) && first.header == NULL;
     if (socket->ends_first)
         tri_socket_clear(socket, TRI_SOCKET_ENDING);
 }
@@ -449,6 +448,13 @@ attempt_one(tr_socket *socket, const struct sockaddr_storage *peer)
     attempt(socket);
 }
 
+/* A barrier alone is nobody's write. */
+static bool
+has_waited(const struct tri_writes *queue)
+{
+    return queue->first != NULL && queue->last->kind != TRI_WRITE_BARRIER;
+}
+
 /* The socket has a descriptor: the events of a connection are due. */
 static void
 connected(tr_socket *socket)
@@ -458,7 +464,7 @@ connected(tr_socket *socket)
     tri_socket_count_live(socket); /* a connection that is being made keeps the program alive also in the background */
     tri_socket_apply_options(socket);
     if (socket->writer != NULL)
-        socket->writer->waited = socket->writer->queue.first != NULL;
+        socket->writer->waited = has_waited(&socket->writer->queue);
     socket->due |= TRI_STEP(CONNECT) | TRI_STEP(FLUSH) | TRI_STEP(FIN);
     if (tri_socket_is_secure(socket))
         socket->holding = TRI_HOLDS_NOT; /* ready, and the reading, come when the handshake is over */

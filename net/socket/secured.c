@@ -32,6 +32,7 @@ void
 tri_secured_give(tr_socket *socket)
 {
     struct tr_secured secured = {.result = TR_ENOENT};
+    tri_secure_follow(socket);
     if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         return;
     const struct tri_record_layer *layer = open_layer(socket);

@@ -28,7 +28,6 @@ static const char *const call_names[] = {
     [TRI_CALL_BIND] = "bind",           [TRI_CALL_CONNECT] = "connect",
     [TRI_CALL_READ] = "read",           [TRI_CALL_WRITE] = "write",
     [TRI_CALL_OPEN] = "open",           [TRI_CALL_FIRST_BYTE] = "first byte",
-    [TRI_CALL_HANDSHAKE] = "handshake",
 };
 
 static void
@@ -45,6 +44,18 @@ send_fin(tr_socket *socket)
     tri_transport_end(socket);
 }
 
+/* If the kernel has no room for a goodbye, the end comes after what was written, as any other. */
+static void
+end_first(tr_socket *socket)
+{
+    if (!tri_socket_is_secure(socket) || tri_secure_leave(socket)) {
+        send_fin(socket);
+        return;
+    }
+    socket->ends_first = 0;
+    socket->flags |= TRI_SOCKET_ENDING;
+}
+
 /* What waited for the connection; a reset waited for it, too, or an end that was ordered before connecting: as in Node
  * it comes before all that was written since. */
 static void
@@ -52,15 +63,17 @@ flush_first(tr_socket *socket)
 {
     if (tri_socket_has_any(socket, TRI_SOCKET_RESETS))
         tri_socket_destroy(socket, TR_OK, 0, TRI_CALL_DESTROY);
-    if (socket->ends_first && tri_socket_is_open(socket))
-        send_fin(socket);
+    if (socket->ends_first && tri_socket_is_open(socket) && !tri_secure_is_shaking(socket))
+        end_first(socket);
     tri_writer_begin(socket);
 }
 
+/* Whoever has looked at the peer in `secure`, and destroyed the socket, is not told that it is ready. */
 static void
 give_ready(tr_socket *socket)
 {
-    if (!tri_socket_is_secure(socket) || !tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
+    bool has_failed = tri_socket_has_any(socket, TRI_SOCKET_FAILED) && socket->error_call == TRI_CALL_WRITE;
+    if (!tri_socket_is_secure(socket) || !tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) || has_failed)
         tri_events_plain(socket, TR_EVENT_READY); /* as in Node, also if the connect event destroyed it */
 }
 
@@ -168,12 +181,12 @@ give_up_slow_peer(tr_socket *socket)
         tri_socket_destroy(socket, TR_ETOOSLOW, 0, tri_pace_verdict(socket));
 }
 
-/* While it shakes hands, reading is all that a socket does. */
+/* There is no number for a handshake's: reading is all that a socket does then. */
 static const char *
 call_name(const tr_socket *socket)
 {
     bool of_handshake = socket->error_call == TRI_CALL_READ && tri_secure_is_shaking(socket);
-    return call_names[of_handshake ? TRI_CALL_HANDSHAKE : socket->error_call];
+    return of_handshake ? "handshake" : call_names[socket->error_call];
 }
 
 static const char *

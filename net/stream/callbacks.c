@@ -98,6 +98,8 @@ static void
 finish_all(tr_socket *socket, tr_status first, tr_status others, struct tri_writes *list)
 {
     socket->writer->corked = 0;
+    while (!tri_writer_is_empty(socket) && socket->writer->queue.first->kind == TRI_WRITE_BARRIER)
+        tri_queue_finish_first(socket, first, list); /* nobody's write */
     if (!tri_writer_is_empty(socket))
         tri_queue_finish_first(socket, first, list);
     while (!tri_writer_is_empty(socket))

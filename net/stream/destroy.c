@@ -64,11 +64,11 @@ note_error(tr_socket *socket, tr_status status, int system, enum tri_socket_call
 {
     if (status >= 0)
         return;
-    assert(system >= 0 && system <= UINT8_MAX && (unsigned)call <= 0x0f);
+    assert(system >= 0 && system <= UINT8_MAX && (unsigned)call <= 0x07);
     socket->flags |= TRI_SOCKET_FAILED;
     socket->error = status;
     socket->error_system = (uint16_t)system & 0xff; /* as wide as the fields */
-    socket->error_call = (uint8_t)call & 0x0f;
+    socket->error_call = (uint8_t)call & 0x07;
 }
 
 /* Everything but the descriptor. */

@@ -95,11 +95,22 @@ record_size(size_t left)
     return left < TRI_RECORD_BYTES ? left : TRI_RECORD_BYTES;
 }
 
+/* A write of no bytes makes no record, and finds a broken connection as that of a plain socket does. */
+static ssize_t
+write_nothing(const tr_socket *socket)
+{
+    return tri_plain_write(socket->fd, "", 0);
+}
+
 /* With an error after the first record the rest waits, and meets it again. */
 ssize_t
 tri_secure_write(tr_socket *socket, tr_slice slice)
 {
     size_t sent = 0;
+    if (slice.size == 0)
+        return write_nothing(socket);
+    if (tri_socket_layer(socket)->left)
+        return -EPIPE;
     while (sent < slice.size) {
         ssize_t taken = write_record(socket, slice.data + sent, record_size(slice.size - sent));
         if (taken < 0 && sent == 0)
@@ -159,8 +170,12 @@ static ssize_t
 send_record(tr_socket *socket)
 {
     const char *data;
+    if (tri_socket_layer(socket)->left)
+        return -EPIPE;
     ssize_t size = next_record(socket, &data);
     ssize_t taken = size > 0 ? write_record(socket, data, (size_t)size) : size;
+    if (size == 0 && socket->writer->queue.first->kind == TRI_WRITE_BYTES)
+        taken = write_nothing(socket);
     if (taken >= 0)
         tri_queue_shorten(socket, (size_t)taken);
     return taken;

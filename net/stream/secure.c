@@ -11,8 +11,10 @@
  * under way the poll has a callback of its own, as that of linger.c, so READING, PAUSED and WRITING mean what they did:
  * a pause does not hold a handshake up, an owner without credit does. It ends with the step SECURE, which gives the
  * event; what waited to be written is sent in the step after that (FLUSH), so that the owner, or the callback, can look
- * at the peer before a byte of it leaves. A connection that begins with it has its barrier before it connects; a cork
- * does not hold that back, since nobody would take it off: `ready` and the reading wait for the handshake.
+ * at the peer before a byte of it leaves. What follows is due only when that step is done: a handshake can be over
+ * within the flush that begins it, if the peer is quick, and there FLUSH and READY would come first. A connection that
+ * begins with it has its barrier before it connects; a cork does not hold that back, since nobody would take it off:
+ * `ready` and the reading wait for the handshake.
  *
  * Reading. Bytes that the layer has inside are invisible to polling. `inner` is set whenever reading stops for another
  * reason than that all is empty: a pause, a queue that is full, a pipe, credit, pressure, so many reads. Whatever lets
@@ -91,12 +93,19 @@ become_secure(tr_socket *socket, struct tri_record_layer *layer)
     end_shake(socket, layer);
     layer->state = TRI_LAYER_OPEN;
     layer->inner = 1; /* the last bytes of the handshake may have brought the first of the stream */
-    if (socket->writer != NULL)
-        socket->writer->waited = layer->begins; /* else it waited for this, not for the connection */
+    if (socket->writer != NULL && !layer->begins)
+        socket->writer->waited = false; /* it waited for this, not for the connection */
     stop_polling(socket);
     tri_pace_look(socket);
-    uint32_t first = layer->begins ? TRI_STEP(READY) | TRI_STEP(READ) : 0;
-    tri_socket_due(socket, TRI_STEP(SECURE) | TRI_STEP(FLUSH) | TRI_STEP(FIN) | first);
+    tri_socket_due(socket, TRI_STEP(SECURE));
+}
+
+void
+tri_secure_follow(tr_socket *socket)
+{
+    const struct tri_record_layer *layer = tri_socket_layer(socket);
+    uint32_t first = layer != NULL && layer->begins ? TRI_STEP(READY) | TRI_STEP(READ) : 0;
+    tri_socket_due(socket, TRI_STEP(FLUSH) | TRI_STEP(FIN) | first);
 }
 
 /* The system has run out of something: the same again, a moment later. */
@@ -412,6 +421,16 @@ tri_secure_has_left(tr_socket *socket)
         return false; /* the step is due again when it is */
     layer->leaves = 1;
     return tri_secure_go_first(socket) && layer->left;
+}
+
+bool
+tri_secure_leave(tr_socket *socket)
+{
+    struct tri_record_layer *layer = tri_socket_layer(socket);
+    bool is_free = !layer->owes || layer->kind->push(layer, socket->fd) == 1;
+    layer->leaves = 1;
+    layer->left = is_free && layer->kind->goodbye(layer, socket->fd) != 0;
+    return layer->left;
 }
 
 tr_status

@@ -45,6 +45,9 @@ void tri_secure_continue(tr_socket *socket, struct tri_record_layer *layer);
 /* All that was written before is in the kernel: the handshake begins. */
 void tri_secure_shake(tr_socket *socket);
 
+/* The step SECURE is done: what follows it is due. */
+void tri_secure_follow(tr_socket *socket);
+
 /* It is destroyed: nothing of the handshake is awaited any more. The layer is kept, since error callbacks may look. */
 void tri_secure_stop(tr_socket *socket);
 
@@ -56,6 +59,9 @@ unsigned tri_secure_wants(tr_socket *socket, unsigned wanted, uv_poll_cb *ready)
 
 /* Our side is to end: does the peer know? If not, that is said when there is room, and FIN is due again. */
 bool tri_secure_has_left(tr_socket *socket);
+
+/* Our side ends before all that waits, none of which goes any more. false: there was no room to say so. */
+bool tri_secure_leave(tr_socket *socket);
 
 /* What TRI_LAYER_BROKEN stands for; its exact name if the socket's error is that, else NULL. */
 tr_status tri_secure_failure(const tr_socket *socket);

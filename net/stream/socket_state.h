@@ -145,7 +145,6 @@ enum tri_socket_call {
     TRI_CALL_WRITE,
     TRI_CALL_OPEN,
     TRI_CALL_FIRST_BYTE,
-    TRI_CALL_HANDSHAKE,
 };
 
 /*
@@ -193,7 +192,7 @@ struct tr_socket {
     uint32_t due;              /* bits of enum tri_socket_step, TRI_DUE_PUSH */
     tr_status error;           /* TR_OK: none; told if FAILED, else what a write got before it was destroyed */
     uint16_t error_system : 8; /* an errno: those of Linux end at 133 */
-    uint16_t error_call : 4;   /* enum tri_socket_call */
+    uint16_t error_call : 3;   /* enum tri_socket_call */
     uint16_t wishes : 5;       /* enum tri_socket_wish */
     uint16_t begun : 1;        /* it connects, or has a descriptor, or had: of this life */
     uint16_t unreadable : 1;   /* it was given without its readable side */

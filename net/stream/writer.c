@@ -111,8 +111,9 @@ taken_at_once(tr_socket *socket, const struct tri_order *order)
 static bool
 waits_to_begin(const tr_socket *socket)
 {
-    return tri_socket_has_any(socket, TRI_SOCKET_CONNECTING) || (socket->due & TRI_STEP(FLUSH)) != 0 ||
-           tri_writer_is_corked(socket) || tri_secure_is_shaking(socket);
+    return tri_socket_has_any(socket, TRI_SOCKET_CONNECTING) ||
+           (socket->due & (TRI_STEP(SECURE) | TRI_STEP(FLUSH))) != 0 || tri_writer_is_corked(socket) ||
+           tri_secure_is_shaking(socket);
 }
 
 /* An entry has come to wait. */

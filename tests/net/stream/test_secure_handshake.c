@@ -250,6 +250,54 @@ an_end_that_is_asked_for_meanwhile_comes_after_what_was_written(void **state)
     assert_string_equal(other.log, "secure data:bye end close");
 }
 
+/* A peer that is quick: its answer is there when the handshake begins, within the step that sends what waits. */
+
+static tr_server *quick_server;
+
+static void
+leaves_when_ready(struct endpoint *self, const char *event)
+{
+    if (is(event, "connect"))
+        assert_true(tr_socket_write_then(self->socket, text_slice("later"), note_written, "later") >= TR_OK);
+    if (is(event, "ready"))
+        tr_socket_end(self->socket);
+}
+
+static bool
+quick_is_over(void)
+{
+    return client.closed && accepted[0].closed;
+}
+
+static void
+close_quick(void *argument)
+{
+    (void)argument;
+    tr_server_close(quick_server);
+    stage_end();
+}
+
+static void
+play_quick(void)
+{
+    toy_put_welcome(&wire);
+    struct tri_secure_options options = {.received = tr_slice_constant(wire.bytes, wire.size)};
+    client.hook = leaves_when_ready;
+    quick_server = stage_serve((struct tr_server_options){0});
+    stage_connect(&client);
+    assert_int_equal(toy_secure(client.socket, false, &options, NULL), TR_OK);
+    assert_int_equal(tr_socket_write_then(client.socket, text_slice("first"), note_written, "first"), TR_OK);
+    stage_settled_when(quick_is_over, close_quick, NULL);
+}
+
+static void
+secure_comes_before_ready_also_if_the_handshake_is_over_as_soon_as_it_begins(void **state)
+{
+    (void)state;
+    stage_play(1, play_quick);
+    assert_string_equal(client.log, "connect secure first:OK ready later:OK end close");
+}
+
 int
 main(void)
 {
@@ -264,6 +312,7 @@ main(void)
         TEST(what_is_written_meanwhile_waits_and_is_sent_when_that_was_told),
         TEST(a_pause_holds_data_back_and_not_the_handshake),
         TEST(an_end_that_is_asked_for_meanwhile_comes_after_what_was_written),
+        TEST(secure_comes_before_ready_also_if_the_handshake_is_over_as_soon_as_it_begins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

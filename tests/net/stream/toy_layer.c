@@ -469,3 +469,9 @@ toy_put_beginning(struct toy_wire *wire, const char *text)
     if (text != NULL)
         toy_put(wire, TOY_DATA, text);
 }
+
+void
+toy_put_welcome(struct toy_wire *wire)
+{
+    wire->size += make_record(wire->bytes + wire->size, TOY_WELCOME, 0, TOY_SERVER_KEY, "welcome", 7);
+}

@@ -98,4 +98,7 @@ void toy_put_bytes(struct toy_wire *wire, const char *data, size_t size); /* DAT
 /* HELLO, FINISH, DATA of that text, unless it is NULL. */
 void toy_put_beginning(struct toy_wire *wire, const char *text);
 
+/* The answer to HELLO, which a server's side sends. */
+void toy_put_welcome(struct toy_wire *wire);
+
 #endif

@@ -300,7 +300,7 @@ a_refusal_destroys_the_socket_and_nothing_that_was_to_be_secret_goes(void **stat
     play();
     assert_string_equal(seats[CALLER].log, "connect ready error close");
     assert_int_equal(seats[CALLER].error, TR_ETLSNOKEY);
-    assert_string_equal(seats[CALLER].call, "handshake");
+    assert_string_equal(seats[CALLER].call, "read");
     assert_null(strstr(seats[SERVER].log, "data"));
 }
 

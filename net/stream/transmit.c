@@ -3,7 +3,7 @@
  *
  * When the kernel has room everything that waits goes there, up to TRI_GATHER slices in one call. An entry may also be
  * a part of a file, or a descriptor that rides on the first of its bytes. After CALLS_PER_WAKE calls other sockets have
- * their turn.
+ * their turn; after RECORDS_PER_WAKE where one call sends one record, which is as much as is read in a turn.
  *
  * The bytes before a file and the first of the file are to leave in one packet, so the bytes are sent with MSG_MORE:
  * the kernel holds what does not fill a packet until more follows. In the queue one sees that a file follows. A program
@@ -29,6 +29,7 @@
 #include <troupe/core/descriptors.h>
 
 #define CALLS_PER_WAKE 16
+#define RECORDS_PER_WAKE 64
 
 /* Gathers the slices in front of the queue. Empty ones need no buffer. next: what follows them, or NULL. */
 static int
@@ -171,7 +172,7 @@ wait_for_room(tr_socket *socket)
 static void
 flush_queue(tr_socket *socket)
 {
-    unsigned calls = 0;
+    unsigned calls = 0, most = tri_socket_is_secure(socket) ? RECORDS_PER_WAKE : CALLS_PER_WAKE;
     bool sends_bytes;
     ssize_t taken;
     do {
@@ -184,7 +185,7 @@ flush_queue(tr_socket *socket)
         if (taken > 0)
             tri_socket_idle_moved(socket);
         calls++;
-    } while (taken > 0 && calls < CALLS_PER_WAKE && goes_on(socket, sends_bytes));
+    } while (taken > 0 && calls < most && goes_on(socket, sends_bytes));
     if (tri_writer_is_empty(socket))
         emptied(socket);
     else

@@ -315,6 +315,19 @@ local_act(struct endpoint *endpoint, const struct action *action, const tr_slice
     }
 }
 
+static tr_status
+adopt(struct endpoint *endpoint, struct wrapping *wrapping)
+{
+    struct play *play = endpoint->play;
+    struct tr_socket_options options = socket_options(endpoint);
+    tr_status status = tr_socket_adopt(play->selves[endpoint->worker], wrapping->fd, wrapping_sides(wrapping), &options,
+                                       &endpoint->socket);
+    if (status != TR_OK)
+        return status;
+    wrapping->fd = -1;
+    return secure_wrapped(play, endpoint->socket);
+}
+
 /* The socket takes the place of the unconnected one, which nothing reaches any more. */
 void
 local_wrapped(struct wrapping *wrapping)
@@ -323,13 +336,9 @@ local_wrapped(struct wrapping *wrapping)
     struct play *play = endpoint->play;
     if (!baton_take(play, endpoint->worker))
         return;
-    struct tr_socket_options options = socket_options(endpoint);
-    tr_status status = wrapping->fd < 0 ? TR_ECONNREFUSED
-                                        : tr_socket_adopt(play->selves[endpoint->worker], wrapping->fd,
-                                                          wrapping_sides(wrapping), &options, &endpoint->socket);
+    tr_status status = wrapping->fd < 0 ? TR_ECONNREFUSED : adopt(endpoint, wrapping);
     play->sleeping--;
     if (status == TR_OK) {
-        wrapping->fd = -1;
         endpoint->begun = true;
         if (endpoint->no_data)
             tr_socket_pause(

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <troupe/net/tls.h>
 #include <unistd.h>
 
 #define JOBS_DEFAULT 16u
@@ -25,7 +26,8 @@ bool machine_has_ipv6(void);
 void directory_remove(const char *path);
 
 struct options {
-    const char *check; /* the directory of what is expected; NULL: print */
+    const char *check;   /* the directory of what is expected; NULL: print */
+    const char *changed; /* the file that says what TLS changes; NULL: none does */
     bool vectors;
     bool has_only;
     enum transport only;
@@ -50,6 +52,7 @@ struct house {
     bool has_ipv6;
     struct job *jobs;
     size_t count;
+    json_t *changed; /* name to reason; NULL: nothing is */
     size_t outcomes[OUTCOMES];
 };
 
@@ -68,6 +71,8 @@ static const char usage[] =
     "  --workers N             worker threads of each play (all CPUs)\n"
     "  --owner local|remote    sockets are driven by their callbacks, or by messages from another worker\n"
     "  --only tcp4|tcp6|unix   plays this transport alone\n"
+    "  --tls DIR               both ends are secure, with ca.pem, server.pem and server.key of DIR\n"
+    "  --changed FILE          leaves out the scenarios that FILE names, with its reasons why TLS changes them\n"
     "  --traces DIR            leaves the trace of each play in DIR/NAME-TRANSPORT\n"
     "  --jobs N                scenarios that are played at the same time (16)\n";
 
@@ -142,6 +147,13 @@ play_scenario(const struct house *house, const struct job *job, const struct sce
         skip(report, "no transport to play it on%s", house->has_ipv6 ? "" : " (there is no IPv6 here)");
 }
 
+/* NULL: TLS does not change it, or is not played. */
+static const char *
+reason_of(const struct house *house, const char *name)
+{
+    return json_string_value(json_object_get(house->changed, name));
+}
+
 static void
 work(void *argument, size_t index, FILE *out)
 {
@@ -155,6 +167,8 @@ work(void *argument, size_t index, FILE *out)
             skip(&report, "it requires %s", scenario->needs);
         else if (scenario->needs_ipv6 && !house->has_ipv6)
             skip(&report, "it requires %s", "ipv6");
+        else if (reason_of(house, job->name) != NULL)
+            skip(&report, "TLS changes it: %s", reason_of(house, job->name));
         else
             play_scenario(house, job, scenario, &report);
         scenario_free(scenario);
@@ -251,6 +265,27 @@ load(struct house *house)
     return true;
 }
 
+/* {"NAME": REASON, ...} */
+static bool
+load_changed(struct house *house)
+{
+    const char *file = house->options->changed, *name;
+    char text[TEXT];
+    json_error_t error;
+    json_t *reason;
+    if (file == NULL)
+        return true;
+    house->changed = json_load_file(file, 0, &error);
+    snprintf(text, sizeof(text), "%s: %s", file, house->changed == NULL ? error.text : "not an object");
+    bool good = json_is_object(house->changed);
+    json_object_foreach(house->changed, name, reason) if (good && !json_is_string(reason))
+    {
+        snprintf(text, sizeof(text), "%s: %s has no reason", file, name);
+        good = false;
+    }
+    return good || complain(text);
+}
+
 static int
 play_all(struct house *house)
 {
@@ -270,6 +305,7 @@ free_house(struct house *house)
         free(house->jobs[i].name);
         json_decref(house->jobs[i].expected);
     }
+    json_decref(house->changed);
     free(house->jobs);
 }
 
@@ -283,7 +319,7 @@ run_scenarios(struct options *options)
         abort();
     umask(077);
     int code = 2;
-    if (load(&house)) {
+    if (load_changed(&house) && load(&house)) {
         if (mkdtemp(directory) == NULL)
             abort();
         options->play.directory = directory;
@@ -357,6 +393,14 @@ set_option(struct options *options, const char *name, const char *value)
     }
     if (strcmp(name, "--traces") == 0) {
         options->play.traces = value;
+        return true;
+    }
+    if (strcmp(name, "--tls") == 0) {
+        options->play.tls = value;
+        return tr_tls_supported();
+    }
+    if (strcmp(name, "--changed") == 0) {
+        options->changed = value;
         return true;
     }
     if (strcmp(name, "--workers") == 0)

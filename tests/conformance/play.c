@@ -356,6 +356,7 @@ clear(struct play *play)
         free(ask);
     }
     stashes_free(play);
+    secure_end(play);
     endpoints_free(play);
     addresses_free(play);
     free(play->hands);
@@ -376,7 +377,8 @@ play(const struct scenario *scenario, enum transport transport, const struct pla
     tr_status status;
     if (!make_directory(&play))
         trouble(&play, "no directory could be made: %s", strerror(errno));
-    else if ((status = addresses_prepare(&play)) != TR_OK || (status = open_house(&play)) != TR_OK)
+    else if ((status = secure_prepare(&play)) != TR_OK || (status = addresses_prepare(&play)) != TR_OK ||
+             (status = open_house(&play)) != TR_OK)
         trouble(&play, "the play could not begin: %s", tr_status_code(status));
     else
         played.result = perform_all(&play);

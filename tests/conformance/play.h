@@ -10,6 +10,7 @@ struct play_options {
     unsigned workers;      /* 0: as many as there are CPUs */
     bool remote;           /* sockets are driven by messages, from an actor that owns them */
     const char *directory; /* where directories of plays are made */
+    const char *tls;       /* both ends are secure, with the certificates of this directory; NULL: neither is */
     const char *traces;    /* each play leaves its trace in a directory here, NAME-TRANSPORT; NULL: none does */
 };
 

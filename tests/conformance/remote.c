@@ -293,6 +293,7 @@ tell(struct endpoint *endpoint, enum tr_event event, const tr_message *message)
     case TR_EVENT_LOOKUP: on_lookup(endpoint, message); break;
     case TR_EVENT_CONNECT: happen(endpoint, EVENT_CONNECT, NULL); break;
     case TR_EVENT_READY: happen(endpoint, EVENT_READY, NULL); break;
+    case TR_EVENT_SECURE: break; /* what is played knows of none */
     case TR_EVENT_DATA: on_data(endpoint, message); break;
     case TR_EVENT_END: happen(endpoint, EVENT_END, NULL); break;
     case TR_EVENT_DRAIN: happen(endpoint, EVENT_DRAIN, NULL); break;
@@ -376,6 +377,7 @@ remote_wrapped(struct wrapping *wrapping)
     if (wrapping->fd >= 0 &&
         tr_socket_adopt(self, wrapping->fd, wrapping_sides(wrapping), &options, &socket) == TR_OK) {
         tr_socket_pause(socket);
+        (void)secure_wrapped(play, socket); /* what is refused is a difference */
         wrapping->ref = tr_socket_ref(socket);
         wrapping->fd = -1;
     }

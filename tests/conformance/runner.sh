@@ -57,6 +57,24 @@ for ours in "$here"/ruled/expected/*.json; do
     fi
 done
 
+# What TLS changes by its nature is little, and each has its scenario and its reason.
+if [ "$(grep -c '": "' "$here/tls.json")" -gt 12 ]; then
+    printf 'tls.json has more than 12 scenarios\n'
+    failed=1
+fi
+for name in $(sed -n 's/^ *"\([^"]*\)": ".*/\1/p' "$here/tls.json"); do
+    if [ ! -e "$here/scenarios/$name.json" ]; then
+        printf 'tls.json: there is no scenario %s\n' "$name"
+        failed=1
+    fi
+done
+printf '{"echo-basic": "it is so"}' >"$work/changed.json"
+expect 0 '^skip echo-basic: TLS changes it: it is so$' --changed "$work/changed.json" --check "$here/expected" "$echo_basic"
+printf '{"echo-basic": 1}' >"$work/changed.json"
+expect 2 'changed.json: echo-basic has no reason' --changed "$work/changed.json" --check "$here/expected" "$echo_basic"
+expect 2 'nowhere.json' --changed "$work/nowhere.json" --check "$here/expected" "$echo_basic"
+expect 1 'FAIL echo-basic: .*nowhere' --tls "$work/nowhere" --check "$here/expected" "$echo_basic"
+
 expect 2 'nowhere.json' --check "$here/expected" "$work/nowhere.json"
 expect 2 'echo-basic.json' --check "$work/nowhere" "$echo_basic"
 expect 2 '^usage' --check

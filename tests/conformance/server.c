@@ -114,6 +114,7 @@ server_make(struct endpoint *endpoint)
         .max_connections = endpoint->setup->max_connections,
         .balance = play->options->remote ? remote_balance : NULL,
         .keep = true,
+        .tls.context = play->serving,
     };
     return tr_server_spawn(play->selves[endpoint->worker], &options, &endpoint->server);
 }

@@ -102,6 +102,8 @@ connect_options(struct endpoint *endpoint, const struct action *action)
     struct play *play = endpoint->play;
     const struct address *address = address_find(play, action->to);
     struct tr_connect_options options = {.timeout_ms = connect_timeout(endpoint, action), .truncate_path = true};
+    if (play->serving != NULL)
+        options.tls = &play->calling;
     if (action->nothing)
         return options;
     if (play->transport == UNIX) {

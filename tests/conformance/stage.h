@@ -4,6 +4,7 @@
  *   play.c       the life of a play: begin, see that it is over, clean up
  *   baton.c      who may act: one worker at a time, and how it acts on what lives on another one
  *   rules.c      what happens: logs, rules, lists of actions
+ *   secure.c     what makes both ends of connections secure, if that is wanted
  *   address.c    names for ports and paths, descriptors of the runner's own
  *   server.c     servers, their events and the actions on them
  *   local.c      sockets whose callbacks act on them directly
@@ -29,6 +30,7 @@
 #include <troupe/actors/runtime.h>
 #include <troupe/actors/send.h>
 #include <troupe/net/server.h>
+#include <troupe/net/tls.h>
 #include <uv.h>
 
 #define STREAM_HIGH_WATER 16384u /* of Node's streams: `ret` is their rule */
@@ -165,6 +167,8 @@ struct play {
     tr_runtime *runtime;
     unsigned workers;
     char directory[64];
+    tr_tls_context *serving; /* NULL: plain */
+    struct tr_tls_options calling;
 
     /* Each worker sets its own before the play begins. */
     tr_ref *hands;
@@ -297,6 +301,15 @@ void directory_remove(const char *path);
 
 /* Is there an IPv6 loopback on this machine? */
 bool machine_has_ipv6(void);
+
+/* secure.c */
+
+/* The contexts of both ends, if there are to be any. */
+tr_status secure_prepare(struct play *play);
+void secure_end(struct play *play);
+
+/* An adopted descriptor becomes secure, as one that connects does; or it stays plain. */
+tr_status secure_wrapped(const struct play *play, tr_socket *socket);
 
 /* server.c */
 

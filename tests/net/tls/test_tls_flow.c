@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 #include <troupe/net/remote.h>
@@ -283,6 +284,105 @@ a_pipe_carries_all_from_a_secure_socket_to_a_secure_one_and_back(void **state)
     all_goes_through(state, true, true, true);
 }
 
+/* The order of a plain socket. */
+
+static void
+writes_in_connect(struct endpoint *self, const char *event)
+{
+    if (is(event, "connect"))
+        assert_int_equal(tr_socket_write_then(self->socket, text_slice("w"), note_written, "w"), TR_OK);
+    if (is(event, "ready"))
+        tr_socket_end(self->socket);
+}
+
+static void
+a_write_in_connect_waits_for_the_handshake_and_is_told_after_ready(void **state)
+{
+    (void)state;
+    client.hook = writes_in_connect;
+    play(play_both);
+    assert_string_equal(client.log, "connect secure ready w:OK end close");
+    assert_string_equal(accepted[0].log, "accepted data:w end close");
+}
+
+static void
+play_nowhere(void)
+{
+    client_tls.any_name = true;
+    stage_connect_with(&client, (struct tr_connect_options){.path = "/nowhere/at/all", .tls = &client_tls});
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(tr_socket_write_then(client.socket, text_slice("w"), note_written, "w"), TR_OK);
+    end_when_closed();
+}
+
+static void
+the_first_write_of_a_connection_that_never_came_is_told_that_and_the_others_why(void **state)
+{
+    (void)state;
+    play(play_nowhere);
+    assert_string_equal(client.log, "ENOENT close! w:ERR_SOCKET_CLOSED_BEFORE_CONNECTION w:ENOENT");
+}
+
+static void
+play_ended_first(void)
+{
+    struct tr_socket_options options = {.events = &endpoint_events, .data = &client};
+    server = stage_serve(secure_server);
+    struct tr_connect_options to = {.host = "127.0.0.1", .port = stage_port, .tls = &client_tls};
+    assert_int_equal(tr_socket_spawn(director, &options, &client.socket), TR_OK);
+    tr_socket_end(client.socket);
+    assert_int_equal(tr_socket_connect(client.socket, &to), TR_OK);
+    assert_int_equal(tr_socket_write_then(client.socket, text_slice("w"), note_written, "w"), TR_OK);
+    stage_settled_when(both_are_closed, close_server, NULL);
+}
+
+static void
+what_is_written_behind_an_end_before_connecting_is_a_broken_pipe_and_the_peer_sees_the_end(void **state)
+{
+    (void)state;
+    play(play_ended_first);
+    assert_string_equal(client.log, "connect secure w:EPIPE ready EPIPE close!");
+    assert_string_equal(accepted[0].log, "accepted end close");
+}
+
+static void
+is_gone_when_secure(struct endpoint *self, const char *event)
+{
+    if (is(event, "secure"))
+        tr_socket_destroy(self->socket, TR_OK);
+}
+
+static void
+writes_nothing_at_the_end(struct endpoint *self, const char *event)
+{
+    if (is(event, "end"))
+        (void)tr_socket_write_then(self->socket, text_slice(""), note_written, "w");
+}
+
+static void
+play_broken(void)
+{
+    int fds[2];
+    struct tr_tls_options server_tls = {.context = serving, .role = TR_TLS_SERVER};
+    memset(&middle, 0, sizeof(middle));
+    middle.hook = is_gone_when_secure;
+    client.hook = writes_nothing_at_the_end;
+    stage_pair(AF_UNIX, fds);
+    stage_adopt_as(&client, fds[0], (struct tr_socket_options){.allow_half_open = true});
+    stage_adopt(&middle, fds[1]);
+    assert_int_equal(tr_socket_set_secure(client.socket, &client_tls), TR_OK);
+    assert_int_equal(tr_socket_set_secure(middle.socket, &server_tls), TR_OK);
+    end_when_closed();
+}
+
+static void
+a_write_of_no_bytes_finds_a_broken_connection(void **state)
+{
+    (void)state;
+    play(play_broken);
+    assert_string_equal(client.log, "secure end w:EPIPE EPIPE close!");
+}
+
 int
 main(void)
 {
@@ -294,6 +394,10 @@ main(void)
         TEST(a_pipe_carries_all_from_a_secure_socket_to_a_plain_one_and_back),
         TEST(a_pipe_carries_all_from_a_plain_socket_to_a_secure_one_and_back),
         TEST(a_pipe_carries_all_from_a_secure_socket_to_a_secure_one_and_back),
+        TEST(a_write_in_connect_waits_for_the_handshake_and_is_told_after_ready),
+        TEST(the_first_write_of_a_connection_that_never_came_is_told_that_and_the_others_why),
+        TEST(what_is_written_behind_an_end_before_connecting_is_a_broken_pipe_and_the_peer_sees_the_end),
+        TEST(a_write_of_no_bytes_finds_a_broken_connection),
     };
     return cmocka_run_group_tests(tests, tls_setup, NULL);
 }

@@ -12,7 +12,7 @@ seam='core/(base|system|trace)/|net/descriptor/|net/address/resolver\.c'
 # One call each, by which they are what they are.
 alone='core/loop/runtime\.c setenv|net/address/idna\.c dl(open|sym)'
 alone+='|ipaddr/ip\.c if_(indextoname|nametoindex)'
-alone+='|net/stream/(linger|reader|transmit|writer)\.c (read|writev?)' # inline, of net/descriptor/plain.h
+alone+='|net/stream/(linger|reader|records|transmit|writer)\.c (read|writev?)' # inline, of net/descriptor/plain.h
 alone+='|net/tls/wire\.c (read|write)' # likewise
 # OpenSSL, which the room of TLS alone may call. It asks the system for time and randomness of its own.
 openssl='(SSL|TLS|X509|PEM|EVP|BIO|BN|ERR|OBJ|ASN1|PKCS8|GENERAL_NAMES?|OPENSSL|RAND|CRYPTO|OSSL)_.*|EVP_PKCS82PKEY'

@@ -24,10 +24,10 @@
 #include "turn.h"
 
 static const char *const call_names[] = {
-    [TRI_CALL_DESTROY] = "destroy",     [TRI_CALL_LOOKUP] = "getaddrinfo",
-    [TRI_CALL_BIND] = "bind",           [TRI_CALL_CONNECT] = "connect",
-    [TRI_CALL_READ] = "read",           [TRI_CALL_WRITE] = "write",
-    [TRI_CALL_OPEN] = "open",           [TRI_CALL_FIRST_BYTE] = "first byte",
+    [TRI_CALL_DESTROY] = "destroy", [TRI_CALL_LOOKUP] = "getaddrinfo",
+    [TRI_CALL_BIND] = "bind",       [TRI_CALL_CONNECT] = "connect",
+    [TRI_CALL_READ] = "read",       [TRI_CALL_WRITE] = "write",
+    [TRI_CALL_OPEN] = "open",       [TRI_CALL_FIRST_BYTE] = "first byte",
 };
 
 static void

@@ -25,8 +25,8 @@
  * Writing. A record that the kernel has taken in part is the layer's, and its bytes stay in our queue until all of it
  * has gone (`committed`): a callback says that the bytes have left for the kernel. So only a whole record is ever taken
  * off, and with such a record on its way no write can be refused any more. A layer that cannot write in the middle of
- * what its peer says (`amid`) has the socket polled for bytes in place of room, also one that is paused. What the layer owes of its own goes before
- * everything else, also with an empty queue, where WRITING stands for it alone.
+ * what its peer says (`amid`) has the socket polled for bytes in place of room, also one that is paused. What the layer
+ * owes of its own goes before everything else, also with an empty queue, where WRITING stands for it alone.
  *
  * The end of our side. When the queue is empty the step FIN asks for the layer's goodbye first, which needs no memory:
  * a bit says that it is to be said, and a flush of the empty queue says it. Then comes the FIN. A socket that is

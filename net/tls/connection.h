@@ -31,10 +31,11 @@ static_assert(sizeof(struct tri_tls) <= 40, "a secure socket pays for each byte"
 /* The call that is under way, of which there is one on a thread: tri_wire_begin(). */
 struct tri_tls_call {
     const struct tri_tls *tls;
-    int fd;      /* -1: it must not touch the descriptor */
-    int error;   /* what the descriptor has answered; 0: nothing is wrong */
-    bool full;   /* the kernel has no room: it is not asked again */
-    bool writes; /* a record of plain bytes is being written */
+    int fd;         /* -1: it must not touch the descriptor */
+    int error;      /* what the descriptor has answered; 0: nothing is wrong */
+    bool full;      /* the kernel has no room: it is not asked again */
+    bool writes;    /* a record of plain bytes is being written */
+    unsigned reads; /* of the descriptor */
 };
 
 extern _Thread_local struct tri_tls_call tri_tls_call;

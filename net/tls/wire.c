@@ -3,8 +3,11 @@
  *
  * Reading. OpenSSL reads ahead into its own buffer. Bytes that were read before the handshake began (`early`) come
  * first. A read that brings less than there was room for has emptied the kernel's buffer: the next one of the same turn
- * is not made (`dry`), since polling tells when there is more. The end of the stream is noted here, since OpenSSL calls
- * it the same as the peer's goodbye, as it is told to: its own error for that would end our side as well.
+ * is not made (`dry`), since polling tells when there is more. OpenSSL reads on as long as messages come that bring no
+ * plain bytes, and some it passes over without end: HelloRequest in a handshake, key updates, tickets. So one call makes
+ * MOST_READS reads and then waits, although there is more, or a peer that sends faster than we read would have the
+ * worker for itself. The end of the stream is noted here, since OpenSSL calls it the same as the peer's goodbye, as it
+ * is told to: its own error for that would end our side as well.
  *
  * Writing. A record of plain bytes that the kernel takes in part stays in OpenSSL, which is asked again for the rest.
  * Everything else that is written once the connection is secure, which is answers to key updates, alerts and the
@@ -31,6 +34,7 @@
 #include <string.h>
 #include <uv.h>
 
+#define MOST_READS 2u          /* a record of any size is whole after two */
 #define SPILL_BYTES 4096u      /* of messages of our own */
 #define SMALL_RECORDS 32768u   /* TRI_RECORD_BYTES in records of 512, with what TLS adds to each */
 #define FIRST_SPILL_BYTES 256u /* most are below 100 */
@@ -164,8 +168,9 @@ on_read(BIO *bio, char *memory, int size)
     BIO_clear_retry_flags(bio);
     if (aside != NULL && aside->first != NULL)
         return read_early(tls, aside, memory, (size_t)size);
-    if (tri_tls_is(tls, TRI_TLS_DRY) || tri_tls_call.fd < 0)
+    if (tri_tls_is(tls, TRI_TLS_DRY) || tri_tls_call.fd < 0 || tri_tls_call.reads == MOST_READS)
         return wants_bytes(bio);
+    tri_tls_call.reads++;
     ssize_t got = tri_plain_read(tri_tls_call.fd, memory, (size_t)size);
     if (got == -EAGAIN)
         return wants_bytes(bio);

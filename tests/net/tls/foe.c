@@ -151,6 +151,7 @@ void
 foe_end(struct foe *foe)
 {
     SSL_free(foe->ssl);
+    foe->ssl = NULL;
     if (foe->fd >= 0)
         close(foe->fd);
     foe->fd = -1;

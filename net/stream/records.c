@@ -2,7 +2,8 @@
  * Bytes through a socket's layer: reads of whole records, and records of what waits to be written.
  *
  * One read fills the worker's slab with as many records as come, as long as there is room for a whole one, so that one
- * `data` brings up to TRI_READ_BYTES. One record carries up to TRI_RECORD_BYTES: of a slice that is long enough, or
+ * `data` brings up to TRI_READ_BYTES, or up to RECORDS_PER_READ records: a peer that sends them with a byte in each has
+ * no more of the worker's time than others. One record carries up to TRI_RECORD_BYTES: of a slice that is long enough, or
  * alone, as it lies; else they are gathered in the worker's scratch, bytes of a file after those of memory. So a
  * bracket of cork and uncork is one record if it fits, and no byte is copied more than once.
  */
@@ -18,16 +19,19 @@
 #include <errno.h>
 #include <string.h>
 
+#define RECORDS_PER_READ 256u
+
 /* Reading. */
 
 static ssize_t
 read_records(struct tri_record_layer *layer, int fd, const uv_buf_t *buffer, size_t *got)
 {
+    unsigned records = 0;
     ssize_t size;
     do {
         size = layer->kind->read_plain(layer, fd, buffer->base + *got, buffer->len - *got);
         *got += size > 0 ? (size_t)size : 0;
-    } while (size > 0 && buffer->len - *got >= TRI_RECORD_BYTES);
+    } while (size > 0 && ++records < RECORDS_PER_READ && buffer->len - *got >= TRI_RECORD_BYTES);
     return size;
 }
 

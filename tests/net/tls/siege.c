@@ -39,6 +39,7 @@ note_bytes(struct victim *victim, tr_slice data)
     for (size_t i = 0; i < data.size && victim->bytes + i < sizeof(victim->first) - 1; i++)
         victim->first[victim->bytes + i] = data.data[i];
     victim->bytes += data.size;
+    victim->most = data.size > victim->most ? data.size : victim->most;
 }
 
 static void

@@ -16,6 +16,7 @@ struct victim {
     tr_socket *socket;
     bool secure, ended, truncated, closed;
     size_t bytes; /* that came */
+    size_t most;  /* of one `data` */
     char first[32];
     tr_status error;
     char code[64], call[16];

@@ -190,6 +190,26 @@ send_small(void **state, bool serves, enum tr_tls_version version)
     siege_leave(&victim, &foe);
 }
 
+/* They lie in the kernel when the victim looks. */
+static void
+records_of_one_byte_have_no_more_than_their_share_of_a_turn(void **state)
+{
+    static unsigned char records[100 * FOE_RECORD_BYTES];
+    struct victim victim;
+    struct foe foe;
+    size_t size = 0;
+    (void)state;
+    siege_foe(&victim, &foe, true, TR_TLS_1_3);
+    siege_write(&victim, "", true);
+    for (unsigned i = 0; i < 5000; i++)
+        size += foe_seal(&foe, FOE_DATA, "x", 1, records + size);
+    assert_true(foe_send(&foe, records, size));
+    siege_write(&victim, "", false);
+    siege_until_bytes(&victim, 5000);
+    assert_int_equal(victim.most, 256);
+    siege_leave(&victim, &foe);
+}
+
 static void
 records_of_one_byte_and_of_the_most_are_data_and_an_empty_one_between_them_is_none(void **state)
 {
@@ -346,6 +366,7 @@ main(void)
         SIEGE_TEST(a_record_that_was_changed_in_any_part_ends_the_connection_and_is_no_data),
         SIEGE_TEST(a_record_that_comes_twice_is_data_once),
         SIEGE_TEST(empty_records_and_warnings_end_the_connection_after_some),
+        SIEGE_TEST(records_of_one_byte_have_no_more_than_their_share_of_a_turn),
         SIEGE_TEST(records_of_one_byte_and_of_the_most_are_data_and_an_empty_one_between_them_is_none),
         SIEGE_TEST(what_comes_after_close_notify_is_no_data_and_no_error),
         SIEGE_TEST(a_record_of_which_a_part_came_is_no_data_and_the_end_is_truncated),

@@ -17,6 +17,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
+#include <troupe/net/pipe.h>
 #include <unistd.h>
 
 #define TEXT(text) text, sizeof(text) - 1
@@ -342,6 +343,66 @@ key_updates_in_records_of_one_byte_renew_the_keys_and_what_is_written_meanwhile_
         }
 }
 
+/* A pipe to a socket whose peer reads nothing: what was read before the half message has filled it. */
+
+struct blocked {
+    struct victim *victim;
+    int fd;
+    tr_socket *sink;
+};
+
+static void
+pipe_to_sink(tr_actor *self, void *argument)
+{
+    struct blocked *blocked = argument;
+    struct tr_pipe_options options = {.window_bytes = 1, .keep_open = true};
+    assert_int_equal(tr_socket_adopt(self, blocked->fd, TR_READABLE | TR_WRITABLE, NULL, &blocked->sink), TR_OK);
+    assert_int_equal(tr_socket_pipe(blocked->victim->socket, tr_socket_ref(blocked->sink), &options), TR_OK);
+}
+
+static void
+destroy_sink(tr_actor *self, void *argument)
+{
+    (void)self;
+    tr_socket_destroy(((struct blocked *)argument)->sink, TR_OK);
+}
+
+static void
+write_waiting(tr_actor *self, void *argument)
+{
+    (void)self;
+    assert_int_equal(tr_socket_write(((struct victim *)argument)->socket, "waits", 5), TR_QUEUED);
+}
+
+static void
+the_rest_of_a_message_is_read_for_what_is_written_also_if_nothing_else_is_read(void **state)
+{
+    unsigned char records[2 * FOE_RECORD_BYTES];
+    struct victim victim;
+    struct blocked blocked = {.victim = &victim};
+    struct foe foe;
+    char word[8];
+    int fds[2];
+    (void)state;
+    siege_foe(&victim, &foe, true, TR_TLS_1_3);
+    hands_pair(fds);
+    while (send(fds[0], fds, 1, MSG_DONTWAIT) == 1)
+        continue;
+    blocked.fd = fds[0];
+    on_worker(0, pipe_to_sink, &blocked);
+    size_t size = foe_seal(&foe, FOE_DATA, large, 100, records);
+    size += foe_seal(&foe, FOE_HANDSHAKE, key_request, 4, records + size);
+    assert_true(foe_send(&foe, records, size));
+    siege_settle();
+    on_worker(0, write_waiting, &victim);
+    siege_settle();
+    assert_true(foe_say(&foe, FOE_HANDSHAKE, key_request + 4, 1));
+    assert_int_equal(SSL_read(foe.ssl, word, sizeof(word)), 5);
+    on_worker(0, destroy_sink, &blocked);
+    close(fds[1]);
+    siege_leave(&victim, &foe);
+}
+
 static void
 a_peer_that_stops_in_the_middle_of_a_message_holds_up_nobody_else(void **state)
 {
@@ -373,6 +434,7 @@ main(void)
         SIEGE_TEST(a_client_that_asks_to_renegotiate_is_refused_and_the_connection_goes_on),
         SIEGE_TEST(a_server_that_asks_to_renegotiate_is_refused_and_the_connection_goes_on),
         SIEGE_TEST(key_updates_in_records_of_one_byte_renew_the_keys_and_what_is_written_meanwhile_comes),
+        SIEGE_TEST(the_rest_of_a_message_is_read_for_what_is_written_also_if_nothing_else_is_read),
         SIEGE_TEST(a_peer_that_stops_in_the_middle_of_a_message_holds_up_nobody_else),
     };
     return tls_setup(NULL) != 0 || cmocka_run_group_tests(tests, hands_warm_up, NULL);

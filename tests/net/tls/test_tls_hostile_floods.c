@@ -154,8 +154,7 @@ handshakes_that_come_and_go_leave_no_memory_behind(void **state)
 static void
 fail_once(unsigned i)
 {
-    static const char *const words[] = {"GET / HTTP/1.0\r\n\r\n", "\x16\x03\x01\0\5\x01\xff\xff\xff\xff",
-                                        "\x15\x03\x01\0\2\2\x28"};
+    static const char words[][12] = {"GET / HTTP", "\x16\x03\x01\0\5\x01\xff\xff\xff\xff", "\x15\x03\x01\0\2\2\x28"};
     struct victim victim;
     int fd;
     siege_victim(&victim, i % 2 == 0, &fd);

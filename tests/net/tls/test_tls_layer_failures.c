@@ -1,7 +1,9 @@
 /*
  * Connections of TLS that fail: what each failure is called, and that both sides hear of it.
  */
+#include "connection.h"
 #include "layer_play.h"
+#include "reason.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -283,6 +285,24 @@ an_alert_is_heard_although_the_peer_has_gone_before_our_flight(void **state)
     tr_tls_context_release(context);
 }
 
+static void
+what_a_peer_sends_in_place_of_a_certificate_is_no_lack_of_memory_of_ours(void **state)
+{
+    static const int reasons[] = {ERR_R_ASN1_LIB, ERR_R_EVP_LIB, ERR_R_INTERNAL_ERROR, ERR_R_PASSED_NULL_PARAMETER};
+    struct layer_duo duo;
+    const char *code;
+    (void)state;
+    layer_agree(&duo, &(struct layer_plan){0});
+    const SSL *ssl = ((struct tri_tls *)duo.client.layer)->ssl;
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        ERR_raise(ERR_LIB_SSL, reasons[i]); /* as OpenSSL does */
+        assert_int_equal(tri_reason_status(tri_reason_take(ssl), &code), TR_ETLS);
+    }
+    ERR_raise(ERR_LIB_SSL, ERR_R_MALLOC_FAILURE);
+    assert_int_equal(tri_reason_status(tri_reason_take(ssl), &code), TR_ENOMEM);
+    layer_end(&duo);
+}
+
 /* Cuts. */
 
 /* Both flights go through the test, which lets `limit` bytes of the one side through, and then ends it. Gives how many
@@ -388,6 +408,7 @@ main(void)
         LAYER_TEST(garbage_on_a_secure_connection_ends_it_and_the_peer_hears_why),
         LAYER_TEST(what_others_have_left_in_the_queue_is_no_failure_of_a_connection),
         LAYER_TEST(an_alert_is_heard_although_the_peer_has_gone_before_our_flight),
+        LAYER_TEST(what_a_peer_sends_in_place_of_a_certificate_is_no_lack_of_memory_of_ours),
         LAYER_TEST(a_handshake_that_is_cut_at_any_byte_fails_as_a_connection_that_is_lost),
         LAYER_TEST(a_failure_is_told_at_once_although_there_is_no_room_for_its_alert),
     };

@@ -3,6 +3,7 @@
 #   - each block of C in README is an example of docs/examples, or the beginning of one; one of them is echo.c, the
 #     smallest server, in all of its 40 lines or fewer;
 #   - each block of C in the page of the key-value server is a part of it;
+#   - of a block of C in the page of TLS, what is a function of an example of TLS is as it stands there;
 #   - every block of C in README and docs/ compiles, without a warning;
 #   - every relative link leads to a file.
 set -euo pipefail
@@ -51,6 +52,18 @@ example_of() { # BLOCK
         fi
     done
 }
+
+# The page of TLS quotes its examples: a function that has the name of one of theirs is theirs.
+example=$(cat docs/examples/{https,set_secure,starttls,tls_echo}.c)
+for block in "$work"/docs-guide-tls.md:*.c; do
+    quoted=$(sed '1,/^$/d' "$block")
+    name=$(grep -m 1 -oE '^[a-z_]+\(' <<<"$quoted" || true)
+    if [ -z "$name" ] || ! grep -qF "
+$name" <<<"$example"; then
+        continue
+    fi
+    [[ $example == *"$quoted"* ]] || complain "is not in the examples of TLS: ${block##*/}"
+done
 
 # The page of the key-value server quotes it, behind the headers that a block needs to compile.
 example=$(cat docs/examples/kv*.c)

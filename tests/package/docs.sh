@@ -58,9 +58,8 @@ example=$(cat docs/examples/{https,set_secure,starttls,tls_echo}.c)
 for block in "$work"/docs-guide-tls.md:*.c; do
     quoted=$(sed '1,/^$/d' "$block")
     name=$(grep -m 1 -oE '^[a-z_]+\(' <<<"$quoted" || true)
-    if [ -z "$name" ] || ! grep -qF "
-$name" <<<"$example"; then
-        continue
+    if [ -z "$name" ] || [[ $example != *$'\n'"$name"* ]]; then
+        continue # an example of the page alone
     fi
     [[ $example == *"$quoted"* ]] || complain "is not in the examples of TLS: ${block##*/}"
 done

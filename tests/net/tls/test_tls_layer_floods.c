@@ -245,6 +245,25 @@ a_record_in_part_is_whole_although_half_a_message_has_come_meanwhile(void **stat
     end(&fight);
 }
 
+/* Our answer to the update would come too late: none is sent, and the keys of the peer are the new ones. */
+static void
+after_our_goodbye_the_peer_may_still_renew_its_keys_and_its_data_comes(void **state)
+{
+    (void)state;
+    for (unsigned serves = 0; serves < 2; serves++) {
+        struct fight fight;
+        begin(&fight, serves, TR_TLS_1_3);
+        shake(&fight);
+        assert_int_equal(fight.us.layer->kind->goodbye(fight.us.layer, fight.us.fd), 1);
+        assert_true(foe_say(&fight.foe, FOE_HANDSHAKE, asks_for_one, sizeof(asks_for_one)));
+        foe_renew(&fight.foe);
+        assert_true(foe_say(&fight.foe, FOE_DATA, "still here", 10));
+        read_all(&fight, "still here");
+        assert_false(fight.us.layer->owes);
+        end(&fight);
+    }
+}
+
 int
 main(void)
 {
@@ -254,6 +273,7 @@ main(void)
         LAYER_TEST(answers_that_nobody_reads_end_the_connection),
         LAYER_TEST(what_is_written_waits_for_the_rest_of_a_message_of_the_peers_and_then_goes_on),
         LAYER_TEST(a_record_in_part_is_whole_although_half_a_message_has_come_meanwhile),
+        LAYER_TEST(after_our_goodbye_the_peer_may_still_renew_its_keys_and_its_data_comes),
     };
     return cmocka_run_group_tests(tests, tls_setup, NULL);
 }

@@ -264,6 +264,72 @@ after_our_goodbye_the_peer_may_still_renew_its_keys_and_its_data_comes(void **st
     }
 }
 
+/* Records of any kind, most of them nearly right. */
+
+static uint32_t seed;
+
+static unsigned
+any(unsigned below)
+{
+    seed = seed * 1664525 + 1013904223;
+    return (seed >> 8) % below;
+}
+
+static size_t
+any_content(unsigned char *content, int type)
+{
+    size_t size = any(4) == 0 ? any(300) : any(12);
+    for (size_t i = 0; i < size; i++)
+        content[i] = (unsigned char)any(any(2) == 0 ? 3 : 256);
+    if (type == FOE_HANDSHAKE && size >= 4) { /* the length is right */
+        static const unsigned char kinds[] = {0, 1, 2, 4, 5, 8, 11, 13, 14, 15, 20, 22, 24, 67, 254};
+        content[0] = kinds[any(sizeof(kinds))];
+        content[1] = 0;
+        content[2] = (unsigned char)((size - 4) >> 8);
+        content[3] = (unsigned char)(size - 4);
+    }
+    return size;
+}
+
+static void
+must_be_sound(const struct layer_end *us, ssize_t outcome)
+{
+    const char *code;
+    assert_int_equal(ERR_peek_error(), 0);
+    if (outcome == TRI_LAYER_BROKEN)
+        assert_int_equal(us->layer->kind->failure(us->layer, &code), TR_ETLS);
+    else
+        assert_true(outcome >= 0 || outcome == -EAGAIN);
+}
+
+static void
+attack(bool foe_serves, enum tr_tls_version version)
+{
+    static const int types[] = {FOE_HANDSHAKE, FOE_HANDSHAKE, FOE_HANDSHAKE, FOE_DATA, FOE_ALERT, FOE_CIPHERS, 24, 0};
+    unsigned char content[512];
+    struct fight fight;
+    begin(&fight, foe_serves, version);
+    shake(&fight);
+    for (unsigned i = 0; i < 6 && fight.us.layer->reason == 0; i++) {
+        int type = types[any(sizeof(types) / sizeof(types[0]))];
+        assert_true(foe_say(&fight.foe, type, content, any_content(content, type)));
+        layer_read(&fight.us, 100);
+        must_be_sound(&fight.us, fight.us.last);
+        must_be_sound(&fight.us, layer_write(&fight.us, "word", 4));
+    }
+    end(&fight);
+}
+
+static void
+whatever_a_peer_seals_the_connection_goes_on_or_fails_by_name(void **state)
+{
+    (void)state;
+    for (uint32_t round = 1; round <= 300; round++) {
+        seed = round;
+        attack(any(2) == 0, any(2) == 0 ? TR_TLS_1_2 : TR_TLS_1_3);
+    }
+}
+
 int
 main(void)
 {
@@ -274,6 +340,7 @@ main(void)
         LAYER_TEST(what_is_written_waits_for_the_rest_of_a_message_of_the_peers_and_then_goes_on),
         LAYER_TEST(a_record_in_part_is_whole_although_half_a_message_has_come_meanwhile),
         LAYER_TEST(after_our_goodbye_the_peer_may_still_renew_its_keys_and_its_data_comes),
+        LAYER_TEST(whatever_a_peer_seals_the_connection_goes_on_or_fails_by_name),
     };
     return cmocka_run_group_tests(tests, tls_setup, NULL);
 }

@@ -59,6 +59,8 @@ test('https: speaks 1.2, and agrees on http/1.1', limit, async (t) => {
   await once(socket, 'secureConnect');
   assert.strictEqual(socket.alpnProtocol, 'http/1.1');
   socket.end();
+  socket.resume();
+  await once(socket, 'close');
   await endServer(server);
 });
 

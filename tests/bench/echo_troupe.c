@@ -2,10 +2,12 @@
  * echo-troupe: the echo server that is compared with others.
  *
  *   echo-troupe --port P --workers N [--speak echo|http] [--pinning adaptive|always|never] [--timeout MS [--others K]]
+ *               [--tls FILE.pem]
  *
  * Echoes on 127.0.0.1:P, or answers each HTTP request with the same page, for load generators that speak nothing else;
  * with an idle timeout on every connection if one is given, and K more sockets that wait for theirs without a
- * connection, since descriptors are few. Prints "ready" when it listens, and on SIGTERM or SIGINT "accepted K0 K1 ...",
+ * connection, since descriptors are few; over TLS
+ * with --tls, where the file has the chain of certificates, and the key. Prints "ready" when it listens, and on SIGTERM or SIGINT "accepted K0 K1 ...",
  * the connections that each worker got.
  */
 #include <inttypes.h>
@@ -19,6 +21,7 @@
 #include <sys/resource.h>
 #include <troupe/actors/runtime.h>
 #include <troupe/net/server.h>
+#include <troupe/net/tls.h>
 
 #define BACKLOG 4096
 #define STOP_MS 1000u
@@ -30,11 +33,14 @@ struct share {
 };
 
 static struct share shares[TR_WORKERS_MAX];
+static struct tr_tls_options tls;
 
 static void
 on_connection(tr_socket *socket)
 {
     shares[tr_ref_worker(tr_socket_ref(socket))].accepted++;
+    if (tls.context != NULL)
+        tr_socket_set_secure(socket, &tls);
 }
 
 static void
@@ -137,6 +143,19 @@ read_accept(const char *word, enum tr_accept_mode *out)
     return false;
 }
 
+/* false: the file says who nobody can be. */
+static bool
+read_identity(const char *file)
+{
+    struct tr_tls_identity identity = {.chain.file = file};
+    struct tr_tls_context_options context = {.serves = true, .identities = &identity, .identity_count = 1};
+    struct tr_tls_refusal why;
+    if (tr_tls_context_new(&context, &why, &tls.context) == TR_OK)
+        return true;
+    fprintf(stderr, "echo-troupe: %s\n", why.text);
+    return false;
+}
+
 static void
 print_shares(unsigned workers)
 {
@@ -176,6 +195,8 @@ main(int argc, char **argv)
             continue;
         else if (i + 1 < argc && strcmp(argv[i], "--accept") == 0 && read_accept(argv[i + 1], &listen.accept))
             continue;
+        else if (i + 1 < argc && strcmp(argv[i], "--tls") == 0 && read_identity(argv[i + 1]))
+            continue;
         else if (i + 1 < argc && strcmp(argv[i], "--timeout") == 0)
             server.socket.timeout_ms = others.timeout_ms = (uint64_t)atoll(argv[i + 1]);
         else if (i + 1 < argc && strcmp(argv[i], "--others") == 0)
@@ -203,6 +224,7 @@ main(int argc, char **argv)
 
     unsigned workers = tr_runtime_workers(runtime);
     tr_runtime_stop(runtime, STOP_MS, NULL);
+    tr_tls_context_release(tls.context);
     print_shares(workers);
     return 0;
 }

@@ -5,6 +5,8 @@
  * flags: SSL_get_error() would take an entry that somebody has left in the queue for a failure of this connection. A
  * failure is known by the state in which OpenSSL leaves a connection of which it will hear no more, that of a handshake
  * (SSL_in_init). The newest entry of the queue is ours then.
+ *
+ * When the wire is dry and nothing is inside, OpenSSL is not asked: it would take a buffer to find that out.
  */
 #include "connection.h"
 #include "wire.h"
@@ -56,6 +58,8 @@ tri_tls_read(struct tri_record_layer *layer, int fd, void *memory, size_t size)
         return tri_tls_answer(tls);
     if (tri_tls_is(tls, TRI_TLS_ENDED))
         return 0;
+    if (tri_tls_is(tls, TRI_TLS_DRY) && !SSL_has_pending(tls->ssl))
+        return wait_for_bytes(tls);
     tri_wire_begin(tls, fd);
     int done = SSL_read_ex(tls->ssl, memory, size, &got);
     layer->amid = layer->amid && SSL_in_init(tls->ssl);

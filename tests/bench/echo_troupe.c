@@ -33,14 +33,11 @@ struct share {
 };
 
 static struct share shares[TR_WORKERS_MAX];
-static struct tr_tls_options tls;
 
 static void
 on_connection(tr_socket *socket)
 {
     shares[tr_ref_worker(tr_socket_ref(socket))].accepted++;
-    if (tls.context != NULL)
-        tr_socket_set_secure(socket, &tls);
 }
 
 static void
@@ -145,12 +142,12 @@ read_accept(const char *word, enum tr_accept_mode *out)
 
 /* false: the file says who nobody can be. */
 static bool
-read_identity(const char *file)
+read_identity(const char *file, tr_tls_context **out)
 {
     struct tr_tls_identity identity = {.chain.file = file};
     struct tr_tls_context_options context = {.serves = true, .identities = &identity, .identity_count = 1};
     struct tr_tls_refusal why;
-    if (tr_tls_context_new(&context, &why, &tls.context) == TR_OK)
+    if (tr_tls_context_new(&context, &why, out) == TR_OK)
         return true;
     fprintf(stderr, "echo-troupe: %s\n", why.text);
     return false;
@@ -195,7 +192,7 @@ main(int argc, char **argv)
             continue;
         else if (i + 1 < argc && strcmp(argv[i], "--accept") == 0 && read_accept(argv[i + 1], &listen.accept))
             continue;
-        else if (i + 1 < argc && strcmp(argv[i], "--tls") == 0 && read_identity(argv[i + 1]))
+        else if (i + 1 < argc && strcmp(argv[i], "--tls") == 0 && read_identity(argv[i + 1], &server.tls.context))
             continue;
         else if (i + 1 < argc && strcmp(argv[i], "--timeout") == 0)
             server.socket.timeout_ms = others.timeout_ms = (uint64_t)atoll(argv[i + 1]);
@@ -218,13 +215,13 @@ main(int argc, char **argv)
     static const struct tr_behavior parent = {.name = "others", .init = spawn_others, .receive = ignore};
     must("others", tr_runtime_spawn(runtime, &parent, &(struct tr_spawn_options){.argument = &others}, NULL));
     must("listen", tr_runtime_listen(runtime, &server, &listen, NULL, NULL));
+    tr_tls_context_release(server.tls.context); /* the server holds it */
     printf("ready\n");
     fflush(stdout);
     tr_runtime_wait(runtime);
 
     unsigned workers = tr_runtime_workers(runtime);
     tr_runtime_stop(runtime, STOP_MS, NULL);
-    tr_tls_context_release(tls.context);
     print_shares(workers);
     return 0;
 }

@@ -255,6 +255,20 @@ can_update(const struct tri_tls *tls)
     return tls->layer.owes || tls->layer.committed > 0 || SSL_in_init(tls->ssl) ? TR_EAGAIN : TR_OK;
 }
 
+static bool
+send_update(const struct tri_tls *tls, int type)
+{
+    return SSL_key_update(tls->ssl, type) == 1 && SSL_do_handshake(tls->ssl) == 1;
+}
+
+/* A wish of the peer's that is not answered yet must have an answer that wishes for nothing (RFC 8446, section 4.6.3);
+ * OpenSSL would say ours in its place. */
+static bool
+answer_wish(const struct tri_tls *tls)
+{
+    return SSL_get_key_update_type(tls->ssl) == SSL_KEY_UPDATE_NONE || send_update(tls, SSL_KEY_UPDATE_NOT_REQUESTED);
+}
+
 tr_status
 tri_tls_update_keys(struct tri_record_layer *layer, bool both)
 {
@@ -264,8 +278,7 @@ tri_tls_update_keys(struct tri_record_layer *layer, bool both)
     if (status != TR_OK)
         return status;
     tri_wire_begin(tls, -1);
-    if (SSL_key_update(tls->ssl, both ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED) == 1 &&
-        SSL_do_handshake(tls->ssl) == 1)
+    if (answer_wish(tls) && send_update(tls, both ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED))
         return TR_OK;
     if (layer->reason == 0)
         tri_tls_break(tls);

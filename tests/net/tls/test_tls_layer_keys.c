@@ -48,6 +48,37 @@ keys_are_renewed_on_both_sides_and_bytes_go_on(void **state)
     layer_end(&duo);
 }
 
+/* Which key updates come, in the order of their coming: '0' or '1' for each, as their message says it. */
+static void
+note_updates(int is_written, int version, int type, const void *message, size_t size, SSL *ssl, void *argument)
+{
+    const unsigned char *bytes = message;
+    (void)version;
+    (void)ssl;
+    if (is_written == 0 && type == SSL3_RT_HANDSHAKE && size == 5 && bytes[0] == SSL3_MT_KEY_UPDATE)
+        strcat(argument, bytes[4] == SSL_KEY_UPDATE_REQUESTED ? "1" : "0");
+}
+
+static void
+the_peers_wish_for_new_keys_has_an_answer_of_its_own(void **state)
+{
+    struct layer_duo duo;
+    char updates[8] = "";
+    (void)state;
+    agree(&duo, 0);
+    SSL_set_msg_callback(tri_tls_of(duo.client.layer)->ssl, note_updates);
+    SSL_set_msg_callback_arg(tri_tls_of(duo.client.layer)->ssl, updates);
+    assert_int_equal(tri_tls_update_keys(duo.client.layer, true), TR_OK);
+    assert_true(layer_push(&duo.client));
+    layer_read(&duo.server, 100);
+    assert_int_equal(tri_tls_update_keys(duo.server.layer, true), TR_OK);
+    assert_true(layer_push(&duo.server));
+    layer_carry(&duo.server, &duo.client, MUCH, 1000);
+    assert_string_equal(updates, "01");
+    layer_carry(&duo.client, &duo.server, MUCH, 1000);
+    layer_end(&duo);
+}
+
 static void
 version_1_2_has_no_key_updates(void **state)
 {
@@ -421,6 +452,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         LAYER_TEST(keys_are_renewed_on_both_sides_and_bytes_go_on),
+        LAYER_TEST(the_peers_wish_for_new_keys_has_an_answer_of_its_own),
         LAYER_TEST(version_1_2_has_no_key_updates),
         LAYER_TEST(keys_are_not_renewed_after_goodbye),
         LAYER_TEST(a_key_update_is_read_and_answered_although_the_window_is_closed),

@@ -81,6 +81,17 @@ for (const version of versions) {
     assert.match(fs.readFileSync(place('out'), 'latin1'), /^HTTP\/1\.0 200 OK[^]*CN=client/);
   });
 
+  test(`${version}: our client resumes with gnutls-serv`, limit, async (t) => {
+    const place = room(t);
+    fs.writeFileSync(place('request'), 'GET / HTTP/1.0\r\n\r\n');
+    const it = await server(t, version, 'server', '--http');
+    for (const how of ['full', 'resumed']) {
+      const log = await call(t, it.port, 'ca=ca', 'name=server.example', `send=${place('request')}`,
+        `session=${place('session')}`);
+      assert.match(log.join(), new RegExp(`^secure ${version} .* ${how} peer=server.example .*,end.*,close$`));
+    }
+  });
+
   test(`${version}: our client believes no gnutls-serv that it should not`, limit, async (t) => {
     for (const [name, code] of [['unknown', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'], ['expired', 'CERT_HAS_EXPIRED']]) {
       const it = await server(t, version, name, '--echo');

@@ -48,20 +48,22 @@ for (const version of versions) {
   test(`${version}: much goes from our client to a Node server, and back`, limit, async (t) => {
     const place = room(t);
     const [there, back] = [bulk(place, MUCH), bulk((name) => place(`${name}-back`), MUCH)];
-    let heard;
+    let ended;
+    const heard = new Promise((resolve) => { ended = resolve; });
     const port = await listen(t, { ...only, ...identity('server'), ca: pem('ca.pem'), requestCert: true,
       ALPNProtocols: ['a', 'b'] }, (socket) => {
       const chunks = [];
-      heard = { name: socket.servername, alpn: socket.alpnProtocol, peer: socket.getPeerCertificate().subject.CN };
+      const peer = socket.getPeerCertificate().subject.CN;
       socket.on('data', (chunk) => chunks.push(chunk));
-      socket.on('end', () => { heard.sha = sha(Buffer.concat(chunks)); });
+      socket.on('end', () => ended({ name: socket.servername, alpn: socket.alpnProtocol, peer,
+        sha: sha(Buffer.concat(chunks)) }));
       socket.end(back);
     });
     const log = await call(t, port, 'ca=ca', 'name=server.example', 'identity=client', 'alpn=b',
       `send=${place('bulk')}`, `out=${place('out')}`);
     assert.match(log[0], new RegExp(`^secure ${version} TLS_\\S+ alpn=b name=server.example full peer=server.example `));
     assert.deepStrictEqual(log.slice(1), ['end', 'close']);
-    assert.deepStrictEqual(heard, { name: 'server.example', alpn: 'b', peer: 'client', sha: sha(there) });
+    assert.deepStrictEqual(await heard, { name: 'server.example', alpn: 'b', peer: 'client', sha: sha(there) });
     assert.strictEqual(sha(fs.readFileSync(place('out'))), sha(back));
   });
 
@@ -107,6 +109,19 @@ for (const version of versions) {
       assert.deepStrictEqual(workers.map(([how]) => how), ['full', 'resumed']);
       assert.notStrictEqual(workers[0][1], workers[1][1]);
       await server.stop();
+    }
+  });
+}
+
+// Node 20 ends at once without close_notify, if it is told to in secureConnection.
+for (const version of versions) {
+  test(`${version}: our client resumes its session with a Node server`, limit, async (t) => {
+    const place = room(t);
+    const port = await listen(t, { minVersion: `TLSv${version}`, maxVersion: `TLSv${version}`, ...identity('server') },
+      (socket) => socket.end('x'));
+    for (const how of ['full', 'resumed']) {
+      const log = await call(t, port, 'ca=ca', 'name=server.example', `session=${place('session')}`);
+      assert.match(log.join(), new RegExp(`^secure ${version} .* ${how} peer=server.example .*,end.*,close$`));
     }
   });
 }

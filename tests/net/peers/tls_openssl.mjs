@@ -66,6 +66,19 @@ for (const [version, flag] of [['1.2', '-tls1_2'], ['1.3', '-tls1_3']]) {
     }
   });
 
+  test(`${version}: our client resumes with s_server, by a ticket and by an id`, limit, async (t) => {
+    const place = room(t);
+    fs.writeFileSync(place('request'), 'GET / HTTP/1.0\r\n\r\n');
+    for (const words of [[], ['-no_ticket']]) {
+      const it = await server(t, 'server', flag, '-www', ...words);
+      const session = place(`session${words}`);
+      for (const how of ['full', 'resumed']) {
+        const log = await call(t, it.port, 'ca=ca', 'name=server.example', `send=${place('request')}`, `session=${session}`);
+        assert.match(log.join(), new RegExp(`^secure ${version} .* ${how} peer=server.example .*,end.*,close$`));
+      }
+    }
+  });
+
   test(`${version}: s_client is known by its certificate, and a stranger is not`, limit, async (t) => {
     const ours = await serve(t, 'identity=server', 'ca=ca', 'verify=request');
     for (const [name, peer] of [['client', 'client'], ['stranger', 'stranger']]) {

@@ -15,6 +15,7 @@
  *   verify=none|request|require             names=NAME,...                 of a server: contexts for NAME.example
  *   name=HOST          of a client: whom it expects                        tickets=no   of a server: sessions by ids
  *   send=FILE, out=FILE  of a client: what it sends, after which it ends; and where that goes which comes
+ *   session=FILE         of a client: what it begins with, if it is there, and keeps
  *   keys=both            new keys for both sides are asked for with each data
  *
  * A line is "NUMBER EVENT...": the numbers count the connections of a server, 0 is the server, or a client.
@@ -41,7 +42,7 @@ static const char *directory;
 static struct {
     struct list identities, alpn, names;
     const char *ca, *name;
-    const char *send, *out;
+    const char *send, *out, *session;
     enum tr_tls_verify verify;
     enum tr_tls_version lowest, highest;
     bool without_tickets, updates_keys;
@@ -134,10 +135,40 @@ on_data(tr_socket *socket, tr_slice data)
         tr_socket_pause(socket);
 }
 
+/* 1.3 has it behind the handshake. */
+static void
+keep_session(tr_socket *socket)
+{
+    tr_tls_session *session;
+    tr_slice bytes;
+    FILE *file = fopen(wish.session, "wb");
+    must(file != NULL && tr_socket_tls_session(socket, &session) == TR_OK, "there is no session to keep");
+    must(tr_tls_session_bytes(session, &bytes) == TR_OK, "no bytes of a session");
+    must(fwrite(bytes.data, 1, bytes.size, file) == bytes.size && fclose(file) == 0, wish.session);
+    tr_slice_release(bytes);
+    tr_tls_session_release(session);
+}
+
+static tr_tls_session *
+kept_session(void)
+{
+    static char bytes[65536];
+    tr_tls_session *session = NULL;
+    FILE *file = wish.session != NULL ? fopen(wish.session, "rb") : NULL;
+    if (file == NULL)
+        return NULL;
+    size_t size = fread(bytes, 1, sizeof(bytes), file);
+    fclose(file);
+    must(tr_tls_session_from(bytes, size, &session) == TR_OK, "what was kept is no session");
+    return session;
+}
+
 static void
 on_end(tr_socket *socket)
 {
     say(number_of(socket), "end", tr_socket_truncated(socket) ? "truncated" : "");
+    if (wish.session != NULL)
+        keep_session(socket);
     if (wish.port == 0)
         tr_socket_write(socket, "goodbye", 7);
 }
@@ -287,13 +318,14 @@ serve(const struct tr_socket_events *what)
 static tr_status
 call(void)
 {
-    struct tr_tls_options tls = {.context = make_context(false), .server_name = wish.name};
+    struct tr_tls_options tls = {.context = make_context(false), .server_name = wish.name, .session = kept_session()};
     struct tr_socket_options socket = {.events = &events};
     struct tr_connect_options options = {.host = "127.0.0.1", .port = wish.port, .tls = &tls};
     if (wish.out != NULL)
         out = open(wish.out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     tr_status status = tr_runtime_connect(runtime, &socket, &options, NULL);
     tr_tls_context_release(tls.context);
+    tr_tls_session_release(tls.session);
     if (status == TR_OK)
         tr_runtime_wait(runtime);
     return status;
@@ -352,6 +384,8 @@ take_word(char *word)
         wish.name = value;
     else if (strcmp(word, "send") == 0)
         wish.send = value;
+    else if (strcmp(word, "session") == 0)
+        wish.session = value;
     else if (strcmp(word, "out") == 0)
         wish.out = value;
     else if (strcmp(word, "port") == 0)

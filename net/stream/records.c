@@ -35,11 +35,18 @@ read_records(struct tri_record_layer *layer, int fd, const uv_buf_t *buffer, siz
     return size;
 }
 
+/* Who waits for no time does not ask. */
+static uint64_t
+moved(const tr_socket *socket, const struct tri_record_layer *layer)
+{
+    return TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_TIMED)) ? layer->kind->moved(layer) : 0;
+}
+
 /* Bytes have come, or nothing but a part of a record. */
 static void
 note_movement(tr_socket *socket, const struct tri_record_layer *layer, uint64_t moved_before)
 {
-    if (layer->kind->moved(layer) != moved_before)
+    if (moved(socket, layer) != moved_before)
         tri_socket_idle_moved(socket);
     if (layer->owes)
         tri_transmit_want_room(socket, true);
@@ -52,10 +59,10 @@ tri_secure_read(tr_socket *socket, uv_buf_t *buffer)
     size_t got = 0;
     if (layer->state != TRI_LAYER_OPEN)
         return -EAGAIN;
-    uint64_t moved = layer->kind->moved(layer);
+    uint64_t moved_before = moved(socket, layer);
     ssize_t last = read_records(layer, socket->fd, buffer, &got);
     layer->inner = last != -EAGAIN;
-    note_movement(socket, layer, moved);
+    note_movement(socket, layer, moved_before);
     if (got == 0)
         return last;
     if (layer->inner)

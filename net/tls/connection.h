@@ -18,6 +18,7 @@ enum tri_tls_state {
     TRI_TLS_ENDED = 1 << 4,   /* reading has come to its end */
     TRI_TLS_PARTED = 1 << 5,  /* goodbye was said: nothing is sent any more */
     TRI_TLS_SMALLER = 1 << 6, /* the peer wants records of less than TRI_RECORD_BYTES (RFC 6066, section 4) */
+    TRI_TLS_KEEPS = 1 << 7,   /* wire.c has put something aside: so that others need not look */
 };
 
 /* layer.reason: 0; an error of the system's, negative, which is final; or one of reason.h. */

@@ -58,18 +58,20 @@ struct tri_aside {
 static struct tri_aside *
 kept(const struct tri_tls *tls)
 {
-    return SSL_get_app_data(tls->ssl);
+    return tri_tls_is(tls, TRI_TLS_KEEPS) ? SSL_get_app_data(tls->ssl) : NULL;
 }
 
 static struct tri_aside *
 new_aside(struct tri_tls *tls)
 {
     struct tri_aside *aside = calloc(1, sizeof(*aside));
-    if (aside == NULL || SSL_set_app_data(tls->ssl, aside) == 1)
-        return aside;
-    ERR_clear_error();
-    free(aside);
-    return NULL;
+    if (aside != NULL && SSL_set_app_data(tls->ssl, aside) != 1) {
+        ERR_clear_error();
+        free(aside);
+        return NULL;
+    }
+    tri_tls_note(tls, TRI_TLS_KEEPS, aside != NULL);
+    return aside;
 }
 
 static struct tri_aside *
@@ -103,6 +105,7 @@ drop_if_empty(struct tri_tls *tls, struct tri_aside *aside)
     if (aside->first != NULL || aside->spill != NULL)
         return;
     (void)SSL_set_app_data(tls->ssl, NULL); /* its place is there */
+    tri_tls_note(tls, TRI_TLS_KEEPS, false);
     free(aside);
 }
 

@@ -1,13 +1,17 @@
 /*
  * echo-uv-tls: an echo server over TLS, written by hand on libuv and OpenSSL, as one who knows both would.
  *
- *   echo-uv-tls --port P --tls FILE.pem
+ *   echo-uv-tls --port P --workers N --tls FILE.pem
  *
  * The file has the chain of certificates, and the key. It is what echo-troupe --tls is measured against, so it has the same options of OpenSSL, and all that can be had by
  * knowing it well: the descriptor is polled, and OpenSSL reads and writes it through a BIO of two system calls, so that
  * no byte is copied that OpenSSL does not copy. A read that brings less than there was room for has taken all, and
  * then neither the system nor OpenSSL is asked again. What is read is written at once; a connection that the kernel has
  * no room for keeps the record and reads no more.
+ *
+ * Each worker is a thread with a loop and a listener of its own (SO_REUSEPORT), and they share the context alone. A
+ * process of one thread would be a little faster, since malloc and the system's calls know of it; but only with one
+ * worker.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -26,7 +30,15 @@
 
 #define BACKLOG 4096
 #define RECORD_BYTES 16384u
+#define WORKERS_MAX 64
 #define NOT_SUPPORTED 77
+
+struct worker {
+    uv_loop_t loop;
+    uv_poll_t poll;
+    int listener;
+    uv_thread_t thread;
+};
 
 struct connection {
     uv_poll_t poll;
@@ -148,7 +160,7 @@ echo_kept(struct connection *connection)
 static void
 on_ready(uv_poll_t *poll, int status, int events)
 {
-    static char data[RECORD_BYTES];
+    static _Thread_local char data[RECORD_BYTES];
     struct connection *connection = poll->data;
     size_t size;
     (void)status; /* the calls meet an error themselves */
@@ -198,13 +210,14 @@ adopt(uv_loop_t *loop, int fd)
 }
 
 static void
-on_connection(uv_poll_t *listener, int status, int events)
+on_connection(uv_poll_t *poll, int status, int events)
 {
-    int fd, listening = *(const int *)listener->data;
+    const struct worker *worker = poll->data;
+    int fd;
     (void)status;
     (void)events;
-    while ((fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
-        adopt(listener->loop, fd);
+    while ((fd = accept4(worker->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+        adopt(poll->loop, fd);
 }
 
 /* The whole. */
@@ -254,16 +267,28 @@ listen_at(unsigned short port)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     must("socket", fd >= 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     must("bind", bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0);
     must("listen", listen(fd, BACKLOG) == 0);
     return fd;
 }
 
 static void
-on_signal(uv_signal_t *handle, int signal)
+run(void *argument)
 {
-    (void)signal;
-    uv_stop(handle->loop);
+    struct worker *worker = argument;
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+}
+
+static void
+start(struct worker *worker, unsigned short port)
+{
+    worker->listener = listen_at(port);
+    worker->poll.data = worker;
+    must("loop", uv_loop_init(&worker->loop) == 0 &&
+                     uv_poll_init(&worker->loop, &worker->poll, worker->listener) == 0 &&
+                     uv_poll_start(&worker->poll, UV_READABLE, on_connection) == 0);
+    must("thread", uv_thread_create(&worker->thread, run, worker) == 0);
 }
 
 /* Connections need descriptors: as many as the system lets us have. */
@@ -280,21 +305,23 @@ raise_descriptor_limit(void)
 int
 main(int argc, char **argv)
 {
-    uv_loop_t *loop = uv_default_loop();
-    uv_poll_t listener;
-    uv_signal_t end;
-    if (argc != 5 || strcmp(argv[1], "--port") != 0 || strcmp(argv[3], "--tls") != 0)
+    static struct worker workers[WORKERS_MAX];
+    sigset_t end;
+    int signal_number;
+    if (argc != 7 || strcmp(argv[1], "--port") != 0 || strcmp(argv[3], "--workers") != 0 ||
+        strcmp(argv[5], "--tls") != 0 || atoi(argv[4]) > WORKERS_MAX)
         return NOT_SUPPORTED;
     signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&end);
+    sigaddset(&end, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &end, NULL);
     raise_descriptor_limit();
-    make_context(argv[4]);
+    make_context(argv[6]);
     make_wire();
-    int fd = listen_at((unsigned short)atoi(argv[2]));
-    listener.data = &fd;
-    must("loop", uv_poll_init(loop, &listener, fd) == 0 && uv_poll_start(&listener, UV_READABLE, on_connection) == 0);
-    must("signal", uv_signal_init(loop, &end) == 0 && uv_signal_start(&end, on_signal, SIGTERM) == 0);
+    for (int i = 0; i < atoi(argv[4]); i++)
+        start(&workers[i], (unsigned short)atoi(argv[2]));
     printf("ready\n");
     fflush(stdout);
-    uv_run(loop, UV_RUN_DEFAULT);
+    sigwait(&end, &signal_number);
     return 0;
 }

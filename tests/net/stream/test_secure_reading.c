@@ -77,6 +77,45 @@ expect_all(const struct endpoint *endpoint)
     assert_int_equal(endpoint->sum, pattern_sum(FULL * TOY_RECORD));
 }
 
+/* Times. */
+
+static uint32_t moved_before;
+
+static void
+look_at_movement(void *argument)
+{
+    (void)argument;
+    assert_true(client.socket->moved_ms != moved_before);
+    tr_socket_destroy(client.socket, TR_OK);
+}
+
+static void
+send_part_of_a_record(void *argument)
+{
+    (void)argument;
+    moved_before = client.socket->moved_ms;
+    tests_hold(3);
+    send_text("D", 1);
+    stage_settled(look_at_movement, NULL);
+}
+
+static void
+play_movement(void)
+{
+    open_server((struct tr_socket_options){.timeout_ms = TESTS_LIMIT_MS});
+    toy_put_beginning(&wire, NULL);
+    send_wire();
+    stage_settled(send_part_of_a_record, NULL);
+}
+
+static void
+a_part_of_a_record_is_movement(void **state)
+{
+    (void)state;
+    stage_play(1, play_movement);
+    assert_string_equal(client.log, "secure close");
+}
+
 /* Inside. */
 
 static void
@@ -519,6 +558,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, reset, expect_no_toys)
+        TEST(a_part_of_a_record_is_movement),
         TEST(what_a_paused_socket_has_inside_comes_when_it_is_resumed),
         TEST(a_pause_in_each_data_event_loses_nothing),
         TEST(what_is_inside_goes_through_a_pipe_that_was_full),

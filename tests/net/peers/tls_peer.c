@@ -139,7 +139,7 @@ on_data(tr_socket *socket, tr_slice data)
 static void
 keep_session(tr_socket *socket)
 {
-    tr_tls_session *session;
+    tr_tls_session *session = NULL;
     tr_slice bytes;
     FILE *file = fopen(wish.session, "wb");
     must(file != NULL && tr_socket_tls_session(socket, &session) == TR_OK, "there is no session to keep");

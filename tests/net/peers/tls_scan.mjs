@@ -42,7 +42,8 @@ if (scanner === 'sslscan') {
       'secure_renego', 'secure_client_renego', 'CRIME_TLS']) {
       assert.ok(told.has(id), `nothing of ${id}: ${scan.words}`);
     }
-    const bad = all.filter(({ severity }) => !['OK', 'INFO', 'LOW'].includes(severity));
+    const ofServer = all.filter(({ id }) => id !== 'engine_problem'); // that is testssl's own openssl
+    const bad = ofServer.filter(({ severity }) => !['OK', 'INFO', 'LOW'].includes(severity));
     assert.deepStrictEqual(bad, []);
     await ours.stop();
   });

@@ -90,6 +90,7 @@ write_trace(FILE *file, const struct tri_metadata *metadata)
           "typealias integer { size = 16; align = 8; signed = false; } := uint16_t;\n"
           "typealias integer { size = 32; align = 8; signed = false; } := uint32_t;\n"
           "typealias integer { size = 64; align = 8; signed = false; } := uint64_t;\n"
+          "typealias integer { size = 32; align = 8; signed = true; } := int32_t;\n"
           "typealias integer { size = 64; align = 8; signed = false; base = 16; } := name_t;\n\n"
           "trace {\n    major = 1;\n    minor = 8;\n    uuid = \"",
           file);
@@ -158,14 +159,63 @@ write_tags(FILE *file, const struct tri_trace_table *table)
     }
 }
 
+/* Values of a list as an enumeration. */
+static void
+write_words(FILE *file, unsigned bits, const struct tri_trace_word *words)
+{
+    fprintf(file, "enum : uint%u_t {", bits);
+    for (const struct tri_trace_word *word = words; word->word != NULL; word++)
+        fprintf(file, "%s %s = %" PRIu32, word == words ? "" : ",", word->word, word->value);
+    fputs(" }", file);
+}
+
+/* Its type and what it is called; a field without a meaning has the name of its place. */
+static void
+write_field(FILE *file, unsigned bits, const char *place, const struct tri_trace_field *field)
+{
+    fputc(' ', file);
+    switch (field->kind) {
+    case TRI_FIELD_NOTHING:
+    case TRI_FIELD_NUMBER: fprintf(file, "uint%u_t", bits); break;
+    case TRI_FIELD_STATUS: fputs("enum status", file); break;
+    case TRI_FIELD_NAME: fputs("number_of_name_t", file); break;
+    case TRI_FIELD_TAG: fprintf(file, "tag%u_t", bits); break;
+    case TRI_FIELD_WORD: write_words(file, bits, field->words); break;
+    case TRI_FIELD_REF: fputs("name_t", file); break;
+    case TRI_FIELD_MESSAGE: fputs("message_t", file); break;
+    }
+    fprintf(file, " %s;", field->kind == TRI_FIELD_NOTHING ? place : field->label);
+}
+
 static void
 write_events(FILE *file, const struct tri_trace_table *table)
 {
     for (size_t i = 0; i < table->event_count; i++) {
         const struct tri_trace_event *event = &table->events[i];
-        fprintf(file, "event { name = \"%s\"; id = %u; stream_id = %u; fields := struct record; }; /* %s */\n",
-                event->name, event->id, TRI_TRACE_CLASS_EVENTS, event->doc);
+        fprintf(file, "event { name = \"%s\"; id = %u; stream_id = %u; fields := struct {", event->name, event->id,
+                TRI_TRACE_CLASS_EVENTS);
+        write_field(file, 16, "flags", &event->flags);
+        write_field(file, 32, "arg", &event->arg);
+        write_field(file, 64, "actor", &event->actor);
+        write_field(file, 64, "message", &event->message);
+        fprintf(file, " }; }; /* %s */\n", event->doc);
     }
+}
+
+/* What fields are that are more than a number. */
+static void
+write_types(FILE *file)
+{
+    fputs("typealias uint32_t := number_of_name_t;\n"
+          "typealias uint32_t := tag32_t;\n"
+          "typealias uint64_t := tag64_t;\n"
+          "typealias integer { size = 64; align = 8; signed = false; base = 16; } := message_t;\n"
+          "enum status : int32_t {",
+          file);
+#define STATUS(constant, value, code, sentence) fprintf(file, "%s %s = %d", value == 0 ? "" : ",", code, value);
+    TR_STATUS_MAP(STATUS)
+#undef STATUS
+    fputs(" };\n\n", file);
 }
 
 static void
@@ -176,8 +226,8 @@ write_text(FILE *file, const struct tri_metadata *metadata)
     write_clock(file, metadata);
     write_stream(file, TRI_TRACE_CLASS_EVENTS);
     write_stream(file, TRI_TRACE_CLASS_NAMES);
+    write_types(file);
     fprintf(file,
-            "struct record { uint16_t flags; uint32_t arg; name_t actor; name_t message; };\n\n"
             "event { name = \"name\"; id = 0; stream_id = %u; fields := struct { uint32_t number; string text; }; };\n",
             TRI_TRACE_CLASS_NAMES);
     for (size_t i = 0; i < metadata->table_count; i++) {

@@ -43,6 +43,16 @@ struct entrance {
     uv_poll_t poll;
 };
 
+static inline struct tri_worker *
+worker_of(const struct entrance *entrance)
+{
+    return entrance->net->worker;
+}
+
+#define TRACE_OF_ENTRANCE(id, name, actor, flags, arg, message, doc)                                                   \
+    TRI_TRACE_FUNCTION_OF(struct entrance, worker_of, id, name, flags, arg, message)
+TRI_TRACE_ENTRANCE_EVENTS(TRACE_OF_ENTRANCE)
+
 /* What makes one. */
 struct entrance_order {
     struct tri_share *share;
@@ -105,18 +115,9 @@ close_for(struct entrance *entrance, tr_status why)
 }
 
 static void
-trace(const struct entrance *entrance, uint16_t event, uint16_t flags)
-{
-    struct tri_trace_stream *stream = entrance->net->worker->trace;
-    if (TRI_UNLIKELY(stream != NULL))
-        tri_trace_write(stream, event, flags, (uint32_t)entrance->have, tr_self(entrance->actor),
-                        entrance->share->deal->server);
-}
-
-static void
 refuse(struct entrance *entrance, enum tri_proxy_outcome why)
 {
-    trace(entrance, TRI_TRACE_NET_proxy_refused, (uint16_t)why);
+    tri_trace_proxy_refused(entrance, (uint16_t)why, (uint32_t)entrance->have, entrance->share->deal->server);
     tri_deal_refused(entrance->share->deal, entrance->net->worker);
     tri_share_end(leave(entrance), entrance->fd);
     tri_net_add_live(entrance->net, -1);
@@ -138,7 +139,7 @@ let_in(struct entrance *entrance)
     struct tr_proxy *proxy = entrance->proxy;
     tr_actor *parent = entrance->parent != TR_NOBODY ? tri_actor_find(entrance->net->worker, entrance->parent) : NULL;
     struct tri_entrant entrant = {.fd = entrance->fd, .number = entrance->number, .proxy = proxy};
-    trace(entrance, TRI_TRACE_NET_proxy_header, (uint16_t)proxy->version);
+    tri_trace_proxy_header(entrance, (uint16_t)proxy->version, (uint32_t)entrance->have, entrance->share->deal->server);
     entrance->proxy = NULL;
     struct tri_share *share = leave(entrance);
     if (share->deal->is_secure)

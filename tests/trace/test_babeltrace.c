@@ -68,6 +68,8 @@ babeltrace_reads_events_and_names_as_they_were_given(void **state)
     tri_trace_name(traces->trace, "a name that fills more than one step of the file");
     traces_write(traces, 0, TRI_TRACE_ACTORS_spawn, 1, TRI_TRACE_REF(0, 7, 3), 0);
     traces_write(traces, 1, TRI_TRACE_ACTORS_send, 9, TRI_TRACE_REF(1, 2, 1), TRI_TRACE_MESSAGE(1, 5));
+    traces_write(traces, 0, TRI_TRACE_ACTORS_stop, 2, TRI_TRACE_REF(0, 7, 3), 0);
+    traces_write(traces, 0, TRI_TRACE_ACTORS_fail, (uint32_t)TR_EIO, TRI_TRACE_REF(0, 7, 3), 0);
     traces_write(traces, TRI_TRACE_OUTSIDE, TRI_TRACE_CORE_stall, 1000, 0, 0);
     traces_close(traces);
     struct outcome outcome = run_babeltrace(traces);
@@ -75,9 +77,12 @@ babeltrace_reads_events_and_names_as_they_were_given(void **state)
         "name: { worker = 65535 }, { number = 1, text = \"echo\" }",
         "name: { worker = 65535 }, { number = 2, text = \"\" }",
         "name: { worker = 65535 }, { number = 3, text = \"a name that fills more than one step of the file\" }",
-        "spawn: { worker = 0 }, { flags = 0, arg = 1, actor = 0x3000000007, message = 0x0 }",
-        "send: { worker = 1 }, { flags = 0, arg = 9, actor = 0x1001000002, message = 0x1000000000005 }",
-        "stall: { worker = 65535 }, { flags = 0, arg = 1000, actor = 0x0, message = 0x0 }",
+        "spawn: { worker = 0 }, { flags = 0, behavior = 1, actor = 0x3000000007, parent = 0x0 }",
+        "send: { worker = 1 }, { flags = 0, tag = 9, actor = 0x1001000002, message = 0x1000000000005 }",
+        "stop: { worker = 0 }, { flags = 0, how = ( \"kill\" : container = 2 ), actor = 0x3000000007, message = 0 }",
+        "fail: { worker = 0 }, { flags = 0, status = ( \"EIO\" : container = -119 ), actor = 0x3000000007, message = "
+        "0x0 }",
+        "stall: { worker = 65535 }, { flags = 0, ms = 1000, actor = 0x0, tag = 0 }",
     };
     assert_int_equal(outcome.status, 0);
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -128,7 +133,7 @@ babeltrace_is_told_of_losses(void **state)
     struct outcome outcome = run_babeltrace(traces);
     assert_int_equal(outcome.status, 0);
     assert_non_null(strstr(outcome.text, "Tracer discarded 1234 events"));
-    assert_non_null(strstr(outcome.text, "lost: { worker = 0 }, { flags = 0, arg = 1234,"));
+    assert_non_null(strstr(outcome.text, "lost: { worker = 0 }, { flags = 0, events = 1234,"));
     free(outcome.text);
 }
 

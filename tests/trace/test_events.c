@@ -19,6 +19,8 @@
 #include <troupe/actors/actor.h>
 #include <troupe/actors/ask.h>
 #include <troupe/actors/runtime.h>
+#include <troupe/actors/send.h>
+#include <troupe/actors/trace.h>
 #include <troupe/net/server.h>
 
 static tr_runtime *
@@ -57,12 +59,42 @@ static void
 a_failed_init_is_written_with_its_status(void **state)
 {
     static const struct tr_behavior failing = {.name = "failing", .init = fail_to_begin, .receive = ignore};
-    char part[40];
     tr_runtime *runtime = start(*state);
     assert_int_equal(tr_runtime_spawn(runtime, &failing, NULL, NULL), TR_EIO);
     assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
-    snprintf(part, sizeof(part), "  status %d\n", TR_EIO);
-    expect(*state, "init_failed", 1, part);
+    expect(*state, "init_failed", 1, "  status EIO\n");
+}
+
+/* Written as numbers: the constants of the library, by the words that the tables of events have for them. */
+static void
+each_word_stands_for_the_constant_that_is_written(void **state)
+{
+    static const struct {
+        uint16_t event;
+        uint32_t value;
+        const char *word;
+    } rows[] = {
+        {TRI_TRACE_ACTORS_dead_letter, TR_DEAD_NO_ACTOR, "  reason no_actor"},
+        {TRI_TRACE_ACTORS_dead_letter, TR_DEAD_MAILBOX_FULL, "  reason mailbox_full"},
+        {TRI_TRACE_ACTORS_dead_letter, TR_DEAD_DROPPED, "  reason dropped"},
+        {TRI_TRACE_ACTORS_dead_letter, TR_DEAD_STOPPED, "  reason stopped"},
+        {TRI_TRACE_ACTORS_dead_letter, TR_DEAD_INIT_FAILED, "  reason init_failed"},
+        {TRI_TRACE_ACTORS_dead_letter, TR_DEAD_LATE, "  reason late"},
+        {TRI_TRACE_ACTORS_dead_letter, TR_DEAD_EXPIRED, "  reason expired"},
+        {TRI_TRACE_ACTORS_dead_letter, TR_DEAD_REPLACED, "  reason replaced"},
+        {TRI_TRACE_ACTORS_dead_letter, TR_DEAD_BAD_MESSAGE, "  reason bad_message"},
+        {TRI_TRACE_ACTORS_dead_letter, TR_DEAD_MEMORY, "  reason memory"},
+        {TRI_TRACE_ACTORS_fail, (uint32_t)TR_EIO, "  status EIO"},
+        {TRI_TRACE_ACTORS_fail, (uint32_t)TR_EUSER, "  status ERR_USER"},
+    };
+    struct traces *traces = *state;
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    traces_declare_layers(traces->trace);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        traces_write(traces, 0, rows[i].event, rows[i].value, TRI_TRACE_REF(0, 1, 1), 0);
+    traces_close(traces);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        expect(traces, rows[i].event == TRI_TRACE_ACTORS_fail ? "fail" : "dead_letter", 1, rows[i].word);
 }
 
 static bool
@@ -85,9 +117,9 @@ a_stop_is_written_with_its_mode(void **state)
     }
     assert_true(tests_wait_until(none_is_alive, runtime, TESTS_LIMIT_MS));
     assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
-    expect(*state, "stop", 1, "  how 0\n");
-    expect(*state, "stop", 1, "  how 1\n");
-    expect(*state, "stop", 1, "  how 2\n");
+    expect(*state, "stop", 1, "  how drain\n");
+    expect(*state, "stop", 1, "  how now\n");
+    expect(*state, "stop", 1, "  how kill\n");
 }
 
 /* It is told whom to forward its question to: one that is gone, and one that is there. */
@@ -183,8 +215,8 @@ a_server_writes_the_load_it_saw_and_the_limit_it_kept(void **state)
     assert_int_equal(opened, 2);
     expect(*state, "listener_load", 1, "  load 0  of_worker 0\n");
     expect(*state, "listener_load", 1, "  load 1  of_worker 0\n");
-    expect(*state, "listener_accept", 2, "  to_worker 0  policy 1\n");
-    expect(*state, "listener_reject", 1, "  limit 2");
+    expect(*state, "listener_accept", 2, "  to_worker 0  policy least_loaded\n");
+    expect(*state, "listener_reject", 1, "  limit 2  reason limit\n");
     expect(*state, "socket_accepted", 2, "  emits_connect 1\n");
 }
 
@@ -213,7 +245,7 @@ a_header_is_written_and_so_is_why_one_is_refused(void **state)
     expect(*state, "proxy_header", 1, " (entrance)");
     expect(*state, "proxy_header", 1, "  bytes 15");
     expect(*state, "proxy_header", 1, "  version 1");
-    expect(*state, "proxy_refused", 1, "  reason 6");
+    expect(*state, "proxy_refused", 1, "  reason ended\n");
     expect(*state, "proxy_refused", 1, "  bytes 8");
     expect(*state, "socket_accepted", 1, " (socket)");
 }
@@ -223,15 +255,15 @@ static void
 each_reason_for_which_a_header_is_refused_has_its_number(void **state)
 {
     static const struct {
-        const char *bytes;
+        const char *reason, *bytes;
         size_t size;
     } rows[] = {
-        {"GET / HTTP/1.1\r\n", 16},
-        {"\r\n\r\n\0\r\nQUIT\n\x21\0\xff\xff", 16},
-        {"PROXY TCP5\r\n", 12},
-        {"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\xd\0\0\0\0\0\0\0\0\0\0\0\0\4", 29},
-        {"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x13\0\0\0\0\0\0\0\0\0\0\0\0\3\0\4\0\0\0\0", 35},
-        {"", 0},
+        {"none", "GET / HTTP/1.1\r\n", 16},
+        {"too_long", "\r\n\r\n\0\r\nQUIT\n\x21\0\xff\xff", 16},
+        {"malformed", "PROXY TCP5\r\n", 12},
+        {"bad_tlv", "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\xd\0\0\0\0\0\0\0\0\0\0\0\0\4", 29},
+        {"bad_checksum", "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x13\0\0\0\0\0\0\0\0\0\0\0\0\3\0\4\0\0\0\0", 35},
+        {"late", "", 0},
     };
     enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
     tr_runtime *runtime = start(*state);
@@ -251,8 +283,8 @@ each_reason_for_which_a_header_is_refused_has_its_number(void **state)
     }
     assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
     for (int i = 0; i < ROWS; i++) {
-        char part[32];
-        snprintf(part, sizeof(part), "  reason %d\n", i < ROWS - 1 ? i + 1 : 7);
+        char part[40];
+        snprintf(part, sizeof(part), "  reason %s\n", rows[i].reason);
         expect(*state, "proxy_refused", 1, part);
     }
 }
@@ -293,6 +325,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, traces_setup, traces_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_failed_init_is_written_with_its_status),
+        TEST(each_word_stands_for_the_constant_that_is_written),
         TEST(a_stop_is_written_with_its_mode),
         TEST(a_forward_is_written_only_if_something_is_forwarded),
         TEST(each_sleep_is_written_and_each_waking),

@@ -251,7 +251,8 @@ a_disk_that_is_full_from_the_beginning_is_reported_and_nothing_is_left(void **st
 static void
 metadata_that_cannot_be_written_silences_what_it_does_not_describe(void **state)
 {
-    static const struct tri_trace_event event = {0x900, "late", "an event that is declared too late"};
+    static const struct tri_trace_event event = {
+        .id = 0x900, .name = "late", .doc = "an event that is declared too late"};
     static const struct tri_trace_table table = {.events = &event, .event_count = 1};
     struct traces *traces = *state;
     struct rlimit limit, none;

@@ -44,7 +44,7 @@ dump_shows_events_with_their_names_and_escapes_what_is_hostile(void **state)
     expect_dump(traces, NULL, NULL, 7, "Z        1  spawn              1:8.4  parent 0:7.3  behavior #77\n");
     expect_dump(traces, NULL, NULL, 7, "Z        1  receive            1:8.4  message 0:1  tag 5\n");
     expect_dump(traces, NULL, NULL, 7, "Z  outside  send               message outside:1  tag 6\n");
-    expect_dump(traces, NULL, NULL, 7, "status -111\n");
+    expect_dump(traces, NULL, NULL, 7, "status ECONNREFUSED\n");
 }
 
 static void

@@ -123,6 +123,24 @@ read_tag(struct metadata *metadata, const char *rest, uint64_t offset)
     *(char **)table_put(&metadata->tags, tag, 0) = copy_name(name, length);
 }
 
+/* `rest` is what follows `enum status : int32_t {`: pairs of a word and its number. */
+static void
+read_statuses(struct metadata *metadata, const char *rest, uint64_t offset)
+{
+    int used = 0, value;
+    char word[64];
+    while (sscanf(rest, " %63[A-Z0-9_] = %d%n", word, &value, &used) == 2) {
+        char **status = table_put(&metadata->statuses, (uint32_t)value, 0);
+        if (*status != NULL)
+            bad_input("metadata", offset, "status %d is taken", value);
+        *status = copy_name(word, strlen(word));
+        rest += used;
+        rest += *rest == ',';
+    }
+    if (after(rest, " };") == NULL)
+        bad_input("metadata", offset, "the statuses are not a list of words and numbers");
+}
+
 /* Two ids whose names are equal stand side by side when all are sorted, the one that comes first in the file before. */
 static int
 by_name(const void *a, const void *b, void *argument)
@@ -176,6 +194,8 @@ read_line(struct metadata *metadata, const char *line, uint64_t offset)
         read_event(metadata, rest, offset);
     else if ((rest = after(line, "enum tag_")) != NULL)
         read_tag(metadata, rest, offset);
+    else if ((rest = after(line, "enum status : int32_t {")) != NULL)
+        read_statuses(metadata, rest, offset);
     else if ((rest = after(line, "    uuid = \"")) != NULL)
         read_uuid(metadata, rest, offset);
     else if ((rest = after(line, "    byte_order = ")) != NULL)
@@ -218,6 +238,7 @@ metadata_read(int directory, const char *path)
         bad_input("metadata", 0, "does not begin with `/* CTF 1.8 */`");
     struct metadata *metadata = must_calloc(1, sizeof(*metadata));
     table_init(&metadata->tags, sizeof(char *));
+    table_init(&metadata->statuses, sizeof(char *));
     read_lines(metadata, text);
     check_names(metadata);
     if (metadata->format != TRI_TRACE_VERSION)
@@ -229,16 +250,23 @@ metadata_read(int directory, const char *path)
     return metadata;
 }
 
+static void
+free_texts(struct table *texts)
+{
+    for (size_t i = 0; i < texts->room; i++) {
+        if (texts->used[i])
+            free(((char **)texts->values)[i]);
+    }
+    table_fini(texts);
+}
+
 void
 metadata_free(struct metadata *metadata)
 {
     for (size_t i = 0; i < EVENT_IDS; i++)
         free(metadata->names[i]);
-    for (size_t i = 0; i < metadata->tags.room; i++) {
-        if (metadata->tags.used[i])
-            free(((char **)metadata->tags.values)[i]);
-    }
-    table_fini(&metadata->tags);
+    free_texts(&metadata->tags);
+    free_texts(&metadata->statuses);
     free(metadata);
 }
 
@@ -269,4 +297,11 @@ metadata_tag(const struct metadata *metadata, uint32_t tag)
 {
     char *const *name = table_get(&metadata->tags, tag, 0);
     return name != NULL ? *name : NULL;
+}
+
+const char *
+metadata_status(const struct metadata *metadata, uint32_t status)
+{
+    char *const *word = table_get(&metadata->statuses, status, 0);
+    return word != NULL ? *word : NULL;
 }

@@ -25,6 +25,7 @@ struct metadata {
     uint8_t roles[EVENT_IDS];             /* by id: enum role */
     uint32_t offsets[EVENT_IDS];          /* by id: of the line that names it */
     struct table tags;                    /* char *, by number: names of the library's own */
+    struct table statuses;                /* char *, by value as uint32_t: their codes, such as ECONNRESET */
 };
 
 /* Reads the text in an open directory. path is the directory's, for what is wrong. */
@@ -41,7 +42,10 @@ uint64_t metadata_duration_ns(const struct metadata *metadata, uint64_t ticks);
 /* The id of a name; -1: there is no such event. */
 int metadata_find(const struct metadata *metadata, const char *name);
 
-/* The name of a tag; NULL: it has none. */
+/* The name of a tag of the library's own; NULL: it has none. */
 const char *metadata_tag(const struct metadata *metadata, uint32_t tag);
+
+/* The code of a status, which is a tr_status as it stands in an event; NULL: the trace does not tell it. */
+const char *metadata_status(const struct metadata *metadata, uint32_t status);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <troupe/actors/trace_events.h>
 #include <troupe/core/trace_events.h>
+#include <troupe/core/trace_row.h>
 #include <troupe/net/trace_events.h>
 
 /* What a field of an event is: see core's trace_events.h. */
@@ -20,6 +21,7 @@ enum meaning {
     STATUS,
     NAME,
     TAG,
+    WORD,
     REF,
     MESSAGE,
 };
@@ -49,7 +51,8 @@ role_is_of_net(enum role role)
 /* A field: what it is, and what it is called. */
 struct field {
     enum meaning meaning;
-    const char *label; /* "" for NOTHING */
+    const char *label;                  /* "" for NOTHING */
+    const struct tri_trace_word *words; /* of a WORD: what its values stand for */
 };
 
 /* The fields of an event. */
@@ -60,6 +63,9 @@ struct shape {
 
 /* By role; that of ROLE_none has fields that are UNKNOWN. */
 extern const struct shape role_shapes[ROLES];
+
+/* The word that a value of a field stands for; NULL: it is not a WORD, or a newer library's. */
+const char *word_of_value(const struct field *field, uint64_t value);
 
 /* The role of the event of that name. */
 enum role role_of_name(const char *name);

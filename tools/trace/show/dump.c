@@ -11,7 +11,7 @@
 #include "text.h"
 #include "text_of_time.h"
 
-/* The names of the actors' behaviors, as far as their spawns were seen. */
+/* The names of the behaviors that the actors have, as far as that was seen. */
 struct dump {
     const struct trace *trace;
     struct table behaviors; /* uint32_t, by ref */
@@ -20,7 +20,7 @@ struct dump {
 static void
 note_behavior(struct dump *dump, const struct step *step)
 {
-    if (step->role == ROLE_spawn)
+    if (step->role == ROLE_spawn || step->role == ROLE_restart || step->role == ROLE_become)
         *(uint32_t *)table_put(&dump->behaviors, step->record->actor, 0) = step->record->arg;
 }
 
@@ -42,11 +42,15 @@ event_name(const struct dump *dump, const struct step *step)
 
 /* The name of a value; NULL: it has none. */
 static const char *
-name_of(const struct dump *dump, enum meaning meaning, uint64_t value)
+name_of(const struct dump *dump, const struct field *field, uint64_t value)
 {
-    if (meaning == NAME)
-        return names_find(dump->trace->names, (uint32_t)value);
-    return meaning == TAG ? metadata_tag(dump->trace->metadata, (uint32_t)value) : NULL;
+    switch (field->meaning) {
+    case NAME: return names_find(dump->trace->names, (uint32_t)value);
+    case TAG: return metadata_tag(dump->trace->metadata, (uint32_t)value);
+    case STATUS: return metadata_status(dump->trace->metadata, (uint32_t)value);
+    case WORD: return word_of_value(field, value);
+    default: return NULL;
+    }
 }
 
 static void
@@ -54,7 +58,7 @@ print_value(const struct dump *dump, const struct field *field, uint64_t value)
 {
     char text[TEXT_SIZE];
     enum meaning meaning = field->meaning;
-    const char *name = name_of(dump, meaning, value);
+    const char *name = name_of(dump, field, value);
     if (meaning == NOTHING || (meaning == UNKNOWN && value == 0))
         return;
     printf("  %s ", field->label);
@@ -68,6 +72,16 @@ print_value(const struct dump *dump, const struct field *field, uint64_t value)
         fputs(text_of_message(value, text), stdout);
     else
         printf("%s%" PRIu64, meaning == NAME ? "#" : "", value);
+}
+
+/* Flags that are 0 say nothing, but as a word. */
+static void
+print_flags(const struct dump *dump, const struct field *field, uint16_t flags)
+{
+    if (field->meaning == WORD || (field->meaning == NUMBER && flags != 0))
+        print_value(dump, field, flags);
+    else if (flags != 0)
+        printf("  flags %u", flags);
 }
 
 static void
@@ -96,8 +110,7 @@ print_text(const struct dump *dump, const struct step *step)
     print_actor(dump, record->actor);
     print_value(dump, &shape->message, record->message);
     print_value(dump, &shape->arg, record->arg);
-    if (record->flags != 0)
-        printf("  %s %u", shape->flags.meaning != NOTHING ? shape->flags.label : "flags", record->flags);
+    print_flags(dump, &shape->flags, record->flags);
     if (step->contradicts)
         fputs("  (its time is before that of its send)", stdout);
     fputc('\n', stdout);
@@ -105,16 +118,26 @@ print_text(const struct dump *dump, const struct step *step)
 
 /* -- For programs. -- */
 
+/* A number that has a name has it in a key of its own. */
+static void
+print_json_name(const struct field *field, const char *name)
+{
+    if (name == NULL || field->meaning == NAME)
+        return;
+    printf(",\"%s_name\":", field->label);
+    print_json_string(stdout, name);
+}
+
 static void
 print_json_value(const struct dump *dump, const struct field *field, uint64_t value)
 {
     char text[TEXT_SIZE];
     enum meaning meaning = field->meaning;
-    const char *name = meaning == NAME ? names_find(dump->trace->names, (uint32_t)value) : NULL;
+    const char *name = name_of(dump, field, value);
     if (meaning == NOTHING)
         return;
     printf(",\"%s\":", field->label);
-    if (name != NULL)
+    if (meaning == NAME && name != NULL)
         print_json_string(stdout, name);
     else if (meaning == NAME || (meaning == REF && value == 0))
         fputs("null", stdout);
@@ -126,6 +149,7 @@ print_json_value(const struct dump *dump, const struct field *field, uint64_t va
         printf("\"%s\"", text_of_message(value, text));
     else
         printf("%" PRIu64, value);
+    print_json_name(field, name);
 }
 
 static void
@@ -138,9 +162,11 @@ print_json(const struct dump *dump, const struct step *step)
     printf("{\"time\":\"%s\",\"ticks\":%" PRIu64 ",\"worker\":%s%s%s,\"event\":\"%s\"",
            text_of_time(dump->trace->metadata, record->timestamp, time), record->timestamp, quote,
            text_of_stream(step->stream->number, stream), quote, event_name(dump, step));
-    print_json_value(dump, &(struct field){REF, "actor"}, record->actor);
+    print_json_value(dump, &(struct field){REF, "actor", NULL}, record->actor);
     print_json_value(dump, &shape->message, record->message);
     print_json_value(dump, &shape->arg, record->arg);
+    if (step->role != ROLE_none)
+        print_json_value(dump, &shape->flags, record->flags);
     printf(",\"flags\":%u}\n", record->flags);
 }
 

@@ -7,6 +7,18 @@
 #ifndef TROUPE_ACTORS_TRACE_EVENTS_H
 #define TROUPE_ACTORS_TRACE_EVENTS_H
 
+/* enum tr_dead_reason */
+#define TRI_TRACE_WORDS_dead_reasons(X)                                                                                \
+    X(0, no_actor)                                                                                                     \
+    X(1, mailbox_full)                                                                                                 \
+    X(2, dropped)                                                                                                      \
+    X(3, stopped) X(4, init_failed) X(5, late) X(6, expired) X(7, replaced) X(8, bad_message) X(9, memory)
+
+/* enum tr_stop_mode */
+#define TRI_TRACE_WORDS_stop_modes(X) X(0, drain) X(1, now) X(2, kill)
+
+#define TRI_TRACE_WORDS_ask_outcomes(X) X(0, answered) X(1, timed_out) X(2, down) X(3, overloaded) X(4, cancelled)
+
 #define TRI_TRACE_ACTORS_EVENTS(X)                                                                                     \
     X(TRI_TRACE_ACTORS + 0, spawn, (REF, actor), (NOTHING, ), (NAME, behavior), (REF, parent),                         \
       "actor begins; arg is the name of its behavior, message its parent's ref")                                       \
@@ -16,9 +28,9 @@
       "actor (0: a thread outside) sends message with tag arg")                                                        \
     X(TRI_TRACE_ACTORS + 3, receive, (REF, actor), (NOTHING, ), (TAG, tag), (MESSAGE, message),                        \
       "actor is given message with tag arg")                                                                           \
-    X(TRI_TRACE_ACTORS + 4, dead_letter, (REF, actor), (NOTHING, ), (NUMBER, reason), (MESSAGE, message),              \
+    X(TRI_TRACE_ACTORS + 4, dead_letter, (REF, actor), (NOTHING, ), (WORD, reason, dead_reasons), (MESSAGE, message),  \
       "message to actor finds nobody; arg is the reason")                                                              \
-    X(TRI_TRACE_ACTORS + 5, stop, (REF, actor), (NOTHING, ), (NUMBER, how), (NOTHING, ),                               \
+    X(TRI_TRACE_ACTORS + 5, stop, (REF, actor), (NOTHING, ), (WORD, how, stop_modes), (NOTHING, ),                     \
       "actor is asked to stop; arg is 0 drain, 1 now, 2 kill")                                                         \
     X(TRI_TRACE_ACTORS + 6, stopped, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                              \
       "actor ends: its last event")                                                                                    \
@@ -32,7 +44,7 @@
       "actor is about to be given the notice of a monitor: another, whose ref is message, has ended")                  \
     X(TRI_TRACE_ACTORS + 11, ask, (REF, actor), (NOTHING, ), (NOTHING, ), (MESSAGE, message),                          \
       "actor asks: message, which it sends next, is a question")                                                       \
-    X(TRI_TRACE_ACTORS + 12, ask_over, (REF, actor), (NOTHING, ), (NUMBER, outcome), (MESSAGE, message),               \
+    X(TRI_TRACE_ACTORS + 12, ask_over, (REF, actor), (NOTHING, ), (WORD, outcome, ask_outcomes), (MESSAGE, message),   \
       "the question that message was is over; arg is 0 answered, 1 timed out, 2 down, 3 overloaded, 4 cancelled")      \
     X(TRI_TRACE_ACTORS + 13, forward, (REF, actor), (NOTHING, ), (TAG, tag), (NOTHING, ),                              \
       "actor hands a question on: what it sends next, with tag arg, is sent in the name of who asked")                 \

@@ -26,11 +26,12 @@ enum {
     TRI_TRACE_NET = 0x200,
 };
 
-/* One kind of event. Its fields on disk are always flags (16 bits), arg (32), actor (64), message (64). */
+/* One kind of event. */
 struct tri_trace_event {
     uint16_t id;
-    const char *name; /* lower case and underscores */
-    const char *doc;  /* one sentence that says what the fields mean */
+    const char *name;                                  /* lower case and underscores */
+    const char *doc;                                   /* one sentence that says what the fields mean */
+    struct tri_trace_field flags, arg, actor, message; /* on disk of 16, 32, 64 and 64 bits */
 };
 
 /* A tag of a layer's own messages, by the name that readers of a trace show. */

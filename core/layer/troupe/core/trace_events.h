@@ -9,7 +9,8 @@
  *   NOTHING  without a meaning, always 0         REF      an actor, 0: none
  *   NUMBER                                       MESSAGE  the id of a message
  *   STATUS   a tr_status                         TAG      the tag of a message
- *   NAME     the number of a name
+ *   NAME     the number of a name                WORD     a number that stands for a word, in the list that follows:
+ *                                                         (WORD, how, stop_modes) is one of TRI_TRACE_WORDS_stop_modes
  *
  * Numbers are never used again, and names are lower case and underscores: old traces stay readable.
  */

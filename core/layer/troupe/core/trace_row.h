@@ -4,8 +4,52 @@
 #ifndef TROUPE_CORE_TRACE_ROW_H
 #define TROUPE_CORE_TRACE_ROW_H
 
-/* The initializer of a struct tri_trace_event. */
-#define TRI_TRACE_DESCRIPTION(id, name, actor, flags, arg, message, doc) {id, #name, doc},
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a field of an event is: the kinds of trace_events.h. */
+enum tri_trace_kind {
+    TRI_FIELD_NOTHING,
+    TRI_FIELD_NUMBER,
+    TRI_FIELD_STATUS,
+    TRI_FIELD_NAME,
+    TRI_FIELD_TAG,
+    TRI_FIELD_WORD,
+    TRI_FIELD_REF,
+    TRI_FIELD_MESSAGE,
+};
+
+/* What a value of a WORD stands for. */
+struct tri_trace_word {
+    uint32_t value;
+    const char *word; /* lower case, digits and underscores; NULL ends a list */
+};
+
+struct tri_trace_field {
+    enum tri_trace_kind kind;
+    const char *label;                  /* lower case and underscores; "" for NOTHING */
+    const struct tri_trace_word *words; /* of a WORD; else an empty list */
+};
+
+/* The initializers of a struct tri_trace_event and a struct tri_trace_field. */
+#define TRI_TRACE_DESCRIPTION(id, name, actor, flags, arg, message, doc)                                               \
+    {id, #name, doc, TRI_TRACE_FIELD(flags), TRI_TRACE_FIELD(arg), TRI_TRACE_FIELD(actor), TRI_TRACE_FIELD(message)},
+#define TRI_TRACE_FIELD(field) TRI_TRACE_FIELD_OF(TRI_TRACE_OPEN field)
+#define TRI_TRACE_FIELD_OF(...) TRI_TRACE_FIELD_OF_KIND(__VA_ARGS__)
+#define TRI_TRACE_FIELD_OF_KIND(kind, ...)                                                                             \
+    {                                                                                                                  \
+        TRI_FIELD_##kind, TRI_TRACE_LABEL(__VA_ARGS__, ), TRI_TRACE_LIST(__VA_ARGS__, none, )                          \
+    }
+#define TRI_TRACE_LABEL(label, ...) #label
+
+/* A list of words, as an array. */
+#define TRI_TRACE_LIST(label, list, ...)                                                                               \
+    (const struct tri_trace_word[])                                                                                    \
+    {                                                                                                                  \
+        TRI_TRACE_WORDS_##list(TRI_TRACE_WORD_ROW){0, NULL},                                                           \
+    }
+#define TRI_TRACE_WORDS_none(X)
+#define TRI_TRACE_WORD_ROW(value, word) {value, #word},
 
 /*
  * Of a field of a row: the parameter of the function that records the event, after a comma, and the value that is
@@ -14,9 +58,9 @@
 #define TRI_TRACE_PARAMETER(type, field) TRI_TRACE_PARAMETER_OF(type, TRI_TRACE_OPEN field)
 #define TRI_TRACE_VALUE(field) TRI_TRACE_VALUE_OF(TRI_TRACE_OPEN field)
 
-#define TRI_TRACE_OPEN(kind, label) kind, label
+#define TRI_TRACE_OPEN(kind, ...) kind, __VA_ARGS__
 #define TRI_TRACE_PARAMETER_OF(...) TRI_TRACE_PARAMETER_OF_KIND(__VA_ARGS__)
-#define TRI_TRACE_PARAMETER_OF_KIND(type, kind, label) TRI_TRACE_PARAMETER_##kind(type, label)
+#define TRI_TRACE_PARAMETER_OF_KIND(type, kind, ...) TRI_TRACE_PARAMETER_##kind(type, __VA_ARGS__)
 #define TRI_TRACE_PARAMETER_NOTHING(type, label)
 #define TRI_TRACE_PARAMETER_NUMBER(type, label) , type label
 #define TRI_TRACE_PARAMETER_STATUS(type, label) , tr_status label
@@ -24,8 +68,9 @@
 #define TRI_TRACE_PARAMETER_TAG(type, label) , uint32_t label
 #define TRI_TRACE_PARAMETER_REF(type, label) , type label
 #define TRI_TRACE_PARAMETER_MESSAGE(type, label) , type label
+#define TRI_TRACE_PARAMETER_WORD(type, label, list) , type label
 #define TRI_TRACE_VALUE_OF(...) TRI_TRACE_VALUE_OF_KIND(__VA_ARGS__)
-#define TRI_TRACE_VALUE_OF_KIND(kind, label) TRI_TRACE_VALUE_##kind(label)
+#define TRI_TRACE_VALUE_OF_KIND(kind, ...) TRI_TRACE_VALUE_##kind(__VA_ARGS__)
 #define TRI_TRACE_VALUE_NOTHING(label) 0
 #define TRI_TRACE_VALUE_NUMBER(label) label
 #define TRI_TRACE_VALUE_STATUS(label) (uint32_t) label
@@ -33,6 +78,7 @@
 #define TRI_TRACE_VALUE_TAG(label) label
 #define TRI_TRACE_VALUE_REF(label) label
 #define TRI_TRACE_VALUE_MESSAGE(label) label
+#define TRI_TRACE_VALUE_WORD(label, list) label
 
 /*
  * Of a row: tri_trace_<name>(stream, actor, flags, arg, message), and tri_trace_<name>_outside(trace, ...) for threads

@@ -5,6 +5,18 @@
 #ifndef TROUPE_NET_TRACE_EVENTS_H
 #define TROUPE_NET_TRACE_EVENTS_H
 
+/* enum tr_balance, and 6 */
+#define TRI_TRACE_WORDS_policies(X)                                                                                    \
+    X(0, callback)                                                                                                     \
+    X(1, least_loaded) X(2, round_robin) X(3, two_choices) X(4, address) X(5, home) X(6, system)
+
+/* enum tri_reject */
+#define TRI_TRACE_WORDS_rejects(X) X(1, limit) X(2, blocked) X(3, address_limit) X(4, memory)
+
+/* enum tri_proxy_outcome */
+#define TRI_TRACE_WORDS_proxy_outcomes(X)                                                                              \
+    X(1, none) X(2, too_long) X(3, malformed) X(4, bad_tlv) X(5, bad_checksum) X(6, ended) X(7, late)
+
 #define TRI_TRACE_SERVER_EVENTS(X)                                                                                     \
     X(TRI_TRACE_NET + 0, server_listening, (REF, actor), (NOTHING, ), (NUMBER, port), (NOTHING, ),                     \
       "server actor listens; arg is the port")                                                                         \
@@ -25,10 +37,10 @@
       "listener actor has a descriptor that listens; arg is the port")                                                 \
     X(TRI_TRACE_NET + 9, listener_load, (REF, actor), (NOTHING, ), (NUMBER, of_worker), (NUMBER, load),                \
       "listener actor has chosen among workers that had so many connections: message on worker arg")                   \
-    X(TRI_TRACE_NET + 10, listener_accept, (REF, actor), (NUMBER, policy), (NUMBER, to_worker), (REF, server),         \
+    X(TRI_TRACE_NET + 10, listener_accept, (REF, actor), (WORD, policy, policies), (NUMBER, to_worker), (REF, server), \
       "listener actor gives a connection to the server whose ref is message, on worker arg; flags is the policy: "     \
       "0 the user's, 1 least loaded, 2 round robin, 3 two choices, 4 the address, 5 home, 6 the system's")             \
-    X(TRI_TRACE_NET + 11, listener_reject, (REF, actor), (NUMBER, reason), (NUMBER, limit), (REF, server),             \
+    X(TRI_TRACE_NET + 11, listener_reject, (REF, actor), (WORD, reason, rejects), (NUMBER, limit), (REF, server),      \
       "listener actor accepted and closed, for the server whose ref is message; flags: 1 arg connections are the "     \
       "limit, 2 the address is blocked, 3 arg connections are the limit of an address, 4 no memory")                   \
     X(TRI_TRACE_NET + 12, listener_paused, (REF, actor), (NOTHING, ), (STATUS, status), (NOTHING, ),                   \
@@ -75,7 +87,7 @@
 #define TRI_TRACE_ENTRANCE_EVENTS(X)                                                                                   \
     X(TRI_TRACE_NET + 48, proxy_header, (REF, actor), (NUMBER, version), (NUMBER, bytes), (REF, server),               \
       "a connection of the server whose ref is message has its PROXY header, of arg bytes; flags is its version")      \
-    X(TRI_TRACE_NET + 49, proxy_refused, (REF, actor), (NUMBER, reason), (NUMBER, bytes), (REF, server),               \
+    X(TRI_TRACE_NET + 49, proxy_refused, (REF, actor), (WORD, reason, proxy_outcomes), (NUMBER, bytes), (REF, server), \
       "a connection of the server whose ref is message is closed after arg bytes of a PROXY header; flags: 1 it is "   \
       "none, 2 too long, 3 malformed, 4 bad TLVs, 5 wrong checksum, 6 the peer ended before, 7 too late")              \
     X(TRI_TRACE_NET + 50, handshake, (REF, actor), (NOTHING, ), (NOTHING, ), (REF, server),                            \

@@ -228,6 +228,8 @@ struct tri_actors {
     uint64_t owing; /* bits of the workers that they are for */
     bool paying;
 
+    struct tri_tag_names *tag_names; /* that have been recorded: run/tag_names.c; NULL: none yet */
+
     /* Under the lock of the names: names/news.c. */
     struct {
         struct tri_name_news *first, *last;

@@ -30,6 +30,7 @@
 #include "parent.h"
 #include "rest.h"
 #include "stash.h"
+#include "tag_names.h"
 
 #include <assert.h>
 #include <ck_pr.h>
@@ -92,6 +93,14 @@ release(struct tri_actors *home, const tr_actor *actor, struct tri_mail *mail)
     tri_pool_give(&home->mail, mail);
 }
 
+TRI_NOINLINE static void
+trace_receive(struct tri_actors *home, const tr_actor *actor, const tr_message *message)
+{
+    if (actor->behavior->tag_name != NULL)
+        tri_tag_names_note(home, actor->behavior, message->tag);
+    tri_trace_receive(home->worker->trace, actor->ref, message->tag, message->id);
+}
+
 /* A message is about to be handled. */
 static inline void
 announce(struct tri_actors *home, const tr_actor *actor, const tr_message *message)
@@ -103,7 +112,8 @@ announce(struct tri_actors *home, const tr_actor *actor, const tr_message *messa
     activity->name = actor->behavior->name;
     ck_pr_fence_store(); /* the beat last, for the watchdog: pairs with W1 and W2 there */
     activity->received++;
-    tri_trace_receive(worker->trace, actor->ref, message->tag, message->id);
+    if (TRI_UNLIKELY(worker->trace != NULL))
+        trace_receive(home, actor, message);
 }
 
 /* By the callback of who asked, if it is an answer that has one; NULL: by the behavior. No callback of any actor is on

@@ -25,6 +25,7 @@
 #include "spawning.h"
 #include "stop.h"
 #include "survey.h"
+#include "tag_names.h"
 #include "timer.h"
 #include "ward.h"
 
@@ -50,6 +51,7 @@ close_actors(struct tri_worker *worker)
     tri_owed_forget(home); /* before: one that lingers may owe a word, too */
     tri_actors_free_lingering(home);
     tri_bodies_fini(home);
+    tri_tag_names_fini(home);
     tri_pool_fini(&home->mail);
     tri_asks_fini(home);
     tri_table_fini(&home->interests);

@@ -228,8 +228,11 @@ write_text(FILE *file, const struct tri_metadata *metadata)
     write_stream(file, TRI_TRACE_CLASS_NAMES);
     write_types(file);
     fprintf(file,
-            "event { name = \"name\"; id = 0; stream_id = %u; fields := struct { uint32_t number; string text; }; };\n",
-            TRI_TRACE_CLASS_NAMES);
+            "event { name = \"name\"; id = 0; stream_id = %u; fields := struct { uint32_t number; string text; }; };\n"
+            "event { name = \"tag_name\"; id = %u; stream_id = %u; fields := struct { number_of_name_t behavior; "
+            "tag32_t tag; "
+            "string text; }; };\n",
+            TRI_TRACE_CLASS_NAMES, TRI_TRACE_TAG_NAME, TRI_TRACE_CLASS_NAMES);
     for (size_t i = 0; i < metadata->table_count; i++) {
         write_events(file, metadata->tables[i]);
         write_tags(file, metadata->tables[i]);

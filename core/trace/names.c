@@ -9,6 +9,8 @@
 #include "packet.h"
 #include "segment.h"
 
+#define MOST_TAGS 65536u /* names of tags: who gives every tag its own must not fill the disk */
+
 static uint32_t
 hash(const char *text)
 {
@@ -48,9 +50,25 @@ grow_names(struct tri_names *names)
     return true;
 }
 
-/* Where the next name of that size on disk goes in the segment; NULL: it is full. */
+/* What goes to the file: a name, or that of a tag. */
+struct entry {
+    uint16_t id;
+    uint32_t numbers[2];
+    unsigned number_count;
+    const char *text;
+    size_t length; /* of the part of the text that is recorded */
+};
+
+/* Bytes on disk, with the zero byte. */
+static size_t
+size_of(const struct entry *entry)
+{
+    return TRI_TRACE_NAME_NUMBER + entry->number_count * sizeof(uint32_t) + entry->length + 1;
+}
+
+/* Where the next entry of that size goes in the segment; NULL: it is full. */
 static char *
-place_for_name(const struct tri_names *names, size_t size)
+place_for(const struct tri_names *names, size_t size)
 {
     if (names->packet == NULL)
         return NULL;
@@ -59,27 +77,27 @@ place_for_name(const struct tri_names *names, size_t size)
     return at + size <= names->segments->bytes ? (char *)names->packet + at : NULL;
 }
 
-/* size counts the zero byte; a long text is cut before it. */
 static void
-write_name(struct tri_trace_packet *packet, char *place, uint64_t now, uint32_t number, const char *text, size_t size)
+write_entry(struct tri_trace_packet *packet, char *place, uint64_t now, const struct entry *entry)
 {
-    memset(place, 0, TRI_TRACE_NAME_TEXT);
+    char *text = place + size_of(entry) - entry->length - 1;
     memcpy(place + TRI_TRACE_NAME_TIMESTAMP, &now, sizeof(now));
-    memcpy(place + TRI_TRACE_NAME_NUMBER, &number, sizeof(number));
-    memcpy(place + TRI_TRACE_NAME_TEXT, text, size - 1);
-    place[TRI_TRACE_NAME_TEXT + size - 1] = '\0';
-    tri_packet_commit(packet, place + TRI_TRACE_NAME_TEXT + size);
+    memcpy(place + TRI_TRACE_NAME_ID, &entry->id, sizeof(entry->id));
+    memcpy(place + TRI_TRACE_NAME_NUMBER, entry->numbers, entry->number_count * sizeof(uint32_t));
+    memcpy(text, entry->text, entry->length);
+    text[entry->length] = '\0';
+    tri_packet_commit(packet, text + entry->length + 1);
 }
 
 static bool
-write_name_to_next_segment(struct tri_names *names, uint64_t now, uint32_t number, const char *text, size_t size)
+write_to_next_segment(struct tri_names *names, uint64_t now, const struct entry *entry)
 {
     struct tri_segment *segment = tri_segments_next(names->segments);
     if (segment == NULL)
         return false;
     tri_packet_begin(names->segments, segment, names->uuid, TRI_TRACE_CLASS_NAMES, TRI_TRACE_OUTSIDE, names->lost);
     segment->packet->timestamp_begin = now;
-    write_name(segment->packet, (char *)(segment->packet + 1), now, number, text, size);
+    write_entry(segment->packet, (char *)(segment->packet + 1), now, entry);
     if (!tri_segments_show(names->segments, segment))
         return false;
     names->packet = segment->packet;
@@ -87,15 +105,14 @@ write_name_to_next_segment(struct tri_names *names, uint64_t now, uint32_t numbe
 }
 
 static void
-record_name(struct tri_names *names, uint32_t number, const char *text)
+record(struct tri_names *names, struct entry entry)
 {
     uint64_t now = tri_ticks();
-    size_t length = strlen(text);
-    size_t size = (length < TRI_TRACE_NAME_MAX ? length : TRI_TRACE_NAME_MAX) + 1;
-    char *place = place_for_name(names, TRI_TRACE_NAME_TEXT + size);
+    entry.length = strnlen(entry.text, TRI_TRACE_NAME_MAX);
+    char *place = place_for(names, size_of(&entry));
     if (place != NULL) {
-        write_name(names->packet, place, now, number, text, size);
-    } else if (!write_name_to_next_segment(names, now, number, text, size)) {
+        write_entry(names->packet, place, now, &entry);
+    } else if (!write_to_next_segment(names, now, &entry)) {
         names->lost++;
         if (names->packet != NULL)
             ck_pr_store_64(&names->packet->events_discarded, names->lost);
@@ -115,8 +132,52 @@ tri_names_number(struct tri_names *names, const char *text)
         return 0;
     names->texts[names->count++] = copy;
     *slot = names->count;
-    record_name(names, names->count, text);
+    record(names, (struct entry){.numbers = {names->count}, .number_count = 1, .text = text});
     return names->count;
+}
+
+/* Names of tags. The key of one is never 0: its behavior has a number. */
+
+static uint64_t *
+find_tag(const struct tri_names *names, uint64_t key)
+{
+    uint32_t mask = names->tag_room - 1;
+    uint32_t at = (uint32_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & mask;
+    while (names->tags[at] != 0 && names->tags[at] != key)
+        at = (at + 1) & mask;
+    return &names->tags[at];
+}
+
+/* Room for one more, half of it empty. */
+static bool
+grow_tags(struct tri_names *names)
+{
+    struct tri_names grown = {.tag_room = names->tag_room > 0 ? names->tag_room * 2 : 64};
+    grown.tags = calloc(grown.tag_room, sizeof(*grown.tags));
+    if (grown.tags == NULL)
+        return false;
+    for (uint32_t i = 0; i < names->tag_room; i++)
+        if (names->tags[i] != 0)
+            *find_tag(&grown, names->tags[i]) = names->tags[i];
+    free(names->tags);
+    names->tags = grown.tags;
+    names->tag_room = grown.tag_room;
+    return true;
+}
+
+void
+tri_names_tag(struct tri_names *names, uint32_t behavior, uint32_t tag, const char *text)
+{
+    uint64_t key = (uint64_t)behavior << 32 | tag;
+    if (names->tag_count == MOST_TAGS || (names->tag_count >= names->tag_room / 2 && !grow_tags(names)))
+        return;
+    uint64_t *slot = find_tag(names, key);
+    if (*slot != 0)
+        return;
+    *slot = key;
+    names->tag_count++;
+    record(names,
+           (struct entry){.id = TRI_TRACE_TAG_NAME, .numbers = {behavior, tag}, .number_count = 2, .text = text});
 }
 
 void
@@ -126,4 +187,5 @@ tri_names_fini(struct tri_names *names)
         free(names->texts[i]);
     free(names->texts);
     free(names->slots);
+    free(names->tags);
 }

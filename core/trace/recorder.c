@@ -96,6 +96,16 @@ tri_trace_name(struct tri_trace *trace, const char *name)
     return number;
 }
 
+void
+tri_trace_name_tag(struct tri_trace *trace, const char *behavior, uint32_t tag, const char *name)
+{
+    uv_mutex_lock(&trace->book_lock);
+    uint32_t number = tri_names_number(&trace->names, behavior);
+    if (number != 0)
+        tri_names_tag(&trace->names, number, tag, name);
+    uv_mutex_unlock(&trace->book_lock);
+}
+
 static tr_status
 declare(struct tri_trace *trace, const struct tri_trace_table *table)
 {

@@ -66,6 +66,7 @@ babeltrace_reads_events_and_names_as_they_were_given(void **state)
     tri_trace_name(traces->trace, "echo");
     tri_trace_name(traces->trace, "");
     tri_trace_name(traces->trace, "a name that fills more than one step of the file");
+    tri_trace_name_tag(traces->trace, "echo", 9, "PING");
     traces_write(traces, 0, TRI_TRACE_ACTORS_spawn, 1, TRI_TRACE_REF(0, 7, 3), 0);
     traces_write(traces, 1, TRI_TRACE_ACTORS_send, 9, TRI_TRACE_REF(1, 2, 1), TRI_TRACE_MESSAGE(1, 5));
     traces_write(traces, 0, TRI_TRACE_ACTORS_stop, 2, TRI_TRACE_REF(0, 7, 3), 0);
@@ -77,11 +78,12 @@ babeltrace_reads_events_and_names_as_they_were_given(void **state)
         "name: { worker = 65535 }, { number = 1, text = \"echo\" }",
         "name: { worker = 65535 }, { number = 2, text = \"\" }",
         "name: { worker = 65535 }, { number = 3, text = \"a name that fills more than one step of the file\" }",
+        "tag_name: { worker = 65535 }, { behavior = 1, tag = 9, text = \"PING\" }",
         "spawn: { worker = 0 }, { flags = 0, behavior = 1, actor = 0x3000000007, parent = 0x0 }",
         "send: { worker = 1 }, { flags = 0, tag = 9, actor = 0x1001000002, message = 0x1000000000005 }",
         "stop: { worker = 0 }, { flags = 0, how = ( \"kill\" : container = 2 ), actor = 0x3000000007, message = 0 }",
-        "fail: { worker = 0 }, { flags = 0, status = ( \"EIO\" : container = -119 ), actor = 0x3000000007, message = "
-        "0x0 }",
+        "fail: { worker = 0 }, { flags = 0, status = ( \"EIO\" : container = -119 ), actor = 0x3000000007, "
+        "message = 0 }",
         "stall: { worker = 65535 }, { flags = 0, ms = 1000, actor = 0x0, tag = 0 }",
     };
     assert_int_equal(outcome.status, 0);

@@ -42,8 +42,8 @@ dump_shows_events_with_their_names_and_escapes_what_is_hostile(void **state)
     write_small(traces);
     expect_dump(traces, NULL, NULL, 7, "Z        0  spawn              0:7.3 (a\\x1b[31m\"\\\\\\x0a\\xff\xc3\xa9<b>)");
     expect_dump(traces, NULL, NULL, 7, "Z        1  spawn              1:8.4  parent 0:7.3  behavior #77\n");
-    expect_dump(traces, NULL, NULL, 7, "Z        1  receive            1:8.4  message 0:1  tag 5\n");
-    expect_dump(traces, NULL, NULL, 7, "Z  outside  send               message outside:1  tag 6\n");
+    expect_dump(traces, NULL, NULL, 7, "Z        1  receive            1:8.4  message 0:1  tag 5  from 0:7.3 (a\\x1b");
+    expect_dump(traces, NULL, NULL, 7, "Z  outside  send               message outside:1  tag 6  to 0:7.3 (a\\x1b");
     expect_dump(traces, NULL, NULL, 7, "status ECONNREFUSED\n");
 }
 
@@ -52,16 +52,17 @@ dump_prints_json_lines(void **state)
 {
     struct traces *traces = *state;
     write_small(traces);
-    expect_dump(traces, "--json", NULL, 7,
-                ",\"worker\":0,\"event\":\"spawn\",\"actor\":\"0:7.3\",\"parent\":null,"
-                "\"behavior\":\"a\\u001b[31m\\u0022\\u005c\\u000a\\ufffd\\u00e9<b>\",\"flags\":0}\n");
+    expect_dump(
+        traces, "--json", NULL, 7,
+        ",\"worker\":0,\"event\":\"spawn\",\"actor\":\"0:7.3\",\"parent\":null,"
+        "\"behavior\":\"a\\u001b[31m\\u0022\\u005c\\u000a\\ufffd\\u00e9<b>\",\"flags\":0,\"class\":\"a\\u001b[31m");
     expect_dump(
         traces, "--json", NULL, 7,
         ",\"worker\":1,\"event\":\"spawn\",\"actor\":\"1:8.4\",\"parent\":\"0:7.3\",\"behavior\":null,\"flags\":0}\n");
-    expect_dump(
-        traces, "--json", NULL, 7,
-        ",\"worker\":\"outside\",\"event\":\"send\",\"actor\":null,\"message\":\"outside:1\",\"tag\":6,\"flags\":0}\n");
-    expect_dump(traces, "--json", NULL, 7, "\"status\":-111,");
+    expect_dump(traces, "--json", NULL, 7,
+                ",\"worker\":\"outside\",\"event\":\"send\",\"actor\":null,\"message\":\"outside:1\",\"tag\":6,"
+                "\"flags\":0,\"to\":\"0:7.3\",\"to_class\"");
+    expect_dump(traces, "--json", NULL, 7, "\"status\":-111,\"status_name\":\"ECONNREFUSED\",\"flags\":0,");
 }
 
 /* From outside: a message that is refused is one that was sent and died. */
@@ -103,7 +104,7 @@ what_is_refused_from_outside_died_of_a_full_mailbox(void **state)
     traces_expect(traces, "check", 0, NULL);
 }
 
-/* JSON has the number: programs compare it. */
+/* JSON has the number, too: programs compare it. */
 static void
 dump_prints_the_librarys_own_tags_by_name(void **state)
 {
@@ -114,10 +115,10 @@ dump_prints_the_librarys_own_tags_by_name(void **state)
     traces_write(traces, 1, TRI_TRACE_ACTORS_receive, TRI_TAG_PIPE_NEVER, B, TRI_TRACE_MESSAGE(0, 1));
     traces_write(traces, 0, TRI_TRACE_ACTORS_send, UINT32_MAX, A, TRI_TRACE_MESSAGE(0, 2));
     traces_close(traces);
-    expect_dump(traces, NULL, NULL, 3, "send               0:7.3  message 0:1  tag SOCKET_WRITE\n");
-    expect_dump(traces, NULL, NULL, 3, "receive            1:8.4  message 0:1  tag PIPE_NEVER\n");
+    expect_dump(traces, NULL, NULL, 3, "send               0:7.3  message 0:1  tag SOCKET_WRITE  to 1:8.4\n");
+    expect_dump(traces, NULL, NULL, 3, "receive            1:8.4  message 0:1  tag PIPE_NEVER  from 0:7.3\n");
     expect_dump(traces, NULL, NULL, 3, "send               0:7.3  message 0:2  tag 4294967295\n");
-    expect_dump(traces, "--json", NULL, 3, "\"message\":\"0:1\",\"tag\":4294905860,");
+    expect_dump(traces, "--json", NULL, 3, "\"message\":\"0:1\",\"tag\":4294905860,\"tag_name\":\"SOCKET_WRITE\",");
 }
 
 static void
@@ -195,7 +196,8 @@ dump_puts_a_send_before_its_receive_whatever_the_clock_says(void **state)
     for (unsigned i = 1; i <= 3; i++) {
         char send[80], receive[120];
         snprintf(send, sizeof(send), "send               0:7.3  message 0:%u", i);
-        snprintf(receive, sizeof(receive), "receive            1:8.4  message 0:%u  tag %u  (its time is before", i, i);
+        snprintf(receive, sizeof(receive),
+                 "receive            1:8.4  message 0:%u  tag %u  from 0:7.3  (its time is before", i, i);
         at = strstr(at, send);
         assert_non_null(at);
         assert_non_null(strstr(at, receive));
@@ -217,9 +219,9 @@ dump_goes_by_time_where_no_message_decides(void **state)
     traces_write(traces, 0, TRI_TRACE_ACTORS_send, 8, A, TRI_TRACE_MESSAGE(0, 1));
     traces_write(traces, 0, TRI_TRACE_CORE_lane_full, 9, 0, 0);
     traces_close(traces);
-    static const char *const order[] = {
-        "\"to_worker\":0,", "\"to_worker\":1,", "\"to_worker\":2,", "\"to_worker\":3,", "\"to_worker\":4,",
-        "\"to_worker\":5,", "\"tag\":8,",       "\"tag\":6,",       "\"tag\":7,",       "\"to_worker\":9,"};
+    static const char *const order[] = {"\"to_worker\":0,", "\"to_worker\":1,", "\"to_worker\":2,", "\"to_worker\":3,",
+                                        "\"to_worker\":4,", "\"to_worker\":5,", "\"tag\":8,",       "\"tag\":6,",
+                                        "\"tag\":7,",       "\"to_worker\":9,"};
     struct outcome dump = traces_tool(traces, "dump", "--json", NULL, NULL, NULL);
     assert_int_equal(dump.status, 0);
     const char *at = dump.text;

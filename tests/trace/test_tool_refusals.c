@@ -372,13 +372,14 @@ random_damage_never_crashes_the_reader(void **state)
     traces_expect(traces, "check", 0, NULL);
 }
 
-/* The command writes into a pipe that is soon full, so it waits long before the last file. That goes meanwhile. */
+/* The command holds 65,536 events back and writes into a pipe that is soon full, so it waits long before the last file.
+ * That goes meanwhile. */
 static void
 what_was_printed_before_a_file_went_is_not_lost(void **state)
 {
     struct traces *traces = *state;
     char command[900], path[600], first[16], line[256] = "";
-    const unsigned files = 60;
+    const unsigned files = 600;
     traces_open(traces, TR_TRACE_FILE, 0, 0);
     traces_fill(traces, 0, files * FULL);
     traces_close(traces);

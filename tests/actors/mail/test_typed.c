@@ -92,6 +92,9 @@ a_tag_has_the_name_of_its_constant(void **state)
     (void)state;
     assert_string_equal(shop_tag_name(SHOP_ADDRESS), "SHOP_ADDRESS");
     assert_string_equal(shop_tag_name(SHOP_NONE), "SHOP_NONE");
+    assert_string_equal(shop_name_of_tag(SHOP_ADDRESS), "SHOP_ADDRESS");
+    assert_null(shop_name_of_tag(STAFF_GREET));
+    assert_null(shop_name_of_tag(UINT32_MAX));
 }
 
 static void

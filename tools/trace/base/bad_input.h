@@ -13,6 +13,9 @@ enum {
     EXIT_EVENTS_LOST = 3,
 };
 
+/* From now on leave() calls that first: to print what is held back. NULL: nothing. */
+void before_leaving(void (*call)(void));
+
 /* Ends the program in the middle of its work: what is printed is flushed, nothing is torn down. */
 _Noreturn void leave(int status);
 

@@ -1,6 +1,7 @@
 #include "names.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 struct names {
     struct table texts; /* char *, by number */
+    struct table tags;  /* char *, by the number of a behavior and the tag */
 };
 
 struct names *
@@ -21,49 +23,83 @@ names_new(void)
 {
     struct names *names = must_calloc(1, sizeof(*names));
     table_init(&names->texts, sizeof(char *));
+    table_init(&names->tags, sizeof(char *));
     return names;
+}
+
+static void
+free_texts(struct table *texts)
+{
+    for (size_t i = 0; i < texts->room; i++) {
+        if (texts->used[i])
+            free(((char **)texts->values)[i]);
+    }
+    table_fini(texts);
 }
 
 void
 names_free(struct names *names)
 {
-    for (size_t i = 0; i < names->texts.room; i++) {
-        if (names->texts.used[i])
-            free(((char **)names->texts.values)[i]);
-    }
-    table_fini(&names->texts);
+    free_texts(&names->texts);
+    free_texts(&names->tags);
     free(names);
 }
 
-/* Reads one name at offset; returns where it ends. */
-static uint64_t
-read_name(struct names *names, FILE *in, const char *file, uint64_t offset, uint64_t end)
-{
-    char bytes[TRI_TRACE_NAME_TEXT + TRI_TRACE_NAME_MAX + 2];
-    uint64_t left = end - offset;
-    size_t most = left < sizeof(bytes) - 1 ? (size_t)left : sizeof(bytes) - 1;
-    size_t size = fread(bytes, 1, most, in);
-    if (size < most)
-        bad_input(file, offset + size, "the file ends within a name");
-    bytes[size] = '\0';
-    size_t length = size > TRI_TRACE_NAME_TEXT ? strlen(bytes + TRI_TRACE_NAME_TEXT) : 0;
-    if (TRI_TRACE_NAME_TEXT + length >= size || length > TRI_TRACE_NAME_MAX)
-        bad_input(file, offset, "a name is cut off or too long");
+/* An entry, as it lies in a file. */
+struct entry {
+    char bytes[TRI_TRACE_TAG_NAME_TEXT + TRI_TRACE_NAME_MAX + 2];
+    size_t size; /* that were there to be read */
+    const char *file;
+    uint64_t offset;
+};
 
-    uint16_t id;
+static uint32_t
+number_at(const struct entry *entry, size_t at)
+{
     uint32_t number;
-    memcpy(&id, bytes + TRI_TRACE_NAME_ID, sizeof(id));
-    memcpy(&number, bytes + TRI_TRACE_NAME_NUMBER, sizeof(number));
-    if (id != 0)
-        bad_input(file, offset + TRI_TRACE_NAME_ID, "unknown event id %u among the names", id);
-    if (names_find(names, number) != NULL)
-        bad_input(file, offset + TRI_TRACE_NAME_NUMBER, "name %u is told twice", number);
-    if (names->texts.count == MOST_NAMES)
-        bad_input(file, offset, "more than %u names", MOST_NAMES);
+    memcpy(&number, entry->bytes + at, sizeof(number));
+    return number;
+}
+
+/* Keeps the text, which begins there, under a key. Returns its length. */
+static size_t
+keep(struct table *table, uint64_t a, uint64_t b, const struct entry *entry, size_t at)
+{
+    size_t length = entry->size > at ? strlen(entry->bytes + at) : 0;
+    if (at + length >= entry->size || length > TRI_TRACE_NAME_MAX)
+        bad_input(entry->file, entry->offset, "a name is cut off or too long");
+    if (table_get(table, a, b) != NULL)
+        bad_input(entry->file, entry->offset + TRI_TRACE_NAME_NUMBER, "name %" PRIu64 " is told twice", a);
+    if (table->count == MOST_NAMES)
+        bad_input(entry->file, entry->offset, "more than %u names", MOST_NAMES);
     char *text = must_calloc(length + 1, 1);
-    memcpy(text, bytes + TRI_TRACE_NAME_TEXT, length);
-    *(char **)table_put(&names->texts, number, 0) = text;
-    return offset + TRI_TRACE_NAME_TEXT + length + 1;
+    memcpy(text, entry->bytes + at, length);
+    *(char **)table_put(table, a, b) = text;
+    return length;
+}
+
+/* Reads what is at offset; returns where it ends. */
+static uint64_t
+read_entry(struct names *names, FILE *in, const char *file, uint64_t offset, uint64_t end)
+{
+    struct entry entry = {.file = file, .offset = offset};
+    uint64_t left = end - offset;
+    size_t most = left < sizeof(entry.bytes) - 1 ? (size_t)left : sizeof(entry.bytes) - 1;
+    entry.size = fread(entry.bytes, 1, most, in);
+    if (entry.size < most)
+        bad_input(file, offset + entry.size, "the file ends within a name");
+    uint16_t id;
+    memcpy(&id, entry.bytes + TRI_TRACE_NAME_ID, sizeof(id));
+    size_t at = id == TRI_TRACE_TAG_NAME ? TRI_TRACE_TAG_NAME_TEXT : TRI_TRACE_NAME_TEXT;
+    if (entry.size <= at)
+        bad_input(file, offset, "a name is cut off or too long");
+    if (id > TRI_TRACE_TAG_NAME)
+        bad_input(file, offset + TRI_TRACE_NAME_ID, "unknown event id %u among the names", id);
+    uint32_t number = number_at(&entry, TRI_TRACE_NAME_NUMBER);
+    size_t length = id == TRI_TRACE_TAG_NAME
+                        ? keep(&names->tags, number, number_at(&entry, TRI_TRACE_TAG_NAME_TAG), &entry, at)
+                        : keep(&names->texts, number, 0, &entry, at);
+    return offset + at + length + 1;
 }
 
 void
@@ -77,7 +113,7 @@ names_read(struct names *names, int directory, const char *file, uint64_t end)
     while (offset < end) {
         if (fseeko(in, (off_t)offset, SEEK_SET) != 0)
             bad_input(file, offset, "cannot be read: %s", strerror(errno));
-        offset = read_name(names, in, file, offset, end);
+        offset = read_entry(names, in, file, offset, end);
         offset = (offset + TRI_TRACE_STEP - 1) / TRI_TRACE_STEP * TRI_TRACE_STEP;
     }
     fclose(in);
@@ -87,5 +123,12 @@ const char *
 names_find(const struct names *names, uint32_t number)
 {
     char *const *text = table_get(&names->texts, number, 0);
+    return text != NULL ? *text : NULL;
+}
+
+const char *
+names_tag(const struct names *names, uint32_t behavior, uint32_t tag)
+{
+    char *const *text = table_get(&names->tags, behavior, tag);
     return text != NULL ? *text : NULL;
 }

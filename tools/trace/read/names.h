@@ -14,6 +14,9 @@ void names_free(struct names *names);
 /* Reads a file of names whose packet's content ends at byte `end`. */
 void names_read(struct names *names, int directory, const char *file, uint64_t end);
 
+/* The name of a tag among the messages of the behavior whose name has a number; NULL: the trace does not tell it. */
+const char *names_tag(const struct names *names, uint32_t behavior, uint32_t tag);
+
 /* The text of a number; NULL: the trace does not tell it. */
 const char *names_find(const struct names *names, uint32_t number);
 

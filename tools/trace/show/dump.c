@@ -5,60 +5,51 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "bad_input.h"
 #include "escape.h"
-#include "order.h"
 #include "show.h"
 #include "text.h"
 #include "text_of_time.h"
-
-/* The names of the behaviors that the actors have, as far as that was seen. */
-struct dump {
-    const struct trace *trace;
-    struct table behaviors; /* uint32_t, by ref */
-};
-
-static void
-note_behavior(struct dump *dump, const struct step *step)
-{
-    if (step->role == ROLE_spawn || step->role == ROLE_restart || step->role == ROLE_become)
-        *(uint32_t *)table_put(&dump->behaviors, step->record->actor, 0) = step->record->arg;
-}
+#include "window.h"
 
 static const char *
-behavior_of(const struct dump *dump, uint64_t ref)
+event_name(const struct trace *trace, const struct line *line)
 {
-    const uint32_t *number = table_get(&dump->behaviors, ref, 0);
-    return number != NULL ? names_find(dump->trace->names, *number) : NULL;
-}
-
-static const char *
-event_name(const struct dump *dump, const struct step *step)
-{
-    const char *name = dump->trace->metadata->names[step->record->id];
+    const char *name = trace->metadata->names[line->record.id];
     return name != NULL ? name : "unknown"; /* the file changed under us */
 }
 
-/* -- For people. -- */
+/* A tag means what its receiver says. */
+static const char *
+name_of_tag(const struct trace *trace, const struct line *line, uint32_t tag)
+{
+    const char *name = metadata_tag(trace->metadata, tag);
+    uint32_t class = line->role == ROLE_send ? line->other_class : line->class;
+    bool is_its_own = line->role == ROLE_send || line->role == ROLE_receive || line->role == ROLE_stall;
+    return name == NULL && is_its_own ? names_tag(trace->names, class, tag) : name;
+}
 
 /* The name of a value; NULL: it has none. */
 static const char *
-name_of(const struct dump *dump, const struct field *field, uint64_t value)
+name_of(const struct trace *trace, const struct line *line, const struct field *field, uint64_t value)
 {
     switch (field->meaning) {
-    case NAME: return names_find(dump->trace->names, (uint32_t)value);
-    case TAG: return metadata_tag(dump->trace->metadata, (uint32_t)value);
-    case STATUS: return metadata_status(dump->trace->metadata, (uint32_t)value);
+    case NAME: return names_find(trace->names, (uint32_t)value);
+    case TAG: return name_of_tag(trace, line, (uint32_t)value);
+    case STATUS: return metadata_status(trace->metadata, (uint32_t)value);
     case WORD: return word_of_value(field, value);
     default: return NULL;
     }
 }
 
+/* -- For people. -- */
+
 static void
-print_value(const struct dump *dump, const struct field *field, uint64_t value)
+print_value(const struct trace *trace, const struct line *line, const struct field *field, uint64_t value)
 {
     char text[TEXT_SIZE];
     enum meaning meaning = field->meaning;
-    const char *name = name_of(dump, field, value);
+    const char *name = name_of(trace, line, field, value);
     if (meaning == NOTHING || (meaning == UNKNOWN && value == 0))
         return;
     printf("  %s ", field->label);
@@ -76,22 +67,23 @@ print_value(const struct dump *dump, const struct field *field, uint64_t value)
 
 /* Flags that are 0 say nothing, but as a word. */
 static void
-print_flags(const struct dump *dump, const struct field *field, uint16_t flags)
+print_flags(const struct trace *trace, const struct line *line, const struct field *field)
 {
+    uint16_t flags = line->record.flags;
     if (field->meaning == WORD || (field->meaning == NUMBER && flags != 0))
-        print_value(dump, field, flags);
+        print_value(trace, line, field, flags);
     else if (flags != 0)
         printf("  flags %u", flags);
 }
 
 static void
-print_actor(const struct dump *dump, uint64_t ref)
+print_actor(const struct trace *trace, const char *label, uint64_t ref, uint32_t class)
 {
     char text[TEXT_SIZE];
-    const char *behavior = behavior_of(dump, ref);
+    const char *behavior = names_find(trace->names, class);
     if (ref == 0)
         return;
-    printf("  %s", text_of_ref(ref, text));
+    printf("  %s%s", label, text_of_ref(ref, text));
     if (behavior == NULL)
         return;
     fputs(" (", stdout);
@@ -100,40 +92,41 @@ print_actor(const struct dump *dump, uint64_t ref)
 }
 
 static void
-print_text(const struct dump *dump, const struct step *step)
+print_text(const struct trace *trace, const struct line *line)
 {
-    const struct tri_trace_record *record = step->record;
-    const struct shape *shape = &role_shapes[step->role];
+    const struct tri_trace_record *record = &line->record;
+    const struct shape *shape = &role_shapes[line->role];
     char time[TEXT_SIZE], stream[TEXT_SIZE];
-    printf("%s  %7s  %-17s", text_of_time(dump->trace->metadata, record->timestamp, time),
-           text_of_stream(step->stream->number, stream), event_name(dump, step));
-    print_actor(dump, record->actor);
-    print_value(dump, &shape->message, record->message);
-    print_value(dump, &shape->arg, record->arg);
-    print_flags(dump, &shape->flags, record->flags);
-    if (step->contradicts)
+    printf("%s  %7s  %-17s", text_of_time(trace->metadata, record->timestamp, time),
+           text_of_stream(line->stream, stream), event_name(trace, line));
+    print_actor(trace, "", record->actor, line->class);
+    print_value(trace, line, &shape->message, record->message);
+    print_value(trace, line, &shape->arg, record->arg);
+    print_flags(trace, line, &shape->flags);
+    print_actor(trace, line->role == ROLE_send ? "to " : "from ", line->other, line->other_class);
+    if (line->contradicts)
         fputs("  (its time is before that of its send)", stdout);
     fputc('\n', stdout);
 }
 
 /* -- For programs. -- */
 
-/* A number that has a name has it in a key of its own. */
+/* If there is a name. */
 static void
-print_json_name(const struct field *field, const char *name)
+print_json_text(const char *label, const char *suffix, const char *name)
 {
-    if (name == NULL || field->meaning == NAME)
+    if (name == NULL)
         return;
-    printf(",\"%s_name\":", field->label);
+    printf(",\"%s%s\":", label, suffix);
     print_json_string(stdout, name);
 }
 
 static void
-print_json_value(const struct dump *dump, const struct field *field, uint64_t value)
+print_json_value(const struct trace *trace, const struct line *line, const struct field *field, uint64_t value)
 {
     char text[TEXT_SIZE];
     enum meaning meaning = field->meaning;
-    const char *name = name_of(dump, field, value);
+    const char *name = name_of(trace, line, field, value);
     if (meaning == NOTHING)
         return;
     printf(",\"%s\":", field->label);
@@ -149,25 +142,40 @@ print_json_value(const struct dump *dump, const struct field *field, uint64_t va
         printf("\"%s\"", text_of_message(value, text));
     else
         printf("%" PRIu64, value);
-    print_json_name(field, name);
+    if (meaning != NAME)
+        print_json_text(field->label, "_name", name);
 }
 
 static void
-print_json(const struct dump *dump, const struct step *step)
+print_json_actors(const struct trace *trace, const struct line *line)
 {
-    const struct tri_trace_record *record = step->record;
-    const struct shape *shape = &role_shapes[step->role];
+    char text[TEXT_SIZE];
+    const char *label = line->role == ROLE_send ? "to" : "from";
+    print_json_text("class", "", names_find(trace->names, line->class));
+    if (line->other == 0)
+        return;
+    printf(",\"%s\":\"%s\"", label, text_of_ref(line->other, text));
+    print_json_text(label, "_class", names_find(trace->names, line->other_class));
+}
+
+static void
+print_json(const struct trace *trace, const struct line *line)
+{
+    const struct tri_trace_record *record = &line->record;
+    const struct shape *shape = &role_shapes[line->role];
     char time[TEXT_SIZE], stream[TEXT_SIZE];
-    const char *quote = step->stream->number == TRI_TRACE_OUTSIDE ? "\"" : "";
+    const char *quote = line->stream == TRI_TRACE_OUTSIDE ? "\"" : "";
     printf("{\"time\":\"%s\",\"ticks\":%" PRIu64 ",\"worker\":%s%s%s,\"event\":\"%s\"",
-           text_of_time(dump->trace->metadata, record->timestamp, time), record->timestamp, quote,
-           text_of_stream(step->stream->number, stream), quote, event_name(dump, step));
-    print_json_value(dump, &(struct field){REF, "actor", NULL}, record->actor);
-    print_json_value(dump, &shape->message, record->message);
-    print_json_value(dump, &shape->arg, record->arg);
-    if (step->role != ROLE_none)
-        print_json_value(dump, &shape->flags, record->flags);
-    printf(",\"flags\":%u}\n", record->flags);
+           text_of_time(trace->metadata, record->timestamp, time), record->timestamp, quote,
+           text_of_stream(line->stream, stream), quote, event_name(trace, line));
+    print_json_value(trace, line, &(struct field){REF, "actor", NULL}, record->actor);
+    print_json_value(trace, line, &shape->message, record->message);
+    print_json_value(trace, line, &shape->arg, record->arg);
+    if (line->role != ROLE_none)
+        print_json_value(trace, line, &shape->flags, record->flags);
+    printf(",\"flags\":%u", record->flags);
+    print_json_actors(trace, line);
+    fputs("}\n", stdout);
 }
 
 /* -- The command. -- */
@@ -182,32 +190,51 @@ struct dump_options {
 };
 
 static bool
-is_wanted(const struct dump_options *options, const struct step *step)
+is_wanted(const struct dump_options *options, const struct line *line)
 {
-    return (!options->by_actor || step->record->actor == options->actor) &&
-           (!options->by_stream || step->stream->number == options->stream) &&
-           (options->event == NULL || step->record->id == options->event_id);
+    return (!options->by_actor || line->record.actor == options->actor) &&
+           (!options->by_stream || line->stream == options->stream) &&
+           (options->event == NULL || line->record.id == options->event_id);
+}
+
+/* What is being printed. */
+static struct shown {
+    const struct trace *trace;
+    const struct dump_options *options;
+    struct window window;
+} shown;
+
+static void
+print_lines(void)
+{
+    const struct line *line;
+    while ((line = window_next(&shown.window)) != NULL) {
+        if (!is_wanted(shown.options, line))
+            continue;
+        if (shown.options->json)
+            print_json(shown.trace, line);
+        else
+            print_text(shown.trace, line);
+    }
+}
+
+/* A file of the trace has gone: what was read before that is printed. */
+static void
+print_held(void)
+{
+    shown.window.ended = true;
+    print_lines();
 }
 
 static void
 print_events(const struct trace *trace, const struct dump_options *options)
 {
-    struct dump dump = {.trace = trace};
-    struct order order;
-    struct step step;
-    table_init(&dump.behaviors, sizeof(uint32_t));
-    order_init(&order, trace);
-    while (order_next(&order, &step)) {
-        note_behavior(&dump, &step);
-        if (!is_wanted(options, &step))
-            continue;
-        if (options->json)
-            print_json(&dump, &step);
-        else
-            print_text(&dump, &step);
-    }
-    order_fini(&order);
-    table_fini(&dump.behaviors);
+    shown = (struct shown){.trace = trace, .options = options};
+    window_init(&shown.window, trace);
+    before_leaving(print_held);
+    print_lines();
+    before_leaving(NULL);
+    window_fini(&shown.window);
 }
 
 enum {

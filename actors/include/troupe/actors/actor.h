@@ -129,6 +129,12 @@ struct tr_behavior {
     void (*stopped)(tr_actor *self, void *state);
 
     struct tr_mailbox_limits mailbox;
+
+    /* The name of a tag of the messages that receive gets, for traces; may be NULL, and so may what it returns. It is
+     * called only while a trace is recorded, on any worker, when an actor of this behavior receives such a message for
+     * the first time or a few times more; the text is copied at once. Tags from TR_TAG_RESERVED on have names of their
+     * own. (A protocol of typed.h has such a function.) */
+    const char *(*tag_name)(uint32_t tag);
 };
 
 enum tr_placement {

@@ -33,6 +33,8 @@
  *         The same, without making a dead letter: for an actor that speaks two protocols.
  *     const char *shop_tag_name(enum shop_tag tag)
  *         "SHOP_ORDER"
+ *     const char *shop_name_of_tag(uint32_t tag)
+ *         The same of any tag, NULL if it is none of the protocol's: for tr_behavior.tag_name
  *
  * and for each row, here shop_order:
  *
@@ -106,6 +108,14 @@ TR_DECLARATIONS_BEGIN
         case PROTOCOL##_NONE: break;                                                                                   \
         }                                                                                                              \
         return #PROTOCOL "_NONE";                                                                                      \
+    }                                                                                                                  \
+    TR_TYPED_INLINE const char *protocol##_name_of_tag(uint32_t tag)                                                   \
+    {                                                                                                                  \
+        switch (tag) {                                                                                                 \
+            PROTOCOL(TR_TYPED_NAME)                                                                                    \
+        default: break;                                                                                                \
+        }                                                                                                              \
+        return NULL;                                                                                                   \
     }                                                                                                                  \
     TR_TYPED_ASSERT((first) >= 0, "the tags of a protocol are numbered from 0 and up")
 

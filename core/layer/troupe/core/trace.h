@@ -81,6 +81,12 @@ void tri_trace_declare(struct tri_trace *trace, unsigned worker, const struct tr
  * NULL or memory is short. Equal texts have equal numbers. Thread: any. */
 uint32_t tri_trace_name(struct tri_trace *trace, const char *name);
 
+/*
+ * Records the name of a tag among the messages of actors of a behavior, unless that has been done. trace and the texts
+ * are not NULL. More than 65,536 names are not recorded, nor is one for which memory is short. Thread: any.
+ */
+void tri_trace_name_tag(struct tri_trace *trace, const char *behavior, uint32_t tag, const char *name);
+
 /* A new message id: the stream in the upper 16 bits, a count from 1 in the lower 48. Thread: the stream's own. */
 uint64_t tri_trace_message_id(struct tri_trace_stream *stream);
 

@@ -55,10 +55,16 @@ _Static_assert(sizeof(struct tri_trace_record) == TRI_TRACE_STEP, "one event is 
  * content_size ends with the last zero byte.
  */
 #define TRI_TRACE_NAME_TIMESTAMP 0 /* 64 bits */
-#define TRI_TRACE_NAME_ID 8        /* 16 bits, always 0 */
+#define TRI_TRACE_NAME_ID 8        /* 16 bits: 0 */
 #define TRI_TRACE_NAME_NUMBER 10   /* 32 bits, counted from 1 */
 #define TRI_TRACE_NAME_TEXT 14
 #define TRI_TRACE_NAME_MAX 1000u /* bytes of text; longer names are cut */
+
+/* The name of a tag among the messages of actors of one behavior: likewise, with 18 bytes, among the names. */
+#define TRI_TRACE_TAG_NAME 1u          /* its id */
+#define TRI_TRACE_TAG_NAME_BEHAVIOR 10 /* 32 bits: the number of the behavior's name, which stands before it */
+#define TRI_TRACE_TAG_NAME_TAG 14      /* 32 bits */
+#define TRI_TRACE_TAG_NAME_TEXT 18
 
 /* Events that one full packet holds: the last place is kept for the event `lost`. */
 #define TRI_TRACE_FULL(bytes) (((bytes) - sizeof(struct tri_trace_packet)) / TRI_TRACE_STEP - 1)

@@ -228,6 +228,10 @@ struct tri_actors {
     uint64_t owing; /* bits of the workers that they are for */
     bool paying;
 
+    struct {
+        uint64_t message;
+        uint32_t tag;
+    } traced;                        /* what is being handled, if the worker records: dispatch.c */
     struct tri_tag_names *tag_names; /* that have been recorded: run/tag_names.c; NULL: none yet */
 
     /* Under the lock of the names: names/news.c. */

@@ -82,6 +82,33 @@ count(struct tri_actors *home, int change)
         tri_level_add_own(&home->worker->level, change * (int64_t)sizeof(struct tri_actor_timer));
 }
 
+static tr_timer
+name_of(const struct tri_actor_timer *timer)
+{
+    return (tr_timer)timer->owner->home->timers[timer->number].count << 32 | timer->number;
+}
+
+enum { CANCELLED, ACTOR_ENDED };
+
+static void
+trace_over(const struct tri_actor_timer *timer, uint32_t how)
+{
+    tri_trace_timer_over(timer->owner->home->worker->trace, timer->owner->ref, how, name_of(timer));
+}
+
+static void
+trace_fired(const struct tri_actor_timer *timer)
+{
+    tri_trace_timer_fired(timer->owner->home->worker->trace, timer->owner->ref, timer->period_ms != 0, name_of(timer));
+}
+
+static void
+trace_begin(const struct tri_actor_timer *timer, uint64_t delay_ms)
+{
+    uint32_t ms = delay_ms < UINT32_MAX ? (uint32_t)delay_ms : UINT32_MAX;
+    tri_trace_timer(timer->owner->home->worker->trace, timer->owner->ref, timer->period_ms != 0, ms, name_of(timer));
+}
+
 static void
 end_timer(struct tri_actor_timer *timer)
 {
@@ -97,8 +124,10 @@ end_timer(struct tri_actor_timer *timer)
 static void
 end_attached(struct tri_attachment *attachment, const struct tri_death *death)
 {
+    struct tri_actor_timer *timer = TRI_CONTAINER_OF(attachment, struct tri_actor_timer, attachment);
     (void)death;
-    end_timer(TRI_CONTAINER_OF(attachment, struct tri_actor_timer, attachment));
+    trace_over(timer, ACTOR_ENDED);
+    end_timer(timer);
 }
 
 void
@@ -157,13 +186,22 @@ again(const struct tri_actor_timer *timer)
 }
 
 static void
+begin_again(struct tri_actor_timer *timer)
+{
+    uint64_t due_ms = again(timer);
+    trace_begin(timer, due_ms - tri_clock_ms());
+    start_kept(timer, due_ms);
+}
+
+static void
 fire_once(struct tri_timer *base)
 {
     struct tri_actor_timer *timer = (struct tri_actor_timer *)base;
+    trace_fired(timer);
     if (is_sent(timer, &timer->message))
         end_timer(timer);
     else
-        start_kept(timer, again(timer));
+        begin_again(timer);
 }
 
 /* The next time of the rhythm that is still to come: periods that a stall swallowed are left out. */
@@ -183,6 +221,7 @@ fire_again(struct tri_timer *base)
     uint64_t due_ms = timer->rhythm_ms;
     timer->rhythm_ms = next_due(due_ms, timer->period_ms, tri_clock_ms());
     start_kept(timer, timer->rhythm_ms); /* first: the message's destructor may cancel it */
+    trace_fired(timer);
     if (is_sent(timer, &message))
         return;
     tr_message_drop(&message);
@@ -220,8 +259,9 @@ start(tr_actor *self, tr_ref to, uint64_t delay_ms, uint64_t period_ms, tr_messa
     *message = tr_message_signal(message->tag);
     timer->attachment.end = end_attached;
     tri_actor_attach(self, &timer->attachment);
+    trace_begin(timer, delay_ms);
     if (out != NULL)
-        *out = (tr_timer)home->timers[timer->number].count << 32 | timer->number;
+        *out = name_of(timer);
     return TR_OK;
 }
 
@@ -270,6 +310,7 @@ tr_timer_cancel(tr_actor *self, tr_timer timer)
     struct tri_actor_timer *named = timer_of(self->home, timer);
     if (named == NULL || named->owner != self)
         return TR_EGONE;
+    trace_over(named, CANCELLED);
     end_timer(named);
     return TR_OK;
 }

@@ -98,7 +98,15 @@ trace_receive(struct tri_actors *home, const tr_actor *actor, const tr_message *
 {
     if (actor->behavior->tag_name != NULL)
         tri_tag_names_note(home, actor->behavior, message->tag);
+    home->traced.message = message->id;
+    home->traced.tag = message->tag;
     tri_trace_receive(home->worker->trace, actor->ref, message->tag, message->id);
+}
+
+TRI_NOINLINE static void
+trace_handled(const struct tri_actors *home, const tr_actor *actor)
+{
+    tri_trace_handled(home->worker->trace, actor->ref, home->traced.tag, home->traced.message);
 }
 
 /* A message is about to be handled. */
@@ -129,6 +137,8 @@ handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, struct t
         tri_answer_call(asking, actor, message);
     else
         actor->behavior->receive(actor, tri_actor_state(actor), message);
+    if (TRI_UNLIKELY(home->worker->trace != NULL))
+        trace_handled(home, actor);
     actor->depth = 0;
     actor->handled++;
     release(home, actor, mail);
@@ -327,6 +337,14 @@ tri_dispatch_settle(struct tri_actors *home)
         home->busy_rest += passed;
 }
 
+TRI_NOINLINE static void
+trace_over_budget(const struct tri_actors *home, unsigned handled)
+{
+    uint64_t us_passed = (home->looked - home->worker->turn_began) * 1000 / home->worker->runtime->ticks_per_ms;
+    uint32_t us_told = us_passed < UINT32_MAX ? (uint32_t)us_passed : UINT32_MAX;
+    tri_trace_over_budget(home->worker->trace, us_told, handled);
+}
+
 static TRI_INLINE bool
 run(struct tri_worker *worker, unsigned most)
 {
@@ -359,7 +377,10 @@ run(struct tri_worker *worker, unsigned most)
     } while (handled < most && !home->slice_over && !tri_mail_list_empty(&home->queue));
     worker->activity.name = NULL;
     home->unsettled = true;
-    return !tri_mail_list_empty(&home->queue);
+    bool more = !tri_mail_list_empty(&home->queue);
+    if (TRI_UNLIKELY(home->slice_over && more))
+        trace_over_budget(home, handled);
+    return more;
 }
 
 bool

@@ -16,6 +16,7 @@
  * The flight recorder loses events by design: the sequence numbers of the packets say how many full ones were
  * overwritten. Other losses are the streams' (stream.c).
  */
+#include <ck_pr.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -35,14 +36,17 @@
 
 #include "metadata.h"
 #include "names.h"
+#include "picks.h"
 #include "segment.h"
 #include "settings.h"
+#include "snapshot.h"
 #include "stream.h"
 
 #define MOST_TRACES 9999u /* of one directory, its sub-directories counted */
 #define NS_PER_MS UINT64_C(1000000)
 
 struct tri_trace {
+    struct tri_trace_head head; /* of all that is written to the stream of the outside */
     int directory;
     char *path; /* the directory's */
     unsigned workers;
@@ -55,6 +59,7 @@ struct tri_trace {
     uv_mutex_t book_lock;
     struct tri_metadata metadata;
     struct tri_names names;
+    struct tri_picks picks;
 
     struct tri_trace_stream streams[]; /* of the workers, then the outside */
 };
@@ -127,6 +132,60 @@ tri_trace_declare(struct tri_trace *trace, unsigned worker, const struct tri_tra
     uv_mutex_lock(&trace->outside_lock);
     tri_stream_silence(trace->outside);
     uv_mutex_unlock(&trace->outside_lock);
+}
+
+tr_status
+tri_trace_snapshot(struct tri_trace *trace, const char *directory)
+{
+    return tri_snapshot(trace->directory, directory);
+}
+
+/* -- What is recorded. -- */
+
+/* Under the lock of the book. */
+static void
+want(struct tri_trace *trace, uint32_t categories)
+{
+    uint32_t wanted = categories | TRI_CATEGORY_ALWAYS | (trace->picks.picked > 0 ? TRI_TRACE_PICKS : 0);
+    for (unsigned i = 0; i <= trace->workers; i++)
+        ck_pr_store_32(&trace->streams[i].head.wanted, wanted);
+    ck_pr_store_32(&trace->head.wanted, wanted);
+}
+
+static uint32_t
+categories_of(const struct tri_trace *trace)
+{
+    return ck_pr_load_32(&trace->head.wanted) & TRI_CATEGORY_ALL;
+}
+
+/* What is said about it comes before what is left out, and after what is no longer: readers know that some is missing.
+ */
+void
+tri_trace_switch_categories(struct tri_trace *trace, uint32_t categories)
+{
+    uv_mutex_lock(&trace->book_lock);
+    tri_trace_switched_outside(trace, 0, TRI_TRACE_AS_OTHERS, categories);
+    want(trace, categories);
+    uv_mutex_unlock(&trace->book_lock);
+}
+
+tr_status
+tri_trace_switch_actor(struct tri_trace *trace, uint64_t actor, enum tri_trace_switch how)
+{
+    uv_mutex_lock(&trace->book_lock);
+    tri_trace_switched_outside(trace, actor, (uint16_t)how, categories_of(trace));
+    tr_status status = tri_picks_set(&trace->picks, actor, how);
+    want(trace, categories_of(trace));
+    uv_mutex_unlock(&trace->book_lock);
+    return status;
+}
+
+bool
+tri_trace_picks(const struct tri_trace_head *head, uint32_t category, uint64_t actor)
+{
+    enum tri_trace_switch how = actor != 0 ? tri_picks_of(head->picks, actor) : TRI_TRACE_AS_OTHERS;
+    bool wanted = (ck_pr_load_32(&head->wanted) & category) != 0;
+    return category == TRI_CATEGORY_ALWAYS || (how == TRI_TRACE_AS_OTHERS ? wanted : how == TRI_TRACE_ON);
 }
 
 /* -- Opening and closing. -- */
@@ -249,6 +308,10 @@ new_trace(unsigned workers)
     memset(trace, 0, size);
     trace->workers = workers;
     trace->outside = &trace->streams[workers];
+    trace->head.picks = &trace->picks;
+    for (unsigned i = 0; i <= workers; i++)
+        trace->streams[i].head.picks = &trace->picks;
+    want(trace, TRI_CATEGORY_ALL);
     return trace;
 }
 

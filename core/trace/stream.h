@@ -16,7 +16,8 @@
 struct tri_segments;
 
 struct tri_trace_stream {
-    alignas(TRI_CACHE_PAIR) struct tri_trace_record *next; /* where the next event goes; NULL: no segment yet */
+    alignas(TRI_CACHE_PAIR) struct tri_trace_head head;
+    struct tri_trace_record *next;     /* where the next event goes; NULL: no segment yet */
     struct tri_trace_record *fast_end; /* where the fast path ends: once to ask the maker, then at full */
     struct tri_trace_record *full;     /* the segment's end */
     struct tri_trace_packet *packet;

@@ -52,7 +52,7 @@ tri_dealer_worker(const struct tri_dealer *dealer)
 
 /* tri_trace_listener_accept(dealer, policy, to_worker, server) and its like: of each row of the table. */
 #define TRI_TRACE_OF_LISTENER(id, name, actor, flags, arg, message, doc)                                               \
-    TRI_TRACE_FUNCTION_OF(struct tri_dealer, tri_dealer_worker, id, name, flags, arg, message)
+    TRI_TRACE_FUNCTION_OF(TRI_CATEGORY_SERVERS, struct tri_dealer, tri_dealer_worker, id, name, flags, arg, message)
 TRI_TRACE_LISTENER_EVENTS(TRI_TRACE_OF_LISTENER)
 
 extern const struct tr_behavior tri_listener_behavior; /* its argument is a struct tri_bound */

@@ -97,7 +97,7 @@ tri_server_worker(const tr_server *server)
 
 /* tri_trace_server_listening(server, port) and its like: of each row of the table. */
 #define TRI_TRACE_OF_SERVER(id, name, actor, flags, arg, message, doc)                                                 \
-    TRI_TRACE_FUNCTION_OF(tr_server, tri_server_worker, id, name, flags, arg, message)
+    TRI_TRACE_FUNCTION_OF(TRI_CATEGORY_SERVERS, tr_server, tri_server_worker, id, name, flags, arg, message)
 TRI_TRACE_SERVER_EVENTS(TRI_TRACE_OF_SERVER)
 
 /* At the beginning of each public function of a server: see TRI_CHECK_SELF(). NULL is no mistake here. */

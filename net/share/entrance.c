@@ -50,7 +50,7 @@ worker_of(const struct entrance *entrance)
 }
 
 #define TRACE_OF_ENTRANCE(id, name, actor, flags, arg, message, doc)                                                   \
-    TRI_TRACE_FUNCTION_OF(struct entrance, worker_of, id, name, flags, arg, message)
+    TRI_TRACE_FUNCTION_OF(TRI_CATEGORY_SERVERS, struct entrance, worker_of, id, name, flags, arg, message)
 TRI_TRACE_ENTRANCE_EVENTS(TRACE_OF_ENTRANCE)
 
 /* What makes one. */

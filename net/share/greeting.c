@@ -50,6 +50,16 @@ struct greeting {
     bool lingers;
 };
 
+static inline struct tri_worker *
+worker_of(const struct greeting *greeting)
+{
+    return greeting->net->worker;
+}
+
+#define TRACE_OF_GREETING(id, name, actor, flags, arg, message, doc)                                                   \
+    TRI_TRACE_FUNCTION_OF(TRI_CATEGORY_SERVERS, struct greeting, worker_of, id, name, flags, arg, message)
+TRI_TRACE_GREETING_EVENTS(TRACE_OF_GREETING)
+
 /* What makes one. */
 struct greeting_order {
     struct tri_share *share;
@@ -190,14 +200,6 @@ linger(struct greeting *greeting)
 /* Failures. */
 
 static void
-trace(const struct greeting *greeting, uint16_t event, uint16_t flags, uint32_t arg)
-{
-    struct tri_trace_stream *stream = greeting->net->worker->trace;
-    if (TRI_UNLIKELY(stream != NULL))
-        tri_trace_write(stream, event, flags, arg, tr_self(greeting->actor), greeting->share->deal->server);
-}
-
-static void
 tell_failure(const struct greeting *greeting, const struct tr_error *error)
 {
     struct tr_handshake_failure failure = {.error = *error};
@@ -206,7 +208,7 @@ tell_failure(const struct greeting *greeting, const struct tr_error *error)
     tri_descriptor_peer(greeting->entrant.fd, &failure.peer);
     if (greeting->entrant.layer != NULL)
         tri_tls_server_name(greeting->entrant.layer, failure.server_name);
-    trace(greeting, TRI_TRACE_NET_handshake_failed, 0, (uint32_t)error->status);
+    tri_trace_handshake_failed(greeting, error->status, greeting->share->deal->server);
     tri_deal_handshake_failed(greeting->share->deal, greeting->net->worker, &failure);
 }
 
@@ -248,7 +250,7 @@ let_in(struct greeting *greeting)
     struct tri_worker *worker = greeting->net->worker;
     tr_actor *parent = greeting->parent != TR_NOBODY ? tri_actor_find(worker, greeting->parent) : NULL;
     struct tri_entrant entrant = greeting->entrant;
-    trace(greeting, TRI_TRACE_NET_handshake, 0, 0);
+    tri_trace_handshake(greeting, greeting->share->deal->server);
     greeting->entrant.layer = NULL;
     greeting->entrant.proxy = NULL;
     tri_share_begin(leave(greeting), parent, &entrant);

@@ -77,11 +77,14 @@ stop_polling(tr_socket *socket)
 
 /* The handshake. */
 
+/* With that outcome, if it has begun. */
 static void
-end_shake(tr_socket *socket, struct tri_record_layer *layer)
+end_shake(tr_socket *socket, struct tri_record_layer *layer, tr_status outcome)
 {
     if (layer->shake == NULL)
         return;
+    if (layer->state == TRI_LAYER_SHAKES)
+        tri_trace_socket_secure(socket, outcome);
     tri_timer_let_go(timers_of(socket), &layer->shake->timer);
     free(layer->shake);
     layer->shake = NULL;
@@ -90,7 +93,7 @@ end_shake(tr_socket *socket, struct tri_record_layer *layer)
 static void
 become_secure(tr_socket *socket, struct tri_record_layer *layer)
 {
-    end_shake(socket, layer);
+    end_shake(socket, layer, TR_OK);
     layer->state = TRI_LAYER_OPEN;
     layer->inner = 1; /* the last bytes of the handshake may have brought the first of the stream */
     if (socket->writer != NULL && !layer->begins)
@@ -190,6 +193,7 @@ tri_secure_shake(tr_socket *socket)
 {
     struct tri_record_layer *layer = tri_socket_layer(socket);
     layer->state = TRI_LAYER_SHAKES;
+    tri_trace_socket_handshake(socket);
     tri_transmit_want_room(socket, false);
     stop_polling(socket);
     start_timer(layer->shake);
@@ -334,7 +338,7 @@ tri_secure_continue(tr_socket *socket, struct tri_record_layer *layer)
 void
 tri_secure_give_up(tr_socket *socket, struct tri_record_layer *layer, struct tri_write *barrier)
 {
-    end_shake(socket, layer);
+    end_shake(socket, layer, TR_ECANCELED);
     if (barrier == NULL)
         return;
     tri_queue_entry_free(socket, barrier);
@@ -468,12 +472,18 @@ tri_secure_fails_cut(tr_socket *socket)
     return true;
 }
 
+static tr_status
+why_it_ends(const tr_socket *socket)
+{
+    return tri_socket_has_any(socket, TRI_SOCKET_FAILED) ? socket->error : TR_ECANCELED;
+}
+
 void
 tri_secure_stop(tr_socket *socket)
 {
     struct tri_record_layer *layer = tri_socket_layer(socket);
     if (layer != NULL)
-        end_shake(socket, layer);
+        end_shake(socket, layer, why_it_ends(socket));
 }
 
 void
@@ -484,6 +494,6 @@ tri_secure_free(tr_socket *socket)
         return;
     tri_socket_clear(socket, TRI_SOCKET_SECURE);
     tri_socket_set_number(socket, layer->number);
-    end_shake(socket, layer);
+    end_shake(socket, layer, why_it_ends(socket));
     layer->kind->free(layer);
 }

@@ -369,7 +369,7 @@ tri_socket_worker(const tr_socket *socket)
 
 /* tri_trace_socket_data(socket, bytes) and its like: of each row of the table. */
 #define TRI_TRACE_OF_SOCKET(id, name, actor, flags, arg, message, doc)                                                 \
-    TRI_TRACE_FUNCTION_OF(tr_socket, tri_socket_worker, id, name, flags, arg, message)
+    TRI_TRACE_FUNCTION_OF(TRI_CATEGORY_SOCKETS, tr_socket, tri_socket_worker, id, name, flags, arg, message)
 TRI_TRACE_SOCKET_EVENTS(TRI_TRACE_OF_SOCKET)
 
 /* At the beginning of each public function of a socket: see TRI_CHECK_SELF(). NULL is no mistake here. */

@@ -4,6 +4,7 @@
  * away.
  */
 #include "helpers.h"
+#include "stage.h"
 #include "traces.h"
 
 #include <setjmp.h>
@@ -43,26 +44,13 @@ expect(const struct traces *traces, const char *event, unsigned lines, const cha
 }
 
 static void
-ignore(tr_actor *self, void *state, tr_message *message)
-{
-    (void)self, (void)state, (void)message;
-}
-
-static tr_status
-fail_to_begin(tr_actor *self, void *state, const void *argument)
-{
-    (void)self, (void)state, (void)argument;
-    return TR_EIO;
-}
-
-static void
 a_failed_init_is_written_with_its_status(void **state)
 {
     static const struct tr_behavior failing = {.name = "failing", .init = fail_to_begin, .receive = ignore};
     tr_runtime *runtime = start(*state);
-    assert_int_equal(tr_runtime_spawn(runtime, &failing, NULL, NULL), TR_EIO);
+    assert_int_equal(tr_runtime_spawn(runtime, &failing, NULL, NULL), TR_EINIT);
     assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
-    expect(*state, "init_failed", 1, "  status EIO\n");
+    expect(*state, "init_failed", 1, "  status ERR_INIT_FAILED\n");
 }
 
 /* Written as numbers: the constants of the library, by the words that the tables of events have for them. */
@@ -103,6 +91,113 @@ none_is_alive(void *runtime)
     struct tr_counters counters;
     tr_runtime_counters(runtime, &counters);
     return counters.actors == 0;
+}
+
+enum { ONCE = 1, AGAIN, CANCELLED, NEVER };
+
+struct timers {
+    tr_timer timers[NEVER + 1];
+    unsigned again;
+};
+
+static tr_status
+begin_timers(tr_actor *self, void *state, const void *argument)
+{
+    struct timers *timers = state;
+    (void)argument;
+    for (uint32_t tag = ONCE; tag <= NEVER; tag++) {
+        tr_message message = tr_message_signal(tag);
+        uint64_t ms = tag <= AGAIN ? 1 : 1000000;
+        tr_status status = tag == AGAIN ? tr_send_every(self, tr_self(self), ms, &message, &timers->timers[tag])
+                                        : tr_send_after(self, tr_self(self), ms, &message, &timers->timers[tag]);
+        if (status != TR_OK)
+            return status;
+    }
+    return tr_timer_cancel(self, timers->timers[CANCELLED]);
+}
+
+static void
+on_timer(tr_actor *self, void *state, tr_message *message)
+{
+    struct timers *timers = state;
+    timers->again += message->tag == AGAIN;
+    if (timers->again < 3 || message->tag != AGAIN)
+        return;
+    assert_int_equal(tr_timer_cancel(self, timers->timers[AGAIN]), TR_OK);
+    tr_exit(self);
+}
+
+static void
+a_timer_is_written_as_it_begins_fires_and_ends(void **state)
+{
+    static const struct tr_behavior ticker = {
+        .name = "ticker", .state_size = sizeof(struct timers), .init = begin_timers, .receive = on_timer};
+    tr_runtime *runtime = start(*state);
+    assert_int_equal(tr_runtime_spawn(runtime, &ticker, NULL, NULL), TR_OK);
+    assert_true(tests_wait_until(none_is_alive, runtime, TESTS_LIMIT_MS));
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
+    expect(*state, "timer", 4, " (ticker)  timer ");
+    expect(*state, "timer", 1, "  ms 1  periodic 1\n");
+    expect(*state, "timer", 1, "  ms 1\n");
+    expect(*state, "timer", 2, "  ms 1000000\n");
+    expect(*state, "timer_fired", 3, "  periodic 1\n");
+    expect(*state, "timer_over", 2, "  how cancelled\n");
+    expect(*state, "timer_over", 1, "  how actor_ended\n");
+    traces_expect(*state, "check", 0, "passed   timer");
+}
+
+/* Each receive has its end, directly after what it did. */
+static void
+the_end_of_each_handler_is_written(void **state)
+{
+    static const struct tr_behavior plain = {.name = "plain", .receive = ignore};
+    tr_runtime *runtime = start(*state);
+    tr_ref ref;
+    assert_int_equal(tr_runtime_spawn(runtime, &plain, NULL, &ref), TR_OK);
+    for (uint32_t tag = 0; tag < 5; tag++) {
+        tr_message message = tr_message_signal(tag);
+        assert_int_equal(tr_runtime_send(runtime, ref, &message), TR_OK);
+    }
+    assert_int_equal(tr_runtime_stop_actor(runtime, ref, TR_STOP_DRAIN), TR_OK);
+    assert_true(tests_wait_until(none_is_alive, runtime, TESTS_LIMIT_MS));
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
+    expect(*state, "receive", 5, " (plain)  message outside:");
+    expect(*state, "handled", 5, " (plain)  message outside:");
+    expect(*state, "handled", 1, " (plain)  message outside:5  tag 4\n");
+    traces_expect(*state, "check", 0, "passed   handler                   5 times");
+}
+
+static struct tally spun;
+
+/* For longer than a turn may take. */
+static void
+spin(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state, (void)message;
+    uint64_t until = tr_now(self) + 2;
+    while (tr_now(self) < until)
+        ;
+    tally_add(&spun, 1);
+}
+
+static void
+a_turn_that_ends_with_messages_left_since_its_time_is_over_is_written(void **state)
+{
+    static const struct tr_behavior spinner = {.name = "spinner", .receive = spin};
+    tr_runtime *runtime = start(*state);
+    tr_ref ref;
+    spun = (struct tally){0};
+    assert_int_equal(tr_runtime_spawn(runtime, &spinner, NULL, &ref), TR_OK);
+    for (uint32_t i = 0; i < 100; i++) {
+        tr_message message = tr_message_signal(i);
+        assert_int_equal(tr_runtime_send(runtime, ref, &message), TR_OK);
+    }
+    tally_await(&spun, 100);
+    assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
+    struct outcome outcome = traces_tool(*state, "dump", "--event", "over_budget", NULL, NULL);
+    unsigned ended = traces_count(outcome.text, "  over_budget"), at_once = traces_count(outcome.text, "  handled 0 ");
+    free(outcome.text);
+    assert_true(ended > 0 && at_once == 0);
 }
 
 static void
@@ -326,6 +421,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_failed_init_is_written_with_its_status),
         TEST(each_word_stands_for_the_constant_that_is_written),
+        TEST(a_timer_is_written_as_it_begins_fires_and_ends),
+        TEST(the_end_of_each_handler_is_written),
+        TEST(a_turn_that_ends_with_messages_left_since_its_time_is_over_is_written),
         TEST(a_stop_is_written_with_its_mode),
         TEST(a_forward_is_written_only_if_something_is_forwarded),
         TEST(each_sleep_is_written_and_each_waking),

@@ -23,7 +23,7 @@ verdict(const struct check *check, const struct finding *finding)
         return "FAILED";
     if (finding->looked == 0)
         return "no case";
-    return finding->unknown > 0 || trace_lost(check->trace) > 0 ? "unknown" : "passed";
+    return finding->unknown > 0 || trace_lost(check->trace) > 0 || check->trace->partial ? "unknown" : "passed";
 }
 
 static void
@@ -49,6 +49,9 @@ print_rest(const struct check *check, const struct order *order)
     if (trace_lost(check->trace) > 0)
         printf("%s events were lost: what they would have shown is unknown\n",
                text_of_count(trace_lost(check->trace), lost));
+    if (check->trace->partial)
+        puts(
+            "events of some actors or categories were not recorded for a while: what they would have shown is unknown");
     if (!check->trace->metadata->closed)
         puts("the trace was cut off, or is still being written: its ends are open");
     if (order->contradictions > 0)
@@ -78,12 +81,14 @@ check_trace(const struct trace *trace, bool strict)
     check_messages_init(&check);
     check_actors_init(&check);
     check_asks_init(&check);
+    check_handlers_init(&check);
     check_sockets_init(&check);
     order_init(&order, trace);
     while (order_next(&order, &step)) {
         check_messages(&check, &step);
         check_actors(&check, &step);
         check_asks(&check, &step);
+        check_handlers(&check, &step);
         check_sockets(&check, &step);
     }
     int status = report(&check, &order, strict);
@@ -93,6 +98,8 @@ check_trace(const struct trace *trace, bool strict)
     table_fini(&check.monitors);
     table_fini(&check.asks);
     table_fini(&check.sockets);
+    table_fini(&check.handlers);
+    table_fini(&check.timers);
     return status;
 }
 

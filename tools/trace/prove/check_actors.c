@@ -29,7 +29,8 @@ is_own_doing(const struct step *step)
     bool net = role_is_of_net(role);
     bool own = role == ROLE_spawn || role == ROLE_restart || role == ROLE_init_failed || role == ROLE_send ||
                role == ROLE_receive || role == ROLE_stopped || role == ROLE_fail || role == ROLE_ask ||
-               role == ROLE_ask_over || role == ROLE_forward || role == ROLE_become || role == ROLE_stash;
+               role == ROLE_ask_over || role == ROLE_forward || role == ROLE_become || role == ROLE_stash ||
+               role == ROLE_handled || role == ROLE_timer || role == ROLE_timer_fired || role == ROLE_timer_over;
     return (own || net) && step->record->actor != 0;
 }
 
@@ -56,7 +57,7 @@ check_restart(struct check *check, struct actor *actor, const struct step *step)
     if (!actor->seen)
         check_missing(check, RULE_restart, step, "it begins again, and was never there");
     else if (!actor->stopped)
-        check_failed(check, RULE_restart, step, "it begins again before it has ended");
+        check_missing(check, RULE_restart, step, "it begins again before it has ended");
     actor->seen = true;
     actor->stopped = actor->failed = false;
     actor->restarts++;
@@ -69,9 +70,9 @@ check_act(struct check *check, struct actor *actor, const struct step *step)
         check_missing(check, RULE_life, step, "it acts before it is spawned");
     actor->seen = true; /* told once */
     if (actor->stopped)
-        check_failed(check, RULE_life, step, "it acts after it was stopped");
+        check_missing(check, RULE_life, step, "it acts after it was stopped");
     else if (actor->failed && step->role == ROLE_receive)
-        check_failed(check, RULE_life, step, "it receives although its init failed");
+        check_missing(check, RULE_life, step, "it receives although its init failed");
     actor->failed |= step->role == ROLE_init_failed;
     actor->stopped |= step->role == ROLE_stopped;
 }

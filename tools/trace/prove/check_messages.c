@@ -41,9 +41,9 @@ may_be_missing(const struct check *check, uint64_t message)
     const struct stream *stream = trace_stream(check->trace, TRI_TRACE_MESSAGE_STREAM(message));
     bool open = !check->trace->metadata->closed;
     if (stream == NULL)
-        return open;
+        return open || check->trace->partial;
     bool later = TRI_TRACE_MESSAGE_COUNT(message) > stream->last_sent;
-    return stream_lost(stream) > 0 || (open && later); /* written after the stream was read */
+    return stream_lost(stream) > 0 || check->trace->partial || (open && later); /* written after the stream was read */
 }
 
 static void

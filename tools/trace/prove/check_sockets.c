@@ -46,6 +46,8 @@ static const struct row rows[] = {
     [ROLE_socket_error] = {{STAYS}, CONNECTED},
     [ROLE_socket_close] = {{[SPAWNED] = CLOSED, [CONNECTING] = CLOSED, [ACCEPTED] = CLOSED, [CONNECTED] = CLOSED},
                            CLOSED},
+    [ROLE_socket_handshake] = {{[ACCEPTED] = ACCEPTED, [CONNECTED] = CONNECTED}, CONNECTED},
+    [ROLE_socket_secure] = {{[ACCEPTED] = ACCEPTED, [CONNECTED] = CONNECTED}, CONNECTED},
     [ROLE_socket_again] = {{[CLOSED] = SPAWNED}, SPAWNED},
 };
 
@@ -63,6 +65,7 @@ struct socket {
     unsigned char life;
     bool queued; /* a write since the last drain */
     bool ended;  /* by the peer */
+    bool shakes; /* hands, in a handshake that is not over */
     bool failed;
     bool closes_not; /* its actor was killed, or its init failed: it has no close of its own */
 };
@@ -91,7 +94,7 @@ static void
 check_peer_end(struct check *check, struct socket *socket, const struct step *step)
 {
     if (socket->ended)
-        check_failed(check, RULE_socket, step, "the peer ends a second time");
+        check_missing(check, RULE_socket, step, "the peer ends a second time");
     socket->ended = true;
 }
 
@@ -101,6 +104,16 @@ check_drain(struct check *check, struct socket *socket, const struct step *step)
     if (!socket->queued)
         check_missing(check, RULE_socket, step, "no write was queued before it");
     socket->queued = false;
+}
+
+static void
+check_handshake(struct check *check, struct socket *socket, const struct step *step)
+{
+    bool begins = step->role == ROLE_socket_handshake;
+    if (socket->shakes == begins)
+        check_missing(check, RULE_socket, step,
+                      begins ? "a handshake before the one before is over" : "no handshake has begun before it");
+    socket->shakes = begins;
 }
 
 static void
@@ -114,7 +127,7 @@ check_close(struct check *check, const struct socket *socket, const struct step 
 static void
 check_rest(struct check *check, struct socket *socket, const struct step *step)
 {
-    if (socket->failed && step->role != ROLE_socket_close)
+    if (socket->failed && step->role != ROLE_socket_close && step->role != ROLE_socket_secure)
         check_missing(check, RULE_socket, step, "it comes between an error and close");
     switch (step->role) {
     case ROLE_socket_data:
@@ -123,6 +136,8 @@ check_rest(struct check *check, struct socket *socket, const struct step *step)
         break;
     case ROLE_socket_write: socket->queued |= (step->record->flags & 1) != 0; break;
     case ROLE_socket_drain: check_drain(check, socket, step); break;
+    case ROLE_socket_handshake:
+    case ROLE_socket_secure: check_handshake(check, socket, step); break;
     case ROLE_socket_end: check_peer_end(check, socket, step); break;
     case ROLE_socket_error: socket->failed = true; break;
     case ROLE_socket_close: check_close(check, socket, step); break;

@@ -17,6 +17,8 @@
     X(one_worker, "an actor is on the worker that its name tells")                                                     \
     X(life, "an actor is spawned, then acts, then is stopped")                                                         \
     X(restart, "an actor begins another life only after it has ended")                                                 \
+    X(handler, "a handler ends once, for the message that its worker received last")                                   \
+    X(timer, "a timer fires after it began, and not after its end")                                                    \
     X(monitor, "a monitor has one notice at most, and no notice comes without one")                                    \
     X(ask, "a question has one outcome at most, in the actor that asked it")                                           \
     X(socket, "a socket's events come in their order, and close is the last")
@@ -43,6 +45,9 @@ struct check {
     struct table pairs;    /* of the rule fifo: check_messages.c */
     struct table monitors; /* of the rule monitor: check_actors.c */
     struct table actors;   /* of the rule life: check_actors.c */
+    struct table handlers; /* of the rule handler: check_handlers.c */
+    bool has_handler_ends; /* likewise: the trace has them */
+    struct table timers;   /* of the rule timer: check_handlers.c */
     struct table asks;     /* of the rule ask: check_asks.c */
     struct table sockets;  /* of the rule socket: check_sockets.c */
 };

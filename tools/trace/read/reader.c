@@ -265,6 +265,7 @@ check_event(struct trace *trace, struct stream *stream, const struct cursor *cur
     stream->events++;
     stream->segments[cursor->segment].tail = metadata->roles[record->id] == ROLE_lost ? record->arg : 0;
     trace->counts[record->id]++;
+    trace->partial |= metadata->roles[record->id] == ROLE_switched;
     uint64_t count = TRI_TRACE_MESSAGE_COUNT(record->message);
     bool sent = metadata->roles[record->id] == ROLE_send;
     if (sent && TRI_TRACE_MESSAGE_STREAM(record->message) == stream->number && count > stream->last_sent)
@@ -379,7 +380,7 @@ cursor_init(struct cursor *cursor, const struct trace *trace, const struct strea
     cursor->trace = trace;
     cursor->stream = stream;
     cursor->offset = HEADER;
-    cursor->gap = stream->overwritten > 0 || has_loss_before(&stream->segments[0], 0);
+    cursor->gap = trace->partial || stream->overwritten > 0 || has_loss_before(&stream->segments[0], 0);
 }
 
 void

@@ -48,6 +48,7 @@ struct trace {
     struct stream *streams; /* by number */
     size_t stream_count;
     struct table numbers; /* size_t, the stream's place by number; while files are sorted into streams */
+    bool partial;         /* something was switched off for a while: what is missing may not have been recorded */
     uint64_t *counts;     /* of events, by id */
     unsigned *others;     /* sub-directories of these numbers hold traces of their own, which are not read */
     size_t other_count;

@@ -25,7 +25,8 @@ name_of_tag(const struct trace *trace, const struct line *line, uint32_t tag)
 {
     const char *name = metadata_tag(trace->metadata, tag);
     uint32_t class = line->role == ROLE_send ? line->other_class : line->class;
-    bool is_its_own = line->role == ROLE_send || line->role == ROLE_receive || line->role == ROLE_stall;
+    bool is_its_own =
+        line->role == ROLE_send || line->role == ROLE_receive || line->role == ROLE_handled || line->role == ROLE_stall;
     return name == NULL && is_its_own ? names_tag(trace->names, class, tag) : name;
 }
 

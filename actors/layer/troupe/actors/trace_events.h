@@ -19,17 +19,33 @@
 
 #define TRI_TRACE_WORDS_ask_outcomes(X) X(0, answered) X(1, timed_out) X(2, down) X(3, overloaded) X(4, cancelled)
 
-#define TRI_TRACE_ACTORS_EVENTS(X)                                                                                     \
-    X(TRI_TRACE_ACTORS + 0, spawn, (REF, actor), (NOTHING, ), (NAME, behavior), (REF, parent),                         \
-      "actor begins; arg is the name of its behavior, message its parent's ref")                                       \
-    X(TRI_TRACE_ACTORS + 1, init_failed, (REF, actor), (NOTHING, ), (STATUS, status), (NOTHING, ),                     \
-      "actor was not born; arg is the status")                                                                         \
+#define TRI_TRACE_WORDS_timer_ends(X) X(0, cancelled) X(1, actor_ended)
+
+#define TRI_TRACE_MESSAGE_EVENTS(X)                                                                                    \
     X(TRI_TRACE_ACTORS + 2, send, (REF, actor), (NOTHING, ), (TAG, tag), (MESSAGE, message),                           \
       "actor (0: a thread outside) sends message with tag arg")                                                        \
     X(TRI_TRACE_ACTORS + 3, receive, (REF, actor), (NOTHING, ), (TAG, tag), (MESSAGE, message),                        \
       "actor is given message with tag arg")                                                                           \
     X(TRI_TRACE_ACTORS + 4, dead_letter, (REF, actor), (NOTHING, ), (WORD, reason, dead_reasons), (MESSAGE, message),  \
       "message to actor finds nobody; arg is the reason")                                                              \
+    X(TRI_TRACE_ACTORS + 11, ask, (REF, actor), (NOTHING, ), (NOTHING, ), (MESSAGE, message),                          \
+      "actor asks: message, which it sends next, is a question")                                                       \
+    X(TRI_TRACE_ACTORS + 12, ask_over, (REF, actor), (NOTHING, ), (WORD, outcome, ask_outcomes), (MESSAGE, message),   \
+      "the question that message was is over; arg is 0 answered, 1 timed out, 2 down, 3 overloaded, 4 cancelled")      \
+    X(TRI_TRACE_ACTORS + 13, forward, (REF, actor), (NOTHING, ), (TAG, tag), (NOTHING, ),                              \
+      "actor hands a question on: what it sends next, with tag arg, is sent in the name of who asked")                 \
+    X(TRI_TRACE_ACTORS + 15, stash, (REF, actor), (NOTHING, ), (NOTHING, ), (MESSAGE, message),                        \
+      "actor sets message aside: it is received once more")                                                            \
+    X(TRI_TRACE_ACTORS + 20, publish, (REF, actor), (NOTHING, ), (TAG, tag), (NUMBER, members),                        \
+      "actor (0: a thread outside) publishes to a group of so many members, with tag arg")                             \
+    X(TRI_TRACE_ACTORS + 17, handled, (REF, actor), (NOTHING, ), (TAG, tag), (MESSAGE, message),                       \
+      "actor's handler of message, with tag arg, has returned")
+
+#define TRI_TRACE_LIFE_EVENTS(X)                                                                                       \
+    X(TRI_TRACE_ACTORS + 0, spawn, (REF, actor), (NOTHING, ), (NAME, behavior), (REF, parent),                         \
+      "actor begins; arg is the name of its behavior, message its parent's ref")                                       \
+    X(TRI_TRACE_ACTORS + 1, init_failed, (REF, actor), (NOTHING, ), (STATUS, status), (NOTHING, ),                     \
+      "actor was not born; arg is the status")                                                                         \
     X(TRI_TRACE_ACTORS + 5, stop, (REF, actor), (NOTHING, ), (WORD, how, stop_modes), (NOTHING, ),                     \
       "actor is asked to stop; arg is 0 drain, 1 now, 2 kill")                                                         \
     X(TRI_TRACE_ACTORS + 6, stopped, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                              \
@@ -42,19 +58,21 @@
       "one of actor's monitors of another, whose ref is message, is over without a notice")                            \
     X(TRI_TRACE_ACTORS + 10, down, (REF, actor), (NOTHING, ), (NOTHING, ), (REF, other),                               \
       "actor is about to be given the notice of a monitor: another, whose ref is message, has ended")                  \
-    X(TRI_TRACE_ACTORS + 11, ask, (REF, actor), (NOTHING, ), (NOTHING, ), (MESSAGE, message),                          \
-      "actor asks: message, which it sends next, is a question")                                                       \
-    X(TRI_TRACE_ACTORS + 12, ask_over, (REF, actor), (NOTHING, ), (WORD, outcome, ask_outcomes), (MESSAGE, message),   \
-      "the question that message was is over; arg is 0 answered, 1 timed out, 2 down, 3 overloaded, 4 cancelled")      \
-    X(TRI_TRACE_ACTORS + 13, forward, (REF, actor), (NOTHING, ), (TAG, tag), (NOTHING, ),                              \
-      "actor hands a question on: what it sends next, with tag arg, is sent in the name of who asked")                 \
     X(TRI_TRACE_ACTORS + 14, become, (REF, actor), (NOTHING, ), (NAME, behavior), (NOTHING, ),                         \
       "actor has another behavior from now on; arg is its name")                                                       \
-    X(TRI_TRACE_ACTORS + 15, stash, (REF, actor), (NOTHING, ), (NOTHING, ), (MESSAGE, message),                        \
-      "actor sets message aside: it is received once more")                                                            \
     X(TRI_TRACE_ACTORS + 16, restart, (REF, actor), (NOTHING, ), (NAME, behavior), (REF, parent),                      \
-      "actor, which had ended, begins another life under its name; the fields are those of spawn")                     \
-    X(TRI_TRACE_ACTORS + 20, publish, (REF, actor), (NOTHING, ), (TAG, tag), (NUMBER, members),                        \
-      "actor (0: a thread outside) publishes to a group of so many members, with tag arg")
+      "actor, which had ended, begins another life under its name; the fields are those of spawn")
+
+#define TRI_TRACE_TIMER_EVENTS(X)                                                                                      \
+    X(TRI_TRACE_ACTORS + 18, timer, (REF, actor), (NUMBER, periodic), (NUMBER, ms), (NUMBER, timer),                   \
+      "actor begins a timer, whose number on its worker is message, for arg ms; flags is 1 if it comes again")         \
+    X(TRI_TRACE_ACTORS + 19, timer_fired, (REF, actor), (NUMBER, periodic), (NOTHING, ), (NUMBER, timer),              \
+      "the timer of actor sends its message next, unless there is no memory: then it begins again, or fires once "     \
+      "more; flags is 1 if it comes again")                                                                            \
+    X(TRI_TRACE_ACTORS + 21, timer_over, (REF, actor), (NOTHING, ), (WORD, how, timer_ends), (NUMBER, timer),          \
+      "the timer of actor is over and does not fire any more; arg is 0 cancelled, 1 its actor has ended")
+
+/* All of them. */
+#define TRI_TRACE_ACTORS_EVENTS(X) TRI_TRACE_MESSAGE_EVENTS(X) TRI_TRACE_LIFE_EVENTS(X) TRI_TRACE_TIMER_EVENTS(X)
 
 #endif

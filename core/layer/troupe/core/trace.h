@@ -8,6 +8,8 @@
 #ifndef TROUPE_CORE_TRACE_H
 #define TROUPE_CORE_TRACE_H
 
+#include <ck_pr.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <troupe/core/compiler.h>
@@ -101,7 +103,46 @@ void tri_trace_write_outside(struct tri_trace *trace, uint16_t id, uint16_t flag
 /* A new message id for a thread that is no worker. trace is not NULL. Thread: any. */
 uint64_t tri_trace_message_id_outside(struct tri_trace *trace);
 
-/* Writes one event if there is a recorder. Thread: the stream's own. */
+/* Begins a struct tri_trace and a struct tri_trace_stream: what is recorded in it. */
+struct tri_trace_head {
+    uint32_t wanted; /* atomic: enum tri_trace_category, and TRI_TRACE_PICKS */
+    const struct tri_picks *picks;
+};
+
+#define TRI_TRACE_PICKS 0x80000000u /* in `wanted`: what is recorded of some actors differs */
+
+/* Is an event recorded, of a category and an actor, 0 if it is none's? With TRI_TRACE_PICKS. Thread: any. */
+bool tri_trace_picks(const struct tri_trace_head *head, uint32_t category, uint64_t actor);
+
+/* Likewise, always. */
+static inline bool
+tri_trace_wants(const struct tri_trace_head *head, uint32_t category, uint64_t actor)
+{
+    uint32_t wanted = ck_pr_load_32(&head->wanted);
+    return TRI_LIKELY((wanted & (category | TRI_TRACE_PICKS)) == category) ||
+           ((wanted & TRI_TRACE_PICKS) != 0 && tri_trace_picks(head, category, actor));
+}
+
+/* What of an actor is recorded. */
+enum tri_trace_switch {
+    TRI_TRACE_AS_OTHERS, /* by category */
+    TRI_TRACE_ON,        /* all */
+    TRI_TRACE_OFF,       /* nothing */
+};
+
+/*
+ * From now on events of these categories alone are recorded. What other threads are recording meanwhile may be before
+ * or after. The trace says so, in the stream of the threads outside. trace is not NULL. Thread: any.
+ */
+void tri_trace_switch_categories(struct tri_trace *trace, uint32_t categories);
+
+/* The same for an actor. Returns TR_OK; TR_EFULL (512 actors differ from the others). Thread: any. */
+tr_status tri_trace_switch_actor(struct tri_trace *trace, uint64_t actor, enum tri_trace_switch how);
+
+/* Copies the trace as it is now: tr_trace_snapshot(). trace is not NULL. Thread: any. */
+tr_status tri_trace_snapshot(struct tri_trace *trace, const char *directory);
+
+/* Writes one event, of whatever category, if there is a recorder. Thread: the stream's own. */
 static inline void
 tri_trace(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor, uint64_t message)
 {
@@ -109,6 +150,8 @@ tri_trace(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t
         tri_trace_write(stream, id, flags, arg, actor, message);
 }
 
-TRI_TRACE_CORE_EVENTS(TRI_TRACE_FUNCTIONS)
+TRI_TRACE_ALWAYS_EVENTS(TRI_TRACE_FUNCTIONS_ALWAYS)
+TRI_TRACE_WORKER_EVENTS(TRI_TRACE_FUNCTIONS_WORKERS)
+TRI_TRACE_MARK_EVENTS(TRI_TRACE_FUNCTIONS_MARKS)
 
 #endif

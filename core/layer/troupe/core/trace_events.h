@@ -12,17 +12,26 @@
  *   NAME     the number of a name                WORD     a number that stands for a word, in the list that follows:
  *                                                         (WORD, how, stop_modes) is one of TRI_TRACE_WORDS_stop_modes
  *
+ * A table has a part for each category of events, which can be switched off while the program runs (trace_row.h).
  * Numbers are never used again, and names are lower case and underscores: old traces stay readable.
  */
 #ifndef TROUPE_CORE_TRACE_EVENTS_H
 #define TROUPE_CORE_TRACE_EVENTS_H
 
-#define TRI_TRACE_CORE_EVENTS(X)                                                                                       \
+#define TRI_TRACE_WORDS_switches(X) X(0, as_others) X(1, on) X(2, off)
+
+/* Recorded whatever is switched off. */
+#define TRI_TRACE_ALWAYS_EVENTS(X)                                                                                     \
     X(TRI_TRACE_CORE + 0, lost, (NOTHING, ), (NOTHING, ), (NUMBER, events), (NOTHING, ),                               \
       "arg events were lost here because no segment was free")                                                         \
     X(TRI_TRACE_CORE + 1, worker_start, (NOTHING, ), (NOTHING, ), (NUMBER, cpu), (NOTHING, ),                          \
       "a worker began; arg is its cpu, or 0xffffffff if it is not pinned")                                             \
     X(TRI_TRACE_CORE + 2, worker_stop, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NOTHING, ), "a worker ended")           \
+    X(TRI_TRACE_CORE + 12, switched, (REF, actor), (WORD, how, switches), (NUMBER, categories), (NOTHING, ),           \
+      "from now on the events of actor are recorded as the word in flags says; with actor 0, those of the categories " \
+      "whose bits are in arg: 1 messages, 2 actors, 4 timers, 8 workers, 16 servers, 32 sockets, 64 marks")
+
+#define TRI_TRACE_WORKER_EVENTS(X)                                                                                     \
     X(TRI_TRACE_CORE + 3, sleep, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NOTHING, ),                                   \
       "a worker goes to sleep in its loop")                                                                            \
     X(TRI_TRACE_CORE + 4, wake, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NOTHING, ), "a worker's sleep is over")        \
@@ -37,6 +46,15 @@
     X(TRI_TRACE_CORE + 9, memory_limit, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NUMBER, bytes),                        \
       "message bytes are in use, the memory limit is reached: the worker sends nothing new and reads nothing")         \
     X(TRI_TRACE_CORE + 10, memory_free, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NUMBER, bytes),                        \
-      "message bytes are in use, and the worker goes on")
+      "message bytes are in use, and the worker goes on")                                                              \
+    X(TRI_TRACE_CORE + 13, over_budget, (NOTHING, ), (NOTHING, ), (NUMBER, us), (NUMBER, handled),                     \
+      "a worker's turn took arg us and was ended with messages left; message is how many it handled")
+
+#define TRI_TRACE_MARK_EVENTS(X)                                                                                       \
+    X(TRI_TRACE_CORE + 11, mark, (REF, actor), (NOTHING, ), (NAME, text), (NUMBER, number),                            \
+      "what the program itself says, tr_trace_mark(): arg is a text, message a number; actor 0: a thread outside")
+
+/* All of them. */
+#define TRI_TRACE_CORE_EVENTS(X) TRI_TRACE_ALWAYS_EVENTS(X) TRI_TRACE_WORKER_EVENTS(X) TRI_TRACE_MARK_EVENTS(X)
 
 #endif

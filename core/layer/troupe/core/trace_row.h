@@ -7,6 +7,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Categories of events, as bits: enum tr_trace_category, and those that cannot be switched off. */
+enum tri_trace_category {
+    TRI_CATEGORY_MESSAGES = 1,
+    TRI_CATEGORY_ACTORS = 2,
+    TRI_CATEGORY_TIMERS = 4,
+    TRI_CATEGORY_WORKERS = 8,
+    TRI_CATEGORY_SERVERS = 16,
+    TRI_CATEGORY_SOCKETS = 32,
+    TRI_CATEGORY_MARKS = 64,
+    TRI_CATEGORY_ALL = 127,
+    TRI_CATEGORY_ALWAYS = 128,
+};
+
 /* What a field of an event is: the kinds of trace_events.h. */
 enum tri_trace_kind {
     TRI_FIELD_NOTHING,
@@ -81,24 +94,42 @@ struct tri_trace_field {
 #define TRI_TRACE_VALUE_WORD(label, list) label
 
 /*
- * Of a row: tri_trace_<name>(stream, actor, flags, arg, message), and tri_trace_<name>_outside(trace, ...) for threads
- * that are no workers, which write under a lock. Without a recorder they do nothing.
+ * Of a row and the category of its part of the table: tri_trace_<name>(stream, actor, flags, arg, message), and
+ * tri_trace_<name>_outside(trace, ...) for threads that are no workers, which write under a lock. Without a recorder
+ * they do nothing.
  */
-#define TRI_TRACE_FUNCTIONS(id, name, actor_, flags_, arg_, message_, doc)                                             \
+#define TRI_TRACE_FUNCTIONS(category, id, name, actor_, flags_, arg_, message_)                                        \
     static inline void tri_trace_##name(struct tri_trace_stream *stream TRI_TRACE_PARAMETER(uint64_t, actor_)          \
                                             TRI_TRACE_PARAMETER(uint16_t, flags_) TRI_TRACE_PARAMETER(uint32_t, arg_)  \
                                                 TRI_TRACE_PARAMETER(uint64_t, message_))                               \
     {                                                                                                                  \
-        tri_trace(stream, id, TRI_TRACE_VALUE(flags_), TRI_TRACE_VALUE(arg_), TRI_TRACE_VALUE(actor_),                 \
-                  TRI_TRACE_VALUE(message_));                                                                          \
+        if (TRI_UNLIKELY(stream != NULL) &&                                                                            \
+            tri_trace_wants((const struct tri_trace_head *)stream, category, TRI_TRACE_VALUE(actor_)))                 \
+            tri_trace_write(stream, id, TRI_TRACE_VALUE(flags_), TRI_TRACE_VALUE(arg_), TRI_TRACE_VALUE(actor_),       \
+                            TRI_TRACE_VALUE(message_));                                                                \
     }                                                                                                                  \
     static inline void tri_trace_##name##_outside(                                                                     \
         struct tri_trace *trace TRI_TRACE_PARAMETER(uint64_t, actor_) TRI_TRACE_PARAMETER(uint16_t, flags_)            \
             TRI_TRACE_PARAMETER(uint32_t, arg_) TRI_TRACE_PARAMETER(uint64_t, message_))                               \
     {                                                                                                                  \
-        if (TRI_UNLIKELY(trace != NULL))                                                                               \
+        if (TRI_UNLIKELY(trace != NULL) &&                                                                             \
+            tri_trace_wants((const struct tri_trace_head *)trace, category, TRI_TRACE_VALUE(actor_)))                  \
             tri_trace_write_outside(trace, id, TRI_TRACE_VALUE(flags_), TRI_TRACE_VALUE(arg_),                         \
                                     TRI_TRACE_VALUE(actor_), TRI_TRACE_VALUE(message_));                               \
     }
+
+/* Each category's functions of a part of a table. */
+#define TRI_TRACE_FUNCTIONS_ALWAYS(id, name, actor, flags, arg, message, doc)                                          \
+    TRI_TRACE_FUNCTIONS(TRI_CATEGORY_ALWAYS, id, name, actor, flags, arg, message)
+#define TRI_TRACE_FUNCTIONS_MESSAGES(id, name, actor, flags, arg, message, doc)                                        \
+    TRI_TRACE_FUNCTIONS(TRI_CATEGORY_MESSAGES, id, name, actor, flags, arg, message)
+#define TRI_TRACE_FUNCTIONS_ACTORS(id, name, actor, flags, arg, message, doc)                                          \
+    TRI_TRACE_FUNCTIONS(TRI_CATEGORY_ACTORS, id, name, actor, flags, arg, message)
+#define TRI_TRACE_FUNCTIONS_TIMERS(id, name, actor, flags, arg, message, doc)                                          \
+    TRI_TRACE_FUNCTIONS(TRI_CATEGORY_TIMERS, id, name, actor, flags, arg, message)
+#define TRI_TRACE_FUNCTIONS_WORKERS(id, name, actor, flags, arg, message, doc)                                         \
+    TRI_TRACE_FUNCTIONS(TRI_CATEGORY_WORKERS, id, name, actor, flags, arg, message)
+#define TRI_TRACE_FUNCTIONS_MARKS(id, name, actor, flags, arg, message, doc)                                           \
+    TRI_TRACE_FUNCTIONS(TRI_CATEGORY_MARKS, id, name, actor, flags, arg, message)
 
 #endif

@@ -21,12 +21,13 @@ enum tri_reject {
 };
 
 /* Of a row: tri_trace_<name>(subject, flags, arg, message). A subject, of that type, has `actor`. */
-#define TRI_TRACE_FUNCTION_OF(type, worker_of, id, name, flags_, arg_, message_)                                       \
+#define TRI_TRACE_FUNCTION_OF(category, type, worker_of, id, name, flags_, arg_, message_)                             \
     static inline void tri_trace_##name(const type *subject TRI_TRACE_PARAMETER(uint16_t, flags_) TRI_TRACE_PARAMETER( \
         uint32_t, arg_) TRI_TRACE_PARAMETER(uint64_t, message_))                                                       \
     {                                                                                                                  \
         struct tri_trace_stream *stream = worker_of(subject)->trace;                                                   \
-        if (TRI_UNLIKELY(stream != NULL))                                                                              \
+        if (TRI_UNLIKELY(stream != NULL) &&                                                                            \
+            tri_trace_wants((const struct tri_trace_head *)stream, category, tr_self(subject->actor)))                 \
             tri_trace_write(stream, id, TRI_TRACE_VALUE(flags_), TRI_TRACE_VALUE(arg_), tr_self(subject->actor),       \
                             TRI_TRACE_VALUE(message_));                                                                \
     }

@@ -81,15 +81,22 @@
     X(TRI_TRACE_NET + 29, socket_adopted, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                         \
       "socket actor got a descriptor that is connected")                                                               \
     X(TRI_TRACE_NET + 30, socket_again, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                           \
-      "socket actor, which is closed, begins again without a connection")
+      "socket actor, which is closed, begins again without a connection")                                              \
+    X(TRI_TRACE_NET + 31, socket_handshake, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                       \
+      "socket actor, which is to be secure, begins its handshake")                                                     \
+    X(TRI_TRACE_NET + 32, socket_secure, (REF, actor), (NOTHING, ), (STATUS, status), (NOTHING, ),                     \
+      "the handshake of socket actor is over; arg is the status, 0: it is secure")
 
-/* `actor` is neither: a connection waits in it for its PROXY header, or shakes hands. */
+/* `actor` is neither: a connection waits in it for its PROXY header. */
 #define TRI_TRACE_ENTRANCE_EVENTS(X)                                                                                   \
     X(TRI_TRACE_NET + 48, proxy_header, (REF, actor), (NUMBER, version), (NUMBER, bytes), (REF, server),               \
       "a connection of the server whose ref is message has its PROXY header, of arg bytes; flags is its version")      \
     X(TRI_TRACE_NET + 49, proxy_refused, (REF, actor), (WORD, reason, proxy_outcomes), (NUMBER, bytes), (REF, server), \
       "a connection of the server whose ref is message is closed after arg bytes of a PROXY header; flags: 1 it is "   \
-      "none, 2 too long, 3 malformed, 4 bad TLVs, 5 wrong checksum, 6 the peer ended before, 7 too late")              \
+      "none, 2 too long, 3 malformed, 4 bad TLVs, 5 wrong checksum, 6 the peer ended before, 7 too late")
+
+/* Or shakes hands. */
+#define TRI_TRACE_GREETING_EVENTS(X)                                                                                   \
     X(TRI_TRACE_NET + 50, handshake, (REF, actor), (NOTHING, ), (NOTHING, ), (REF, server),                            \
       "a connection of the server whose ref is message is secure")                                                     \
     X(TRI_TRACE_NET + 51, handshake_failed, (REF, actor), (NOTHING, ), (STATUS, status), (REF, server),                \
@@ -97,6 +104,7 @@
 
 /* All of them. */
 #define TRI_TRACE_NET_EVENTS(X)                                                                                        \
-    TRI_TRACE_SERVER_EVENTS(X) TRI_TRACE_LISTENER_EVENTS(X) TRI_TRACE_SOCKET_EVENTS(X) TRI_TRACE_ENTRANCE_EVENTS(X)
+    TRI_TRACE_SERVER_EVENTS(X)                                                                                         \
+    TRI_TRACE_LISTENER_EVENTS(X) TRI_TRACE_SOCKET_EVENTS(X) TRI_TRACE_ENTRANCE_EVENTS(X) TRI_TRACE_GREETING_EVENTS(X)
 
 #endif

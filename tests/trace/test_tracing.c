@@ -6,12 +6,15 @@
 #include "traces.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -275,6 +278,73 @@ each_copy_of_a_flight_recorder_in_full_flight_can_be_read(void **state)
     stop(runtime);
 }
 
+/* -- Killed at any moment. -- */
+
+static void
+pass_back(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    tr_trace_mark(self, "passed", message->tag);
+    (void)tr_tell(self, tr_self(self), message->tag + 1, NULL, 0);
+}
+
+static const char *
+name_of_any(uint32_t tag)
+{
+    static _Thread_local char name[24];
+    snprintf(name, sizeof(name), "TAG_%u", tag);
+    return name;
+}
+
+/* Two workers, each with an actor that never rests. */
+static _Noreturn void
+record_for_ever(const struct traces *traces, enum tr_trace_mode mode)
+{
+    static const struct tr_behavior restless = {.name = "restless", .receive = pass_back, .tag_name = name_of_any};
+    struct tr_runtime_options options = {.workers = 2, .watchdog_ms = -1};
+    tr_runtime *runtime;
+    options.trace = (struct tr_trace_options){
+        .mode = mode, .directory = traces->directory, .segment_bytes = SEGMENT, .segments = 4, .limit_bytes = 4 << 20};
+    if (tr_runtime_start(&options, &runtime) != TR_OK)
+        _exit(1);
+    for (unsigned worker = 0; worker < 2; worker++) {
+        struct tr_spawn_options place = {.placement = TR_PLACE_WORKER, .worker = worker};
+        tr_message message = tr_message_signal(1);
+        tr_ref ref;
+        if (tr_runtime_spawn(runtime, &restless, &place, &ref) != TR_OK ||
+            tr_runtime_send(runtime, ref, &message) != TR_OK)
+            _exit(1);
+    }
+    for (;;)
+        pause();
+}
+
+static bool
+has_begun(void *traces)
+{
+    return traces_files(traces, "worker-") > 0;
+}
+
+static void
+a_program_that_is_killed_at_any_moment_leaves_a_trace_that_keeps_the_rules(void **state)
+{
+    struct traces *traces = *state;
+    uint32_t seed = 20250101;
+    for (unsigned round = 0; round < 60; round++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0)
+            record_for_ever(traces, round % 2 == 0 ? TR_TRACE_FILE : TR_TRACE_FLIGHT);
+        assert_true(tests_wait_until(has_begun, traces, TESTS_LIMIT_MS));
+        seed = seed * 1664525u + 1013904223u;
+        nanosleep(&(struct timespec){.tv_nsec = seed >> 10 & 0x3fffff}, NULL); /* the moment: up to 4 ms later */
+        kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        traces_expect(traces, "check", 0, "the trace was cut off");
+        tests_directory_remove(traces->directory);
+    }
+}
+
 int
 main(void)
 {
@@ -289,6 +359,7 @@ main(void)
         TEST(switches_that_cannot_be_are_refused),
         TEST(a_copy_holds_what_was_recorded_until_then),
         TEST(each_copy_of_a_flight_recorder_in_full_flight_can_be_read),
+        TEST(a_program_that_is_killed_at_any_moment_leaves_a_trace_that_keeps_the_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@
 #include "prove.h"
 #include "show.h"
 
-static const struct command *const commands[] = {&command_info, &command_dump, &command_check};
+static const struct command *const commands[] = {&command_info, &command_dump, &command_stats, &command_check};
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -8,5 +8,6 @@
 
 extern const struct command command_info;
 extern const struct command command_dump;
+extern const struct command command_stats;
 
 #endif

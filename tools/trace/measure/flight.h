@@ -1,0 +1,49 @@
+/*
+ * Messages on their way, by their ids: what their ends must know of their sends.
+ *
+ * Ids count up in each stream, so those on their way stand close together: each stream has a ring of them, where a
+ * message has its place by its count. What still waits when its place is needed moves to a table. Of the messages that
+ * are on their way, MOST_WAITING of that table are known; more are forgotten, and counted.
+ */
+#ifndef TROUPE_TRACE_FLIGHT_H
+#define TROUPE_TRACE_FLIGHT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "table.h"
+
+#define MOST_WAITING (1u << 20)
+
+struct sent {
+    uint64_t message; /* 0: a free place */
+    uint64_t sender;
+    uint64_t timestamp;
+    uint32_t tag;
+    bool early; /* it is the receive, which came before the send */
+};
+
+struct flight {
+    struct ring {
+        struct sent *places;
+        size_t room; /* 0 or a power of two */
+        size_t count;
+    } * rings;            /* by the stream in the id */
+    struct table waiting; /* struct sent, by id */
+    uint64_t forgotten;
+    uint64_t count; /* on their way */
+};
+
+void flight_init(struct flight *flight);
+void flight_fini(struct flight *flight);
+
+void flight_put(struct flight *flight, const struct sent *sent);
+
+/* Takes a message out; false: it is not there. */
+bool flight_take(struct flight *flight, uint64_t message, struct sent *sent);
+
+/* Calls for each that is there. */
+void flight_each(const struct flight *flight, void (*call)(void *argument, const struct sent *sent), void *argument);
+
+#endif

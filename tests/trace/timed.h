@@ -1,0 +1,46 @@
+/*
+ * Traces whose times the test chooses: the clock counts nanoseconds.
+ */
+#ifndef TESTS_TIMED_H
+#define TESTS_TIMED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <troupe/actors/trace.h>
+#include <troupe/net/trace.h>
+
+#include "traces.h"
+
+#define ACTORS(event) TRI_TRACE_ACTORS_##event
+#define NET(event) TRI_TRACE_NET_##event
+#define CORE(event) TRI_TRACE_CORE_##event
+#define OUTSIDE TRI_TRACE_OUTSIDE
+#define US UINT64_C(1000)
+#define MS UINT64_C(1000000)
+
+/* Begins one without events. */
+void timed_begin(void);
+
+/* The number of a name. */
+uint32_t timed_name(const char *text);
+
+/* An event of a stream; its times must not go back. */
+void timed_event(unsigned stream, uint64_t ns, uint16_t id, uint32_t arg, uint64_t actor, uint64_t message);
+
+/* The usual ones, in the stream of the actor's worker; actor 0 is outside. A message is (stream, count). */
+void timed_spawn(uint64_t ns, uint64_t actor, const char *class);
+void timed_send(uint64_t ns, uint64_t from, uint64_t message, uint32_t tag);
+void timed_receive(uint64_t ns, uint64_t by, uint64_t message, uint32_t tag);
+
+/* Writes its files into a directory: traces->directory, or beside it. closed: the program ended properly. */
+void timed_end(const char *directory, bool closed);
+
+/* Runs a command with up to two words before the directory, and compares the end and a part of what it prints. */
+void expect_output(const struct traces *traces, const char *command, const char *a, const char *b, int status,
+                   const char *part);
+
+/* The same, of several parts, which stand in that order; NULL is the last. */
+void expect_parts(const struct traces *traces, const char *command, const char *a, const char *b, int status,
+                  const char *const *parts);
+
+#endif

@@ -13,7 +13,8 @@
 #include "prove.h"
 #include "show.h"
 
-static const struct command *const commands[] = {&command_info, &command_dump, &command_stats, &command_check};
+static const struct command *const commands[] = {&command_info, &command_dump, &command_stats, &command_path,
+                                                 &command_check};
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -88,3 +88,17 @@ parse_stream(const char *text, uint32_t *number)
     *number = (uint32_t)value;
     return true;
 }
+
+bool
+parse_message(const char *text, uint64_t *message)
+{
+    static const char outside[] = "outside:";
+    const char *at = text + sizeof(outside) - 2;
+    uint64_t stream = TRI_TRACE_OUTSIDE, count;
+    if (strncmp(text, outside, sizeof(outside) - 1) != 0 && !parse_number(text, TRI_TRACE_OUTSIDE, &at, &stream))
+        return false;
+    if (*at != ':' || !parse_number(at + 1, TRI_TRACE_MESSAGE_COUNT(UINT64_MAX), &at, &count) || *at != '\0')
+        return false;
+    *message = TRI_TRACE_MESSAGE(stream, count);
+    return count > 0;
+}

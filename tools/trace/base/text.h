@@ -20,6 +20,9 @@ const char *text_of_count(uint64_t count, char text[TEXT_SIZE]);
 /* The reverse of text_of_ref(); plain numbers, 0x... too, are refs as they are. false: it is neither. */
 bool parse_ref(const char *text, uint64_t *ref);
 
+/* The reverse of text_of_message(). false: it is no message. */
+bool parse_message(const char *text, uint64_t *message);
+
 /* The reverse of text_of_stream(). */
 bool parse_stream(const char *text, uint32_t *number);
 

@@ -19,8 +19,8 @@
 /* -- Reading a file. -- */
 
 /* Opened anew for each piece: a trace may have more streams than a process may have descriptors. */
-static size_t
-read_at(const struct trace *trace, const char *name, uint64_t offset, void *out, size_t size)
+size_t
+trace_read(const struct trace *trace, const char *name, uint64_t offset, void *out, size_t size)
 {
     int fd = openat(trace->directory, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
@@ -87,7 +87,7 @@ static void
 read_packet(const struct trace *trace, const char *name, struct tri_trace_packet *packet)
 {
     uint64_t size = size_of(trace, name);
-    size_t got = read_at(trace, name, 0, packet, HEADER);
+    size_t got = trace_read(trace, name, 0, packet, HEADER);
     if (got < HEADER)
         bad_input(name, got, "the file ends within its header");
     check_identity(trace, name, packet);
@@ -424,7 +424,7 @@ fill_buffer(struct cursor *cursor)
     cursor->given = 0;
     make_room(cursor);
     size_t size = cursor->held * sizeof(*cursor->buffer);
-    size_t got = read_at(cursor->trace, segment->name, cursor->offset, cursor->buffer, size);
+    size_t got = trace_read(cursor->trace, segment->name, cursor->offset, cursor->buffer, size);
     if (got < size)
         bad_input(segment->name, cursor->offset + got, "the file ends within its content");
     return true;

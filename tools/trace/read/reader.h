@@ -68,6 +68,9 @@ const struct stream *trace_stream(const struct trace *trace, uint32_t number);
 uint64_t trace_lost(const struct trace *trace);
 uint64_t stream_lost(const struct stream *stream);
 
+/* Reads a piece of one of its files. Returns how much was there. */
+size_t trace_read(const struct trace *trace, const char *name, uint64_t offset, void *out, size_t size);
+
 /* Goes through a stream. */
 struct cursor {
     const struct trace *trace;

@@ -13,8 +13,9 @@
 #include "prove.h"
 #include "show.h"
 
-static const struct command *const commands[] = {&command_info, &command_dump, &command_stats, &command_path,
-                                                 &command_check};
+static const struct command *const commands[] = {
+    &command_explain, &command_info, &command_dump, &command_stats, &command_path, &command_check,
+};
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -25,11 +26,20 @@ print_usage(FILE *out)
         fprintf(out, "%s troupe-trace %s %s\n", i == 0 ? "usage:" : "      ", commands[i]->name, commands[i]->usage);
     fputc('\n', out);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "%-6s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(out, "%-7s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\n"
+          "`troupe-trace COMMAND --help` shows an example of each.\n"
+          "\n"
           "exit status: 0 all is well; 1 a rule was broken; 2 wrong arguments or not a readable trace;\n"
           "             3 with --strict: events were lost\n",
           out);
+}
+
+static void
+print_command(const struct command *command)
+{
+    printf("usage: troupe-trace %s %s\n\n%s\n\nexample: %s\n", command->name, command->usage, command->summary,
+           command->example);
 }
 
 static const struct command *
@@ -76,10 +86,11 @@ explain_option(int count, char **words)
 }
 
 static int
-run(int count, char **words)
+run(int count, char **words, const struct command **of)
 {
     const char *name = count > 1 ? words[1] : "";
     const struct command *command = find_command(name);
+    *of = command;
     if (strcmp(name, "--help") == 0)
         return RUN_HELP;
     if (command == NULL)
@@ -92,7 +103,12 @@ run(int count, char **words)
 int
 main(int count, char **words)
 {
-    int status = run(count, words);
+    const struct command *command;
+    int status = run(count, words, &command);
+    if (status == RUN_HELP && command != NULL) {
+        print_command(command);
+        return EXIT_SUCCESS;
+    }
     if (status < 0) {
         print_usage(status == RUN_HELP ? stdout : stderr);
         return status == RUN_HELP ? EXIT_SUCCESS : EXIT_BAD_INPUT;

@@ -304,11 +304,15 @@ note_send(struct measure *measure, struct hand *hand, RECORD *record)
     measure->contradictions += early.early;
 }
 
+/* What dies of its actor's end, or in its full mailbox, was in that till then. */
 static void
 note_death(struct measure *measure, RECORD *record)
 {
     struct sent sent = {0};
-    flight_take(&measure->flight, record->message, &sent);
+    bool known = flight_take(&measure->flight, record->message, &sent) && !sent.early;
+    struct person *person = known ? table_get(&measure->persons, record->actor, 0) : NULL;
+    if (person != NULL)
+        note_depth(measure, person, record, sent.timestamp);
     uint64_t sender = sent.early ? 0 : measure_kind(measure, sent.sender);
     count_in(&measure->deaths, (uint64_t)measure_kind(measure, record->actor) << 32 | sender, record->arg,
              record->message);
@@ -494,14 +498,14 @@ measure_free(struct measure *measure)
     free(measure);
 }
 
-/* A worker whose last event is a receive is in that handler still, if the trace was cut off; or it sleeps. */
+/* A worker that sleeps does so to the end; and so goes on the last handler of one that was cut off. */
 static void
 end_hand(struct measure *measure, struct hand *hand)
 {
-    bool cut_off = !measure->trace->metadata->closed;
-    end_handler(measure, hand, cut_off ? measure->last : hand->last);
-    if (hand->sleeps)
-        note_wake(measure, hand, cut_off ? measure->last : hand->last);
+    if (hand->sleeps || (hand->handler.open && !measure->trace->metadata->closed))
+        hand->last = measure->last;
+    end_handler(measure, hand, hand->last);
+    note_wake(measure, hand, hand->last);
 }
 
 void

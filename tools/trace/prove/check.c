@@ -134,6 +134,7 @@ const struct command command_check = {
     .name = "check",
     .usage = "[--strict] DIRECTORY",
     .summary = "whether messages, actors and sockets kept the rules",
+    .example = "troupe-trace check --strict dir || echo broken      # in a script",
     .options = options,
     .run = run,
 };

@@ -300,7 +300,8 @@ const struct command command_dump = {
     .name = "dump",
     .usage = "[--json] [--actor REF] [--worker N] [--event NAME] DIRECTORY",
     .summary = "its events in causal order, as text or as JSON lines\n"
-               "       REF is worker:slot.generation as dump prints it, N a worker's number or \"outside\"",
+               "        REF is worker:slot.generation as dump prints it, N a worker's number or \"outside\"",
+    .example = "troupe-trace dump --event dead_letter dir      # every message that found nobody",
     .options = options,
     .run = run,
 };

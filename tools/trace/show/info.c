@@ -85,6 +85,7 @@ const struct command command_info = {
     .name = "info",
     .usage = "DIRECTORY",
     .summary = "what the trace holds: streams, times, events, losses",
+    .example = "troupe-trace info dir      # how long it is, and whether anything was lost",
     .options = options,
     .run = run,
 };

@@ -437,6 +437,7 @@ const struct command command_stats = {
     .name = "stats",
     .usage = "[--json] " FILTER_WHO_USAGE " DIRECTORY",
     .summary = "how much, how fast, how long: rates, waits, times in handlers, mailboxes, workers, deals, dead letters",
+    .example = "troupe-trace stats --class session --since 10s dir      # one class, after the start",
     .options = options,
     .run = run,
 };

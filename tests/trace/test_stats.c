@@ -262,6 +262,27 @@ only_those_receives_are_counted_that_are_asked_for(void **state)
 }
 
 static void
+dump_takes_classes_and_times(void **state)
+{
+    static const struct {
+        const char *option, *value;
+        unsigned lines;
+    } cases[] = {{"--class", "server", 3}, {"--class", "client", 3}, {"--class", "none", 0},
+                 {"--since", "1500ns", 3}, {"--until", "1us", 2},    {"--until", "1001ns", 3}};
+    struct traces *traces = *state;
+    write_two();
+    write_one(1000, 1, 5, 40, 7);
+    write_one(2000, 2, 5, 50, 9);
+    timed_end(traces->directory, true);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct outcome outcome = traces_tool(traces, "dump", cases[i].option, cases[i].value, NULL, NULL);
+        assert_int_equal(outcome.status, 0);
+        assert_int_equal(traces_count(outcome.text, "\n"), cases[i].lines);
+        free(outcome.text);
+    }
+}
+
+static void
 a_time_that_is_none_is_refused(void **state)
 {
     struct traces *traces = *state;
@@ -299,6 +320,7 @@ main(void)
         TEST(dead_letters_are_told_by_class_sender_and_reason),
         TEST(sockets_that_failed_are_told_by_the_class_of_their_server),
         TEST(only_those_receives_are_counted_that_are_asked_for),
+        TEST(dump_takes_classes_and_times),
         TEST(a_time_that_is_none_is_refused),
         TEST(an_empty_trace_has_stats),
     };

@@ -13,7 +13,6 @@ filter_take(struct filter *filter, int option)
     switch (option) {
     case 'c': filter->class = optarg; return 0;
     case 'e': filter->event = optarg; return 0;
-    case 'T': filter->text = optarg; return 0;
     case 'S': filter->since_text = optarg; return 0;
     case 'U': filter->until_text = optarg; return 0;
     case 'a':

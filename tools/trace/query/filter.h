@@ -13,26 +13,20 @@ struct filter {
     bool by_actor, by_worker;
     uint64_t actor;
     uint32_t worker;
-    const char *class, *event, *text; /* NULL: any */
+    const char *class, *event; /* NULL: any */
     const char *since_text, *until_text;
     int event_id;
     uint64_t since, until; /* timestamps; `until` is not in it */
 };
 
-/* Rows for getopt_long(), for who and when, and for what; and how they are told in a usage. */
+/* Rows for getopt_long(), for who and when, and how they are told in a usage. `event`, 'e', is a command's own. */
 #define FILTER_WHO                                                                                                     \
     {"actor", required_argument, NULL, 'a'}, {"class", required_argument, NULL, 'c'},                                  \
         {"worker", required_argument, NULL, 'w'}, {"since", required_argument, NULL, 'S'},                             \
     {                                                                                                                  \
         "until", required_argument, NULL, 'U'                                                                          \
     }
-#define FILTER_WHAT                                                                                                    \
-    {"event", required_argument, NULL, 'e'},                                                                           \
-    {                                                                                                                  \
-        "text", required_argument, NULL, 'T'                                                                           \
-    }
 #define FILTER_WHO_USAGE "[--actor REF] [--class NAME] [--worker N] [--since TIME] [--until TIME]"
-#define FILTER_WHAT_USAGE "[--event NAME] [--text TEXT]"
 
 /* Takes one of those options with its argument, optarg. Returns 0, or what run() of a command returns. */
 int filter_take(struct filter *filter, int option);
@@ -40,7 +34,7 @@ int filter_take(struct filter *filter, int option);
 /* Finds in a trace what the options name. Returns 0, or RUN_REFUSED: it is not there. */
 int filter_prepare(struct filter *filter, const struct trace *trace);
 
-/* Is an event of a worker wanted, as far as neither its actor's class nor its text decide? */
+/* Is an event of a worker wanted, as far as its actor's class does not decide? */
 bool filter_wants(const struct filter *filter, uint32_t worker, const struct tri_trace_record *record);
 
 /* A duration such as 5ms, "1.5 s", 20us; false: it is none. */

@@ -4,9 +4,11 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "bad_input.h"
 #include "escape.h"
+#include "filter.h"
 #include "show.h"
 #include "text.h"
 #include "text_of_time.h"
@@ -183,19 +185,21 @@ print_json(const struct trace *trace, const struct line *line)
 
 struct dump_options {
     bool json;
-    bool by_actor, by_stream; /* show only events of the following */
-    uint64_t actor;
-    uint32_t stream;
-    const char *event; /* show only events of this name; NULL: all */
-    int event_id;
+    struct filter filter;
 };
 
 static bool
-is_wanted(const struct dump_options *options, const struct line *line)
+is_of_class(const struct trace *trace, const char *wanted, uint32_t class)
 {
-    return (!options->by_actor || line->record.actor == options->actor) &&
-           (!options->by_stream || line->stream == options->stream) &&
-           (options->event == NULL || line->record.id == options->event_id);
+    const char *behavior = wanted != NULL ? names_find(trace->names, class) : NULL;
+    return wanted == NULL || (behavior != NULL && strcmp(behavior, wanted) == 0);
+}
+
+static bool
+is_wanted(const struct trace *trace, const struct dump_options *options, const struct line *line)
+{
+    return filter_wants(&options->filter, line->stream, &line->record) &&
+           is_of_class(trace, options->filter.class, line->class);
 }
 
 /* What is being printed. */
@@ -210,7 +214,7 @@ print_lines(void)
 {
     const struct line *line;
     while ((line = window_next(&shown.window)) != NULL) {
-        if (!is_wanted(shown.options, line))
+        if (!is_wanted(shown.trace, shown.options, line))
             continue;
         if (shown.options->json)
             print_json(shown.trace, line);
@@ -238,44 +242,21 @@ print_events(const struct trace *trace, const struct dump_options *options)
     window_fini(&shown.window);
 }
 
-enum {
-    OPTION_JSON = 'j',
-    OPTION_ACTOR = 'a',
-    OPTION_WORKER = 'w',
-    OPTION_EVENT = 'e',
-};
-
 static const struct option options[] = {
-    {"json", no_argument, NULL, OPTION_JSON},           {"actor", required_argument, NULL, OPTION_ACTOR},
-    {"worker", required_argument, NULL, OPTION_WORKER}, {"event", required_argument, NULL, OPTION_EVENT},
-    {"help", no_argument, NULL, OPTION_HELP},           {NULL, 0, NULL, 0},
+    FILTER_WHO,
+    {"event", required_argument, NULL, 'e'},
+    {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {NULL, 0, NULL, 0},
 };
-
-/* Returns 0, or what run() returns. */
-static int
-take_option(struct dump_options *dump, int option)
-{
-    switch (option) {
-    case OPTION_JSON: dump->json = true; return 0;
-    case OPTION_EVENT: dump->event = optarg; return 0;
-    case OPTION_ACTOR:
-        dump->by_actor = true;
-        return parse_ref(optarg, &dump->actor) ? 0 : refuse("not the name of an actor", optarg);
-    case OPTION_WORKER:
-        dump->by_stream = true;
-        return parse_stream(optarg, &dump->stream) ? 0 : refuse("not the number of a worker", optarg);
-    default: return refuse_option(option);
-    }
-}
 
 static int
 dump_trace(const struct trace *trace, struct dump_options *dump)
 {
-    dump->event_id = dump->event != NULL ? metadata_find(trace->metadata, dump->event) : 0;
-    if (dump->event_id < 0)
-        return refuse("the trace knows no such event", dump->event);
-    print_events(trace, dump);
-    return 0;
+    int status = filter_prepare(&dump->filter, trace);
+    if (status == 0)
+        print_events(trace, dump);
+    return status;
 }
 
 static int
@@ -283,8 +264,10 @@ run(int count, char **words)
 {
     struct dump_options dump = {0};
     int option, status = 0;
-    while (status == 0 && (option = getopt_long(count, words, "", options, NULL)) != -1)
-        status = take_option(&dump, option);
+    while (status == 0 && (option = getopt_long(count, words, "", options, NULL)) != -1) {
+        dump.json |= option == 'j';
+        status = option == 'j' ? 0 : filter_take(&dump.filter, option);
+    }
     if (status != 0)
         return status;
     const char *directory = one_directory(count, words);
@@ -298,9 +281,10 @@ run(int count, char **words)
 
 const struct command command_dump = {
     .name = "dump",
-    .usage = "[--json] [--actor REF] [--worker N] [--event NAME] DIRECTORY",
+    .usage = "[--json] [--event NAME] " FILTER_WHO_USAGE " DIRECTORY",
     .summary = "its events in causal order, as text or as JSON lines\n"
-               "        REF is worker:slot.generation as dump prints it, N a worker's number or \"outside\"",
+               "        REF is worker:slot.generation as dump prints it, N a worker's number or \"outside\",\n"
+               "        TIME counts from the trace's begin: 250ms, 1.5s",
     .example = "troupe-trace dump --event dead_letter dir      # every message that found nobody",
     .options = options,
     .run = run,

@@ -1,0 +1,225 @@
+/*
+ * The command that holds a trace to the rules of its program: see statement.h.
+ *
+ * Of each statement, and of each actor where it holds for each, two things are remembered: whether its first event was
+ * seen, and since when one waits for its second.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bad_input.h"
+#include "escape.h"
+#include "filter.h"
+#include "order.h"
+#include "prove.h"
+#include "statement.h"
+#include "text.h"
+#include "text_of_time.h"
+
+#define SHOWN 10u /* cases of each statement that are printed one by one */
+
+struct memory {
+    bool seen, waits;
+    uint64_t since;
+};
+
+struct result {
+    uint64_t looked, failed;
+};
+
+struct holding {
+    const struct trace *trace;
+    const char *file;
+    struct statements statements;
+    struct result *results; /* by statement */
+    struct table memories;  /* struct memory, by actor (0: all together) and statement */
+    struct table classes;   /* uint32_t: names, by actor */
+};
+
+static bool
+is_of_class(const struct holding *holding, uint64_t actor, const char *class)
+{
+    if (class == NULL)
+        return true;
+    const uint32_t *name = table_get(&holding->classes, actor, 0);
+    const char *text = name != NULL ? names_find(holding->trace->names, *name) : NULL;
+    return text != NULL && strcmp(text, class) == 0;
+}
+
+static bool
+matches(const struct holding *holding, const struct pattern *pattern, const struct tri_trace_record *record)
+{
+    return pattern->event == record->id && (!pattern->by_tag || pattern->tag == record->arg) &&
+           is_of_class(holding, record->actor, pattern->class);
+}
+
+static void
+fail(struct holding *holding, size_t number, const struct step *step, const char *why)
+{
+    char time[TEXT_SIZE], stream[TEXT_SIZE], actor[TEXT_SIZE];
+    if (holding->results[number].failed++ >= SHOWN)
+        return;
+    print_escaped(stdout, holding->file);
+    printf(":%u: %s: %s  worker %s  %s  actor %s\n", holding->statements.rows[number].line, why,
+           text_of_time(holding->trace->metadata, step->record->timestamp, time),
+           text_of_stream(step->stream->number, stream), holding->trace->metadata->names[step->record->id],
+           text_of_ref(step->record->actor, actor));
+}
+
+static void
+see_second(struct holding *holding, size_t number, struct memory *memory, const struct step *step)
+{
+    const struct statement *statement = &holding->statements.rows[number];
+    struct result *result = &holding->results[number];
+    bool late = memory->waits && step->record->timestamp > memory->since &&
+                step->record->timestamp - memory->since > statement->ticks;
+    result->looked++;
+    if (statement->kind == STATEMENT_before && !memory->seen)
+        fail(holding, number, step, "nothing was before");
+    else if (statement->kind == STATEMENT_never && (statement->first.event < 0 || memory->seen))
+        fail(holding, number, step, "it must not be");
+    else if (statement->kind == STATEMENT_within && late)
+        fail(holding, number, step, "it comes too late");
+    memory->waits = false;
+}
+
+static void
+see_first(struct memory *memory, const struct step *step)
+{
+    memory->seen = true;
+    if (memory->waits)
+        return;
+    memory->waits = true;
+    memory->since = step->record->timestamp;
+}
+
+static void
+hold_one(struct holding *holding, size_t number, const struct step *step)
+{
+    const struct statement *statement = &holding->statements.rows[number];
+    bool first = matches(holding, &statement->first, step->record);
+    bool second = matches(holding, &statement->second, step->record);
+    if ((!first && !second) || !is_of_class(holding, step->record->actor, statement->each))
+        return;
+    uint64_t actor = statement->each != NULL ? step->record->actor : 0;
+    struct memory *memory = table_put(&holding->memories, actor, number);
+    if (second)
+        see_second(holding, number, memory, step);
+    if (first)
+        see_first(memory, step);
+}
+
+static void
+hold(struct holding *holding, const struct step *step)
+{
+    if (step->role == ROLE_spawn || step->role == ROLE_restart || step->role == ROLE_become)
+        *(uint32_t *)table_put(&holding->classes, step->record->actor, 0) = step->record->arg;
+    for (size_t i = 0; i < holding->statements.count; i++)
+        hold_one(holding, i, step);
+}
+
+/* What still waits when the trace ends, and would be late by now. */
+static void
+hold_end(struct holding *holding)
+{
+    uint64_t first, last;
+    span_of(holding->trace, &first, &last);
+    for (size_t i = 0; i < holding->memories.room; i++) {
+        const struct memory *memory = (const struct memory *)holding->memories.values + i;
+        if (!holding->memories.used[i] || !memory->waits)
+            continue;
+        size_t number = (size_t)holding->memories.keys[i].b;
+        const struct statement *statement = &holding->statements.rows[number];
+        if (statement->kind != STATEMENT_within || last - memory->since <= statement->ticks)
+            continue;
+        char time[TEXT_SIZE];
+        holding->results[number].looked++;
+        if (holding->results[number].failed++ >= SHOWN)
+            continue;
+        print_escaped(stdout, holding->file);
+        printf(":%u: it never comes, for what was at %s\n", statement->line,
+               text_of_time(holding->trace->metadata, memory->since, time));
+    }
+}
+
+static int
+report(const struct holding *holding, bool strict)
+{
+    bool failed = false, lost = trace_lost(holding->trace) > 0;
+    char looked[TEXT_SIZE], count[TEXT_SIZE];
+    for (size_t i = 0; i < holding->statements.count; i++) {
+        const struct result *result = &holding->results[i];
+        failed |= result->failed > 0;
+        printf("%-8s %14s times  line %u: ",
+               result->failed > 0    ? "FAILED"
+               : lost                ? "unknown"
+               : result->looked == 0 ? "no case"
+                                     : "passed",
+               text_of_count(result->looked, looked), holding->statements.rows[i].line);
+        print_escaped(stdout, holding->statements.rows[i].text);
+        if (result->failed > 0)
+            printf("; broken %s times", text_of_count(result->failed, count));
+        putchar('\n');
+    }
+    return failed ? EXIT_RULE_FAILED : strict && lost ? EXIT_EVENTS_LOST : EXIT_SUCCESS;
+}
+
+static int
+assert_trace(const struct trace *trace, const char *file, bool strict)
+{
+    struct holding holding = {.trace = trace, .file = file};
+    struct order order;
+    struct step step;
+    statements_read(&holding.statements, trace, file);
+    holding.results = must_calloc(holding.statements.count, sizeof(*holding.results));
+    table_init(&holding.memories, sizeof(struct memory));
+    table_init(&holding.classes, sizeof(uint32_t));
+    order_init(&order, trace);
+    while (order_next(&order, &step))
+        hold(&holding, &step);
+    hold_end(&holding);
+    int status = report(&holding, strict);
+    order_fini(&order);
+    table_fini(&holding.memories);
+    table_fini(&holding.classes);
+    statements_free(&holding.statements);
+    free(holding.results);
+    return status;
+}
+
+static const struct option options[] = {
+    {"strict", no_argument, NULL, 's'},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static int
+run(int count, char **words)
+{
+    bool strict = false;
+    int option;
+    while ((option = getopt_long(count, words, "", options, NULL)) != -1) {
+        if (option != 's')
+            return refuse_option(option);
+        strict = true;
+    }
+    if (optind + 2 != count)
+        return refuse("a file of rules and a directory are needed", "");
+    struct trace *trace = trace_open(words[optind + 1]);
+    int status = assert_trace(trace, words[optind], strict);
+    trace_close(trace);
+    return status;
+}
+
+const struct command command_assert = {
+    .name = "assert",
+    .usage = "[--strict] FILE DIRECTORY",
+    .summary = "whether the program kept rules of its own, one to a line of FILE:\n"
+               "        A before B; never A; never B after A; B within 5 ms of A; for each CLASS: and one of these.\n"
+               "        A and B are an event, its tag if that matters, and `of CLASS`: receive 7 of session",
+    .example = "echo 'for each session: socket_accepted before socket_data' > rules; troupe-trace assert rules dir",
+    .options = options,
+    .run = run,
+};

@@ -1,6 +1,6 @@
 /*
  * The reader of traces: any files are a trace or are refused in order, and the events of one that is not refused can be
- * gone through in order. The input is files, each a byte that chooses its name, its size in two bytes, low byte first,
+ * gone through in order, measured, and asked for what led to a message. The input is files, each a byte that chooses its name, its size in two bytes, low byte first,
  * and its content.
  *
  * A refusal ends the program; here it jumps back instead, and gives back what the reader had taken by then:
@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "bad_input.h"
+#include "chain.h"
+#include "measure.h"
 #include "order.h"
 #include "reader.h"
 
@@ -145,6 +147,32 @@ write_files(int at, const uint8_t *data, size_t size)
 }
 
 static void
+measure_all(const struct trace *trace, uint64_t events)
+{
+    struct measure *measure = measure_trace(trace, NULL);
+    MUST(measure->events == events && measure->row_count > 0 && measure->kind_count > 0);
+    for (size_t i = 0; i < measure->row_count; i++) {
+        const struct histogram *waits = &measure->rows[i].waits, *works = &measure->rows[i].works;
+        MUST(histogram_part(waits, 500) <= histogram_part(waits, 990) && histogram_part(waits, 990) <= waits->most);
+        MUST(histogram_part(works, 990) <= works->most && waits->count <= works->count);
+    }
+    measure_free(measure);
+}
+
+/* Of the first messages of two streams. */
+static void
+find_chains(const struct trace *trace)
+{
+    struct chain chain;
+    for (uint64_t i = 0; i < 4; i++) {
+        if (!chain_find(&chain, trace, TRI_TRACE_MESSAGE(i % 2, 1 + i / 2), 8))
+            continue;
+        MUST(chain.count > 0 && chain.count <= 8);
+        chain_fini(&chain);
+    }
+}
+
+static void
 read_trace(void)
 {
     struct trace *trace = trace_open(directory);
@@ -158,6 +186,8 @@ read_trace(void)
         found++;
     MUST(found == events);
     order_fini(&order);
+    measure_all(trace, events);
+    find_chains(trace);
     trace_close(trace);
 }
 

@@ -151,10 +151,12 @@ work_of(const struct traces *traces, const char *command)
 
 #define N 200u
 
-static const char *const commands[] = {"info", "dump", "check"};
+static const char *const commands[] = {"info", "dump", "check", "stats", "explain"};
+
+#define COMMANDS 5
 
 struct works {
-    struct work of[3]; /* by command */
+    struct work of[COMMANDS]; /* by command */
 };
 
 /* What the commands do with a trace besides what they do with none. */
@@ -163,10 +165,10 @@ works_of(const struct traces *traces, void (*write)(const struct traces *traces,
 {
     struct works works;
     write_metadata(traces, 0);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < COMMANDS; i++)
         works.of[i] = work_of(traces, commands[i]);
     write(traces, n);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < COMMANDS; i++) {
         struct work work = work_of(traces, commands[i]);
         works.of[i] = (struct work){work.blocks - works.of[i].blocks, work.bytes - works.of[i].bytes};
     }
@@ -178,7 +180,7 @@ static void
 expect_linear(struct traces *traces, void (*write)(const struct traces *traces, unsigned n))
 {
     struct works less = works_of(traces, write, N), more = works_of(traces, write, 4 * N);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < COMMANDS; i++) {
         if (more.of[i].blocks > 6 * less.of[i].blocks || more.of[i].bytes > 6 * less.of[i].bytes)
             fail_msg("%s: %" PRIu64 " blocks and %" PRIu64 " bytes became %" PRIu64 " and %" PRIu64, commands[i],
                      less.of[i].blocks, less.of[i].bytes, more.of[i].blocks, more.of[i].bytes);
@@ -220,6 +222,36 @@ static void
 the_work_grows_with_the_number_of_ids_however_far_apart(void **state)
 {
     expect_linear(*state, many_scattered_ids);
+}
+
+/* One worker sends, and the other receives a moment later. */
+static void
+steady_traffic(const struct traces *traces, unsigned n)
+{
+    struct tri_trace_record *sends = calloc(n, sizeof(*sends)), *receives = calloc(n, sizeof(*receives));
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t message = TRI_TRACE_MESSAGE(0, i + 1);
+        sends[i] = (struct tri_trace_record){.timestamp = i, .id = SEND, .actor = 1, .message = message};
+        receives[i] = (struct tri_trace_record){.timestamp = i + 5, .id = RECEIVE, .actor = 2, .message = message};
+    }
+    write_metadata(traces, 0);
+    write_stream(traces, 0, sends, n);
+    write_stream(traces, 1, receives, n);
+    free(sends);
+    free(receives);
+}
+
+static void
+the_memory_of_stats_does_not_grow_with_the_number_of_messages(void **state)
+{
+    struct traces *traces = *state;
+    uint64_t bytes[2];
+    for (unsigned i = 0; i < 2; i++) {
+        steady_traffic(traces, i == 0 ? 4000 : 64000);
+        bytes[i] = work_of(traces, "stats").bytes;
+        tests_directory_remove(traces->directory);
+    }
+    assert_int_equal(bytes[0], bytes[1]);
 }
 
 static void
@@ -277,7 +309,7 @@ play_round(struct traces *traces, unsigned round)
 {
     static const char *const files[] = {"worker-0.00000000", "worker-1.00000001", "outside.00000000", "names.00000000",
                                         "metadata"};
-    const char *file = files[below(5)], *command = commands[below(3)];
+    const char *file = files[below(5)], *command = commands[below(COMMANDS)];
     size_t size;
     char *before = traces_read(traces, file, &size), *after = malloc(size);
     memcpy(after, before, size);
@@ -318,6 +350,7 @@ main(void)
         TEST(the_work_grows_with_the_number_of_streams_that_wait),
         TEST(the_work_grows_with_the_number_of_circles),
         TEST(the_work_grows_with_the_number_of_ids_however_far_apart),
+        TEST(the_memory_of_stats_does_not_grow_with_the_number_of_messages),
         TEST(a_stream_of_few_events_takes_little_memory),
         TEST(whatever_is_damaged_the_reader_ends_properly),
     };

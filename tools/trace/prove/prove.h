@@ -8,5 +8,6 @@
 
 extern const struct command command_assert;
 extern const struct command command_check;
+extern const struct command command_diff;
 
 #endif

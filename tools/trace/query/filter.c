@@ -1,6 +1,5 @@
 #include "filter.h"
 #include <getopt.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +49,7 @@ parse_duration(const char *text, uint64_t *ns)
     double value = number * unit_of(end + strspn(end, " "));
     if (value < 0 || value > 1e18 || (value == 0 && number > 0) || unit_of(end + strspn(end, " ")) == 0)
         return false;
-    *ns = (uint64_t)llround(value);
+    *ns = (uint64_t)(value + 0.5);
     return true;
 }
 

@@ -24,7 +24,7 @@ mix(uint64_t x)
     return x ^ x >> 31;
 }
 
-static size_t
+static inline size_t
 home_of(const struct table *table, struct table_key key)
 {
     return (size_t)mix(mix(key.a + seeds[0]) + mix(key.b + seeds[1])) & (table->room - 1);
@@ -37,7 +37,7 @@ value_at(const struct table *table, size_t at)
 }
 
 /* Where the key is, or the free place where it belongs. */
-static size_t
+static inline size_t
 find(const struct table *table, struct table_key key)
 {
     size_t at = home_of(table, key);

@@ -100,15 +100,15 @@ add_hand(struct measure *measure, uint32_t number, uint64_t timestamp)
     if ((count & (count - 1)) == 0) /* a power of two: full */
         measure->hands = must_realloc(measure->hands, count > 0 ? count * 2 : 1, sizeof(*measure->hands));
     measure->hands[count] = (struct hand){.number = number, .first = timestamp};
-    *(size_t *)table_put(&measure->hand_of, number, 0) = count;
+    measure->hand_of[number] = (uint32_t)count + 1;
     return &measure->hands[measure->hand_count++];
 }
 
 static struct hand *
 hand_of(struct measure *measure, uint32_t number, uint64_t timestamp)
 {
-    const size_t *place = table_get(&measure->hand_of, number, 0);
-    return place != NULL ? &measure->hands[*place] : add_hand(measure, number, timestamp);
+    uint32_t place = measure->hand_of[number];
+    return place > 0 ? &measure->hands[place - 1] : add_hand(measure, number, timestamp);
 }
 
 /* NULL: there are too many, and this one is not among them. */
@@ -131,22 +131,10 @@ count_in(struct table *table, uint64_t a, uint64_t b, uint64_t example)
 
 /* -- Lives. -- */
 
-/* What it did is its worker's and its class's from now on. */
-static void
-account(struct measure *measure, uint64_t actor, struct person *person)
-{
-    uint64_t *ticks = table_put(&measure->works, TRI_TRACE_REF_WORKER(actor), person->kind);
-    *ticks += person->busy;
-    measure->kinds[person->kind].busy += person->busy;
-    person->busy = 0;
-}
-
 static void
 note_class(struct measure *measure, RECORD *record)
 {
     struct person *person = table_put(&measure->persons, record->actor, 0);
-    if (person->busy > 0)
-        account(measure, record->actor, person);
     person->kind = kind_of_name(measure, record->arg);
     person->row = 0;
 }
@@ -170,7 +158,6 @@ end_life(struct measure *measure, uint64_t actor)
     struct person *person = table_get(&measure->persons, actor, 0);
     if (person == NULL)
         return;
-    account(measure, actor, person);
     bury(measure, actor, person->kind);
     depth_fini(&person->depth);
     table_remove(&measure->persons, actor, 0);
@@ -207,6 +194,18 @@ is_counted(const struct measure *measure, const struct hand *hand, RECORD *recor
            (!measured->by_worker || hand->number == measured->worker);
 }
 
+/* What a worker did for a class is added up until it works for another one. */
+static void
+add_work(struct measure *measure, struct hand *hand, size_t kind, uint64_t ticks)
+{
+    if (hand->kind != kind && hand->ticks > 0) {
+        *(uint64_t *)table_put(&measure->works, hand->number, hand->kind) += hand->ticks;
+        hand->ticks = 0;
+    }
+    hand->kind = kind;
+    hand->ticks += ticks;
+}
+
 static void
 end_handler(struct measure *measure, struct hand *hand, uint64_t timestamp)
 {
@@ -214,13 +213,10 @@ end_handler(struct measure *measure, struct hand *hand, uint64_t timestamp)
         return;
     hand->handler.open = false;
     uint64_t ticks = ticks_from(hand->handler.began, timestamp);
-    struct person *person = table_get(&measure->persons, hand->handler.actor, 0);
     struct row *row = &measure->rows[hand->handler.row];
     hand->busy += ticks;
-    if (person != NULL)
-        person->busy += ticks;
-    else
-        measure->kinds[row->kind].busy += ticks;
+    measure->kinds[row->kind].busy += ticks;
+    add_work(measure, hand, row->kind, ticks);
     if (ticks >= row->works.most) {
         row->longest_work_message = hand->handler.message;
         row->longest_work_actor = hand->handler.actor;
@@ -455,7 +451,7 @@ measure_new(const struct trace *trace, const struct measured *measured)
     table_init(&measure->graves, sizeof(size_t));
     table_init(&measure->kind_of, sizeof(size_t));
     table_init(&measure->row_of, sizeof(size_t));
-    table_init(&measure->hand_of, sizeof(size_t));
+    measure->hand_of = must_calloc(TRI_TRACE_OUTSIDE + 1u, sizeof(*measure->hand_of));
     table_init(&measure->works, sizeof(uint64_t));
     table_init(&measure->deaths, sizeof(struct tally));
     table_init(&measure->errors, sizeof(struct tally));
@@ -480,9 +476,9 @@ free_persons(struct measure *measure)
 void
 measure_free(struct measure *measure)
 {
-    struct table *const tables[] = {&measure->graves, &measure->kind_of, &measure->row_of, &measure->hand_of,
-                                    &measure->works,  &measure->deaths,  &measure->errors, &measure->ports,
-                                    &measure->deals,  &measure->stalls};
+    struct table *const tables[] = {&measure->graves, &measure->kind_of, &measure->row_of,
+                                    &measure->works,  &measure->deaths,  &measure->errors,
+                                    &measure->ports,  &measure->deals,   &measure->stalls};
     free_persons(measure);
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         table_fini(tables[i]);
@@ -494,6 +490,7 @@ measure_free(struct measure *measure)
     free(measure->kinds);
     free(measure->rows);
     free(measure->hands);
+    free(measure->hand_of);
     free(measure->ended);
     free(measure);
 }
@@ -506,6 +503,8 @@ end_hand(struct measure *measure, struct hand *hand)
         hand->last = measure->last;
     end_handler(measure, hand, hand->last);
     note_wake(measure, hand, hand->last);
+    if (hand->ticks > 0)
+        *(uint64_t *)table_put(&measure->works, hand->number, hand->kind) += hand->ticks;
 }
 
 void
@@ -513,10 +512,6 @@ measure_end(struct measure *measure)
 {
     for (size_t i = 0; i < measure->hand_count; i++)
         end_hand(measure, &measure->hands[i]);
-    for (size_t i = 0; i < measure->persons.room; i++) {
-        if (measure->persons.used[i])
-            account(measure, measure->persons.keys[i].a, (struct person *)measure->persons.values + i);
-    }
 }
 
 struct measure *

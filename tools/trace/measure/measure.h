@@ -53,7 +53,6 @@ struct row {
 /* An actor that lives. */
 struct person {
     size_t kind;
-    uint64_t busy;
     size_t row; /* of the last receive, plus 1 */
     uint32_t row_tag;
     size_t server; /* the kind of the server that a socket is of, plus 1; 0: of none */
@@ -66,6 +65,8 @@ struct hand {
     uint64_t events, received, sent;
     uint64_t first, last;  /* timestamps */
     uint64_t asleep, busy; /* ticks */
+    size_t kind;           /* that it worked for last */
+    uint64_t ticks;        /* for that, and not in `works` yet */
     bool sleeps;
     uint64_t slept; /* when it began to sleep */
     struct {
@@ -92,11 +93,11 @@ struct measure {
     size_t row_count;
     struct hand *hands; /* by stream */
     size_t hand_count;
+    uint32_t *hand_of;    /* its place in hands by number, plus 1; 0: none */
     struct table persons; /* struct person, by ref */
     struct table graves;  /* size_t: the kinds of actors that ended not long ago, by ref */
     struct table kind_of; /* size_t, by name */
     struct table row_of;  /* size_t, by kind and tag */
-    struct table hand_of; /* size_t, by number */
     struct table works;   /* uint64_t: ticks, by worker and kind */
     struct table deaths;  /* struct tally, by kind << 32 | sender's kind and reason; the example is a message */
     struct table errors;  /* struct tally, by kind and status; the example is a socket */

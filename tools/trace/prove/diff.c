@@ -138,7 +138,8 @@ static void
 print_partings(struct diff *diff)
 {
     char class[WORD_SIZE], count[TEXT_SIZE];
-    qsort(diff->partings, diff->parting_count, sizeof(*diff->partings), by_time);
+    if (diff->parting_count > 1)
+        qsort(diff->partings, diff->parting_count, sizeof(*diff->partings), by_time);
     for (size_t i = 0; i < diff->parting_count && i < SHOWN; i++) {
         const struct delivery *of = diff->partings[i].of;
         printf("%-16s %s: ", i == 0 ? "first divergence" : "then",

@@ -14,7 +14,7 @@
 #include "show.h"
 
 static const struct command *const commands[] = {
-    &command_explain, &command_info,  &command_dump,   &command_stats,
+    &command_explain, &command_info,  &command_dump,   &command_follow, &command_stats,
     &command_path,    &command_check, &command_assert, &command_diff,
 };
 

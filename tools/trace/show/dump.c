@@ -8,11 +8,10 @@
 
 #include "bad_input.h"
 #include "escape.h"
-#include "filter.h"
+#include "line.h"
 #include "show.h"
 #include "text.h"
 #include "text_of_time.h"
-#include "window.h"
 
 static const char *
 event_name(const struct trace *trace, const struct line *line)
@@ -183,11 +182,6 @@ print_json(const struct trace *trace, const struct line *line)
 
 /* -- The command. -- */
 
-struct dump_options {
-    bool json;
-    struct filter filter;
-};
-
 static bool
 is_of_class(const struct trace *trace, const char *wanted, uint32_t class)
 {
@@ -202,6 +196,17 @@ is_wanted(const struct trace *trace, const struct dump_options *options, const s
            is_of_class(trace, options->filter.class, line->class);
 }
 
+void
+dump_line(const struct trace *trace, const struct dump_options *options, const struct line *line)
+{
+    if (!is_wanted(trace, options, line))
+        return;
+    if (options->json)
+        print_json(trace, line);
+    else
+        print_text(trace, line);
+}
+
 /* What is being printed. */
 static struct shown {
     const struct trace *trace;
@@ -213,14 +218,8 @@ static void
 print_lines(void)
 {
     const struct line *line;
-    while ((line = window_next(&shown.window)) != NULL) {
-        if (!is_wanted(shown.trace, shown.options, line))
-            continue;
-        if (shown.options->json)
-            print_json(shown.trace, line);
-        else
-            print_text(shown.trace, line);
-    }
+    while ((line = window_next(&shown.window)) != NULL)
+        dump_line(shown.trace, shown.options, line);
 }
 
 /* A file of the trace has gone: what was read before that is printed. */

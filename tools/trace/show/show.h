@@ -9,6 +9,7 @@
 extern const struct command command_info;
 extern const struct command command_dump;
 extern const struct command command_explain;
+extern const struct command command_follow;
 extern const struct command command_path;
 extern const struct command command_stats;
 

@@ -1,0 +1,173 @@
+#include "tail.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bad_input.h"
+
+#define HEADER sizeof(struct tri_trace_packet)
+#define PIECE 1024u
+
+static bool
+has_prefix(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* A file that is gone, or has no event yet, has nothing to say. */
+static bool
+read_packet(const struct tail *tail, const char *name, struct tri_trace_packet *packet)
+{
+    if (faccessat(tail->trace->directory, name, R_OK, 0) != 0)
+        return false;
+    if (trace_read(tail->trace, name, 0, packet, HEADER) < HEADER || packet->content_size / 8 <= HEADER)
+        return false;
+    if (packet->magic != TRI_TRACE_MAGIC)
+        bad_input(name, 0, "bad magic 0x%08x", packet->magic);
+    if (packet->stream_instance_id > TRI_TRACE_OUTSIDE)
+        bad_input(name, offsetof(struct tri_trace_packet, stream_instance_id), "there is no such stream");
+    return true;
+}
+
+static void
+add_event(struct tail *tail, uint32_t stream, const struct tri_trace_record *record)
+{
+    if (tail->count == tail->room) {
+        tail->room = tail->room > 0 ? tail->room * 2 : PIECE;
+        tail->events = must_realloc(tail->events, tail->room, sizeof(*tail->events));
+    }
+    tail->events[tail->count++] = (struct tail_event){stream, *record};
+}
+
+static void
+add_piece(struct tail *tail, const char *name, const struct tri_trace_packet *packet, uint64_t offset, size_t count)
+{
+    struct tri_trace_record records[PIECE];
+    size_t got = trace_read(tail->trace, name, offset, records, count * TRI_TRACE_STEP);
+    if (got < count * TRI_TRACE_STEP)
+        bad_input(name, offset + got, "the file ends within its content");
+    for (size_t i = 0; i < count; i++) {
+        if (tail->trace->metadata->names[records[i].id] == NULL)
+            bad_input(name, offset + i * TRI_TRACE_STEP, "unknown event id %u", records[i].id);
+        add_event(tail, (uint32_t)packet->stream_instance_id, &records[i]);
+    }
+}
+
+static void
+read_events(struct tail *tail, const char *name)
+{
+    struct tri_trace_packet packet;
+    if (!read_packet(tail, name, &packet))
+        return;
+    uint64_t *offset = table_put(&tail->offsets, packet.stream_instance_id, packet.packet_seq_num);
+    uint64_t end = packet.content_size / 8;
+    if (*offset < HEADER)
+        *offset = HEADER;
+    while (*offset + TRI_TRACE_STEP <= end) {
+        uint64_t left = (end - *offset) / TRI_TRACE_STEP;
+        size_t count = left < PIECE ? (size_t)left : PIECE;
+        add_piece(tail, name, &packet, *offset, count);
+        *offset += count * TRI_TRACE_STEP;
+    }
+}
+
+/* Calls for each file whose name begins so. */
+static void
+each_file(struct tail *tail, const char *prefix, void (*call)(struct tail *tail, const char *name))
+{
+    int directory = dup(tail->trace->directory);
+    DIR *list = directory >= 0 ? fdopendir(directory) : NULL;
+    if (list == NULL)
+        give_up("%s cannot be listed: %s", tail->trace->path, strerror(errno));
+    rewinddir(list);
+    for (struct dirent *entry = readdir(list); entry != NULL; entry = readdir(list)) {
+        if (has_prefix(entry->d_name, prefix))
+            call(tail, entry->d_name);
+    }
+    closedir(list);
+}
+
+/* -- Names. -- */
+
+static uint64_t
+size_of_names(const struct tail *tail, const char *name)
+{
+    struct tri_trace_packet packet;
+    return read_packet(tail, name, &packet) ? packet.content_size / 8 : 0;
+}
+
+static void
+add_names_size(struct tail *tail, const char *name)
+{
+    tail->names_size += size_of_names(tail, name);
+}
+
+static void
+read_names(struct tail *tail, const char *name)
+{
+    uint64_t size = size_of_names(tail, name);
+    if (size > 0)
+        names_read(tail->trace->names, tail->trace->directory, name, size);
+}
+
+/* Reads all of them again if there are more. */
+static void
+refresh_names(struct tail *tail)
+{
+    uint64_t before = tail->names_size;
+    tail->names_size = 0;
+    each_file(tail, "names.", add_names_size);
+    if (tail->names_size == before)
+        return;
+    names_free(tail->trace->names);
+    tail->trace->names = names_new();
+    each_file(tail, "names.", read_names);
+}
+
+/* -- Looking. -- */
+
+static int
+by_time(const void *a, const void *b)
+{
+    const struct tail_event *x = a, *y = b;
+    if (x->record.timestamp != y->record.timestamp)
+        return x->record.timestamp < y->record.timestamp ? -1 : 1;
+    return x->stream != y->stream ? (x->stream < y->stream ? -1 : 1) : x < y ? -1 : x > y;
+}
+
+/* Whether it is closed is asked before its events are read: what came until then is read. */
+void
+tail_look(struct tail *tail)
+{
+    struct metadata *metadata = metadata_read(tail->trace->directory, tail->trace->path);
+    metadata_free(tail->trace->metadata);
+    tail->trace->metadata = metadata;
+    tail->closed = metadata->closed;
+    tail->count = 0;
+    each_file(tail, "worker-", read_events);
+    each_file(tail, "outside.", read_events);
+    refresh_names(tail);
+    if (tail->count > 1)
+        qsort(tail->events, tail->count, sizeof(*tail->events), by_time);
+}
+
+void
+tail_open(struct tail *tail, const char *directory, bool all)
+{
+    memset(tail, 0, sizeof(*tail));
+    table_init(&tail->offsets, sizeof(uint64_t));
+    tail->trace = trace_open(directory);
+    if (!all)
+        tail_look(tail);
+}
+
+void
+tail_close(struct tail *tail)
+{
+    table_fini(&tail->offsets);
+    free(tail->events);
+    trace_close(tail->trace);
+}

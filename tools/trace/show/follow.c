@@ -1,0 +1,92 @@
+/*
+ * Events as they are written, until the program ends.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "command.h"
+#include "line.h"
+#include "show.h"
+#include "tail.h"
+
+#define LOOKS_EACH_NS 100000000 /* between two looks */
+
+/* The number of the name of an actor's behavior, as far as its spawn was seen; 0: it was not. */
+static uint32_t
+class_of(struct table *behaviors, enum role role, const struct tri_trace_record *record)
+{
+    if (role == ROLE_spawn || role == ROLE_restart || role == ROLE_become)
+        *(uint32_t *)table_put(behaviors, record->actor, 0) = record->arg;
+    const uint32_t *number = table_get(behaviors, record->actor, 0);
+    return number != NULL ? *number : 0;
+}
+
+static void
+print_new(const struct tail *tail, struct table *behaviors, const struct dump_options *options)
+{
+    for (size_t i = 0; i < tail->count; i++) {
+        struct line line = {.record = tail->events[i].record, .stream = tail->events[i].stream};
+        line.role = (enum role)tail->trace->metadata->roles[line.record.id];
+        line.class = class_of(behaviors, line.role, &line.record);
+        dump_line(tail->trace, options, &line);
+    }
+    fflush(stdout);
+}
+
+static void
+follow_all(struct tail *tail, const struct dump_options *options)
+{
+    struct table behaviors;
+    const struct timespec pause = {.tv_nsec = LOOKS_EACH_NS};
+    table_init(&behaviors, sizeof(uint32_t));
+    for (;;) {
+        tail_look(tail);
+        print_new(tail, &behaviors, options);
+        if (tail->closed || ferror(stdout))
+            break;
+        nanosleep(&pause, NULL);
+    }
+    table_fini(&behaviors);
+}
+
+static const struct option options[] = {
+    FILTER_WHO,
+    {"event", required_argument, NULL, 'e'},
+    {"json", no_argument, NULL, 'j'},
+    {"all", no_argument, NULL, 'A'},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static int
+run(int count, char **words)
+{
+    struct dump_options follow = {0};
+    bool all = false;
+    int option, status = 0;
+    while (status == 0 && (option = getopt_long(count, words, "", options, NULL)) != -1) {
+        follow.json |= option == 'j';
+        all |= option == 'A';
+        status = option == 'j' || option == 'A' ? 0 : filter_take(&follow.filter, option);
+    }
+    const char *directory = status == 0 ? one_directory(count, words) : NULL;
+    if (directory == NULL)
+        return status != 0 ? status : RUN_REFUSED;
+    struct tail tail;
+    tail_open(&tail, directory, all);
+    status = filter_prepare(&follow.filter, tail.trace);
+    if (status == 0)
+        follow_all(&tail, &follow);
+    tail_close(&tail);
+    return status;
+}
+
+const struct command command_follow = {
+    .name = "follow",
+    .usage = "[--all] [--json] [--event NAME] " FILTER_WHO_USAGE " DIRECTORY",
+    .summary = "events as they are written, until the program ends; with --all those that are there first",
+    .example = "troupe-trace follow --event dead_letter dir",
+    .options = options,
+    .run = run,
+};

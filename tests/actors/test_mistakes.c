@@ -20,6 +20,7 @@
 #include <troupe/actors/names.h>
 #include <troupe/actors/router.h>
 #include <troupe/actors/supervisor.h>
+#include <troupe/actors/tracing.h>
 #include <troupe/actors/watch.h>
 #include <troupe/core/compiler.h>
 #include <uv.h>
@@ -137,6 +138,7 @@ MISUSE(tr_supervisor_remove, self, TR_NOBODY, "name", NULL)
 MISUSE(tr_supervisor_child, self, TR_NOBODY, "name", NULL)
 MISUSE(tr_bequeath, self, NULL, NULL)
 MISUSE(tr_inheritance, self)
+MISUSE(tr_trace_mark, self, "mark", 1)
 
 static void
 tell_from_outside(void)
@@ -286,6 +288,7 @@ static const struct mistake mistakes[] = {
     ROW(tr_supervisor_child),
     ROW(tr_bequeath),
     ROW(tr_inheritance),
+    ROW(tr_trace_mark),
     {"tr_tell", tell_from_outside, "tr_send()" FROM_OUTSIDE},
     {"another worker", send_from_another_worker, "tr_send() was called on worker 0, but what it was called for lives"},
     {"release", release_twice_in_an_actor, "(careless) in tag 7"},

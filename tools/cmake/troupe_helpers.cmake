@@ -121,6 +121,22 @@ function(troupe_tool_room tool name)
     set_property(GLOBAL APPEND PROPERTY TROUPE_TOOL_ROOMS troupe_${tool}_${name})
 endfunction()
 
+# troupe_tool_texts(TOOL ROOM <files>): files of the room that the tool prints. The room's "<room>_texts.h" has each of them
+# as a string, text_<name>_<ending>.
+function(troupe_tool_texts tool room)
+    set(header "/* Made from the files of this room. */\n")
+    foreach(file ${ARGN})
+        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${room}/${file})
+        file(READ ${room}/${file} bytes HEX)
+        string(REGEX REPLACE "(................................)" "\\1\n" bytes "${bytes}")
+        string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
+        string(REPLACE "." "_" name ${file})
+        string(APPEND header "static const char text_${name}[] = {\n${bytes}0};\n")
+    endforeach()
+    file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/${room}/${room}_texts.h CONTENT "${header}" @ONLY)
+    target_include_directories(troupe_${tool}_${room} PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/${room})
+endfunction()
+
 # troupe_room_sees(PREFIX NAME [<rooms>]): the room sees its own headers and those of the rooms below it.
 function(troupe_room_sees prefix name)
     foreach(seen ${name} ${ARGN})

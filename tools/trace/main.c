@@ -10,12 +10,13 @@
 
 #include "bad_input.h"
 #include "command.h"
+#include "draw.h"
 #include "prove.h"
 #include "show.h"
 
 static const struct command *const commands[] = {
-    &command_explain, &command_info,  &command_dump,   &command_follow, &command_stats,
-    &command_path,    &command_check, &command_assert, &command_diff,
+    &command_explain, &command_info,   &command_dump, &command_follow,   &command_stats, &command_path,
+    &command_check,   &command_assert, &command_diff, &command_timeline, &command_seq,   &command_export,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -27,7 +28,7 @@ print_usage(FILE *out)
         fprintf(out, "%s troupe-trace %s %s\n", i == 0 ? "usage:" : "      ", commands[i]->name, commands[i]->usage);
     fputc('\n', out);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "%-7s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(out, "%-8s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\n"
           "`troupe-trace COMMAND --help` shows an example of each.\n"
           "\n"

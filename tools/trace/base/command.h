@@ -10,7 +10,7 @@ struct option; /* of <getopt.h> */
 struct command {
     const char *name;
     const char *usage;            /* its arguments */
-    const char *summary;          /* what it does; each further line begins with eight spaces */
+    const char *summary;          /* what it does; each further line begins with nine spaces */
     const char *example;          /* a line for the shell, and what it is good for */
     const struct option *options; /* for getopt_long(); a row of zeros is the last */
 

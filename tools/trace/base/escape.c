@@ -2,6 +2,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Bytes of the UTF-8 character at text; 0: it is none. */
 static size_t
@@ -49,29 +50,42 @@ print_escaped(FILE *out, const char *text)
     }
 }
 
+/* escaped: characters that JSON would allow. */
 static void
-print_json_code(FILE *out, uint32_t code)
+print_json_code(FILE *out, uint32_t code, const char *escaped)
 {
     if (code >= 0x10000) {
         code -= 0x10000;
         fprintf(out, "\\u%04x\\u%04x", 0xd800 + (code >> 10), 0xdc00 + (code & 0x3ff));
-    } else if (code == '"' || code == '\\' || is_command(code) || code >= 0x7f) {
+    } else if (code == '"' || code == '\\' || is_command(code) || code >= 0x7f || strchr(escaped, (int)code) != NULL) {
         fprintf(out, "\\u%04x", code);
     } else {
         fputc((int)code, out);
     }
 }
 
-void
-print_json_string(FILE *out, const char *text)
+static void
+print_quoted(FILE *out, const char *text, const char *escaped)
 {
     const unsigned char *at = (const unsigned char *)text;
     fputc('"', out);
     while (*at != '\0') {
         uint32_t code = 0;
         size_t size = utf8_size(at, &code);
-        print_json_code(out, size > 0 ? code : 0xfffd);
+        print_json_code(out, size > 0 ? code : 0xfffd, escaped);
         at += size > 0 ? size : 1;
     }
     fputc('"', out);
+}
+
+void
+print_json_string(FILE *out, const char *text)
+{
+    print_quoted(out, text, "");
+}
+
+void
+print_page_string(FILE *out, const char *text)
+{
+    print_quoted(out, text, "<>&");
 }

@@ -13,4 +13,7 @@ void print_escaped(FILE *out, const char *text);
 /* A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. */
 void print_json_string(FILE *out, const char *text);
 
+/* The same, without < > and &: it may stand in a script element of a page, which no text can end then. */
+void print_page_string(FILE *out, const char *text);
+
 #endif

@@ -217,8 +217,8 @@ const struct command command_assert = {
     .name = "assert",
     .usage = "[--strict] FILE DIRECTORY",
     .summary = "whether the program kept rules of its own, one to a line of FILE:\n"
-               "        A before B; never A; never B after A; B within 5 ms of A; for each CLASS: and one of these.\n"
-               "        A and B are an event, its tag if that matters, and `of CLASS`: receive 7 of session",
+               "         A before B; never A; never B after A; B within 5 ms of A; for each CLASS: and one of these.\n"
+               "         A and B are an event, its tag if that matters, and `of CLASS`: receive 7 of session",
     .example = "echo 'for each session: socket_accepted before socket_data' > rules; troupe-trace assert rules dir",
     .options = options,
     .run = run,

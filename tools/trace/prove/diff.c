@@ -286,7 +286,7 @@ const struct command command_diff = {
     .name = "diff",
     .usage = "[--order-only] DIRECTORY DIRECTORY",
     .summary = "where two runs part: the first delivery that differs, by actor, and how waits and works changed.\n"
-               "        Exit status 1: they differ in what was delivered",
+               "         Exit status 1: they differ in what was delivered",
     .example = "troupe-trace diff yesterday today",
     .options = options,
     .run = run,

@@ -282,8 +282,8 @@ const struct command command_dump = {
     .name = "dump",
     .usage = "[--json] [--event NAME] " FILTER_WHO_USAGE " DIRECTORY",
     .summary = "its events in causal order, as text or as JSON lines\n"
-               "        REF is worker:slot.generation as dump prints it, N a worker's number or \"outside\",\n"
-               "        TIME counts from the trace's begin: 250ms, 1.5s",
+               "         REF is worker:slot.generation as dump prints it, N a worker's number or \"outside\",\n"
+               "         TIME counts from the trace's begin: 250ms, 1.5s",
     .example = "troupe-trace dump --event dead_letter dir      # every message that found nobody",
     .options = options,
     .run = run,

@@ -238,7 +238,7 @@ const struct command command_path = {
     .name = "path",
     .usage = "[--json] MESSAGE DIRECTORY",
     .summary = "what led to a message, from the first cause on: how long each step waited and worked\n"
-               "        MESSAGE is stream:count as dump prints it",
+               "         MESSAGE is stream:count as dump prints it",
     .example = "troupe-trace path 0:17 dir      # why was message 0:17 sent, and what took so long?",
     .options = options,
     .run = run,

@@ -39,9 +39,9 @@
       "the watchdog found actor in one callback for arg ms; message is the tag it handles. Actor 0: libuv callbacks")  \
     X(TRI_TRACE_CORE + 6, lane_full, (NOTHING, ), (NOTHING, ), (NUMBER, to_worker), (NOTHING, ),                       \
       "the lane to worker arg is full, messages wait on this side")                                                    \
-    X(TRI_TRACE_CORE + 7, unpinned, (NOTHING, ), (NOTHING, ), (NUMBER, worker), (NUMBER, waited_us),                   \
+    X(TRI_TRACE_CORE + 7, unpinned, (NOTHING, ), (NOTHING, ), (NUMBER, of_worker), (NUMBER, waited_us),                \
       "worker arg may run on all CPUs of the program: it waited for its own for message us in a tenth of a second")    \
-    X(TRI_TRACE_CORE + 8, pinned, (NOTHING, ), (NOTHING, ), (NUMBER, worker), (NUMBER, cpu),                           \
+    X(TRI_TRACE_CORE + 8, pinned, (NOTHING, ), (NOTHING, ), (NUMBER, of_worker), (NUMBER, cpu),                        \
       "worker arg is pinned again, to CPU message")                                                                    \
     X(TRI_TRACE_CORE + 9, memory_limit, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NUMBER, bytes),                        \
       "message bytes are in use, the memory limit is reached: the worker sends nothing new and reads nothing")         \

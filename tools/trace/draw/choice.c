@@ -1,0 +1,166 @@
+#include "choice.h"
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bad_input.h"
+#include "command.h"
+#include "filter.h"
+#include "text.h"
+
+#define LIMIT 200000 /* events that a browser draws without making one wait */
+
+void
+choice_init(struct choice *choice)
+{
+    memset(choice, 0, sizeof(*choice));
+    choice->limit = LIMIT;
+    choice->until = UINT64_MAX;
+    table_init(&choice->names, sizeof(uint32_t));
+    table_init(&choice->messages, sizeof(bool));
+}
+
+void
+choice_fini(struct choice *choice)
+{
+    free(choice->actors);
+    free(choice->classes);
+    table_fini(&choice->names);
+    table_fini(&choice->messages);
+}
+
+static int
+take_actor(struct choice *choice)
+{
+    choice->actors = must_realloc(choice->actors, choice->actor_count + 1, sizeof(*choice->actors));
+    if (!parse_ref(optarg, &choice->actors[choice->actor_count]))
+        return refuse("not the name of an actor", optarg);
+    choice->actor_count++;
+    return 0;
+}
+
+static int
+take_limit(struct choice *choice)
+{
+    char *end;
+    errno = 0;
+    choice->limit = strtoull(optarg, &end, 10);
+    bool number = isdigit((unsigned char)optarg[0]) && *end == '\0' && errno == 0 && choice->limit > 0;
+    return number ? 0 : refuse("not a number of events", optarg);
+}
+
+int
+choice_take(struct choice *choice, int option)
+{
+    switch (option) {
+    case 'a': return take_actor(choice);
+    case 'c':
+        choice->classes = must_realloc(choice->classes, choice->class_count + 1, sizeof(*choice->classes));
+        choice->classes[choice->class_count++] = optarg;
+        return 0;
+    case 'S': choice->since_text = optarg; return 0;
+    case 'U': choice->until_text = optarg; return 0;
+    case 'L': return take_limit(choice);
+    default: return refuse_option(option);
+    }
+}
+
+/* -- Who is chosen. -- */
+
+static void
+note_name(struct choice *choice, const struct step *step)
+{
+    if (step->role == ROLE_spawn || step->role == ROLE_restart)
+        *(uint32_t *)table_put(&choice->names, step->record->actor, 0) = step->record->arg;
+}
+
+static bool
+has_chosen_class(const struct choice *choice, const struct trace *trace, uint64_t ref)
+{
+    const uint32_t *number = choice->class_count > 0 ? table_get(&choice->names, ref, 0) : NULL;
+    const char *name = number != NULL ? names_find(trace->names, *number) : NULL;
+    for (size_t i = 0; name != NULL && i < choice->class_count; i++) {
+        if (strcmp(choice->classes[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool
+is_of_chosen(const struct choice *choice, const struct trace *trace, const struct step *step)
+{
+    for (size_t i = 0; i < choice->actor_count; i++) {
+        if (choice->actors[i] == step->record->actor)
+            return true;
+    }
+    return has_chosen_class(choice, trace, step->record->actor);
+}
+
+static bool
+is_of_message(enum role role)
+{
+    return role == ROLE_send || role == ROLE_receive || role == ROLE_dead_letter;
+}
+
+static bool
+chooses_actors(const struct choice *choice)
+{
+    return choice->actor_count + choice->class_count > 0;
+}
+
+/* The other ends of chosen actors' messages are drawn too, and a send is read before its end. */
+static uint64_t
+find_messages(struct choice *choice, const struct trace *trace)
+{
+    struct order order;
+    struct step step;
+    uint64_t found = 0;
+    order_init(&order, trace);
+    while (order_next(&order, &step)) {
+        note_name(choice, &step);
+        if (!is_of_chosen(choice, trace, &step))
+            continue;
+        found++;
+        if (is_of_message(step.role) && step.record->message != 0)
+            *(bool *)table_put(&choice->messages, step.record->message, 0) = true;
+    }
+    order_fini(&order);
+    return found;
+}
+
+/* A time since the trace began. */
+static int
+find_time(const struct trace *trace, const char *text, uint64_t *timestamp)
+{
+    uint64_t first, last, ns;
+    if (!parse_duration(text, &ns))
+        return refuse("not a time since the trace's begin, such as 250ms or 1.5s", text);
+    span_of(trace, &first, &last);
+    uint64_t ticks = ticks_of_ns(trace, ns);
+    *timestamp = ticks > UINT64_MAX - first ? UINT64_MAX : first + ticks;
+    return 0;
+}
+
+int
+choice_prepare(struct choice *choice, const struct trace *trace)
+{
+    int status = choice->since_text != NULL ? find_time(trace, choice->since_text, &choice->since) : 0;
+    if (status == 0 && choice->until_text != NULL)
+        status = find_time(trace, choice->until_text, &choice->until);
+    if (status == 0 && chooses_actors(choice) && find_messages(choice, trace) == 0)
+        return refuse("the trace has no event of the actors that are chosen", "");
+    return status;
+}
+
+bool
+choice_wants(struct choice *choice, const struct trace *trace, const struct step *step)
+{
+    note_name(choice, step);
+    if (step->record->timestamp < choice->since || step->record->timestamp >= choice->until)
+        return false;
+    if (!chooses_actors(choice) || is_of_chosen(choice, trace, step))
+        return true;
+    return is_of_message(step->role) && table_get(&choice->messages, step->record->message, 0) != NULL;
+}

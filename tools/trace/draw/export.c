@@ -1,0 +1,146 @@
+/*
+ * The command export: goes through the chosen events in causal order and tells them to a format.
+ */
+#include "export.h"
+#include <getopt.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "draw.h"
+#include "text.h"
+
+static const struct format *const formats[] = {&format_perfetto, &format_chrome, &format_shiviz, &format_dot};
+
+#define FORMATS (sizeof(formats) / sizeof(formats[0]))
+
+const char *
+export_class(const struct export *export, uint64_t ref)
+{
+    const uint32_t *number = table_get(&export->choice->names, ref, 0);
+    return number != NULL ? names_find(export->trace->names, *number) : NULL;
+}
+
+const char *
+export_name(const struct export *export, const struct step *step, char name[NAME_SIZE])
+{
+    char text[TEXT_SIZE];
+    uint64_t ref = step->record->actor;
+    const char *class = export_class(export, ref);
+    if (ref == 0 && step->stream->number == TRI_TRACE_OUTSIDE)
+        snprintf(name, NAME_SIZE, "outside");
+    else if (ref == 0)
+        snprintf(name, NAME_SIZE, "worker %" PRIu32, step->stream->number);
+    else
+        snprintf(name, NAME_SIZE, "%s%s%s", class != NULL ? class : "", class != NULL ? " " : "",
+                 text_of_ref(ref, text));
+    return name;
+}
+
+const char *
+export_title(const struct export *export, const struct step *step, char title[NAME_SIZE])
+{
+    const struct metadata *metadata = export->trace->metadata;
+    const char *event = metadata->names[step->record->id];
+    if (role_shapes[step->role].arg.meaning != TAG) {
+        snprintf(title, NAME_SIZE, "%s", event);
+        return title;
+    }
+    const char *tag = metadata_tag(metadata, step->record->arg);
+    if (tag != NULL)
+        snprintf(title, NAME_SIZE, "%s %s", event, tag);
+    else
+        snprintf(title, NAME_SIZE, "%s tag %" PRIu32, event, step->record->arg);
+    return title;
+}
+
+static void
+write_events(struct export *export, const struct format *format, struct choice *choice)
+{
+    struct order order;
+    struct step step;
+    order_init(&order, export->trace);
+    while (order_next(&order, &step)) {
+        if (!choice_wants(choice, export->trace, &step) || export->written >= choice->limit)
+            continue;
+        format->event(export, &step);
+        export->written++;
+    }
+    order_fini(&order);
+}
+
+static int
+export_chosen(const struct format *format, struct choice *choice, const char *directory)
+{
+    struct trace *trace = trace_open(directory);
+    int status = choice_prepare(choice, trace);
+    struct export export = {.out = stdout, .trace = trace, .choice = choice};
+    table_init(&export.actors, format->actor_size);
+    table_init(&export.messages, format->message_size);
+    if (status == 0) {
+        format->begin(&export);
+        write_events(&export, format, choice);
+        format->end(&export);
+    }
+    table_fini(&export.actors);
+    table_fini(&export.messages);
+    trace_close(trace);
+    return status;
+}
+
+static const struct option options[] = {
+    CHOICE_OPTIONS,
+    {"to", required_argument, NULL, 't'},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static int
+take_format(const struct format **format)
+{
+    for (size_t i = 0; i < FORMATS; i++) {
+        if (strcmp(formats[i]->name, optarg) == 0) {
+            *format = formats[i];
+            return 0;
+        }
+    }
+    return refuse("not a format, which are perfetto, chrome, shiviz and dot", optarg);
+}
+
+static int export(struct choice *choice, int count, char **words)
+{
+    const struct format *format = NULL;
+    int option, status = 0;
+    while (status == 0 && (option = getopt_long(count, words, "", options, NULL)) != -1)
+        status = option == 't' ? take_format(&format) : choice_take(choice, option);
+    if (status != 0)
+        return status;
+    const char *directory = one_directory(count, words);
+    if (directory == NULL)
+        return RUN_REFUSED;
+    if (format == NULL)
+        return refuse("a format is needed: --to perfetto, chrome, shiviz or dot", "");
+    if (format == &format_perfetto && isatty(STDOUT_FILENO))
+        return refuse("it writes bytes, no text: lead it to a file, with  > trace.pftrace", "");
+    return export_chosen(format, choice, directory);
+}
+
+static int
+run(int count, char **words)
+{
+    struct choice choice;
+    choice_init(&choice);
+    choice.limit = UINT64_MAX;
+    int status = export(&choice, count, words);
+    choice_fini(&choice);
+    return status;
+}
+
+const struct command command_export = {
+    .name = "export",
+    .usage = "--to perfetto|chrome|shiviz|dot " CHOICE_USAGE " DIRECTORY",
+    .summary = "the trace for other programs: Perfetto's and Chrome's viewers, ShiViz, Graphviz",
+    .example = "troupe-trace export --to perfetto trace > trace.pftrace",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,69 @@
+/*
+ * A graph for Graphviz: who sends to whom, and how many messages. Its size is that of the program, not of
+ * its run.
+ */
+#include <inttypes.h>
+
+#include "export.h"
+
+static void
+begin(struct export *export)
+{
+    fputs("digraph trace {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n"
+          "  edge [fontname=\"sans-serif\", fontsize=10];\n",
+          export->out);
+}
+
+/* In quotes, as Graphviz wants them: only what is printed plainly, the rest as a point. */
+static void
+write_quoted(FILE *out, const char *text)
+{
+    fputc('"', out);
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\')
+            fputc('\\', out);
+        fputc((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7f ? '.' : *text, out);
+    }
+    fputc('"', out);
+}
+
+static void
+write_actor(struct export *export, uint64_t ref)
+{
+    char name[NAME_SIZE];
+    struct stream stream = {.number = TRI_TRACE_OUTSIDE};
+    struct tri_trace_record record = {.actor = ref};
+    struct step step = {.record = &record, .stream = &stream};
+    if (table_get(&export->actors, ref, 1) != NULL)
+        return;
+    table_put(&export->actors, ref, 1);
+    fprintf(export->out, "  a%" PRIx64 " [label=", ref);
+    write_quoted(export->out, export_name(export, &step, name));
+    fputs("];\n", export->out);
+}
+
+static void
+event(struct export *export, const struct step *step)
+{
+    bool ends = step->role == ROLE_receive || step->role == ROLE_dead_letter;
+    if (!ends || step->ending != ENDING_RIGHT)
+        return;
+    ++*(uint64_t *)table_put(&export->messages, step->sending.sender, step->record->actor);
+    write_actor(export, step->sending.sender);
+    write_actor(export, step->record->actor);
+}
+
+static void
+end(struct export *export)
+{
+    const struct table *ways = &export->messages;
+    for (size_t i = 0; i < ways->room; i++) {
+        if (ways->used[i])
+            fprintf(export->out, "  a%" PRIx64 " -> a%" PRIx64 " [label=\"%" PRIu64 "\"];\n", ways->keys[i].a,
+                    ways->keys[i].b, ((const uint64_t *)ways->values)[i]);
+    }
+    fputs("}\n", export->out);
+}
+
+const struct format format_dot = {
+    .name = "dot", .actor_size = 1, .message_size = sizeof(uint64_t), .begin = begin, .event = event, .end = end};

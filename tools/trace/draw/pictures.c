@@ -1,0 +1,84 @@
+/*
+ * The commands that make a page: timeline and seq.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "draw.h"
+#include "page.h"
+
+static const struct option options[] = {
+    CHOICE_OPTIONS,
+    {"help", no_argument, NULL, OPTION_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static int
+draw_chosen(enum page page, struct choice *choice, const char *directory)
+{
+    struct trace *trace = trace_open(directory);
+    int status = choice_prepare(choice, trace);
+    if (status == 0)
+        page_write(stdout, page, trace, choice);
+    trace_close(trace);
+    return status;
+}
+
+static int
+draw(enum page page, struct choice *choice, int count, char **words)
+{
+    int option, status = 0;
+    while (status == 0 && (option = getopt_long(count, words, "", options, NULL)) != -1)
+        status = choice_take(choice, option);
+    if (status != 0)
+        return status;
+    const char *directory = one_directory(count, words);
+    if (directory == NULL)
+        return RUN_REFUSED;
+    if (isatty(STDOUT_FILENO))
+        return refuse("it writes a page for a browser: lead it to a file, with  > trace.html", "");
+    return draw_chosen(page, choice, directory);
+}
+
+static int
+run(enum page page, int count, char **words)
+{
+    struct choice choice;
+    choice_init(&choice);
+    int status = draw(page, &choice, count, words);
+    choice_fini(&choice);
+    return status;
+}
+
+static int
+run_timeline(int count, char **words)
+{
+    return run(PAGE_TIMELINE, count, words);
+}
+
+static int
+run_seq(int count, char **words)
+{
+    return run(PAGE_SEQ, count, words);
+}
+
+const struct command command_timeline = {
+    .name = "timeline",
+    .usage = CHOICE_USAGE " DIRECTORY > FILE.html",
+    .summary = "a page for a browser: lanes of workers and actors, handlers, messages, all in one file",
+    .example = "troupe-trace timeline --since 250ms --until 1.5s trace > trace.html",
+    .options = options,
+    .run = run_timeline,
+};
+
+const struct command command_seq = {
+    .name = "seq",
+    .usage = CHOICE_USAGE " DIRECTORY > FILE.html",
+    .summary = "a page for a browser: a sequence diagram of actors, in causal order\n"
+               "       REF and NAME are an actor and its behavior's name as dump prints them, and may be given\n"
+               "       more than once; TIME is counted from the trace's begin, N a number of events (200000)",
+    .example = "troupe-trace seq --class room --actor 0:1.0 trace > room.html",
+    .options = options,
+    .run = run_seq,
+};

@@ -111,7 +111,7 @@ trace_handled(const struct tri_actors *home, const tr_actor *actor)
 
 /* A message is about to be handled. */
 static inline void
-announce(struct tri_actors *home, const tr_actor *actor, const tr_message *message)
+announce(struct tri_actors *home, const tr_actor *actor, const tr_message *message, bool traced)
 {
     struct tri_worker *worker = home->worker;
     struct tri_worker_activity *activity = &worker->activity;
@@ -120,29 +120,35 @@ announce(struct tri_actors *home, const tr_actor *actor, const tr_message *messa
     activity->name = actor->behavior->name;
     ck_pr_fence_store(); /* the beat last, for the watchdog: pairs with W1 and W2 there */
     activity->received++;
-    if (TRI_UNLIKELY(worker->trace != NULL))
+    if (traced)
         trace_receive(home, actor, message);
 }
 
 /* By the callback of who asked, if it is an answer that has one; NULL: by the behavior. No callback of any actor is on
  * the stack. */
 static TRI_INLINE void
-handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, struct tri_asking *asking)
+handle_traced(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, struct tri_asking *asking, bool traced)
 {
     tr_message *message = &mail->message;
     assert(actor->depth == 0);
-    announce(home, actor, message);
+    announce(home, actor, message, traced);
     actor->depth = 1;
     if (asking != NULL)
         tri_answer_call(asking, actor, message);
     else
         actor->behavior->receive(actor, tri_actor_state(actor), message);
-    if (TRI_UNLIKELY(home->worker->trace != NULL))
+    if (traced)
         trace_handled(home, actor);
     actor->depth = 0;
     actor->handled++;
     release(home, actor, mail);
     tri_actor_settle(actor);
+}
+
+static TRI_INLINE void
+handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, struct tri_asking *asking)
+{
+    handle_traced(home, actor, mail, asking, home->worker->trace != NULL);
 }
 
 /* Handles one message of a slow actor and sees whether it still is; the look before it was just before it. */
@@ -345,8 +351,9 @@ trace_over_budget(const struct tri_actors *home, unsigned handled)
     tri_trace_over_budget(home->worker->trace, us_told, handled);
 }
 
+/* `traced`: is there a recorder? Where there is none, nothing of it is asked for each message. */
 static TRI_INLINE bool
-run(struct tri_worker *worker, unsigned most)
+run(struct tri_worker *worker, unsigned most, bool traced)
 {
     struct tri_actors *home = tri_actors_of(worker);
     if (tri_owed_any(home)) {
@@ -369,7 +376,7 @@ run(struct tri_worker *worker, unsigned most)
             handled += handle_special(home, actor, mail);
         else {
             tri_mailbox_leave(home, actor);
-            handle(home, actor, mail, NULL);
+            handle_traced(home, actor, mail, NULL, traced);
             handled++;
         }
         if (TRI_UNLIKELY(--home->until_look == 0))
@@ -383,10 +390,16 @@ run(struct tri_worker *worker, unsigned most)
     return more;
 }
 
+TRI_NOINLINE static bool
+run_traced(struct tri_worker *worker)
+{
+    return run(worker, SLICE_MESSAGES, true);
+}
+
 bool
 tri_dispatch_run(struct tri_worker *worker)
 {
-    return run(worker, SLICE_MESSAGES);
+    return TRI_UNLIKELY(worker->trace != NULL) ? run_traced(worker) : run(worker, SLICE_MESSAGES, false);
 }
 
 /* It looks at the clock after each, as it does where handlers take long. */
@@ -395,7 +408,7 @@ tri_dispatch_run_one(struct tri_worker *worker)
 {
     struct tri_actors *home = tri_actors_of(worker);
     home->stride = home->until_look = 1;
-    return run(worker, 1);
+    return run(worker, 1, worker->trace != NULL);
 }
 
 void

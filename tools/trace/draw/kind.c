@@ -6,6 +6,7 @@ kind_of(enum role role)
     switch (role) {
     case ROLE_send: return "send";
     case ROLE_receive: return "receive";
+    case ROLE_handled: return "handled";
     case ROLE_dead_letter: return "dead";
     case ROLE_stash: return "stash";
     case ROLE_spawn:

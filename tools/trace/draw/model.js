@@ -99,9 +99,9 @@ const partner = new Int32Array(rows.length).fill(-1);
 }
 
 /*
- * Handlers: from the row that begins one to the row that shows that the worker has turned to something else. One that a
- * socket's news began ends with its last row: what the loop does then is recorded by nobody. A birth begins none of its
- * own: it lies in its parent's.
+ * Handlers: from the row that begins one to the row that tells of its end, or, if that is not recorded, to the one that
+ * shows that the worker has turned to something else. One that a socket's news began ends with its last row: what the
+ * loop does then is recorded by nobody. A birth begins none of its own: it lies in its parent's.
  */
 const bars = [];
 const within = new Int32Array(rows.length).fill(-1); /* the handler of a row */
@@ -124,6 +124,8 @@ const within = new Int32Array(rows.length).fill(-1); /* the handler of a row */
             within[i] = open[s];
             bars[open[s]].last = i;
             bars[open[s]].end = Math.max(bars[open[s]].end, row[TIME]);
+            if (what.kind === 'handled')
+                open[s] = -1;
         }
     });
 }

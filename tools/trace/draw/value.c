@@ -8,11 +8,15 @@
 
 /* The name of a value; NULL: it has none. */
 static const char *
-name_of(const struct trace *trace, enum meaning meaning, uint64_t value)
+name_of(const struct trace *trace, const struct field *field, uint64_t value)
 {
-    if (meaning == NAME)
-        return names_find(trace->names, (uint32_t)value);
-    return meaning == TAG ? metadata_tag(trace->metadata, (uint32_t)value) : NULL;
+    switch (field->meaning) {
+    case NAME: return names_find(trace->names, (uint32_t)value);
+    case TAG: return metadata_tag(trace->metadata, (uint32_t)value);
+    case STATUS: return metadata_status(trace->metadata, (uint32_t)value);
+    case WORD: return word_of_value(field, value);
+    default: return NULL;
+    }
 }
 
 static void
@@ -26,7 +30,7 @@ void
 print_value(FILE *out, const struct trace *trace, const struct field *field, uint64_t value)
 {
     char text[TEXT_SIZE];
-    const char *name = name_of(trace, field->meaning, value);
+    const char *name = name_of(trace, field, value);
     bool nothing = field->meaning == NOTHING || (field->meaning == UNKNOWN && value == 0);
     if (name != NULL)
         print_page_string(out, name);

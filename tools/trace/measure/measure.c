@@ -406,7 +406,7 @@ static bool
 ends_handler(const struct hand *hand, enum role role, uint64_t actor)
 {
     bool news = role == ROLE_socket_data || role == ROLE_socket_connect || role == ROLE_socket_end;
-    return ends_work(role) || (news && actor != hand->handler.actor);
+    return ends_work(role) || role == ROLE_handled || (news && actor != hand->handler.actor);
 }
 
 static void

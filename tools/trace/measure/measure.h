@@ -5,8 +5,9 @@
  * that live, the classes, the tags and the workers, not with the events; where a trace names too many of them, all
  * further ones share one row.
  *
- * A handler begins with a receive. It ends with the next event that cannot be in it: another receive, sleep, or news of
- * a socket. So the time of the last handler before the worker looks into its loop contains that look.
+ * A handler begins with a receive. It ends with `handled`, or, where that is not recorded, with the next event that
+ * cannot be in it: another receive, sleep, or news of a socket. Then the time of the last handler before the worker
+ * looks into its loop contains that look.
  */
 #ifndef TROUPE_TRACE_MEASURE_H
 #define TROUPE_TRACE_MEASURE_H

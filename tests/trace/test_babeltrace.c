@@ -82,8 +82,8 @@ babeltrace_reads_events_and_names_as_they_were_given(void **state)
         "spawn: { worker = 0 }, { flags = 0, behavior = 1, actor = 0x3000000007, parent = 0x0 }",
         "send: { worker = 1 }, { flags = 0, tag = 9, actor = 0x1001000002, message = 0x1000000000005 }",
         "stop: { worker = 0 }, { flags = 0, how = ( \"kill\" : container = 2 ), actor = 0x3000000007, message = 0 }",
-        "fail: { worker = 0 }, { flags = 0, status = ( \"EIO\" : container = -119 ), actor = 0x3000000007, "
-        "message = 0 }",
+        ("fail: { worker = 0 }, { flags = 0, status = ( \"EIO\" : container = -119 ), actor = 0x3000000007, "
+         "message = 0 }"),
         "stall: { worker = 65535 }, { flags = 0, ms = 1000, actor = 0x0, tag = 0 }",
     };
     assert_int_equal(outcome.status, 0);

@@ -85,3 +85,36 @@ test('its trace has what became of each handshake', limit, async (t) => {
   assert.strictEqual(failed.length, 1, failed.join('\n'));
   assert.match(failed[0], /status ERR_SSL_PROTOCOL_ERROR$/);
 });
+
+// The lines of a file, and the number itself as it stands in memory, in halves.
+function secretsOf(name) {
+  const pem = fs.readFileSync(file(name), 'utf8');
+  const number = Buffer.from(crypto.createPrivateKey(pem).export({ format: 'jwk' }).d, 'base64url');
+  const lines = pem.split('\n').filter((line) => line.length > 20 && !line.includes('-----'));
+  assert.ok(number.length === 32 && lines.length > 1);
+  const halves = [number.subarray(0, 16), number.subarray(16)];
+  return [...halves, ...[number.toString('hex'), ...lines].map((text) => Buffer.from(text))];
+}
+
+test('no part of a key is in its trace, or in what it says', limit, async (t) => {
+  const trace = fs.mkdtempSync(path.join(os.tmpdir(), 'troupe-tls-'));
+  t.after(() => fs.rmSync(trace, { recursive: true }));
+  const server = launch(t, program('example-tls-echo'), ['0', file('server.pem'), file('server.key')],
+    { env: { ...process.env, TR_TRACE: trace } });
+  const [, port] = await server.says(/listening on port (\d+)\n/);
+  await converse(await connectSecurely(t, Number(port)), 'x');
+  const bad = await connect(t, Number(port));
+  bad.on('error', () => {});
+  bad.end('GET / HTTP/1.1\r\n\r\n');
+  await server.says(/ERR_SSL_HTTP_REQUEST\n/);
+  await endServer(server);
+  const refused = await Promise.all([['server.pem', 'client.key'], ['client.key', 'server.key'], ['server.key', 'server.pem']]
+    .map(([chain, key]) => run('example-tls-echo', '0', file(chain), file(key))));
+  for (const { code, words } of refused) assert.ok(code === 1 && words.length > 20, words);
+  const told = [server.words, server.out, ...refused.flatMap(({ words, out }) => [words, out])].map((text) => Buffer.from(text));
+  told.push(...fs.readdirSync(trace).map((name) => fs.readFileSync(path.join(trace, name))));
+  assert.ok(told.some((bytes) => bytes.length > 1000)); // the trace
+  for (const secret of ['server.key', 'client.key'].flatMap(secretsOf)) {
+    assert.ok(!told.some((bytes) => bytes.includes(secret)));
+  }
+});

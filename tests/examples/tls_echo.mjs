@@ -66,7 +66,8 @@ test('a file that is no certificate is named as the fault', limit, async () => {
   assert.match(ended.words, /server\.key/);
 });
 
-test('its trace has what became of each handshake', limit, async (t) => {
+// A handshake that is good and one that is not, recorded.
+async function recordBoth(t) {
   const trace = fs.mkdtempSync(path.join(os.tmpdir(), 'troupe-tls-'));
   t.after(() => fs.rmSync(trace, { recursive: true }));
   const server = launch(t, program('example-tls-echo'), ['0', file('server.pem'), file('server.key')],
@@ -78,6 +79,11 @@ test('its trace has what became of each handshake', limit, async (t) => {
   bad.end('GET / HTTP/1.1\r\n\r\n');
   await server.says(/ERR_SSL_HTTP_REQUEST\n/);
   await endServer(server);
+  return { trace, server };
+}
+
+test('its trace has what became of each handshake', limit, async (t) => {
+  const { trace } = await recordBoth(t);
   const lines = async (event) => (await run('troupe-trace', 'dump', '--event', event, trace)).out.trim().split('\n');
   const good = await lines('handshake'), failed = await lines('handshake_failed');
   assert.strictEqual(good.length, 1, good.join('\n'));
@@ -97,17 +103,7 @@ function secretsOf(name) {
 }
 
 test('no part of a key is in its trace, or in what it says', limit, async (t) => {
-  const trace = fs.mkdtempSync(path.join(os.tmpdir(), 'troupe-tls-'));
-  t.after(() => fs.rmSync(trace, { recursive: true }));
-  const server = launch(t, program('example-tls-echo'), ['0', file('server.pem'), file('server.key')],
-    { env: { ...process.env, TR_TRACE: trace } });
-  const [, port] = await server.says(/listening on port (\d+)\n/);
-  await converse(await connectSecurely(t, Number(port)), 'x');
-  const bad = await connect(t, Number(port));
-  bad.on('error', () => {});
-  bad.end('GET / HTTP/1.1\r\n\r\n');
-  await server.says(/ERR_SSL_HTTP_REQUEST\n/);
-  await endServer(server);
+  const { trace, server } = await recordBoth(t);
   const refused = await Promise.all([['server.pem', 'client.key'], ['client.key', 'server.key'], ['server.key', 'server.pem']]
     .map(([chain, key]) => run('example-tls-echo', '0', file(chain), file(key))));
   for (const { code, words } of refused) assert.ok(code === 1 && words.length > 20, words);

@@ -4,7 +4,6 @@
  * A line tells the worst of its kind, with who it was, whether or not it is bad; what is bad begins with an exclamation
  * mark. Below each stands the command that shows more.
  */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include "colour.h"
 #include "escape.h"
 #include "measure.h"
+#include "plain.h"
 #include "show.h"
 #include "text.h"
 #include "words.h"
@@ -476,24 +476,10 @@ explain_trace(const struct trace *trace, const char *directory)
     measure_free(measure);
 }
 
-static const struct option options[] = {
-    {"help", no_argument, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
-};
-
 static int
 run(int count, char **words)
 {
-    int option = getopt_long(count, words, "", options, NULL);
-    if (option != -1)
-        return refuse_option(option);
-    const char *directory = one_directory(count, words);
-    if (directory == NULL)
-        return RUN_REFUSED;
-    struct trace *trace = trace_open(directory);
-    explain_trace(trace, directory);
-    trace_close(trace);
-    return 0;
+    return plain_run(count, words, explain_trace);
 }
 
 const struct command command_explain = {
@@ -501,6 +487,6 @@ const struct command command_explain = {
     .usage = "DIRECTORY",
     .summary = "what is wrong with the program: ten lines in plain words, each with the command that shows more",
     .example = "TR_TRACE=dir ./server; troupe-trace explain dir",
-    .options = options,
+    .options = plain_options,
     .run = run,
 };

@@ -1,7 +1,7 @@
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "plain.h"
 #include "reader.h"
 #include "show.h"
 #include "text.h"
@@ -49,8 +49,9 @@ print_counts(const struct trace *trace)
 }
 
 static void
-print_trace(const struct trace *trace)
+print_trace(const struct trace *trace, const char *directory)
 {
+    (void)directory;
     const struct metadata *metadata = trace->metadata;
     printf("trace       %s\n", trace->path);
     printf("mode        %s\n", metadata->mode);
@@ -61,24 +62,10 @@ print_trace(const struct trace *trace)
     print_counts(trace);
 }
 
-static const struct option options[] = {
-    {"help", no_argument, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
-};
-
 static int
 run(int count, char **words)
 {
-    int option = getopt_long(count, words, "", options, NULL);
-    if (option != -1)
-        return refuse_option(option);
-    const char *directory = one_directory(count, words);
-    if (directory == NULL)
-        return RUN_REFUSED;
-    struct trace *trace = trace_open(directory);
-    print_trace(trace);
-    trace_close(trace);
-    return 0;
+    return plain_run(count, words, print_trace);
 }
 
 const struct command command_info = {
@@ -86,6 +73,6 @@ const struct command command_info = {
     .usage = "DIRECTORY",
     .summary = "what the trace holds: streams, times, events, losses",
     .example = "troupe-trace info dir      # how long it is, and whether anything was lost",
-    .options = options,
+    .options = plain_options,
     .run = run,
 };

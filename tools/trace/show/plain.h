@@ -1,0 +1,16 @@
+/*
+ * Commands that have one argument, a directory, and no option but --help.
+ */
+#ifndef TROUPE_TRACE_PLAIN_H
+#define TROUPE_TRACE_PLAIN_H
+
+#include <getopt.h>
+
+#include "reader.h"
+
+extern const struct option plain_options[];
+
+/* What their run() does: print gets the trace that is in the directory. */
+int plain_run(int count, char **words, void (*print)(const struct trace *trace, const char *directory));
+
+#endif

@@ -193,15 +193,25 @@ begin_again(struct tri_actor_timer *timer)
     start_kept(timer, due_ms);
 }
 
+/* The destructor of a message that finds nobody may cancel the timer. */
 static void
 fire_once(struct tri_timer *base)
 {
     struct tri_actor_timer *timer = (struct tri_actor_timer *)base;
+    const struct tri_actors *home = timer->owner->home;
+    tr_timer name = name_of(timer);
+    tr_message message = timer->message;
+    timer->message = tr_message_signal(message.tag);
     trace_fired(timer);
-    if (is_sent(timer, &timer->message))
+    bool sent = is_sent(timer, &message);
+    if (timer_of(home, name) != timer)
+        return;
+    if (sent) {
         end_timer(timer);
-    else
+    } else {
+        timer->message = message;
         begin_again(timer);
+    }
 }
 
 /* The next time of the rhythm that is still to come: periods that a stall swallowed are left out. */

@@ -429,6 +429,42 @@ of_four_thousand_delays_none_is_cut_short(void **state)
     assert_int_equal(tally_read(&early), 0);
 }
 
+/* -- A destructor that cancels. -- */
+
+static tr_actor *canceller;
+static tr_timer once;
+
+static void
+cancel_once(void *address)
+{
+    tally_add(&checks, tr_timer_cancel(canceller, once) == TR_OK);
+    count_freed(address);
+}
+
+static void
+cancelling_receive(tr_actor *self, void *state, tr_message *message)
+{
+    (void)state;
+    if (message->tag != GO)
+        return;
+    canceller = self;
+    tr_message last = tr_message_pointer(LAST, malloc(8), 8, cancel_once);
+    assert_int_equal(tr_send_after(self, tr_self(self) + (UINT64_C(1) << 36), 1, &last, &once), TR_OK);
+}
+
+static void
+the_destructor_of_a_message_that_finds_nobody_may_cancel_its_timer(void **state)
+{
+    static const struct tr_behavior cancels = {.name = "cancels", .receive = cancelling_receive};
+    (void)state;
+    tr_runtime *runtime = stage_open(1);
+    stage_send(runtime, stage_spawn(runtime, &cancels, 0, NULL), GO, NULL, 0);
+    tally_await(&freed, 1);
+    stage_close(runtime);
+    assert_int_equal(tally_read(&checks), 1);
+    assert_int_equal(tally_read(&freed), 1);
+}
+
 int
 main(void)
 {
@@ -440,6 +476,7 @@ main(void)
         cmocka_unit_test_setup(however_many_timers_were_started_none_is_called_0, reset),
         cmocka_unit_test_setup(a_name_of_a_timer_that_is_over_or_anothers_cancels_nothing, reset),
         cmocka_unit_test_setup(timers_end_with_their_actor, reset),
+        cmocka_unit_test_setup(the_destructor_of_a_message_that_finds_nobody_may_cancel_its_timer, reset),
         cmocka_unit_test_setup(wrong_arguments_are_refused_and_any_delay_is_taken, reset),
         cmocka_unit_test_setup(of_four_thousand_delays_none_is_cut_short, reset),
         cmocka_unit_test_setup(of_many_timers_those_that_were_not_cancelled_fire, reset),

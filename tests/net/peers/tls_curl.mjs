@@ -24,7 +24,7 @@ for (const [version, ...flags] of [['1.2', '--tlsv1.2', '--tls-max', '1.2'], ['1
       assert.match(it.words, /read by a peer/);
     }
     const said = new RegExp(`^secure ${version} TLS_\\S+ alpn=http/1.1 name=server.example full`);
-    assert.match(ours.of(1)[0], said);
+    assert.match((await ours.said(1, 1))[0], said);
     await ours.stop();
   });
 }
@@ -33,7 +33,7 @@ test('curl shows its certificate, and a stranger, or nobody, reads nothing', lim
   const ours = await servePages(t, 'identity=server', 'ca=ca', 'verify=require');
   const as = (name) => ['--cert', file(`${name}.pem`), '--key', file(`${name}.key`)];
   assert.match((await curl(t, ours.port, 'server.example', ...as('client'))).words, /read by a peer/);
-  assert.match(ours.of(1)[0], / peer=client /);
+  assert.match((await ours.said(1, 1))[0], / peer=client /);
   for (const more of [as('stranger'), []]) {
     const it = await curl(t, ours.port, 'server.example', ...more);
     assert.notStrictEqual(it.code, 0);

@@ -57,6 +57,11 @@ export function start(t, program, ...args) {
 function withEvents(it) {
   it.of = (number) => it.words.split('\n').filter((line) => line.startsWith(`${number} `))
     .map((line) => line.slice(line.indexOf(' ') + 1));
+  // What it says of a connection comes through a pipe of its own, maybe after the peer's end: wait for so many lines.
+  it.said = async (number, count) => {
+    await it.until(() => it.of(number).length >= count);
+    return it.of(number);
+  };
   return it;
 }
 
@@ -79,6 +84,13 @@ async function listens(server) {
     assert.strictEqual(await server.exit, 0, server.words);
   };
   return server;
+}
+
+// Our server's first two connections: the second one has resumed the session of the first one, on another worker.
+export async function resumedElsewhere(server) {
+  const both = [await server.said(1, 1), await server.said(2, 1)].map(([line]) => line.match(/(full|resumed) .*worker=(\d)/));
+  assert.deepStrictEqual(both.map(([, how]) => how), ['full', 'resumed']);
+  assert.notStrictEqual(both[0][2], both[1][2]);
 }
 
 // Our client, until it has ended: what it has said.

@@ -1,7 +1,7 @@
 /*
  * actor-troupe: what sending, spawning and keeping actors costs.
  *
- *   actor-troupe BENCH [--n N] [--actors A] [--workers W]
+ *   actor-troupe BENCH [--n N] [--actors A] [--workers W] [--trace DIR]
  *
  * Runs one bench, prints "ns_per_op X", the time of the work divided by N, and for idle "bytes_per_actor X" too. An
  * unknown bench ends with status 77. Every bench counts what its actors did, and a run that did not do all of it is a
@@ -23,6 +23,8 @@
  *   monitor               an actor is made, monitored, and ends; the notice comes
  *   whereis               an actor on each of W workers looks up a random one of A names, N times; no messages
  *
+ * With --trace it records all events, however many there are: TR_TRACE=DIR would stop at 1 GiB.
+ *
  * main() makes the actors, writes their names into the table `actors`, which nobody changes from then on, and sends the
  * first messages. The last actor to finish stops the clock and lets main() go on.
  */
@@ -39,11 +41,14 @@
 #define BATCH 10000u
 #define STOP_MS 10000u
 #define NOT_SUPPORTED 77
+#define TRACE_BYTES (UINT64_C(1) << 40)
+#define TRACE_WAIT_MS 60000 /* for the disk */
 
 /* The run: set before the first message, but for ended_ns. */
 uint64_t n = 1000000;
 uint64_t actor_count; /* 0: the bench's own choice */
 unsigned workers = 1;
+static const char *trace;
 static tr_runtime *runtime;
 tr_ref *actors;
 static tr_ref collector; /* the one that ends the bench, where there is one apart from the others */
@@ -583,6 +588,8 @@ read_options(int argc, char **argv)
             actor_count = value;
         else if (strcmp(argv[i], "--workers") == 0)
             workers = (unsigned)value;
+        else if (strcmp(argv[i], "--trace") == 0)
+            trace = argv[i + 1];
         else
             fail(argv[i], "unknown option");
     }
@@ -599,6 +606,16 @@ check_options(const struct bench *bench)
         fail("--actors", "too few");
     if (n == 0)
         fail("--n", "must be above 0");
+}
+
+static void
+start_runtime(void)
+{
+    struct tr_runtime_options options = {.workers = workers};
+    if (trace != NULL)
+        options.trace = (struct tr_trace_options){
+            .mode = TR_TRACE_FILE, .directory = trace, .limit_bytes = TRACE_BYTES, .wait_ms = TRACE_WAIT_MS};
+    must("start", tr_runtime_start(&options, &runtime));
 }
 
 /* Bytes of memory that the process has touched. */
@@ -618,12 +635,12 @@ main(int argc, char **argv)
 {
     const struct bench *bench = argc > 1 ? find_bench(argv[1]) : NULL;
     if (bench == NULL) {
-        fprintf(stderr, "usage: actor-troupe BENCH [--n N] [--actors A] [--workers W]\n");
+        fprintf(stderr, "usage: actor-troupe BENCH [--n N] [--actors A] [--workers W] [--trace DIR]\n");
         return NOT_SUPPORTED;
     }
     read_options(argc, argv);
     check_options(bench);
-    must("start", tr_runtime_start(&(struct tr_runtime_options){.workers = workers}, &runtime));
+    start_runtime();
 
     int64_t before = resident_bytes();
     bench->set_up();

@@ -1,73 +1,103 @@
 #include "messages.h"
+#include <stdlib.h>
 
-struct known {
-    uint64_t foreseen, sent, ended; /* bit id % 64 */
-};
+#include "bad_input.h"
+
+#define STREAMS (TRI_TRACE_OUTSIDE + 1u)
 
 void
 messages_init(struct messages *messages)
 {
-    table_init(&messages->known, sizeof(struct known));
-    table_init(&messages->flying, sizeof(struct sending));
+    flight_init(&messages->flying);
+    messages->sent = must_calloc(STREAMS, sizeof(*messages->sent));
+    table_init(&messages->early, sizeof(bool));
 }
 
 void
 messages_fini(struct messages *messages)
 {
-    table_fini(&messages->known);
-    table_fini(&messages->flying);
+    flight_fini(&messages->flying);
+    for (size_t i = 0; i < STREAMS; i++)
+        spans_fini(&messages->sent[i]);
+    free(messages->sent);
+    table_fini(&messages->early);
+}
+
+static struct spans *
+sent_of(const struct messages *messages, uint64_t id)
+{
+    return &messages->sent[TRI_TRACE_MESSAGE_STREAM(id)];
+}
+
+static bool
+was_sent(const struct messages *messages, uint64_t id)
+{
+    return spans_has(sent_of(messages, id), TRI_TRACE_MESSAGE_COUNT(id)) != SPANS_NO;
+}
+
+static bool
+was_early(const struct messages *messages, uint64_t id)
+{
+    return messages->early.count > 0 && table_get(&messages->early, id, 0) != NULL;
+}
+
+static void
+put(struct messages *messages, uint64_t id, const struct sending *sending)
+{
+    flight_put(&messages->flying,
+               &(struct sent){
+                   .message = id, .sender = sending->sender, .timestamp = sending->timestamp, .place = sending->place});
 }
 
 bool
 messages_send(struct messages *messages, uint64_t id, const struct sending *sending)
 {
-    struct known *known = table_put(&messages->known, id / 64, 0);
-    uint64_t bit = UINT64_C(1) << id % 64;
-    if ((known->sent & bit) != 0)
+    if (was_sent(messages, id))
         return false;
-    known->sent |= bit;
-    if ((known->ended & bit) == 0)
-        *(struct sending *)table_put(&messages->flying, id, 0) = *sending;
+    spans_add(sent_of(messages, id), TRI_TRACE_MESSAGE_COUNT(id));
+    if (was_early(messages, id))
+        table_remove(&messages->early, id, 0);
+    else if (id != 0)
+        put(messages, id, sending);
     return true;
 }
 
-void
-messages_foresee(struct messages *messages, uint64_t id)
+bool
+messages_will_be_sent(const struct messages *messages, const struct stream *stream, uint64_t id)
 {
-    struct known *known = table_put(&messages->known, id / 64, 0);
-    known->foreseen |= UINT64_C(1) << id % 64;
+    return stream != NULL && !was_sent(messages, id) &&
+           spans_has(&stream->sent, TRI_TRACE_MESSAGE_COUNT(id)) == SPANS_YES;
 }
 
-bool
-messages_will_be_sent(const struct messages *messages, uint64_t id)
+static enum ending
+end_early(struct messages *messages, uint64_t id)
 {
-    const struct known *known = table_get(&messages->known, id / 64, 0);
-    return known != NULL && ((known->foreseen & ~known->sent) >> id % 64 & 1) != 0;
+    if (was_early(messages, id))
+        return ENDING_REPEATED;
+    if (messages->early.count < MOST_EARLY)
+        table_put(&messages->early, id, 0);
+    return ENDING_UNSENT;
 }
 
 enum ending
 messages_end(struct messages *messages, uint64_t id, struct sending *sending)
 {
-    struct known *known = table_put(&messages->known, id / 64, 0);
-    uint64_t bit = UINT64_C(1) << id % 64;
-    if ((known->ended & bit) != 0)
-        return ENDING_REPEATED;
-    known->ended |= bit;
-    const struct sending *flying = table_get(&messages->flying, id, 0);
-    if (flying == NULL)
-        return ENDING_UNSENT;
-    *sending = *flying;
-    table_remove(&messages->flying, id, 0);
-    return ENDING_RIGHT;
+    struct sent sent;
+    if (flight_take(&messages->flying, id, &sent)) {
+        *sending = (struct sending){sent.sender, sent.place, sent.timestamp};
+        return ENDING_RIGHT;
+    }
+    if (!was_sent(messages, id))
+        return end_early(messages, id);
+    return messages->flying.forgotten > 0 ? ENDING_FORGOTTEN : ENDING_REPEATED;
 }
 
 void
 messages_return(struct messages *messages, uint64_t id, uint64_t place, uint64_t timestamp)
 {
-    struct known *known = table_put(&messages->known, id / 64, 0);
-    uint64_t bit = UINT64_C(1) << id % 64;
-    if ((known->ended & bit) == 0)
+    if (was_early(messages, id))
+        table_remove(&messages->early, id, 0);
+    else if (!was_sent(messages, id))
         return;
-    known->ended &= ~bit;
-    *(struct sending *)table_put(&messages->flying, id, 0) = (struct sending){0, place, timestamp};
+    put(messages, id, &(struct sending){0, place, timestamp});
 }

@@ -1,8 +1,9 @@
 /*
  * The messages of a trace: which were sent, which have come to an end, which are on their way.
  *
- * Ids count up in each stream, so what is known for ever takes three bits a message; more is kept only of those on
- * their way.
+ * Memory grows with those that are on their way, not with the trace: ids count up in each stream, so those that were sent
+ * are a few spans; and what was sent and is not on its way has come to an end. Apart stand those that ended before
+ * they were sent, which only lost events and contradictions bring about.
  */
 #ifndef TROUPE_TRACE_MESSAGES_H
 #define TROUPE_TRACE_MESSAGES_H
@@ -10,11 +11,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "flight.h"
+#include "reader.h"
 #include "table.h"
 
+#define MOST_EARLY (1u << 20) /* ends without a send that are remembered */
+
 struct messages {
-    struct table known;  /* struct known, by id / 64 */
-    struct table flying; /* struct sending, by id */
+    struct flight flying;
+    struct spans *sent; /* counts, by the stream in the id */
+    struct table early; /* a bool, by id: came to an end, and was not sent before */
 };
 
 /* A message's send, as far as its end must know it. */
@@ -30,16 +36,14 @@ void messages_fini(struct messages *messages);
 /* false: a message of that id was sent before. */
 bool messages_send(struct messages *messages, uint64_t id, const struct sending *sending);
 
-/* A send of that id is in the trace, and is still to come. */
-bool messages_will_be_sent(const struct messages *messages, uint64_t id);
-
-/* Says so, for a stream's own messages. Before the first messages_send(). */
-void messages_foresee(struct messages *messages, uint64_t id);
+/* A send of that id is in its stream, and is still to come. */
+bool messages_will_be_sent(const struct messages *messages, const struct stream *stream, uint64_t id);
 
 enum ending {
-    ENDING_RIGHT,    /* it was on its way; its send is given */
-    ENDING_UNSENT,   /* it was not sent before */
-    ENDING_REPEATED, /* it was received or became a dead letter before */
+    ENDING_RIGHT,     /* it was on its way; its send is given */
+    ENDING_UNSENT,    /* it was not sent before */
+    ENDING_REPEATED,  /* it was received or became a dead letter before */
+    ENDING_FORGOTTEN, /* it was sent, and either is possible: too many were on their way */
 };
 
 enum ending messages_end(struct messages *messages, uint64_t id, struct sending *sending);

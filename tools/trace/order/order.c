@@ -1,7 +1,6 @@
 /*
  * A merge of streams. A heap holds the streams by the time of their next event; a stream whose next event is the
- * end of a message that is not sent yet waits in another, if its send is in the trace at all: a first pass over the
- * sends told. With that send it goes on. If all wait, the trace is wrong (or was read while it was written), and the
+ * end of a message that is not sent yet waits in another, if its send is in the trace at all: opening it has told. With that send it goes on. If all wait, the trace is wrong (or was read while it was written), and the
  * earliest goes on.
  *
  * An event costs a few steps in a heap, and a message a few in a table, whatever the trace says.
@@ -41,7 +40,8 @@ must_wait(const struct order *order, const struct order_source *source)
 {
     uint64_t message = source->next->message;
     return ends_message(order, source->next) && TRI_TRACE_MESSAGE_STREAM(message) != source->cursor.stream->number &&
-           messages_will_be_sent(&order->messages, message);
+           messages_will_be_sent(&order->messages, trace_stream(order->trace, TRI_TRACE_MESSAGE_STREAM(message)),
+                                 message);
 }
 
 /* -- Heaps. -- */
@@ -239,19 +239,6 @@ order_next(struct order *order, struct step *step)
     return true;
 }
 
-/* What each stream sends of its own. */
-static void
-foresee(struct order *order, const struct stream *stream)
-{
-    struct cursor cursor;
-    cursor_init(&cursor, order->trace, stream);
-    for (const struct tri_trace_record *record; (record = cursor_next(&cursor)) != NULL;) {
-        if (role_of(order, record) == ROLE_send && TRI_TRACE_MESSAGE_STREAM(record->message) == stream->number)
-            messages_foresee(&order->messages, record->message);
-    }
-    cursor_fini(&cursor);
-}
-
 static void
 start(struct order *order, size_t number)
 {
@@ -277,8 +264,6 @@ order_init(struct order *order, const struct trace *trace)
     order->waiting.items = must_calloc(count, sizeof(*order->waiting.items));
     table_init(&order->waiters, sizeof(size_t));
     messages_init(&order->messages);
-    for (size_t i = 0; i < count; i++)
-        foresee(order, &trace->streams[i]);
     for (size_t i = 0; i < count; i++)
         start(order, i);
 }

@@ -64,6 +64,8 @@ check_end(struct check *check, const struct step *step)
         check_failed(check, RULE_once, step, "the message was received before, or was a dead letter");
     else if (step->ending == ENDING_UNSENT)
         check_unsent(check, step);
+    else if (step->ending == ENDING_FORGOTTEN)
+        check->findings[RULE_once].unknown++;
     else if (step->role == ROLE_receive)
         check_fifo(check, step);
 }

@@ -267,9 +267,11 @@ check_event(struct trace *trace, struct stream *stream, const struct cursor *cur
     trace->counts[record->id]++;
     trace->partial |= metadata->roles[record->id] == ROLE_switched;
     uint64_t count = TRI_TRACE_MESSAGE_COUNT(record->message);
-    bool sent = metadata->roles[record->id] == ROLE_send;
-    if (sent && TRI_TRACE_MESSAGE_STREAM(record->message) == stream->number && count > stream->last_sent)
+    if (metadata->roles[record->id] != ROLE_send || TRI_TRACE_MESSAGE_STREAM(record->message) != stream->number)
+        return;
+    if (count > stream->last_sent)
         stream->last_sent = count;
+    spans_add(&stream->sent, count);
 }
 
 static void
@@ -330,6 +332,7 @@ trace_close(struct trace *trace)
         for (size_t j = 0; j < trace->streams[i].segment_count; j++)
             free(trace->streams[i].segments[j].name);
         free(trace->streams[i].segments);
+        spans_fini(&trace->streams[i].sent);
     }
     free(trace->streams);
     free(trace->counts);

@@ -15,6 +15,7 @@
 
 #include "metadata.h"
 #include "names.h"
+#include "spans.h"
 #include "table.h"
 
 /* A file of events. */
@@ -38,6 +39,7 @@ struct stream {
     uint64_t first_time, last_time;
 
     uint64_t last_sent; /* the largest count in the ids of the messages that are sent here; 0: none is sent */
+    struct spans sent;  /* the counts in these ids */
 };
 
 struct trace {

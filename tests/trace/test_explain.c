@@ -70,10 +70,16 @@ count(tr_actor *self, void *state, tr_message *message)
     tally_add(&handled, 1);
 }
 
+static const char *
+name_of_tag(uint32_t tag)
+{
+    return tag == 7 ? "GRIND" : NULL;
+}
+
 static void
 explain_names_a_handler_that_blocks(void **state)
 {
-    static const struct tr_behavior sluggish = {.name = "sluggish", .receive = block};
+    static const struct tr_behavior sluggish = {.name = "sluggish", .receive = block, .tag_name = name_of_tag};
     static const struct tr_behavior quick = {.name = "quick", .receive = count};
     struct traces *traces = *state;
     tr_runtime *runtime = open_traced(traces, 1);
@@ -82,7 +88,7 @@ explain_names_a_handler_that_blocks(void **state)
     stage_send(runtime, fast, 8, NULL, 0);
     tally_await(&handled, 2);
     stage_close(runtime);
-    expect_line(traces, "! handlers ", "sluggish (tag 7) up to ");
+    expect_line(traces, "! handlers ", "sluggish got message GRIND (mostly ");
 }
 
 #define FLOOD 2000u
@@ -109,7 +115,7 @@ explain_names_a_mailbox_that_grows(void **state)
     stage_send(runtime, from, 7, &to, sizeof(to));
     tally_await(&handled, FLOOD);
     stage_close(runtime);
-    expect_line(traces, "! mailboxes ", "the deepest: 2,000 messages to hoarder (");
+    expect_line(traces, "! mailboxes ", "2,000 waited at once for hoarder, actor ");
 }
 
 /* The fault: it sends to an actor that has ended. */
@@ -151,7 +157,8 @@ explain_names_who_sends_to_the_dead(void **state)
     stage_send(runtime, from, 7, &to, sizeof(to));
     tally_await(&handled, 2);
     stage_close(runtime);
-    expect_line(traces, "! dead letters ", "50 to ghost from haunter (no actor)");
+    expect_line(traces, "! dead letters ",
+                "50 found nobody: 50 from haunter to ghost (no actor)  [dump --event dead_letter]");
 }
 
 /* The fault: one worker gets all. */
@@ -197,8 +204,8 @@ explain_names_uneven_dealing(void **state)
     for (uint64_t i = 0; i < 30; i++)
         connect_once(&at, i);
     stage_close(runtime);
-    snprintf(part, sizeof(part), "uneven: worker 1 got 30 of 30 connections to server, which has 2 workers on port %u",
-             at.port);
+    snprintf(part, sizeof(part),
+             "uneven: 30 of 30 connections went to worker 1 on port %u, server on 2 workers  [stats]", at.port);
     expect_line(traces, "! dealing ", part);
 }
 
@@ -235,9 +242,9 @@ of_a_program_that_is_right_all_is_well(void **state)
     write_one(2 * MS, 2, 10 * US, 20 * US);
     timed_event(1, 3 * MS, CORE(wake), 0, 0, 0);
     timed_end(traces->directory, true);
-    expect_output(traces, "explain", NULL, NULL, 0, "  all is well\n");
+    expect_output(traces, "explain", NULL, NULL, 0, "  all is well; more: troupe-trace [...] ");
     expect_output(traces, "explain", NULL, NULL, 0,
-                  "worker 1 is the busiest: awake for 1.3 % of its time, mostly with server (40.0 us)");
+                  "worker 1 is the busiest: 1.3 % of its time, mostly for server (40.0 us)  [stats --worker 1]\n");
 }
 
 static void
@@ -248,11 +255,11 @@ explain_names_the_longest_wait_with_its_sender_and_its_path(void **state)
     write_one(1 * MS, 1, 10 * US, 20 * US);
     write_one(2 * MS, 2, 300 * MS, 20 * US);
     timed_end(traces->directory, true);
-    expect_parts(traces, "explain", NULL, NULL, 0,
-                 (const char *const[]){
-                     "! waits        the longest of a message: to server (tag 5) up to 300 ms, mostly 10.0 us; "
-                     "it came from client\n",
-                     "troupe-trace path 0:2 ", "1 of 9 look bad\n", NULL});
+    expect_parts(
+        traces, "explain", NULL, NULL, 0,
+        (const char *const[]){
+            "! waits        the longest, 300 ms: server got message 5 (mostly 10.0 us), from client  [path 0:2]\n",
+            "1 of 9 look bad; more: troupe-trace [...] ", NULL});
 }
 
 static void
@@ -265,9 +272,8 @@ explain_names_a_worker_that_never_sleeps(void **state)
     timed_receive(20, B, M(1), 5);
     timed_event(1, 20 * MS, CORE(sleep), 0, 0, 0);
     timed_end(traces->directory, true);
-    expect_output(
-        traces, "explain", NULL, NULL, 0,
-        "! workers      worker 1 is the busiest: awake for 99.9 % of its time, mostly with server (20.0 ms)\n");
+    expect_output(traces, "explain", NULL, NULL, 0,
+                  "! workers      worker 1 is the busiest: 99.9 % of its time, mostly for server (20.0 ms)  [stats");
 }
 
 static void
@@ -283,8 +289,8 @@ explain_names_connections_that_failed(void **state)
     }
     timed_end(traces->directory, true);
     expect_parts(traces, "explain", NULL, NULL, 0,
-                 (const char *const[]){"! connections  3 ended with errors: 3 of server (", ", the first 1:7.1\n",
-                                       "troupe-trace dump --actor 1:7.1 ", NULL});
+                 (const char *const[]){"! connections  3 ended with errors: 3 of server (-104), the first 1:7.1",
+                                       "  [dump --actor 1:7.1]\n", NULL});
 }
 
 static void
@@ -296,8 +302,21 @@ explain_names_actors_that_failed_or_were_stuck(void **state)
     timed_event(1, 20 * US, CORE(stall), 700, B, 5);
     timed_end(traces->directory, true);
     expect_parts(traces, "explain", NULL, NULL, 0,
-                 (const char *const[]){"! failures     server failed 1 times",
-                                       "the watchdog found server stuck 1 times\n", NULL});
+                 (const char *const[]){"! failures     server failed, 1 in all (the last: -3)",
+                                       "; the watchdog found server stuck, 1 in all  [dump --event stall]\n", NULL});
+}
+
+static void
+explain_tells_a_status_by_its_name(void **state)
+{
+    struct traces *traces = *state;
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    traces_declare_layers(traces->trace);
+    traces_write(traces, 1, NET(socket_error), (uint32_t)TR_ECONNRESET, TRI_TRACE_REF(1, 7, 1), 0);
+    traces_write(traces, 1, ACTORS(fail), (uint32_t)TR_EUSER, B, 0);
+    traces_close(traces);
+    expect_parts(traces, "explain", NULL, NULL, 0,
+                 (const char *const[]){"1 of ? (ECONNRESET), the first 1:7.1", "(the last: ERR_USER)", NULL});
 }
 
 /* A receiver that never comes to its messages shows in no receive. */
@@ -310,8 +329,8 @@ explain_counts_what_was_never_received(void **state)
         timed_send(10 * US, A, M(i), 5);
     timed_end(traces->directory, false);
     expect_output(traces, "explain", NULL, NULL, 0,
-                  "! mailboxes    nothing waited; 1,500 were not received when the trace ended\n");
-    expect_output(traces, "explain", NULL, NULL, 0, "look bad (the trace was cut off, or is still being written)\n");
+                  "! mailboxes    nothing waited; 1,500 not received at the end  [stats]\n");
+    expect_output(traces, "explain", NULL, NULL, 0, " look bad, cut off or still written; more: ");
 }
 
 static void
@@ -347,6 +366,7 @@ main(void)
         TEST(explain_names_a_worker_that_never_sleeps),
         TEST(explain_names_connections_that_failed),
         TEST(explain_names_actors_that_failed_or_were_stuck),
+        TEST(explain_tells_a_status_by_its_name),
         TEST(explain_counts_what_was_never_received),
         TEST(explain_tells_losses),
         TEST(explain_says_something_of_an_empty_trace),

@@ -14,6 +14,7 @@
 #include "timed.h"
 
 #define A TRI_TRACE_REF(0, 7, 3)
+#define TAIL_MOST 65536u /* of tail.h */
 
 static FILE *
 follow(const struct traces *traces, const char *options)
@@ -78,6 +79,24 @@ follow_goes_on_from_file_to_file(void **state)
     expect_end(output);
 }
 
+/* Those of worker 0 are more than are read at once. */
+static void
+follow_keeps_the_order_of_times_where_a_worker_has_much_to_tell(void **state)
+{
+    struct traces *traces = *state;
+    traces_open(traces, TR_TRACE_FILE, 0, UINT64_C(64) << 20);
+    traces_fill(traces, 0, TAIL_MOST + 5000);
+    traces_write(traces, 1, CORE(lane_full), 7, 0, 0);
+    traces_close(traces);
+    struct outcome outcome = traces_tool(traces, "follow", "--all", "--json", NULL, NULL);
+    assert_int_equal(outcome.status, 0);
+    assert_int_equal(traces_count(outcome.text, "\"event\":\"wake\""), TAIL_MOST + 5000);
+    const char *last = strstr(outcome.text, "\"to_worker\":7,");
+    assert_non_null(last);
+    assert_null(strstr(last, "\"event\":\"wake\""));
+    free(outcome.text);
+}
+
 static void
 of_a_program_that_has_ended_nothing_follows(void **state)
 {
@@ -107,6 +126,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(follow_prints_events_as_they_are_written_until_the_program_ends),
         TEST(follow_goes_on_from_file_to_file),
+        TEST(follow_keeps_the_order_of_times_where_a_worker_has_much_to_tell),
         TEST(of_a_program_that_has_ended_nothing_follows),
         TEST(what_is_no_trace_is_not_followed),
     };

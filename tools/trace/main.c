@@ -1,14 +1,16 @@
 /*
  * troupe-trace: shows and checks what the recorder wrote. docs/trace-format.md describes what it reads.
  *
- * Each command has its own options. Here is only what all of them have: the usage, --help, and what is said of an
- * option that the command does not have.
+ * Each command has its own options. Here is only what all of them have: the usage, --help, --colour, and what is said of
+ * an option that the command does not have. The manual and the completion know of commands and options what --help says.
  */
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "bad_input.h"
+#include "colour.h"
 #include "command.h"
 #include "draw.h"
 #include "prove.h"
@@ -24,13 +26,12 @@ static const struct command *const commands[] = {
 static void
 print_usage(FILE *out)
 {
+    fputs("usage: troupe-trace COMMAND [OPTION]... [ARGUMENT]... DIRECTORY\n\n", out);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "%s troupe-trace %s %s\n", i == 0 ? "usage:" : "      ", commands[i]->name, commands[i]->usage);
-    fputc('\n', out);
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "%-8s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(out, "  %-8s  %.*s\n", commands[i]->name, (int)strcspn(commands[i]->summary, "\n"),
+                commands[i]->summary);
     fputs("\n"
-          "`troupe-trace COMMAND --help` shows an example of each.\n"
+          "`troupe-trace COMMAND --help` tells its options and arguments, and shows an example.\n"
           "\n"
           "exit status: 0 all is well; 1 a rule was broken; 2 wrong arguments or not a readable trace;\n"
           "             3 with --strict: events were lost\n",
@@ -38,10 +39,22 @@ print_usage(FILE *out)
 }
 
 static void
+print_options(const struct option_text *texts)
+{
+    for (const struct option_text *text = texts; text != NULL && text->name != NULL; text++) {
+        const char *argument = text->argument != NULL ? text->argument : "";
+        int width = printf("  --%s%s%s", text->name, argument[0] != '\0' ? " " : "", argument);
+        printf("%s%*s%s\n", width < 19 ? "" : "\n", width < 19 ? 20 - width : 20, "", text->text);
+    }
+}
+
+static void
 print_command(const struct command *command)
 {
-    printf("usage: troupe-trace %s %s\n\n%s\n\nexample: %s\n", command->name, command->usage, command->summary,
-           command->example);
+    printf("usage: troupe-trace %s %s\n\n%s\n\n", command->name, command->usage, command->summary);
+    print_options(command->texts);
+    print_options(common_texts);
+    printf("\nexample: %s\n", command->example);
 }
 
 static const struct command *
@@ -102,19 +115,71 @@ run(int count, char **words, const struct command **of)
     return status == RUN_UNKNOWN_OPTION ? explain_option(count - 1, words + 1) : status;
 }
 
+static int
+print_refusal(const struct command *command)
+{
+    if (command != NULL)
+        fprintf(stderr, "usage: troupe-trace %s %s\n", command->name, command->usage);
+    else
+        print_usage(stderr);
+    return EXIT_BAD_INPUT;
+}
+
+static int
+print_help(const struct command *command)
+{
+    if (command != NULL)
+        print_command(command);
+    else
+        print_usage(stdout);
+    return EXIT_SUCCESS;
+}
+
+/* Is it --colour, or its other spelling? Then *word is what follows "=", or NULL. */
+static bool
+is_colour(char *option, char **word)
+{
+    static const char *const spellings[] = {"--colour", "--color"};
+    for (size_t i = 0; i < 2; i++) {
+        size_t length = strlen(spellings[i]);
+        if (strncmp(option, spellings[i], length) != 0 || (option[length] != '=' && option[length] != '\0'))
+            continue;
+        *word = option[length] == '=' ? option + length + 1 : NULL;
+        return true;
+    }
+    return false;
+}
+
+/* Takes --colour out of the words, as far as "--", so that no command has to know it. false: its word is wrong. */
+static bool
+take_colour(int *count, char **words)
+{
+    int kept = 0, i = 0;
+    for (char *word; i < *count && strcmp(words[i], "--") != 0; i++) {
+        if (!is_colour(words[i], &word)) {
+            words[kept++] = words[i];
+            continue;
+        }
+        if (word == NULL)
+            word = i + 1 < *count ? words[++i] : "";
+        if (!colour_choose(word)) {
+            refuse("not a way to colour, which are auto, always and never", word);
+            return false;
+        }
+    }
+    while (i < *count)
+        words[kept++] = words[i++];
+    words[ *count = kept] = NULL;
+    return true;
+}
+
 int
 main(int count, char **words)
 {
-    const struct command *command;
-    int status = run(count, words, &command);
-    if (status == RUN_HELP && command != NULL) {
-        print_command(command);
-        return EXIT_SUCCESS;
-    }
-    if (status < 0) {
-        print_usage(status == RUN_HELP ? stdout : stderr);
-        return status == RUN_HELP ? EXIT_SUCCESS : EXIT_BAD_INPUT;
-    }
+    const struct command *command = NULL;
+    int status = take_colour(&count, words) ? run(count, words, &command) : RUN_REFUSED;
+    if (status < 0)
+        status = status == RUN_HELP ? print_help(command) : print_refusal(command);
     if (fflush(stdout) != 0)
         give_up("the output cannot be written");
     return status;

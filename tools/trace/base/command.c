@@ -2,6 +2,12 @@
 #include <getopt.h>
 #include <stdio.h>
 
+const struct option_text common_texts[] = {
+    {"colour", "auto|always|never", "colours: auto, the default, has them on a terminal alone, and not with NO_COLOR"},
+    {"help", NULL, "what is said here"},
+    {NULL, NULL, NULL},
+};
+
 int
 refuse_option(int option)
 {

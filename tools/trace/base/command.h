@@ -7,12 +7,20 @@
 
 struct option; /* of <getopt.h> */
 
+/* What --help and the manual say of an option, and completion offers. */
+struct option_text {
+    const char *name;     /* without the dashes */
+    const char *argument; /* its word, A|B|C if it is one of these; NULL: it has none */
+    const char *text;     /* what it does */
+};
+
 struct command {
     const char *name;
-    const char *usage;            /* its arguments */
-    const char *summary;          /* what it does; each further line begins with nine spaces */
-    const char *example;          /* a line for the shell, and what it is good for */
-    const struct option *options; /* for getopt_long(); a row of zeros is the last */
+    const char *usage;               /* its arguments */
+    const char *summary;             /* what it does; further lines are for its own --help alone */
+    const char *example;             /* a line for the shell, and what it is good for */
+    const struct option *options;    /* for getopt_long(); a row of zeros is the last */
+    const struct option_text *texts; /* of all of them but --help; a row of zeros is the last; NULL: it has none */
 
     /* Gets the command's name and its arguments. Returns the exit status, or one of the values below. */
     int (*run)(int count, char **words);
@@ -25,6 +33,9 @@ enum {
 };
 
 #define OPTION_HELP 'h' /* what getopt_long() must return for --help, a row of each command's options */
+
+/* The options that all commands have. */
+extern const struct option_text common_texts[];
 
 /* What run() returns for a result of getopt_long() that is not one of its own options. */
 int refuse_option(int option);

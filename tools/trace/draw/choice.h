@@ -23,12 +23,20 @@ struct choice {
     struct table messages; /* bool: an end of it is of a chosen actor, by id */
 };
 
-/* Rows for getopt_long(), and how they are told in a usage. */
+/* Rows for getopt_long(), what they do, and how they are told in a usage. */
 #define CHOICE_OPTIONS                                                                                                 \
     {"actor", required_argument, NULL, 'a'}, {"class", required_argument, NULL, 'c'},                                  \
         {"since", required_argument, NULL, 'S'}, {"until", required_argument, NULL, 'U'},                              \
     {                                                                                                                  \
         "limit", required_argument, NULL, 'L'                                                                          \
+    }
+#define CHOICE_TEXTS                                                                                                   \
+    {"actor", "REF", "this actor; REF is worker:slot.generation, as dump prints it; may be given more than once"},     \
+        {"class", "NAME", "actors whose behavior has this name; may be given more than once"},                         \
+        {"since", "TIME", "from then on; TIME counts from the trace's begin, such as 250ms or 1.5s"},                  \
+        {"until", "TIME", "until then"},                                                                               \
+    {                                                                                                                  \
+        "limit", "N", "events at most; 200000 in a page if it is not given, all in an export"                          \
     }
 #define CHOICE_USAGE "[--actor REF]... [--class NAME]... [--since TIME] [--until TIME] [--limit N]"
 

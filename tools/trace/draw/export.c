@@ -95,6 +95,12 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static const struct option_text texts[] = {
+    {"to", "perfetto|chrome|shiviz|dot", "the format: that of Perfetto, Chrome, ShiViz or Graphviz"},
+    CHOICE_TEXTS,
+    {NULL, NULL, NULL},
+};
+
 static int
 take_format(const struct format **format)
 {
@@ -142,5 +148,6 @@ const struct command command_export = {
     .summary = "the trace for other programs: Perfetto's and Chrome's viewers, ShiViz, Graphviz",
     .example = "troupe-trace export --to perfetto trace > trace.pftrace",
     .options = options,
+    .texts = texts,
     .run = run,
 };

@@ -14,6 +14,11 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static const struct option_text texts[] = {
+    CHOICE_TEXTS,
+    {NULL, NULL, NULL},
+};
+
 static int
 draw_chosen(enum page page, struct choice *choice, const char *directory)
 {
@@ -69,16 +74,16 @@ const struct command command_timeline = {
     .summary = "a page for a browser: lanes of workers and actors, handlers, messages, all in one file",
     .example = "troupe-trace timeline --since 250ms --until 1.5s trace > trace.html",
     .options = options,
+    .texts = texts,
     .run = run_timeline,
 };
 
 const struct command command_seq = {
     .name = "seq",
     .usage = CHOICE_USAGE " DIRECTORY > FILE.html",
-    .summary = "a page for a browser: a sequence diagram of actors, in causal order\n"
-               "       REF and NAME are an actor and its behavior's name as dump prints them, and may be given\n"
-               "       more than once; TIME is counted from the trace's begin, N a number of events (200000)",
+    .summary = "a page for a browser: a sequence diagram of actors, in causal order",
     .example = "troupe-trace seq --class room --actor 0:1.0 trace > room.html",
     .options = options,
+    .texts = texts,
     .run = run_seq,
 };

@@ -32,6 +32,12 @@ read_packet(const struct tail *tail, const char *name, struct tri_trace_packet *
     return true;
 }
 
+static int
+by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 static void
 add_event(struct tail *tail, uint32_t stream, const struct tri_trace_record *record)
 {
@@ -56,38 +62,100 @@ add_piece(struct tail *tail, const char *name, const struct tri_trace_packet *pa
     }
 }
 
+/* The stream has more than is read now: nothing that is later than its last is given. */
 static void
-read_events(struct tail *tail, const char *name)
+end_early(struct tail *tail)
 {
-    struct tri_trace_packet packet;
-    if (!read_packet(tail, name, &packet))
-        return;
-    uint64_t *offset = table_put(&tail->offsets, packet.stream_instance_id, packet.packet_seq_num);
-    uint64_t end = packet.content_size / 8;
+    uint64_t last = tail->events[tail->count - 1].record.timestamp;
+    tail->more = true;
+    tail->horizon = last < tail->horizon ? last : tail->horizon;
+}
+
+/* Reads what is new in a file, and no more than `most` events. Returns how many it has read. */
+static size_t
+read_events(struct tail *tail, const char *name, const struct tri_trace_packet *packet, size_t most)
+{
+    size_t before = tail->count;
+    uint64_t *offset = table_put(&tail->offsets, packet->stream_instance_id, packet->packet_seq_num);
+    uint64_t end = packet->content_size / 8;
     if (*offset < HEADER)
         *offset = HEADER;
-    while (*offset + TRI_TRACE_STEP <= end) {
-        uint64_t left = (end - *offset) / TRI_TRACE_STEP;
-        size_t count = left < PIECE ? (size_t)left : PIECE;
-        add_piece(tail, name, &packet, *offset, count);
+    while (*offset + TRI_TRACE_STEP <= end && tail->count - before < most) {
+        uint64_t left = (end - *offset) / TRI_TRACE_STEP, room = most - (tail->count - before);
+        size_t count = (size_t)(left < room ? left : room);
+        count = count < PIECE ? count : PIECE;
+        add_piece(tail, name, packet, *offset, count);
         *offset += count * TRI_TRACE_STEP;
     }
+    if (*offset + TRI_TRACE_STEP <= end)
+        end_early(tail);
+    return tail->count - before;
+}
+
+/* -- The files of the directory. -- */
+
+/* The names that begin so, in the order of their numbers. The caller frees them with free_list(). */
+static char **
+list_files(const struct tail *tail, const char *prefix, size_t *count)
+{
+    int directory = dup(tail->trace->directory);
+    DIR *list = directory >= 0 ? fdopendir(directory) : NULL;
+    char **names = NULL;
+    *count = 0;
+    if (list == NULL)
+        give_up("%s cannot be listed: %s", tail->trace->path, strerror(errno));
+    rewinddir(list);
+    for (struct dirent *entry = readdir(list); entry != NULL; entry = readdir(list)) {
+        if (!has_prefix(entry->d_name, prefix))
+            continue;
+        names = must_realloc(names, *count + 1, sizeof(*names));
+        names[*count] = must_calloc(strlen(entry->d_name) + 1, 1);
+        strcpy(names[(*count)++], entry->d_name);
+    }
+    closedir(list);
+    if (*count > 1)
+        qsort(names, *count, sizeof(*names), by_text);
+    return names;
+}
+
+static void
+free_list(char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(names[i]);
+    free(names);
+}
+
+/* Reads the files of streams, which come stream by stream. One of which events are held back has to wait. */
+static void
+read_streams(struct tail *tail, const char *prefix)
+{
+    size_t count, left = 0;
+    uint64_t stream = UINT64_MAX;
+    char **names = list_files(tail, prefix, &count);
+    for (size_t i = 0; i < count; i++) {
+        struct tri_trace_packet packet;
+        if (!read_packet(tail, names[i], &packet))
+            continue;
+        if (packet.stream_instance_id != stream) {
+            stream = packet.stream_instance_id;
+            left = table_get(&tail->ahead, stream, 0) == NULL ? TAIL_MOST : 0;
+        }
+        if (left > 0)
+            left -= read_events(tail, names[i], &packet, left);
+    }
+    free_list(names, count);
 }
 
 /* Calls for each file whose name begins so. */
 static void
 each_file(struct tail *tail, const char *prefix, void (*call)(struct tail *tail, const char *name))
 {
-    int directory = dup(tail->trace->directory);
-    DIR *list = directory >= 0 ? fdopendir(directory) : NULL;
-    if (list == NULL)
-        give_up("%s cannot be listed: %s", tail->trace->path, strerror(errno));
-    rewinddir(list);
-    for (struct dirent *entry = readdir(list); entry != NULL; entry = readdir(list)) {
-        if (has_prefix(entry->d_name, prefix))
-            call(tail, entry->d_name);
-    }
-    closedir(list);
+    size_t count;
+    char **names = list_files(tail, prefix, &count);
+    for (size_t i = 0; i < count; i++)
+        call(tail, names[i]);
+    free_list(names, count);
 }
 
 /* -- Names. -- */
@@ -138,6 +206,32 @@ by_time(const void *a, const void *b)
     return x->stream != y->stream ? (x->stream < y->stream ? -1 : 1) : x < y ? -1 : x > y;
 }
 
+/* What was held back goes to the front. */
+static void
+begin_look(struct tail *tail)
+{
+    if (tail->held > 0)
+        memmove(tail->events, tail->events + tail->count, tail->held * sizeof(*tail->events));
+    tail->count = tail->held;
+    tail->held = 0;
+    tail->more = false;
+    tail->horizon = UINT64_MAX;
+}
+
+/* Holds back what is behind the horizon. */
+static void
+hold_back(struct tail *tail)
+{
+    size_t all = tail->count;
+    while (tail->count > 0 && tail->events[tail->count - 1].record.timestamp > tail->horizon)
+        tail->count--;
+    tail->held = all - tail->count;
+    table_fini(&tail->ahead);
+    table_init(&tail->ahead, sizeof(bool));
+    for (size_t i = tail->count; i < all; i++)
+        table_put(&tail->ahead, tail->events[i].stream, 0);
+}
+
 /* Whether it is closed is asked before its events are read: what came until then is read. */
 void
 tail_look(struct tail *tail)
@@ -145,13 +239,26 @@ tail_look(struct tail *tail)
     struct metadata *metadata = metadata_read(tail->trace->directory, tail->trace->path);
     metadata_free(tail->trace->metadata);
     tail->trace->metadata = metadata;
-    tail->closed = metadata->closed;
-    tail->count = 0;
-    each_file(tail, "worker-", read_events);
-    each_file(tail, "outside.", read_events);
+    begin_look(tail);
+    read_streams(tail, "worker-");
+    read_streams(tail, "outside.");
     refresh_names(tail);
     if (tail->count > 1)
         qsort(tail->events, tail->count, sizeof(*tail->events), by_time);
+    hold_back(tail);
+    tail->closed = metadata->closed && !tail->more && tail->held == 0;
+}
+
+/* What was there when the trace was opened has been read. */
+static void
+skip_all(struct tail *tail)
+{
+    for (size_t i = 0; i < tail->trace->stream_count; i++) {
+        const struct stream *stream = &tail->trace->streams[i];
+        for (size_t j = 0; j < stream->segment_count; j++)
+            *(uint64_t *)table_put(&tail->offsets, stream->number, stream->segments[j].sequence) =
+                stream->segments[j].end;
+    }
 }
 
 void
@@ -159,15 +266,17 @@ tail_open(struct tail *tail, const char *directory, bool all)
 {
     memset(tail, 0, sizeof(*tail));
     table_init(&tail->offsets, sizeof(uint64_t));
+    table_init(&tail->ahead, sizeof(bool));
     tail->trace = trace_open(directory);
     if (!all)
-        tail_look(tail);
+        skip_all(tail);
 }
 
 void
 tail_close(struct tail *tail)
 {
     table_fini(&tail->offsets);
+    table_fini(&tail->ahead);
     free(tail->events);
     trace_close(tail->trace);
 }

@@ -195,6 +195,11 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static const struct option_text texts[] = {
+    {"strict", NULL, "exit status 3 if events were lost and no rule was seen broken"},
+    {NULL, NULL, NULL},
+};
+
 static int
 run(int count, char **words)
 {
@@ -216,10 +221,11 @@ run(int count, char **words)
 const struct command command_assert = {
     .name = "assert",
     .usage = "[--strict] FILE DIRECTORY",
-    .summary = "whether the program kept rules of its own, one to a line of FILE:\n"
-               "         A before B; never A; never B after A; B within 5 ms of A; for each CLASS: and one of these.\n"
-               "         A and B are an event, its tag if that matters, and `of CLASS`: receive 7 of session",
+    .summary = "whether the program kept rules of its own, one to a line of FILE\n"
+               "A before B; never A; never B after A; B within 5 ms of A; for each CLASS: and one of these.\n"
+               "A and B are an event, its tag if that matters, and `of CLASS`: receive 7 of session",
     .example = "echo 'for each session: socket_accepted before socket_data' > rules; troupe-trace assert rules dir",
     .options = options,
+    .texts = texts,
     .run = run,
 };

@@ -4,8 +4,10 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "bad_input.h"
+#include "colour.h"
 #include "prove.h"
 #include "rules.h"
 #include "text.h"
@@ -27,12 +29,20 @@ verdict(const struct check *check, const struct finding *finding)
 }
 
 static void
+print_verdict(const char *word, bool failed)
+{
+    bool passed = strcmp(word, "passed") == 0;
+    enum colour colour = failed ? COLOUR_BAD : passed ? COLOUR_GOOD : COLOUR_FAINT;
+    printf("%s%-8s%s", colour_begin(colour), word, colour_end());
+}
+
+static void
 print_finding(const struct check *check, enum rule rule)
 {
     const struct finding *finding = &check->findings[rule];
     char looked[TEXT_SIZE], failed[TEXT_SIZE], unknown[TEXT_SIZE];
-    printf("%-8s %-12s %14s times  %s", verdict(check, finding), rule_names[rule],
-           text_of_count(finding->looked, looked), rule_texts[rule]);
+    print_verdict(verdict(check, finding), finding->failed > 0);
+    printf(" %-12s %14s times  %s", rule_names[rule], text_of_count(finding->looked, looked), rule_texts[rule]);
     if (finding->failed > 0)
         printf("; broken %s times", text_of_count(finding->failed, failed));
     if (finding->unknown > 0)
@@ -111,6 +121,11 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static const struct option_text texts[] = {
+    {"strict", NULL, "exit status 3 if events were lost and no rule was seen broken"},
+    {NULL, NULL, NULL},
+};
+
 static int
 run(int count, char **words)
 {
@@ -136,5 +151,6 @@ const struct command command_check = {
     .summary = "whether messages, actors and sockets kept the rules",
     .example = "troupe-trace check --strict dir || echo broken      # in a script",
     .options = options,
+    .texts = texts,
     .run = run,
 };

@@ -130,8 +130,8 @@ print_delivery(const struct diff *diff, int side, const struct delivery *deliver
 {
     char actor[TEXT_SIZE], message[TEXT_SIZE], tag[WORD_SIZE];
     printf("%s tag %s (message %s to %s)", side == 0 ? "A" : "  B",
-           word_of_tag(diff->sides[side].trace, delivery->tag, tag), text_of_message(delivery->message, message),
-           text_of_ref(delivery->actor, actor));
+           word_of_tag(diff->sides[side].trace, delivery->class, delivery->tag, tag),
+           text_of_message(delivery->message, message), text_of_ref(delivery->actor, actor));
 }
 
 static void
@@ -207,8 +207,8 @@ print_change(const struct measure *const *measures, const struct row *const *row
         return;
     printf("%-28s tag %-12s %s %s -> %s\n",
            word_of_class(measures[0]->trace, measure_class(measures[0], rows[0]->kind), class),
-           word_of_tag(measures[0]->trace, rows[0]->tag, tag), what, word_of_duration(x, before),
-           word_of_duration(y, after));
+           word_of_tag(measures[0]->trace, measure_class(measures[0], rows[0]->kind), rows[0]->tag, tag), what,
+           word_of_duration(x, before), word_of_duration(y, after));
 }
 
 static void
@@ -267,6 +267,11 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static const struct option_text texts[] = {
+    {"order-only", NULL, "what was delivered, and no times"},
+    {NULL, NULL, NULL},
+};
+
 static int
 run(int count, char **words)
 {
@@ -285,9 +290,10 @@ run(int count, char **words)
 const struct command command_diff = {
     .name = "diff",
     .usage = "[--order-only] DIRECTORY DIRECTORY",
-    .summary = "where two runs part: the first delivery that differs, by actor, and how waits and works changed.\n"
-               "         Exit status 1: they differ in what was delivered",
+    .summary = "where two runs part: the first delivery that differs, by actor, and how waits and works changed\n"
+               "Exit status 1: they differ in what was delivered",
     .example = "troupe-trace diff yesterday today",
     .options = options,
+    .texts = texts,
     .run = run,
 };

@@ -19,12 +19,24 @@ struct filter {
     uint64_t since, until; /* timestamps; `until` is not in it */
 };
 
-/* Rows for getopt_long(), for who and when, and how they are told in a usage. `event`, 'e', is a command's own. */
+/* Rows for getopt_long(), for who and when, what they do, and how they are told in a usage. `event`, 'e', is a command's own. */
 #define FILTER_WHO                                                                                                     \
     {"actor", required_argument, NULL, 'a'}, {"class", required_argument, NULL, 'c'},                                  \
         {"worker", required_argument, NULL, 'w'}, {"since", required_argument, NULL, 'S'},                             \
     {                                                                                                                  \
         "until", required_argument, NULL, 'U'                                                                          \
+    }
+#define FILTER_WHO_TEXTS                                                                                               \
+    {"actor", "REF", "what is of this actor alone; REF is worker:slot.generation, as dump prints it"},                 \
+        {"class", "NAME", "what is of actors whose behavior has this name"},                                           \
+        {"worker", "N", "what is of this worker: its number, or \"outside\" for other threads"},                       \
+        {"since", "TIME", "from then on; TIME counts from the trace's begin, such as 250ms or 1.5s"},                  \
+    {                                                                                                                  \
+        "until", "TIME", "until then"                                                                                  \
+    }
+#define FILTER_EVENT_TEXT                                                                                              \
+    {                                                                                                                  \
+        "event", "NAME", "events of this name; info lists those that the trace holds"                                  \
     }
 #define FILTER_WHO_USAGE "[--actor REF] [--class NAME] [--worker N] [--since TIME] [--until TIME]"
 

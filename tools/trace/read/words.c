@@ -37,9 +37,11 @@ word_of_class(const struct trace *trace, uint32_t name, char word[WORD_SIZE])
 }
 
 const char *
-word_of_tag(const struct trace *trace, uint32_t tag, char word[WORD_SIZE])
+word_of_tag(const struct trace *trace, uint32_t class, uint32_t tag, char word[WORD_SIZE])
 {
     const char *name = metadata_tag(trace->metadata, tag);
+    if (name == NULL)
+        name = names_tag(trace->names, class, tag);
     if (name != NULL)
         return escaped(name, word);
     snprintf(word, WORD_SIZE, "%" PRIu32, tag);
@@ -49,7 +51,9 @@ word_of_tag(const struct trace *trace, uint32_t tag, char word[WORD_SIZE])
 const char *
 word_of_status(const struct trace *trace, uint32_t status, char word[WORD_SIZE])
 {
-    (void)trace;
+    const char *code = metadata_status(trace->metadata, status);
+    if (code != NULL)
+        return escaped(code, word);
     snprintf(word, WORD_SIZE, "%" PRId32, (int32_t)status);
     return word;
 }

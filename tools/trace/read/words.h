@@ -13,7 +13,9 @@
 /* An actor's class: the name of its behavior. "?": the trace does not tell it. */
 const char *word_of_class(const struct trace *trace, uint32_t name, char word[WORD_SIZE]);
 
-const char *word_of_tag(const struct trace *trace, uint32_t tag, char word[WORD_SIZE]);
+/* Of a message to an actor of that class: a tag means what its receiver says. */
+const char *word_of_tag(const struct trace *trace, uint32_t class, uint32_t tag, char word[WORD_SIZE]);
+
 const char *word_of_status(const struct trace *trace, uint32_t status, char word[WORD_SIZE]);
 
 /* Of a dead letter. */

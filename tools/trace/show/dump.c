@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bad_input.h"
+#include "colour.h"
 #include "escape.h"
 #include "line.h"
 #include "show.h"
@@ -93,14 +94,22 @@ print_actor(const struct trace *trace, const char *label, uint64_t ref, uint32_t
     fputc(')', stdout);
 }
 
+static bool
+is_trouble(enum role role)
+{
+    return role == ROLE_dead_letter || role == ROLE_fail || role == ROLE_init_failed || role == ROLE_stall ||
+           role == ROLE_socket_error;
+}
+
 static void
 print_text(const struct trace *trace, const struct line *line)
 {
     const struct tri_trace_record *record = &line->record;
     const struct shape *shape = &role_shapes[line->role];
     char time[TEXT_SIZE], stream[TEXT_SIZE];
-    printf("%s  %7s  %-17s", text_of_time(trace->metadata, record->timestamp, time),
-           text_of_stream(line->stream, stream), event_name(trace, line));
+    const char *begin = is_trouble(line->role) ? colour_begin(COLOUR_BAD) : "";
+    printf("%s  %7s  %s%-17s%s", text_of_time(trace->metadata, record->timestamp, time),
+           text_of_stream(line->stream, stream), begin, event_name(trace, line), begin[0] != '\0' ? colour_end() : "");
     print_actor(trace, "", record->actor, line->class);
     print_value(trace, line, &shape->message, record->message);
     print_value(trace, line, &shape->arg, record->arg);
@@ -249,6 +258,13 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static const struct option_text texts[] = {
+    {"json", NULL, "a JSON object for each event"},
+    FILTER_EVENT_TEXT,
+    FILTER_WHO_TEXTS,
+    {NULL, NULL, NULL},
+};
+
 static int
 dump_trace(const struct trace *trace, struct dump_options *dump)
 {
@@ -281,10 +297,9 @@ run(int count, char **words)
 const struct command command_dump = {
     .name = "dump",
     .usage = "[--json] [--event NAME] " FILTER_WHO_USAGE " DIRECTORY",
-    .summary = "its events in causal order, as text or as JSON lines\n"
-               "         REF is worker:slot.generation as dump prints it, N a worker's number or \"outside\",\n"
-               "         TIME counts from the trace's begin: 250ms, 1.5s",
+    .summary = "its events in causal order, as text or as JSON lines",
     .example = "troupe-trace dump --event dead_letter dir      # every message that found nobody",
     .options = options,
+    .texts = texts,
     .run = run,
 };

@@ -45,7 +45,8 @@ follow_all(struct tail *tail, const struct dump_options *options)
         print_new(tail, &behaviors, options);
         if (tail->closed || ferror(stdout))
             break;
-        nanosleep(&pause, NULL);
+        if (!tail->more)
+            nanosleep(&pause, NULL);
     }
     table_fini(&behaviors);
 }
@@ -57,6 +58,14 @@ static const struct option options[] = {
     {"all", no_argument, NULL, 'A'},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
+};
+
+static const struct option_text texts[] = {
+    {"all", NULL, "those first that are there already"},
+    {"json", NULL, "a JSON object for each event"},
+    FILTER_EVENT_TEXT,
+    FILTER_WHO_TEXTS,
+    {NULL, NULL, NULL},
 };
 
 static int
@@ -85,8 +94,9 @@ run(int count, char **words)
 const struct command command_follow = {
     .name = "follow",
     .usage = "[--all] [--json] [--event NAME] " FILTER_WHO_USAGE " DIRECTORY",
-    .summary = "events as they are written, until the program ends; with --all those that are there first",
+    .summary = "events as they are written, until the program ends",
     .example = "troupe-trace follow --event dead_letter dir",
     .options = options,
+    .texts = texts,
     .run = run,
 };

@@ -120,7 +120,7 @@ print_link(const struct path *path, size_t number)
     const struct link *link = &path->chain.links[number];
     char message[TEXT_SIZE], tag[WORD_SIZE];
     printf("%4zu  %-14s tag %-12s", path->chain.count - number, text_of_message(link->message, message),
-           word_of_tag(path->trace, link->tag, tag));
+           word_of_tag(path->trace, class_of(path, link->receiver), link->tag, tag));
     print_end(path, link);
     fputs(number > 0 ? ", then sent\n" : "\n", stdout);
 }
@@ -196,6 +196,11 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static const struct option_text texts[] = {
+    {"json", NULL, "a JSON object for each step"},
+    {NULL, NULL, NULL},
+};
+
 static int
 show_path(const struct trace *trace, const char *text, bool json)
 {
@@ -238,8 +243,9 @@ const struct command command_path = {
     .name = "path",
     .usage = "[--json] MESSAGE DIRECTORY",
     .summary = "what led to a message, from the first cause on: how long each step waited and worked\n"
-               "         MESSAGE is stream:count as dump prints it",
+               "MESSAGE is stream:count as dump prints it",
     .example = "troupe-trace path 0:17 dir      # why was message 0:17 sent, and what took so long?",
     .options = options,
+    .texts = texts,
     .run = run,
 };

@@ -3,13 +3,16 @@
  */
 #include <getopt.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "colour.h"
 #include "escape.h"
 #include "filter.h"
 #include "measure.h"
 #include "show.h"
+#include "tallies.h"
 #include "text.h"
 #include "words.h"
 
@@ -32,6 +35,18 @@ share(uint64_t part, uint64_t whole)
 }
 
 /* -- For people. -- */
+
+/* The first line of a table; as printf(). */
+__attribute__((format(printf, 1, 2))) static void
+print_title(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    printf("\n%s", colour_begin(COLOUR_TITLE));
+    vprintf(format, arguments);
+    printf("%s\n", colour_end());
+    va_end(arguments);
+}
 
 static void
 print_rate(const struct stats *stats, const char *what, uint64_t count)
@@ -65,7 +80,7 @@ static void
 print_workers(const struct stats *stats)
 {
     char stream[TEXT_SIZE], events[TEXT_SIZE], received[TEXT_SIZE], sent[TEXT_SIZE];
-    printf("\n%-10s %16s %14s %14s %8s %12s\n", "worker", "events", "received", "sent", "awake", "in handlers");
+    print_title("%-10s %16s %14s %14s %8s %12s", "worker", "events", "received", "sent", "awake", "in handlers");
     for (size_t i = 0; i < stats->measure->hand_count; i++) {
         const struct hand *hand = &stats->measure->hands[i];
         uint64_t time = hand->last - hand->first;
@@ -115,7 +130,7 @@ static void
 print_kinds(const struct stats *stats)
 {
     const struct kind **kinds = sorted_kinds(stats->measure);
-    printf("\n%-28s %10s %14s %10s %12s\n", "class", "spawned", "received", "busy", "deepest box");
+    print_title("%-28s %10s %14s %10s %12s", "class", "spawned", "received", "busy", "deepest box");
     for (size_t i = 0; kinds != NULL && i < stats->measure->kind_count; i++) {
         if (kinds[i]->spawned + kinds[i]->received > 0)
             print_kind(stats, kinds[i]);
@@ -160,7 +175,7 @@ print_row(const struct stats *stats, const struct row *row)
         printf("%-28s %-16s", "(all others)", "");
     else
         printf("%-28s %-16s", word_of_class(stats->trace, measure_class(stats->measure, row->kind), class),
-               word_of_tag(stats->trace, row->tag, tag));
+               word_of_tag(stats->trace, measure_class(stats->measure, row->kind), row->tag, tag));
     printf(" %14s", text_of_count(row->works.count, count));
     print_histogram(stats, &row->waits);
     print_histogram(stats, &row->works);
@@ -171,20 +186,13 @@ static void
 print_rows(const struct stats *stats)
 {
     const struct row **rows = sorted_rows(stats->measure);
-    printf("\n%-28s %-16s %14s %10s %10s %10s %10s %10s %10s\n", "to class", "tag", "received", "wait p50", "p99",
-           "max", "work p50", "p99", "max");
+    print_title("%-28s %-16s %14s %10s %10s %10s %10s %10s %10s", "to class", "tag", "received", "wait p50", "p99",
+                "max", "work p50", "p99", "max");
     for (size_t i = 0; rows != NULL && i < stats->measure->row_count; i++) {
         if (rows[i]->works.count > 0)
             print_row(stats, rows[i]);
     }
     free(rows);
-}
-
-static int
-by_key(const void *a, const void *b)
-{
-    const struct table_key *x = &((const struct entry *)a)->key, *y = &((const struct entry *)b)->key;
-    return x->a != y->a ? (x->a < y->a ? -1 : 1) : x->b < y->b ? -1 : x->b > y->b;
 }
 
 /* A listener whose port is not known has its ref instead. */
@@ -212,9 +220,9 @@ print_deals(const struct stats *stats)
 {
     size_t count;
     char text[TEXT_SIZE];
-    struct entry *deals = entries_of(&stats->measure->deals, &count, by_key);
+    struct entry *deals = entries_of(&stats->measure->deals, &count, tallies_by_key);
     if (count > 0)
-        printf("\n%-10s %10s %14s %8s\n", "port", "to worker", "connections", "share");
+        print_title("%-10s %10s %14s %8s", "port", "to worker", "connections", "share");
     for (size_t i = 0; i < count; i++) {
         uint64_t dealt = ((const struct tally *)deals[i].value)->count;
         print_port(deals[i].key.a);
@@ -229,9 +237,9 @@ print_deaths(const struct stats *stats)
 {
     size_t count;
     char class[WORD_SIZE], sender[WORD_SIZE], reason[WORD_SIZE], text[TEXT_SIZE];
-    struct entry *deaths = entries_of(&stats->measure->deaths, &count, by_key);
+    struct entry *deaths = entries_of(&stats->measure->deaths, &count, tallies_by_key);
     if (count > 0)
-        printf("\n%-28s %-28s %-14s %14s\n", "dead letters to", "from", "reason", "count");
+        print_title("%-28s %-28s %-14s %14s", "dead letters to", "from", "reason", "count");
     for (size_t i = 0; i < count; i++) {
         uint64_t kinds = deaths[i].key.a;
         printf("%-28s %-28s %-14s %14s\n",
@@ -248,9 +256,9 @@ print_errors(const struct stats *stats)
 {
     size_t count;
     char class[WORD_SIZE], status[WORD_SIZE], text[TEXT_SIZE], actor[TEXT_SIZE];
-    struct entry *errors = entries_of(&stats->measure->errors, &count, by_key);
+    struct entry *errors = entries_of(&stats->measure->errors, &count, tallies_by_key);
     if (count > 0)
-        printf("\n%-28s %-14s %14s  %s\n", "sockets failed of", "status", "count", "the first");
+        print_title("%-28s %-14s %14s  %s", "sockets failed of", "status", "count", "the first");
     for (size_t i = 0; i < count; i++) {
         const struct tally *tally = errors[i].value;
         printf("%-28s %-14s %14s  %s\n",
@@ -335,13 +343,13 @@ static void
 print_json_tallies(const struct stats *stats)
 {
     size_t count;
-    struct entry *entries = entries_of(&stats->measure->deals, &count, by_key);
+    struct entry *entries = entries_of(&stats->measure->deals, &count, tallies_by_key);
     for (size_t i = 0; i < count; i++)
         printf("{\"of\":\"deals\",\"port\":%" PRIu64 ",\"to_worker\":%" PRIu64 ",\"connections\":%" PRIu64 "}\n",
                entries[i].key.a <= UINT16_MAX ? entries[i].key.a : 0, entries[i].key.b,
                ((const struct tally *)entries[i].value)->count);
     free(entries);
-    entries = entries_of(&stats->measure->deaths, &count, by_key);
+    entries = entries_of(&stats->measure->deaths, &count, tallies_by_key);
     for (size_t i = 0; i < count; i++) {
         printf("{\"of\":\"dead_letters\"");
         print_json_class(stats, "class", entries[i].key.a >> 32);
@@ -380,6 +388,12 @@ static const struct option options[] = {
     {"json", no_argument, NULL, 'j'},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
+};
+
+static const struct option_text texts[] = {
+    {"json", NULL, "a JSON object for each row; its `of` says what of"},
+    FILTER_WHO_TEXTS,
+    {NULL, NULL, NULL},
 };
 
 static struct measured
@@ -439,5 +453,6 @@ const struct command command_stats = {
     .summary = "how much, how fast, how long: rates, waits, times in handlers, mailboxes, workers, deals, dead letters",
     .example = "troupe-trace stats --class session --since 10s dir      # one class, after the start",
     .options = options,
+    .texts = texts,
     .run = run,
 };

@@ -157,6 +157,22 @@ struct tri_work {
     uint64_t deadline_ms;      /* of what it asks in turn. UINT64_MAX: none that is known here */
 };
 
+/* What is being handled, if the worker records: run/record.c. */
+struct tri_recorded {
+    tr_ref actor;
+    uint64_t message;
+    uint32_t tag;
+    bool returned; /* its handler has, and no event says so yet */
+    uint64_t now;  /* the ticks, if nothing has happened since they were read; else 0 */
+};
+
+/* Is a send to an actor of this worker the plain case? */
+enum tri_careful {
+    TRI_CAREFUL_NOT,
+    TRI_CAREFUL_RECORDS, /* but that the worker records it */
+    TRI_CAREFUL_ALWAYS,  /* never: something is owed, or the memory limit is reached */
+};
+
 /* The actors of one worker. Everything is the owner's but what spawn.c says. */
 struct tri_actors {
     struct tri_worker *worker;
@@ -166,7 +182,7 @@ struct tri_actors {
     struct tri_mail_list queue; /* mailbox.h */
     uint32_t until_look;        /* dispatch.c */
     bool slice_over;            /* likewise */
-    bool careful; /* something is owed, or traced, or the memory limit is reached: no send is the plain case */
+    uint8_t careful;            /* enum tri_careful */
     struct tri_pool mail;
     struct tri_slots slots;
 
@@ -228,10 +244,7 @@ struct tri_actors {
     uint64_t owing; /* bits of the workers that they are for */
     bool paying;
 
-    struct {
-        uint64_t message;
-        uint32_t tag;
-    } traced;                        /* what is being handled, if the worker records: dispatch.c */
+    struct tri_recorded recorded;
     struct tri_tag_names *tag_names; /* that have been recorded: run/tag_names.c; NULL: none yet */
 
     /* Under the lock of the names: names/news.c. */

@@ -23,7 +23,10 @@ bit_of(tr_ref to)
 void
 tri_owed_look_again(struct tri_actors *home)
 {
-    home->careful = home->worker->trace != NULL || home->owed.first != NULL || home->worker->at_limit;
+    if (home->owed.first != NULL || home->worker->at_limit)
+        home->careful = TRI_CAREFUL_ALWAYS;
+    else
+        home->careful = home->worker->trace != NULL ? TRI_CAREFUL_RECORDS : TRI_CAREFUL_NOT;
 }
 
 void
@@ -42,7 +45,7 @@ check(const struct tri_actors *home)
     for (; *link != NULL; link = &(*link)->next)
         assert((home->owing & bit_of((*link)->to)) != 0);
     assert(home->owed.last_next == link);
-    assert(home->careful || home->owed.first == NULL);
+    assert(home->careful == TRI_CAREFUL_ALWAYS || home->owed.first == NULL);
 #else
     (void)home;
 #endif

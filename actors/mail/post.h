@@ -46,18 +46,24 @@ tri_post_fill(struct tri_worker *worker, tr_message *to, tr_ref from, tr_message
     message->size = 0;
 }
 
-/*
- * The plain case of a message to an actor of this worker, which calls no function, so that the compiler saves no
- * registers. Gives the actor; NULL: it is not the plain case, and nothing has happened.
- */
-static inline tr_actor *
-tri_post_plain(struct tri_actors *home, tr_ref from, tr_ref to, uint64_t id, tr_message *message)
+/* The same of a message that is no question, nor of the layer's own, on a worker that records. */
+static inline void
+tri_post_record(struct tri_trace_stream *stream, tr_message *message)
+{
+    message->id = tri_trace_message_id(stream);
+    tri_trace_send_at(stream, tri_ticks(), message->from, message->tag, message->id);
+}
+
+/* The two functions below, which differ in how careful the worker is. */
+static TRI_INLINE tr_actor *
+tri_post_plain_as(struct tri_actors *home, enum tri_careful careful, tr_ref from, tr_ref to, uint64_t id,
+                  tr_message *message)
 {
     tr_actor *actor = tri_slots_find(&home->slots, to);
     if (TRI_UNLIKELY(actor == NULL || (actor->flags & TRI_ACTOR_SLOW_PATH) != 0 ||
                      actor->waiting >= TR_MAILBOX_DEFAULT_MESSAGES))
         return NULL;
-    if (TRI_UNLIKELY(home->careful || home->mail.free == NULL))
+    if (TRI_UNLIKELY(home->careful != careful || home->mail.free == NULL))
         return NULL;
     struct tri_mail *mail = tri_pool_take(&home->mail);
     mail->message.from = from;
@@ -65,8 +71,27 @@ tri_post_plain(struct tri_actors *home, tr_ref from, tr_ref to, uint64_t id, tr_
     tri_message_move(&mail->message, message);
     message->kind = TR_PAYLOAD_BYTES;
     message->size = 0;
+    if (careful == TRI_CAREFUL_RECORDS)
+        tri_post_record(home->worker->trace, &mail->message);
     tri_mailbox_put_plain(home, actor, mail);
     return actor;
+}
+
+/*
+ * The plain case of a message to an actor of this worker, which calls no function, so that the compiler saves no
+ * registers. Gives the actor; NULL: it is not the plain case, and nothing has happened.
+ */
+static inline tr_actor *
+tri_post_plain(struct tri_actors *home, tr_ref from, tr_ref to, uint64_t id, tr_message *message)
+{
+    return tri_post_plain_as(home, TRI_CAREFUL_NOT, from, to, id, message);
+}
+
+/* The same on a worker that records, of a message that is no question or answer. */
+static inline tr_actor *
+tri_post_recorded(struct tri_actors *home, tr_ref from, tr_ref to, tr_message *message)
+{
+    return tri_post_plain_as(home, TRI_CAREFUL_RECORDS, from, to, 0, message);
 }
 
 /* The same of a question or an answer, which is looked at before it is handled, and of which the limit of a plain

@@ -24,6 +24,17 @@ send_checked(tr_actor *self, tr_ref to, tr_message *message)
     return status;
 }
 
+/* Not the plain case, or it would be but that it is recorded. */
+TRI_NOINLINE static tr_status
+send_carefully(tr_actor *self, tr_ref to, tr_message *message)
+{
+    struct tri_actors *home = self->home;
+    if (tri_post_recorded(home, self->ref, to, message) == NULL)
+        return send_checked(self, to, message);
+    home->worker->counters.sent++;
+    return TR_OK;
+}
+
 /* The plain case of a message for another worker: there is nothing to look at before it is staged. */
 TRI_NOINLINE static tr_status
 send_plain_away(tr_actor *self, tr_ref to, tr_message *message)
@@ -53,6 +64,8 @@ tr_send(tr_actor *self, tr_ref to, tr_message *message)
     struct tri_actors *home = self->home;
     if (TRI_UNLIKELY(tri_ref_worker(to) != home->slots.worker))
         return send_plain_away(self, to, message);
+    if (TRI_UNLIKELY(home->careful != TRI_CAREFUL_NOT))
+        return send_carefully(self, to, message);
     if (TRI_UNLIKELY(!tri_post_plain(home, self->ref, to, 0, message)))
         return send_checked(self, to, message);
     home->worker->counters.sent++;

@@ -28,9 +28,9 @@
 #include "mute.h"
 #include "owed.h"
 #include "parent.h"
+#include "record.h"
 #include "rest.h"
 #include "stash.h"
-#include "tag_names.h"
 
 #include <assert.h>
 #include <ck_pr.h>
@@ -93,22 +93,6 @@ release(struct tri_actors *home, const tr_actor *actor, struct tri_mail *mail)
     tri_pool_give(&home->mail, mail);
 }
 
-TRI_NOINLINE static void
-trace_receive(struct tri_actors *home, const tr_actor *actor, const tr_message *message)
-{
-    if (actor->behavior->tag_name != NULL)
-        tri_tag_names_note(home, actor->behavior, message->tag);
-    home->traced.message = message->id;
-    home->traced.tag = message->tag;
-    tri_trace_receive(home->worker->trace, actor->ref, message->tag, message->id);
-}
-
-TRI_NOINLINE static void
-trace_handled(const struct tri_actors *home, const tr_actor *actor)
-{
-    tri_trace_handled(home->worker->trace, actor->ref, home->traced.tag, home->traced.message);
-}
-
 /* A message is about to be handled. */
 static inline void
 announce(struct tri_actors *home, const tr_actor *actor, const tr_message *message, bool traced)
@@ -121,7 +105,7 @@ announce(struct tri_actors *home, const tr_actor *actor, const tr_message *messa
     ck_pr_fence_store(); /* the beat last, for the watchdog: pairs with W1 and W2 there */
     activity->received++;
     if (traced)
-        trace_receive(home, actor, message);
+        tri_record_receive(home, actor, message);
 }
 
 /* By the callback of who asked, if it is an answer that has one; NULL: by the behavior. No callback of any actor is on
@@ -138,17 +122,21 @@ handle_traced(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, s
     else
         actor->behavior->receive(actor, tri_actor_state(actor), message);
     if (traced)
-        trace_handled(home, actor);
+        tri_record_handled(home, actor, message);
     actor->depth = 0;
     actor->handled++;
     release(home, actor, mail);
     tri_actor_settle(actor);
 }
 
+/* Of a message that is not the plain case, which may have more to come before the next one. */
 static TRI_INLINE void
 handle(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail, struct tri_asking *asking)
 {
-    handle_traced(home, actor, mail, asking, home->worker->trace != NULL);
+    bool traced = home->worker->trace != NULL;
+    handle_traced(home, actor, mail, asking, traced);
+    if (TRI_UNLIKELY(traced))
+        tri_record_return(home);
 }
 
 /* Handles one message of a slow actor and sees whether it still is; the look before it was just before it. */
@@ -368,13 +356,17 @@ run(struct tri_worker *worker, unsigned most, bool traced)
     ck_pr_store_64(&worker->activity.polled_ms, tri_clock_of_loop_ms(&worker->loop));
     home->looks_from = home->until_look;
     home->slice_over = false;
+    if (traced)
+        tri_record_slice(home, home->looked);
     unsigned handled = 0;
     do {
         struct tri_mail *mail = tri_mail_list_take(&home->queue);
         tr_actor *actor = mail->actor;
-        if (TRI_UNLIKELY((actor->flags & TRI_ACTOR_UNUSUAL) != 0))
+        if (TRI_UNLIKELY((actor->flags & TRI_ACTOR_UNUSUAL) != 0)) {
+            if (traced)
+                tri_record_return(home);
             handled += handle_special(home, actor, mail);
-        else {
+        } else {
             tri_mailbox_leave(home, actor);
             handle_traced(home, actor, mail, NULL, traced);
             handled++;
@@ -382,6 +374,8 @@ run(struct tri_worker *worker, unsigned most, bool traced)
         if (TRI_UNLIKELY(--home->until_look == 0))
             look_at(home, worker->activity.actor);
     } while (handled < most && !home->slice_over && !tri_mail_list_empty(&home->queue));
+    if (traced)
+        tri_record_return(home);
     worker->activity.name = NULL;
     home->unsettled = true;
     bool more = !tri_mail_list_empty(&home->queue);

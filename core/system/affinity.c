@@ -114,6 +114,26 @@ tri_affinity_pin(int thread, int cpu)
     return status;
 }
 
+tr_status
+tri_cpus_give_but(const struct tri_cpus *cpus, int cpu, int thread)
+{
+    if (!tri_cpus_have(cpus, cpu) || tri_cpus_are(cpus, cpu))
+        return tri_cpus_give(cpus, thread);
+    struct tri_cpus others = tri_cpus_copy(cpus);
+    if (others.set == NULL)
+        return TR_ENOMEM;
+    CPU_CLR_S(cpu, others.size, (cpu_set_t *)others.set);
+    tr_status status = tri_cpus_give(&others, thread);
+    tri_cpus_fini(&others);
+    return status;
+}
+
+int
+tri_affinity_here(void)
+{
+    return sched_getcpu();
+}
+
 #else
 #include <uv.h>
 
@@ -194,6 +214,19 @@ tri_affinity_pin(int thread, int cpu)
     (void)thread;
     (void)cpu;
     return TR_ENOTSUPPORTED;
+}
+
+tr_status
+tri_cpus_give_but(const struct tri_cpus *cpus, int cpu, int thread)
+{
+    (void)cpu;
+    return tri_cpus_give(cpus, thread);
+}
+
+int
+tri_affinity_here(void)
+{
+    return -1;
 }
 
 #endif

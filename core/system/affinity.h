@@ -50,4 +50,10 @@ bool tri_cpus_read(struct tri_cpus *cpus, int thread);
 tr_status tri_cpus_give(const struct tri_cpus *cpus, int thread);
 tr_status tri_affinity_pin(int thread, int cpu);
 
+/* The same on these but for one, if there is another among them. Returns as tri_cpus_give(), and TR_ENOMEM. */
+tr_status tri_cpus_give_but(const struct tri_cpus *cpus, int cpu, int thread);
+
+/* The CPU on which the calling thread runs; -1: the system does not tell. Thread: any. */
+int tri_affinity_here(void);
+
 #endif

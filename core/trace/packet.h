@@ -9,20 +9,12 @@
 #ifndef TROUPE_CORE_TRACE_PACKET_H
 #define TROUPE_CORE_TRACE_PACKET_H
 
-#include <ck_pr.h>
 #include <stdint.h>
 #include <string.h>
 #include <troupe/core/trace_format.h>
+#include <troupe/core/trace_stream.h>
 
 #include "segment.h"
-
-/* The packet ends at `end` from now on: what lies before it is whole, whenever the process dies. */
-static inline void
-tri_packet_commit(struct tri_trace_packet *packet, const void *end)
-{
-    ck_pr_fence_store(); /* C1: the event before its count; pairs with the reader of the file, a process of its own */
-    ck_pr_store_64(&packet->content_size, (uint64_t)((const char *)end - (const char *)packet) * 8);
-}
 
 /* A packet of no content, in a segment that is not shown yet. lost: events of the stream that were lost before it. */
 static inline void

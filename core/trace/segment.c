@@ -16,6 +16,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "affinity.h"
+
 #define NAME_SIZE 48     /* bytes that hold any file's name */
 #define PAGE_STEP 4096u  /* no system has smaller pages */
 #define OVER_BUDGET (-1) /* among errnos: the trace is as large as it may be */
@@ -26,6 +28,10 @@ struct tri_maker {
     uv_cond_t changed;
     struct tri_segments *first, **last; /* the queue */
     bool stopping;
+
+    int number;           /* the thread's; 0: it has not begun */
+    struct tri_cpus cpus; /* that it may use */
+    int apart;            /* it does not use this one; -1: it uses all */
 
     /* The maker's own. */
     const char *path; /* for what it says */
@@ -191,6 +197,8 @@ maker_main(void *argument)
     struct tri_maker *maker = argument;
     give_way();
     uv_mutex_lock(&maker->lock);
+    maker->cpus = tri_cpus_own();
+    maker->number = tri_thread_number();
     while (!maker->stopping) {
         struct tri_segments *segments = maker->first;
         if (segments == NULL) {
@@ -217,6 +225,7 @@ tri_maker_start(struct tri_maker **out, const char *path)
         return TR_ENOMEM;
     maker->last = &maker->first;
     maker->path = path;
+    maker->apart = -1;
     int error = uv_mutex_init(&maker->lock);
     if (error != 0)
         goto free_maker;
@@ -250,13 +259,29 @@ tri_maker_stop(struct tri_maker *maker)
     uv_thread_join(&maker->thread);
     uv_cond_destroy(&maker->changed);
     uv_mutex_destroy(&maker->lock);
+    tri_cpus_fini(&maker->cpus);
     free(maker);
+}
+
+/*
+ * Where the caller runs it would have to wait for the maker, or the maker for it: the system leaves the maker on the CPU
+ * of the worker that wakes it, even a pinned one's and beside an idle one. Measured: 140 ns a message became 50.
+ */
+static void
+keep_apart(struct tri_maker *maker)
+{
+    int here = tri_affinity_here();
+    if (here == maker->apart || maker->number == 0)
+        return;
+    tri_cpus_give_but(&maker->cpus, here, maker->number);
+    maker->apart = here;
 }
 
 static void
 ask(struct tri_maker *maker, struct tri_segments *segments)
 {
     uv_mutex_lock(&maker->lock);
+    keep_apart(maker);
     ck_pr_store_uint(&segments->asked, true);
     segments->asked_after = NULL;
     *maker->last = segments;

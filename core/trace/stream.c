@@ -14,6 +14,7 @@
 
 #include <ck_pr.h>
 #include <troupe/core/clock.h>
+#include <troupe/core/trace.h>
 
 #include "packet.h"
 #include "segment.h"
@@ -21,25 +22,9 @@
 #define ASK_AGAIN 65536u /* events lost between two attempts to get a segment */
 #define PREPARE_AFTER 8u /* a segment filled by this part will be followed by another: prepare that */
 
-static inline void
-fill(struct tri_trace_stream *stream, struct tri_trace_record *record, uint16_t id, uint16_t flags, uint32_t arg,
-     uint64_t actor, uint64_t message)
-{
-    uint64_t now = tri_ticks();
-    if (TRI_UNLIKELY(now < stream->newest))
-        now = stream->newest; /* readers refuse a stream whose time goes back */
-    stream->newest = now;
-    record->timestamp = now;
-    record->id = id;
-    record->flags = flags;
-    record->arg = arg;
-    record->actor = actor;
-    record->message = message;
-}
-
 /* Counts a loss, and keeps the segment's last event up to date with it. */
 static void
-lose(struct tri_trace_stream *stream)
+lose(struct tri_trace_stream *stream, uint64_t now)
 {
     stream->lost++;
     stream->lost_here++;
@@ -47,7 +32,7 @@ lose(struct tri_trace_stream *stream)
         return;
     uint32_t arg = stream->lost_here < UINT32_MAX ? (uint32_t)stream->lost_here : UINT32_MAX;
     if (stream->lost_here == 1) {
-        fill(stream, stream->full, TRI_TRACE_CORE_lost, 0, arg, 0, 0);
+        tri_stream_fill(stream, stream->full, now, TRI_TRACE_CORE_lost, 0, arg, 0, 0);
         tri_packet_commit(stream->packet, stream->full + 1);
     } else {
         ck_pr_store_32(&stream->full->arg, arg);
@@ -57,8 +42,8 @@ lose(struct tri_trace_stream *stream)
 
 /* Writes an event as the first of the next segment. false: there is none. */
 static bool
-write_to_next_segment(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,
-                      uint64_t message)
+write_to_next_segment(struct tri_trace_stream *stream, uint64_t now, uint16_t id, uint16_t flags, uint32_t arg,
+                      uint64_t actor, uint64_t message)
 {
     struct tri_segment *segment = tri_segments_next(stream->segments);
     if (segment == NULL)
@@ -66,7 +51,7 @@ write_to_next_segment(struct tri_trace_stream *stream, uint16_t id, uint16_t fla
     struct tri_trace_packet *packet = segment->packet;
     tri_packet_begin(stream->segments, segment, stream->uuid, TRI_TRACE_CLASS_EVENTS, stream->number, stream->lost);
     struct tri_trace_record *first = (struct tri_trace_record *)(packet + 1);
-    fill(stream, first, id, flags, arg, actor, message);
+    tri_stream_fill(stream, first, now, id, flags, arg, actor, message);
     packet->timestamp_begin = first->timestamp;
     tri_packet_commit(packet, first + 1);
     if (!tri_segments_show(stream->segments, segment))
@@ -80,39 +65,26 @@ write_to_next_segment(struct tri_trace_stream *stream, uint16_t id, uint16_t fla
     return true;
 }
 
-static __attribute__((noinline)) void
-write_elsewhere(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,
-                uint64_t message)
+void
+tri_stream_write_elsewhere(struct tri_trace_stream *stream, uint64_t now, uint16_t id, uint16_t flags, uint32_t arg,
+                           uint64_t actor, uint64_t message)
 {
     if (stream->fast_end != stream->full) {
         tri_segments_prepare(stream->segments);
         stream->fast_end = stream->full;
-        tri_trace_write(stream, id, flags, arg, actor, message);
+        tri_trace_write_at(stream, now, id, flags, arg, actor, message);
         return;
     }
     bool ask = stream->lost_here % ASK_AGAIN == 0 || tri_segments_arrived(stream->segments);
-    if (stream->silent || !ask || !write_to_next_segment(stream, id, flags, arg, actor, message))
-        lose(stream);
+    if (stream->silent || !ask || !write_to_next_segment(stream, now, id, flags, arg, actor, message))
+        lose(stream, now);
 }
 
 void
 tri_trace_write(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,
                 uint64_t message)
 {
-    struct tri_trace_record *record = stream->next;
-    if (TRI_UNLIKELY(record == stream->fast_end)) {
-        write_elsewhere(stream, id, flags, arg, actor, message);
-        return;
-    }
-    fill(stream, record, id, flags, arg, actor, message);
-    stream->next = record + 1;
-    tri_packet_commit(stream->packet, record + 1);
-}
-
-uint64_t
-tri_trace_message_id(struct tri_trace_stream *stream)
-{
-    return TRI_TRACE_MESSAGE(stream->number, ++stream->messages);
+    tri_trace_write_at(stream, tri_ticks(), id, flags, arg, actor, message);
 }
 
 void

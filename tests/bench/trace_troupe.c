@@ -6,7 +6,8 @@
  * An actor on one pinned worker records N events of each kind in a row, without doing anything else. Prints nanoseconds
  * per event, the medians of R rounds in which everything is measured in turn:
  *
- *   message  send, receive and handled, with the message's id: a third of what they take together
+ *   message  send and the receive that ends the handler before it, with the message's id, as where one message follows
+ *            the other: half of what they take together
  *   small    sleep and wake, of which only the time tells something
  *   mark     tr_trace_mark(), which finds the number of its text
  *
@@ -69,14 +70,12 @@ static void
 write_messages(tr_actor *self, const struct tri_worker *worker, unsigned events)
 {
     tr_ref ref = tr_self(self);
-    for (unsigned i = 0; i < events; i += 3) {
+    for (unsigned i = 0; i < events; i += 2) {
         ck_pr_barrier(); /* the stream is loaded for each message, as where the library records one */
         uint64_t id = worker->trace != NULL ? tri_trace_message_id(worker->trace) : 0;
-        tri_trace_send(worker->trace, ref, 7, id);
+        tri_trace_send_at(worker->trace, tri_ticks(), ref, 7, id);
         ck_pr_barrier();
-        tri_trace_receive(worker->trace, ref, 7, id);
-        ck_pr_barrier();
-        tri_trace_handled(worker->trace, ref, 7, id);
+        tri_trace_receive_at(worker->trace, tri_ticks(), ref, 1, 7, id);
     }
 }
 

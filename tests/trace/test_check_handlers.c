@@ -42,6 +42,46 @@ handlers_that_end_one_after_the_other_pass(void **state)
 }
 
 static void
+write_receive_at_once(struct traces *traces, uint64_t by, uint64_t message)
+{
+    tri_trace(tri_trace_stream_of(traces->trace, 0), ACTORS(receive), 1, 1, by, message);
+}
+
+static void
+handlers_that_end_at_once_with_the_next_receive_pass(void **state)
+{
+    struct traces *traces = *state;
+    begin_with_messages(traces, 3);
+    write_receive(traces, A, MESSAGE(1), 1);
+    write_receive_at_once(traces, A, MESSAGE(2));
+    write_receive_at_once(traces, A, MESSAGE(3));
+    write_handled(traces, A, MESSAGE(3));
+    expect_finding(traces, 0, "passed   handler                   3 times");
+}
+
+static void
+a_receive_at_once_without_a_handler_before_it_fails(void **state)
+{
+    struct traces *traces = *state;
+    begin_with_messages(traces, 2);
+    write_receive(traces, A, MESSAGE(1), 1);
+    write_handled(traces, A, MESSAGE(1));
+    write_receive_at_once(traces, A, MESSAGE(2));
+    expect_finding(traces, 1, "handler: it ends the handler of the message before, and there is none");
+}
+
+static void
+a_receive_at_once_tells_that_ends_of_handlers_are_recorded(void **state)
+{
+    struct traces *traces = *state;
+    begin_with_messages(traces, 3);
+    write_receive(traces, A, MESSAGE(1), 1);
+    write_receive_at_once(traces, A, MESSAGE(2));
+    write_receive(traces, A, MESSAGE(3), 1);
+    expect_finding(traces, 1, "handler: the handler of the message before has not ended");
+}
+
+static void
 a_trace_without_ends_of_handlers_is_no_case(void **state)
 {
     struct traces *traces = *state;
@@ -173,6 +213,9 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, traces_setup, traces_teardown)
     const struct CMUnitTest tests[] = {
         TEST(handlers_that_end_one_after_the_other_pass),
+        TEST(handlers_that_end_at_once_with_the_next_receive_pass),
+        TEST(a_receive_at_once_without_a_handler_before_it_fails),
+        TEST(a_receive_at_once_tells_that_ends_of_handlers_are_recorded),
         TEST(a_trace_without_ends_of_handlers_is_no_case),
         TEST(a_handler_that_does_not_end_before_the_next_begins_fails),
         TEST(a_handler_that_ends_twice_or_for_another_message_or_actor_fails),

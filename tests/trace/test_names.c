@@ -119,8 +119,9 @@ a_tag_has_the_name_that_its_receivers_behavior_gives(void **state)
     expect(*state, NULL, "receive", 1, "  tag 3\n");
     expect(*state, NULL, "receive", 1, "  tag 4\n");
     expect(*state, NULL, "send", 1, "  tag RIGHT_FIRST  to 0:");
-    expect(*state, "--json", "receive", 1, "\"tag\":1,\"tag_name\":\"LEFT_FIRST\",\"flags\":0,\"class\":\"left\"}");
-    expect(*state, "--json", "receive", 1, "\"tag\":3,\"flags\":0,\"class\":\"left\"}");
+    expect(*state, "--json", "receive", 1,
+           "\"tag\":1,\"tag_name\":\"LEFT_FIRST\",\"at_once\":0,\"flags\":0,\"class\":\"left\"}");
+    expect(*state, "--json", "receive", 1, "\"tag\":3,\"at_once\":0,\"flags\":0,\"class\":\"left\"}");
 }
 
 static void

@@ -23,8 +23,13 @@ check_handlers_init(struct check *check)
 static void
 check_received(struct check *check, struct handler *handler, const struct step *step)
 {
-    if (handler->runs && check->has_handler_ends)
+    bool at_once = step->record->flags & 1; /* that handler ends with this event */
+    check->has_handler_ends |= at_once;
+    check->findings[RULE_handler].looked += at_once;
+    if (handler->runs && check->has_handler_ends && !at_once)
         check_missing(check, RULE_handler, step, "the handler of the message before has not ended");
+    if (!handler->runs && at_once)
+        check_missing(check, RULE_handler, step, "it ends the handler of the message before, and there is none");
     *handler = (struct handler){step->record->actor, step->record->message, true};
 }
 

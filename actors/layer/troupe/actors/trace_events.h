@@ -24,8 +24,10 @@
 #define TRI_TRACE_MESSAGE_EVENTS(X)                                                                                    \
     X(TRI_TRACE_ACTORS + 2, send, (REF, actor), (NOTHING, ), (TAG, tag), (MESSAGE, message),                           \
       "actor (0: a thread outside) sends message with tag arg")                                                        \
-    X(TRI_TRACE_ACTORS + 3, receive, (REF, actor), (NOTHING, ), (TAG, tag), (MESSAGE, message),                        \
-      "actor is given message with tag arg")                                                                           \
+    X(TRI_TRACE_ACTORS + 3, receive, (REF, actor), (NUMBER, at_once), (TAG, tag), (MESSAGE, message),                  \
+      "actor is given message with tag arg; flags is 1 if the handler before it on its worker returned at this "       \
+      "moment, "                                                                                                       \
+      "and has no event `handled` of its own")                                                                         \
     X(TRI_TRACE_ACTORS + 4, dead_letter, (REF, actor), (NOTHING, ), (WORD, reason, dead_reasons), (MESSAGE, message),  \
       "message to actor finds nobody; arg is the reason")                                                              \
     X(TRI_TRACE_ACTORS + 11, ask, (REF, actor), (NOTHING, ), (NOTHING, ), (MESSAGE, message),                          \

@@ -17,9 +17,9 @@
 #include <troupe/core/status.h>
 #include <troupe/core/trace_events.h>
 #include <troupe/core/trace_row.h>
+#include <troupe/core/trace_stream.h>
 
-struct tri_trace;        /* a runtime's recorder */
-struct tri_trace_stream; /* a worker's part of it; written by its thread alone */
+struct tri_trace; /* a runtime's recorder; a struct tri_trace_stream is a worker's part of it */
 
 /* Where each layer's numbers begin. */
 enum {
@@ -89,10 +89,7 @@ uint32_t tri_trace_name(struct tri_trace *trace, const char *name);
  */
 void tri_trace_name_tag(struct tri_trace *trace, const char *behavior, uint32_t tag, const char *name);
 
-/* A new message id: the stream in the upper 16 bits, a count from 1 in the lower 48. Thread: the stream's own. */
-uint64_t tri_trace_message_id(struct tri_trace_stream *stream);
-
-/* Writes one event. Thread: the stream's own. */
+/* Writes one event of this moment. Thread: the stream's own. */
 void tri_trace_write(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,
                      uint64_t message);
 
@@ -102,14 +99,6 @@ void tri_trace_write_outside(struct tri_trace *trace, uint16_t id, uint16_t flag
 
 /* A new message id for a thread that is no worker. trace is not NULL. Thread: any. */
 uint64_t tri_trace_message_id_outside(struct tri_trace *trace);
-
-/* Begins a struct tri_trace and a struct tri_trace_stream: what is recorded in it. */
-struct tri_trace_head {
-    uint32_t wanted; /* atomic: enum tri_trace_category, and TRI_TRACE_PICKS */
-    const struct tri_picks *picks;
-};
-
-#define TRI_TRACE_PICKS 0x80000000u /* in `wanted`: what is recorded of some actors differs */
 
 /* Is an event recorded, of a category and an actor, 0 if it is none's? With TRI_TRACE_PICKS. Thread: any. */
 bool tri_trace_picks(const struct tri_trace_head *head, uint32_t category, uint64_t actor);

@@ -1,6 +1,7 @@
 #include "actor_internal.h"
 
 #include <troupe/actors/tracing.h>
+#include <troupe/core/clock.h>
 #include <troupe/core/trace.h>
 
 _Static_assert((int)TR_TRACE_MESSAGES == TRI_CATEGORY_MESSAGES && (int)TR_TRACE_ACTORS == TRI_CATEGORY_ACTORS &&
@@ -13,17 +14,14 @@ _Static_assert((int)TR_TRACE_ACTOR_AS_OTHERS == TRI_TRACE_AS_OTHERS && (int)TR_T
                    (int)TR_TRACE_ACTOR_OFF == TRI_TRACE_OFF,
                "what is recorded of an actor is the recorder's");
 
-static uint32_t
-number_of(struct tri_trace *trace, const char *text)
-{
-    return tri_trace_name(trace, text != NULL ? text : "");
-}
-
 TRI_NOINLINE static void
 mark(const struct tri_worker *worker, tr_ref actor, const char *text, uint64_t number)
 {
-    if (tri_trace_wants((const struct tri_trace_head *)worker->trace, TRI_CATEGORY_MARKS, actor))
-        tri_trace_mark(worker->trace, actor, number_of(worker->runtime->trace, text), number);
+    struct tri_trace_stream *stream = worker->trace;
+    if (!tri_trace_wants((const struct tri_trace_head *)stream, TRI_CATEGORY_MARKS, actor))
+        return;
+    uint32_t name = tri_trace_name_again(worker->runtime->trace, stream, text != NULL ? text : "");
+    tri_trace_mark_at(stream, tri_ticks(), actor, name, number);
 }
 
 void
@@ -39,7 +37,7 @@ tr_runtime_trace_mark(tr_runtime *runtime, const char *text, uint64_t number)
 {
     struct tri_trace *trace = runtime != NULL ? runtime->core->trace : NULL;
     if (trace != NULL && tri_trace_wants((const struct tri_trace_head *)trace, TRI_CATEGORY_MARKS, TR_NOBODY))
-        tri_trace_mark_outside(trace, TR_NOBODY, number_of(trace, text), number);
+        tri_trace_mark_outside(trace, TR_NOBODY, tri_trace_name(trace, text != NULL ? text : ""), number);
 }
 
 static tr_status

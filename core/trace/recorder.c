@@ -101,6 +101,24 @@ tri_trace_name(struct tri_trace *trace, const char *name)
     return number;
 }
 
+/* The text at an address may be another one by now. */
+uint32_t
+tri_trace_name_again(struct tri_trace *trace, struct tri_trace_stream *stream, const char *name)
+{
+    size_t place = (uintptr_t)name * UINT64_C(0x9e3779b97f4a7c15) >> 32 & (TRI_STREAM_NAMES - 1);
+    const char *known = stream->names[place].asked == name ? stream->names[place].text : NULL;
+    if (TRI_LIKELY(known != NULL && strcmp(known, name) == 0))
+        return stream->names[place].number;
+    uv_mutex_lock(&trace->book_lock);
+    uint32_t number = tri_names_number(&trace->names, name);
+    const char *text = number != 0 ? trace->names.texts[number - 1] : NULL;
+    uv_mutex_unlock(&trace->book_lock);
+    stream->names[place].asked = name;
+    stream->names[place].text = text;
+    stream->names[place].number = number;
+    return number;
+}
+
 void
 tri_trace_name_tag(struct tri_trace *trace, const char *behavior, uint32_t tag, const char *name)
 {

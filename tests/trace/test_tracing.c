@@ -20,9 +20,20 @@
 #include <cmocka.h>
 #include <troupe/actors/tracing.h>
 
-enum { PLAIN = 1, MARK };
+enum { PLAIN = 1, MARK, MARK_FROM_ONE_PLACE };
 
 static struct tally handled;
+
+/* With a text that changes where it lies. */
+static void
+mark_from_one_place(const tr_actor *self)
+{
+    char text[] = "round 0";
+    for (unsigned i = 0; i < 4; i++) {
+        text[sizeof(text) - 2] = (char)('0' + i / 2);
+        tr_trace_mark(self, text, i);
+    }
+}
 
 static void
 take(tr_actor *self, void *state, tr_message *message)
@@ -30,6 +41,8 @@ take(tr_actor *self, void *state, tr_message *message)
     (void)state;
     if (message->tag == MARK)
         tr_trace_mark(self, "round", 42);
+    if (message->tag == MARK_FROM_ONE_PLACE)
+        mark_from_one_place(self);
     tally_add(&handled, 1);
 }
 
@@ -96,6 +109,16 @@ a_mark_is_written_with_its_actor_its_text_and_its_number(void **state)
     expect(*state, "mark", 2, line);
     expect(*state, "mark", 1, "outside  mark               number 18446744073709551615  text phase\n");
     expect(*state, "mark", 1, "outside  mark               number 0  text \n");
+}
+
+static void
+a_mark_has_the_text_that_its_address_has_now(void **state)
+{
+    tr_runtime *runtime = start(*state, 1);
+    play(runtime, spawn(runtime), MARK_FROM_ONE_PLACE, 1, 1);
+    stop(runtime);
+    expect(*state, "mark", 2, "text round 0\n");
+    expect(*state, "mark", 2, "text round 1\n");
 }
 
 static void
@@ -351,6 +374,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, traces_setup, traces_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_mark_is_written_with_its_actor_its_text_and_its_number),
+        TEST(a_mark_has_the_text_that_its_address_has_now),
         TEST(marks_of_nobody_and_without_a_trace_do_nothing),
         TEST(a_category_that_is_off_is_not_recorded_and_then_is_again),
         TEST(what_was_not_recorded_is_not_taken_for_missing),

@@ -54,6 +54,14 @@ void __tsan_release(void *address);
 #define TRI_INLINE inline __attribute__((always_inline)) /* with its constant arguments, however large */
 #define TRI_NOINLINE __attribute__((noinline))           /* what seldom runs stays out of what always does */
 
+/* Brings the line at an address into the cache, to be written to soon; the address need not be valid. GCC makes a
+ * prefetch for reading of its own builtin unless it is told of the CPU. */
+#if defined(__x86_64__)
+#define TRI_PREFETCH_WRITE(address) __asm__ volatile("prefetchw (%0)" : : "r"(address))
+#else
+#define TRI_PREFETCH_WRITE(address) __builtin_prefetch(address, 1)
+#endif
+
 #define TRI_CACHE_LINE 64
 #define TRI_CACHE_PAIR 128 /* lines are fetched in pairs: words that two threads write stand this far apart */
 

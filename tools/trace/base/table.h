@@ -33,4 +33,8 @@ void *table_put(struct table *table, uint64_t a, uint64_t b);
 /* Removes a key with its value, if it is there. */
 void table_remove(struct table *table, uint64_t a, uint64_t b);
 
+/* Removes what keeps() does not want; it may look into other tables. */
+void table_sweep(struct table *table, bool (*keeps)(const void *argument, struct table_key key, const void *value),
+                 const void *argument);
+
 #endif

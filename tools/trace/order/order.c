@@ -111,6 +111,18 @@ remove_from(struct order *order, struct heap *heap, size_t at)
     sift_down(order, heap, order->sources[last].place);
 }
 
+/* How long the first of those that can go on does so before another one's turn has come. */
+static void
+set_until(struct order *order)
+{
+    const struct heap *ready = &order->ready;
+    order->until = UINT64_MAX;
+    for (size_t child = 1; child <= 2 && child < ready->count; child++) {
+        if (order->sources[ready->items[child]].next->timestamp < order->until)
+            order->until = order->sources[ready->items[child]].next->timestamp;
+    }
+}
+
 /* -- Waiting. -- */
 
 static void
@@ -156,6 +168,7 @@ release_waiters(struct order *order, uint64_t message)
     const size_t *first;
     while ((first = table_get(&order->waiters, message, 0)) != NULL)
         go_on(order, *first);
+    set_until(order);
 }
 
 /* -- Going on. -- */
@@ -167,6 +180,23 @@ read_next(struct order_source *source)
     source->gap = source->cursor.gap;
 }
 
+/* The source that gave the last event has its next one: is it still the first? */
+static void
+find_first(struct order *order, size_t number)
+{
+    const struct order_source *source = &order->sources[number];
+    if (source->next != NULL && !must_wait(order, source)) {
+        if (source->next->timestamp < order->until)
+            return;
+        sift_down(order, &order->ready, 0);
+    } else {
+        remove_from(order, &order->ready, 0);
+        if (source->next != NULL)
+            wait_for_send(order, number);
+    }
+    set_until(order);
+}
+
 /* Moves on the source that gave the last event: it is the first of those that can go on still. */
 static void
 advance(struct order *order)
@@ -176,14 +206,8 @@ advance(struct order *order)
     uint64_t message = source->next->message;
     bool sent = role_of(order, source->next) == ROLE_send;
     read_next(source);
-    if (source->next != NULL && !must_wait(order, source)) {
-        sift_down(order, &order->ready, 0);
-    } else {
-        remove_from(order, &order->ready, 0);
-        if (source->next != NULL)
-            wait_for_send(order, number);
-    }
-    if (sent)
+    find_first(order, number);
+    if (sent && order->waiters.count > 0)
         release_waiters(order, message);
 }
 
@@ -220,8 +244,10 @@ order_next(struct order *order, struct step *step)
     order->started = order->ready.count > 0 || order->waiting.count > 0;
     if (!order->started)
         return false;
-    if (order->ready.count == 0)
+    if (order->ready.count == 0) {
         go_on(order, order->waiting.items[0]); /* everybody waits for somebody */
+        set_until(order);
+    }
 
     struct order_source *source = &order->sources[order->ready.items[0]];
     memset(step, 0, sizeof(*step));
@@ -266,6 +292,7 @@ order_init(struct order *order, const struct trace *trace)
     messages_init(&order->messages);
     for (size_t i = 0; i < count; i++)
         start(order, i);
+    set_until(order);
 }
 
 void

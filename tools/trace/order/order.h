@@ -25,6 +25,7 @@ struct order {
         size_t count;
     } ready,              /* can go on */
         waiting;          /* whose next event is the end of a message that is not sent yet */
+    uint64_t until;       /* the first that can go on is the first while its next event is before this */
     struct table waiters; /* size_t: a source that waits, by the message */
     bool started;
     struct messages messages;

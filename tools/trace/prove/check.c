@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bad_input.h"
@@ -108,7 +109,7 @@ check_trace(const struct trace *trace, bool strict)
     table_fini(&check.monitors);
     table_fini(&check.asks);
     table_fini(&check.sockets);
-    table_fini(&check.handlers);
+    free(check.handlers);
     table_fini(&check.timers);
     return status;
 }

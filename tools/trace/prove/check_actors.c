@@ -4,11 +4,14 @@
  * They apply to what an actor does itself. That it is asked to stop, that the watchdog names it and that a message
  * finds it gone can be recorded anywhere, and after its end.
  *
+ * An actor is known until another one gets its worker and slot.
+ *
  * Monitors of one actor by another are counted; those that a life of the watcher leaves behind end with it.
  */
 #include "rules.h"
 
 struct actor {
+    uint64_t ref;
     bool seen;   /* its spawn, or another event of it if that is missing */
     bool failed; /* its init */
     bool stopped;
@@ -32,6 +35,27 @@ is_own_doing(const struct step *step)
                role == ROLE_ask_over || role == ROLE_forward || role == ROLE_become || role == ROLE_stash ||
                role == ROLE_handled || role == ROLE_timer || role == ROLE_timer_fired || role == ROLE_timer_over;
     return (own || net) && step->record->actor != 0;
+}
+
+/* NULL: another one has its place. */
+static struct actor *
+actor_of(struct check *check, uint64_t ref)
+{
+    if (check->recent != NULL && check->recent->ref == ref)
+        return check->recent;
+    struct actor *actor = check->recent = table_put(&check->actors, SLOT_OF(ref), 0);
+    if (actor->ref > ref)
+        return NULL;
+    if (actor->ref < ref)
+        *actor = (struct actor){.ref = ref};
+    return actor;
+}
+
+bool
+check_has_ended(const struct check *check, uint64_t ref)
+{
+    const struct actor *actor = table_get(&check->actors, SLOT_OF(ref), 0);
+    return actor != NULL && (actor->ref > ref || (actor->ref == ref && actor->stopped));
 }
 
 static void
@@ -77,12 +101,20 @@ check_act(struct check *check, struct actor *actor, const struct step *step)
     actor->stopped |= step->role == ROLE_stopped;
 }
 
+static bool
+is_of_living(const void *check, struct table_key key, const void *count)
+{
+    return *(const uint64_t *)count > 0 && !check_has_ended(check, key.a);
+}
+
 /* How many monitors the actor has of another, in its present life. */
 static uint64_t *
 monitors_of(struct check *check, const struct tri_trace_record *record)
 {
-    const struct actor *actor = table_get(&check->actors, record->actor, 0);
-    uint64_t life = actor != NULL ? actor->restarts * UINT64_C(0x9e3779b97f4a7c15) : 0;
+    const struct actor *actor = table_get(&check->actors, SLOT_OF(record->actor), 0);
+    uint64_t restarts = actor != NULL && actor->ref == record->actor ? actor->restarts : 0;
+    uint64_t life = restarts * UINT64_C(0x9e3779b97f4a7c15);
+    check_sweep(check, &check->monitors, &check->most_monitors, is_of_living);
     return table_put(&check->monitors, record->actor, record->message ^ life);
 }
 
@@ -109,9 +141,11 @@ check_actors(struct check *check, const struct step *step)
     if (!is_own_doing(step))
         return;
     check_worker(check, step);
-    struct actor *actor = table_put(&check->actors, step->record->actor, 0);
+    struct actor *actor = actor_of(check, step->record->actor);
     check->findings[RULE_life].looked++;
-    if (step->role == ROLE_spawn)
+    if (actor == NULL)
+        check_missing(check, RULE_life, step, "it acts after another one got its place");
+    else if (step->role == ROLE_spawn)
         check_spawn(check, actor, step);
     else if (step->role == ROLE_restart)
         check_restart(check, actor, step);

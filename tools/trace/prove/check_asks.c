@@ -17,9 +17,19 @@ check_asks_init(struct check *check)
     table_init(&check->asks, sizeof(struct asked));
 }
 
+/* One that is over and forgotten counts as not asked. */
+static bool
+may_have_outcome(const void *check, struct table_key key, const void *value)
+{
+    const struct asked *asked = value;
+    (void)key;
+    return !asked->over && !check_has_ended(check, asked->asker);
+}
+
 static void
 check_ask(struct check *check, const struct step *step)
 {
+    check_sweep(check, &check->asks, &check->most_asks, may_have_outcome);
     struct asked *asked = table_put(&check->asks, step->record->message, 0);
     if (asked->asker != 0)
         check_failed(check, RULE_ask, step, "that question was asked before");

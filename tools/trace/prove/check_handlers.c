@@ -4,6 +4,7 @@
  * A worker does one thing at a time: a message is received, its handler returns, and then comes the next. Traces of older
  * libraries do not have the ends of handlers, nor do those that were written without them: there nothing is missing.
  */
+#include "bad_input.h"
 #include "rules.h"
 
 struct handler {
@@ -14,7 +15,7 @@ struct handler {
 void
 check_handlers_init(struct check *check)
 {
-    table_init(&check->handlers, sizeof(struct handler));
+    check->handlers = must_calloc(check->trace->stream_count, sizeof(*check->handlers));
     table_init(&check->timers, sizeof(bool));
     int id = metadata_find(check->trace->metadata, "handled");
     check->has_handler_ends = id >= 0 && check->trace->counts[id] > 0;
@@ -66,8 +67,9 @@ check_handlers(struct check *check, const struct step *step)
     bool of_timer = step->role == ROLE_timer || step->role == ROLE_timer_fired || step->role == ROLE_timer_over;
     if (of_timer)
         check_timer(check, step);
+    struct handler *handler = &check->handlers[step->stream - check->trace->streams];
     if (step->role == ROLE_receive)
-        check_received(check, table_put(&check->handlers, step->stream->number, 0), step);
+        check_received(check, handler, step);
     else if (step->role == ROLE_handled)
-        check_handled(check, table_put(&check->handlers, step->stream->number, 0), step);
+        check_handled(check, handler, step);
 }

@@ -19,12 +19,20 @@ check_messages_init(struct check *check)
     table_init(&check->pairs, sizeof(struct pair));
 }
 
+static bool
+is_of_living(const void *check, struct table_key key, const void *value)
+{
+    (void)value;
+    return !check_has_ended(check, key.a) && !check_has_ended(check, key.b);
+}
+
 static void
 check_fifo(struct check *check, const struct step *step)
 {
     const struct tri_trace_record *record = step->record;
     if (step->sending.sender == 0)
         return;
+    check_sweep(check, &check->pairs, &check->most_pairs, is_of_living);
     struct pair *pair = table_put(&check->pairs, step->sending.sender, record->actor);
     uint64_t *last = &pair->last_place[record->arg >= FIRST_RESERVED_TAG];
     check->findings[RULE_fifo].looked++;

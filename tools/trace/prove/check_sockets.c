@@ -62,6 +62,7 @@ static const char *const reasons[LIVES] = {
 };
 
 struct socket {
+    uint64_t ref;
     unsigned char life;
     bool queued; /* a write since the last drain */
     bool ended;  /* by the peer */
@@ -145,13 +146,31 @@ check_rest(struct check *check, struct socket *socket, const struct step *step)
     }
 }
 
+/* A new one, if another one has its place: that has ended. */
+static struct socket *
+socket_of(struct check *check, uint64_t ref)
+{
+    struct socket *socket = table_put(&check->sockets, SLOT_OF(ref), 0);
+    if (socket->ref != ref)
+        *socket = (struct socket){.ref = ref};
+    return socket;
+}
+
+/* NULL: nothing is known of it. */
+static struct socket *
+known_socket(const struct check *check, uint64_t ref)
+{
+    struct socket *socket = table_get(&check->sockets, SLOT_OF(ref), 0);
+    return socket != NULL && socket->ref == ref ? socket : NULL;
+}
+
 static void
 check_event(struct check *check, const struct step *step)
 {
-    struct socket *socket = table_put(&check->sockets, step->record->actor, 0);
+    struct socket *socket = socket_of(check, step->record->actor);
     check->findings[RULE_socket].looked++;
     if (step->role == ROLE_socket_again && socket->life == CLOSED)
-        *socket = (struct socket){.life = CLOSED}; /* nothing of the life before counts */
+        *socket = (struct socket){.ref = socket->ref, .life = CLOSED}; /* nothing of the life before counts */
     check_life(check, socket, step);
     check_rest(check, socket, step);
 }
@@ -160,7 +179,7 @@ check_event(struct check *check, const struct step *step)
 static void
 check_stopped(struct check *check, const struct step *step)
 {
-    const struct socket *socket = table_get(&check->sockets, step->record->actor, 0);
+    const struct socket *socket = known_socket(check, step->record->actor);
     if (socket != NULL && socket->life != CLOSED && !socket->closes_not)
         check_missing(check, RULE_socket, step, "its socket was not closed");
 }
@@ -168,7 +187,7 @@ check_stopped(struct check *check, const struct step *step)
 static void
 note_end(struct check *check, const struct step *step)
 {
-    struct socket *socket = table_get(&check->sockets, step->record->actor, 0);
+    struct socket *socket = known_socket(check, step->record->actor);
     if (socket != NULL && (step->role == ROLE_init_failed || step->record->arg == 2))
         socket->closes_not = true;
 }

@@ -4,7 +4,8 @@
 #include "text.h"
 #include "text_of_time.h"
 
-#define SHOWN 10u /* failures of each rule that are printed one by one */
+#define SWEPT_FIRST 4096u /* entries of a table before it is swept */
+#define SHOWN 10u         /* failures of each rule that are printed one by one */
 
 const char *const rule_names[] = {
 #define NAME(name, text) #name,
@@ -33,4 +34,14 @@ check_missing(struct check *check, enum rule rule, const struct step *step, cons
         check->findings[rule].unknown++;
     else
         check_failed(check, rule, step, what);
+}
+
+void
+check_sweep(struct check *check, struct table *table, size_t *most,
+            bool (*keeps)(const void *check, struct table_key key, const void *value))
+{
+    if (table->count < SWEPT_FIRST || table->count < *most)
+        return;
+    table_sweep(table, keeps, check);
+    *most = table->count * 2;
 }

@@ -42,20 +42,37 @@ struct finding {
 struct check {
     const struct trace *trace;
     struct finding findings[RULE_COUNT];
-    struct table pairs;    /* of the rule fifo: check_messages.c */
-    struct table monitors; /* of the rule monitor: check_actors.c */
-    struct table actors;   /* of the rule life: check_actors.c */
-    struct table handlers; /* of the rule handler: check_handlers.c */
-    bool has_handler_ends; /* likewise: the trace has them */
-    struct table timers;   /* of the rule timer: check_handlers.c */
-    struct table asks;     /* of the rule ask: check_asks.c */
-    struct table sockets;  /* of the rule socket: check_sockets.c */
+    struct table pairs;       /* of the rule fifo: check_messages.c */
+    size_t most_pairs;        /* that stand there before those of actors that have ended go */
+    struct table monitors;    /* of the rule monitor: check_actors.c */
+    size_t most_monitors;     /* likewise */
+    struct table actors;      /* of the rule life: check_actors.c */
+    struct actor *recent;     /* the last that was looked for there */
+    struct handler *handlers; /* of the rule handler, by the place of the stream: check_handlers.c */
+    bool has_handler_ends;    /* likewise: the trace has them */
+    struct table timers;      /* of the rule timer: check_handlers.c */
+    struct table asks;        /* of the rule ask: check_asks.c */
+    size_t most_asks;         /* that stand there before those that are over go */
+    struct table sockets;     /* of the rule socket: check_sockets.c */
 };
+
+/* What is known of an actor has its place by worker and slot: when another one gets these, the one before has ended. */
+#define SLOT_OF(ref) ((ref) & ((UINT64_C(1) << 36) - 1))
 
 /* A rule was broken: counts that, and prints the first few. */
 void check_failed(struct check *check, enum rule rule, const struct step *step, const char *what);
 
 /* The same, but if events are missing before this one in its stream it is only unknown. */
 void check_missing(struct check *check, enum rule rule, const struct step *step, const char *what);
+
+/* Has an actor ended, as far as the trace has told so far? */
+bool check_has_ended(const struct check *check, uint64_t ref);
+
+/*
+ * Before something is put into a table whose entries do not go by themselves: removes what keeps() does not want, if the
+ * table holds *most. From then on it may hold twice what was left.
+ */
+void check_sweep(struct check *check, struct table *table, size_t *most,
+                 bool (*keeps)(const void *check, struct table_key key, const void *value));
 
 #endif

@@ -413,8 +413,8 @@ make_room(struct cursor *cursor)
     cursor->room = cursor->held;
 }
 
-static bool
-fill_buffer(struct cursor *cursor)
+bool
+cursor_fill(struct cursor *cursor)
 {
     const struct stream *stream = cursor->stream;
     if (cursor->segment < stream->segment_count && cursor->offset == stream->segments[cursor->segment].end)
@@ -431,17 +431,4 @@ fill_buffer(struct cursor *cursor)
     if (got < size)
         bad_input(segment->name, cursor->offset + got, "the file ends within its content");
     return true;
-}
-
-const struct tri_trace_record *
-cursor_next(struct cursor *cursor)
-{
-    cursor->gap |= cursor->at_loss;
-    cursor->at_loss = false;
-    if (cursor->given == cursor->held && !fill_buffer(cursor))
-        return NULL;
-    const struct tri_trace_record *record = &cursor->buffer[cursor->given++];
-    cursor->offset += sizeof(*record);
-    cursor->at_loss = cursor->trace->metadata->roles[record->id] == ROLE_lost;
-    return record;
 }

@@ -15,6 +15,7 @@
 
 #include "metadata.h"
 #include "names.h"
+#include "roles.h"
 #include "spans.h"
 #include "table.h"
 
@@ -88,7 +89,21 @@ struct cursor {
 void cursor_init(struct cursor *cursor, const struct trace *trace, const struct stream *stream);
 void cursor_fini(struct cursor *cursor);
 
+/* Reads its next piece; false: it is through. */
+bool cursor_fill(struct cursor *cursor);
+
 /* The next event, good until the next call; NULL at the end. cursor->gap is true if events are missing before it. */
-const struct tri_trace_record *cursor_next(struct cursor *cursor);
+static inline const struct tri_trace_record *
+cursor_next(struct cursor *cursor)
+{
+    cursor->gap |= cursor->at_loss;
+    cursor->at_loss = false;
+    if (cursor->given == cursor->held && !cursor_fill(cursor))
+        return NULL;
+    const struct tri_trace_record *record = &cursor->buffer[cursor->given++];
+    cursor->offset += sizeof(*record);
+    cursor->at_loss = cursor->trace->metadata->roles[record->id] == ROLE_lost;
+    return record;
+}
 
 #endif

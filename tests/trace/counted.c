@@ -1,0 +1,27 @@
+#include "counted.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct work
+work_of(const struct traces *traces, const char *command)
+{
+    struct work work = {0};
+    const char *words[] = {TROUPE_TRACE_COUNTED, command, traces->directory, NULL};
+    struct outcome outcome = traces_run(words);
+    const char *line = strstr(outcome.text, "\nwork: ");
+    if (outcome.status < 0 || outcome.status > 1 || line == NULL)
+        fail_msg("%s ended with %d: %.2000s", command, outcome.status, outcome.text);
+    assert_int_equal(sscanf(line, "\nwork: %" SCNu64 " blocks, %" SCNu64 " bytes, %" SCNu64 " at most", &work.blocks,
+                            &work.bytes, &work.most),
+                     3);
+    free(outcome.text);
+    return work;
+}

@@ -49,6 +49,7 @@ enum {
     TRI_TAG_RESTART,      /* a pointer to a struct tri_ward: the actor that rests lives again */
     TRI_TAG_RELEASE,      /* its next end is final: it stops; words[0] is the enum tr_stop_mode */
     TRI_TAG_SUPERVISE,    /* a pointer to a request to a supervisor */
+    TRI_TAG_RECORD,       /* a pointer to an order to begin or to end recording: recording.c */
     TRI_TAG_OWN_END,
 };
 
@@ -267,6 +268,12 @@ struct tr_runtime {
     uint64_t sent_outside;                 /* messages that the library sent from threads that are no workers */
 
     struct tri_named_all named;
+
+    /* Who begins and ends traces: recording.c. */
+    struct {
+        uv_mutex_t lock;
+        struct tri_recording_order *ending; /* some worker has not obeyed it yet; NULL: none is under way */
+    } recording;
 
     /* Under the lock. */
     uv_mutex_t lock;

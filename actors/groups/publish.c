@@ -441,8 +441,9 @@ publish_outside(struct tri_runtime *core, tr_group *group, tr_message *message)
         let_go(fans);
         return status;
     }
-    if (TRI_UNLIKELY(core->trace != NULL))
-        tri_trace_publish_outside(core->trace, TR_NOBODY, message->tag, tr_group_count(group));
+    struct tri_trace *trace = tri_runtime_trace(core);
+    if (TRI_UNLIKELY(trace != NULL))
+        tri_trace_publish_outside(trace, TR_NOBODY, message->tag, tr_group_count(group));
     for (struct tri_fan *fan = fans, *next; fan != NULL; fan = next) {
         next = fan->next;
         post_fan(fan);

@@ -100,8 +100,8 @@ tri_actor_begin(tr_actor *actor, tr_ref ref, const struct tri_birth *birth)
     home->alive++;
     home->worker->counters.spawned++;
     if (TRI_UNLIKELY(home->worker->trace != NULL))
-        tri_trace_spawn(home->worker->trace, ref, tri_trace_name(home->worker->runtime->trace, actor->behavior->name),
-                        actor->parent);
+        tri_trace_spawn(home->worker->trace, ref,
+                        tri_trace_name(tri_runtime_trace(home->worker->runtime), actor->behavior->name), actor->parent);
     if (birth == NULL && actor->behavior->init == NULL)
         return TR_OK;
     return begin_with(actor, birth != NULL ? birth : &plain);
@@ -120,8 +120,8 @@ tri_actor_begin_again(tr_actor *actor, struct tri_ward *ward)
     tri_mailbox_wake(actor->home, actor);
     worker->counters.spawned++;
     if (worker->trace != NULL)
-        tri_trace_restart(worker->trace, actor->ref, tri_trace_name(worker->runtime->trace, actor->behavior->name),
-                          actor->parent);
+        tri_trace_restart(worker->trace, actor->ref,
+                          tri_trace_name(tri_runtime_trace(worker->runtime), actor->behavior->name), actor->parent);
     run_init(actor, &birth);
 }
 

@@ -251,15 +251,16 @@ tri_post_outside(tr_runtime *runtime, tr_ref to, tr_message *message, bool urgen
         return TR_ENOMEM;
     message->from = TR_NOBODY;
     message->id = 0;
-    if (core->trace != NULL && !tri_tag_is_own(message->tag)) {
-        message->id = tri_trace_message_id_outside(core->trace);
-        tri_trace_send_outside(core->trace, TR_NOBODY, message->tag, message->id);
+    struct tri_trace *trace = tri_runtime_trace(core);
+    if (trace != NULL && !tri_tag_is_own(message->tag)) {
+        message->id = tri_trace_message_id_outside(trace);
+        tri_trace_send_outside(trace, TR_NOBODY, message->tag, message->id);
     }
     tr_status status = tri_worker_post(core->workers[tri_ref_worker(to)], to, message, urgent);
     if (status == TR_OK)
         *message = tr_message_signal(message->tag);
     else if (message->id != 0)
-        tri_trace_dead_letter_outside(core->trace, to, status == TR_ESTOPPING ? TR_DEAD_NO_ACTOR : TR_DEAD_MAILBOX_FULL,
+        tri_trace_dead_letter_outside(trace, to, status == TR_ESTOPPING ? TR_DEAD_NO_ACTOR : TR_DEAD_MAILBOX_FULL,
                                       message->id);
     return status;
 }

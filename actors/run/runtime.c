@@ -18,6 +18,7 @@
 #include "offload.h"
 #include "owed.h"
 #include "parent.h"
+#include "recording.h"
 #include "relief.h"
 #include "request.h"
 #include "rest.h"
@@ -36,6 +37,7 @@
 #include <string.h>
 #include <troupe/actors/become.h>
 #include <troupe/actors/steps.h>
+#include <troupe/core/recording.h>
 #include <troupe/core/signals.h>
 #include <troupe/core/status_from.h>
 
@@ -94,6 +96,7 @@ static const tri_system_function system_functions[] = {
     [TRI_TAG_RESTART - TRI_TAG_SPAWN] = tri_restart_arrived,
     [TRI_TAG_RELEASE - TRI_TAG_SPAWN] = tri_release_arrived,
     [TRI_TAG_SUPERVISE - TRI_TAG_SPAWN] = tri_supervise_arrived,
+    [TRI_TAG_RECORD - TRI_TAG_SPAWN] = tri_recording_arrived,
 };
 _Static_assert(sizeof(system_functions) / sizeof(system_functions[0]) == TRI_TAG_OWN_END - TRI_TAG_SPAWN,
                "every tag of the layer's own has a function");
@@ -135,6 +138,7 @@ static const struct tri_trace_tag tags[] = {
     {TRI_TAG_RESTART, "RESTART"},
     {TRI_TAG_RELEASE, "RELEASE"},
     {TRI_TAG_SUPERVISE, "SUPERVISE"},
+    {TRI_TAG_RECORD, "RECORD"},
     {TRI_TAG_WARD_LIVES, "CHILD_LIVES"},
     {TRI_TAG_WARD_ENDED, "CHILD_ENDED"},
     {TRI_TAG_SUPERVISOR_REQUEST, "SUPERVISOR_REQUEST"},
@@ -174,7 +178,7 @@ open_actors(struct tri_worker *worker)
         return status;
     }
     worker->host = home;
-    tri_trace_declare(worker->runtime->trace, worker->index, &table);
+    tri_worker_declare(worker, &table);
     return TR_OK;
 }
 
@@ -220,9 +224,12 @@ start(const struct tr_runtime_options *options, struct tri_stepper *stepper, tr_
     tr_status status = tri_status_from_uv(err);
     if (err != 0)
         goto free_runtime;
-    status = tri_names_new(&runtime->names);
+    status = tri_status_from_uv(uv_mutex_init(&runtime->recording.lock));
     if (status != TR_OK)
         goto destroy_lock;
+    status = tri_names_new(&runtime->names);
+    if (status != TR_OK)
+        goto destroy_recording_lock;
     status = tri_named_open_all(&runtime->named);
     if (status != TR_OK)
         goto free_names;
@@ -243,6 +250,8 @@ close_named:
     tri_named_close_all(&runtime->named);
 free_names:
     tri_names_free(runtime->names);
+destroy_recording_lock:
+    uv_mutex_destroy(&runtime->recording.lock);
 destroy_lock:
     uv_mutex_destroy(&runtime->lock);
 free_runtime:
@@ -304,8 +313,10 @@ tr_runtime_stop(tr_runtime *runtime, unsigned deadline_ms, struct tr_stop_report
     if (report != NULL)
         *report = left;
     tri_named_close_all(&runtime->named);
+    tri_recording_forget(runtime);
     tri_runtime_free(runtime->core);
     tri_names_free(runtime->names);
+    uv_mutex_destroy(&runtime->recording.lock);
     uv_mutex_destroy(&runtime->lock);
     free(runtime);
     return left.killed == 0 ? TR_OK : TR_ETIMEDOUT_STOP;

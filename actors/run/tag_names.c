@@ -28,7 +28,7 @@ ask(const struct tri_actors *home, const struct tr_behavior *behavior, uint32_t 
 {
     const char *name = behavior->tag_name(tag);
     if (name != NULL && name[0] != '\0')
-        tri_trace_name_tag(home->worker->runtime->trace, behavior->name, tag, name);
+        tri_trace_name_tag(tri_runtime_trace(home->worker->runtime), behavior->name, tag, name);
 }
 
 void
@@ -49,4 +49,5 @@ void
 tri_tag_names_fini(struct tri_actors *home)
 {
     free(home->tag_names);
+    home->tag_names = NULL;
 }

@@ -20,7 +20,7 @@ mark(const struct tri_worker *worker, tr_ref actor, const char *text, uint64_t n
     struct tri_trace_stream *stream = worker->trace;
     if (!tri_trace_wants((const struct tri_trace_head *)stream, TRI_CATEGORY_MARKS, actor))
         return;
-    uint32_t name = tri_trace_name_again(worker->runtime->trace, stream, text != NULL ? text : "");
+    uint32_t name = tri_trace_name_again(tri_runtime_trace(worker->runtime), stream, text != NULL ? text : "");
     tri_trace_mark_at(stream, tri_ticks(), actor, name, number);
 }
 
@@ -35,7 +35,7 @@ tr_trace_mark(const tr_actor *self, const char *text, uint64_t number)
 void
 tr_runtime_trace_mark(tr_runtime *runtime, const char *text, uint64_t number)
 {
-    struct tri_trace *trace = runtime != NULL ? runtime->core->trace : NULL;
+    struct tri_trace *trace = runtime != NULL ? tri_runtime_trace(runtime->core) : NULL;
     if (trace != NULL && tri_trace_wants((const struct tri_trace_head *)trace, TRI_CATEGORY_MARKS, TR_NOBODY))
         tri_trace_mark_outside(trace, TR_NOBODY, tri_trace_name(trace, text != NULL ? text : ""), number);
 }
@@ -45,7 +45,7 @@ check(const tr_runtime *runtime)
 {
     if (runtime == NULL)
         return TR_EINVAL;
-    return runtime->core->trace != NULL ? TR_OK : TR_ENOTSUPPORTED;
+    return tri_runtime_trace(runtime->core) != NULL ? TR_OK : TR_ENOTSUPPORTED;
 }
 
 tr_status
@@ -55,7 +55,7 @@ tr_trace_categories(tr_runtime *runtime, unsigned categories)
         return TR_EINVAL;
     tr_status status = check(runtime);
     if (status == TR_OK)
-        tri_trace_switch_categories(runtime->core->trace, categories);
+        tri_trace_switch_categories(tri_runtime_trace(runtime->core), categories);
     return status;
 }
 
@@ -67,7 +67,8 @@ tr_trace_actor(tr_runtime *runtime, tr_ref actor, enum tr_trace_actor how)
     if (!tri_ref_is_of(runtime->core, actor))
         return TR_EBADREF;
     tr_status status = check(runtime);
-    return status == TR_OK ? tri_trace_switch_actor(runtime->core->trace, actor, (enum tri_trace_switch)how) : status;
+    return status == TR_OK ? tri_trace_switch_actor(tri_runtime_trace(runtime->core), actor, (enum tri_trace_switch)how)
+                           : status;
 }
 
 tr_status
@@ -76,5 +77,5 @@ tr_trace_snapshot(tr_runtime *runtime, const char *directory)
     if (directory == NULL)
         return TR_EINVAL;
     tr_status status = check(runtime);
-    return status == TR_OK ? tri_trace_snapshot(runtime->core->trace, directory) : status;
+    return status == TR_OK ? tri_trace_snapshot(tri_runtime_trace(runtime->core), directory) : status;
 }

@@ -40,6 +40,6 @@ tr_become(tr_actor *self, const struct tr_behavior *behavior)
     struct tri_worker *worker = self->home->worker;
     self->behavior = behavior;
     if (TRI_UNLIKELY(worker->trace != NULL))
-        tri_trace_become(worker->trace, self->ref, tri_trace_name(worker->runtime->trace, behavior->name));
+        tri_trace_become(worker->trace, self->ref, tri_trace_name(tri_runtime_trace(worker->runtime), behavior->name));
     return TR_OK;
 }

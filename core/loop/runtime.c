@@ -311,7 +311,8 @@ start(const struct tr_runtime_options *options, struct tri_stepper *stepper, con
     runtime->workers = calloc(runtime->count, sizeof(struct tri_worker *));
     if (runtime->workers == NULL)
         goto free_runtime;
-    status = tri_trace_open(&filled.trace, runtime->count, &runtime->trace);
+    status = tri_trace_open(&filled.trace, runtime->count, &runtime->recorder);
+    runtime->trace = runtime->recorder;
     if (status != TR_OK)
         goto free_runtime;
     tri_ceiling_begin(runtime);
@@ -387,7 +388,7 @@ tri_runtime_free(struct tri_runtime *runtime)
     if (runtime == NULL)
         return;
     tri_runtime_close(runtime);
-    tri_trace_close(runtime->trace);
+    tri_trace_close(runtime->recorder);
     tri_gate_close(runtime);
     if (runtime->stepper != NULL)
         runtime->stepper->free(runtime->stepper);

@@ -111,7 +111,8 @@ tell(struct tri_runtime *runtime, struct tri_worker *worker, const struct tri_wo
 {
     bool named = activity->name != NULL; /* else the other fields are of the one named before */
     say(worker, activity, ms);
-    tri_trace_stall_outside(runtime->trace, named ? activity->actor : 0, (uint32_t)ms, named ? activity->tag : 0);
+    tri_trace_stall_outside(tri_runtime_trace(runtime), named ? activity->actor : 0, (uint32_t)ms,
+                            named ? activity->tag : 0);
 
     /* This counter alone is the watchdog's, who is its only writer. */
     ck_pr_store_64(&worker->counters.stalls, worker->counters.stalls + 1);
@@ -133,7 +134,7 @@ widen(struct tri_watchdog *watchdog, const struct tri_worker *worker, int thread
 {
     uint64_t waited_us = watchdog->watched[worker->index].pinning.waited_ns / NS_PER_US;
     if (tri_cpus_give(&watchdog->cpus, thread) == TR_OK)
-        tri_trace_unpinned_outside(watchdog->runtime->trace, worker->index, waited_us);
+        tri_trace_unpinned_outside(tri_runtime_trace(watchdog->runtime), worker->index, waited_us);
 }
 
 static void
@@ -141,7 +142,7 @@ narrow(struct tri_watchdog *watchdog, struct tri_worker *worker, int thread)
 {
     worker->cpu = tri_claim_move(TRI_CLAIMS_ROOT, &watchdog->cpus, worker->cpu, tri_thread_cpu(thread));
     if (worker->cpu >= 0 && tri_affinity_pin(thread, worker->cpu) == TR_OK)
-        tri_trace_pinned_outside(watchdog->runtime->trace, worker->index, (uint64_t)worker->cpu);
+        tri_trace_pinned_outside(tri_runtime_trace(watchdog->runtime), worker->index, (uint64_t)worker->cpu);
 }
 
 /* What somebody else decides about is not known. */

@@ -36,14 +36,21 @@ put(struct tri_picks *picks, uint64_t actor, enum tri_trace_switch how)
     picks->used++;
 }
 
+void
+tri_picks_clear(struct tri_picks *picks)
+{
+    for (unsigned i = 0; i < TRI_PICKS_PLACES; i++)
+        ck_pr_store_64(&picks->actors[i], 0);
+    picks->used = picks->picked = 0;
+}
+
 /* Makes the table anew without the actors that are as the others. */
 static void
 sweep(struct tri_picks *picks)
 {
     struct tri_picks old = *picks;
-    for (unsigned i = 0; i < TRI_PICKS_PLACES; i++)
-        ck_pr_store_64(&picks->actors[i], 0);
-    picks->used = 0;
+    tri_picks_clear(picks);
+    picks->picked = old.picked;
     for (unsigned i = 0; i < TRI_PICKS_PLACES; i++)
         if (old.actors[i] != 0 && old.hows[i] != TRI_TRACE_AS_OTHERS)
             put(picks, old.actors[i], (enum tri_trace_switch)old.hows[i]);

@@ -22,6 +22,9 @@ struct tri_picks {
 /* TR_OK; TR_EFULL. Thread: one at a time. */
 tr_status tri_picks_set(struct tri_picks *picks, uint64_t actor, enum tri_trace_switch how);
 
+/* All actors are as the others. Thread: one at a time. */
+void tri_picks_clear(struct tri_picks *picks);
+
 /* Thread: any. */
 enum tri_trace_switch tri_picks_of(const struct tri_picks *picks, uint64_t actor);
 

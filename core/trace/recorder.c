@@ -13,6 +13,13 @@
  * cannot be written into the metadata would make the whole trace unreadable, so a stream that would write such events
  * falls silent.
  *
+ * Begin and end. A recorder can end and begin again while the program runs (tri_trace_end(), tri_trace_begin()). Its
+ * memory stays until its runtime is freed, so a thread outside that found it just before the end still finds it
+ * afterwards: under the lock of the outside, or of the book, it sees that nothing is open, and writes nothing. (If it
+ * has begun again meanwhile, the event goes to the new trace, which it belongs to as well.) A worker's stream has no
+ * lock, so both need every worker to have left its stream: the layer above sees to that. Messages are counted on from
+ * one trace to the next: one that was sent in the first and is received in the second is taken for no other.
+ *
  * The flight recorder loses events by design: the sequence numbers of the packets say how many full ones were
  * overwritten. Other losses are the streams' (stream.c).
  */
@@ -53,10 +60,12 @@ struct tri_trace {
     int64_t bytes_left; /* atomic: for further segments of all streams */
     struct tri_maker *maker;
 
+    bool open; /* there are files. Written under both locks, read under one of them */
+
     uv_mutex_t outside_lock;
     struct tri_trace_stream *outside;
 
-    uv_mutex_t book_lock;
+    uv_mutex_t book_lock; /* before the other, where both are needed */
     struct tri_metadata metadata;
     struct tri_names names;
     struct tri_picks picks;
@@ -71,7 +80,8 @@ tri_trace_write_outside(struct tri_trace *trace, uint16_t id, uint16_t flags, ui
                         uint64_t message)
 {
     uv_mutex_lock(&trace->outside_lock);
-    tri_trace_write(trace->outside, id, flags, arg, actor, message);
+    if (trace->open)
+        tri_trace_write(trace->outside, id, flags, arg, actor, message);
     uv_mutex_unlock(&trace->outside_lock);
 }
 
@@ -82,6 +92,12 @@ tri_trace_message_id_outside(struct tri_trace *trace)
     uint64_t id = tri_trace_message_id(trace->outside);
     uv_mutex_unlock(&trace->outside_lock);
     return id;
+}
+
+uint64_t
+tri_trace_messages(const struct tri_trace_stream *stream)
+{
+    return stream->messages;
 }
 
 struct tri_trace_stream *
@@ -96,7 +112,7 @@ tri_trace_name(struct tri_trace *trace, const char *name)
     if (trace == NULL || name == NULL)
         return 0;
     uv_mutex_lock(&trace->book_lock);
-    uint32_t number = tri_names_number(&trace->names, name);
+    uint32_t number = trace->open ? tri_names_number(&trace->names, name) : 0;
     uv_mutex_unlock(&trace->book_lock);
     return number;
 }
@@ -123,7 +139,7 @@ void
 tri_trace_name_tag(struct tri_trace *trace, const char *behavior, uint32_t tag, const char *name)
 {
     uv_mutex_lock(&trace->book_lock);
-    uint32_t number = tri_names_number(&trace->names, behavior);
+    uint32_t number = trace->open ? tri_names_number(&trace->names, behavior) : 0;
     if (number != 0)
         tri_names_tag(&trace->names, number, tag, name);
     uv_mutex_unlock(&trace->book_lock);
@@ -133,7 +149,7 @@ static tr_status
 declare(struct tri_trace *trace, const struct tri_trace_table *table)
 {
     uv_mutex_lock(&trace->book_lock);
-    tr_status status = tri_metadata_add(&trace->metadata, table);
+    tr_status status = trace->open ? tri_metadata_add(&trace->metadata, table) : TR_OK;
     uv_mutex_unlock(&trace->book_lock);
     return status;
 }
@@ -152,10 +168,37 @@ tri_trace_declare(struct tri_trace *trace, unsigned worker, const struct tri_tra
     uv_mutex_unlock(&trace->outside_lock);
 }
 
+/* A descriptor of its own: the recorder may end meanwhile. */
+static tr_status
+hold_directory(struct tri_trace *trace, int *out)
+{
+    uv_mutex_lock(&trace->book_lock);
+    *out = trace->open ? fcntl(trace->directory, F_DUPFD_CLOEXEC, 0) : -1;
+    tr_status status = !trace->open ? TR_ENOTSUPPORTED : *out < 0 ? tri_status_from_errno(errno) : TR_OK;
+    uv_mutex_unlock(&trace->book_lock);
+    return status;
+}
+
 tr_status
 tri_trace_snapshot(struct tri_trace *trace, const char *directory)
 {
-    return tri_snapshot(trace->directory, directory);
+    int from;
+    tr_status status = hold_directory(trace, &from);
+    if (status != TR_OK)
+        return status;
+    status = tri_snapshot(from, directory);
+    close(from);
+    return status;
+}
+
+bool
+tri_trace_path(struct tri_trace *trace, char out[TRI_TRACE_PATH])
+{
+    uv_mutex_lock(&trace->book_lock);
+    bool open = trace->open;
+    snprintf(out, TRI_TRACE_PATH, "%s", open ? trace->path : "");
+    uv_mutex_unlock(&trace->book_lock);
+    return open;
 }
 
 /* -- What is recorded. -- */
@@ -217,7 +260,7 @@ static const struct tri_trace_table core_table = {
 
 /* A trace's directory while it is being opened. */
 struct place {
-    char path[PATH_MAX + 16];
+    char path[TRI_TRACE_PATH];
     int directory;
     bool made; /* it did not exist */
 };
@@ -315,22 +358,66 @@ close_locks(struct tri_trace *trace)
     uv_mutex_destroy(&trace->book_lock);
 }
 
-static struct tri_trace *
-new_trace(unsigned workers)
+static void
+reset_stream(struct tri_trace *trace, struct tri_trace_stream *stream)
+{
+    uint64_t messages = stream->messages;
+    *stream = (struct tri_trace_stream){.messages = messages};
+    stream->head.picks = &trace->picks;
+}
+
+/* As nobody else has it, or after the end: threads outside may look at what is wanted, and at the picks. */
+static void
+reset(struct tri_trace *trace)
+{
+    uv_mutex_lock(&trace->book_lock);
+    uv_mutex_lock(&trace->outside_lock);
+    for (unsigned i = 0; i <= trace->workers; i++)
+        reset_stream(trace, &trace->streams[i]);
+    memset(&trace->names, 0, sizeof(trace->names));
+    trace->maker = NULL;
+    tri_picks_clear(&trace->picks);
+    want(trace, TRI_CATEGORY_ALL);
+    uv_mutex_unlock(&trace->outside_lock);
+    uv_mutex_unlock(&trace->book_lock);
+}
+
+static tr_status
+new_trace(unsigned workers, struct tri_trace **out)
 {
     struct tri_trace *trace;
     size_t size = sizeof(*trace) + (workers + 1) * sizeof(trace->streams[0]);
     trace = aligned_alloc(alignof(struct tri_trace), size); /* size is a multiple: both parts are */
     if (trace == NULL)
-        return NULL;
+        return TR_ENOMEM;
     memset(trace, 0, size);
     trace->workers = workers;
     trace->outside = &trace->streams[workers];
     trace->head.picks = &trace->picks;
-    for (unsigned i = 0; i <= workers; i++)
-        trace->streams[i].head.picks = &trace->picks;
-    want(trace, TRI_CATEGORY_ALL);
-    return trace;
+    tr_status status = open_locks(trace);
+    if (status != TR_OK) {
+        free(trace);
+        return status;
+    }
+    *out = trace;
+    return TR_OK;
+}
+
+static void
+free_trace(struct tri_trace *trace)
+{
+    close_locks(trace);
+    free(trace);
+}
+
+static void
+set_open(struct tri_trace *trace, bool open)
+{
+    uv_mutex_lock(&trace->book_lock);
+    uv_mutex_lock(&trace->outside_lock);
+    trace->open = open;
+    uv_mutex_unlock(&trace->outside_lock);
+    uv_mutex_unlock(&trace->book_lock);
 }
 
 /* Opens the recorder in a directory of a name that is tried. */
@@ -378,33 +465,32 @@ find_place(struct tri_trace *trace, const struct tr_trace_options *options)
     return status;
 }
 
+/* *trace may be NULL: then it is made, and is the caller's even if it cannot be opened. */
 static tr_status
-open_trace(const struct tr_trace_options *options, unsigned workers, struct tri_trace **out)
+open_as_told(struct tr_trace_options options, unsigned workers, struct tri_trace **trace)
 {
-    struct tri_trace *trace = new_trace(workers);
-    if (trace == NULL)
-        return TR_ENOMEM;
-    tr_status status = open_locks(trace);
+    tr_status status = tri_settings_complete(&options, workers + 2); /* of the workers, the outside, the names */
+    if (status == TR_OK && *trace == NULL)
+        status = new_trace(workers, trace);
     if (status != TR_OK)
-        goto free_trace;
-    status = find_place(trace, options);
-    if (status != TR_OK)
-        goto destroy_locks;
-    *out = trace;
-    return TR_OK;
-
-destroy_locks:
-    close_locks(trace);
-free_trace:
-    free(trace);
+        return status;
+    reset(*trace);
+    status = find_place(*trace, &options);
+    if (status == TR_OK)
+        set_open(*trace, true);
     return status;
 }
 
+/* Without a trace there is no recorder either. */
 static tr_status
-open_as_told(struct tr_trace_options options, unsigned workers, struct tri_trace **out)
+open_or_none(const struct tr_trace_options *options, unsigned workers, struct tri_trace **out)
 {
-    tr_status status = tri_settings_complete(&options, workers + 2); /* of the workers, the outside, the names */
-    return status == TR_OK ? open_trace(&options, workers, out) : status;
+    tr_status status = open_as_told(*options, workers, out);
+    if (status != TR_OK && *out != NULL) {
+        free_trace(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 /* The user asked for a trace from outside the program: if there can be none, it runs as if nobody had asked. */
@@ -420,7 +506,7 @@ open_as_asked(const char *text, const struct tr_trace_options *options, unsigned
         return;
     }
     if (status == TR_OK)
-        status = open_as_told(asked, workers, out);
+        status = open_or_none(&asked, workers, out);
     if (status != TR_OK)
         tri_say("no trace in %.600s (TR_TRACE): %s", text, tr_status_text(status));
 }
@@ -433,11 +519,30 @@ tri_trace_open(const struct tr_trace_options *options, unsigned workers, struct 
         return TR_ETOOMANYWORKERS;
     tri_clock_init();
     if (options->mode != TR_TRACE_OFF)
-        return open_as_told(*options, workers, out);
+        return open_or_none(options, workers, out);
     const char *text = tri_settings_text();
     if (text != NULL)
         open_as_asked(text, options, workers, out);
     return TR_OK;
+}
+
+tr_status
+tri_trace_begin(const struct tr_trace_options *options, unsigned workers, struct tri_trace **trace)
+{
+    tr_status status = open_as_told(*options, workers, trace);
+    if (status == TR_OK)
+        tri_trace_attached_outside(*trace, tri_trace_messages((*trace)->outside));
+    return status;
+}
+
+void
+tri_trace_end(struct tri_trace *trace)
+{
+    set_open(trace, false);
+    close_streams(trace);
+    tri_metadata_close(&trace->metadata);
+    close(trace->directory);
+    free(trace->path);
 }
 
 void
@@ -445,10 +550,7 @@ tri_trace_close(struct tri_trace *trace)
 {
     if (trace == NULL)
         return;
-    close_streams(trace);
-    tri_metadata_close(&trace->metadata);
-    close(trace->directory);
-    close_locks(trace);
-    free(trace->path);
-    free(trace);
+    if (trace->open)
+        tri_trace_end(trace);
+    free_trace(trace);
 }

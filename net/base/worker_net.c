@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <troupe/core/mistake.h>
+#include <troupe/core/recording.h>
 #include <troupe/net/events.h>
 #include <troupe/net/trace.h>
 
@@ -61,7 +62,7 @@ open_net(struct tri_worker *worker)
     uv_idle_init(&worker->loop, &net->loop_idle); /* the worker's end closes it */
     worker->guest = net;
     worker->guest_close = close_net;
-    tri_trace_declare(worker->runtime->trace, worker->index, &table);
+    tri_worker_declare(worker, &table);
     return net;
 }
 

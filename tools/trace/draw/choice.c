@@ -72,7 +72,7 @@ choice_take(struct choice *choice, int option)
 static void
 note_name(struct choice *choice, const struct step *step)
 {
-    if (step->role == ROLE_spawn || step->role == ROLE_restart)
+    if (step->role == ROLE_spawn || step->role == ROLE_restart || step->role == ROLE_present)
         *(uint32_t *)table_put(&choice->names, step->record->actor, 0) = step->record->arg;
 }
 

@@ -380,6 +380,7 @@ note_other(struct measure *measure, struct hand *hand, enum role role, RECORD *r
         note_class(measure, record);
         measure->kinds[measure_kind(measure, record->actor)].restarts++;
         break;
+    case ROLE_present:
     case ROLE_become: note_class(measure, record); break;
     case ROLE_stopped: end_life(measure, record->actor); break;
     case ROLE_fail:

@@ -114,7 +114,7 @@ hold_one(struct holding *holding, size_t number, const struct step *step)
 static void
 hold(struct holding *holding, const struct step *step)
 {
-    if (step->role == ROLE_spawn || step->role == ROLE_restart || step->role == ROLE_become)
+    if (role_tells_class(step->role))
         *(uint32_t *)table_put(&holding->classes, step->record->actor, 0) = step->record->arg;
     for (size_t i = 0; i < holding->statements.count; i++)
         hold_one(holding, i, step);

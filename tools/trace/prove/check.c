@@ -63,6 +63,8 @@ print_rest(const struct check *check, const struct order *order)
     if (check->trace->partial)
         puts(
             "events of some actors or categories were not recorded for a while: what they would have shown is unknown");
+    if (check->trace->in_the_middle)
+        puts("the recorder was switched on or off while the program ran: what was before or after is unknown");
     if (!check->trace->metadata->closed)
         puts("the trace was cut off, or is still being written: its ends are open");
     if (order->contradictions > 0)

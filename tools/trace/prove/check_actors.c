@@ -13,6 +13,7 @@
 struct actor {
     uint64_t ref;
     bool seen;   /* its spawn, or another event of it if that is missing */
+    bool born;   /* while it was recorded */
     bool failed; /* its init */
     bool stopped;
     uint64_t restarts;
@@ -25,15 +26,23 @@ check_actors_init(struct check *check)
     table_init(&check->monitors, sizeof(uint64_t));
 }
 
+bool
+check_saw_birth(const struct check *check, uint64_t ref)
+{
+    const struct actor *actor = table_get(&check->actors, SLOT_OF(ref), 0);
+    return actor != NULL && (actor->ref > ref || (actor->ref == ref && actor->born));
+}
+
 static bool
 is_own_doing(const struct step *step)
 {
     enum role role = step->role;
     bool net = role_is_of_net(role);
-    bool own = role == ROLE_spawn || role == ROLE_restart || role == ROLE_init_failed || role == ROLE_send ||
-               role == ROLE_receive || role == ROLE_stopped || role == ROLE_fail || role == ROLE_ask ||
-               role == ROLE_ask_over || role == ROLE_forward || role == ROLE_become || role == ROLE_stash ||
-               role == ROLE_handled || role == ROLE_timer || role == ROLE_timer_fired || role == ROLE_timer_over;
+    bool own = role == ROLE_spawn || role == ROLE_present || role == ROLE_restart || role == ROLE_init_failed ||
+               role == ROLE_send || role == ROLE_receive || role == ROLE_stopped || role == ROLE_fail ||
+               role == ROLE_ask || role == ROLE_ask_over || role == ROLE_forward || role == ROLE_become ||
+               role == ROLE_stash || role == ROLE_handled || role == ROLE_timer || role == ROLE_timer_fired ||
+               role == ROLE_timer_over;
     return (own || net) && step->record->actor != 0;
 }
 
@@ -71,7 +80,17 @@ check_spawn(struct check *check, struct actor *actor, const struct step *step)
 {
     if (actor->seen)
         check_failed(check, RULE_life, step, "it is spawned after it was there");
+    actor->seen = actor->born = true;
+}
+
+/* It was there before the trace, or rests. */
+static void
+check_present(struct check *check, struct actor *actor, const struct step *step)
+{
+    if (actor->seen)
+        check_failed(check, RULE_life, step, "it is introduced after it was there");
     actor->seen = true;
+    actor->stopped = step->record->flags == 1;
 }
 
 static void
@@ -147,6 +166,8 @@ check_actors(struct check *check, const struct step *step)
         check_missing(check, RULE_life, step, "it acts after another one got its place");
     else if (step->role == ROLE_spawn)
         check_spawn(check, actor, step);
+    else if (step->role == ROLE_present)
+        check_present(check, actor, step);
     else if (step->role == ROLE_restart)
         check_restart(check, actor, step);
     else

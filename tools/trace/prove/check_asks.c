@@ -39,6 +39,10 @@ check_ask(struct check *check, const struct step *step)
 static void
 check_outcome(struct check *check, const struct step *step)
 {
+    if (step->record->message == 0) { /* it was asked while nothing was recorded */
+        check_missing(check, RULE_ask, step, "the outcome of a question that was not asked");
+        return;
+    }
     struct asked *asked = table_put(&check->asks, step->record->message, 0);
     if (asked->asker == 0)
         check_missing(check, RULE_ask, step, "the outcome of a question that was not asked");

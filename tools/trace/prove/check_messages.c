@@ -48,8 +48,12 @@ may_be_missing(const struct check *check, uint64_t message)
 {
     const struct stream *stream = trace_stream(check->trace, TRI_TRACE_MESSAGE_STREAM(message));
     bool open = !check->trace->metadata->closed;
+    if (message == 0) /* who sent it did not record */
+        return check->trace->in_the_middle;
     if (stream == NULL)
-        return open || check->trace->partial;
+        return open || check->trace->partial || check->trace->in_the_middle;
+    if (TRI_TRACE_MESSAGE_COUNT(message) <= stream->before)
+        return true;
     bool later = TRI_TRACE_MESSAGE_COUNT(message) > stream->last_sent;
     return stream_lost(stream) > 0 || check->trace->partial || (open && later); /* written after the stream was read */
 }
@@ -57,7 +61,7 @@ may_be_missing(const struct check *check, uint64_t message)
 static void
 check_unsent(struct check *check, const struct step *step)
 {
-    if (step->record->message != 0 && may_be_missing(check, step->record->message))
+    if (may_be_missing(check, step->record->message))
         check->findings[RULE_sent_before].unknown++;
     else
         check_failed(check, RULE_sent_before, step, "no send before it");

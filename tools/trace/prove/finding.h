@@ -59,10 +59,14 @@ struct check {
 /* What is known of an actor has its place by worker and slot: when another one gets these, the one before has ended. */
 #define SLOT_OF(ref) ((ref) & ((UINT64_C(1) << 36) - 1))
 
+/* Is the birth of an actor in the trace, as far as it was looked at? check_actors.c */
+bool check_saw_birth(const struct check *check, uint64_t ref);
+
 /* A rule was broken: counts that, and prints the first few. */
 void check_failed(struct check *check, enum rule rule, const struct step *step, const char *what);
 
-/* The same, but if events are missing before this one in its stream it is only unknown. */
+/* The same, but it is only unknown if events are missing before this one in its stream, or if its actor was there before
+ * a trace that begins in the middle: what is missing may be of that time. */
 void check_missing(struct check *check, enum rule rule, const struct step *step, const char *what);
 
 /* Has an actor ended, as far as the trace has told so far? */

@@ -82,7 +82,7 @@ side_next(struct side *side, struct delivery *delivery)
     struct step step;
     if (!order_next(&side->order, &step))
         return -1;
-    if (step.role == ROLE_spawn)
+    if (step.role == ROLE_spawn || step.role == ROLE_present)
         note_spawn(side, step.record);
     if (step.role != ROLE_receive)
         return 0;

@@ -247,6 +247,15 @@ count_losses(const struct trace *trace, struct stream *stream)
 }
 
 static void
+note_middle(struct trace *trace, struct stream *stream, const struct tri_trace_record *record)
+{
+    enum role role = (enum role)trace->metadata->roles[record->id];
+    trace->in_the_middle |= role == ROLE_attached || role == ROLE_detached;
+    if (role == ROLE_attached)
+        stream->before = record->message;
+}
+
+static void
 check_event(struct trace *trace, struct stream *stream, const struct cursor *cursor,
             const struct tri_trace_record *record)
 {
@@ -266,6 +275,7 @@ check_event(struct trace *trace, struct stream *stream, const struct cursor *cur
     stream->segments[cursor->segment].tail = metadata->roles[record->id] == ROLE_lost ? record->arg : 0;
     trace->counts[record->id]++;
     trace->partial |= metadata->roles[record->id] == ROLE_switched;
+    note_middle(trace, stream, record);
     uint64_t count = TRI_TRACE_MESSAGE_COUNT(record->message);
     if (metadata->roles[record->id] != ROLE_send || TRI_TRACE_MESSAGE_STREAM(record->message) != stream->number)
         return;

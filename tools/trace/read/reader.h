@@ -39,6 +39,7 @@ struct stream {
     uint64_t discarded;   /* because no segment was to be had, or missing with a whole file in between */
     uint64_t first_time, last_time;
 
+    uint64_t before;    /* message ids that it had given when its worker was attached; 0: it was there from the begin */
     uint64_t last_sent; /* the largest count in the ids of the messages that are sent here; 0: none is sent */
     struct spans sent;  /* the counts in these ids */
 };
@@ -52,6 +53,7 @@ struct trace {
     size_t stream_count;
     struct table numbers; /* size_t, the stream's place by number; while files are sorted into streams */
     bool partial;         /* something was switched off for a while: what is missing may not have been recorded */
+    bool in_the_middle;   /* it begins while the program ran already, or ends while it runs on */
     uint64_t *counts;     /* of events, by id */
     unsigned *others;     /* sub-directories of these numbers hold traces of their own, which are not read */
     size_t other_count;

@@ -48,6 +48,13 @@ role_is_of_net(enum role role)
     return role > ROLE_before_servers && role < ROLES;
 }
 
+/* Does an event tell the class of its actor, in arg? */
+static inline bool
+role_tells_class(enum role role)
+{
+    return role == ROLE_spawn || role == ROLE_restart || role == ROLE_present || role == ROLE_become;
+}
+
 /* A field: what it is, and what it is called. */
 struct field {
     enum meaning meaning;

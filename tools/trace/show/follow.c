@@ -16,7 +16,7 @@
 static uint32_t
 class_of(struct table *behaviors, enum role role, const struct tri_trace_record *record)
 {
-    if (role == ROLE_spawn || role == ROLE_restart || role == ROLE_become)
+    if (role_tells_class(role))
         *(uint32_t *)table_put(behaviors, record->actor, 0) = record->arg;
     const uint32_t *number = table_get(behaviors, record->actor, 0);
     return number != NULL ? *number : 0;

@@ -45,7 +45,7 @@ find_classes(struct path *path)
     merge_init(&merge, path->trace);
     while ((record = merge_next(&merge, &stream)) != NULL) {
         enum role role = (enum role)path->trace->metadata->roles[record->id];
-        if (role != ROLE_spawn && role != ROLE_restart && role != ROLE_become)
+        if (!role_tells_class(role))
             continue;
         uint32_t *class = table_get(&path->classes, record->actor, 0);
         if (class != NULL)

@@ -36,7 +36,7 @@ class_of(const struct window *window, uint64_t ref)
 static void
 note_behavior(struct window *window, const struct step *step)
 {
-    if (step->role == ROLE_spawn || step->role == ROLE_restart || step->role == ROLE_become)
+    if (role_tells_class(step->role))
         *(uint32_t *)table_put(&window->behaviors, step->record->actor, 0) = step->record->arg;
 }
 

@@ -21,6 +21,8 @@
 
 #define TRI_TRACE_WORDS_timer_ends(X) X(0, cancelled) X(1, actor_ended)
 
+#define TRI_TRACE_WORDS_presences(X) X(0, lives) X(1, rests)
+
 #define TRI_TRACE_MESSAGE_EVENTS(X)                                                                                    \
     X(TRI_TRACE_ACTORS + 2, send, (REF, actor), (NOTHING, ), (TAG, tag), (MESSAGE, message),                           \
       "actor (0: a thread outside) sends message with tag arg")                                                        \
@@ -63,7 +65,9 @@
     X(TRI_TRACE_ACTORS + 14, become, (REF, actor), (NOTHING, ), (NAME, behavior), (NOTHING, ),                         \
       "actor has another behavior from now on; arg is its name")                                                       \
     X(TRI_TRACE_ACTORS + 16, restart, (REF, actor), (NOTHING, ), (NAME, behavior), (REF, parent),                      \
-      "actor, which had ended, begins another life under its name; the fields are those of spawn")
+      "actor, which had ended, begins another life under its name; the fields are those of spawn")                     \
+    X(TRI_TRACE_ACTORS + 22, present, (REF, actor), (WORD, how, presences), (NAME, behavior), (REF, parent),           \
+      "actor was there when its worker was attached; flags is 1 if it had ended, and rests; else as in spawn")
 
 #define TRI_TRACE_TIMER_EVENTS(X)                                                                                      \
     X(TRI_TRACE_ACTORS + 18, timer, (REF, actor), (NUMBER, periodic), (NUMBER, ms), (NUMBER, timer),                   \

@@ -33,8 +33,7 @@ struct tri_runtime {
     unsigned mutes; /* of the layer above: some mailbox mutes its senders, so each send looks. Any thread; set once */
     struct tr_runtime_options options; /* with the defaults filled in */
     const struct tri_layer *layer;
-    struct tri_trace *trace; /* NULL: nothing is recorded */
-    void *host;              /* the layer's own */
+    void *host;  /* the layer's own */
     void *guest; /* of the layer above that one; NULL until it is first used, then under the lock. guest_close frees it
                     after the workers */
     void (*guest_close)(struct tri_runtime *runtime);
@@ -44,6 +43,12 @@ struct tri_runtime {
     bool is_limited;             /* its memory limit holds. Under the lock of ceiling.c, and so is the next */
     struct tri_runtime *next_limited;
     uint64_t ticks_per_ms;
+
+    /* Any thread reads it, where a trace begins and ends it is written: recording.h. */
+    struct tri_trace *trace; /* atomic; NULL: nothing is recorded */
+
+    /* Where a trace begins and ends. */
+    struct tri_trace *recorder; /* of all its traces; NULL: there was none */
 
     /* Any thread. */
     alignas(TRI_CACHE_PAIR) unsigned phase; /* enum tri_phase; only grows */
@@ -70,6 +75,16 @@ struct tri_runtime {
 
 /* All runtimes of the process whose workers run, for debuggers, who have nowhere else to begin (tools/gdb). */
 extern struct tri_runtime *tri_runtimes;
+
+/* What is recorded to now; NULL: nothing. It stays when that has ended. T2: what is loaded through the pointer is what
+ * stood there before it was stored; pairs with T1 in recording.c. Thread: any. */
+static inline struct tri_trace *
+tri_runtime_trace(const struct tri_runtime *runtime)
+{
+    struct tri_trace *trace = ck_pr_load_ptr(&runtime->trace);
+    TRI_ACQUIRE(&runtime->trace);
+    return trace;
+}
 
 /* Where the runtime stands in its life: enum tri_phase. Thread: any. */
 static inline unsigned

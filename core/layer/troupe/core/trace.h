@@ -64,8 +64,25 @@ enum { TRI_TRACE_CORE_EVENTS(TRI_TRACE_CORE_NUMBER) };
  */
 tr_status tri_trace_open(const struct tr_trace_options *options, unsigned workers, struct tri_trace **out);
 
-/* Says in the metadata that the trace is whole, and frees the recorder; NULL does nothing. Thread: setup. */
+/* Ends the recorder if it has not ended, and frees it; NULL does nothing. Thread: setup. */
 void tri_trace_close(struct tri_trace *trace);
+
+/*
+ * Ends a recorder: says in the metadata that the trace is whole, and closes all files. Its memory stays: what threads
+ * outside do with it from now on has no effect. Thread: one at a time, while no worker uses its stream.
+ */
+void tri_trace_end(struct tri_trace *trace);
+
+/*
+ * Opens a recorder that has ended in another directory, with all categories and no actor that differs from the others;
+ * or makes one if *trace is NULL. It is the caller's then, also if that fails. Returns as tri_trace_open() of options
+ * that are on. Thread: one at a time, while no worker uses its stream.
+ */
+tr_status tri_trace_begin(const struct tr_trace_options *options, unsigned workers, struct tri_trace **trace);
+
+/* Where it writes; false: nowhere, it has ended. trace is not NULL. Thread: any. */
+#define TRI_TRACE_PATH 4112u
+bool tri_trace_path(struct tri_trace *trace, char out[TRI_TRACE_PATH]);
 
 /* The stream of a worker; NULL if trace is NULL. Thread: any. */
 struct tri_trace_stream *tri_trace_stream_of(struct tri_trace *trace, unsigned worker);
@@ -91,6 +108,9 @@ uint32_t tri_trace_name_again(struct tri_trace *trace, struct tri_trace_stream *
  * are not NULL. More than 65,536 names are not recorded, nor is one for which memory is short. Thread: any.
  */
 void tri_trace_name_tag(struct tri_trace *trace, const char *behavior, uint32_t tag, const char *name);
+
+/* How many message ids a stream has given. Thread: the stream's own; setup. */
+uint64_t tri_trace_messages(const struct tri_trace_stream *stream);
 
 /* Writes one event of this moment. Thread: the stream's own. */
 void tri_trace_write(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,

@@ -29,7 +29,12 @@
     X(TRI_TRACE_CORE + 2, worker_stop, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NOTHING, ), "a worker ended")           \
     X(TRI_TRACE_CORE + 12, switched, (REF, actor), (WORD, how, switches), (NUMBER, categories), (NOTHING, ),           \
       "from now on the events of actor are recorded as the word in flags says; with actor 0, those of the categories " \
-      "whose bits are in arg: 1 messages, 2 actors, 4 timers, 8 workers, 16 servers, 32 sockets, 64 marks")
+      "whose bits are in arg: 1 messages, 2 actors, 4 timers, 8 workers, 16 servers, 32 sockets, 64 marks")            \
+    X(TRI_TRACE_CORE + 14, attached, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NUMBER, messages),                        \
+      "the recorder was switched on while the program ran: the stream begins in the middle; message is how many "      \
+      "message ids it had given before")                                                                               \
+    X(TRI_TRACE_CORE + 15, detached, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NOTHING, ),                               \
+      "the recorder was switched off while the program ran on: the stream ends in the middle")
 
 #define TRI_TRACE_WORKER_EVENTS(X)                                                                                     \
     X(TRI_TRACE_CORE + 3, sleep, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NOTHING, ),                                   \

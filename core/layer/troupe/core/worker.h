@@ -40,6 +40,8 @@ struct tri_worker_counters {
     uint64_t memory_refused; /* for the memory limit */
 };
 
+#define TRI_WORKER_TABLES 4u /* layers above this one */
+
 struct tri_worker {
     /* Constant once the thread runs. */
     struct tri_runtime *runtime;
@@ -47,7 +49,7 @@ struct tri_worker {
     void *host;  /* the layer's own */
     void *guest; /* of the layer above that one; NULL until it is first used. guest_close frees it after layer->close */
     void (*guest_close)(struct tri_worker *worker);
-    struct tri_trace_stream *trace; /* NULL: nothing is recorded */
+    struct tri_trace_stream *trace; /* NULL: nothing is recorded. Owner: recording.h */
     unsigned index;
     uv_thread_t thread;
     int thread_number; /* the system's, for the watchdog; 0: not known. Atomic */
@@ -61,13 +63,15 @@ struct tri_worker {
     unsigned first_way;                 /* where the next turn begins to take mail: mail.c */
     unsigned *dirty;                    /* the outboxes that hold something */
     unsigned dirty_count;
-    unsigned full_count;          /* the first of them: their lanes were full when the mail was last sent */
-    uint64_t turn_began;          /* ticks, when the slice of this turn began */
-    uint64_t turn_ended;          /* ticks, when the layer had run in the last turn, and its mail was sent */
-    uint64_t polled;              /* ticks, when the loop last looked at its descriptors */
-    int spin_paid;                /* above 0: work lately came within the spin time */
-    unsigned looks;               /* of the runtime's, those that this worker has done */
-    unsigned naps;                /* sleeps in whose place a spin may have paid, since one was last tried */
+    unsigned full_count; /* the first of them: their lanes were full when the mail was last sent */
+    uint64_t turn_began; /* ticks, when the slice of this turn began */
+    uint64_t turn_ended; /* ticks, when the layer had run in the last turn, and its mail was sent */
+    uint64_t polled;     /* ticks, when the loop last looked at its descriptors */
+    int spin_paid;       /* above 0: work lately came within the spin time */
+    unsigned looks;      /* of the runtime's, those that this worker has done */
+    unsigned naps;       /* sleeps in whose place a spin may have paid, since one was last tried */
+    const struct tri_trace_table *tables[TRI_WORKER_TABLES]; /* of events that the layers here record: recording.h */
+    unsigned table_count;
     bool drained;                 /* the layer was told to drain */
     bool quiet;                   /* the layer said that nothing lives here any more */
     bool sealed;                  /* it sends nothing any more, and its inbox takes nothing */

@@ -152,6 +152,37 @@ what_is_beyond_the_limit_is_counted(void **state)
 }
 
 static void
+the_last_events_can_be_drawn_instead_of_the_first(void **state)
+{
+    struct traces *traces = *state;
+    write_greetings(traces);
+    struct outcome outcome = traces_tool(traces, "timeline", "--last", "--limit", "2", NULL);
+    assert_int_equal(outcome.status, 0);
+    assert_non_null(strstr(outcome.text, "\"more\":14,"));
+    assert_non_null(strstr(outcome.text, "\"name\":\"fail\""));
+    assert_non_null(strstr(outcome.text, "\"name\":\"stopped\""));
+    assert_null(strstr(outcome.text, "\"name\":\"become\""));
+    assert_non_null(strstr(outcome.text, "troupe-trace: the page has 2 of 16 events, the last: choose others with"));
+    free(outcome.text);
+}
+
+/* A moment after the end has all events before it. */
+static void
+the_events_around_a_moment_can_be_drawn(void **state)
+{
+    static const char *const ways[][2] = {{"0s", "\"name\":\"spawn\""}, {"1h", "\"name\":\"stopped\""}};
+    struct traces *traces = *state;
+    write_greetings(traces);
+    for (size_t i = 0; i < 2; i++) {
+        struct outcome outcome = traces_tool(traces, "seq", "--around", ways[i][0], "--limit", "4");
+        assert_int_equal(outcome.status, 0);
+        assert_non_null(strstr(outcome.text, ways[i][1]));
+        assert_null(strstr(outcome.text, ways[1 - i][1]));
+        free(outcome.text);
+    }
+}
+
+static void
 a_part_of_the_time_is_drawn_alone(void **state)
 {
     struct traces *traces = *state;
@@ -173,9 +204,15 @@ wrong_choices_are_refused_with_a_word(void **state)
     expect_refused(traces, "--actor", "5:5.5", "no event of the actors that are chosen");
     expect_refused(traces, "--class", "nothing", "no event of the actors that are chosen");
     expect_refused(traces, "--limit", "0", "not a number of events: 0");
+    expect_refused(traces, "--limit", "1000001", "more events than a browser opens, which are 1000000: 1000001");
+    expect_refused(traces, "--around", "noon", "not a time since the trace's begin, such as 250ms or 1.5s: noon");
     expect_refused(traces, "--since", "yesterday",
                    "not a time since the trace's begin, such as 250ms or 1.5s: yesterday");
     expect_refused(traces, "--json", NULL, "that option belongs to another command");
+    struct outcome outcome = traces_tool(traces, "timeline", "--last", "--around", "1s", NULL);
+    assert_int_equal(outcome.status, 2);
+    assert_non_null(strstr(outcome.text, "--last and --around choose different events"));
+    free(outcome.text);
 }
 
 static void
@@ -276,6 +313,8 @@ main(void)
         TEST(no_text_of_a_trace_is_more_than_text),
         TEST(a_chosen_actor_is_drawn_with_both_ends_of_its_messages),
         TEST(what_is_beyond_the_limit_is_counted),
+        TEST(the_last_events_can_be_drawn_instead_of_the_first),
+        TEST(the_events_around_a_moment_can_be_drawn),
         TEST(a_part_of_the_time_is_drawn_alone),
         TEST(wrong_choices_are_refused_with_a_word),
         TEST(help_of_a_picture_has_an_example),

@@ -10,13 +10,15 @@
 #include "filter.h"
 #include "text.h"
 
-#define LIMIT 200000 /* events that a browser draws without making one wait */
+#define LIMIT 200000u       /* events that a browser draws without making one wait */
+#define MOST_LIMIT 1000000u /* it opens these in some seconds */
 
 void
 choice_init(struct choice *choice)
 {
     memset(choice, 0, sizeof(*choice));
     choice->limit = LIMIT;
+    choice->most = MOST_LIMIT;
     choice->until = UINT64_MAX;
     table_init(&choice->names, sizeof(uint32_t));
     table_init(&choice->messages, sizeof(bool));
@@ -48,6 +50,8 @@ take_limit(struct choice *choice)
     errno = 0;
     choice->limit = strtoull(optarg, &end, 10);
     bool number = isdigit((unsigned char)optarg[0]) && *end == '\0' && errno == 0 && choice->limit > 0;
+    if (number && choice->limit > choice->most)
+        return refuse("more events than a browser opens, which are 1000000", optarg);
     return number ? 0 : refuse("not a number of events", optarg);
 }
 
@@ -63,6 +67,8 @@ choice_take(struct choice *choice, int option)
     case 'S': choice->since_text = optarg; return 0;
     case 'U': choice->until_text = optarg; return 0;
     case 'L': return take_limit(choice);
+    case 'E': choice->last = true; return 0;
+    case 'A': choice->around_text = optarg; return 0;
     default: return refuse_option(option);
     }
 }
@@ -143,19 +149,9 @@ find_time(const struct trace *trace, const char *text, uint64_t *timestamp)
     return 0;
 }
 
-int
-choice_prepare(struct choice *choice, const struct trace *trace)
-{
-    int status = choice->since_text != NULL ? find_time(trace, choice->since_text, &choice->since) : 0;
-    if (status == 0 && choice->until_text != NULL)
-        status = find_time(trace, choice->until_text, &choice->until);
-    if (status == 0 && chooses_actors(choice) && find_messages(choice, trace) == 0)
-        return refuse("the trace has no event of the actors that are chosen", "");
-    return status;
-}
-
-bool
-choice_wants(struct choice *choice, const struct trace *trace, const struct step *step)
+/* Would it be drawn, if there were no limit? */
+static bool
+is_chosen(struct choice *choice, const struct trace *trace, const struct step *step)
 {
     note_name(choice, step);
     if (step->record->timestamp < choice->since || step->record->timestamp >= choice->until)
@@ -163,4 +159,60 @@ choice_wants(struct choice *choice, const struct trace *trace, const struct step
     if (!chooses_actors(choice) || is_of_chosen(choice, trace, step))
         return true;
     return is_of_message(step->role) && table_get(&choice->messages, step->record->message, 0) != NULL;
+}
+
+/* So that those before the moment, or before the end, are half of the limit, or all of it. */
+static void
+find_skipped(struct choice *choice, const struct trace *trace)
+{
+    struct order order;
+    struct step step;
+    uint64_t before = 0, room = choice->last ? choice->limit : choice->limit / 2;
+    order_init(&order, trace);
+    while (order_next(&order, &step))
+        before += is_chosen(choice, trace, &step) && (choice->last || step.record->timestamp < choice->around);
+    order_fini(&order);
+    choice->skipped = before > room ? before - room : 0;
+}
+
+static int
+find_times(struct choice *choice, const struct trace *trace)
+{
+    int status = choice->since_text != NULL ? find_time(trace, choice->since_text, &choice->since) : 0;
+    if (status == 0 && choice->until_text != NULL)
+        status = find_time(trace, choice->until_text, &choice->until);
+    if (status == 0 && choice->around_text != NULL)
+        status = find_time(trace, choice->around_text, &choice->around);
+    return status;
+}
+
+int
+choice_prepare(struct choice *choice, const struct trace *trace)
+{
+    if (choice->last && choice->around_text != NULL)
+        return refuse("--last and --around choose different events", "");
+    int status = find_times(choice, trace);
+    if (status != 0)
+        return status;
+    if (chooses_actors(choice) && find_messages(choice, trace) == 0)
+        return refuse("the trace has no event of the actors that are chosen", "");
+    if (choice->last || choice->around_text != NULL)
+        find_skipped(choice, trace);
+    return 0;
+}
+
+bool
+choice_wants(struct choice *choice, const struct trace *trace, const struct step *step)
+{
+    if (!is_chosen(choice, trace, step))
+        return false;
+    uint64_t place = choice->seen++;
+    return place >= choice->skipped && place - choice->skipped < choice->limit;
+}
+
+uint64_t
+choice_left_out(const struct choice *choice)
+{
+    uint64_t drawn = choice->seen > choice->skipped ? choice->seen - choice->skipped : 0;
+    return choice->seen - (drawn < choice->limit ? drawn : choice->limit);
 }

@@ -61,7 +61,7 @@ write_events(struct export *export, const struct format *format, struct choice *
     struct step step;
     order_init(&order, export->trace);
     while (order_next(&order, &step)) {
-        if (!choice_wants(choice, export->trace, &step) || export->written >= choice->limit)
+        if (!choice_wants(choice, export->trace, &step))
             continue;
         format->event(export, &step);
         export->written++;
@@ -136,7 +136,7 @@ run(int count, char **words)
 {
     struct choice choice;
     choice_init(&choice);
-    choice.limit = UINT64_MAX;
+    choice.limit = choice.most = UINT64_MAX;
     int status = export(&choice, count, words);
     choice_fini(&choice);
     return status;

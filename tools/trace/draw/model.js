@@ -71,11 +71,18 @@ function sentence(i) {
     return [event(i).name.replaceAll('_', ' '), ...words].join(', ');
 }
 
+/* What the search looks into. The parts that many rows have in common are made once. */
+const eventTexts = data.events.map(e => e.name + ' ' + e.name.replaceAll('_', ' ') + ' ');
+const actorTexts = data.actors.map((_, a) => actorName(a).toLowerCase() + ' ');
+const eventFields = data.events.map(e => [MESSAGE, ARG, FLAGS].filter(f => e.labels[f - FLAGS] !== null));
 function wholeText(i) {
-    const actor = rows[i][ACTOR];
-    const name = event(i).name;
-    return (name + ' ' + name.replaceAll('_', ' ') + ' ' + (actor < 0 ? '' : actorName(actor)) + ' ' +
-        fields(i).map(f => f.join(' ')).join(' ')).toLowerCase();
+    const row = rows[i], labels = data.events[row[EVENT]].labels;
+    let text = eventTexts[row[EVENT]] + (row[ACTOR] < 0 ? '' : actorTexts[row[ACTOR]]);
+    for (const f of eventFields[row[EVENT]]) {
+        if (row[f] !== null && row[f] !== undefined)
+            text += labels[f - FLAGS] + ' ' + (typeof row[f] === 'string' ? row[f].toLowerCase() : row[f]) + ' ';
+    }
+    return text;
 }
 
 /* -- Messages: the row of the other end, -1 without one. -- */
@@ -183,11 +190,35 @@ function showDetails() {
 
 /* -- Search. -- */
 
-let matches = [], texts = null;
+/*
+ * All rows' texts are one, so that a search is one walk through memory. It is made while the browser has nothing else to
+ * do; what is missing when somebody searches is made then.
+ */
+let matches = [], wholeOfAll = null;
+const textOfRow = [], textBegins = new Int32Array(rows.length + 1);
+function prepareSearch(idle) {
+    for (let i = textOfRow.length; i < rows.length; i++) {
+        if (i % 256 === 0 && idle !== undefined && idle.timeRemaining() < 2) {
+            requestIdleCallback(prepareSearch);
+            return;
+        }
+        textOfRow.push(wholeText(i));
+        textBegins[i + 1] = textBegins[i] + textOfRow[i].length + 1;
+    }
+    if (wholeOfAll === null)
+        wholeOfAll = textOfRow.join('\n') + '\n';
+}
+
 function search(words) {
-    texts = texts || rows.map((_, i) => wholeText(i));
+    prepareSearch();
     const wanted = words.trim().toLowerCase();
-    matches = wanted === '' ? [] : [...rows.keys()].filter(i => isShown(i) && texts[i].includes(wanted));
+    matches = [];
+    for (let i = 0, at = 0; wanted !== '' && (at = wholeOfAll.indexOf(wanted, textBegins[i])) >= 0; i++) {
+        while (textBegins[i + 1] <= at)
+            i++;
+        if (isShown(i))
+            matches.push(i);
+    }
     byId('found').textContent = wanted === '' ? '' : matches.length.toLocaleString('en') + ' found';
     redraw();
 }
@@ -236,8 +267,8 @@ function summary() {
     if (rows.length > 0)
         parts.push(duration(rows.reduce((most, row) => Math.max(most, row[TIME]), 0)), 'from ' + data.begin);
     if (data.more > 0)
-        parts.push(data.more.toLocaleString('en') + ' events more are not in this picture: choose with --since, --until ' +
-            'and --actor, or ask for more with --limit');
+        parts.push(data.more.toLocaleString('en') + ' events more are not in this picture: choose others with --last, ' +
+            '--around, --since, --until and --actor, or more with --limit');
     if (data.lost > 0)
         parts.push(data.lost.toLocaleString('en') + ' events were lost when they were recorded');
     if (data.contradictions > 0)
@@ -294,6 +325,7 @@ function begin(what, keys) {
     });
     showDetails();
     window.addEventListener('resize', redraw);
+    requestIdleCallback(prepareSearch);
 }
 const commonKeys = [['Enter', 'the other end of the message'], ['/', 'search'], ['n N', 'next, last match'],
     ['Esc', 'choose nothing']];

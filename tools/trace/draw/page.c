@@ -23,9 +23,9 @@
 struct writer {
     FILE *out;
     const struct trace *trace;
-    uint64_t first;       /* time 0: of the first event that is drawn */
-    uint64_t drawn, more; /* events */
-    struct table events;  /* size_t: place among `ids`, by id */
+    uint64_t first;      /* time 0: of the first event that is drawn */
+    uint64_t drawn;      /* events */
+    struct table events; /* size_t: place among `ids`, by id */
     uint16_t *ids;
     struct table actors; /* size_t: place among `refs`, by ref */
     uint64_t *refs;
@@ -112,12 +112,8 @@ write_rows(struct writer *writer, struct choice *choice)
     order_init(&order, writer->trace);
     fputs("\"rows\":[", writer->out);
     while (order_next(&order, &step)) {
-        if (!choice_wants(choice, writer->trace, &step))
-            continue;
-        if (writer->drawn < choice->limit)
+        if (choice_wants(choice, writer->trace, &step))
             write_row(writer, &step);
-        else
-            writer->more++;
     }
     fputs("],\n", writer->out);
     uint64_t contradictions = order.contradictions;
@@ -204,8 +200,8 @@ write_trace(FILE *out, const struct trace *trace, struct choice *choice)
     fprintf(out,
             "\"begin\":\"%s\",\"more\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"contradictions\":%" PRIu64
             ",\"closed\":%s}\n",
-            text_of_time(trace->metadata, writer.first, text), writer.more, trace_lost(trace), contradictions,
-            trace->metadata->closed ? "true" : "false");
+            text_of_time(trace->metadata, writer.first, text), choice_left_out(choice), trace_lost(trace),
+            contradictions, trace->metadata->closed ? "true" : "false");
     free(writer.ids);
     free(writer.refs);
     table_fini(&writer.events);

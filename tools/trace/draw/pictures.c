@@ -7,6 +7,7 @@
 
 #include "draw.h"
 #include "page.h"
+#include "text.h"
 
 static const struct option options[] = {
     CHOICE_OPTIONS,
@@ -19,6 +20,22 @@ static const struct option_text texts[] = {
     {NULL, NULL, NULL},
 };
 
+/* On stderr: the page itself says it too. */
+static void
+mention_rest(const struct choice *choice)
+{
+    char drawn[TEXT_SIZE], all[TEXT_SIZE];
+    uint64_t left_out = choice_left_out(choice);
+    if (left_out == 0)
+        return;
+    const char *which = choice->last ? "last" : choice->around_text != NULL ? "ones around that time" : "first";
+    fprintf(
+        stderr,
+        "troupe-trace: the page has %s of %s events, the %s: choose others with --last, --around, --since, --until, "
+        "--actor or --class, or more with --limit\n",
+        text_of_count(choice->seen - left_out, drawn), text_of_count(choice->seen, all), which);
+}
+
 static int
 draw_chosen(enum page page, struct choice *choice, const char *directory)
 {
@@ -26,6 +43,8 @@ draw_chosen(enum page page, struct choice *choice, const char *directory)
     int status = choice_prepare(choice, trace);
     if (status == 0)
         page_write(stdout, page, trace, choice);
+    if (status == 0)
+        mention_rest(choice);
     trace_close(trace);
     return status;
 }

@@ -246,7 +246,7 @@ struct tri_actors {
     bool paying;
 
     struct tri_recorded recorded;
-    struct tri_tag_names *tag_names; /* that have been recorded: run/tag_names.c; NULL: none yet */
+    struct tri_tag_names *tag_names; /* that have been recorded: tracing/tag_names.c; NULL: none yet */
 
     /* Under the lock of the names: names/news.c. */
     struct {

@@ -8,6 +8,8 @@
  */
 #include "visit.h"
 
+#include "recorder_words.h"
+
 #include <string.h>
 
 #define HEADER_LINES 100u
@@ -37,6 +39,8 @@ static const char help[] = "actors   all actors: whose child, whom it waits for,
                            "workers  all workers: counters, CPU time, what each runs\n"
                            "json     everything, as one JSON document\n"
                            "metrics  for Prometheus; also by HTTP: GET /metrics, GET /json\n"
+                           "trace    whether it is recorded, and where; also: trace begin DIRECTORY, trace flight\n"
+                           "         DIRECTORY, trace end, trace snapshot DIRECTORY\n"
                            "help     this\n"
                            "quit     the end\n"
                            "\n";
@@ -53,6 +57,8 @@ answer(struct tri_visit *visit, const char *word)
         report(visit, TRI_REPORT_JSON);
     else if (strcmp(word, "metrics") == 0)
         report(visit, TRI_REPORT_METRICS);
+    else if (strncmp(word, "trace", 5) == 0 && (word[5] == '\0' || word[5] == ' '))
+        tri_recorder_words(visit->inquiry->runtime, word + 5, page);
     else if (strcmp(word, "quit") == 0)
         visit->last = true;
     else if (strcmp(word, "help") == 0)

@@ -1,8 +1,8 @@
 /*
  * Beginning and ending a trace while the workers run: recording.c.
  */
-#ifndef TROUPE_ACTORS_RUN_RECORDING_H
-#define TROUPE_ACTORS_RUN_RECORDING_H
+#ifndef TROUPE_ACTORS_TRACING_RECORDING_H
+#define TROUPE_ACTORS_TRACING_RECORDING_H
 
 #include "actor_internal.h"
 

@@ -17,7 +17,6 @@
 
 #include "owed.h"
 #include "post.h"
-#include "rest.h"
 #include "tag_names.h"
 
 #include <stdlib.h>

@@ -30,12 +30,19 @@ value_at(const struct table *table, size_t at)
     return table->values + at * table->value_size;
 }
 
-/* Where the key is, or the free place where it belongs. */
+static inline bool
+is_key(struct table_key a, struct table_key b)
+{
+    return a.a == b.a && a.b == b.b;
+}
+
+/* Where the key is, or the free place where it belongs. A free place has the key zero, so `used` is seldom looked at. */
 static inline size_t
 find(const struct table *table, struct table_key key)
 {
+    const struct table_key zero = {0, 0};
     size_t at = home_of(table, key);
-    while (table->used[at] && (table->keys[at].a != key.a || table->keys[at].b != key.b))
+    while (!is_key(table->keys[at], key) && (!is_key(table->keys[at], zero) || table->used[at]))
         at = (at + 1) & (table->room - 1);
     return at;
 }
@@ -134,6 +141,7 @@ table_remove(struct table *table, uint64_t a, uint64_t b)
         hole = at;
     }
     table->used[hole] = false;
+    table->keys[hole] = (struct table_key){0, 0};
 }
 
 void

@@ -18,7 +18,10 @@ struct merge_source {
 struct merge {
     const struct trace *trace;
     struct merge_source *sources;
-    size_t *heap;   /* sources, the earliest first */
+    struct merge_turn {
+        uint64_t time; /* of its next event */
+        size_t source;
+    } * heap;       /* the earliest first; the time of the first may be that of an event before */
     size_t count;   /* of those that are not through */
     uint64_t until; /* the first source is the earliest while its next event is not later than this */
     bool started;

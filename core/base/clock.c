@@ -1,5 +1,7 @@
 #include <troupe/core/clock.h>
 
+#include <stdlib.h>
+#include <string.h>
 #include <uv.h>
 
 uint8_t tri_clock_is_counter;
@@ -27,10 +29,17 @@ has_steady_counter(void)
 
 static uv_once_t settled = UV_ONCE_INIT, divided = UV_ONCE_INIT;
 
+static bool
+is_told_to_do_without(void)
+{
+    const char *clock = secure_getenv("TR_CLOCK");
+    return clock != NULL && strcmp(clock, "monotonic") == 0;
+}
+
 static void
 settle(void)
 {
-    tri_clock_is_counter = has_steady_counter();
+    tri_clock_is_counter = has_steady_counter() && !is_told_to_do_without();
 }
 
 void

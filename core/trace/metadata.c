@@ -111,8 +111,10 @@ write_environment(FILE *file, const struct tri_metadata *metadata)
 {
     fprintf(file,
             "env {\n    tracer_name = \"troupe\";\n    troupe_format = %d;\n    mode = \"%s\";\n    workers = %u;\n"
-            "    pid = %ld;\n    closed = %d;\n};\n\n",
-            TRI_TRACE_VERSION, metadata->mode, metadata->workers, (long)getpid(), metadata->closed);
+            "    pid = %ld;\n    closed = %d;\n    boot = \"%s\";\n    cluster = \"%s\";\n    member = \"%s\";\n"
+            "    serial = %u;\n};\n\n",
+            TRI_TRACE_VERSION, metadata->mode, metadata->workers, (long)getpid(), metadata->closed, metadata->boot,
+            metadata->member.cluster, metadata->member.name, metadata->member.serial);
 }
 
 /* Where the clock stood at 1970: ticks are counted from the machine's start. */
@@ -183,6 +185,7 @@ write_field(FILE *file, unsigned bits, const char *place, const struct tri_trace
     case TRI_FIELD_WORD: write_words(file, bits, field->words); break;
     case TRI_FIELD_REF: fputs("name_t", file); break;
     case TRI_FIELD_MESSAGE: fputs("message_t", file); break;
+    case TRI_FIELD_PARCEL: fputs("parcel_t", file); break;
     }
     fprintf(file, " %s;", field->kind == TRI_FIELD_NOTHING ? place : field->label);
 }
@@ -210,6 +213,7 @@ write_types(FILE *file)
           "typealias uint32_t := tag32_t;\n"
           "typealias uint64_t := tag64_t;\n"
           "typealias integer { size = 64; align = 8; signed = false; base = 16; } := message_t;\n"
+          "typealias integer { size = 64; align = 8; signed = false; base = 16; } := parcel_t;\n"
           "enum status : int32_t {",
           file);
 #define STATUS(constant, value, code, sentence) fprintf(file, "%s %s = %d", value == 0 ? "" : ",", code, value);
@@ -271,6 +275,19 @@ replace(const struct tri_metadata *metadata)
     return tri_status_from_errno(error);
 }
 
+/* Clocks of traces with the same one are the same. */
+static void
+read_boot(char *boot, size_t room)
+{
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (file == NULL)
+        return;
+    size_t size = fread(boot, 1, room - 1, file);
+    boot[size] = '\0';
+    boot[strspn(boot, "0123456789abcdef-")] = '\0';
+    fclose(file);
+}
+
 tr_status
 tri_metadata_open(struct tri_metadata *metadata, int directory, const char *mode, unsigned workers)
 {
@@ -280,6 +297,8 @@ tri_metadata_open(struct tri_metadata *metadata, int directory, const char *mode
     metadata->workers = workers;
     metadata->frequency = frequency();
     metadata->opened = moment_now();
+    metadata->member = tri_member;
+    read_boot(metadata->boot, sizeof(metadata->boot));
     int error = tri_random(metadata->uuid, sizeof(metadata->uuid));
     if (error != 0)
         return tri_status_from_uv(error);

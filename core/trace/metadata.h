@@ -7,6 +7,8 @@
 #ifndef TROUPE_CORE_TRACE_METADATA_H
 #define TROUPE_CORE_TRACE_METADATA_H
 
+#include "member.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +27,8 @@ struct tri_metadata {
     const char *mode; /* "flight", "file" */
     unsigned workers;
     uint8_t uuid[16];
+    struct tri_member member;
+    char boot[40]; /* the machine since its last start; "": the system does not tell */
     struct tri_trace_moment opened;
     uint64_t frequency; /* ticks in a second */
     const struct tri_trace_table **tables;

@@ -41,6 +41,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "member.h"
 #include "metadata.h"
 #include "names.h"
 #include "picks.h"
@@ -55,6 +56,7 @@
 struct tri_trace {
     struct tri_trace_head head; /* of all that is written to the stream of the outside */
     int directory;
+    bool alone; /* there is no other thread, and the recorder starts none */
     char *path; /* the directory's */
     unsigned workers;
     int64_t bytes_left; /* atomic: for further segments of all streams */
@@ -329,7 +331,7 @@ open_files(struct tri_trace *trace, const struct tr_trace_options *options)
         return status;
     status = tri_metadata_add(&trace->metadata, &core_table);
     if (status == TR_OK)
-        status = tri_maker_start(&trace->maker, trace->path);
+        status = tri_maker_start(&trace->maker, trace->path, trace->alone);
     if (status == TR_OK)
         status = open_streams(trace, options);
     if (status != TR_OK) {
@@ -505,6 +507,8 @@ open_as_asked(const char *text, const struct tr_trace_options *options, unsigned
                 text);
         return;
     }
+    if (tri_member_directory[0] != '\0')
+        asked.directory = tri_member_directory;
     if (status == TR_OK)
         status = open_or_none(&asked, workers, out);
     if (status != TR_OK)
@@ -533,6 +537,45 @@ tri_trace_begin(const struct tr_trace_options *options, unsigned workers, struct
     if (status == TR_OK)
         tri_trace_attached_outside(*trace, tri_trace_messages((*trace)->outside));
     return status;
+}
+
+void
+tri_trace_open_alone(struct tri_trace **out)
+{
+    const char *text = tri_settings_text();
+    *out = NULL;
+    tri_clock_init();
+    if (text == NULL || new_trace(0, out) != TR_OK)
+        return;
+    (*out)->alone = true;
+    open_as_asked(text, &(struct tr_trace_options){0}, 0, out);
+    if (*out == NULL || (*out)->open)
+        return;
+    free_trace(*out);
+    *out = NULL;
+}
+
+static void
+forget_files(struct tri_trace *trace)
+{
+    tri_maker_stop(trace->maker);
+    for (unsigned i = 0; i <= trace->workers; i++)
+        tri_segments_forget(trace->streams[i].segments);
+    tri_segments_forget(trace->names.segments);
+    tri_names_fini(&trace->names);
+    free(trace->metadata.tables);
+    close(trace->directory);
+    free(trace->path);
+}
+
+void
+tri_trace_forget(struct tri_trace *trace)
+{
+    if (trace == NULL)
+        return;
+    if (trace->open)
+        forget_files(trace);
+    free_trace(trace);
 }
 
 void

@@ -28,6 +28,7 @@ struct tri_maker {
     uv_cond_t changed;
     struct tri_segments *first, **last; /* the queue */
     bool stopping;
+    bool alone; /* constant: there is no thread, and who asks makes it */
 
     int number;           /* the thread's; 0: it has not begun */
     struct tri_cpus cpus; /* that it may use */
@@ -218,7 +219,7 @@ maker_main(void *argument)
 }
 
 tr_status
-tri_maker_start(struct tri_maker **out, const char *path)
+tri_maker_start(struct tri_maker **out, const char *path, bool alone)
 {
     struct tri_maker *maker = calloc(1, sizeof(*maker));
     if (maker == NULL)
@@ -226,13 +227,14 @@ tri_maker_start(struct tri_maker **out, const char *path)
     maker->last = &maker->first;
     maker->path = path;
     maker->apart = -1;
+    maker->alone = alone;
     int error = uv_mutex_init(&maker->lock);
     if (error != 0)
         goto free_maker;
     error = uv_cond_init(&maker->changed);
     if (error != 0)
         goto destroy_lock;
-    error = tri_thread_start(&maker->thread, "troupe/trace", 0, maker_main, maker);
+    error = alone ? 0 : tri_thread_start(&maker->thread, "troupe/trace", 0, maker_main, maker);
     if (error != 0)
         goto destroy_changed;
     *out = maker;
@@ -256,7 +258,8 @@ tri_maker_stop(struct tri_maker *maker)
     maker->stopping = true;
     uv_cond_broadcast(&maker->changed);
     uv_mutex_unlock(&maker->lock);
-    uv_thread_join(&maker->thread);
+    if (!maker->alone)
+        uv_thread_join(&maker->thread);
     uv_cond_destroy(&maker->changed);
     uv_mutex_destroy(&maker->lock);
     tri_cpus_fini(&maker->cpus);
@@ -280,6 +283,10 @@ keep_apart(struct tri_maker *maker)
 static void
 ask(struct tri_maker *maker, struct tri_segments *segments)
 {
+    if (maker->alone) {
+        make_ahead(maker, segments);
+        return;
+    }
     uv_mutex_lock(&maker->lock);
     keep_apart(maker);
     ck_pr_store_uint(&segments->asked, true);
@@ -341,6 +348,17 @@ tri_segments_open(struct tri_segments **out, struct tri_maker *maker, int direct
     }
     *out = segments;
     return TR_OK;
+}
+
+void
+tri_segments_forget(struct tri_segments *segments)
+{
+    if (segments == NULL)
+        return;
+    for (unsigned i = 0; i < segments->room; i++)
+        unmap(segments, &segments->row[i]);
+    unmap(segments, &segments->old);
+    free(segments);
 }
 
 void

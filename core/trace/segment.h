@@ -54,10 +54,11 @@ struct tri_segments {
 };
 
 /*
- * Starts the maker. path names the trace when the maker says that it can make no further file.
+ * Starts the maker. path names the trace when the maker says that it can make no further file. alone: it has no thread,
+ * and each file is made by who asks for it.
  * Thread: setup. Returns TR_OK; TR_ENOMEM; what the system answers.
  */
-tr_status tri_maker_start(struct tri_maker **out, const char *path);
+tr_status tri_maker_start(struct tri_maker **out, const char *path, bool alone);
 
 /* Ends it; what was asked of it may be left undone. NULL does nothing. Thread: setup. */
 void tri_maker_stop(struct tri_maker *maker);
@@ -72,6 +73,9 @@ tr_status tri_segments_open(struct tri_segments **out, struct tri_maker *maker, 
 
 /* Unmaps all, removes what was never shown, and frees. NULL does nothing. The maker has ended. Thread: setup. */
 void tri_segments_close(struct tri_segments *segments);
+
+/* Unmaps all and frees, in a process that was forked: the files are the other's. Thread: setup. */
+void tri_segments_forget(struct tri_segments *segments);
 
 /* Asks the maker for the next segment, once the first has been shown. Thread: the stream's own. */
 void tri_segments_prepare(struct tri_segments *segments);

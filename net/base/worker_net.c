@@ -52,6 +52,12 @@ close_net(struct tri_worker *worker)
     worker->guest = NULL;
 }
 
+void
+tri_net_describe(struct tri_trace *trace, unsigned worker)
+{
+    tri_trace_declare(trace, worker, &table);
+}
+
 static struct tri_net *
 open_net(struct tri_worker *worker)
 {

@@ -42,6 +42,11 @@ struct tri_net {
     struct tri_later over; /* to tell it that there are none */
 };
 
+struct tri_trace;
+
+/* Describes the events of this layer in a trace, before one is recorded; NULL does nothing. Once is enough. Thread: any. */
+void tri_net_describe(struct tri_trace *trace, unsigned worker);
+
 /* The worker's own, made if need be. NULL without memory. */
 struct tri_net *tri_net_of(struct tri_worker *worker);
 

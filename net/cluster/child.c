@@ -11,6 +11,7 @@
 #include "cluster_state.h"
 #include "deal.h"
 #include "tags.h"
+#include "worker_net.h"
 
 #include <ck_pr.h>
 #include <errno.h>
@@ -163,6 +164,8 @@ deliver(struct reader *reader, size_t size, const struct tri_channel_record *rec
 {
     struct tri_parcel_head head;
     memcpy(&head, reader->record, sizeof(head));
+    tri_trace_cluster_receive(tri_actor_worker(reader->actor)->trace, tr_self(reader->actor), (uint16_t)record->count,
+                              head.peer, head.trace);
     reader->held = new_message(reader->target.tag, head.peer, reader->record + sizeof(head), size - sizeof(head),
                                record->count > 0 ? record->fds[0] : -1);
     send_held(reader);
@@ -241,7 +244,11 @@ init(tr_actor *self, void *state, const void *argument)
 {
     struct reader *reader = state;
     (void)argument;
+    struct tri_worker *worker = tri_actor_worker(self);
     reader->actor = self;
+    tri_child.core = worker->runtime; /* whoever has it spawned holds the lock, and waits for this */
+    if (tri_net_of(worker) == NULL)   /* it describes the events that the reader records */
+        return TR_ENOMEM;
     reader->poll = malloc(sizeof(*reader->poll));
     if (reader->poll == NULL)
         return TR_ENOMEM;
@@ -272,6 +279,7 @@ stopped(tr_actor *self, void *state)
     uv_close((uv_handle_t *)&reader->poll->handle, on_closed);
     uv_mutex_lock(&tri_child.lock);
     tri_child.runtime = NULL;
+    tri_child.core = NULL;
     uv_mutex_unlock(&tri_child.lock);
 }
 
@@ -367,7 +375,11 @@ tr_cluster_child_send(tr_cluster_child *child, unsigned to, const void *bytes, s
         return TR_EMSGSIZE;
     if (fd < -1)
         return TR_EBADF;
-    return status_of(tri_parcel_send(child->mail, to, bytes, size, fd));
+    uint64_t id = tri_child_record_send(child, to, fd);
+    int error = tri_parcel_send(child->mail, to, id, bytes, size, fd);
+    if (error != 0)
+        tri_child_record_refusal(child, to, fd, id);
+    return status_of(error);
 }
 
 /* The beginning. */
@@ -377,8 +389,8 @@ tri_child_run(struct tr_cluster *cluster, const struct tri_slot *slot, int order
 {
     int (*run)(tr_cluster_child *, void *) = cluster->options.child;
     is_child = true;
-    tri_child =
-        (struct tr_cluster_child){.number = slot->number, .count = cluster->count, .orders = orders, .mail = mail};
+    tri_child = (struct tr_cluster_child){
+        .number = slot->number, .count = cluster->count, .serial = slot->serial, .orders = orders, .mail = mail};
     tri_lents_close(cluster, false);
     tri_process_signals_close(&cluster->signals);
     tri_deal_meter = &cluster->meters[slot->number];

@@ -214,6 +214,8 @@ tr_cluster_run(const struct tr_cluster_options *options)
     cluster.count = cluster.options.children;
     status = allocate(&cluster);
     if (status == TR_OK)
+        status = tri_cluster_open_trace(&cluster);
+    if (status == TR_OK)
         status = tri_status_from_errno(tri_process_signals_open(&cluster.signals, cluster.options.restart_on_hangup));
     if (status == TR_OK) {
         is_running = true;
@@ -226,6 +228,7 @@ tr_cluster_run(const struct tr_cluster_options *options)
         is_running = false;
         status = cluster.status;
     }
+    tri_trace_close(cluster.trace);
     free_memory(&cluster);
     return status;
 }

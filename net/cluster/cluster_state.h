@@ -20,6 +20,7 @@
 #include <poll.h>
 #include <troupe/core/clock.h>
 #include <troupe/core/processes.h>
+#include <troupe/net/trace.h>
 
 #define TRI_NEVER UINT64_MAX /* a time */
 
@@ -36,12 +37,14 @@ struct tri_order_count {
 struct tri_held_mail {
     uint32_t to;
     int fd;
+    uint64_t trace; /* its id there */
     size_t size;
     unsigned char bytes[];
 };
 
 struct tri_slot {
     unsigned number;
+    unsigned serial; /* of the process among all that the cluster ever had, from 1 */
     enum {
         TRI_SLOT_WAITS, /* for due_ns */
         TRI_SLOT_RUNS,
@@ -64,6 +67,7 @@ struct tri_slot {
 struct tri_waiting {
     unsigned number; /* on the lease */
     int fd;
+    uint64_t trace; /* its id there */
 };
 
 struct tri_lease {
@@ -112,9 +116,13 @@ struct tr_cluster {
     struct tri_process_signals signals;
     struct pollfd *fds;
     struct tri_polled *polled;
-    size_t room;           /* of these two */
-    unsigned char *record; /* TRI_PARCEL_MAX bytes */
-    uint64_t now_ns;       /* of this turn */
+    size_t room;             /* of these two */
+    unsigned char *record;   /* TRI_PARCEL_MAX bytes */
+    uint64_t now_ns;         /* of this turn */
+    struct tri_trace *trace; /* NULL: nothing is recorded */
+    char name[40];           /* of the cluster, in the traces of all its processes: a uuid */
+    uint64_t parcels;        /* that the parent has recorded */
+    unsigned serials;        /* children that it has begun */
     bool stopping;
     bool rolls; /* children are being replaced, and this one's turn it is */
     unsigned rolling;
@@ -196,6 +204,18 @@ struct tri_lease *tri_lease_choose(const struct tr_cluster *cluster, const struc
 /* Sends one. On success the lease has it. false: it is still the caller's. */
 bool tri_lease_give(struct tr_cluster *cluster, struct tri_lease *lease, int fd);
 
+/* record.c */
+
+/* Opens the recorder, and gives the cluster a name. TR_OK, or what the system answers. */
+tr_status tri_cluster_open_trace(struct tr_cluster *cluster);
+
+/* In a child that was just forked: whose trace it writes from now on. */
+void tri_cluster_leave_trace(struct tr_cluster *cluster, const struct tri_slot *slot);
+
+/* Records that the parent sends a message to a child, or deals it a connection. Gives its id; 0: nothing is recorded. */
+uint64_t tri_cluster_record_send(struct tr_cluster *cluster, unsigned number, int fd);
+uint64_t tri_cluster_record_deal(struct tr_cluster *cluster, unsigned number);
+
 /* post.c */
 
 /* Reads the messages of a child; all of them if it has ended. */
@@ -207,7 +227,8 @@ void tri_parcel_turn(struct tr_cluster *cluster);
 /* Does somebody wait for room in this child's mail? */
 bool tri_parcel_wants_room(const struct tr_cluster *cluster, unsigned number);
 
-void tri_parcel_forget(struct tri_slot *slot);
+/* What a child has sent, and somebody had no room for, is lost. */
+void tri_parcel_forget(struct tr_cluster *cluster, struct tri_slot *slot);
 
 /* child.c */
 

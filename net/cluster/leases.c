@@ -41,13 +41,20 @@ free_lease:
 }
 
 static void
-end_lease(struct tri_lease *lease)
+bring_back(struct tr_cluster *cluster, struct tri_lease *lease, const struct tri_waiting *connection)
+{
+    tri_trace_cluster_back_outside(cluster->trace, lease->slot->number, connection->trace);
+    tri_lent_return(lease->lent, connection->fd);
+    lease->slot->given--;
+}
+
+static void
+end_lease(struct tr_cluster *cluster, struct tri_lease *lease)
 {
     tri_close(lease->fd);
     lease->fd = -1;
-    lease->slot->given -= lease->waiting;
     while (lease->waiting > 0)
-        tri_lent_return(lease->lent, lease->waits[--lease->waiting].fd);
+        bring_back(cluster, lease, &lease->waits[--lease->waiting]);
 }
 
 static bool
@@ -71,7 +78,7 @@ tri_lease_lost(struct tr_cluster *cluster, struct tri_lease *lease)
 {
     if (lease->fd < 0)
         return;
-    end_lease(lease);
+    end_lease(cluster, lease);
     if (!has_leases(lease->lent) && cluster->stopping)
         lease->lent->over = true;
     else if (!has_leases(lease->lent))
@@ -87,7 +94,7 @@ left(struct tr_cluster *cluster, struct tri_lease *lease)
         tri_lease_lost(cluster, lease);
         return;
     }
-    end_lease(lease);
+    end_lease(cluster, lease);
     lent->over = lent->over || !has_leases(lent);
 }
 
@@ -99,14 +106,13 @@ answered(struct tr_cluster *cluster, struct tri_lease *lease, const struct tri_l
         place++;
     if (place == lease->waiting)
         return false;
-    int fd = lease->waits[place].fd;
+    struct tri_waiting connection = lease->waits[place];
     lease->waits[place] = lease->waits[--lease->waiting];
     if (word->kind == TRI_LEASE_BEGUN) {
-        tri_close(fd);
+        tri_close(connection.fd);
         return true;
     }
-    tri_lent_return(lease->lent, fd);
-    lease->slot->given--;
+    bring_back(cluster, lease, &connection);
     lease->back_until_ns = cluster->now_ns + tri_ms(BACK_MS);
     return true;
 }
@@ -190,14 +196,16 @@ tri_lease_choose(const struct tr_cluster *cluster, const struct tri_lent *lent)
 bool
 tri_lease_give(struct tr_cluster *cluster, struct tri_lease *lease, int fd)
 {
-    struct tri_lease_word word = {.kind = TRI_LEASE_CONNECTION, .number = lease->sent};
+    uint64_t id = tri_cluster_record_deal(cluster, lease->slot->number);
+    struct tri_lease_word word = {.kind = TRI_LEASE_CONNECTION, .number = lease->sent, .trace = id};
     int error = tri_channel_send(lease->fd, &word, sizeof(word), NULL, 0, &fd, 1);
     if (error == 0) {
-        lease->waits[lease->waiting++] = (struct tri_waiting){.number = lease->sent++, .fd = fd};
+        lease->waits[lease->waiting++] = (struct tri_waiting){.number = lease->sent++, .fd = fd, .trace = id};
         lease->slot->given++;
         lease->lent->turn = (lease->slot->number + 1) % cluster->count;
         return true;
     }
+    tri_trace_cluster_lost_outside(cluster->trace, 1, lease->slot->number, id);
     lease->back_until_ns = cluster->now_ns + tri_ms(BACK_MS); /* if the child is gone, reading will tell */
     return false;
 }

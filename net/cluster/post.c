@@ -24,6 +24,15 @@ can_be_sent_to(const struct tr_cluster *cluster, unsigned number)
 
 /* From one child to another. */
 
+/* What is on its way from a child to another one. */
+struct parcel {
+    unsigned from, to;
+    uint64_t trace;
+    const void *bytes;
+    size_t size;
+    int fd;
+};
+
 static void
 close_passed(int fd)
 {
@@ -31,8 +40,26 @@ close_passed(int fd)
         tri_close(fd);
 }
 
-void
-tri_parcel_forget(struct tri_slot *slot)
+static void
+record_loss(struct tr_cluster *cluster, const struct parcel *parcel)
+{
+    tri_trace_cluster_lost_outside(cluster->trace, parcel->fd >= 0, parcel->to, parcel->trace);
+}
+
+static struct parcel
+parcel_of(const struct tri_slot *slot)
+{
+    const struct tri_held_mail *held = slot->held;
+    return (struct parcel){.from = slot->number,
+                           .to = held->to,
+                           .trace = held->trace,
+                           .bytes = held->bytes,
+                           .size = held->size,
+                           .fd = held->fd};
+}
+
+static void
+free_held(struct tri_slot *slot)
 {
     if (slot->held != NULL)
         close_passed(slot->held->fd);
@@ -40,36 +67,52 @@ tri_parcel_forget(struct tri_slot *slot)
     slot->held = NULL;
 }
 
-/* EAGAIN: there is no room. What nobody can get any more is as good as sent. */
-static int
-hand_on(const struct tr_cluster *cluster, unsigned from, unsigned to, const void *bytes, size_t size, int fd)
+void
+tri_parcel_forget(struct tr_cluster *cluster, struct tri_slot *slot)
 {
-    if (!can_be_sent_to(cluster, to))
-        return 0;
-    return tri_parcel_send(cluster->slots[to].mail, from, bytes, size, fd);
+    if (slot->held == NULL)
+        return;
+    struct parcel parcel = parcel_of(slot);
+    record_loss(cluster, &parcel);
+    free_held(slot);
+}
+
+/* false: there is no room. What nobody can get any more is as good as sent. */
+static bool
+hand_on(struct tr_cluster *cluster, const struct parcel *parcel)
+{
+    int error = -EPIPE;
+    if (can_be_sent_to(cluster, parcel->to))
+        error = tri_parcel_send(cluster->slots[parcel->to].mail, parcel->from, parcel->trace, parcel->bytes,
+                                parcel->size, parcel->fd);
+    if (error != 0 && error != -EAGAIN)
+        record_loss(cluster, parcel);
+    return error != -EAGAIN;
 }
 
 static void
-hold(struct tri_slot *slot, unsigned to, const void *bytes, size_t size, int fd)
+hold(struct tr_cluster *cluster, struct tri_slot *slot, const struct parcel *parcel)
 {
-    slot->held = malloc(sizeof(*slot->held) + size);
+    slot->held = malloc(sizeof(*slot->held) + parcel->size);
     if (slot->held == NULL) {
-        close_passed(fd);
+        record_loss(cluster, parcel);
+        close_passed(parcel->fd);
         return;
     }
-    slot->held->to = to;
-    slot->held->fd = fd;
-    slot->held->size = size;
-    memcpy(slot->held->bytes, bytes, size);
+    slot->held->to = parcel->to;
+    slot->held->fd = parcel->fd;
+    slot->held->trace = parcel->trace;
+    slot->held->size = parcel->size;
+    memcpy(slot->held->bytes, parcel->bytes, parcel->size);
 }
 
 static void
-relay(struct tr_cluster *cluster, struct tri_slot *slot, unsigned to, const void *bytes, size_t size, int fd)
+relay(struct tr_cluster *cluster, struct tri_slot *slot, const struct parcel *parcel)
 {
-    if (hand_on(cluster, slot->number, to, bytes, size, fd) == -EAGAIN)
-        hold(slot, to, bytes, size, fd);
+    if (hand_on(cluster, parcel))
+        close_passed(parcel->fd);
     else
-        close_passed(fd);
+        hold(cluster, slot, parcel);
 }
 
 void
@@ -77,9 +120,11 @@ tri_parcel_turn(struct tr_cluster *cluster)
 {
     for (unsigned i = 0; i < cluster->count; i++) {
         struct tri_slot *slot = &cluster->slots[i];
-        const struct tri_held_mail *held = slot->held;
-        if (held != NULL && hand_on(cluster, i, held->to, held->bytes, held->size, held->fd) != -EAGAIN)
-            tri_parcel_forget(slot);
+        if (slot->held == NULL)
+            continue;
+        struct parcel parcel = parcel_of(slot);
+        if (hand_on(cluster, &parcel))
+            free_held(slot);
     }
 }
 
@@ -103,9 +148,13 @@ receive(struct tr_cluster *cluster, struct tri_slot *slot, size_t size, const st
     memcpy(&head, cluster->record, sizeof(head));
     int fd = record->count > 0 ? record->fds[0] : -1;
     size -= sizeof(head);
-    if (head.peer != TR_CLUSTER_PARENT)
-        relay(cluster, slot, head.peer, bytes, size, fd);
-    else if (events != NULL && events->message != NULL)
+    if (head.peer != TR_CLUSTER_PARENT) {
+        struct parcel parcel = {slot->number, head.peer, head.trace, bytes, size, fd};
+        relay(cluster, slot, &parcel);
+        return;
+    }
+    tri_trace_cluster_receive_outside(cluster->trace, TR_NOBODY, fd >= 0, slot->number, head.trace);
+    if (events != NULL && events->message != NULL)
         events->message(cluster, slot->number, bytes, size, fd, cluster->options.data);
     else
         close_passed(fd);
@@ -142,7 +191,7 @@ tri_parcel_read(struct tr_cluster *cluster, struct tri_slot *slot, bool all)
 {
     for (unsigned i = 0; slot->mail >= 0 && (all || (i < RECORDS_PER_TURN && slot->held == NULL)); i++) {
         if (all)
-            tri_parcel_forget(slot);
+            tri_parcel_forget(cluster, slot);
         if (!read_one(cluster, slot))
             return;
     }
@@ -174,5 +223,9 @@ tr_cluster_send(tr_cluster *cluster, unsigned number, const void *bytes, size_t 
         return TR_EBADF;
     if (!can_be_sent_to(cluster, number))
         return TR_EGONE;
-    return status_of(tri_parcel_send(cluster->slots[number].mail, TR_CLUSTER_PARENT, bytes, size, fd));
+    uint64_t id = tri_cluster_record_send(cluster, number, fd);
+    int error = tri_parcel_send(cluster->slots[number].mail, TR_CLUSTER_PARENT, id, bytes, size, fd);
+    if (error != 0)
+        tri_trace_cluster_lost_outside(cluster->trace, fd >= 0, number, id);
+    return status_of(error);
 }

@@ -48,7 +48,7 @@ close_all(struct tr_cluster *cluster, struct tri_slot *slot)
 {
     close_end(&slot->orders);
     close_end(&slot->mail);
-    tri_parcel_forget(slot);
+    tri_parcel_forget(cluster, slot);
     lose_leases(cluster, slot);
     free_counts(slot);
 }
@@ -108,6 +108,7 @@ ended(struct tr_cluster *cluster, struct tri_slot *slot, int status, int signal)
             if (lease->slot == slot)
                 tri_lease_read(cluster, lease);
     close_all(cluster, slot);
+    tri_trace_child_ended_outside(cluster->trace, (uint16_t)signal, slot->number, status >= 0 ? (uint64_t)status : 0);
     slot->pid = 0;
     slot->given = 0;
     ck_pr_store_32(&cluster->meters[slot->number], 0);
@@ -151,10 +152,11 @@ fork_with(struct tr_cluster *cluster, struct tri_slot *slot, const int orders[2]
     int pid = tri_process_fork();
     if (pid != 0)
         return pid;
+    tri_cluster_leave_trace(cluster, slot);
     for (unsigned i = 0; i < cluster->count; i++) { /* those of the other children */
         close_end(&cluster->slots[i].orders);
         close_end(&cluster->slots[i].mail);
-        tri_parcel_forget(&cluster->slots[i]);
+        tri_parcel_forget(cluster, &cluster->slots[i]);
         free_counts(&cluster->slots[i]);
     }
     tri_close(orders[0]);
@@ -189,6 +191,7 @@ begin(struct tr_cluster *cluster, struct tri_slot *slot)
     const struct tr_cluster_events *events = cluster->options.events;
     slot->asked = slot->signalled = slot->killed = slot->ready = false;
     slot->began_ns = cluster->now_ns;
+    slot->serial = cluster->serials = cluster->serials % 0xffffu + 1;
     int pid = start(cluster, slot);
     if (pid < 0) { /* the system has no process or descriptor for it now */
         wait_again(cluster, slot, false);
@@ -196,6 +199,7 @@ begin(struct tr_cluster *cluster, struct tri_slot *slot)
     }
     slot->pid = pid;
     slot->state = TRI_SLOT_RUNS;
+    tri_trace_child_began_outside(cluster->trace, slot->number, (uint64_t)pid);
     if (events != NULL && events->started != NULL)
         events->started(cluster, slot->number, pid, cluster->options.data);
 }

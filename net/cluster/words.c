@@ -57,10 +57,10 @@ tri_lend_wish_of(const struct tri_lend_ask *ask, struct tri_bound_wish *wish)
 }
 
 int
-tri_parcel_send(int mail, uint32_t peer, const void *bytes, size_t size, int fd)
+tri_parcel_send(int mail, uint32_t peer, uint64_t trace, const void *bytes, size_t size, int fd)
 {
     struct tri_parcel_head head = {
-        .word = TRI_PARCEL_MESSAGE, .peer = peer, .size = (uint32_t)size, .fds = fd >= 0 ? 1 : 0};
+        .word = TRI_PARCEL_MESSAGE, .peer = peer, .size = (uint32_t)size, .fds = fd >= 0 ? 1 : 0, .trace = trace};
     return tri_channel_send(mail, &head, sizeof(head), bytes, size, &fd, head.fds);
 }
 

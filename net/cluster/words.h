@@ -14,6 +14,7 @@
 
 #include <stdint.h>
 #include <sys/socket.h>
+#include <troupe/core/trace_format.h>
 #include <troupe/net/cluster.h>
 
 #define TRI_ASK_LISTEN 0x7c1u
@@ -59,13 +60,21 @@ struct tri_parcel_head {
     uint32_t word; /* TRI_PARCEL_MESSAGE */
     uint32_t peer; /* to the parent: who shall have it; from it: who has sent it */
     uint32_t size;
-    uint32_t fds; /* 0 or 1 */
+    uint32_t fds;   /* 0 or 1 */
+    uint64_t trace; /* its id there; 0: it is not recorded */
 };
 
 #define TRI_PARCEL_MAX (sizeof(struct tri_parcel_head) + TR_CLUSTER_MESSAGE_MAX)
 
 /* Sends one. 0, or an errno, negative. Thread: any. */
-int tri_parcel_send(int mail, uint32_t peer, const void *bytes, size_t size, int fd);
+int tri_parcel_send(int mail, uint32_t peer, uint64_t trace, const void *bytes, size_t size, int fd);
+
+/* The id of what a process of the cluster, 0 the parent, sends as its count-th parcel. Thread: any. */
+static inline uint64_t
+tri_parcel_id(unsigned serial, uint64_t count)
+{
+    return TRI_TRACE_MESSAGE(serial & 0xffffu, count);
+}
 
 /*
  * A record that was received, as one. false: it is none. Thread: any.

@@ -113,7 +113,7 @@ answer(int fd, enum tri_lease_kind kind, unsigned number)
 
 /* It is answered before anybody sees it: a connection that ends the process is not to end the others, too. */
 int
-tri_lease_accept(int fd, struct sockaddr_storage *peer)
+tri_lease_accept(int fd, struct sockaddr_storage *peer, uint64_t *trace)
 {
     struct tri_lease_word word = {0};
     struct tri_channel_record record;
@@ -128,6 +128,7 @@ tri_lease_accept(int fd, struct sockaddr_storage *peer)
         return -EINVAL;
     }
     answer(fd, TRI_LEASE_BEGUN, word.number);
+    *trace = word.trace;
     if (peer != NULL)
         getpeername(record.fds[0], (struct sockaddr *)peer, &size);
     return record.fds[0];

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -56,10 +57,12 @@ enum tri_lease_kind {
 struct tri_lease_word {
     unsigned kind;
     unsigned number; /* of the connection, of those on this lease */
+    uint64_t trace;  /* its id there; 0: it is not recorded */
 };
 
-/* A connection of the parent's, in the place of tri_accept(). At the end of the lease it is EINVAL. */
-int tri_lease_accept(int fd, struct sockaddr_storage *peer);
+/* A connection of the parent's, in the place of tri_accept(), and its id in the trace. At the end of the lease it is
+ * EINVAL. */
+int tri_lease_accept(int fd, struct sockaddr_storage *peer, uint64_t *trace);
 
 /* Says that the child does not listen there any more. */
 void tri_lease_leave(int fd);

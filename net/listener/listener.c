@@ -314,13 +314,17 @@ accept_one(struct tri_listener *listener, int *error)
     struct sockaddr_storage storage = {0};
     struct sockaddr_storage *peer = tri_listener_asks_peer(listener) ? &storage : NULL;
     const struct tri_opened *opened = &listener->bound->opened;
-    int fd = opened->whose == TRI_OPENED_DEALT ? tri_lease_accept(opened->fd, peer) : tri_accept(opened->fd, peer);
+    bool dealt = opened->whose == TRI_OPENED_DEALT;
+    uint64_t parcel = 0;
+    int fd = dealt ? tri_lease_accept(opened->fd, peer, &parcel) : tri_accept(opened->fd, peer);
     if (fd < 0) {
         *error = -fd;
         return false;
     }
-    if (opened->whose == TRI_OPENED_DEALT)
+    if (dealt) {
         tri_deal_meter_up();
+        tri_trace_cluster_take(listener->dealer.net->worker->trace, tr_self(listener->dealer.actor), parcel);
+    }
     look_if_changed(listener);
     tri_listener_deal(listener, fd, (const struct sockaddr *)peer);
     return true;

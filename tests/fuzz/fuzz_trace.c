@@ -17,6 +17,7 @@
 
 #include "bad_input.h"
 #include "chain.h"
+#include "clocks.h"
 #include "measure.h"
 #include "order.h"
 #include "reader.h"
@@ -40,6 +41,12 @@ leave(int status)
 {
     MUST(status == EXIT_BAD_INPUT);
     longjmp(refused, 1);
+}
+
+void
+bad_input_within(const char *directory_)
+{
+    MUST(directory_ != NULL);
 }
 
 _Noreturn void
@@ -165,7 +172,7 @@ find_chains(const struct trace *trace)
 {
     struct chain chain;
     for (uint64_t i = 0; i < 4; i++) {
-        if (!chain_find(&chain, trace, TRI_TRACE_MESSAGE(i % 2, 1 + i / 2), 8))
+        if (!chain_find(&chain, trace, TRI_TRACE_MESSAGE(i % 2, 1 + i / 2), i == 3, 8))
             continue;
         MUST(chain.count > 0 && chain.count <= 8);
         chain_fini(&chain);
@@ -175,7 +182,9 @@ find_chains(const struct trace *trace)
 static void
 read_trace(void)
 {
-    struct trace *trace = trace_open(directory);
+    const char *const paths[] = {directory};
+    struct trace *trace = trace_open(paths, 1);
+    clocks_correct(trace);
     struct order order;
     struct step step;
     uint64_t events = 0, found = 0;

@@ -35,8 +35,8 @@ def words(text):
 
 
 class Trace:
-    def __init__(self, directory):
-        self.directory = directory
+    def __init__(self, directory, number, first=None):
+        self.directory, self.number, self.first = directory, number, first or self
         with open(os.path.join(directory, "metadata"), encoding="ascii") as file:
             self.read_metadata(file.read())
         self.names, self.class_tags, self.streams = {}, {}, {}
@@ -49,6 +49,8 @@ class Trace:
         number = lambda name: int(re.search(rf"^    {name} = (\d+);", text, re.M).group(1))
         self.frequency, self.offset_s, self.offset = number("freq"), number("offset_s"), number("offset")
         self.uuid = bytes.fromhex(re.search(r'^    uuid = "([-0-9a-f]+)"', text, re.M).group(1).replace("-", ""))
+        found = re.search(r'^    cluster = "(\w+)";', text, re.M)
+        self.cluster = found.group(1) if found else None
         self.statuses = words(re.search(r"^enum status : int32_t \{(.*?)\}", text, re.M).group(1))
         self.tags = {}
         for line in re.finditer(r"^enum tag_\d+ : uint32_t \{(.*?)\}", text, re.M):
@@ -87,18 +89,24 @@ class Trace:
             at = (stop + 1 + 31) // 32 * 32
 
     def time(self, ticks):
-        ns = self.offset_s * 10**9 + (self.offset + ticks) * 10**9 // self.frequency
+        first = self.first  # whose clock all have, on one machine
+        ns = first.offset_s * 10**9 + (first.offset + ticks) * 10**9 // first.frequency
         begin = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=ns // 10**9)
         return f"{begin:%Y-%m-%dT%H:%M:%S}.{ns % 10**9:09}Z"
+
+    def within(self, name):
+        return f"{self.number}/{name}" if self.number and name else name
 
     def field(self, kind, label, value):
         """What a field adds to the line."""
         if re.fullmatch(r"uint\d+_t", kind):
             return {} if label in ("flags", "arg", "actor", "message") else {label: value}
         if kind == "name_t":
-            return {label: ref(value)}
+            return {label: self.within(ref(value))}
         if kind == "message_t":
-            return {label: message(value)}
+            return {label: self.within(message(value))}
+        if kind == "parcel_t":
+            return {label: f"p{value >> 48}:{value & (1 << 48) - 1}" if value else None}
         if kind == "number_of_name_t":
             return {label: self.names.get(value)}
         if kind == "enum status":
@@ -112,15 +120,17 @@ class Trace:
         ticks, id, *values = event
         name, fields = self.events[id]
         line = {"time": self.time(ticks), "ticks": ticks, "worker": stream_name(number), "event": name,
-                "actor": ref(values[2])}
+                "actor": self.within(ref(values[2]))}
+        if self.number:
+            line["process"] = self.number
         for (kind, label), value in zip(fields, values):
             line.update(self.field(kind, label, value))
         line["flags"] = values[0]
         return line
 
     def lines(self):
-        """By worker."""
-        return {stream_name(number): [self.line(number, event) for packet in sorted(packets)
+        """By process and worker."""
+        return {(self.number, stream_name(number)): [self.line(number, event) for packet in sorted(packets)
                                       for event in packets[packet]] for number, packets in self.streams.items()}
 
 
@@ -137,13 +147,25 @@ def stored(trace, line):
     return line
 
 
-trace, theirs = Trace(sys.argv[1]), {}
-ours = trace.lines()
+def below(directory, first):
+    """The traces of the other processes of a cluster."""
+    numbers = sorted(int(name) for name in os.listdir(directory) if re.fullmatch(r"[1-9]\d{0,3}", name))
+    traces = [Trace(os.path.join(directory, str(number)), number, first) for number in numbers]
+    return [trace for trace in traces if first.cluster and trace.cluster == first.cluster]
+
+
+first = Trace(sys.argv[1], None)
+traces, ours, theirs = [first] + below(sys.argv[1], first), {}, {}
+first.number = 1 if len(traces) > 1 else None
+for trace in traces:
+    ours.update(trace.lines())
+by_number = {trace.number: trace for trace in traces}
 for text in sys.stdin:
-    line = stored(trace, json.loads(text))
-    theirs.setdefault(line["worker"], []).append(line)
-for worker in ours.keys() | theirs.keys():
-    for a, b in itertools.zip_longest(ours.get(worker, []), theirs.get(worker, [])):
+    line = json.loads(text)
+    line = stored(by_number[line.get("process")], line)
+    theirs.setdefault((line.get("process"), line["worker"]), []).append(line)
+for stream in ours.keys() | theirs.keys():
+    for a, b in itertools.zip_longest(ours.get(stream, []), theirs.get(stream, [])):
         if a != b:
             sys.exit(f"they differ:\n{json.dumps(a)}\n{json.dumps(b)}")
 print(f"{sum(map(len, ours.values()))} events agree")

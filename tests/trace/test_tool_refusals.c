@@ -27,7 +27,7 @@ wrong_arguments_are_refused_with_the_usage(void **state)
         {TROUPE_TRACE},
         {TROUPE_TRACE, "nonsense", traces->directory},
         {TROUPE_TRACE, "info"},
-        {TROUPE_TRACE, "info", traces->directory, traces->directory},
+        {TROUPE_TRACE, "diff", traces->directory},
         {TROUPE_TRACE, "info", "--strict", traces->directory},
         {TROUPE_TRACE, "check", "--json", traces->directory},
         {TROUPE_TRACE, "dump", "--nonsense", traces->directory},
@@ -194,7 +194,11 @@ sub_directories_with_traces_are_named_in_order_and_others_refused(void **state)
     for (size_t i = 0; i < 2; i++) {
         in_directory(traces, names[i], path);
         assert_int_equal(mkdir(path, 0777), 0);
+        snprintf(path, sizeof(path), "%s/metadata", names[i]);
+        write_file(traces, path, "/* CTF 1.8 */\n", 14);
     }
+    in_directory(traces, "4", path); /* a trace is about to begin there */
+    assert_int_equal(mkdir(path, 0777), 0);
     traces_expect(traces, "info", 0, "has sub-directories with traces of their own: 3, 12\n");
     in_directory(traces, "03", path);
     assert_int_equal(mkdir(path, 0777), 0);
@@ -202,8 +206,10 @@ sub_directories_with_traces_are_named_in_order_and_others_refused(void **state)
     rmdir(path);
     for (size_t i = 0; i < 2; i++) {
         in_directory(traces, names[i], path);
-        rmdir(path);
+        tests_directory_remove(path);
     }
+    in_directory(traces, "4", path);
+    rmdir(path);
 }
 
 static void

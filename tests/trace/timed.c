@@ -19,6 +19,8 @@ static struct {
     uint32_t name_count;
     struct tri_trace_record *records[STREAMS];
     size_t counts[STREAMS];
+    uint8_t process;
+    const char *lines;
 } timed;
 
 void
@@ -27,6 +29,13 @@ timed_begin(void)
     for (unsigned i = 0; i < STREAMS; i++)
         free(timed.records[i]);
     memset(&timed, 0, sizeof(timed));
+}
+
+void
+timed_process(uint8_t number, const char *lines)
+{
+    timed.process = number;
+    timed.lines = lines;
 }
 
 uint32_t
@@ -75,6 +84,18 @@ timed_receive(uint64_t ns, uint64_t by, uint64_t message, uint32_t tag)
     timed_event(stream_of(by), ns, ACTORS(receive), tag, by, message);
 }
 
+void
+timed_parcel_sent(uint64_t ns, uint32_t child, uint64_t parcel)
+{
+    timed_event(OUTSIDE, ns, NET(cluster_send), child, 0, parcel);
+}
+
+void
+timed_parcel_received(uint64_t ns, uint32_t child, uint64_t parcel)
+{
+    timed_event(OUTSIDE, ns, NET(cluster_receive), child, 0, parcel);
+}
+
 /* -- Writing. -- */
 
 static FILE *
@@ -94,6 +115,8 @@ write_metadata(const char *directory, bool closed)
 {
     FILE *file = create(directory, "metadata");
     fprintf(file, "/* CTF 1.8 */\n    troupe_format = 1;\n    closed = %d;\n    freq = 1000000000;\n", closed);
+    fprintf(file, "    uuid = \"%032x\";\n    workers = %u;\n%s", timed.process, STREAMS - 1,
+            timed.lines != NULL ? timed.lines : "");
     TRI_TRACE_CORE_EVENTS(LINE)
     TRI_TRACE_ACTORS_EVENTS(LINE)
     TRI_TRACE_NET_EVENTS(LINE)
@@ -107,6 +130,7 @@ packet_of(unsigned stream, uint64_t begin, size_t bytes)
     return (struct tri_trace_packet){.magic = TRI_TRACE_MAGIC,
                                      .stream_instance_id = stream,
                                      .worker = stream,
+                                     .uuid[15] = timed.process,
                                      .timestamp_begin = begin,
                                      .content_size = bits,
                                      .packet_size = bits};

@@ -21,6 +21,12 @@
 /* Begins one without events. */
 void timed_begin(void);
 
+/*
+ * Which process it is of, so that several can be read together: a number of its own, and further lines of the metadata,
+ * "    boot = \"a\";\n". The text is borrowed until timed_end().
+ */
+void timed_process(uint8_t number, const char *lines);
+
 /* The number of a name. */
 uint32_t timed_name(const char *text);
 
@@ -31,6 +37,10 @@ void timed_event(unsigned stream, uint64_t ns, uint16_t id, uint32_t arg, uint64
 void timed_spawn(uint64_t ns, uint64_t actor, const char *class);
 void timed_send(uint64_t ns, uint64_t from, uint64_t message, uint32_t tag);
 void timed_receive(uint64_t ns, uint64_t by, uint64_t message, uint32_t tag);
+
+/* In the stream of threads outside: a parcel goes to a child, and comes from one. */
+void timed_parcel_sent(uint64_t ns, uint32_t child, uint64_t parcel);
+void timed_parcel_received(uint64_t ns, uint32_t child, uint64_t parcel);
 
 /* Writes its files into a directory: traces->directory, or beside it. closed: the program ended properly. */
 void timed_end(const char *directory, bool closed);

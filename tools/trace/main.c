@@ -97,7 +97,7 @@ explain_option(int count, char **words)
         option = getopt_long(count, words, "", all, NULL);
     while (option != -1 && option != '?' && option != OPTION_HELP);
     free(all);
-    if (option == -1 && one_directory(count, words) != NULL)
+    if (option == -1 && count_directories(count, words, 0) > 0)
         refuse("that option belongs to another command", "");
     return option == OPTION_HELP ? RUN_HELP : RUN_REFUSED;
 }

@@ -7,6 +7,13 @@
 #include "escape.h"
 
 static void (*last_word)(void);
+static const char *within = "";
+
+void
+bad_input_within(const char *directory)
+{
+    within = directory;
+}
 
 void
 before_leaving(void (*call)(void))
@@ -31,6 +38,7 @@ bad_input(const char *file, uint64_t offset, const char *format, ...)
     va_list arguments;
     va_start(arguments, format);
     fputs("troupe-trace: ", stderr);
+    print_escaped(stderr, within);
     print_escaped(stderr, file);
     fprintf(stderr, ": offset %" PRIu64 ": ", offset);
     vfprintf(stderr, format, arguments);

@@ -19,6 +19,12 @@ void before_leaving(void (*call)(void));
 /* Ends the program in the middle of its work: what is printed is flushed, nothing is torn down. */
 _Noreturn void leave(int status);
 
+/*
+ * In which directory, told with a "/" at its end, the files lie that are read now; "": in the one that was given. The
+ * text is borrowed.
+ */
+void bad_input_within(const char *directory);
+
 /* Names the file, escaped, and the offset in it, in bytes. */
 _Noreturn void bad_input(const char *file, uint64_t offset, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -21,11 +21,12 @@ refuse(const char *why, const char *what)
     return RUN_REFUSED;
 }
 
-const char *
-one_directory(int count, char **words)
+int
+count_directories(int count, char **words, int skipped)
 {
-    if (optind + 1 == count)
-        return words[optind];
-    refuse("one directory is needed", "");
-    return NULL;
+    int given = count - optind - skipped;
+    (void)words;
+    if (given < 1 && skipped == 0)
+        refuse("a directory is needed", "");
+    return given < 1 ? RUN_REFUSED : given;
 }

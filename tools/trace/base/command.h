@@ -43,7 +43,10 @@ int refuse_option(int option);
 /* Prints what is wrong with the arguments. `what` is the argument, or an empty text. Returns RUN_REFUSED. */
 int refuse(const char *why, const char *what);
 
-/* The one argument that is left after the options. NULL: there is none, or more than one, and refuse() has said so. */
-const char *one_directory(int count, char **words);
+/*
+ * How many directories are left after the options and so many other arguments. RUN_REFUSED: there is none; if no other
+ * argument was to be there, refuse() has said so.
+ */
+int count_directories(int count, char **words, int skipped);
 
 #endif

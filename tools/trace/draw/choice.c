@@ -28,6 +28,7 @@ void
 choice_fini(struct choice *choice)
 {
     free(choice->actors);
+    free(choice->texts);
     free(choice->classes);
     table_fini(&choice->names);
     table_fini(&choice->messages);
@@ -37,6 +38,8 @@ static int
 take_actor(struct choice *choice)
 {
     choice->actors = must_realloc(choice->actors, choice->actor_count + 1, sizeof(*choice->actors));
+    choice->texts = must_realloc(choice->texts, choice->actor_count + 1, sizeof(*choice->texts));
+    choice->texts[choice->actor_count] = optarg;
     if (!parse_ref(optarg, &choice->actors[choice->actor_count]))
         return refuse("not the name of an actor", optarg);
     choice->actor_count++;
@@ -186,12 +189,24 @@ find_times(struct choice *choice, const struct trace *trace)
     return status;
 }
 
+/* Again, since now it is known which processes there are. */
+static int
+find_actors(struct choice *choice)
+{
+    for (size_t i = 0; i < choice->actor_count; i++)
+        if (!parse_ref(choice->texts[i], &choice->actors[i]))
+            return refuse("the traces have no such process or worker", choice->texts[i]);
+    return 0;
+}
+
 int
 choice_prepare(struct choice *choice, const struct trace *trace)
 {
     if (choice->last && choice->around_text != NULL)
         return refuse("--last and --around choose different events", "");
     int status = find_times(choice, trace);
+    if (status == 0)
+        status = find_actors(choice);
     if (status != 0)
         return status;
     if (chooses_actors(choice) && find_messages(choice, trace) == 0)

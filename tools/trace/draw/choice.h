@@ -13,6 +13,7 @@
 
 struct choice {
     uint64_t *actors;     /* that are chosen */
+    const char **texts;   /* how they were named */
     const char **classes; /* all actors of these are */
     size_t actor_count, class_count;
     const char *since_text, *until_text; /* NULL: from the beginning, to the end */

@@ -2,12 +2,14 @@
  * The command export: goes through the chosen events in causal order and tells them to a format.
  */
 #include "export.h"
+#include "clocks.h"
 #include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "draw.h"
+#include "process.h"
 #include "text.h"
 
 static const struct format *const formats[] = {&format_perfetto, &format_chrome, &format_shiviz, &format_dot};
@@ -27,10 +29,9 @@ export_name(const struct export *export, const struct step *step, char name[NAME
     char text[TEXT_SIZE];
     uint64_t ref = step->record->actor;
     const char *class = export_class(export, ref);
-    if (ref == 0 && step->stream->number == TRI_TRACE_OUTSIDE)
-        snprintf(name, NAME_SIZE, "outside");
-    else if (ref == 0)
-        snprintf(name, NAME_SIZE, "worker %" PRIu32, step->stream->number);
+    if (ref == 0)
+        snprintf(name, NAME_SIZE, "%s%s", is_outside(step->stream->number) ? "" : "worker ",
+                 text_of_stream(step->stream->number, text));
     else
         snprintf(name, NAME_SIZE, "%s%s%s", class != NULL ? class : "", class != NULL ? " " : "",
                  text_of_ref(ref, text));
@@ -54,6 +55,25 @@ export_title(const struct export *export, const struct step *step, char title[NA
     return title;
 }
 
+bool
+export_begins_flow(const struct step *step)
+{
+    return (step->role == ROLE_send || role_sends_parcel(step->role)) && step->record->message != 0;
+}
+
+bool
+export_ends_flow(const struct step *step)
+{
+    return step_is_end(step) && step->ending == ENDING_RIGHT;
+}
+
+uint64_t
+export_flow(const struct step *step)
+{
+    bool parcel = role_sends_parcel(step->role) || role_ends_parcel(step->role);
+    return step->record->message ^ (uint64_t)parcel << 62; /* no message has that bit: it is one of the stream's */
+}
+
 static void
 write_events(struct export *export, const struct format *format, struct choice *choice)
 {
@@ -70,9 +90,9 @@ write_events(struct export *export, const struct format *format, struct choice *
 }
 
 static int
-export_chosen(const struct format *format, struct choice *choice, const char *directory)
+export_chosen(const struct format *format, struct choice *choice, const char *const *paths, int count)
 {
-    struct trace *trace = trace_open(directory);
+    struct trace *trace = trace_open_corrected(paths, (size_t)count);
     int status = choice_prepare(choice, trace);
     struct export export = {.out = stdout, .trace = trace, .choice = choice};
     table_init(&export.actors, format->actor_size);
@@ -121,14 +141,14 @@ static int export(struct choice *choice, int count, char **words)
         status = option == 't' ? take_format(&format) : choice_take(choice, option);
     if (status != 0)
         return status;
-    const char *directory = one_directory(count, words);
-    if (directory == NULL)
-        return RUN_REFUSED;
+    int directories = count_directories(count, words, 0);
+    if (directories < 1)
+        return directories;
     if (format == NULL)
         return refuse("a format is needed: --to perfetto, chrome, shiviz or dot", "");
     if (format == &format_perfetto && isatty(STDOUT_FILENO))
         return refuse("it writes bytes, no text: lead it to a file, with  > trace.pftrace", "");
-    return export_chosen(format, choice, directory);
+    return export_chosen(format, choice, (const char *const *)words + optind, directories);
 }
 
 static int
@@ -144,7 +164,7 @@ run(int count, char **words)
 
 const struct command command_export = {
     .name = "export",
-    .usage = "--to perfetto|chrome|shiviz|dot " CHOICE_USAGE " DIRECTORY",
+    .usage = "--to perfetto|chrome|shiviz|dot " CHOICE_USAGE " DIRECTORY...",
     .summary = "the trace for other programs: Perfetto's and Chrome's viewers, ShiViz, Graphviz",
     .example = "troupe-trace export --to perfetto trace > trace.pftrace",
     .options = options,

@@ -42,4 +42,9 @@ const char *export_name(const struct export *export, const struct step *step, ch
 /* What stands beside the event: its own name, and the tag of a message. */
 const char *export_title(const struct export *export, const struct step *step, char title[NAME_SIZE]);
 
+/* Is a flow begun or ended there? And the number of the flow: messages and parcels have their own. */
+bool export_begins_flow(const struct step *step);
+bool export_ends_flow(const struct step *step);
+uint64_t export_flow(const struct step *step);
+
 #endif

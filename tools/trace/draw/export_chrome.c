@@ -6,6 +6,7 @@
 
 #include "escape.h"
 #include "export.h"
+#include "process.h"
 #include "text.h"
 #include "value.h"
 
@@ -18,8 +19,7 @@ begin(struct export *export)
         uint32_t number = export->trace->streams[i].number;
         fprintf(export->out,
                 "%s{\"ph\":\"M\",\"pid\":1,\"tid\":%" PRIu32 ",\"name\":\"thread_name\",\"args\":{\"name\":\"%s%s\"}}",
-                i > 0 ? ",\n" : "", number, number == TRI_TRACE_OUTSIDE ? "threads " : "worker ",
-                text_of_stream(number, text));
+                i > 0 ? ",\n" : "", number, is_outside(number) ? "threads " : "worker ", text_of_stream(number, text));
     }
 }
 
@@ -62,16 +62,16 @@ write_flow(const struct export *export, const struct step *step, const char *pha
 {
     write_head(export, step, phase);
     fprintf(export->out, "%s,\"cat\":\"message\",\"name\":\"message\",\"id\":\"0x%" PRIx64 "\"}",
-            phase[0] == 'f' ? ",\"bp\":\"e\"" : "", step->record->message);
+            phase[0] == 'f' ? ",\"bp\":\"e\"" : "", export_flow(step));
 }
 
 static void
 event(struct export *export, const struct step *step)
 {
     write_instant(export, step);
-    if (step->role == ROLE_send && step->record->message != 0)
+    if (export_begins_flow(step))
         write_flow(export, step, "s");
-    else if (step->ending == ENDING_RIGHT && (step->role == ROLE_receive || step->role == ROLE_dead_letter))
+    else if (export_ends_flow(step))
         write_flow(export, step, "f");
 }
 

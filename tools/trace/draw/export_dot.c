@@ -45,8 +45,7 @@ write_actor(struct export *export, uint64_t ref)
 static void
 event(struct export *export, const struct step *step)
 {
-    bool ends = step->role == ROLE_receive || step->role == ROLE_dead_letter;
-    if (!ends || step->ending != ENDING_RIGHT)
+    if (!export_ends_flow(step) || role_ends_parcel(step->role))
         return;
     ++*(uint64_t *)table_put(&export->messages, step->sending.sender, step->record->actor);
     write_actor(export, step->sending.sender);

@@ -19,6 +19,7 @@
 
 #include "escape.h"
 #include "export.h"
+#include "process.h"
 #include "text.h"
 
 #define ACTOR_TRACK (UINT64_C(1) << 63) /* refs have it in no program that lives long enough to be traced */
@@ -107,8 +108,7 @@ begin(struct export *export)
     char text[TEXT_SIZE], name[2 * TEXT_SIZE];
     for (size_t i = 0; i < export->trace->stream_count; i++) {
         uint32_t number = export->trace->streams[i].number;
-        snprintf(name, sizeof(name), "%s %s", number == TRI_TRACE_OUTSIDE ? "threads" : "worker",
-                 text_of_stream(number, text));
+        snprintf(name, sizeof(name), "%s %s", is_outside(number) ? "threads" : "worker", text_of_stream(number, text));
         write_track(export, (uint64_t)number + 1, 0, name);
     }
 }
@@ -133,7 +133,7 @@ put_annotation(struct bytes *event, const struct field *field, uint64_t value)
 {
     struct bytes annotation = {0};
     char text[TEXT_SIZE];
-    if (field->meaning == NOTHING || field->meaning == MESSAGE)
+    if (field->meaning == NOTHING || field->meaning == MESSAGE || field->meaning == PARCEL)
         return;
     put_text(&annotation, 10, field->label);
     if (field->meaning == REF)
@@ -151,17 +151,16 @@ event(struct export *export, const struct step *step)
     struct bytes event = {0}, packet = {0};
     char title[NAME_SIZE];
     const struct shape *shape = &role_shapes[step->role];
-    bool ends = step->ending == ENDING_RIGHT && (step->role == ROLE_receive || step->role == ROLE_dead_letter);
     put_field(&event, 9, 3);
     put_field(&event, 11, track_of(export, step));
     put_text(&event, 23, export_title(export, step, title));
     put_annotation(&event, &shape->message, step->record->message);
     put_annotation(&event, &shape->arg, step->record->arg);
     put_annotation(&event, &shape->flags, step->record->flags);
-    if (step->role == ROLE_send && step->record->message != 0)
-        put_fixed(&event, 47, step->record->message);
-    if (ends)
-        put_fixed(&event, 48, step->record->message);
+    if (export_begins_flow(step))
+        put_fixed(&event, 47, export_flow(step));
+    if (export_ends_flow(step))
+        put_fixed(&event, 48, export_flow(step));
     put_field(&packet, 8, metadata_ns(export->trace->metadata, step->record->timestamp));
     put_field(&packet, 10, 1);
     put_data(&packet, 11, event.data, event.size);

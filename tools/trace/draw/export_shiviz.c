@@ -105,12 +105,11 @@ event(struct export *export, const struct step *step)
     const struct tri_trace_record *record = step->record;
     uint64_t actor = record->actor != 0 ? record->actor : NOBODY_OF(step->stream->number);
     struct clock *clock = table_put(&export->actors, actor, 0);
-    bool ends = step->role == ROLE_receive || step->role == ROLE_dead_letter;
     ++*entry_of(clock, actor);
-    if (ends)
-        take_message(export, clock, record->message);
-    if (step->role == ROLE_send && !step->sent_again)
-        *(struct clock *)table_put(&export->messages, record->message, 0) = copy_of(clock);
+    if (step_is_end(step))
+        take_message(export, clock, export_flow(step));
+    if (export_begins_flow(step) && !step->sent_again)
+        *(struct clock *)table_put(&export->messages, export_flow(step), 0) = copy_of(clock);
     print_escaped(export->out, export_title(export, step, title));
     fputc('\n', export->out);
     write_host(export, actor);

@@ -4,9 +4,14 @@ const char *
 kind_of(enum role role)
 {
     switch (role) {
+    case ROLE_cluster_send:
+    case ROLE_cluster_deal:
     case ROLE_send: return "send";
+    case ROLE_cluster_receive:
+    case ROLE_cluster_take:
     case ROLE_receive: return "receive";
     case ROLE_handled: return "handled";
+    case ROLE_cluster_lost:
     case ROLE_dead_letter: return "dead";
     case ROLE_stash: return "stash";
     case ROLE_spawn:

@@ -6,7 +6,7 @@
  */
 const data = JSON.parse(document.getElementById('trace').textContent);
 const rows = data.rows;
-const TIME = 0, STREAM = 1, EVENT = 2, ACTOR = 3, FLAGS = 4, ARG = 5, MESSAGE = 6, BACK = 7;
+const TIME = 0, STREAM = 1, EVENT = 2, ACTOR = 3, FLAGS = 4, ARG = 5, MESSAGE = 6;
 const byId = id => document.getElementById(id);
 const clamp = (x, least, most) => Math.max(least, Math.min(most, x));
 
@@ -119,7 +119,7 @@ const within = new Int32Array(rows.length).fill(-1); /* the handler of a row */
         const begins = what.begins && what.kind !== 'birth';
         if (open[s] >= 0 && (begins || what.ends)) {
             const bar = bars[open[s]];
-            if (kind(bar.row) === 'receive')
+            if (data.events[rows[bar.row][EVENT]].ends) /* a message's, not the loop's */
                 bar.end = Math.max(bar.end, row[TIME]);
             open[s] = -1;
         }
@@ -179,8 +179,6 @@ function showDetails() {
         say(other > chosen ? 'to' : 'from', to < 0 ? 'a thread outside' : actorName(to));
         say('on its way', duration(rows[last][TIME] - rows[first][TIME]));
     }
-    if (row[BACK])
-        say('clock', 'this time is before that of its send; the order is right all the same');
     if (bar !== undefined && bar.row === chosen)
         say('worked', duration(bar.end - bar.begin));
     const buttons = add(box, 'div');

@@ -70,9 +70,9 @@ place_of_actor(struct writer *writer, uint64_t ref)
     return (int64_t)place;
 }
 
-/* -- Rows: [time, stream, event, actor, flags, arg, message, is the clock wrong]. -- */
+/* -- Rows: [time, stream, event, actor, flags, arg, message]. -- */
 
-/* Times before the first event that is drawn, of a clock that contradicts the order, are 0. */
+/* Since the first event that is drawn. Another stream's may be earlier by a little: they are 0. */
 static uint64_t
 time_of(const struct writer *writer, const struct step *step)
 {
@@ -100,11 +100,11 @@ write_row(struct writer *writer, const struct step *step)
             step->stream - writer->trace->streams, place_of_event(writer, step->record->id),
             place_of_actor(writer, step->record->actor));
     write_fields(writer, step);
-    fputs(step->contradicts ? ",1]" : "]", writer->out);
+    fputc(']', writer->out);
     writer->drawn++;
 }
 
-static uint64_t
+static void
 write_rows(struct writer *writer, struct choice *choice)
 {
     struct order order;
@@ -116,9 +116,7 @@ write_rows(struct writer *writer, struct choice *choice)
             write_row(writer, &step);
     }
     fputs("],\n", writer->out);
-    uint64_t contradictions = order.contradictions;
     order_fini(&order);
-    return contradictions;
 }
 
 /* -- What the rows mention. -- */
@@ -156,8 +154,9 @@ write_actor(const struct writer *writer, const struct choice *choice, uint64_t r
     char text[TEXT_SIZE];
     const uint32_t *number = table_get(&choice->names, ref, 0);
     const char *name = number != NULL ? names_find(writer->trace->names, *number) : NULL;
-    fprintf(writer->out, "{\"ref\":\"%s\",\"worker\":\"%" PRIu32 "\",\"class\":", text_of_ref(ref, text),
-            TRI_TRACE_REF_WORKER(ref));
+    char worker[TEXT_SIZE];
+    fprintf(writer->out, "{\"ref\":\"%s\",\"worker\":\"%s\",\"class\":", text_of_ref(ref, text),
+            text_of_stream(TRI_TRACE_REF_WORKER(ref), worker));
     if (name != NULL)
         print_page_string(writer->out, name);
     else
@@ -193,15 +192,15 @@ write_trace(FILE *out, const struct trace *trace, struct choice *choice)
     table_init(&writer.events, sizeof(size_t));
     table_init(&writer.actors, sizeof(size_t));
     fputs("{\"path\":", out);
-    print_page_string(out, trace->path);
+    print_page_string(out, trace->paths[0]);
     fputs(",\n", out);
-    uint64_t contradictions = write_rows(&writer, choice);
+    write_rows(&writer, choice);
     write_lists(&writer, choice);
     fprintf(out,
             "\"begin\":\"%s\",\"more\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"contradictions\":%" PRIu64
             ",\"closed\":%s}\n",
             text_of_time(trace->metadata, writer.first, text), choice_left_out(choice), trace_lost(trace),
-            contradictions, trace->metadata->closed ? "true" : "false");
+            trace->contradictions, trace->metadata->closed ? "true" : "false");
     free(writer.ids);
     free(writer.refs);
     table_fini(&writer.events);

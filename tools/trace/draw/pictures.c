@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "draw.h"
 #include "page.h"
 #include "text.h"
@@ -37,9 +38,9 @@ mention_rest(const struct choice *choice)
 }
 
 static int
-draw_chosen(enum page page, struct choice *choice, const char *directory)
+draw_chosen(enum page page, struct choice *choice, const char *const *paths, int count)
 {
-    struct trace *trace = trace_open(directory);
+    struct trace *trace = trace_open_corrected(paths, (size_t)count);
     int status = choice_prepare(choice, trace);
     if (status == 0)
         page_write(stdout, page, trace, choice);
@@ -57,12 +58,12 @@ draw(enum page page, struct choice *choice, int count, char **words)
         status = choice_take(choice, option);
     if (status != 0)
         return status;
-    const char *directory = one_directory(count, words);
-    if (directory == NULL)
-        return RUN_REFUSED;
+    int directories = count_directories(count, words, 0);
+    if (directories < 1)
+        return directories;
     if (isatty(STDOUT_FILENO))
         return refuse("it writes a page for a browser: lead it to a file, with  > trace.html", "");
-    return draw_chosen(page, choice, directory);
+    return draw_chosen(page, choice, (const char *const *)words + optind, directories);
 }
 
 static int
@@ -89,7 +90,7 @@ run_seq(int count, char **words)
 
 const struct command command_timeline = {
     .name = "timeline",
-    .usage = CHOICE_USAGE " DIRECTORY > FILE.html",
+    .usage = CHOICE_USAGE " DIRECTORY... > FILE.html",
     .summary = "a page for a browser: lanes of workers and actors, handlers, messages, all in one file",
     .example = "troupe-trace timeline --since 250ms --until 1.5s trace > trace.html",
     .options = options,
@@ -99,7 +100,7 @@ const struct command command_timeline = {
 
 const struct command command_seq = {
     .name = "seq",
-    .usage = CHOICE_USAGE " DIRECTORY > FILE.html",
+    .usage = CHOICE_USAGE " DIRECTORY... > FILE.html",
     .summary = "a page for a browser: a sequence diagram of actors, in causal order",
     .example = "troupe-trace seq --class room --actor 0:1.0 trace > room.html",
     .options = options,

@@ -390,7 +390,7 @@ function drawName(svg, lane) {
     const y = lane.y - view.top;
     draw(svg, 'rect', {x: 0, y, width: GUTTER, height: LANE, class: lane.actor < 0 ? 'panel' : 'ground'});
     if (lane.actor < 0) {
-        const name = lane.group.name === 'outside' ? 'threads outside' : 'worker ' + lane.group.name;
+        const name = lane.group.name.endsWith('outside') ? 'threads ' + lane.group.name : 'worker ' + lane.group.name;
         const more = lane.open ? '' : ' (' + lane.group.actors.length + ' actors)';
         draw(svg, 'text', {x: 10, y: middle(lane) + 4, class: 'strong'}, (lane.open ? '▾ ' : '▸ ') + name + more);
         return;

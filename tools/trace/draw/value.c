@@ -40,6 +40,8 @@ print_value(FILE *out, const struct trace *trace, const struct field *field, uin
         fprintf(out, "\"%s\"", text_of_ref(value, text));
     else if (field->meaning == MESSAGE)
         fprintf(out, "\"%s\"", text_of_message(value, text));
+    else if (field->meaning == PARCEL)
+        fprintf(out, "\"%s\"", text_of_parcel(value, text));
     else if (field->meaning == STATUS)
         fprintf(out, "%" PRId32, (int32_t)value);
     else

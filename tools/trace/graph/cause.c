@@ -8,6 +8,8 @@ begins_work(enum role role)
     case ROLE_receive:
     case ROLE_spawn:
     case ROLE_restart:
+    case ROLE_cluster_receive:
+    case ROLE_cluster_take:
     case ROLE_socket_lookup:
     case ROLE_socket_connect:
     case ROLE_socket_data:

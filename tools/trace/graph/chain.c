@@ -7,8 +7,6 @@
 #include "cause.h"
 #include "merge.h"
 
-#define SKEW_DIVISOR 1000u /* clocks of two CPUs differ by less than this part of a second */
-
 #define RECORD const struct tri_trace_record
 
 static enum role
@@ -19,11 +17,24 @@ role_of(const struct trace *trace, RECORD *record)
 
 /* -- The message itself. -- */
 
+/* By what a message, or a parcel, is sent. */
+static bool
+sends(const struct link *link, enum role role)
+{
+    return link->parcel ? role_sends_parcel(role) : role == ROLE_send;
+}
+
+static bool
+ends(const struct link *link, enum role role)
+{
+    return link->parcel ? role_ends_parcel(role) : role == ROLE_receive || role == ROLE_dead_letter;
+}
+
 static void
 note_end(struct link *link, enum role role, RECORD *record)
 {
     link->received = true;
-    link->dead = role == ROLE_dead_letter;
+    link->dead = role == ROLE_dead_letter || role == ROLE_cluster_lost;
     link->receiver = record->actor;
     link->receive_time = record->timestamp;
     if (link->dead)
@@ -33,9 +44,10 @@ note_end(struct link *link, enum role role, RECORD *record)
 }
 
 static void
-note_send(struct link *link, RECORD *record)
+note_send(struct link *link, const struct stream *stream, RECORD *record)
 {
     link->sent = true;
+    link->stream = stream->number;
     link->tag = record->arg;
     link->sender = record->actor;
     link->send_time = record->timestamp;
@@ -52,11 +64,11 @@ note_event(struct link *link, const struct stream **handling, const struct strea
     }
     if (record->message != link->message)
         return;
-    if (role == ROLE_send && !link->sent)
-        note_send(link, record);
-    else if ((role == ROLE_receive || role == ROLE_dead_letter) && !link->received)
+    if (sends(link, role) && !link->sent)
+        note_send(link, stream, record);
+    else if (ends(link, role) && !link->received)
         note_end(link, role, record);
-    if (role == ROLE_receive && *handling == NULL)
+    if (role == ROLE_receive && !link->parcel && *handling == NULL)
         *handling = stream;
 }
 
@@ -75,31 +87,44 @@ find_message(struct link *link, const struct trace *trace)
 
 /* -- What led to it. -- */
 
+/* A parcel's id tells the process alone. */
+static void
+find_send_of_parcel(struct link *link, const struct trace *trace)
+{
+    struct merge merge;
+    RECORD *record;
+    const struct stream *stream;
+    merge_init(&merge, trace);
+    while (!link->sent && (record = merge_next(&merge, &stream)) != NULL) {
+        if (sends(link, role_of(trace, record)) && record->message == link->message)
+            note_send(link, stream, record);
+    }
+    merge_fini(&merge);
+}
+
 static void
 find_send(struct link *link, const struct trace *trace)
 {
     const struct stream *stream = trace_stream(trace, TRI_TRACE_MESSAGE_STREAM(link->message));
-    uint64_t skew = trace->metadata->frequency / SKEW_DIVISOR;
     struct backward backward;
     RECORD *record;
     if (stream == NULL)
         return;
-    backward_init(&backward, trace, stream,
-                  link->receive_time > UINT64_MAX - skew ? UINT64_MAX : link->receive_time + skew);
+    backward_init(&backward, trace, stream, link->receive_time);
     while (!link->sent && (record = backward_next(&backward)) != NULL) {
         if (role_of(trace, record) == ROLE_send && record->message == link->message)
-            note_send(link, record);
+            note_send(link, stream, record);
     }
     backward_fini(&backward);
 }
 
 /* Goes back to the send of a message; false: it is not there. */
 static bool
-go_back_to_send(struct backward *backward, uint64_t message)
+go_back_to_send(struct backward *backward, const struct link *link)
 {
     RECORD *record;
     while ((record = backward_next(backward)) != NULL) {
-        if (role_of(backward->trace, record) == ROLE_send && record->message == message)
+        if (sends(link, role_of(backward->trace, record)) && record->message == link->message)
             return true;
     }
     return false;
@@ -134,23 +159,23 @@ go_back_to_begin(struct chain *chain, struct backward *backward, uint64_t actor)
 static bool
 find_begin(struct chain *chain, const struct trace *trace, const struct link *link)
 {
-    const struct stream *stream = trace_stream(trace, TRI_TRACE_MESSAGE_STREAM(link->message));
+    const struct stream *stream = trace_stream(trace, link->stream);
     struct backward backward;
     if (stream == NULL)
         return false;
     backward_init(&backward, trace, stream, link->send_time);
-    bool found = go_back_to_send(&backward, link->message) && go_back_to_begin(chain, &backward, link->sender);
+    bool found = go_back_to_send(&backward, link) && go_back_to_begin(chain, &backward, link->sender);
     backward_fini(&backward);
     return found;
 }
 
 static struct link *
-add_link(struct chain *chain, uint64_t message)
+add_link(struct chain *chain, uint64_t message, bool parcel)
 {
     size_t count = chain->count;
     if ((count & (count - 1)) == 0) /* a power of two: full */
         chain->links = must_realloc(chain->links, count > 0 ? count * 2 : 1, sizeof(*chain->links));
-    chain->links[count] = (struct link){.message = message};
+    chain->links[count] = (struct link){.message = message, .parcel = parcel};
     return &chain->links[chain->count++];
 }
 
@@ -163,21 +188,25 @@ go_back(struct chain *chain, const struct trace *trace)
     if (chain->origin != ORIGIN_unknown || !find_begin(chain, trace, &link))
         return false;
     chain->origin = ORIGIN_event;
-    if (chain->role != ROLE_receive || chain->event.message == 0)
+    bool parcel = role_ends_parcel(chain->role);
+    if ((chain->role != ROLE_receive && !parcel) || chain->event.message == 0)
         return false;
-    struct link *before = add_link(chain, chain->event.message);
-    note_end(before, ROLE_receive, &chain->event);
+    struct link *before = add_link(chain, chain->event.message, parcel);
+    note_end(before, chain->role, &chain->event);
     before->done = true;
     before->done_time = link.send_time;
-    find_send(before, trace);
+    if (parcel)
+        find_send_of_parcel(before, trace);
+    else
+        find_send(before, trace);
     return true;
 }
 
 bool
-chain_find(struct chain *chain, const struct trace *trace, uint64_t message, size_t most)
+chain_find(struct chain *chain, const struct trace *trace, uint64_t message, bool parcel, size_t most)
 {
     memset(chain, 0, sizeof(*chain));
-    if (!find_message(add_link(chain, message), trace)) {
+    if (!find_message(add_link(chain, message, parcel), trace)) {
         chain_fini(chain);
         return false;
     }

@@ -17,7 +17,9 @@
 /* A message of the chain. */
 struct link {
     uint64_t message;
+    bool parcel; /* it went from process to process: the id is that of a parcel */
     uint32_t tag;
+    uint32_t stream;     /* in which it was sent */
     bool sent, received; /* these are in the trace */
     bool dead;           /* its end, whose fields stand for those of the receive, is that of a dead letter */
     uint64_t sender, receiver;
@@ -44,8 +46,8 @@ struct chain {
     struct tri_trace_record event; /* the same */
 };
 
-/* false: the trace holds nothing of the message. Otherwise chain_fini() is due. */
-bool chain_find(struct chain *chain, const struct trace *trace, uint64_t message, size_t most);
+/* false: the trace holds nothing of the message, or parcel. Otherwise chain_fini() is due. */
+bool chain_find(struct chain *chain, const struct trace *trace, uint64_t message, bool parcel, size_t most);
 void chain_fini(struct chain *chain);
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bad_input.h"
+#include "gather.h"
 
 #define HEADER sizeof(struct tri_trace_packet)
 #define PIECE 1024u
@@ -19,11 +20,11 @@ has_prefix(const char *text, const char *prefix)
 
 /* A file that is gone, or has no event yet, has nothing to say. */
 static bool
-read_packet(const struct tail *tail, const char *name, struct tri_trace_packet *packet)
+read_packet(const struct member *member, const char *name, struct tri_trace_packet *packet)
 {
-    if (faccessat(tail->trace->directory, name, R_OK, 0) != 0)
+    if (faccessat(member->directory, name, R_OK, 0) != 0)
         return false;
-    if (trace_read(tail->trace, name, 0, packet, HEADER) < HEADER || packet->content_size / 8 <= HEADER)
+    if (trace_read(member, name, 0, packet, HEADER) < HEADER || packet->content_size / 8 <= HEADER)
         return false;
     if (packet->magic != TRI_TRACE_MAGIC)
         bad_input(name, 0, "bad magic 0x%08x", packet->magic);
@@ -49,16 +50,15 @@ add_event(struct tail *tail, uint32_t stream, const struct tri_trace_record *rec
 }
 
 static void
-add_piece(struct tail *tail, const char *name, const struct tri_trace_packet *packet, uint64_t offset, size_t count)
+add_piece(struct tail *tail, const struct member *member, const char *name, uint32_t stream, uint64_t offset,
+          size_t count)
 {
     struct tri_trace_record records[PIECE];
-    size_t got = trace_read(tail->trace, name, offset, records, count * TRI_TRACE_STEP);
-    if (got < count * TRI_TRACE_STEP)
-        bad_input(name, offset + got, "the file ends within its content");
+    trace_read_events(tail->trace, member, name, offset, records, count);
     for (size_t i = 0; i < count; i++) {
         if (tail->trace->metadata->names[records[i].id] == NULL)
             bad_input(name, offset + i * TRI_TRACE_STEP, "unknown event id %u", records[i].id);
-        add_event(tail, (uint32_t)packet->stream_instance_id, &records[i]);
+        add_event(tail, stream, &records[i]);
     }
 }
 
@@ -73,10 +73,12 @@ end_early(struct tail *tail)
 
 /* Reads what is new in a file, and no more than `most` events. Returns how many it has read. */
 static size_t
-read_events(struct tail *tail, const char *name, const struct tri_trace_packet *packet, size_t most)
+read_events(struct tail *tail, const struct member *member, const char *name, const struct tri_trace_packet *packet,
+            size_t most)
 {
     size_t before = tail->count;
-    uint64_t *offset = table_put(&tail->offsets, packet->stream_instance_id, packet->packet_seq_num);
+    uint32_t stream = member_stream(member, (uint32_t)packet->stream_instance_id);
+    uint64_t *offset = table_put(&tail->offsets, stream, packet->packet_seq_num);
     uint64_t end = packet->content_size / 8;
     if (*offset < HEADER)
         *offset = HEADER;
@@ -84,7 +86,7 @@ read_events(struct tail *tail, const char *name, const struct tri_trace_packet *
         uint64_t left = (end - *offset) / TRI_TRACE_STEP, room = most - (tail->count - before);
         size_t count = (size_t)(left < room ? left : room);
         count = count < PIECE ? count : PIECE;
-        add_piece(tail, name, packet, *offset, count);
+        add_piece(tail, member, name, stream, *offset, count);
         *offset += count * TRI_TRACE_STEP;
     }
     if (*offset + TRI_TRACE_STEP <= end)
@@ -92,18 +94,18 @@ read_events(struct tail *tail, const char *name, const struct tri_trace_packet *
     return tail->count - before;
 }
 
-/* -- The files of the directory. -- */
+/* -- The files of a directory. -- */
 
 /* The names that begin so, in the order of their numbers. The caller frees them with free_list(). */
 static char **
-list_files(const struct tail *tail, const char *prefix, size_t *count)
+list_files(const struct member *member, const char *prefix, size_t *count)
 {
-    int directory = dup(tail->trace->directory);
+    int directory = dup(member->directory);
     DIR *list = directory >= 0 ? fdopendir(directory) : NULL;
     char **names = NULL;
     *count = 0;
     if (list == NULL)
-        give_up("%s cannot be listed: %s", tail->trace->path, strerror(errno));
+        give_up("%s cannot be listed: %s", member->path, strerror(errno));
     rewinddir(list);
     for (struct dirent *entry = readdir(list); entry != NULL; entry = readdir(list)) {
         if (!has_prefix(entry->d_name, prefix))
@@ -126,59 +128,84 @@ free_list(char **names, size_t count)
     free(names);
 }
 
-/* Reads the files of streams, which come stream by stream. One of which events are held back has to wait. */
+/* Reads a process's files of streams, which come stream by stream. One of which events are held back has to wait. */
 static void
-read_streams(struct tail *tail, const char *prefix)
+read_streams(struct tail *tail, const struct member *member, const char *prefix)
 {
     size_t count, left = 0;
     uint64_t stream = UINT64_MAX;
-    char **names = list_files(tail, prefix, &count);
+    char **names = list_files(member, prefix, &count);
     for (size_t i = 0; i < count; i++) {
         struct tri_trace_packet packet;
-        if (!read_packet(tail, names[i], &packet))
+        if (!read_packet(member, names[i], &packet))
             continue;
         if (packet.stream_instance_id != stream) {
             stream = packet.stream_instance_id;
-            left = table_get(&tail->ahead, stream, 0) == NULL ? TAIL_MOST : 0;
+            left = table_get(&tail->ahead, member_stream(member, (uint32_t)stream), 0) == NULL ? TAIL_MOST : 0;
         }
         if (left > 0)
-            left -= read_events(tail, names[i], &packet, left);
+            left -= read_events(tail, member, names[i], &packet, left);
     }
     free_list(names, count);
 }
 
 /* Calls for each file whose name begins so. */
 static void
-each_file(struct tail *tail, const char *prefix, void (*call)(struct tail *tail, const char *name))
+each_file(struct tail *tail, struct member *member, const char *prefix,
+          void (*call)(struct tail *tail, struct member *member, const char *name))
 {
     size_t count;
-    char **names = list_files(tail, prefix, &count);
+    char **names = list_files(member, prefix, &count);
     for (size_t i = 0; i < count; i++)
-        call(tail, names[i]);
+        call(tail, member, names[i]);
     free_list(names, count);
 }
 
 /* -- Names. -- */
 
 static uint64_t
-size_of_names(const struct tail *tail, const char *name)
+size_of_names(const struct member *member, const char *name)
 {
     struct tri_trace_packet packet;
-    return read_packet(tail, name, &packet) ? packet.content_size / 8 : 0;
+    return read_packet(member, name, &packet) ? packet.content_size / 8 : 0;
 }
 
 static void
-add_names_size(struct tail *tail, const char *name)
+add_names_size(struct tail *tail, struct member *member, const char *name)
 {
-    tail->names_size += size_of_names(tail, name);
+    tail->names_size += size_of_names(member, name);
 }
 
 static void
-read_names(struct tail *tail, const char *name)
+read_names(struct tail *tail, struct member *member, const char *name)
 {
-    uint64_t size = size_of_names(tail, name);
+    uint64_t size = size_of_names(member, name);
     if (size > 0)
-        names_read(tail->trace->names, tail->trace->directory, name, size);
+        names_read(member->joined ? member->names : tail->trace->names, member->directory, name, size);
+}
+
+/* Names that are joined keep the numbers that they had. */
+static void
+join_names(struct tail *tail, struct member *member)
+{
+    names_free(member->names);
+    member->names = names_new();
+    each_file(tail, member, "names.", read_names);
+    member_join_names(member, tail->trace->names);
+}
+
+static void
+read_all_names(struct tail *tail)
+{
+    struct trace *trace = tail->trace;
+    if (!trace->members[0].joined) {
+        names_free(trace->names);
+        trace->names = names_new();
+        each_file(tail, &trace->members[0], "names.", read_names);
+        return;
+    }
+    for (size_t i = 0; i < trace->member_count; i++)
+        join_names(tail, &trace->members[i]);
 }
 
 /* Reads all of them again if there are more. */
@@ -187,12 +214,10 @@ refresh_names(struct tail *tail)
 {
     uint64_t before = tail->names_size;
     tail->names_size = 0;
-    each_file(tail, "names.", add_names_size);
-    if (tail->names_size == before)
-        return;
-    names_free(tail->trace->names);
-    tail->trace->names = names_new();
-    each_file(tail, "names.", read_names);
+    for (size_t i = 0; i < tail->trace->member_count; i++)
+        each_file(tail, &tail->trace->members[i], "names.", add_names_size);
+    if (tail->names_size != before)
+        read_all_names(tail);
 }
 
 /* -- Looking. -- */
@@ -232,21 +257,55 @@ hold_back(struct tail *tail)
         table_put(&tail->ahead, tail->events[i].stream, 0);
 }
 
+static void
+refresh_metadata(struct tail *tail)
+{
+    struct trace *trace = tail->trace;
+    bool alone = trace->metadata == trace->members[0].metadata;
+    for (size_t i = 0; i < trace->member_count; i++) {
+        struct member *member = &trace->members[i];
+        bad_input_within(member->within);
+        struct metadata *metadata = metadata_read(member->directory, member->path);
+        metadata_free(member->metadata);
+        member->metadata = metadata;
+    }
+    if (alone)
+        trace->metadata = trace->members[0].metadata;
+    else
+        members_join_again(trace->members, trace->member_count, trace->metadata);
+}
+
+/* Processes of a cluster begin while one looks. Those that were there have the numbers that they had. */
+static void
+refresh_members(struct tail *tail)
+{
+    const char *const *paths = tail->trace->paths;
+    size_t count = tail->trace->path_count;
+    if (!trace_has_grown(tail->trace))
+        return;
+    trace_close(tail->trace);
+    process_ranges_forget();
+    tail->trace = trace_open(paths, count);
+    tail->names_size = 0;
+}
+
 /* Whether it is closed is asked before its events are read: what came until then is read. */
 void
 tail_look(struct tail *tail)
 {
-    struct metadata *metadata = metadata_read(tail->trace->directory, tail->trace->path);
-    metadata_free(tail->trace->metadata);
-    tail->trace->metadata = metadata;
+    refresh_members(tail);
+    refresh_metadata(tail);
+    bool closed = tail->trace->metadata->closed;
     begin_look(tail);
-    read_streams(tail, "worker-");
-    read_streams(tail, "outside.");
+    for (size_t i = 0; i < tail->trace->member_count; i++) {
+        read_streams(tail, &tail->trace->members[i], "worker-");
+        read_streams(tail, &tail->trace->members[i], "outside.");
+    }
     refresh_names(tail);
     if (tail->count > 1)
         qsort(tail->events, tail->count, sizeof(*tail->events), by_time);
     hold_back(tail);
-    tail->closed = metadata->closed && !tail->more && tail->held == 0;
+    tail->closed = closed && !tail->more && tail->held == 0;
 }
 
 /* What was there when the trace was opened has been read. */
@@ -262,12 +321,12 @@ skip_all(struct tail *tail)
 }
 
 void
-tail_open(struct tail *tail, const char *directory, bool all)
+tail_open(struct tail *tail, const char *const *paths, size_t count, bool all)
 {
     memset(tail, 0, sizeof(*tail));
     table_init(&tail->offsets, sizeof(uint64_t));
     table_init(&tail->ahead, sizeof(bool));
-    tail->trace = trace_open(directory);
+    tail->trace = trace_open(paths, count);
     if (!all)
         skip_all(tail);
 }

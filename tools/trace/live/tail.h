@@ -2,7 +2,8 @@
  * What is written to a trace while one looks.
  *
  * Each look reads what was added to its files since the look before. Events of one look are given by time; an event may
- * be earlier than one of the look before, if its thread was slow to write it.
+ * be earlier than one of the look before, if its thread was slow to write it. Processes of a cluster that have begun since
+ * then are read, too, each from its beginning.
  *
  * A look reads at most TAIL_MOST events of a stream, so that memory does not grow with what is there already. If a stream
  * has more, what others have that is later than its last is held back until the next look, which is then due at once.
@@ -32,7 +33,7 @@ struct tail {
 };
 
 /* Begins with what comes from now on; or with all that is there. */
-void tail_open(struct tail *tail, const char *directory, bool all);
+void tail_open(struct tail *tail, const char *const *paths, size_t count, bool all);
 void tail_close(struct tail *tail);
 
 /* Reads what was added: tail->events, tail->count of them, good until the next call. */

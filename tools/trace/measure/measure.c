@@ -6,6 +6,7 @@
 #include "bad_input.h"
 #include "cause.h"
 #include "merge.h"
+#include "process.h"
 
 #define MOST_KINDS 4096u
 #define MOST_ROWS 16384u
@@ -253,7 +254,7 @@ take_send(struct measure *measure, RECORD *record, struct sent *sent)
 {
     if (flight_take(&measure->flight, record->message, sent))
         return !sent->early;
-    struct sent early = {record->message, record->actor, record->timestamp, 0, record->arg, true};
+    struct sent early = {record->message, record->actor, record->timestamp, 0, 0, record->arg, true};
     if (record->message != 0 && trace_stream(measure->trace, TRI_TRACE_MESSAGE_STREAM(record->message)) != NULL)
         flight_put(&measure->flight, &early);
     return false;
@@ -286,7 +287,7 @@ note_receive(struct measure *measure, struct hand *hand, RECORD *record)
 static void
 note_send(struct measure *measure, struct hand *hand, RECORD *record)
 {
-    struct sent sent = {record->message, record->actor, record->timestamp, 0, record->arg, false}, early;
+    struct sent sent = {record->message, record->actor, record->timestamp, 0, 0, record->arg, false}, early;
     if (is_in_time(measure, record->timestamp)) {
         measure->sent++;
         hand->sent++;
@@ -339,6 +340,14 @@ port_of(const struct measure *measure, uint64_t listener)
 {
     const uint32_t *port = table_get(&measure->ports, listener, 0);
     return port != NULL ? *port : listener | UINT64_C(1) << 63;
+}
+
+/* The worker of a deal, as all call it who are read together. */
+static uint64_t
+worker_of(RECORD *record)
+{
+    const struct process_range *range = process_of_worker(TRI_TRACE_REF_WORKER(record->actor));
+    return record->arg + (range != NULL ? range->base : 0);
 }
 
 static void
@@ -394,9 +403,9 @@ note_other(struct measure *measure, struct hand *hand, enum role role, RECORD *r
     case ROLE_socket_accepted: note_accepted(measure, record); break;
     case ROLE_socket_error: note_socket_error(measure, record); break;
     case ROLE_listener_open: note_open(measure, record); break;
-    case ROLE_listener_load: tally_of(&measure->deals, port_of(measure, record->actor), record->arg); break;
+    case ROLE_listener_load: tally_of(&measure->deals, port_of(measure, record->actor), worker_of(record)); break;
     case ROLE_listener_accept:
-        count_in(&measure->deals, port_of(measure, record->actor), record->arg, record->message);
+        count_in(&measure->deals, port_of(measure, record->actor), worker_of(record), record->message);
         break;
     default: break;
     }

@@ -20,9 +20,10 @@ struct sent {
     uint64_t message; /* 0: a free place */
     uint64_t sender;
     uint64_t timestamp;
-    uint64_t place; /* in the order of all events; of order.h alone */
-    uint32_t tag;   /* of measure.h alone */
-    bool early;     /* it is the receive, which came before the send; likewise */
+    uint64_t place;  /* in the order of all events; of order.h alone */
+    uint32_t stream; /* likewise */
+    uint32_t tag;    /* of measure.h alone */
+    bool early;      /* it is the receive, which came before the send; likewise */
 };
 
 struct flight {

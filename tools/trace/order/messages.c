@@ -44,9 +44,11 @@ was_early(const struct messages *messages, uint64_t id)
 static void
 put(struct messages *messages, uint64_t id, const struct sending *sending)
 {
-    flight_put(&messages->flying,
-               &(struct sent){
-                   .message = id, .sender = sending->sender, .timestamp = sending->timestamp, .place = sending->place});
+    flight_put(&messages->flying, &(struct sent){.message = id,
+                                                 .sender = sending->sender,
+                                                 .timestamp = sending->timestamp,
+                                                 .place = sending->place,
+                                                 .stream = sending->stream});
 }
 
 bool
@@ -63,10 +65,9 @@ messages_send(struct messages *messages, uint64_t id, const struct sending *send
 }
 
 bool
-messages_will_be_sent(const struct messages *messages, const struct stream *stream, uint64_t id)
+messages_will_be_sent(const struct messages *messages, const struct spans *sent, uint64_t id)
 {
-    return stream != NULL && !was_sent(messages, id) &&
-           spans_has(&stream->sent, TRI_TRACE_MESSAGE_COUNT(id)) == SPANS_YES;
+    return sent != NULL && !was_sent(messages, id) && spans_has(sent, TRI_TRACE_MESSAGE_COUNT(id)) == SPANS_YES;
 }
 
 static enum ending
@@ -84,7 +85,7 @@ messages_end(struct messages *messages, uint64_t id, struct sending *sending)
 {
     struct sent sent;
     if (flight_take(&messages->flying, id, &sent)) {
-        *sending = (struct sending){sent.sender, sent.place, sent.timestamp};
+        *sending = (struct sending){sent.sender, sent.place, sent.timestamp, sent.stream};
         return ENDING_RIGHT;
     }
     if (!was_sent(messages, id))
@@ -93,11 +94,11 @@ messages_end(struct messages *messages, uint64_t id, struct sending *sending)
 }
 
 void
-messages_return(struct messages *messages, uint64_t id, uint64_t place, uint64_t timestamp)
+messages_return(struct messages *messages, uint64_t id, const struct sending *sending)
 {
     if (was_early(messages, id))
         table_remove(&messages->early, id, 0);
     else if (!was_sent(messages, id))
         return;
-    put(messages, id, &(struct sending){0, place, timestamp});
+    put(messages, id, sending);
 }

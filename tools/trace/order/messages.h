@@ -28,6 +28,7 @@ struct sending {
     uint64_t sender;
     uint64_t place; /* in the order of all events */
     uint64_t timestamp;
+    uint32_t stream; /* in which it was sent, or set aside */
 };
 
 void messages_init(struct messages *messages);
@@ -36,8 +37,8 @@ void messages_fini(struct messages *messages);
 /* false: a message of that id was sent before. */
 bool messages_send(struct messages *messages, uint64_t id, const struct sending *sending);
 
-/* A send of that id is in its stream, and is still to come. */
-bool messages_will_be_sent(const struct messages *messages, const struct stream *stream, uint64_t id);
+/* A send of that id is in its stream, all of whose counts are given, and is still to come. NULL: there is none. */
+bool messages_will_be_sent(const struct messages *messages, const struct spans *sent, uint64_t id);
 
 enum ending {
     ENDING_RIGHT,     /* it was on its way; its send is given */
@@ -49,6 +50,6 @@ enum ending {
 enum ending messages_end(struct messages *messages, uint64_t id, struct sending *sending);
 
 /* Who received it has set it aside: it is on its way again, from nobody, and will have an end again. */
-void messages_return(struct messages *messages, uint64_t id, uint64_t place, uint64_t timestamp);
+void messages_return(struct messages *messages, uint64_t id, const struct sending *sending);
 
 #endif

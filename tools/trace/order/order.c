@@ -28,10 +28,28 @@ role_of(const struct order *order, const struct tri_trace_record *record)
 }
 
 static bool
-ends_message(const struct order *order, const struct tri_trace_record *record)
+is_of_parcel(enum role role)
 {
-    enum role role = role_of(order, record);
-    return role == ROLE_receive || role == ROLE_dead_letter;
+    return role_sends_parcel(role) || role_ends_parcel(role);
+}
+
+static bool
+sends(enum role role)
+{
+    return role == ROLE_send || role_sends_parcel(role);
+}
+
+static bool
+ends(enum role role)
+{
+    return role == ROLE_receive || role == ROLE_dead_letter || role_ends_parcel(role);
+}
+
+/* What goes from actor to actor, and what from process to process, have ids of their own. */
+static struct messages *
+messages_of(struct order *order, enum role role)
+{
+    return is_of_parcel(role) ? &order->parcels : &order->messages;
 }
 
 /* Must source wait for another before it gives its next event? */
@@ -39,9 +57,13 @@ static bool
 must_wait(const struct order *order, const struct order_source *source)
 {
     uint64_t message = source->next->message;
-    return ends_message(order, source->next) && TRI_TRACE_MESSAGE_STREAM(message) != source->cursor.stream->number &&
-           messages_will_be_sent(&order->messages, trace_stream(order->trace, TRI_TRACE_MESSAGE_STREAM(message)),
-                                 message);
+    enum role role = role_of(order, source->next);
+    uint32_t stream = TRI_TRACE_MESSAGE_STREAM(message);
+    if (role_ends_parcel(role))
+        return messages_will_be_sent(&order->parcels, table_get(&order->trace->parcels, stream, 0), message);
+    const struct stream *of =
+        ends(role) && stream != source->cursor.stream->number ? trace_stream(order->trace, stream) : NULL;
+    return of != NULL && messages_will_be_sent(&order->messages, &of->sent, message);
 }
 
 /* -- Heaps. -- */
@@ -129,12 +151,13 @@ static void
 wait_for_send(struct order *order, size_t number)
 {
     struct order_source *source = &order->sources[number];
-    size_t *first = table_get(&order->waiters, source->next->message, 0);
+    bool parcel = is_of_parcel(role_of(order, source->next));
+    size_t *first = table_get(&order->waiters, source->next->message, parcel);
     source->earlier = NOBODY;
     source->later = first != NULL ? *first : NOBODY;
     if (first != NULL)
         order->sources[*first].earlier = number;
-    *(size_t *)table_put(&order->waiters, source->next->message, 0) = number;
+    *(size_t *)table_put(&order->waiters, source->next->message, parcel) = number;
     push(order, &order->waiting, number);
 }
 
@@ -142,14 +165,15 @@ wait_for_send(struct order *order, size_t number)
 static void
 forget_waiter(struct order *order, const struct order_source *source)
 {
+    bool parcel = is_of_parcel(role_of(order, source->next));
     if (source->later != NOBODY)
         order->sources[source->later].earlier = source->earlier;
     if (source->earlier != NOBODY)
         order->sources[source->earlier].later = source->later;
     else if (source->later != NOBODY)
-        *(size_t *)table_put(&order->waiters, source->next->message, 0) = source->later;
+        *(size_t *)table_put(&order->waiters, source->next->message, parcel) = source->later;
     else
-        table_remove(&order->waiters, source->next->message, 0);
+        table_remove(&order->waiters, source->next->message, parcel);
 }
 
 static void
@@ -163,10 +187,10 @@ go_on(struct order *order, size_t number)
 
 /* Lets those go on that wait for a message. */
 static void
-release_waiters(struct order *order, uint64_t message)
+release_waiters(struct order *order, uint64_t message, bool parcel)
 {
     const size_t *first;
-    while ((first = table_get(&order->waiters, message, 0)) != NULL)
+    while ((first = table_get(&order->waiters, message, parcel)) != NULL)
         go_on(order, *first);
     set_until(order);
 }
@@ -204,36 +228,40 @@ advance(struct order *order)
     size_t number = order->ready.items[0];
     struct order_source *source = &order->sources[number];
     uint64_t message = source->next->message;
-    bool sent = role_of(order, source->next) == ROLE_send;
+    enum role role = role_of(order, source->next);
     read_next(source);
     find_first(order, number);
-    if (sent && order->waiters.count > 0)
-        release_waiters(order, message);
+    if (sends(role) && order->waiters.count > 0)
+        release_waiters(order, message, is_of_parcel(role));
+}
+
+static struct sending
+sending_of(const struct order *order, const struct step *step, uint64_t sender)
+{
+    return (struct sending){sender, order->events, step->record->timestamp, step->stream->number};
 }
 
 static void
 note_send(struct order *order, struct step *step)
 {
-    const struct tri_trace_record *record = step->record;
-    struct sending sending = {record->actor, order->events, record->timestamp};
-    step->sent_again = !messages_send(&order->messages, record->message, &sending);
+    struct sending sending = sending_of(order, step, step->record->actor);
+    step->sent_again = !messages_send(messages_of(order, step->role), step->record->message, &sending);
 }
 
 static void
 note_end(struct order *order, struct step *step)
 {
-    if (step->record->message == 0) { /* no send has that id */
-        step->ending = ENDING_UNSENT;
-        return;
-    }
-    step->ending = messages_end(&order->messages, step->record->message, &step->sending);
-    if (step->ending != ENDING_RIGHT || step->record->timestamp >= step->sending.timestamp)
-        return;
-    step->contradicts = true;
-    order->contradictions++;
-    uint64_t ticks = step->sending.timestamp - step->record->timestamp;
-    if (ticks > order->worst_ticks)
-        order->worst_ticks = ticks;
+    step->ending = ENDING_UNSENT;
+    if (step->record->message != 0) /* no send has that id */
+        step->ending = messages_end(messages_of(order, step->role), step->record->message, &step->sending);
+}
+
+static void
+note_stash(struct order *order, const struct step *step)
+{
+    struct sending sending = sending_of(order, step, 0);
+    if (step->record->message != 0)
+        messages_return(&order->messages, step->record->message, &sending);
 }
 
 bool
@@ -255,14 +283,20 @@ order_next(struct order *order, struct step *step)
     step->stream = source->cursor.stream;
     step->role = role_of(order, source->next);
     step->gap = source->gap;
-    if (step->role == ROLE_send)
+    if (sends(step->role))
         note_send(order, step);
-    else if (ends_message(order, source->next))
+    else if (ends(step->role))
         note_end(order, step);
-    else if (step->role == ROLE_stash && step->record->message != 0)
-        messages_return(&order->messages, step->record->message, order->events, step->record->timestamp);
+    else if (step->role == ROLE_stash)
+        note_stash(order, step);
     order->events++;
     return true;
+}
+
+bool
+step_is_end(const struct step *step)
+{
+    return ends(step->role);
 }
 
 static void
@@ -290,6 +324,8 @@ order_init(struct order *order, const struct trace *trace)
     order->waiting.items = must_calloc(count, sizeof(*order->waiting.items));
     table_init(&order->waiters, sizeof(size_t));
     messages_init(&order->messages);
+    if (trace->has_parcels)
+        messages_init(&order->parcels);
     for (size_t i = 0; i < count; i++)
         start(order, i);
     set_until(order);
@@ -305,4 +341,6 @@ order_fini(struct order *order)
     free(order->waiting.items);
     table_fini(&order->waiters);
     messages_fini(&order->messages);
+    if (order->trace->has_parcels)
+        messages_fini(&order->parcels);
 }

@@ -1,9 +1,9 @@
 /*
  * All events of a trace in one order: causal first, time second.
  *
- * Each stream is in the order in which its thread did things, and a message is sent before it is received or dies. An
- * event for which neither decides comes after those with an earlier time. Clocks of two CPUs may disagree by a
- * little: where the times contradict a message's way, the message is right, and the contradiction is counted.
+ * Each stream is in the order in which its thread did things, and a message is sent before it is received or dies; so is
+ * what one process sends another. An event for which neither decides comes after those with an earlier time. Times that
+ * contradict that are corrected when the trace is opened: clocks.h.
  */
 #ifndef TROUPE_TRACE_ORDER_H
 #define TROUPE_TRACE_ORDER_H
@@ -26,12 +26,11 @@ struct order {
     } ready,              /* can go on */
         waiting;          /* whose next event is the end of a message that is not sent yet */
     uint64_t until;       /* the first that can go on is the first while its next event is before this */
-    struct table waiters; /* size_t: a source that waits, by the message */
+    struct table waiters; /* size_t: a source that waits, by the message, and whether that is a parcel */
     bool started;
     struct messages messages;
+    struct messages parcels; /* what goes from process to process */
     uint64_t events;         /* given so far */
-    uint64_t contradictions; /* messages that end at an earlier time than they are sent */
-    uint64_t worst_ticks;    /* the largest of them */
 };
 
 /* An event in its place. */
@@ -40,13 +39,15 @@ struct step {
     const struct stream *stream;
     enum role role;
     bool gap; /* events of its stream are missing somewhere before it */
-    /* role send: */
+    /* role send, and what sends a parcel: */
     bool sent_again;
-    /* role receive and dead_letter: */
+    /* role receive and dead_letter, and what is the end of a parcel: */
     enum ending ending;
     struct sending sending; /* with ENDING_RIGHT */
-    bool contradicts;       /* its time is before that of its send */
 };
+
+/* Does a message or a parcel come to its end there? */
+bool step_is_end(const struct step *step);
 
 void order_init(struct order *order, const struct trace *trace);
 void order_fini(struct order *order);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "bad_input.h"
+#include "clocks.h"
 #include "escape.h"
 #include "filter.h"
 #include "order.h"
@@ -210,9 +211,10 @@ run(int count, char **words)
             return refuse_option(option);
         strict = true;
     }
-    if (optind + 2 != count)
+    int directories = count_directories(count, words, 1);
+    if (directories < 1)
         return refuse("a file of rules and a directory are needed", "");
-    struct trace *trace = trace_open(words[optind + 1]);
+    struct trace *trace = trace_open_corrected((const char *const *)words + optind + 1, (size_t)directories);
     int status = assert_trace(trace, words[optind], strict);
     trace_close(trace);
     return status;
@@ -220,7 +222,7 @@ run(int count, char **words)
 
 const struct command command_assert = {
     .name = "assert",
-    .usage = "[--strict] FILE DIRECTORY",
+    .usage = "[--strict] FILE DIRECTORY...",
     .summary = "whether the program kept rules of its own, one to a line of FILE\n"
                "A before B; never A; never B after A; B within 5 ms of A; for each CLASS: and one of these.\n"
                "A and B are an event, its tag if that matters, and `of CLASS`: receive 7 of session",

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bad_input.h"
+#include "clocks.h"
 #include "colour.h"
 #include "prove.h"
 #include "rules.h"
@@ -67,10 +68,10 @@ print_rest(const struct check *check, const struct order *order)
         puts("the recorder was switched on or off while the program ran: what was before or after is unknown");
     if (!check->trace->metadata->closed)
         puts("the trace was cut off, or is still being written: its ends are open");
-    if (order->contradictions > 0)
-        printf("the time contradicts the order of %s messages, by %" PRIu64 " ns at most\n",
-               text_of_count(order->contradictions, count),
-               metadata_duration_ns(check->trace->metadata, order->worst_ticks));
+    if (check->trace->contradictions > 0)
+        printf("the time contradicts the order of %s messages, by %" PRIu64 " ns at most: corrected\n",
+               text_of_count(check->trace->contradictions, count),
+               metadata_duration_ns(check->trace->metadata, check->trace->worst_ticks));
 }
 
 static int
@@ -139,10 +140,10 @@ run(int count, char **words)
             return refuse_option(option);
         strict = true;
     }
-    const char *directory = one_directory(count, words);
-    if (directory == NULL)
-        return RUN_REFUSED;
-    struct trace *trace = trace_open(directory);
+    int directories = count_directories(count, words, 0);
+    if (directories < 1)
+        return directories;
+    struct trace *trace = trace_open_corrected((const char *const *)words + optind, (size_t)directories);
     int status = check_trace(trace, strict);
     trace_close(trace);
     return status;
@@ -150,7 +151,7 @@ run(int count, char **words)
 
 const struct command command_check = {
     .name = "check",
-    .usage = "[--strict] DIRECTORY",
+    .usage = "[--strict] DIRECTORY...",
     .summary = "whether messages, actors and sockets kept the rules",
     .example = "troupe-trace check --strict dir || echo broken      # in a script",
     .options = options,

@@ -1,5 +1,5 @@
 /*
- * The rules of messages: sent_before, once, fifo.
+ * The rules of messages: sent_before, once, fifo; and of what goes from process to process: parcel.
  *
  * A pair of actors has two orders: that of the messages that they send each other, and that of the library's own, whose
  * tags are the reserved ones. Threads outside are not told apart in a trace, so no order is asked of what they send.
@@ -82,6 +82,43 @@ check_end(struct check *check, const struct step *step)
         check_fifo(check, step);
 }
 
+/* -- From process to process. -- */
+
+/* May the send stand in the trace of a process that is not read, or among events that are not there? */
+static bool
+may_be_elsewhere(const struct check *check, uint64_t parcel)
+{
+    const struct trace *trace = check->trace;
+    const struct spans *sent = table_get(&trace->parcels, TRI_TRACE_MESSAGE_STREAM(parcel), 0);
+    if (parcel == 0 || sent == NULL || trace_lost(trace) > 0 || trace->partial)
+        return true;
+    bool later = TRI_TRACE_MESSAGE_COUNT(parcel) > sent->items[sent->count - 1].last;
+    return later && !trace->metadata->closed; /* written after the stream was read */
+}
+
+static void
+check_parcel_end(struct check *check, const struct step *step)
+{
+    if (step->ending == ENDING_REPEATED)
+        check_failed(check, RULE_parcel, step, "it had come to its end before");
+    else if (step->ending == ENDING_UNSENT && may_be_elsewhere(check, step->record->message))
+        check->findings[RULE_parcel].unknown++;
+    else if (step->ending == ENDING_UNSENT)
+        check_failed(check, RULE_parcel, step, "no process sent it before");
+    else if (step->ending == ENDING_FORGOTTEN)
+        check->findings[RULE_parcel].unknown++;
+}
+
+static void
+check_parcel(struct check *check, const struct step *step)
+{
+    check->findings[RULE_parcel].looked++;
+    if (role_ends_parcel(step->role))
+        check_parcel_end(check, step);
+    else if (step->sent_again && step->record->message != 0)
+        check_failed(check, RULE_parcel, step, "sent again under the same id");
+}
+
 void
 check_messages(struct check *check, const struct step *step)
 {
@@ -93,5 +130,7 @@ check_messages(struct check *check, const struct step *step)
         check_end(check, step);
     } else if (step->role == ROLE_dead_letter && step->record->message != 0) {
         check_end(check, step); /* 0: the library's own, which are not in the trace when all goes well */
+    } else if (role_sends_parcel(step->role) || role_ends_parcel(step->role)) {
+        check_parcel(check, step);
     }
 }

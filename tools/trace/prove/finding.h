@@ -14,6 +14,7 @@
     X(sent_before, "what is received, or dies, was sent before")                                                       \
     X(once, "a message is sent once, and received once or a dead letter")                                              \
     X(fifo, "messages of one actor to another are received in the order of their sends")                               \
+    X(parcel, "what one process sends another has one end at most, and was sent before")                               \
     X(one_worker, "an actor is on the worker that its name tells")                                                     \
     X(life, "an actor is spawned, then acts, then is stopped")                                                         \
     X(restart, "an actor begins another life only after it has ended")                                                 \

@@ -1,4 +1,5 @@
 #include "side.h"
+#include "clocks.h"
 #include <string.h>
 
 struct person {
@@ -9,7 +10,8 @@ struct person {
 void
 side_open(struct side *side, const char *directory)
 {
-    side->trace = trace_open(directory);
+    side->directory = directory;
+    side->trace = trace_open_corrected(&side->directory, 1);
     order_init(&side->order, side->trace);
     table_init(&side->persons, sizeof(struct person));
     table_init(&side->children, sizeof(uint64_t));

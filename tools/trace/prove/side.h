@@ -17,6 +17,7 @@ struct delivery {
 };
 
 struct side {
+    const char *directory;
     struct trace *trace;
     struct order order;
     struct table persons;  /* struct person, by ref */

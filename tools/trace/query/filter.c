@@ -16,9 +16,11 @@ filter_take(struct filter *filter, int option)
     case 'U': filter->until_text = optarg; return 0;
     case 'a':
         filter->by_actor = true;
+        filter->actor_text = optarg;
         return parse_ref(optarg, &filter->actor) ? 0 : refuse("not the name of an actor", optarg);
     case 'w':
         filter->by_worker = true;
+        filter->worker_text = optarg;
         return parse_stream(optarg, &filter->worker) ? 0 : refuse("not the number of a worker", optarg);
     default: return refuse_option(option);
     }
@@ -93,6 +95,10 @@ filter_prepare(struct filter *filter, const struct trace *trace)
     filter->event_id = filter->event != NULL ? metadata_find(trace->metadata, filter->event) : 0;
     if (filter->event_id < 0)
         return refuse("the trace knows no such event", filter->event);
+    if (filter->by_actor && !parse_ref(filter->actor_text, &filter->actor))
+        return refuse("the traces have no such process or worker", filter->actor_text);
+    if (filter->by_worker && !parse_stream(filter->worker_text, &filter->worker))
+        return refuse("the traces have no such process or worker", filter->worker_text);
     int status = filter->since_text != NULL ? find_time(trace, filter->since_text, &filter->since) : 0;
     if (status == 0 && filter->until_text != NULL)
         status = find_time(trace, filter->until_text, &filter->until);

@@ -10,6 +10,7 @@
 #include "reader.h"
 
 struct filter {
+    const char *actor_text, *worker_text; /* NULL: any */
     bool by_actor, by_worker;
     uint64_t actor;
     uint32_t worker;

@@ -16,6 +16,14 @@ skip_later(struct backward *backward, uint64_t until)
     backward->held += record != NULL; /* given once more */
 }
 
+static uint64_t
+begin_of(const struct stream *stream, size_t segment)
+{
+    uint64_t begin = stream->segments[segment].begin;
+    uint64_t shift = stream_shift_at(stream, stream->segments[segment].first);
+    return begin > UINT64_MAX - shift ? UINT64_MAX : begin + shift;
+}
+
 void
 backward_init(struct backward *backward, const struct trace *trace, const struct stream *stream, uint64_t until)
 {
@@ -24,7 +32,7 @@ backward_init(struct backward *backward, const struct trace *trace, const struct
     backward->stream = stream;
     backward->buffer = must_calloc(PIECE, sizeof(*backward->buffer));
     backward->segment = stream->segment_count;
-    while (backward->segment > 1 && stream->segments[backward->segment - 1].begin > until)
+    while (backward->segment > 1 && begin_of(stream, backward->segment - 1) > until)
         backward->segment--;
     skip_later(backward, until);
 }
@@ -45,11 +53,8 @@ fill_buffer(struct backward *backward)
     uint64_t end = backward->offset != 0 ? backward->offset : segment->end;
     uint64_t left = (end - HEADER) / TRI_TRACE_STEP;
     backward->held = left < PIECE ? (size_t)left : PIECE;
-    size_t size = backward->held * TRI_TRACE_STEP;
-    backward->offset = end - size;
-    size_t got = trace_read(backward->trace, segment->name, backward->offset, backward->buffer, size);
-    if (got < size)
-        bad_input(segment->name, backward->offset + got, "the file ends within its content");
+    backward->offset = end - backward->held * TRI_TRACE_STEP;
+    stream_read_events(backward->trace, backward->stream, segment, backward->offset, backward->buffer, backward->held);
     if (backward->offset == HEADER) {
         backward->offset = 0;
         backward->segment--;

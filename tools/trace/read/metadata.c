@@ -168,14 +168,25 @@ check_names(struct metadata *metadata)
     free(ids);
 }
 
+/* A word in quotes; `what` is what it is. */
 static void
-read_mode(struct metadata *metadata, const char *rest, uint64_t offset)
+read_word(char *word, size_t room, const char *rest, const char *what, uint64_t offset)
 {
-    size_t length = strspn(rest, "abcdefghijklmnopqrstuvwxyz");
-    if (length >= sizeof(metadata->mode) || rest[length] != '"')
-        bad_input("metadata", offset, "the mode is not one");
-    memcpy(metadata->mode, rest, length);
-    metadata->mode[length] = '\0';
+    size_t length = strspn(rest, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    if (length >= room || rest[length] != '"')
+        bad_input("metadata", offset, "the %s is not one", what);
+    memcpy(word, rest, length);
+    word[length] = '\0';
+}
+
+/* Any text in quotes, or its beginning. */
+static void
+read_description(struct metadata *metadata, const char *rest)
+{
+    size_t length = strcspn(rest, "\"");
+    length = length < sizeof(metadata->clock) ? length : sizeof(metadata->clock) - 1;
+    memcpy(metadata->clock, rest, length);
+    metadata->clock[length] = '\0';
 }
 
 static void
@@ -203,7 +214,21 @@ read_line(struct metadata *metadata, const char *line, uint64_t offset)
     else if ((rest = after(line, "    troupe_format = ")) != NULL)
         metadata->format = number_before(rest, ";", offset);
     else if ((rest = after(line, "    mode = \"")) != NULL)
-        read_mode(metadata, rest, offset);
+        read_word(metadata->mode, sizeof(metadata->mode), rest, "mode", offset);
+    else if ((rest = after(line, "    boot = \"")) != NULL)
+        read_word(metadata->boot, sizeof(metadata->boot), rest, "boot", offset);
+    else if ((rest = after(line, "    cluster = \"")) != NULL)
+        read_word(metadata->cluster, sizeof(metadata->cluster), rest, "cluster", offset);
+    else if ((rest = after(line, "    member = \"")) != NULL)
+        read_word(metadata->member, sizeof(metadata->member), rest, "member", offset);
+    else if ((rest = after(line, "    description = \"")) != NULL)
+        read_description(metadata, rest);
+    else if ((rest = after(line, "    serial = ")) != NULL)
+        metadata->serial = number_before(rest, ";", offset);
+    else if ((rest = after(line, "    workers = ")) != NULL)
+        metadata->workers = number_before(rest, ";", offset);
+    else if ((rest = after(line, "    pid = ")) != NULL)
+        metadata->pid = number_before(rest, ";", offset);
     else if ((rest = after(line, "    closed = ")) != NULL)
         metadata->closed = number_before(rest, ";", offset) != 0;
     else if ((rest = after(line, "    freq = ")) != NULL)
@@ -248,6 +273,68 @@ metadata_read(int directory, const char *path)
         bad_input("metadata", text.size, "the clock's frequency is missing or impossible");
     free(text.bytes);
     return metadata;
+}
+
+/* -- Together. -- */
+
+static uint16_t
+join_event(struct metadata *into, const struct metadata *from, unsigned id)
+{
+    bool same = into->names[id] != NULL && strcmp(into->names[id], from->names[id]) == 0;
+    int known = same ? (int)id : metadata_find(into, from->names[id]);
+    if (known >= 0)
+        return (uint16_t)known;
+    while (into->names[id] != NULL)
+        id = (id + 1) % EVENT_IDS;
+    return (uint16_t)id;
+}
+
+static void
+join_events(struct metadata *into, const struct metadata *from, uint16_t *ids)
+{
+    for (unsigned id = 0; id < EVENT_IDS; id++) {
+        const char *name = from->names[id];
+        if (name == NULL)
+            continue;
+        ids[id] = join_event(into, from, id);
+        if (into->names[ids[id]] != NULL)
+            continue;
+        into->names[ids[id]] = copy_name(name, strlen(name));
+        into->roles[ids[id]] = from->roles[id];
+    }
+}
+
+static void
+join_texts(struct table *into, const struct table *from)
+{
+    for (size_t i = 0; i < from->room; i++) {
+        if (!from->used[i] || table_get(into, from->keys[i].a, from->keys[i].b) != NULL)
+            continue;
+        const char *text = ((char *const *)from->values)[i];
+        *(char **)table_put(into, from->keys[i].a, from->keys[i].b) = copy_name(text, strlen(text));
+    }
+}
+
+struct metadata *
+metadata_join(struct metadata *into, const struct metadata *from, uint16_t *ids)
+{
+    if (into == NULL) {
+        into = must_calloc(1, sizeof(*into));
+        *into = (struct metadata){.format = from->format, .closed = true};
+        into->frequency = from->frequency;
+        into->offset_s = from->offset_s;
+        into->offset = from->offset;
+        memcpy(into->mode, from->mode, sizeof(into->mode));
+        table_init(&into->tags, sizeof(char *));
+        table_init(&into->statuses, sizeof(char *));
+    }
+    if (strcmp(into->mode, from->mode) != 0)
+        snprintf(into->mode, sizeof(into->mode), "mixed");
+    into->closed &= from->closed;
+    join_events(into, from, ids);
+    join_texts(&into->tags, &from->tags);
+    join_texts(&into->statuses, &from->statuses);
+    return into;
 }
 
 static void

@@ -24,12 +24,24 @@ struct metadata {
     char *names[EVENT_IDS];               /* by id; NULL: there is no such event */
     uint8_t roles[EVENT_IDS];             /* by id: enum role */
     uint32_t offsets[EVENT_IDS];          /* by id: of the line that names it */
-    struct table tags;                    /* char *, by number: names of the library's own */
-    struct table statuses;                /* char *, by value as uint32_t: their codes, such as ECONNRESET */
+    uint64_t workers, pid;
+    char clock[32];        /* what it is: as far as there is room */
+    char boot[40];         /* of the machine: equal for traces whose clocks are the same; "" if that is not told */
+    char cluster[40];      /* of which the process is one; "": of none */
+    char member[16];       /* "parent", or the child's number */
+    uint64_t serial;       /* of the child in its cluster; 0: the parent's */
+    struct table tags;     /* char *, by number: names of the library's own */
+    struct table statuses; /* char *, by value as uint32_t: their codes, such as ECONNRESET */
 };
 
 /* Reads the text in an open directory. path is the directory's, for what is wrong. */
 struct metadata *metadata_read(int directory, const char *path);
+
+/*
+ * Adds what from knows and into does not. ids, of EVENT_IDS, gets from's ids as they are in into. Returns the new into if
+ * that is NULL. Of what is no table, the first one's stays.
+ */
+struct metadata *metadata_join(struct metadata *into, const struct metadata *from, uint16_t *ids);
 
 void metadata_free(struct metadata *metadata);
 

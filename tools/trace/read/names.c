@@ -16,6 +16,7 @@
 struct names {
     struct table texts; /* char *, by number */
     struct table tags;  /* char *, by the number of a behavior and the tag */
+    struct table known; /* uint32_t, the number of a text, by two hashes of it; of names that are joined */
 };
 
 struct names *
@@ -24,6 +25,7 @@ names_new(void)
     struct names *names = must_calloc(1, sizeof(*names));
     table_init(&names->texts, sizeof(char *));
     table_init(&names->tags, sizeof(char *));
+    table_init(&names->known, sizeof(uint32_t));
     return names;
 }
 
@@ -42,6 +44,7 @@ names_free(struct names *names)
 {
     free_texts(&names->texts);
     free_texts(&names->tags);
+    table_fini(&names->known);
     free(names);
 }
 
@@ -117,6 +120,63 @@ names_read(struct names *names, int directory, const char *file, uint64_t end)
         offset = (offset + TRI_TRACE_STEP - 1) / TRI_TRACE_STEP * TRI_TRACE_STEP;
     }
     fclose(in);
+}
+
+/* -- Together. -- */
+
+static uint64_t
+hash(const char *text, uint64_t hash)
+{
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static void
+copy_text(struct table *into, uint64_t a, uint64_t b, const char *text)
+{
+    char *copy = must_calloc(strlen(text) + 1, 1);
+    memcpy(copy, text, strlen(text));
+    *(char **)table_put(into, a, b) = copy;
+}
+
+/* The number of a text that may be new. */
+static uint32_t
+join_text(struct names *names, const char *text)
+{
+    uint64_t a = hash(text, UINT64_C(0xcbf29ce484222325)), b = hash(text, 1);
+    const uint32_t *known = table_get(&names->known, a, b);
+    if (known != NULL)
+        return *known;
+    uint32_t number = (uint32_t)names->texts.count + 1;
+    *(uint32_t *)table_put(&names->known, a, b) = number;
+    copy_text(&names->texts, number, 0, text);
+    return number;
+}
+
+static uint32_t
+number_of(const struct table *numbers, uint64_t own)
+{
+    const uint32_t *number = table_get(numbers, own, 0);
+    return number != NULL ? *number : 0;
+}
+
+void
+names_join(struct names *names, const struct names *from, struct table *numbers)
+{
+    for (size_t i = 0; i < from->texts.room; i++) {
+        if (!from->texts.used[i])
+            continue;
+        uint32_t number = join_text(names, ((char *const *)from->texts.values)[i]);
+        *(uint32_t *)table_put(numbers, from->texts.keys[i].a, 0) = number;
+    }
+    for (size_t i = 0; i < from->tags.room; i++) {
+        if (!from->tags.used[i])
+            continue;
+        uint32_t behavior = number_of(numbers, from->tags.keys[i].a);
+        if (table_get(&names->tags, behavior, from->tags.keys[i].b) == NULL)
+            copy_text(&names->tags, behavior, from->tags.keys[i].b, ((char *const *)from->tags.values)[i]);
+    }
 }
 
 const char *

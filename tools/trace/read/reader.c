@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include <unistd.h>
 
 #include "bad_input.h"
-#include "escape.h"
+#include "gather.h"
 
 #define HEADER sizeof(struct tri_trace_packet)
 #define PIECE 1024u /* events that a cursor reads at once */
@@ -20,9 +21,10 @@
 
 /* Opened anew for each piece: a trace may have more streams than a process may have descriptors. */
 size_t
-trace_read(const struct trace *trace, const char *name, uint64_t offset, void *out, size_t size)
+trace_read(const struct member *member, const char *name, uint64_t offset, void *out, size_t size)
 {
-    int fd = openat(trace->directory, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    bad_input_within(member->within);
+    int fd = openat(member->directory, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         bad_input(name, 0, "cannot be opened: %s (is the trace being written?)", strerror(errno));
     size_t done = 0;
@@ -38,11 +40,77 @@ trace_read(const struct trace *trace, const char *name, uint64_t offset, void *o
     return done;
 }
 
+void
+trace_read_events(const struct trace *trace, const struct member *member, const char *name, uint64_t offset,
+                  struct tri_trace_record *out, size_t count)
+{
+    size_t got = trace_read(member, name, offset, out, count * sizeof(*out));
+    if (got < count * sizeof(*out))
+        bad_input(name, offset + got, "the file ends within its content");
+    member_change(member, trace->metadata, out, count);
+}
+
+/* -- Corrected times. -- */
+
+/* How many shifts begin at or before a place. */
+static size_t
+shifts_until(const struct stream *stream, uint64_t place)
+{
+    size_t low = 0, high = stream->shift_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (stream->shifts[middle].from <= place)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint64_t
+stream_shift_at(const struct stream *stream, uint64_t place)
+{
+    size_t shifts = shifts_until(stream, place);
+    return shifts > 0 ? stream->shifts[shifts - 1].ticks : 0;
+}
+
+void
+stream_shift(struct stream *stream, uint64_t from, uint64_t ticks)
+{
+    size_t count = stream->shift_count;
+    if ((count & (count - 1)) == 0) /* a power of two: full */
+        stream->shifts = must_realloc(stream->shifts, count > 0 ? count * 2 : 1, sizeof(*stream->shifts));
+    stream->shifts[stream->shift_count++] = (struct shift){from, ticks};
+}
+
+/* Times of the end of the clock stay there. */
+static void
+shift_events(const struct stream *stream, uint64_t place, struct tri_trace_record *records, size_t count)
+{
+    size_t next = shifts_until(stream, place);
+    uint64_t ticks = stream_shift_at(stream, place);
+    for (size_t i = 0; i < count; i++) {
+        while (next < stream->shift_count && stream->shifts[next].from <= place + i)
+            ticks = stream->shifts[next++].ticks;
+        uint64_t time = records[i].timestamp;
+        records[i].timestamp = time > UINT64_MAX - ticks ? UINT64_MAX : time + ticks;
+    }
+}
+
+void
+stream_read_events(const struct trace *trace, const struct stream *stream, const struct segment *segment,
+                   uint64_t offset, struct tri_trace_record *out, size_t count)
+{
+    trace_read_events(trace, stream->member, segment->name, offset, out, count);
+    if (stream->shift_count > 0)
+        shift_events(stream, segment->first + (offset - HEADER) / TRI_TRACE_STEP, out, count);
+}
+
 static uint64_t
-size_of(const struct trace *trace, const char *name)
+size_of(const struct member *member, const char *name)
 {
     struct stat status;
-    if (fstatat(trace->directory, name, &status, 0) != 0)
+    if (fstatat(member->directory, name, &status, 0) != 0)
         bad_input(name, 0, "cannot be opened: %s (is the trace being written?)", strerror(errno));
     if (!S_ISREG(status.st_mode))
         bad_input(name, 0, "is not a regular file");
@@ -52,13 +120,13 @@ size_of(const struct trace *trace, const char *name)
 #define AT(field) offsetof(struct tri_trace_packet, field)
 
 static void
-check_identity(const struct trace *trace, const char *name, const struct tri_trace_packet *packet)
+check_identity(const struct member *member, const char *name, const struct tri_trace_packet *packet)
 {
     if (packet->magic == __builtin_bswap32(TRI_TRACE_MAGIC))
         bad_input(name, AT(magic), "was written on a machine of the other byte order");
     if (packet->magic != TRI_TRACE_MAGIC)
         bad_input(name, AT(magic), "bad magic 0x%08" PRIx32, packet->magic);
-    if (memcmp(packet->uuid, trace->metadata->uuid, sizeof(packet->uuid)) != 0)
+    if (memcmp(packet->uuid, member->metadata->uuid, sizeof(packet->uuid)) != 0)
         bad_input(name, AT(uuid), "belongs to another trace");
     if (packet->stream_id != TRI_TRACE_CLASS_EVENTS && packet->stream_id != TRI_TRACE_CLASS_NAMES)
         bad_input(name, AT(stream_id), "unknown class of streams %" PRIu32, packet->stream_id);
@@ -84,41 +152,44 @@ check_sizes(const char *name, uint64_t size, const struct tri_trace_packet *pack
 }
 
 static void
-read_packet(const struct trace *trace, const char *name, struct tri_trace_packet *packet)
+read_packet(const struct member *member, const char *name, struct tri_trace_packet *packet)
 {
-    uint64_t size = size_of(trace, name);
-    size_t got = trace_read(trace, name, 0, packet, HEADER);
+    uint64_t size = size_of(member, name);
+    size_t got = trace_read(member, name, 0, packet, HEADER);
     if (got < HEADER)
         bad_input(name, got, "the file ends within its header");
-    check_identity(trace, name, packet);
+    check_identity(member, name, packet);
     check_sizes(name, size, packet);
 }
 
 /* -- Files into streams. -- */
 
 static struct stream *
-add_stream(struct trace *trace, uint32_t number)
+add_stream(struct trace *trace, const struct member *member, uint32_t number)
 {
     size_t count = trace->stream_count;
     if ((count & (count - 1)) == 0) /* a power of two: full */
         trace->streams = must_realloc(trace->streams, count > 0 ? count * 2 : 1, sizeof(*trace->streams));
-    trace->streams[count] = (struct stream){.number = number};
+    trace->streams[count] = (struct stream){.number = number, .member = member};
     *(size_t *)table_put(&trace->numbers, number, 0) = count;
     trace->stream_count++;
     return &trace->streams[count];
 }
 
 static struct stream *
-find_or_add_stream(struct trace *trace, uint32_t number)
+find_or_add_stream(struct trace *trace, const struct member *member, uint32_t number)
 {
     const size_t *place = table_get(&trace->numbers, number, 0);
-    return place != NULL ? &trace->streams[*place] : add_stream(trace, number);
+    return place != NULL ? &trace->streams[*place] : add_stream(trace, member, number);
 }
 
 static void
-add_segment(struct trace *trace, const char *name, const struct tri_trace_packet *packet)
+add_segment(struct trace *trace, const struct member *member, const char *name, const struct tri_trace_packet *packet)
 {
-    struct stream *stream = find_or_add_stream(trace, (uint32_t)packet->stream_instance_id);
+    uint32_t number = (uint32_t)packet->stream_instance_id;
+    if (member->joined && number != TRI_TRACE_OUTSIDE && number >= member->range.count)
+        bad_input(name, AT(stream_instance_id), "there is no worker %" PRIu32, number);
+    struct stream *stream = find_or_add_stream(trace, member, member_stream(member, number));
     size_t count = stream->segment_count;
     if ((count & (count - 1)) == 0) /* a power of two: full */
         stream->segments = must_realloc(stream->segments, count > 0 ? count * 2 : 1, sizeof(*stream->segments));
@@ -127,75 +198,48 @@ add_segment(struct trace *trace, const char *name, const struct tri_trace_packet
     stream->segments[stream->segment_count++] = (struct segment){
         .name = copy,
         .sequence = packet->packet_seq_num,
-        .begin = packet->timestamp_begin,
+        .begin = member_time(member, packet->timestamp_begin),
         .end = packet->content_size / 8,
         .discarded = packet->events_discarded,
     };
 }
 
 static void
-add_file(struct trace *trace, const char *name)
+add_file(struct trace *trace, const struct member *member, const char *name)
 {
     struct tri_trace_packet packet;
-    read_packet(trace, name, &packet);
+    read_packet(member, name, &packet);
     if (packet.stream_id == TRI_TRACE_CLASS_NAMES)
-        names_read(trace->names, trace->directory, name, packet.content_size / 8);
+        names_read(member->joined ? member->names : trace->names, member->directory, name, packet.content_size / 8);
     else
-        add_segment(trace, name, &packet);
+        add_segment(trace, member, name, &packet);
 }
 
-/* The number of a sub-directory in which the recorder may have put another trace; 0: it is none. */
-static unsigned
-number_of(const struct trace *trace, const char *name)
+static bool
+is_directory(int directory, const char *name)
 {
     struct stat status;
-    size_t digits = strspn(name, "0123456789");
-    if (digits == 0 || digits > 4 || name[digits] != '\0' || name[0] == '0')
-        return 0;
-    if (fstatat(trace->directory, name, &status, 0) != 0 || !S_ISDIR(status.st_mode))
-        return 0;
-    return (unsigned)atoi(name);
+    return fstatat(directory, name, &status, 0) == 0 && S_ISDIR(status.st_mode);
 }
 
 static void
-add_other(struct trace *trace, unsigned number)
+add_files(struct trace *trace, struct member *member)
 {
-    size_t count = trace->other_count;
-    if ((count & (count - 1)) == 0) /* a power of two: full */
-        trace->others = must_realloc(trace->others, count > 0 ? count * 2 : 1, sizeof(*trace->others));
-    trace->others[trace->other_count++] = number;
-}
-
-static void
-add_entry(struct trace *trace, const char *name)
-{
-    unsigned number = number_of(trace, name);
-    if (number > 0)
-        add_other(trace, number);
-    else
-        add_file(trace, name);
-}
-
-static int
-by_value(const void *a, const void *b)
-{
-    unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
-    return x < y ? -1 : x > y;
-}
-
-static void
-add_files(struct trace *trace)
-{
-    DIR *list = fdopendir(dup(trace->directory));
+    bad_input_within(member->within);
+    DIR *list = fdopendir(dup(member->directory));
     if (list == NULL)
-        give_up("%s cannot be listed: %s", trace->path, strerror(errno));
+        give_up("%s cannot be listed: %s", member->path, strerror(errno));
+    rewinddir(list);
     for (struct dirent *entry = readdir(list); entry != NULL; entry = readdir(list)) {
-        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "metadata") != 0)
-            add_entry(trace, entry->d_name);
+        const char *name = entry->d_name;
+        if (name[0] == '.' || strcmp(name, "metadata") == 0)
+            continue;
+        if (!is_number_of_trace(name) || !is_directory(member->directory, name))
+            add_file(trace, member, name);
     }
     closedir(list);
-    if (trace->other_count > 0)
-        qsort(trace->others, trace->other_count, sizeof(*trace->others), by_value);
+    if (member->joined)
+        member_join_names(member, trace->names);
 }
 
 static int
@@ -229,10 +273,10 @@ plus(uint64_t a, uint64_t b)
 }
 
 static void
-count_losses(const struct trace *trace, struct stream *stream)
+count_losses(struct stream *stream)
 {
     struct segment *first = &stream->segments[0];
-    uint64_t full = TRI_TRACE_FULL(size_of(trace, first->name));
+    uint64_t full = TRI_TRACE_FULL(size_of(stream->member, first->name));
     stream->overwritten = times(first->sequence, full);
     stream->discarded = stream->segments[stream->segment_count - 1].discarded;
     for (size_t i = 1; i < stream->segment_count; i++) {
@@ -244,6 +288,18 @@ count_losses(const struct trace *trace, struct stream *stream)
             bad_input(segment->name, AT(events_discarded), "events_discarded goes back");
         stream->discarded = plus(stream->discarded, times(segment->sequence - before->sequence - 1, full));
     }
+}
+
+/* What goes to another process. */
+static void
+note_sent(struct trace *trace, const struct tri_trace_record *record)
+{
+    enum role role = (enum role)trace->metadata->roles[record->id];
+    trace->has_parcels |= role_sends_parcel(role) || role_ends_parcel(role);
+    if (!role_sends_parcel(role) || record->message == 0)
+        return;
+    struct spans *sent = table_put(&trace->parcels, TRI_TRACE_MESSAGE_STREAM(record->message), 0);
+    spans_add(sent, TRI_TRACE_MESSAGE_COUNT(record->message));
 }
 
 static void
@@ -277,6 +333,7 @@ check_event(struct trace *trace, struct stream *stream, const struct cursor *cur
     trace->partial |= metadata->roles[record->id] == ROLE_switched;
     note_middle(trace, stream, record);
     uint64_t count = TRI_TRACE_MESSAGE_COUNT(record->message);
+    note_sent(trace, record);
     if (metadata->roles[record->id] != ROLE_send || TRI_TRACE_MESSAGE_STREAM(record->message) != stream->number)
         return;
     if (count > stream->last_sent)
@@ -288,7 +345,11 @@ static void
 check_stream(struct trace *trace, struct stream *stream)
 {
     qsort(stream->segments, stream->segment_count, sizeof(*stream->segments), by_sequence);
-    count_losses(trace, stream);
+    count_losses(stream);
+    for (size_t i = 1; i < stream->segment_count; i++) {
+        const struct segment *before = &stream->segments[i - 1];
+        stream->segments[i].first = before->first + (before->end - HEADER) / TRI_TRACE_STEP;
+    }
     struct cursor cursor;
     cursor_init(&cursor, trace, stream);
     const struct tri_trace_record *record;
@@ -299,39 +360,59 @@ check_stream(struct trace *trace, struct stream *stream)
 
 /* -- A trace. -- */
 
-/* On stderr, so that it disturbs no reader of what is printed. */
-static void
-mention_others(const struct trace *trace)
+/* The recorder's own number of a process's sub-directory, if all are in one; else they are counted. */
+static unsigned
+number_of(const struct trace *trace, size_t place, bool alone)
 {
-    if (trace->other_count == 0)
-        return;
-    fputs("troupe-trace: ", stderr);
-    print_escaped(stderr, trace->path);
-    fputs(" has sub-directories with traces of their own:", stderr);
-    for (size_t i = 0; i < trace->other_count; i++)
-        fprintf(stderr, "%s %u", i > 0 ? "," : "", trace->others[i]);
-    fputc('\n', stderr);
+    const char *within = trace->members[place].within;
+    size_t digits = strspn(within, "0123456789");
+    if (alone && place > 0 && digits > 0 && digits <= 4 && within[digits] == '/')
+        return (unsigned)atoi(within);
+    return (unsigned)place + 1;
+}
+
+/* Workers are numbered from 0: the metadata tells how many there are, files may show more. */
+static uint32_t
+workers_of(const struct member *member)
+{
+    uint64_t workers = member->metadata->workers;
+    return workers < WORKERS_TOGETHER ? (uint32_t)workers : WORKERS_TOGETHER;
+}
+
+static void
+join(struct trace *trace, bool alone)
+{
+    bool whole = trace->member_count == 1;
+    for (size_t i = 0; i < trace->member_count; i++) {
+        struct member *member = &trace->members[i];
+        unsigned number = whole ? 0 : number_of(trace, i, alone && trace->members[0].within[0] == '\0');
+        member->range = process_range_new(number, workers_of(member), whole);
+    }
+    if (whole && trace->members[0].range.outside == TRI_TRACE_OUTSIDE && trace->members[0].range.base == 0)
+        trace->metadata = trace->members[0].metadata;
+    else
+        trace->metadata = members_join(trace->members, trace->member_count);
 }
 
 struct trace *
-trace_open(const char *path)
+trace_open(const char *const *paths, size_t count)
 {
     struct trace *trace = must_calloc(1, sizeof(*trace));
-    trace->path = path;
-    trace->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (trace->directory < 0)
-        give_up("%s cannot be opened: %s", path, strerror(errno));
-    trace->metadata = metadata_read(trace->directory, path);
+    trace->paths = paths;
+    trace->path_count = count;
+    trace_gather(trace);
+    join(trace, count == 1);
     trace->names = names_new();
     trace->counts = must_calloc(EVENT_IDS, sizeof(*trace->counts));
     table_init(&trace->numbers, sizeof(size_t));
-    add_files(trace);
+    table_init(&trace->parcels, sizeof(struct spans));
+    for (size_t i = 0; i < trace->member_count; i++)
+        add_files(trace, &trace->members[i]);
     table_fini(&trace->numbers);
     if (trace->stream_count > 0)
         qsort(trace->streams, trace->stream_count, sizeof(*trace->streams), by_number);
     for (size_t i = 0; i < trace->stream_count; i++)
         check_stream(trace, &trace->streams[i]);
-    mention_others(trace);
     return trace;
 }
 
@@ -343,13 +424,20 @@ trace_close(struct trace *trace)
             free(trace->streams[i].segments[j].name);
         free(trace->streams[i].segments);
         spans_fini(&trace->streams[i].sent);
+        free(trace->streams[i].shifts);
     }
+    for (size_t i = 0; i < trace->parcels.room; i++)
+        if (trace->parcels.used[i])
+            spans_fini((struct spans *)trace->parcels.values + i);
+    table_fini(&trace->parcels);
     free(trace->streams);
     free(trace->counts);
-    free(trace->others);
     names_free(trace->names);
-    metadata_free(trace->metadata);
-    close(trace->directory);
+    if (trace->metadata != trace->members[0].metadata)
+        metadata_free(trace->metadata);
+    for (size_t i = 0; i < trace->member_count; i++)
+        member_close(&trace->members[i]);
+    free(trace->members);
     free(trace);
 }
 
@@ -436,9 +524,6 @@ cursor_fill(struct cursor *cursor)
     cursor->held = left < PIECE ? (size_t)left : PIECE;
     cursor->given = 0;
     make_room(cursor);
-    size_t size = cursor->held * sizeof(*cursor->buffer);
-    size_t got = trace_read(cursor->trace, segment->name, cursor->offset, cursor->buffer, size);
-    if (got < size)
-        bad_input(segment->name, cursor->offset + got, "the file ends within its content");
+    stream_read_events(cursor->trace, stream, segment, cursor->offset, cursor->buffer, cursor->held);
     return true;
 }

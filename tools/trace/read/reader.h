@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <troupe/core/trace_format.h>
 
+#include "member.h"
 #include "metadata.h"
 #include "names.h"
 #include "roles.h"
@@ -23,14 +24,22 @@
 struct segment {
     char *name;
     uint64_t sequence;
-    uint64_t begin;     /* timestamp */
+    uint64_t begin;     /* timestamp, as it was recorded */
+    uint64_t first;     /* events of the stream before it that are here */
     uint64_t end;       /* offset in bytes behind the last event */
     uint64_t discarded; /* events of the stream, up to the end of this file */
     uint64_t tail;      /* those of them that came after its events: its last event, `lost`, says how many */
 };
 
+/* From an event on times are so much later than they were recorded. */
+struct shift {
+    uint64_t from; /* the event's place in its stream, from 0 */
+    uint64_t ticks;
+};
+
 struct stream {
-    uint32_t number; /* the worker's; TRI_TRACE_OUTSIDE */
+    uint32_t number; /* the worker's; that of threads outside is_outside() */
+    const struct member *member;
     struct segment *segments;
     size_t segment_count;
 
@@ -39,31 +48,45 @@ struct stream {
     uint64_t discarded;   /* because no segment was to be had, or missing with a whole file in between */
     uint64_t first_time, last_time;
 
-    uint64_t before;    /* message ids that it had given when its worker was attached; 0: it was there from the begin */
+    uint64_t before; /* message ids that it had given when its worker was attached; 0: it was there from the begin */
+    struct shift *shifts; /* corrections of its clock, which order.h finds; by `from` */
+    size_t shift_count;
+
     uint64_t last_sent; /* the largest count in the ids of the messages that are sent here; 0: none is sent */
     struct spans sent;  /* the counts in these ids */
 };
 
 struct trace {
-    const char *path;
-    int directory;
-    struct metadata *metadata;
+    const char *const *paths; /* that were given */
+    size_t path_count;
+    size_t below;           /* sub-directories of these that held a trace when it was opened */
+    struct member *members; /* the traces of processes that it is of, at least one */
+    size_t member_count;
+    struct metadata *metadata; /* what all have in common: that of the only one */
     struct names *names;
     struct stream *streams; /* by number */
     size_t stream_count;
     struct table numbers; /* size_t, the stream's place by number; while files are sorted into streams */
     bool partial;         /* something was switched off for a while: what is missing may not have been recorded */
     bool in_the_middle;   /* it begins while the program ran already, or ends while it runs on */
+    bool has_parcels;     /* events of them */
+    struct table parcels; /* struct spans: the counts of those that are sent, by the process in their ids */
     uint64_t *counts;     /* of events, by id */
-    unsigned *others;     /* sub-directories of these numbers hold traces of their own, which are not read */
-    size_t other_count;
+
+    /* What clocks.h has found. */
+    uint64_t contradictions; /* messages and parcels that came to their end before they were sent, by their times */
+    uint64_t worst_ticks;    /* the largest of them */
 };
 
 /*
- * Opens the trace in a directory. Ends the program if it cannot be read. Sub-directories with traces of their own are
- * named on stderr.
+ * Opens the trace in a directory, or the traces in several together. Ends the program if one cannot be read.
+ *
+ *   - To the trace of a process of a cluster belong those of the other processes that lie in its sub-directories. Other
+ *     sub-directories with traces of their own are named on stderr.
+ *   - Of a directory that holds no trace all sub-directories with traces are taken.
+ *   - What is reached twice is read once.
  */
-struct trace *trace_open(const char *path);
+struct trace *trace_open(const char *const *paths, size_t count);
 void trace_close(struct trace *trace);
 
 /* The stream of a number; NULL: the trace holds nothing of it. */
@@ -73,8 +96,22 @@ const struct stream *trace_stream(const struct trace *trace, uint32_t number);
 uint64_t trace_lost(const struct trace *trace);
 uint64_t stream_lost(const struct stream *stream);
 
-/* Reads a piece of one of its files. Returns how much was there. */
-size_t trace_read(const struct trace *trace, const char *name, uint64_t offset, void *out, size_t size);
+/* Reads a piece of one of a member's files. Returns how much was there. */
+size_t trace_read(const struct member *member, const char *name, uint64_t offset, void *out, size_t size);
+
+/* The same for events, which are changed if their process is one of several. Ends the program if there are fewer. */
+void trace_read_events(const struct trace *trace, const struct member *member, const char *name, uint64_t offset,
+                       struct tri_trace_record *out, size_t count);
+
+/* The same of a stream, with corrected times. */
+void stream_read_events(const struct trace *trace, const struct stream *stream, const struct segment *segment,
+                        uint64_t offset, struct tri_trace_record *out, size_t count);
+
+/* From the event of a place on, which is behind those that were told before, times are so much later. */
+void stream_shift(struct stream *stream, uint64_t from, uint64_t ticks);
+
+/* How much later the event of a place is. */
+uint64_t stream_shift_at(const struct stream *stream, uint64_t place);
 
 /* Goes through a stream. */
 struct cursor {

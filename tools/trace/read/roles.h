@@ -24,6 +24,7 @@ enum meaning {
     WORD,
     REF,
     MESSAGE,
+    PARCEL,
 };
 
 enum role {
@@ -32,7 +33,7 @@ enum role {
     TRI_TRACE_CORE_EVENTS(ROLE) TRI_TRACE_ACTORS_EVENTS(ROLE) ROLE_before_servers,
     TRI_TRACE_SERVER_EVENTS(ROLE) TRI_TRACE_LISTENER_EVENTS(ROLE) ROLE_before_sockets,
     TRI_TRACE_SOCKET_EVENTS(ROLE) ROLE_before_entrances,
-    TRI_TRACE_ENTRANCE_EVENTS(ROLE) TRI_TRACE_GREETING_EVENTS(ROLE) ROLES,
+    TRI_TRACE_ENTRANCE_EVENTS(ROLE) TRI_TRACE_GREETING_EVENTS(ROLE) TRI_TRACE_CLUSTER_EVENTS(ROLE) ROLES,
 #undef ROLE
 };
 
@@ -53,6 +54,19 @@ static inline bool
 role_tells_class(enum role role)
 {
     return role == ROLE_spawn || role == ROLE_restart || role == ROLE_present || role == ROLE_become;
+}
+
+/* What goes from process to process is sent by these events and comes to its end in those. */
+static inline bool
+role_sends_parcel(enum role role)
+{
+    return role == ROLE_cluster_send || role == ROLE_cluster_deal;
+}
+
+static inline bool
+role_ends_parcel(enum role role)
+{
+    return role == ROLE_cluster_receive || role == ROLE_cluster_lost || role == ROLE_cluster_take;
 }
 
 /* A field: what it is, and what it is called. */

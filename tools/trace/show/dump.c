@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "bad_input.h"
+#include "clocks.h"
 #include "colour.h"
 #include "escape.h"
 #include "line.h"
+#include "process.h"
 #include "show.h"
 #include "text.h"
 #include "text_of_time.h"
@@ -64,6 +66,8 @@ print_value(const struct trace *trace, const struct line *line, const struct fie
         fputs(value != 0 ? text_of_ref(value, text) : "none", stdout);
     else if (meaning == MESSAGE)
         fputs(text_of_message(value, text), stdout);
+    else if (meaning == PARCEL)
+        fputs(value != 0 ? text_of_parcel(value, text) : "none", stdout);
     else
         printf("%s%" PRIu64, meaning == NAME ? "#" : "", value);
 }
@@ -108,15 +112,13 @@ print_text(const struct trace *trace, const struct line *line)
     const struct shape *shape = &role_shapes[line->role];
     char time[TEXT_SIZE], stream[TEXT_SIZE];
     const char *begin = is_trouble(line->role) ? colour_begin(COLOUR_BAD) : "";
-    printf("%s  %7s  %s%-17s%s", text_of_time(trace->metadata, record->timestamp, time),
+    printf("%s  %*s  %s%-17s%s", text_of_time(trace->metadata, record->timestamp, time), processes_are_told() ? 10 : 7,
            text_of_stream(line->stream, stream), begin, event_name(trace, line), begin[0] != '\0' ? colour_end() : "");
     print_actor(trace, "", record->actor, line->class);
     print_value(trace, line, &shape->message, record->message);
     print_value(trace, line, &shape->arg, record->arg);
     print_flags(trace, line, &shape->flags);
     print_actor(trace, line->role == ROLE_send ? "to " : "from ", line->other, line->other_class);
-    if (line->contradicts)
-        fputs("  (its time is before that of its send)", stdout);
     fputc('\n', stdout);
 }
 
@@ -143,7 +145,7 @@ print_json_value(const struct trace *trace, const struct line *line, const struc
     printf(",\"%s\":", field->label);
     if (meaning == NAME && name != NULL)
         print_json_string(stdout, name);
-    else if (meaning == NAME || (meaning == REF && value == 0))
+    else if (meaning == NAME || ((meaning == REF || meaning == PARCEL) && value == 0))
         fputs("null", stdout);
     else if (meaning == REF)
         printf("\"%s\"", text_of_ref(value, text));
@@ -151,6 +153,8 @@ print_json_value(const struct trace *trace, const struct line *line, const struc
         printf("%" PRId32, (int32_t)value);
     else if (meaning == MESSAGE)
         printf("\"%s\"", text_of_message(value, text));
+    else if (meaning == PARCEL)
+        printf("\"%s\"", text_of_parcel(value, text));
     else
         printf("%" PRIu64, value);
     if (meaning != NAME)
@@ -175,10 +179,14 @@ print_json(const struct trace *trace, const struct line *line)
     const struct tri_trace_record *record = &line->record;
     const struct shape *shape = &role_shapes[line->role];
     char time[TEXT_SIZE], stream[TEXT_SIZE];
-    const char *quote = line->stream == TRI_TRACE_OUTSIDE ? "\"" : "";
-    printf("{\"time\":\"%s\",\"ticks\":%" PRIu64 ",\"worker\":%s%s%s,\"event\":\"%s\"",
-           text_of_time(trace->metadata, record->timestamp, time), record->timestamp, quote,
-           text_of_stream(line->stream, stream), quote, event_name(trace, line));
+    const char *quote = is_outside(line->stream) ? "\"" : "";
+    const struct process_range *range = process_of_stream(line->stream);
+    printf("{\"time\":\"%s\",\"ticks\":%" PRIu64, text_of_time(trace->metadata, record->timestamp, time),
+           record->timestamp);
+    if (range != NULL && range->number > 0)
+        printf(",\"process\":%u", range->number);
+    printf(",\"worker\":%s%s%s,\"event\":\"%s\"", quote, text_of_worker(line->stream, stream), quote,
+           event_name(trace, line));
     print_json_value(trace, line, &(struct field){REF, "actor", NULL}, record->actor);
     print_json_value(trace, line, &shape->message, record->message);
     print_json_value(trace, line, &shape->arg, record->arg);
@@ -285,10 +293,10 @@ run(int count, char **words)
     }
     if (status != 0)
         return status;
-    const char *directory = one_directory(count, words);
-    if (directory == NULL)
-        return RUN_REFUSED;
-    struct trace *trace = trace_open(directory);
+    int directories = count_directories(count, words, 0);
+    if (directories < 1)
+        return directories;
+    struct trace *trace = trace_open_corrected((const char *const *)words + optind, (size_t)directories);
     status = dump_trace(trace, &dump);
     trace_close(trace);
     return status;
@@ -296,7 +304,7 @@ run(int count, char **words)
 
 const struct command command_dump = {
     .name = "dump",
-    .usage = "[--json] [--event NAME] " FILTER_WHO_USAGE " DIRECTORY",
+    .usage = "[--json] [--event NAME] " FILTER_WHO_USAGE " DIRECTORY...",
     .summary = "its events in causal order, as text or as JSON lines",
     .example = "troupe-trace dump --event dead_letter dir      # every message that found nobody",
     .options = options,

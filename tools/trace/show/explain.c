@@ -31,14 +31,26 @@ print_topic(size_t number, const struct measure *measure)
 
 /* It is the last line, which shall be one, too. */
 static bool
-has_room_for(const char *directory)
+has_room_for_paths(const struct trace *trace)
 {
+    size_t length = trace->path_count - 1; /* blanks */
     unsigned columns = terminal_columns();
-    return columns == 0 || strlen(directory) + BEFORE_DIRECTORY <= columns;
+    for (size_t i = 0; i < trace->path_count; i++)
+        length += strlen(trace->paths[i]);
+    return columns == 0 || length + BEFORE_DIRECTORY <= columns;
 }
 
 static void
-print_verdict(const struct trace *trace, size_t bad, const char *directory)
+print_paths(const struct trace *trace)
+{
+    for (size_t i = 0; i < trace->path_count; i++) {
+        fputs(i > 0 ? " " : "", stdout);
+        print_escaped(stdout, trace->paths[i]);
+    }
+}
+
+static void
+print_verdict(const struct trace *trace, size_t bad)
 {
     if (bad == 0)
         printf("%s  all is well%s", colour_begin(COLOUR_GOOD), colour_end());
@@ -46,21 +58,21 @@ print_verdict(const struct trace *trace, size_t bad, const char *directory)
         printf("  %zu of %zu look bad", bad, TOPICS);
     fputs(trace->metadata->closed ? "" : ", cut off or still written", stdout);
     printf("%s; more: troupe-trace [...] ", colour_begin(COLOUR_FAINT));
-    if (has_room_for(directory))
-        print_escaped(stdout, directory);
+    if (has_room_for_paths(trace))
+        print_paths(trace);
     else
         fputs("DIRECTORY", stdout);
     printf("%s\n", colour_end());
 }
 
 static void
-explain_trace(const struct trace *trace, const char *directory)
+explain_trace(const struct trace *trace)
 {
     struct measure *measure = measure_trace(trace, NULL);
     size_t bad = 0;
     for (size_t i = 0; i < TOPICS; i++)
         bad += print_topic(i, measure);
-    print_verdict(trace, bad, directory);
+    print_verdict(trace, bad);
     measure_free(measure);
 }
 
@@ -72,7 +84,7 @@ run(int count, char **words)
 
 const struct command command_explain = {
     .name = "explain",
-    .usage = "DIRECTORY",
+    .usage = "DIRECTORY...",
     .summary = "what is wrong with the program: ten lines in plain words, each with the command that shows more",
     .example = "TR_TRACE=dir ./server; troupe-trace explain dir",
     .options = plain_options,

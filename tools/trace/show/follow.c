@@ -79,11 +79,11 @@ run(int count, char **words)
         all |= option == 'A';
         status = option == 'j' || option == 'A' ? 0 : filter_take(&follow.filter, option);
     }
-    const char *directory = status == 0 ? one_directory(count, words) : NULL;
-    if (directory == NULL)
-        return status != 0 ? status : RUN_REFUSED;
+    int directories = status == 0 ? count_directories(count, words, 0) : status;
+    if (directories < 1)
+        return directories;
     struct tail tail;
-    tail_open(&tail, directory, all);
+    tail_open(&tail, (const char *const *)words + optind, (size_t)directories, all);
     status = filter_prepare(&follow.filter, tail.trace);
     if (status == 0)
         follow_all(&tail, &follow);
@@ -93,7 +93,7 @@ run(int count, char **words)
 
 const struct command command_follow = {
     .name = "follow",
-    .usage = "[--all] [--json] [--event NAME] " FILTER_WHO_USAGE " DIRECTORY",
+    .usage = "[--all] [--json] [--event NAME] " FILTER_WHO_USAGE " DIRECTORY...",
     .summary = "events as they are written, until the program ends",
     .example = "troupe-trace follow --event dead_letter dir",
     .options = options,

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "escape.h"
 #include "plain.h"
 #include "reader.h"
 #include "show.h"
@@ -22,6 +23,20 @@ print_span(const struct trace *trace)
     printf("begins      %s\n", text_of_time(trace->metadata, first, text));
     printf("ends        %s\n", text_of_time(trace->metadata, last, text));
     printf("lasts       %" PRIu64 ".%09" PRIu64 " s\n", ns / 1000000000u, ns % 1000000000u);
+}
+
+static void
+print_processes(const struct trace *trace)
+{
+    printf("\n%-10s %8s %8s %-10s %-8s %s\n", "process", "pid", "workers", "child", "ended", "directory");
+    for (size_t i = 0; i < trace->member_count; i++) {
+        const struct member *member = &trace->members[i];
+        const struct metadata *metadata = member->metadata;
+        printf("%-10u %8" PRIu64 " %8" PRIu64 " %-10s %-8s ", member->range.number, metadata->pid, metadata->workers,
+               metadata->member[0] != '\0' ? metadata->member : "-", metadata->closed ? "properly" : "no");
+        print_escaped(stdout, member->path);
+        putchar('\n');
+    }
 }
 
 static void
@@ -49,15 +64,19 @@ print_counts(const struct trace *trace)
 }
 
 static void
-print_trace(const struct trace *trace, const char *directory)
+print_trace(const struct trace *trace)
 {
-    (void)directory;
     const struct metadata *metadata = trace->metadata;
-    printf("trace       %s\n", trace->path);
+    printf("trace      ");
+    for (size_t i = 0; i < trace->path_count; i++)
+        printf(" %s", trace->paths[i]);
+    putchar('\n');
     printf("mode        %s\n", metadata->mode);
     printf("ended       %s\n", metadata->closed ? "properly" : "no: it was cut off, or is still being written");
     printf("clock       %" PRIu64 " ticks a second\n", metadata->frequency);
     print_span(trace);
+    if (trace->member_count > 1)
+        print_processes(trace);
     print_streams(trace);
     print_counts(trace);
 }
@@ -70,7 +89,7 @@ run(int count, char **words)
 
 const struct command command_info = {
     .name = "info",
-    .usage = "DIRECTORY",
+    .usage = "DIRECTORY...",
     .summary = "what the trace holds: streams, times, events, losses",
     .example = "troupe-trace info dir      # how long it is, and whether anything was lost",
     .options = plain_options,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "chain.h"
+#include "clocks.h"
 #include "escape.h"
 #include "merge.h"
 #include "show.h"
@@ -68,7 +69,7 @@ print_who(const struct path *path, uint64_t actor)
 {
     char text[TEXT_SIZE], class[WORD_SIZE];
     if (actor == 0)
-        fputs("a thread outside", stdout);
+        fputs("a thread outside", stdout); /* or a cluster's parent, which has no actors */
     else
         printf("%s (%s)", text_of_ref(actor, text), word_of_class(path->trace, class_of(path, actor), class));
 }
@@ -108,10 +109,16 @@ print_end(const struct path *path, const struct link *link)
     print_who(path, link->receiver);
     if (link->sent)
         print_ticks(path, "waited", link->send_time, link->receive_time);
-    if (link->dead)
+    if (link->dead && !link->parcel)
         printf("  (%s)", word_of_reason(link->reason, reason));
     else if (link->done)
         print_ticks(path, "worked", link->receive_time, link->done_time);
+}
+
+static const char *
+text_of_link(const struct link *link, char text[TEXT_SIZE])
+{
+    return link->parcel ? text_of_parcel(link->message, text) : text_of_message(link->message, text);
 }
 
 static void
@@ -119,8 +126,11 @@ print_link(const struct path *path, size_t number)
 {
     const struct link *link = &path->chain.links[number];
     char message[TEXT_SIZE], tag[WORD_SIZE];
-    printf("%4zu  %-14s tag %-12s", path->chain.count - number, text_of_message(link->message, message),
-           word_of_tag(path->trace, class_of(path, link->receiver), link->tag, tag));
+    printf("%4zu  %-14s ", path->chain.count - number, text_of_link(link, message));
+    if (link->parcel)
+        printf("%-16s", "between processes");
+    else
+        printf("tag %-12s", word_of_tag(path->trace, class_of(path, link->receiver), link->tag, tag));
     print_end(path, link);
     fputs(number > 0 ? ", then sent\n" : "\n", stdout);
 }
@@ -179,7 +189,9 @@ print_json(const struct path *path)
     char message[TEXT_SIZE];
     for (size_t i = path->chain.count; i-- > 0;) {
         const struct link *link = &path->chain.links[i];
-        printf("{\"message\":\"%s\",\"tag\":%" PRIu32, text_of_message(link->message, message), link->tag);
+        printf("{\"%s\":\"%s\"", link->parcel ? "parcel" : "message", text_of_link(link, message));
+        if (!link->parcel)
+            printf(",\"tag\":%" PRIu32, link->tag);
         print_json_who(path, "sender", link->sender);
         print_json_who(path, "receiver", link->receiver);
         print_json_ticks(path, "waited", link->sent && link->received, link->send_time, link->receive_time);
@@ -206,9 +218,11 @@ show_path(const struct trace *trace, const char *text, bool json)
 {
     struct path path = {.trace = trace};
     uint64_t message;
-    if (!parse_message(text, &message))
-        return refuse("not the id of a message, such as 0:17 or outside:3", text);
-    if (!chain_find(&path.chain, trace, message, MOST_LINKS))
+    bool parcel = parse_parcel(text, &message);
+    if (!parcel && !parse_message(text, &message))
+        return refuse("not the id of a message, such as 0:17, outside:3 or 2/0:17, nor of a parcel, such as p2:5",
+                      text);
+    if (!chain_find(&path.chain, trace, message, parcel, MOST_LINKS))
         return refuse("the trace holds no message of that id", text);
     table_init(&path.classes, sizeof(uint32_t));
     find_classes(&path);
@@ -231,9 +245,10 @@ run(int count, char **words)
             return refuse_option(option);
         json = true;
     }
-    if (optind + 2 != count)
+    int directories = count_directories(count, words, 1);
+    if (directories < 1)
         return refuse("a message and a directory are needed", "");
-    struct trace *trace = trace_open(words[optind + 1]);
+    struct trace *trace = trace_open_corrected((const char *const *)words + optind + 1, (size_t)directories);
     int status = show_path(trace, words[optind], json);
     trace_close(trace);
     return status;
@@ -241,9 +256,9 @@ run(int count, char **words)
 
 const struct command command_path = {
     .name = "path",
-    .usage = "[--json] MESSAGE DIRECTORY",
+    .usage = "[--json] MESSAGE DIRECTORY...",
     .summary = "what led to a message, from the first cause on: how long each step waited and worked\n"
-               "MESSAGE is stream:count as dump prints it",
+               "MESSAGE is stream:count as dump prints it, or what one process sent another, such as p2:5",
     .example = "troupe-trace path 0:17 dir      # why was message 0:17 sent, and what took so long?",
     .options = options,
     .texts = texts,

@@ -1,4 +1,5 @@
 #include "plain.h"
+#include "clocks.h"
 #include <stddef.h>
 
 #include "command.h"
@@ -9,16 +10,16 @@ const struct option plain_options[] = {
 };
 
 int
-plain_run(int count, char **words, void (*print)(const struct trace *trace, const char *directory))
+plain_run(int count, char **words, void (*print)(const struct trace *trace))
 {
     int option = getopt_long(count, words, "", plain_options, NULL);
     if (option != -1)
         return refuse_option(option);
-    const char *directory = one_directory(count, words);
-    if (directory == NULL)
-        return RUN_REFUSED;
-    struct trace *trace = trace_open(directory);
-    print(trace, directory);
+    int directories = count_directories(count, words, 0);
+    if (directories < 1)
+        return directories;
+    struct trace *trace = trace_open_corrected((const char *const *)words + optind, (size_t)directories);
+    print(trace);
     trace_close(trace);
     return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * Commands that have one argument, a directory, and no option but --help.
+ * Commands that have no arguments but directories, and no option but --help.
  */
 #ifndef TROUPE_TRACE_PLAIN_H
 #define TROUPE_TRACE_PLAIN_H
@@ -10,7 +10,7 @@
 
 extern const struct option plain_options[];
 
-/* What their run() does: print gets the trace that is in the directory. */
-int plain_run(int count, char **words, void (*print)(const struct trace *trace, const char *directory));
+/* What their run() does: print gets the trace that is in the directories. */
+int plain_run(int count, char **words, void (*print)(const struct trace *trace));
 
 #endif

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "clocks.h"
 #include "colour.h"
 #include "escape.h"
 #include "filter.h"
 #include "measure.h"
+#include "process.h"
 #include "show.h"
 #include "tallies.h"
 #include "text.h"
@@ -86,7 +88,7 @@ print_workers(const struct stats *stats)
         uint64_t time = hand->last - hand->first;
         printf("%-10s %16s %14s %14s", text_of_stream(hand->number, stream), text_of_count(hand->events, events),
                text_of_count(hand->received, received), text_of_count(hand->sent, sent));
-        if (hand->number != TRI_TRACE_OUTSIDE)
+        if (!is_outside(hand->number))
             printf(" %6.1f %% %10.1f %%", time > 0 ? 100 - share(hand->asleep, time) : 0, share(hand->busy, time));
         putchar('\n');
     }
@@ -219,14 +221,14 @@ static void
 print_deals(const struct stats *stats)
 {
     size_t count;
-    char text[TEXT_SIZE];
+    char text[TEXT_SIZE], worker[TEXT_SIZE];
     struct entry *deals = entries_of(&stats->measure->deals, &count, tallies_by_key);
     if (count > 0)
         print_title("%-10s %10s %14s %8s", "port", "to worker", "connections", "share");
     for (size_t i = 0; i < count; i++) {
         uint64_t dealt = ((const struct tally *)deals[i].value)->count;
         print_port(deals[i].key.a);
-        printf(" %10" PRIu64 " %14s %6.1f %%\n", deals[i].key.b, text_of_count(dealt, text),
+        printf(" %10s %14s %6.1f %%\n", text_of_stream((uint32_t)deals[i].key.b, worker), text_of_count(dealt, text),
                share(dealt, dealt_at(deals, count, deals[i].key.a)));
     }
     free(deals);
@@ -295,6 +297,18 @@ print_json_class(const struct stats *stats, const char *key, size_t kind)
 }
 
 static void
+print_json_deal(const struct entry *deal)
+{
+    char worker[TEXT_SIZE];
+    const struct process_range *range = process_of_worker((uint32_t)deal->key.b);
+    printf("{\"of\":\"deals\",\"port\":%" PRIu64, deal->key.a <= UINT16_MAX ? deal->key.a : 0);
+    if (range != NULL && range->number > 0)
+        printf(",\"process\":%u", range->number);
+    printf(",\"to_worker\":%s,\"connections\":%" PRIu64 "}\n", text_of_worker((uint32_t)deal->key.b, worker),
+           ((const struct tally *)deal->value)->count);
+}
+
+static void
 print_json_histogram(const struct stats *stats, const char *key, const struct histogram *histogram)
 {
     printf(",\"%s\":{\"count\":%" PRIu64 ",\"p50_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64 ",\"max_ns\":%" PRIu64
@@ -307,10 +321,14 @@ static void
 print_json_hand(const struct stats *stats, const struct hand *hand)
 {
     char stream[TEXT_SIZE];
-    const char *quote = hand->number == TRI_TRACE_OUTSIDE ? "\"" : "";
-    printf("{\"of\":\"worker\",\"worker\":%s%s%s,\"events\":%" PRIu64 ",\"received\":%" PRIu64 ",\"sent\":%" PRIu64
+    const char *quote = is_outside(hand->number) ? "\"" : "";
+    const struct process_range *range = process_of_stream(hand->number);
+    printf("{\"of\":\"worker\"");
+    if (range != NULL && range->number > 0)
+        printf(",\"process\":%u", range->number);
+    printf(",\"worker\":%s%s%s,\"events\":%" PRIu64 ",\"received\":%" PRIu64 ",\"sent\":%" PRIu64
            ",\"lasts_ns\":%" PRIu64 ",\"asleep_ns\":%" PRIu64 ",\"in_handlers_ns\":%" PRIu64 "}\n",
-           quote, text_of_stream(hand->number, stream), quote, hand->events, hand->received, hand->sent,
+           quote, text_of_worker(hand->number, stream), quote, hand->events, hand->received, hand->sent,
            ns_of(stats, hand->last - hand->first), ns_of(stats, hand->asleep), ns_of(stats, hand->busy));
 }
 
@@ -345,9 +363,7 @@ print_json_tallies(const struct stats *stats)
     size_t count;
     struct entry *entries = entries_of(&stats->measure->deals, &count, tallies_by_key);
     for (size_t i = 0; i < count; i++)
-        printf("{\"of\":\"deals\",\"port\":%" PRIu64 ",\"to_worker\":%" PRIu64 ",\"connections\":%" PRIu64 "}\n",
-               entries[i].key.a <= UINT16_MAX ? entries[i].key.a : 0, entries[i].key.b,
-               ((const struct tally *)entries[i].value)->count);
+        print_json_deal(&entries[i]);
     free(entries);
     entries = entries_of(&stats->measure->deaths, &count, tallies_by_key);
     for (size_t i = 0; i < count; i++) {
@@ -438,10 +454,10 @@ run(int count, char **words)
         json |= option == 'j';
         status = option == 'j' ? 0 : filter_take(&filter, option);
     }
-    const char *directory = status == 0 ? one_directory(count, words) : NULL;
-    if (directory == NULL)
-        return status != 0 ? status : RUN_REFUSED;
-    struct trace *trace = trace_open(directory);
+    int directories = status == 0 ? count_directories(count, words, 0) : status;
+    if (directories < 1)
+        return directories;
+    struct trace *trace = trace_open_corrected((const char *const *)words + optind, (size_t)directories);
     status = show_stats(trace, &filter, json);
     trace_close(trace);
     return status;
@@ -449,7 +465,7 @@ run(int count, char **words)
 
 const struct command command_stats = {
     .name = "stats",
-    .usage = "[--json] " FILTER_WHO_USAGE " DIRECTORY",
+    .usage = "[--json] " FILTER_WHO_USAGE " DIRECTORY...",
     .summary = "how much, how fast, how long: rates, waits, times in handlers, mailboxes, workers, deals, dead letters",
     .example = "troupe-trace stats --class session --since 10s dir      # one class, after the start",
     .options = options,

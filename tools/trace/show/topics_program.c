@@ -53,7 +53,7 @@ busiest_hand(const struct measure *measure)
     const struct hand *busiest = NULL;
     for (size_t i = 0; i < measure->hand_count; i++) {
         const struct hand *hand = &measure->hands[i];
-        if (hand->number == TRI_TRACE_OUTSIDE)
+        if (is_outside(hand->number))
             continue;
         if (busiest == NULL || awake_of(hand) > awake_of(busiest) ||
             (awake_of(hand) == awake_of(busiest) && hand->busy > busiest->busy))
@@ -82,7 +82,7 @@ void
 topic_workers(const struct measure *measure, struct answer *answer)
 {
     const struct hand *hand = busiest_hand(measure);
-    char class[WORD_SIZE], busy[WORD_SIZE];
+    char class[WORD_SIZE], busy[WORD_SIZE], worker[TEXT_SIZE];
     uint64_t ticks;
     unsigned awake = hand != NULL ? awake_of(hand) : 0;
     answer->topic = "workers";
@@ -93,11 +93,12 @@ topic_workers(const struct measure *measure, struct answer *answer)
         return;
     }
     size_t kind = busiest_kind(measure, hand, &ticks);
-    answer_say(answer, "worker %" PRIu32 " is the busiest: %u.%u %% of its time", hand->number, awake / 10, awake % 10);
+    answer_say(answer, "worker %s is the busiest: %u.%u %% of its time", text_of_stream(hand->number, worker),
+               awake / 10, awake % 10);
     if (ticks > 0)
         answer_say(answer, ", mostly for %s (%s)", class_of(measure, kind, class),
                    word_of_duration(metadata_duration_ns(measure->trace->metadata, ticks), busy));
-    answer_more(answer, "stats --worker %" PRIu32, hand->number);
+    answer_more(answer, "stats --worker %s", worker);
 }
 
 /* -- Connections that ended with errors. -- */
@@ -183,7 +184,7 @@ void
 topic_dealing(const struct measure *measure, struct answer *answer)
 {
     size_t count;
-    char text[TEXT_SIZE], class[WORD_SIZE], all[TEXT_SIZE];
+    char text[TEXT_SIZE], class[WORD_SIZE], all[TEXT_SIZE], worker[TEXT_SIZE];
     struct entry *deals = entries_of(&measure->deals, &count, tallies_by_key);
     struct deal worst = most_uneven(deals, count);
     answer->topic = "dealing";
@@ -194,7 +195,7 @@ topic_dealing(const struct measure *measure, struct answer *answer)
         const struct tally *tally = worst.most->value;
         answer_say(answer, "%s: %s of %s connections", answer->bad ? "uneven" : "even enough",
                    text_of_count(tally->count, text), text_of_count(worst.count, all));
-        answer_say(answer, " went to worker %" PRIu64, worst.most->key.b);
+        answer_say(answer, " went to worker %s", text_of_stream((uint32_t)worst.most->key.b, worker));
         if (worst.most->key.a <= UINT16_MAX)
             answer_say(answer, " on port %" PRIu64, worst.most->key.a);
         answer_say(answer, ", %s on %zu workers", class_of(measure, measure_kind(measure, tally->example), class),

@@ -73,7 +73,6 @@ enter(struct window *window, const struct step *step)
     *line = (struct line){.record = *step->record,
                           .stream = step->stream->number,
                           .role = step->role,
-                          .contradicts = step->contradicts,
                           .class = class_of(window, step->record->actor)};
     note_message(window, line, step);
     window->last++;

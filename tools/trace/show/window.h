@@ -16,7 +16,6 @@ struct line {
     struct tri_trace_record record;
     uint32_t stream;
     enum role role;
-    bool contradicts; /* its time is before that of its send */
     uint32_t class;
     uint64_t other; /* of a send its receiver, of a receive and a dead letter its sender; 0: not known, or nobody */
     uint32_t other_class;

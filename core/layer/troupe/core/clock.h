@@ -3,8 +3,9 @@
  * speed and never stops, else CLOCK_MONOTONIC in nanoseconds.
  *
  * Reading the counter takes a third of the time of clock_gettime(). A counter that stops in deep sleep or follows the
- * CPU's frequency would make times lie, so such machines pay for the system's clock. Which of the two it is, is settled
- * once in the process, before anybody reads it.
+ * CPU's frequency would make times lie, so such machines pay for the system's clock. So does a program that is started
+ * with TR_CLOCK=monotonic, for who suspects the counter. Which of the two it is, is settled once in the process, before
+ * anybody reads it.
  *
  * A thread that steps the workers of a runtime itself (steps.h) can have a time of its own, which both clocks then tell
  * on that thread, in nanoseconds. From the first such thread on all reading goes by way of functions that ask for it;

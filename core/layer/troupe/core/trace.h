@@ -64,6 +64,23 @@ enum { TRI_TRACE_CORE_EVENTS(TRI_TRACE_CORE_NUMBER) };
  */
 tr_status tri_trace_open(const struct tr_trace_options *options, unsigned workers, struct tri_trace **out);
 
+/*
+ * What the traces that this process opens from now on are parts of: those of the processes of a cluster are read
+ * together. Texts are copied: the cluster's name is as long as a uuid at most, the member's 15 bytes. directory takes the
+ * place of the one that TR_TRACE names; NULL: it does not. Thread: setup.
+ */
+void tri_trace_be_member(const char *cluster, const char *member, unsigned serial, const char *directory);
+
+/*
+ * Opens a recorder of threads outside, as TR_TRACE says, that starts no thread: for a process that forks. *out is NULL
+ * when nothing is to be recorded. What the variable asks for and cannot be had is a line on stderr. Thread: setup.
+ */
+void tri_trace_open_alone(struct tri_trace **out);
+
+/* Frees the recorder of the process that has forked this one: its files stay as they are. NULL does nothing. Thread:
+ * setup. */
+void tri_trace_forget(struct tri_trace *trace);
+
 /* Ends the recorder if it has not ended, and frees it; NULL does nothing. Thread: setup. */
 void tri_trace_close(struct tri_trace *trace);
 

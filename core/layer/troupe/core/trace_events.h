@@ -8,7 +8,8 @@
  *
  *   NOTHING  without a meaning, always 0         REF      an actor, 0: none
  *   NUMBER                                       MESSAGE  the id of a message
- *   STATUS   a tr_status                         TAG      the tag of a message
+ *   STATUS   a tr_status                         PARCEL   the id of what goes from process to process
+ *                                                TAG      the tag of a message
  *   NAME     the number of a name                WORD     a number that stands for a word, in the list that follows:
  *                                                         (WORD, how, stop_modes) is one of TRI_TRACE_WORDS_stop_modes
  *

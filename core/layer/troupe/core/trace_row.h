@@ -30,6 +30,7 @@ enum tri_trace_kind {
     TRI_FIELD_WORD,
     TRI_FIELD_REF,
     TRI_FIELD_MESSAGE,
+    TRI_FIELD_PARCEL,
 };
 
 /* What a value of a WORD stands for. */
@@ -81,6 +82,7 @@ struct tri_trace_field {
 #define TRI_TRACE_PARAMETER_TAG(type, label) , uint32_t label
 #define TRI_TRACE_PARAMETER_REF(type, label) , type label
 #define TRI_TRACE_PARAMETER_MESSAGE(type, label) , type label
+#define TRI_TRACE_PARAMETER_PARCEL(type, label) , type label
 #define TRI_TRACE_PARAMETER_WORD(type, label, list) , type label
 #define TRI_TRACE_VALUE_OF(...) TRI_TRACE_VALUE_OF_KIND(__VA_ARGS__)
 #define TRI_TRACE_VALUE_OF_KIND(kind, ...) TRI_TRACE_VALUE_##kind(__VA_ARGS__)
@@ -91,6 +93,7 @@ struct tri_trace_field {
 #define TRI_TRACE_VALUE_TAG(label) label
 #define TRI_TRACE_VALUE_REF(label) label
 #define TRI_TRACE_VALUE_MESSAGE(label) label
+#define TRI_TRACE_VALUE_PARCEL(label) label
 #define TRI_TRACE_VALUE_WORD(label, list) label
 
 /*

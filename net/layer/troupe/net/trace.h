@@ -32,4 +32,9 @@ enum tri_reject {
                             TRI_TRACE_VALUE(message_));                                                                \
     }
 
+/* What a cluster's processes record, in the stream of a worker or of the threads outside. */
+#define TRI_TRACE_FUNCTIONS_SERVERS(id, name, actor, flags, arg, message, doc)                                         \
+    TRI_TRACE_FUNCTIONS(TRI_CATEGORY_SERVERS, id, name, actor, flags, arg, message)
+TRI_TRACE_CLUSTER_EVENTS(TRI_TRACE_FUNCTIONS_SERVERS)
+
 #endif

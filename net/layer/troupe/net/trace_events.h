@@ -102,9 +102,33 @@
     X(TRI_TRACE_NET + 51, handshake_failed, (REF, actor), (NOTHING, ), (STATUS, status), (REF, server),                \
       "a connection of the server whose ref is message is closed, since its handshake has failed; arg is the status")
 
+/*
+ * Of a cluster's processes. What one sends another is a parcel: a message, perhaps with a descriptor, or a connection. Its
+ * id is that of the whole cluster: 16 bits say which process sent it, 0 the parent, and 48 count. A child's number is
+ * 0xffffffff for the parent.
+ */
+#define TRI_TRACE_CLUSTER_EVENTS(X)                                                                                    \
+    X(TRI_TRACE_NET + 56, child_began, (NOTHING, ), (NOTHING, ), (NUMBER, child), (NUMBER, pid),                       \
+      "the parent has begun child arg, whose process is message")                                                      \
+    X(TRI_TRACE_NET + 57, child_ended, (NOTHING, ), (NUMBER, signal), (NUMBER, child), (NUMBER, exit_status),          \
+      "child arg has ended, by the signal in flags or, if that is 0, with the status in message")                      \
+    X(TRI_TRACE_NET + 58, cluster_send, (REF, actor), (NUMBER, descriptors), (NUMBER, child), (PARCEL, parcel),        \
+      "actor (0: a thread outside, or the parent) sends parcel message to child arg, with flags descriptors")          \
+    X(TRI_TRACE_NET + 59, cluster_receive, (REF, actor), (NUMBER, descriptors), (NUMBER, child), (PARCEL, parcel),     \
+      "actor (0: the parent) gets parcel message of child arg, with flags descriptors")                                \
+    X(TRI_TRACE_NET + 60, cluster_lost, (NOTHING, ), (NUMBER, descriptors), (NUMBER, child), (PARCEL, parcel),         \
+      "parcel message finds no child arg, or no memory or descriptor, and is dropped")                                 \
+    X(TRI_TRACE_NET + 61, cluster_deal, (NOTHING, ), (NOTHING, ), (NUMBER, child), (PARCEL, parcel),                   \
+      "the parent deals a connection, parcel message, to child arg")                                                   \
+    X(TRI_TRACE_NET + 62, cluster_take, (REF, actor), (NOTHING, ), (NOTHING, ), (PARCEL, parcel),                      \
+      "listener actor takes the connection that is parcel message, and deals it out next")                             \
+    X(TRI_TRACE_NET + 63, cluster_back, (NOTHING, ), (NOTHING, ), (NUMBER, child), (PARCEL, parcel),                   \
+      "the connection that was parcel message has come back from child arg, which did not begin with it")
+
 /* All of them. */
 #define TRI_TRACE_NET_EVENTS(X)                                                                                        \
     TRI_TRACE_SERVER_EVENTS(X)                                                                                         \
-    TRI_TRACE_LISTENER_EVENTS(X) TRI_TRACE_SOCKET_EVENTS(X) TRI_TRACE_ENTRANCE_EVENTS(X) TRI_TRACE_GREETING_EVENTS(X)
+    TRI_TRACE_LISTENER_EVENTS(X)                                                                                       \
+    TRI_TRACE_SOCKET_EVENTS(X) TRI_TRACE_ENTRANCE_EVENTS(X) TRI_TRACE_GREETING_EVENTS(X) TRI_TRACE_CLUSTER_EVENTS(X)
 
 #endif

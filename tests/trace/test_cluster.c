@@ -1,0 +1,277 @@
+/*
+ * The trace of a cluster: real processes that send each other messages and descriptors, die and are replaced, read as
+ * one by troupe-trace, one by one by babeltrace2, and by the second reader.
+ */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "crew.h"
+#include "helpers.h"
+#include "timed.h"
+
+static int
+setup(void **state)
+{
+    int failed = traces_setup(state);
+    if (failed == 0)
+        setenv("TR_TRACE", ((const struct traces *)*state)->directory, 1);
+    return failed;
+}
+
+/* Sub-directories first. */
+static int
+teardown(void **state)
+{
+    struct traces *traces = *state;
+    const char *const words[] = {"rm", "-rf", traces->directory, NULL};
+    free(traces_run(words).text);
+    return traces_teardown(state);
+}
+
+static void
+start(struct crew *crew, unsigned children)
+{
+    crew_start(crew, (struct tr_cluster_options){
+                         .children = children, .backoff_min_ms = 1, .backoff_max_ms = 1, .tries = 1000});
+}
+
+/* The first child sends the second, which is child 1, a message and a file, and asks the parent for an echo. */
+static void
+talk(struct crew *crew)
+{
+    assert_string_equal(crew_ask(crew, 1, "take"), "ok");
+    assert_string_equal(crew_ask(crew, 0, "take"), "ok");
+    assert_string_equal(crew_ask(crew, 0, "send 1 hello"), "ok");
+    assert_string_equal(crew_ask(crew, 1, "message"), "0 hello");
+    assert_string_equal(crew_ask(crew, 0, "pass 1 with"), "ok");
+    assert_string_equal(crew_ask(crew, 1, "message"), "0 with fd:with");
+    assert_string_equal(crew_ask(crew, 0, "send parent echo yes"), "ok");
+    assert_string_equal(crew_word(crew), "echo OK");
+    assert_string_equal(crew_ask(crew, 0, "message"), "parent yes");
+}
+
+static void
+leave_trace_of_talk(void)
+{
+    struct crew crew;
+    start(&crew, 2);
+    talk(&crew);
+    crew_end(&crew, "OK");
+}
+
+static struct outcome
+dump(const struct traces *traces, const char *event)
+{
+    struct outcome outcome = traces_tool(traces, "dump", "--event", event, NULL, NULL);
+    assert_int_equal(outcome.status, 0);
+    return outcome;
+}
+
+static void
+what_processes_send_each_other_has_one_id_at_both_ends(void **state)
+{
+    struct traces *traces = *state;
+    leave_trace_of_talk();
+    struct outcome sends = dump(traces, "cluster_send"), receives = dump(traces, "cluster_receive");
+    assert_int_equal(traces_count(sends.text, "\n"), 4);
+    assert_int_equal(traces_count(receives.text, "\n"), 4);
+    assert_int_equal(traces_count(sends.text, "descriptors 1"), 1);
+    assert_int_equal(traces_count(receives.text, "descriptors 1"), 1);
+    for (const char *at = sends.text; (at = strstr(at, "parcel ")) != NULL; at++) {
+        char parcel[64];
+        snprintf(parcel, sizeof(parcel), "%.*s ", (int)(strcspn(at + 7, " ") + 7), at);
+        assert_int_equal(traces_count(sends.text, parcel), 1);
+        assert_int_equal(traces_count(receives.text, parcel), 1);
+    }
+    free(sends.text);
+    free(receives.text);
+    traces_expect(traces, "check", 0, "passed   parcel                    8 times");
+    traces_expect(traces, "check", 0, "passed   sent_before");
+}
+
+static void
+each_process_is_told_with_its_number_and_its_directory(void **state)
+{
+    struct traces *traces = *state;
+    char path[400];
+    leave_trace_of_talk();
+    traces_expect(traces, "info", 0, "parent     properly");
+    for (unsigned process = 2; process <= 3; process++) {
+        snprintf(path, sizeof(path), "properly %s/%u\n", traces->directory, process);
+        traces_expect(traces, "info", 0, path);
+        snprintf(path, sizeof(path), "\n%u/0 ", process);
+        traces_expect(traces, "stats", 0, path);
+        traces_expect(traces, "info", 0, path);
+    }
+    traces_expect(traces, "info", 0, "\n1/outside ");
+    traces_expect(traces, "explain", 0, "worker ");
+}
+
+/* The id of the message that tells the taker of a child what came from another: the first, or that after `at`. */
+static void
+find_delivery(const char *text, char id[64])
+{
+    const char *at = strstr(text, "(cluster)  message ");
+    assert_non_null(at);
+    at += strlen("(cluster)  message ");
+    snprintf(id, 64, "%.*s", (int)strcspn(at, " "), at);
+}
+
+static void
+the_path_of_a_message_goes_through_processes(void **state)
+{
+    struct traces *traces = *state;
+    char id[64];
+    leave_trace_of_talk();
+    struct outcome sends = dump(traces, "send");
+    find_delivery(sends.text, id);
+    free(sends.text);
+    const char *const parts[] = {"   1  p", "between processes", "waited", "then sent\n   2  ", id, "worked", NULL};
+    expect_parts(traces, "path", id, NULL, 0, parts);
+}
+
+static void
+a_child_that_was_killed_and_its_successor_are_two_processes(void **state)
+{
+    struct traces *traces = *state;
+    struct crew crew;
+    unsigned child;
+    int process;
+    start(&crew, 1);
+    int fd = crew_connect(crew_listen(&crew, 0), &child, &process);
+    assert_true(crew_is_alive(fd));
+    crew_tell(&crew, 0, "die");
+    crew_await(&crew, "ended 0 signal 9");
+    close(fd);
+    fd = crew_connect(crew_listen(&crew, 0), &child, &process);
+    assert_true(crew_is_alive(fd));
+    close(fd);
+    crew_end(&crew, "OK");
+    traces_expect(traces, "info", 0, "0          no       ");
+    traces_expect(traces, "info", 0, "0          properly ");
+    traces_expect(traces, "check", 0, "passed   parcel                    4 times");
+    traces_expect(traces, "check", 0, "passed   socket");
+    struct outcome taken = dump(traces, "cluster_take"), ended = dump(traces, "child_ended");
+    assert_int_equal(traces_count(taken.text, "parcel p0:1\n"), 1);
+    assert_int_equal(traces_count(taken.text, "parcel p0:2\n"), 1);
+    assert_int_equal(traces_count(ended.text, "signal 9"), 1);
+    free(taken.text);
+    free(ended.text);
+}
+
+static void
+the_next_run_of_a_cluster_has_a_directory_of_its_own(void **state)
+{
+    struct traces *traces = *state;
+    leave_trace_of_talk();
+    leave_trace_of_talk();
+    traces_expect(traces, "info", 0, "traces of their own: 4\n");
+    traces_expect(traces, "check", 0, "passed   parcel                    8 times");
+    strcat(traces->directory, "/4");
+    traces_expect(traces, "check", 0, "passed   parcel                    8 times");
+    *strrchr(traces->directory, '/') = '\0';
+}
+
+static void
+follow_reads_processes_that_have_begun_meanwhile(void **state)
+{
+    struct traces *traces = *state;
+    leave_trace_of_talk();
+    struct outcome follow = traces_tool(traces, "follow", "--all", "--event", "cluster_receive", NULL);
+    assert_int_equal(follow.status, 0);
+    assert_int_equal(traces_count(follow.text, "\n"), 4);
+    free(follow.text);
+}
+
+static bool
+is_installed(const char *program)
+{
+    char command[80];
+    snprintf(command, sizeof(command), "command -v %s", program);
+    const char *const words[] = {"sh", "-c", command, NULL};
+    struct outcome outcome = traces_run(words);
+    free(outcome.text);
+    return outcome.status == 0;
+}
+
+/* cmocka's skip() leaves the test. */
+#define NEED(program)                                                                                                  \
+    do {                                                                                                               \
+        if (!is_installed(program)) {                                                                                  \
+            print_message("%s is not installed\n", program);                                                           \
+            skip();                                                                                                    \
+        }                                                                                                              \
+    } while (0)
+
+/* How many events babeltrace2 finds in a process's own files, without a word of complaint; names are no events. */
+static unsigned
+count_of_babeltrace(const char *directory)
+{
+    const char *const words[] = {"babeltrace2", "--no-delta", directory, NULL};
+    struct outcome outcome = traces_run(words);
+    if (outcome.status != 0 || strstr(outcome.text, "ERROR") != NULL || strstr(outcome.text, "WARNING") != NULL)
+        fail_msg("babeltrace2 %s ended with %d:\n%.4000s", directory, outcome.status, outcome.text);
+    unsigned count = traces_count(outcome.text, "\n") - traces_count(outcome.text, " name: ") -
+                     traces_count(outcome.text, " tag_name: ");
+    free(outcome.text);
+    return count;
+}
+
+static void
+babeltrace_reads_each_process_and_counts_as_many_events(void **state)
+{
+    struct traces *traces = *state;
+    char below[400];
+    NEED("babeltrace2");
+    leave_trace_of_talk();
+    struct outcome all = traces_tool(traces, "dump", NULL, NULL, NULL, NULL);
+    unsigned count = count_of_babeltrace(traces->directory);
+    for (unsigned process = 2; process <= 3; process++) {
+        snprintf(below, sizeof(below), "%s/%u", traces->directory, process);
+        count += count_of_babeltrace(below);
+    }
+    assert_int_equal(count, traces_count(all.text, "\n"));
+    free(all.text);
+}
+
+static void
+the_second_reader_agrees_on_all_processes(void **state)
+{
+    const struct traces *traces = *state;
+    char command[2000];
+    NEED("python3");
+    leave_trace_of_talk();
+    snprintf(command, sizeof(command), "'%s' dump --json '%s' | python3 '%s' '%s'", TROUPE_TRACE, traces->directory,
+             TROUPE_READER, traces->directory);
+    const char *const line[] = {"sh", "-c", command, NULL};
+    struct outcome outcome = traces_run(line);
+    if (outcome.status != 0 || strstr(outcome.text, " events agree\n") == NULL)
+        fail_msg("it ended with %d:\n%s", outcome.status, outcome.text);
+    assert_true(atoi(outcome.text) > 30);
+    free(outcome.text);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_processes_send_each_other_has_one_id_at_both_ends),
+        TEST(each_process_is_told_with_its_number_and_its_directory),
+        TEST(the_path_of_a_message_goes_through_processes),
+        TEST(a_child_that_was_killed_and_its_successor_are_two_processes),
+        TEST(the_next_run_of_a_cluster_has_a_directory_of_its_own),
+        TEST(follow_reads_processes_that_have_begun_meanwhile),
+        TEST(babeltrace_reads_each_process_and_counts_as_many_events),
+        TEST(the_second_reader_agrees_on_all_processes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -246,7 +246,6 @@ init(tr_actor *self, void *state, const void *argument)
     (void)argument;
     struct tri_worker *worker = tri_actor_worker(self);
     reader->actor = self;
-    tri_child.core = worker->runtime; /* whoever has it spawned holds the lock, and waits for this */
     if (tri_net_of(worker) == NULL)   /* it describes the events that the reader records */
         return TR_ENOMEM;
     reader->poll = malloc(sizeof(*reader->poll));
@@ -258,6 +257,7 @@ init(tr_actor *self, void *state, const void *argument)
         free(reader->poll);
         return tri_status_from_uv(error);
     }
+    tri_child.core = worker->runtime; /* whoever has it spawned holds the lock, and waits for this */
     poll_as_wanted(reader);
     return TR_OK;
 }

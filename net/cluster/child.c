@@ -246,7 +246,7 @@ init(tr_actor *self, void *state, const void *argument)
     (void)argument;
     struct tri_worker *worker = tri_actor_worker(self);
     reader->actor = self;
-    if (tri_net_of(worker) == NULL)   /* it describes the events that the reader records */
+    if (tri_net_of(worker) == NULL) /* it describes the events that the reader records */
         return TR_ENOMEM;
     reader->poll = malloc(sizeof(*reader->poll));
     if (reader->poll == NULL)

@@ -119,19 +119,62 @@ chooses_actors(const struct choice *choice)
     return choice->actor_count + choice->class_count > 0;
 }
 
-/* The other ends of chosen actors' messages are drawn too, and a send is read before its end. */
+static bool
+is_in_time(const struct choice *choice, const struct step *step)
+{
+    return step->record->timestamp >= choice->since && step->record->timestamp < choice->until;
+}
+
+/* Before the first event that may be drawn, if not the first ones are wanted. */
+static bool
+is_before(const struct choice *choice, const struct step *step)
+{
+    return choice->last || (choice->around_text != NULL && step->record->timestamp < choice->around);
+}
+
+/* How many of so many events are skipped, so that half of the limit, or all of it, is left. */
+static uint64_t
+skipped_of(const struct choice *choice, uint64_t before)
+{
+    uint64_t room = choice->last ? choice->limit : choice->limit / 2;
+    return before > room ? before - room : 0;
+}
+
+/* How many events of chosen actors are before those that may be drawn. */
+static uint64_t
+count_skipped(struct choice *choice, const struct trace *trace)
+{
+    struct order order;
+    struct step step;
+    uint64_t before = 0;
+    order_init(&order, trace);
+    while (order_next(&order, &step)) {
+        note_name(choice, &step);
+        before += is_in_time(choice, &step) && is_before(choice, &step) && is_of_chosen(choice, trace, &step);
+    }
+    order_fini(&order);
+    return skipped_of(choice, before);
+}
+
+/*
+ * The other ends of chosen actors' messages are drawn too, and a send is read before its end. Only messages of events
+ * that may be drawn are remembered.
+ */
 static uint64_t
 find_messages(struct choice *choice, const struct trace *trace)
 {
     struct order order;
     struct step step;
-    uint64_t found = 0;
+    uint64_t found = 0, place = 0;
+    uint64_t skipped = choice->last || choice->around_text != NULL ? count_skipped(choice, trace) : 0;
     order_init(&order, trace);
     while (order_next(&order, &step)) {
         note_name(choice, &step);
         if (!is_of_chosen(choice, trace, &step))
             continue;
         found++;
+        if (!is_in_time(choice, &step) || place++ < skipped || place - skipped > choice->limit)
+            continue;
         if (is_of_message(step.role) && step.record->message != 0)
             *(bool *)table_put(&choice->messages, step.record->message, 0) = true;
     }
@@ -157,25 +200,24 @@ static bool
 is_chosen(struct choice *choice, const struct trace *trace, const struct step *step)
 {
     note_name(choice, step);
-    if (step->record->timestamp < choice->since || step->record->timestamp >= choice->until)
+    if (!is_in_time(choice, step))
         return false;
     if (!chooses_actors(choice) || is_of_chosen(choice, trace, step))
         return true;
     return is_of_message(step->role) && table_get(&choice->messages, step->record->message, 0) != NULL;
 }
 
-/* So that those before the moment, or before the end, are half of the limit, or all of it. */
 static void
 find_skipped(struct choice *choice, const struct trace *trace)
 {
     struct order order;
     struct step step;
-    uint64_t before = 0, room = choice->last ? choice->limit : choice->limit / 2;
+    uint64_t before = 0;
     order_init(&order, trace);
     while (order_next(&order, &step))
-        before += is_chosen(choice, trace, &step) && (choice->last || step.record->timestamp < choice->around);
+        before += is_chosen(choice, trace, &step) && is_before(choice, &step);
     order_fini(&order);
-    choice->skipped = before > room ? before - room : 0;
+    choice->skipped = skipped_of(choice, before);
 }
 
 static int

@@ -27,7 +27,7 @@ struct choice {
     uint64_t seen;                       /* events that would be drawn, but for the limit */
 
     struct table names;    /* uint32_t: what an actor's behavior is called, by ref */
-    struct table messages; /* bool: an end of it is of a chosen actor, by id */
+    struct table messages; /* bool: an end of it is of a chosen actor, and may be drawn, by id */
 };
 
 /* Rows for getopt_long(), what they do, and how they are told in a usage. */
@@ -58,15 +58,15 @@ void choice_fini(struct choice *choice);
 int choice_take(struct choice *choice, int option);
 
 /*
- * Reads the trace once, if it must know who exchanged messages, and once more if the first events are not wanted. Returns
- * 0, or RUN_REFUSED: it names what is not there.
+ * Reads the trace once, if it must know who exchanged messages, and twice more if the first events are not wanted.
+ * Returns 0, or RUN_REFUSED: it names what is not there.
  */
 int choice_prepare(struct choice *choice, const struct trace *trace);
 
 /* Is the event drawn? Must see all events, in their order. */
 bool choice_wants(struct choice *choice, const struct trace *trace, const struct step *step);
 
-/* How many events are not drawn for the limit's sake: after the last event. */
+/* How many events are not drawn for the limit's sake, without ends of messages beyond it: after the last one. */
 uint64_t choice_left_out(const struct choice *choice);
 
 #endif

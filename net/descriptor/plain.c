@@ -4,6 +4,7 @@
 #include <stdalign.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #if defined(__linux__)
 #include <sys/sendfile.h>

@@ -10,6 +10,7 @@
 #ifndef TROUPE_NET_PLAIN_H
 #define TROUPE_NET_PLAIN_H
 
+#include "calls.h"
 #include "verdict.h"
 
 #include <errno.h>
@@ -19,7 +20,6 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <troupe/core/compiler.h>
-#include <unistd.h>
 
 #define TRI_PASSED_MAX 253 /* descriptors in one message: more no system sends */
 
@@ -44,7 +44,7 @@ tri_plain_read(int fd, void *memory, size_t size)
 {
     ssize_t got;
     do
-        got = read(fd, memory, size);
+        got = tri_call_read(fd, memory, size);
     while (TRI_UNLIKELY(got < 0) && tri_verdict(TRI_ON_READ, errno) == TRI_AGAIN);
     return TRI_LIKELY(got >= 0) ? got : -errno;
 }
@@ -67,7 +67,7 @@ ssize_t tri_plain_receive(int fd, void *memory, size_t size, struct tri_passed *
 static inline ssize_t
 tri_plain_write(int fd, const void *data, size_t size)
 {
-    return tri_plain_taken(TRI_ON_WRITE, write(fd, data, size));
+    return tri_plain_taken(TRI_ON_WRITE, tri_call_write(fd, data, size));
 }
 
 static inline ssize_t

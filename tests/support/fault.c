@@ -118,8 +118,8 @@ fails(enum fault_call call)
         return fails(call) ? (type)-1 : __real_##name arguments;                                                       \
     }
 
-WRAP(ssize_t, read, FAULT_READ, (int fd, void *data, size_t size), (fd, data, size))
-WRAP(ssize_t, write, FAULT_WRITE, (int fd, const void *data, size_t size), (fd, data, size))
+WRAP(ssize_t, tri_call_read, FAULT_READ, (int fd, void *data, size_t size), (fd, data, size))
+WRAP(ssize_t, tri_call_write, FAULT_WRITE, (int fd, const void *data, size_t size), (fd, data, size))
 WRAP(ssize_t, writev, FAULT_WRITEV, (int fd, const struct iovec *parts, int count), (fd, parts, count))
 WRAP(ssize_t, sendmsg, FAULT_SENDMSG, (int fd, const struct msghdr *header, int flags), (fd, header, flags))
 WRAP(ssize_t, sendfile, FAULT_SENDFILE, (int to, int from, off_t *offset, size_t size), (to, from, offset, size))

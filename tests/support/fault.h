@@ -13,9 +13,9 @@
 
 enum fault_call {
     FAULT_MEMORY, /* malloc, calloc, realloc, aligned_alloc, posix_memalign, strdup */
-    FAULT_READ,
+    FAULT_READ,   /* tri_call_read, whichever call of the system that is */
     FAULT_RECVMSG,
-    FAULT_WRITE,
+    FAULT_WRITE, /* tri_call_write */
     FAULT_WRITEV,
     FAULT_SENDMSG,
     FAULT_SENDFILE,

@@ -82,6 +82,24 @@ an_interrupted_read_is_made_again(void **state)
     close_pair();
 }
 
+/* A pipe is read and written as a file, and says what is wrong as one. */
+static void
+what_is_no_socket_is_read_and_written_all_the_same(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    assert_int_equal(tri_plain_read(ends[0], memory, sizeof(memory)), -EAGAIN);
+    assert_int_equal(tri_plain_write(ends[1], "hello", 5), 5);
+    memset(memory, 0, sizeof(memory));
+    assert_int_equal(tri_plain_read(ends[0], memory, sizeof(memory)), 5);
+    assert_string_equal(memory, "hello");
+    close(ends[1]);
+    assert_int_equal(tri_plain_read(ends[0], memory, sizeof(memory)), 0);
+    assert_int_equal(tri_plain_write(ends[0], "x", 1), -EBADF);
+    close(ends[0]);
+}
+
 static void
 a_look_leaves_the_bytes_and_what_it_has_shown_can_be_taken(void **state)
 {
@@ -312,6 +330,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_read_gives_the_bytes_then_that_it_must_wait_and_at_last_the_end),
         cmocka_unit_test(an_interrupted_read_is_made_again),
+        cmocka_unit_test(what_is_no_socket_is_read_and_written_all_the_same),
         cmocka_unit_test(a_look_leaves_the_bytes_and_what_it_has_shown_can_be_taken),
         cmocka_unit_test(what_was_shown_is_taken_in_as_many_reads_as_it_needs),
         cmocka_unit_test(without_room_a_write_takes_nothing_and_of_a_broken_connection_it_gives_the_error),

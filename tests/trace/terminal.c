@@ -1,15 +1,18 @@
 #include "terminal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -147,21 +150,63 @@ set_size(struct terminal *terminal, unsigned columns, unsigned rows)
     clear_from(terminal, 0);
 }
 
+static void
+set_signals(void (*handler)(int number))
+{
+    static const int numbers[] = {SIGINT, SIGQUIT, SIGHUP, SIGTSTP, SIGTTOU};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        signal(numbers[i], handler);
+}
+
+static void
+report(int to, const void *word, size_t size)
+{
+    if (write(to, word, size) != (ssize_t)size)
+        _exit(126);
+}
+
+/* Runs the program, tells of it, and stays until it is killed, or the test ends. */
+_Noreturn static void
+lead(int to, const char *const *words)
+{
+    const char *term = getenv("TESTS_TERM");
+    struct termios before;
+    int status;
+    tcgetattr(STDIN_FILENO, &before); /* nobody has changed them yet */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setenv("TERM", term != NULL ? term : "xterm", 1);
+    set_signals(SIG_IGN);
+    pid_t child = fork();
+    if (child == 0) {
+        set_signals(SIG_DFL);
+        execvp(words[0], (char *const *)words);
+        _exit(127);
+    }
+    report(to, &child, sizeof(child));
+    report(to, &before, sizeof(before));
+    while (waitpid(child, &status, 0) != child)
+        continue;
+    report(to, &status, sizeof(status));
+    for (;;)
+        pause();
+}
+
 void
 terminal_start(struct terminal *terminal, unsigned columns, unsigned rows, const char *const *words)
 {
     struct winsize size = {.ws_col = (unsigned short)columns, .ws_row = (unsigned short)rows};
+    int ends[2];
     memset(terminal, 0, sizeof(*terminal));
     set_size(terminal, columns, rows);
-    terminal->child = forkpty(&terminal->master, NULL, NULL, &size);
-    assert_true(terminal->child >= 0);
-    if (terminal->child == 0) {
-        const char *term = getenv("TESTS_TERM");
-        setenv("TERM", term != NULL ? term : "xterm", 1);
-        execvp(words[0], (char *const *)words);
-        _exit(127);
-    }
-    assert_int_equal(tcgetattr(terminal->master, &terminal->before), 0);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    terminal->leader = forkpty(&terminal->master, NULL, NULL, &size);
+    assert_true(terminal->leader >= 0);
+    if (terminal->leader == 0)
+        lead(ends[1], words);
+    close(ends[1]);
+    terminal->reports = ends[0];
+    assert_int_equal(read(terminal->reports, &terminal->child, sizeof(terminal->child)), sizeof(terminal->child));
+    assert_int_equal(read(terminal->reports, &terminal->before, sizeof(terminal->before)), sizeof(terminal->before));
 }
 
 void
@@ -233,6 +278,17 @@ terminal_await_without(struct terminal *terminal, const char *part)
     await(terminal, part, false);
 }
 
+void
+terminal_await_at(struct terminal *terminal, const char *part, unsigned row)
+{
+    uint64_t end = tests_now_ns() + TESTS_LIMIT_MS * UINT64_C(1000000);
+    unsigned found;
+    while (find(terminal, part, &found) == NULL || found != row || terminal->length > 0) {
+        if (!take_output(terminal) || tests_now_ns() > end)
+            fail_with_screen(terminal, "never has in its place", part);
+    }
+}
+
 unsigned
 terminal_line(struct terminal *terminal, const char *part)
 {
@@ -245,10 +301,17 @@ terminal_line(struct terminal *terminal, const char *part)
 int
 terminal_end(struct terminal *terminal)
 {
-    int status;
-    while (take_output(terminal))
+    int status, ignored;
+    struct pollfd ended = {.fd = terminal->reports, .events = POLLIN},
+                  more = {.fd = terminal->master, .events = POLLIN};
+    while (poll(&ended, 1, 0) == 0)
+        take_output(terminal);
+    assert_int_equal(read(terminal->reports, &status, sizeof(status)), sizeof(status));
+    while (poll(&more, 1, 0) > 0 && take_output(terminal))
         continue;
-    assert_int_equal(waitpid(terminal->child, &status, 0), terminal->child);
+    kill(terminal->leader, SIGKILL);
+    assert_int_equal(waitpid(terminal->leader, &ignored, 0), terminal->leader);
+    close(terminal->reports);
     return status;
 }
 

@@ -17,7 +17,9 @@
 
 struct terminal {
     int master;
-    pid_t child;
+    pid_t leader;          /* of the session: if the program were it, its end would throw away what it wrote last */
+    pid_t child;           /* the program */
+    int reports;           /* of the leader: the child's number, and its end */
     struct termios before; /* its modes when the program began */
     unsigned columns, rows, column, row;
     char cells[TERMINAL_ROWS][TERMINAL_COLUMNS + 1];   /* each line with a zero behind it */
@@ -37,6 +39,9 @@ void terminal_resize(struct terminal *terminal, unsigned columns, unsigned rows)
 /* Waits until a line of the screen has that part; or no line has it. */
 void terminal_await(struct terminal *terminal, const char *part);
 void terminal_await_without(struct terminal *terminal, const char *part);
+
+/* Waits until the first line with that part is the one of this number, from 0 on. */
+void terminal_await_at(struct terminal *terminal, const char *part, unsigned row);
 
 /* The number of the first line with that part; it must be there. */
 unsigned terminal_line(struct terminal *terminal, const char *part);

@@ -6,13 +6,28 @@
 
 #include "escape.h"
 
-static void (*last_word)(void);
+static void (*last_word)(void), (*order)(void);
 static const char *within = "";
 
 void
 bad_input_within(const char *directory)
 {
     within = directory;
+}
+
+void
+before_last_words(void (*call)(void))
+{
+    order = call;
+}
+
+static void
+put_in_order(void)
+{
+    void (*call)(void) = order;
+    order = NULL;
+    if (call != NULL)
+        call();
 }
 
 void
@@ -36,6 +51,7 @@ _Noreturn void
 bad_input(const char *file, uint64_t offset, const char *format, ...)
 {
     va_list arguments;
+    put_in_order();
     va_start(arguments, format);
     fputs("troupe-trace: ", stderr);
     print_escaped(stderr, within);
@@ -51,6 +67,7 @@ _Noreturn void
 give_up(const char *format, ...)
 {
     va_list arguments;
+    put_in_order();
     va_start(arguments, format);
     fputs("troupe-trace: ", stderr);
     vfprintf(stderr, format, arguments);

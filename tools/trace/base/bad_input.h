@@ -16,6 +16,9 @@ enum {
 /* From now on leave() calls that first: to print what is held back. NULL: nothing. */
 void before_leaving(void (*call)(void));
 
+/* From now on the end calls that first, before anything is said: to put the terminal in order. NULL: nothing. */
+void before_last_words(void (*call)(void));
+
 /* Ends the program in the middle of its work: what is printed is flushed, nothing is torn down. */
 _Noreturn void leave(int status);
 

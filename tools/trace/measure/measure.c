@@ -207,17 +207,43 @@ add_work(struct measure *measure, struct hand *hand, size_t kind, uint64_t ticks
     hand->ticks += ticks;
 }
 
+/* The deed of an actor; NULL: none is asked for. */
+static struct deed *
+deed_of(struct measure *measure, uint64_t actor, size_t kind)
+{
+    if (!measure->measured.deeds)
+        return NULL;
+    struct deed *deed = table_put(&measure->deeds, actor, 0);
+    deed->kind = kind;
+    return deed;
+}
+
+/* Counts what a handler has taken so far, as far as it is not counted yet. Returns all of it. */
+static uint64_t
+count_handler(struct measure *measure, struct hand *hand, uint64_t timestamp)
+{
+    uint64_t all = ticks_from(hand->handler.began, timestamp), ticks = ticks_from(hand->handler.counted, all);
+    size_t kind = measure->rows[hand->handler.row].kind;
+    struct deed *deed = deed_of(measure, hand->handler.actor, kind);
+    hand->handler.counted += ticks;
+    hand->busy += ticks;
+    measure->kinds[kind].busy += ticks;
+    add_work(measure, hand, kind, ticks);
+    if (deed != NULL) {
+        deed->busy += ticks;
+        deed->longest = all > deed->longest ? all : deed->longest;
+    }
+    return all;
+}
+
 static void
 end_handler(struct measure *measure, struct hand *hand, uint64_t timestamp)
 {
     if (!hand->handler.open)
         return;
     hand->handler.open = false;
-    uint64_t ticks = ticks_from(hand->handler.began, timestamp);
+    uint64_t ticks = count_handler(measure, hand, timestamp);
     struct row *row = &measure->rows[hand->handler.row];
-    hand->busy += ticks;
-    measure->kinds[row->kind].busy += ticks;
-    add_work(measure, hand, row->kind, ticks);
     if (ticks >= row->works.most) {
         row->longest_work_message = hand->handler.message;
         row->longest_work_actor = hand->handler.actor;
@@ -241,6 +267,9 @@ note_depth(struct measure *measure, struct person *person, RECORD *record, uint6
 {
     uint64_t depth = depth_note(&person->depth, sent, record->timestamp);
     struct kind *kind = &measure->kinds[person->kind];
+    struct deed *deed = deed_of(measure, record->actor, person->kind);
+    if (deed != NULL && depth > deed->deepest)
+        deed->deepest = depth;
     if (depth <= kind->deepest)
         return;
     kind->deepest = depth;
@@ -272,10 +301,14 @@ note_receive(struct measure *measure, struct hand *hand, RECORD *record)
     hand->received++;
     measure->received++;
     measure->kinds[person->kind].received++;
+    struct deed *deed = deed_of(measure, record->actor, person->kind);
+    if (deed != NULL)
+        deed->received++;
     hand->handler.open = true;
     hand->handler.actor = record->actor;
     hand->handler.message = record->message;
     hand->handler.began = record->timestamp;
+    hand->handler.counted = 0;
     hand->handler.row = row;
     if (!known)
         return;
@@ -430,10 +463,10 @@ count_event(struct measure *measure, struct hand *hand, uint64_t timestamp)
 }
 
 void
-measure_note(struct measure *measure, const struct stream *stream, RECORD *record)
+measure_note_of(struct measure *measure, uint32_t stream, RECORD *record)
 {
     enum role role = (enum role)measure->trace->metadata->roles[record->id];
-    struct hand *hand = hand_of(measure, stream->number, record->timestamp);
+    struct hand *hand = hand_of(measure, stream, record->timestamp);
     if (is_in_time(measure, record->timestamp))
         count_event(measure, hand, record->timestamp);
     if (hand->handler.open && ends_handler(hand, role, record->actor))
@@ -448,6 +481,40 @@ measure_note(struct measure *measure, const struct stream *stream, RECORD *recor
         note_other(measure, hand, role, record);
 }
 
+void
+measure_note(struct measure *measure, const struct stream *stream, RECORD *record)
+{
+    measure_note_of(measure, stream->number, record);
+}
+
+/* -- While more is written. -- */
+
+static void
+count_sleep(struct hand *hand, uint64_t timestamp)
+{
+    hand->asleep += ticks_from(hand->slept, timestamp);
+    hand->slept = timestamp > hand->slept ? timestamp : hand->slept;
+}
+
+void
+measure_until(struct measure *measure, uint64_t timestamp)
+{
+    for (size_t i = 0; i < measure->hand_count; i++) {
+        struct hand *hand = &measure->hands[i];
+        if (hand->handler.open)
+            count_handler(measure, hand, timestamp);
+        if (hand->sleeps)
+            count_sleep(hand, timestamp);
+    }
+}
+
+void
+measure_forget_deeds(struct measure *measure)
+{
+    table_fini(&measure->deeds);
+    table_init(&measure->deeds, sizeof(struct deed));
+}
+
 /* -- The whole. -- */
 
 struct measure *
@@ -458,6 +525,7 @@ measure_new(const struct trace *trace, const struct measured *measured)
     measure->measured = measured != NULL ? *measured : (struct measured){.until = UINT64_MAX};
     flight_init(&measure->flight);
     table_init(&measure->persons, sizeof(struct person));
+    table_init(&measure->deeds, sizeof(struct deed));
     table_init(&measure->graves, sizeof(size_t));
     table_init(&measure->kind_of, sizeof(size_t));
     table_init(&measure->row_of, sizeof(size_t));
@@ -486,9 +554,9 @@ free_persons(struct measure *measure)
 void
 measure_free(struct measure *measure)
 {
-    struct table *const tables[] = {&measure->graves, &measure->kind_of, &measure->row_of,
-                                    &measure->works,  &measure->deaths,  &measure->errors,
-                                    &measure->ports,  &measure->deals,   &measure->stalls};
+    struct table *const tables[] = {&measure->deeds, &measure->graves, &measure->kind_of, &measure->row_of,
+                                    &measure->works, &measure->deaths, &measure->errors,  &measure->ports,
+                                    &measure->deals, &measure->stalls};
     free_persons(measure);
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         table_fini(tables[i]);

@@ -24,6 +24,7 @@
 /* Which receives are counted. */
 struct measured {
     bool by_actor, by_worker, by_class;
+    bool deeds; /* what each actor did is kept, too */
     uint64_t actor;
     uint32_t worker;
     const char *class;
@@ -60,6 +61,14 @@ struct person {
     struct depth depth;
 };
 
+/* What an actor did since deeds were forgotten. Times are in ticks. */
+struct deed {
+    size_t kind;
+    uint64_t received;
+    uint64_t busy, longest; /* in handlers, and in one call */
+    uint64_t deepest;       /* mailbox */
+};
+
 /* What a worker did. */
 struct hand {
     uint32_t number;
@@ -73,6 +82,7 @@ struct hand {
     struct {
         bool open;
         uint64_t actor, message, began;
+        uint64_t counted; /* ticks of it that are in `busy` already */
         size_t row;
     } handler;
 };
@@ -96,6 +106,7 @@ struct measure {
     size_t hand_count;
     uint32_t *hand_of;    /* its place in hands by number, plus 1; 0: none */
     struct table persons; /* struct person, by ref */
+    struct table deeds;   /* struct deed, by ref; if they are asked for */
     struct table graves;  /* size_t: the kinds of actors that ended not long ago, by ref */
     struct table kind_of; /* size_t, by name */
     struct table row_of;  /* size_t, by kind and tag */
@@ -113,6 +124,14 @@ struct measure *measure_new(const struct trace *trace, const struct measured *me
 void measure_free(struct measure *measure);
 
 void measure_note(struct measure *measure, const struct stream *stream, const struct tri_trace_record *record);
+
+/* The same, of the stream of a number. */
+void measure_note_of(struct measure *measure, uint32_t stream, const struct tri_trace_record *record);
+
+/* While more is written: counts what is open until then as far as it has come: handlers, sleeps. */
+void measure_until(struct measure *measure, uint64_t timestamp);
+
+void measure_forget_deeds(struct measure *measure);
 
 /* After the last event, once: what is still open ends with the trace. */
 void measure_end(struct measure *measure);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "colour.h"
+#include "width.h"
 
 #define INDENT 15u        /* of the text: the mark, the topic */
 #define LEAST 20u         /* columns of text, however narrow the terminal is */
@@ -44,40 +45,19 @@ answer_more(struct answer *answer, const char *format, ...)
     va_end(arguments);
 }
 
-/* Columns that bytes of UTF-8 take, as far as each character takes one. */
-static unsigned
-columns_of(const char *text, size_t bytes)
-{
-    unsigned columns = 0;
-    for (size_t i = 0; i < bytes; i++)
-        columns += ((unsigned char)text[i] & 0xc0) != 0x80;
-    return columns;
-}
-
-/* As many bytes as fit. */
-static size_t
-cut(const char *text, size_t bytes, unsigned columns)
-{
-    while (columns_of(text, bytes) > columns)
-        bytes--;
-    while (bytes > 0 && ((unsigned char)text[bytes] & 0xc0) == 0x80)
-        bytes--; /* not within a character */
-    return bytes;
-}
-
 /* Prints what fits and returns its columns. */
 static unsigned
 print_parts(const struct answer *answer, unsigned room)
 {
     size_t part = answer->parts;
-    while (part > 0 && columns_of(answer->text, answer->ends[part - 1]) > room)
+    while (part > 0 && width_of(answer->text, answer->ends[part - 1]) > room)
         part--;
     size_t bytes = part > 0 ? answer->ends[part - 1] : 0;
-    unsigned columns = columns_of(answer->text, bytes);
+    unsigned columns = width_of(answer->text, bytes);
     bool is_cut = part < answer->parts && room - columns >= WORTH_CUTTING;
     if (is_cut) {
-        bytes = cut(answer->text, length_of(answer), room - 3);
-        columns = columns_of(answer->text, bytes) + 3;
+        bytes = width_fitting(answer->text, length_of(answer), room - 3);
+        columns = width_of(answer->text, bytes) + 3;
     }
     printf("%.*s%s", (int)bytes, answer->text, is_cut ? "..." : "");
     return columns;

@@ -67,6 +67,14 @@ room_receive(tr_actor *self, void *memory, tr_message *message)
     }
 }
 
+/* So that a trace says SAY, and not 1. */
+static const char *
+name_of_tag(uint32_t tag)
+{
+    static const char *const names[] = {[JOIN] = "JOIN", [SAY] = "SAY", [LEAVE] = "LEAVE"};
+    return tag <= LEAVE ? names[tag] : NULL;
+}
+
 static void
 room_stopped(tr_actor *self, void *memory)
 {
@@ -140,8 +148,11 @@ on_close(tr_socket *socket, bool had_error)
 static tr_status
 open_room(tr_runtime *runtime, uint16_t port, struct tr_address *at)
 {
-    static const struct tr_behavior room_behavior = {
-        .name = "room", .state_size = sizeof(struct room), .receive = room_receive, .stopped = room_stopped};
+    static const struct tr_behavior room_behavior = {.name = "room",
+                                                     .state_size = sizeof(struct room),
+                                                     .receive = room_receive,
+                                                     .stopped = room_stopped,
+                                                     .tag_name = name_of_tag};
     static const struct tr_socket_events events = {.data = on_data, .close = on_close};
     struct tr_spawn_options place = {.placement = TR_PLACE_WORKER, .worker = 0};
     struct tr_socket_options socket = {

@@ -17,6 +17,9 @@ diff <(cd "$sources" && find {core,actors,ipaddr,net,actors/testing}/include/tro
     <(cd "$work/prefix/include" && find troupe -type f | sort)
 "$work/prefix/bin/troupe-trace" --help >"$work/help"
 test -s "$work/help"
+test -s "$work/prefix/share/man/man1/troupe-trace.1"
+test -s "$work/prefix/share/bash-completion/completions/troupe-trace"
+test -s "$work/prefix/share/zsh/site-functions/_troupe-trace"
 
 case $way in
 cmake)

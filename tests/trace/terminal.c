@@ -99,6 +99,8 @@ obey(struct terminal *terminal, const char *sequence)
         terminal->hidden = last == 'l';
     else if (last == 'H')
         go_to(terminal, sequence);
+    else if (last == 'C')
+        terminal->column += strlen(sequence) > 1 ? (unsigned)atoi(sequence) : 1;
     else if (last == 'K')
         clear_line(terminal, terminal->row, terminal->column);
     else if (last == 'J' && sequence[0] != '2')

@@ -42,21 +42,35 @@ print_usage(FILE *out)
 }
 
 static void
-print_options(const struct option_text *texts)
+print_option(const struct option_text *text)
+{
+    const char *argument = text->argument != NULL ? text->argument : "";
+    int width = printf("  --%s%s%s", text->name, argument[0] != '\0' ? " " : "", argument);
+    printf("%s%*s%s\n", width < 19 ? "" : "\n", width < 19 ? 20 - width : 20, "", text->text);
+}
+
+/* What is told of an option; one that nobody has told anything of is shown, too. */
+static struct option_text
+text_of(const struct option_text *texts, const char *name)
 {
     for (const struct option_text *text = texts; text != NULL && text->name != NULL; text++) {
-        const char *argument = text->argument != NULL ? text->argument : "";
-        int width = printf("  --%s%s%s", text->name, argument[0] != '\0' ? " " : "", argument);
-        printf("%s%*s%s\n", width < 19 ? "" : "\n", width < 19 ? 20 - width : 20, "", text->text);
+        if (strcmp(text->name, name) == 0)
+            return *text;
     }
+    return (struct option_text){name, NULL, ""};
 }
 
 static void
 print_command(const struct command *command)
 {
     printf("usage: troupe-trace %s %s\n\n%s\n\n", command->name, command->usage, command->summary);
-    print_options(command->texts);
-    print_options(common_texts);
+    for (const struct option *option = command->options; option->name != NULL; option++) {
+        struct option_text text = text_of(command->texts, option->name);
+        if (option->val != OPTION_HELP)
+            print_option(&text);
+    }
+    for (const struct option_text *text = common_texts; text->name != NULL; text++)
+        print_option(text);
     printf("\nexample: %s\n", command->example);
 }
 

@@ -197,9 +197,9 @@ take(struct top *top, int option)
 }
 
 static void
-show(struct top *top)
+show(struct top *top, const char *const *directories, size_t count)
 {
-    watch_open(&top->watch, top->view.directory);
+    watch_open(&top->watch, directories, count);
     if (top->count == 0 && isatty(STDOUT_FILENO))
         show_screen(top);
     else
@@ -215,16 +215,17 @@ run(int count, char **words)
     int option, status = 0;
     while (status == 0 && (option = getopt_long(count, words, "n:", options, NULL)) != -1)
         status = take(&top, option);
-    if (status == 0 && (top.view.directory = one_directory(count, words)) == NULL)
-        status = RUN_REFUSED;
-    if (status == 0)
-        show(&top);
-    return status;
+    int directories = status == 0 ? count_directories(count, words, 0) : status;
+    if (directories < 1)
+        return directories;
+    top.view.directory = words[optind];
+    show(&top, (const char *const *)words + optind, (size_t)directories);
+    return 0;
 }
 
 const struct command command_top = {
     .name = "top",
-    .usage = "[--by class|actor] [--sort COLUMN] [--every TIME] [--count N | --once] DIRECTORY",
+    .usage = "[--by class|actor] [--sort COLUMN] [--every TIME] [--count N | --once] DIRECTORY...",
     .summary = "what the program does now: its workers, classes and actors in a table that is kept up to date\n"
                "busy: part of the time in handlers; each: mean time of a call; mailbox: most that waited at once.\n"
                "Keys: q quit, c classes, a actors, < and > the column to sort by, + and - the time between tables",

@@ -9,10 +9,10 @@
 #define SECOND UINT64_C(1000000000)
 
 void
-watch_open(struct watch *watch, const char *directory)
+watch_open(struct watch *watch, const char *const *directories, size_t count)
 {
     memset(watch, 0, sizeof(*watch));
-    tail_open(&watch->tail, directory, true);
+    tail_open(&watch->tail, directories, count, true);
     watch->measure = measure_new(watch->tail.trace, &(struct measured){.until = UINT64_MAX, .deeds = true});
 }
 
@@ -150,6 +150,7 @@ read_new(struct watch *watch)
     struct tail *tail = &watch->tail;
     do {
         tail_look(tail);
+        watch->measure->trace = tail->trace; /* of a cluster's processes, it is another if one has begun */
         for (size_t i = 0; i < tail->count; i++)
             measure_note_of(watch->measure, tail->events[i].stream, &tail->events[i].record);
     } while (tail->more || tail->held > 0);

@@ -19,7 +19,7 @@ struct watch {
     uint64_t events, received, sent; /* until then */
 };
 
-void watch_open(struct watch *watch, const char *directory);
+void watch_open(struct watch *watch, const char *const *directories, size_t count);
 void watch_close(struct watch *watch);
 
 /* What was done since the last look; at the first, since the begin. picture_fini() is due. */

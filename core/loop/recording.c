@@ -14,6 +14,8 @@
  */
 #include <troupe/core/recording.h>
 
+#include "crash.h"
+
 #include <assert.h>
 #include <ck_pr.h>
 
@@ -46,12 +48,14 @@ tri_worker_attach(struct tri_worker *worker)
     for (unsigned i = 0; i < worker->table_count; i++)
         tri_trace_declare(trace, worker->index, worker->tables[i]);
     tri_trace_attached(worker->trace, tri_trace_messages(worker->trace));
+    tri_crash_enter(worker);
     return true;
 }
 
 void
 tri_worker_detach(struct tri_worker *worker)
 {
+    tri_crash_leave(worker);
     tri_trace_detached(worker->trace);
     worker->trace = NULL;
 }

@@ -28,6 +28,7 @@
 #include "worker_internal.h"
 
 #include "claims.h"
+#include "crash.h"
 #include "doorbell.h"
 #include "gate.h"
 #include "mail.h"
@@ -292,6 +293,8 @@ tri_worker_finish(struct tri_worker *worker)
 {
     tri_mail_bury(worker);
     worker->layer->leave(worker);
+    if (worker->trace != NULL)
+        tri_crash_leave(worker);
     tri_trace_worker_stop(worker->trace);
     close_own_handles(worker);
     worker->closed = true;
@@ -318,6 +321,8 @@ worker_main(void *argument)
     ck_pr_store_int(&worker->thread_number, tri_thread_number());
     worker->polled = tri_ticks();
     uv_update_time(&worker->loop); /* it is that of the loop's making */
+    if (worker->trace != NULL)
+        tri_crash_enter(worker);
     tri_trace_worker_start(worker->trace, cpu);
 
     for (unsigned phase; (phase = tri_runtime_phase(runtime)) != TRI_KILLING;) {

@@ -22,6 +22,7 @@ kind_of(enum role role)
     case ROLE_init_failed:
     case ROLE_fail:
     case ROLE_stall:
+    case ROLE_crash:
     case ROLE_lost:
     case ROLE_memory_limit:
     case ROLE_listener_reject:

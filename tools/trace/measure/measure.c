@@ -404,6 +404,16 @@ note_wake(const struct measure *measure, struct hand *hand, uint64_t timestamp)
 }
 
 static void
+note_crash(struct measure *measure, RECORD *record)
+{
+    measure->crashes++;
+    measure->crash_actor = record->actor;
+    measure->crash_kind = measure_kind(measure, record->actor);
+    measure->crash_signal = record->flags;
+    measure->crash_tag = record->arg;
+}
+
+static void
 note_stall(struct measure *measure, RECORD *record)
 {
     count_in(&measure->stalls, measure_kind(measure, record->actor), record->message, record->actor);
@@ -433,6 +443,7 @@ note_other(struct measure *measure, struct hand *hand, enum role role, RECORD *r
         break;
     case ROLE_wake: note_wake(measure, hand, record->timestamp); break;
     case ROLE_stall: note_stall(measure, record); break;
+    case ROLE_crash: note_crash(measure, record); break;
     case ROLE_socket_accepted: note_accepted(measure, record); break;
     case ROLE_socket_error: note_socket_error(measure, record); break;
     case ROLE_listener_open: note_open(measure, record); break;

@@ -116,7 +116,12 @@ struct measure {
     struct table ports;   /* uint32_t, by listener */
     struct table deals;   /* struct tally, by port and worker; the example is a server; a count of 0: it may get some */
     struct table stalls;  /* struct tally, by kind and tag; the example is an actor */
-    uint64_t *ended;      /* refs in graves, a ring */
+    uint64_t crashes;     /* of workers */
+    uint64_t crash_actor; /* of the last; 0: no handler ran */
+    size_t crash_kind;
+    uint16_t crash_signal;
+    uint32_t crash_tag;
+    uint64_t *ended; /* refs in graves, a ring */
     size_t ended_count;
 };
 

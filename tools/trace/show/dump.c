@@ -29,8 +29,8 @@ name_of_tag(const struct trace *trace, const struct line *line, uint32_t tag)
 {
     const char *name = metadata_tag(trace->metadata, tag);
     uint32_t class = line->role == ROLE_send ? line->other_class : line->class;
-    bool is_its_own =
-        line->role == ROLE_send || line->role == ROLE_receive || line->role == ROLE_handled || line->role == ROLE_stall;
+    bool is_its_own = line->role == ROLE_send || line->role == ROLE_receive || line->role == ROLE_handled ||
+                      line->role == ROLE_stall || line->role == ROLE_crash;
     return name == NULL && is_its_own ? names_tag(trace->names, class, tag) : name;
 }
 
@@ -102,7 +102,7 @@ static bool
 is_trouble(enum role role)
 {
     return role == ROLE_dead_letter || role == ROLE_fail || role == ROLE_init_failed || role == ROLE_stall ||
-           role == ROLE_socket_error;
+           role == ROLE_socket_error || role == ROLE_crash;
 }
 
 static void

@@ -1,8 +1,11 @@
 /*
  * Topics about the program around the messages: what was lost of the trace, workers, connections, failures.
  */
+#include <ctype.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tallies.h"
 #include "text.h"
@@ -218,6 +221,31 @@ worst_failure(const struct measure *measure)
     return worst;
 }
 
+/* "SIGSEGV"; a number where the library has no word for it. */
+static const char *
+word_of_signal(uint16_t signal, char word[WORD_SIZE])
+{
+    const char *known = word_of_value(&role_shapes[ROLE_crash].flags, signal);
+    snprintf(word, WORD_SIZE, "signal %u", signal);
+    for (size_t i = 0; known != NULL && i <= strlen(known); i++)
+        word[i] = (char)toupper((unsigned char)known[i]);
+    return word;
+}
+
+static void
+say_crash(const struct measure *measure, struct answer *answer)
+{
+    char class[WORD_SIZE], tag[WORD_SIZE], signal[WORD_SIZE], actor[TEXT_SIZE];
+    uint32_t name = measure_class(measure, measure->crash_kind);
+    word_of_signal(measure->crash_signal, signal);
+    if (measure->crash_actor == 0)
+        answer_say(answer, "%s hit a worker outside all handlers", signal);
+    else
+        answer_say(answer, "%s hit %s (%s) in its handler of %s", signal, text_of_ref(measure->crash_actor, actor),
+                   word_of_class(measure->trace, name, class),
+                   word_of_tag(measure->trace, name, measure->crash_tag, tag));
+}
+
 void
 topic_failures(const struct measure *measure, struct answer *answer)
 {
@@ -226,15 +254,22 @@ topic_failures(const struct measure *measure, struct answer *answer)
     const struct kind *kind = worst_failure(measure);
     struct entry *stalls = entries_of(&measure->stalls, &count, tallies_by_count);
     answer->topic = "failures";
-    answer->bad = kind->failed > 0 || count > 0;
+    answer->bad = kind->failed > 0 || count > 0 || measure->crashes > 0;
+    if (measure->crashes > 0)
+        say_crash(measure, answer);
     if (kind->failed > 0)
-        answer_say(answer, "%s failed, %s in all (the last: %s)", word_of_class(measure->trace, kind->name, class),
-                   text_of_count(kind->failed, text), word_of_status(measure->trace, kind->last_failure, status));
-    else
+        answer_say(answer, "%s%s failed, %s in all (the last: %s)", measure->crashes > 0 ? "; " : "",
+                   word_of_class(measure->trace, kind->name, class), text_of_count(kind->failed, text),
+                   word_of_status(measure->trace, kind->last_failure, status));
+    else if (measure->crashes == 0)
         answer_say(answer, "no actor failed");
     if (count > 0)
         answer_say(answer, "; the watchdog found %s stuck, %s in all", class_of(measure, stalls[0].key.a, class),
                    text_of_count(((const struct tally *)stalls[0].value)->count, text));
-    answer_more(answer, "%s", count > 0 ? "dump --event stall" : kind->failed > 0 ? "dump --event fail" : "stats");
+    answer_more(answer, "%s",
+                measure->crashes > 0 ? "dump --event crash"
+                : count > 0          ? "dump --event stall"
+                : kind->failed > 0   ? "dump --event fail"
+                                     : "stats");
     free(stalls);
 }

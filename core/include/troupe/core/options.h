@@ -120,7 +120,8 @@ struct tr_runtime_options {
     /*
      * The environment variable TR_TRACE=dir switches file tracing on if this leaves it off; TR_TRACE=dir,flight the
      * flight recorder. If what is set here cannot be done, the start fails. If what the variable asks for cannot be
-     * done, a line on stderr says so and the program runs without a trace.
+     * done, a line on stderr says so and the program runs without a trace. While a worker records, a fatal signal that
+     * hits it is an event; then it goes to whoever had it before. TR_TRACE_CRASH=off: no signal is touched.
      */
     struct tr_trace_options trace;
 

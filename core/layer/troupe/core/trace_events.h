@@ -21,6 +21,9 @@
 
 #define TRI_TRACE_WORDS_switches(X) X(0, as_others) X(1, on) X(2, off)
 
+/* As Linux numbers them. */
+#define TRI_TRACE_WORDS_fatal_signals(X) X(4, sigill) X(6, sigabrt) X(7, sigbus) X(8, sigfpe) X(11, sigsegv)
+
 /* Recorded whatever is switched off. */
 #define TRI_TRACE_ALWAYS_EVENTS(X)                                                                                     \
     X(TRI_TRACE_CORE + 0, lost, (NOTHING, ), (NOTHING, ), (NUMBER, events), (NOTHING, ),                               \
@@ -35,7 +38,10 @@
       "the recorder was switched on while the program ran: the stream begins in the middle; message is how many "      \
       "message ids it had given before")                                                                               \
     X(TRI_TRACE_CORE + 15, detached, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NOTHING, ),                               \
-      "the recorder was switched off while the program ran on: the stream ends in the middle")
+      "the recorder was switched off while the program ran on: the stream ends in the middle")                         \
+    X(TRI_TRACE_CORE + 16, crash, (REF, actor), (WORD, signal, fatal_signals), (TAG, tag), (NUMBER, address),          \
+      "a fatal signal has hit the worker, in actor's handler of a message with tag arg; actor 0: in none. message is " \
+      "the address at fault, or 0")
 
 #define TRI_TRACE_WORKER_EVENTS(X)                                                                                     \
     X(TRI_TRACE_CORE + 3, sleep, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NOTHING, ),                                   \

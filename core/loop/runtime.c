@@ -10,6 +10,7 @@
 #include "gate.h"
 #include "origin.h"
 #include "quota.h"
+#include "snapshot_signal.h"
 #include "stepping.h"
 #include "watchdog.h"
 #include "worker_internal.h"
@@ -313,6 +314,8 @@ start(const struct tr_runtime_options *options, struct tri_stepper *stepper, con
         goto free_runtime;
     status = tri_trace_open(&filled.trace, runtime->count, &runtime->recorder);
     runtime->trace = runtime->recorder;
+    if (status == TR_OK)
+        status = tri_snapshot_signal_begin(runtime);
     if (status != TR_OK)
         goto free_runtime;
     tri_ceiling_begin(runtime);
@@ -388,6 +391,7 @@ tri_runtime_free(struct tri_runtime *runtime)
     if (runtime == NULL)
         return;
     tri_runtime_close(runtime);
+    tri_snapshot_signal_end(runtime);
     tri_trace_close(runtime->recorder);
     tri_gate_close(runtime);
     if (runtime->stepper != NULL)

@@ -4,7 +4,8 @@
  * Memory:  tr_runtime_start() copies them, with what they point to.
  * Thread:  setup: they are read by tr_runtime_start().
  * Errors:  a number out of range is TR_EBADLIMIT, too many workers are TR_ETOOMANYWORKERS, a pinning or a trace mode
- *          that is not in its enum is TR_EINVAL, and so is a trace without a directory.
+ *          that is not in its enum is TR_EINVAL, and so are a trace without a directory and a snapshot_signal that
+ *          cannot be used.
  */
 #ifndef TROUPE_CORE_OPTIONS_H
 #define TROUPE_CORE_OPTIONS_H
@@ -41,6 +42,12 @@ struct tr_trace_options {
     /* The longest time that a thread waits for the disk when a file is full. After it events are lost, and counted,
      * until the disk has caught up. Default 20, -1: none at all. */
     int wait_ms;
+
+    /* Whenever the process gets this signal, the trace is copied to a directory beside its own, whose path ends with
+     * -1, -2, ...; a line on stderr says which. SIGUSR1, SIGUSR2, SIGHUP, SIGWINCH, or a real-time signal. The action
+     * that there was is put back when the runtime ends. For tr_runtime_start() alone, and also a trace that begins
+     * later is copied. Default 0: what TR_TRACE_SIGNAL says ("USR2", or a number), or none. */
+    int snapshot_signal;
 };
 
 /* Whether each worker's thread is pinned to one CPU. The threads of a runtime have different CPUs while there are free

@@ -50,6 +50,10 @@ struct tri_runtime {
     /* Where a trace begins and ends. */
     struct tri_trace *recorder; /* of all its traces; NULL: there was none */
 
+    /* Under the locks of snapshot_signal.c. */
+    int snapshot_signal; /* 0: none */
+    struct tri_runtime *next_copied;
+
     /* Any thread. */
     alignas(TRI_CACHE_PAIR) unsigned phase; /* enum tri_phase; only grows */
     unsigned watchdog_rests; /* 1: a worker that sleeps must doze: rest.h. The watchdog's thread writes it */

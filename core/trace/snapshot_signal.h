@@ -1,8 +1,8 @@
 /*
  * Copies of traces on a signal: snapshot_signal.c.
  */
-#ifndef TROUPE_CORE_LOOP_SNAPSHOT_SIGNAL_H
-#define TROUPE_CORE_LOOP_SNAPSHOT_SIGNAL_H
+#ifndef TROUPE_CORE_TRACE_SNAPSHOT_SIGNAL_H
+#define TROUPE_CORE_TRACE_SNAPSHOT_SIGNAL_H
 
 #include <troupe/core/runtime.h>
 

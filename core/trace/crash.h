@@ -1,8 +1,8 @@
 /*
  * The last event of a worker that dies: crash.c.
  */
-#ifndef TROUPE_CORE_LOOP_CRASH_H
-#define TROUPE_CORE_LOOP_CRASH_H
+#ifndef TROUPE_CORE_TRACE_CRASH_H
+#define TROUPE_CORE_TRACE_CRASH_H
 
 #include <troupe/core/worker.h>
 

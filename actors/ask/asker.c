@@ -31,7 +31,10 @@
 
 #define CHAIN_MOST 16u /* actors that a timeout names */
 #define TEXT_SIZE 512u
-#define CANCELLED 4u /* in the trace: beyond enum tr_outcome */
+/* In the trace: beyond enum tr_outcome. */
+#define CANCELLED 4u
+#define ASKER_ENDED 5u
+#define NOT_SENT 6u
 
 struct tri_asking {
     struct tri_table_entry entry; /* first; its key is the question's number */
@@ -104,8 +107,10 @@ drop_asking(struct tri_asking *asking)
 static void
 on_asker_end(struct tri_attachment *attachment, const struct tri_death *death)
 {
+    struct tri_asking *asking = TRI_CONTAINER_OF(attachment, struct tri_asking, attachment);
     (void)death;
-    drop_asking(TRI_CONTAINER_OF(attachment, struct tri_asking, attachment));
+    tri_trace_ask_over(asking->home->worker->trace, asking->actor->ref, ASKER_ENDED, asking->message);
+    drop_asking(asking);
 }
 
 /* The deadline. */
@@ -257,6 +262,7 @@ begin(tr_actor *self, struct tri_asking *asking, tr_message *question)
     tri_trace_ask(trace, self->ref, question->id);
     tr_status status = send_question(self, asking, question);
     if (status != TR_OK) {
+        tri_trace_ask_over(trace, self->ref, NOT_SENT, asking->message);
         question->kind &= TR_PAYLOAD_KINDS;
         free_asking(asking);
     }

@@ -25,6 +25,7 @@ struct tri_actor_timer {
     uint64_t period_ms; /* 0: once */
     uint64_t rhythm_ms; /* of a periodic one: when it is due; without memory it comes again a moment later */
     uint32_t number;    /* in the table */
+    uint32_t fired;     /* how often, for the trace: since it began, or began again */
     tr_message message;
 };
 
@@ -97,14 +98,16 @@ trace_over(const struct tri_actor_timer *timer, uint32_t how)
 }
 
 static void
-trace_fired(const struct tri_actor_timer *timer)
+trace_fired(struct tri_actor_timer *timer)
 {
-    tri_trace_timer_fired(timer->owner->home->worker->trace, timer->owner->ref, timer->period_ms != 0, name_of(timer));
+    tri_trace_timer_fired(timer->owner->home->worker->trace, timer->owner->ref, timer->period_ms != 0, ++timer->fired,
+                          name_of(timer));
 }
 
 static void
-trace_begin(const struct tri_actor_timer *timer, uint64_t delay_ms)
+trace_begin(struct tri_actor_timer *timer, uint64_t delay_ms)
 {
+    timer->fired = 0;
     uint32_t ms = delay_ms < UINT32_MAX ? (uint32_t)delay_ms : UINT32_MAX;
     tri_trace_timer(timer->owner->home->worker->trace, timer->owner->ref, timer->period_ms != 0, ms, name_of(timer));
 }

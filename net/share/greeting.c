@@ -281,9 +281,11 @@ open_layer(struct greeting *greeting)
     struct tri_tls_wish wish = {.context = context, .serves = true};
     tr_status status = tri_tls_open(&wish, &greeting->entrant.layer);
     tr_tls_context_release(context); /* the layer holds it */
-    if (status == TR_OK)
-        greeting->entrant.layer->cut_fails = wishes_of(greeting)->truncation_fails;
-    return status;
+    if (status != TR_OK)
+        return status;
+    greeting->entrant.layer->cut_fails = wishes_of(greeting)->truncation_fails;
+    tri_trace_handshake_begin(greeting, greeting->share->deal->server);
+    return TR_OK;
 }
 
 static void

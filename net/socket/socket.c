@@ -154,7 +154,7 @@ tr_socket_adopt(tr_actor *self, int fd, unsigned sides, const struct tr_socket_o
         return status;
     status = tri_socket_open(socket, fd, sides);
     if (status != TR_OK) {
-        tri_trace_socket_close(socket, 0); /* nobody hears of it: it was never anybody's */
+        tri_trace_socket_close(socket, 0, 0); /* nobody hears of it: it was never anybody's */
         tri_socket_end_actor(socket);
         return status;
     }

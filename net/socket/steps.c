@@ -222,7 +222,7 @@ give_close(tr_socket *socket)
     tri_pipe_closed(socket);
     socket->flags |= TRI_SOCKET_CLOSED;
     socket->due |= TRI_STEP(AFTER) | TRI_STEP(OVER); /* of this life: the close event may begin, and end, another */
-    tri_trace_socket_close(socket, failed);
+    tri_trace_socket_close(socket, failed, socket->bytes_read);
     tri_events_close(socket, failed);
 }
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <troupe/core/status.h>
 
 void
 begin_two(struct traces *traces)
@@ -47,12 +48,12 @@ write_socket_event(struct traces *traces, char letter, uint64_t ref)
         {'d', NET(socket_data), 0, 5},      {'w', NET(socket_write), 0, 5},
         {'q', NET(socket_write), 1, 5},     {'r', NET(socket_drain), 0, 0},
         {'e', NET(socket_end), 0, 0},       {'s', NET(socket_shutdown), 0, 0},
-        {'t', NET(socket_timeout), 0, 100}, {'!', NET(socket_error), 0, 0},
+        {'t', NET(socket_timeout), 0, 100}, {'!', NET(socket_error), 0, (uint32_t)TR_EIO},
         {'x', NET(socket_close), 0, 0},     {'X', NET(socket_close), 0, 1},
         {'S', ACTORS(stopped), 0, 0},       {'k', ACTORS(stop), 0, 2},
         {'p', ACTORS(spawn), 0, 0},         {'N', NET(socket_spawned), 0, 0},
         {'D', NET(socket_adopted), 0, 0},   {'R', NET(socket_again), 0, 0},
-        {'E', NET(socket_accepted), 1, 0},  {'f', ACTORS(init_failed), 0, 0},
+        {'E', NET(socket_accepted), 1, 0},  {'f', ACTORS(init_failed), 0, (uint32_t)TR_EIO},
         {'n', ACTORS(stop), 0, 1},          {'j', ACTORS(stop), 0, 0},
     };
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {

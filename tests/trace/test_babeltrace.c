@@ -106,11 +106,11 @@ babeltrace_reads_many_files_of_a_stream_as_one(void **state)
         snprintf(name, sizeof(name), "some name or other, number %u", i);
         tri_trace_name(traces->trace, name);
         traces_fill(traces, i * 10, 10);
-        traces_write(traces, 1, TRI_TRACE_CORE_wake, i, 0, 0);
+        traces_write(traces, 1, TRI_TRACE_CORE_over_budget, i, 0, 0);
     }
-    expect_agreement(traces, "wake"); /* while it is written */
+    expect_agreement(traces, "over_budget"); /* while it is written */
     traces_close(traces);
-    expect_agreement(traces, "wake");
+    expect_agreement(traces, "over_budget");
 }
 
 static void
@@ -121,7 +121,7 @@ babeltrace_reads_what_the_flight_recorder_kept(void **state)
     traces_open(traces, TR_TRACE_FLIGHT, 3, 0);
     traces_fill(traces, 0, 10 * FULL + 3);
     traces_close(traces);
-    expect_agreement(traces, "wake");
+    expect_agreement(traces, "over_budget");
 }
 
 static void

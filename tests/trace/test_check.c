@@ -347,7 +347,7 @@ act_in_second_file(struct traces *traces)
 {
     begin_two(traces);
     for (unsigned i = 1; i < FULL; i++)
-        traces_write(traces, 1, TRI_TRACE_CORE_wake, i, 0, 0);
+        traces_write(traces, 1, TRI_TRACE_CORE_over_budget, i, 0, 0);
     write_send(traces, TRI_TRACE_REF(1, 9, 1), TRI_TRACE_MESSAGE(1, 1), 1);
     traces_close(traces);
     traces_expect(traces, "check", 1, "FAILED   life");
@@ -401,7 +401,7 @@ what_was_lost_afterwards_or_elsewhere_excuses_nothing(void **state)
     write_receive(traces, B, TRI_TRACE_MESSAGE(0, 1), 1);
     write_send(traces, TRI_TRACE_REF(1, 9, 1), TRI_TRACE_MESSAGE(1, 1), 1);
     for (unsigned i = 3; i <= FULL; i++)
-        traces_write(traces, 1, TRI_TRACE_CORE_wake, i, 0, 0);
+        traces_write(traces, 1, TRI_TRACE_CORE_over_budget, i, 0, 0);
     traces_close(traces);
     say_lost_at_end(traces, 5);
     traces_expect(traces, "check", 1, "FAILED   sent_before");

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <troupe/core/status.h>
 
 /* -- Actors. -- */
 
@@ -99,9 +100,9 @@ an_actor_whose_init_failed_ends_and_receives_nothing(void **state)
 {
     struct traces *traces = *state;
     begin_two(traces);
-    traces_write(traces, 0, ACTORS(init_failed), 0, A, 0);
+    traces_write(traces, 0, ACTORS(init_failed), (uint32_t)TR_EIO, A, 0);
     traces_write(traces, 0, ACTORS(stopped), 0, A, 0);
-    traces_write(traces, 1, ACTORS(init_failed), 0, B, 0);
+    traces_write(traces, 1, ACTORS(init_failed), (uint32_t)TR_EIO, B, 0);
     write_send(traces, 0, TRI_TRACE_MESSAGE(OUTSIDE, 1), 1);
     write_receive(traces, B, TRI_TRACE_MESSAGE(OUTSIDE, 1), 1);
     expect_finding(traces, 1, "life: it receives although its init failed");
@@ -116,7 +117,7 @@ an_actor_that_begins_again_after_its_end_passes(void **state)
     traces_write(traces, 0, ACTORS(stopped), 0, A, 0);
     traces_write(traces, 0, ACTORS(restart), 0, A, 0);
     write_send(traces, A, TRI_TRACE_MESSAGE(0, 1), 1);
-    traces_write(traces, 0, ACTORS(init_failed), 0, A, 0);
+    traces_write(traces, 0, ACTORS(init_failed), (uint32_t)TR_EIO, A, 0);
     traces_write(traces, 0, ACTORS(stopped), 0, A, 0);
     traces_write(traces, 0, ACTORS(restart), 0, A, 0);
     expect_finding(traces, 0, "passed   restart");

@@ -32,7 +32,7 @@ off_gives_no_recorder_and_every_call_does_nothing(void **state)
     assert_int_equal(tri_trace_open(&options, 2, &trace), TR_OK);
     assert_null(trace);
     assert_null(tri_trace_stream_of(trace, 1));
-    tri_trace(tri_trace_stream_of(trace, 1), TRI_TRACE_CORE_wake, 0, 0, 0, 0);
+    tri_trace(tri_trace_stream_of(trace, 1), TRI_TRACE_CORE_over_budget, 0, 0, 0, 0);
     assert_int_equal(tri_trace_name(trace, "name"), 0);
     traces_declare_layers(trace);
     tri_trace_close(trace);
@@ -57,7 +57,7 @@ events_stand_in_the_file_as_they_were_given(void **state)
 {
     struct traces *traces = *state;
     traces_open(traces, TR_TRACE_FILE, 0, 0);
-    tri_trace(tri_trace_stream_of(traces->trace, 0), TRI_TRACE_CORE_wake, 3, 4, 5, 6);
+    tri_trace(tri_trace_stream_of(traces->trace, 0), TRI_TRACE_CORE_over_budget, 3, 4, 5, 6);
     tri_trace(tri_trace_stream_of(traces->trace, 0), TRI_TRACE_CORE_sleep, 0xffff, UINT32_MAX, UINT64_MAX,
               UINT64_MAX - 1);
     traces_close(traces);
@@ -66,7 +66,7 @@ events_stand_in_the_file_as_they_were_given(void **state)
     assert_int_equal(file.packet->stream_id, TRI_TRACE_CLASS_EVENTS);
     assert_int_equal(file.packet->stream_instance_id, 0);
     assert_int_equal(file.packet->timestamp_begin, file.records[0].timestamp);
-    assert_int_equal(file.records[0].id, TRI_TRACE_CORE_wake);
+    assert_int_equal(file.records[0].id, TRI_TRACE_CORE_over_budget);
     assert_int_equal(file.records[0].flags, 3);
     assert_int_equal(file.records[0].arg, 4);
     assert_int_equal(file.records[0].actor, 5);
@@ -118,7 +118,7 @@ write_many(void *stream)
 {
     pthread_setaffinity_np(pthread_self(), sizeof(writer_cpus), &writer_cpus);
     for (uint32_t i = 1; i < MANY; i++)
-        tri_trace_write(stream, TRI_TRACE_CORE_wake, 1, i, ~(uint64_t)i, i);
+        tri_trace_write(stream, TRI_TRACE_CORE_over_budget, 1, i, ~(uint64_t)i, i);
     return NULL;
 }
 
@@ -135,7 +135,7 @@ look_at_newest(const struct tri_trace_packet *packet, unsigned *torn)
         ck_pr_fence_load();
         const struct tri_trace_record *newest = &records[count - 1];
         uint64_t number = count - 1;
-        *torn += ck_pr_load_16(&newest->id) != TRI_TRACE_CORE_wake || ck_pr_load_32(&newest->arg) != number ||
+        *torn += ck_pr_load_16(&newest->id) != TRI_TRACE_CORE_over_budget || ck_pr_load_32(&newest->arg) != number ||
                  ck_pr_load_64(&newest->actor) != ~number || ck_pr_load_64(&newest->message) != number ||
                  ck_pr_load_64(&newest->timestamp) < packet->timestamp_begin;
         looks++;
@@ -454,7 +454,7 @@ write_as_a_worker(void *argument)
     for (uint32_t i = 0; i < ROUNDS; i++) {
         char name[20];
         snprintf(name, sizeof(name), "%u", i % 50);
-        traces_write(traces, worker, TRI_TRACE_CORE_wake, tri_trace_name(traces->trace, name), 0, 0);
+        traces_write(traces, worker, TRI_TRACE_CORE_over_budget, tri_trace_name(traces->trace, name), 0, 0);
     }
     return NULL;
 }
@@ -464,7 +464,7 @@ write_from_outside(void *argument)
 {
     struct traces *traces = argument;
     for (uint32_t i = 0; i < ROUNDS; i++)
-        tri_trace_write_outside(traces->trace, TRI_TRACE_CORE_wake, 0, i, 0,
+        tri_trace_write_outside(traces->trace, TRI_TRACE_CORE_over_budget, 0, i, 0,
                                 tri_trace_message_id_outside(traces->trace));
     return NULL;
 }
@@ -480,7 +480,7 @@ workers_and_other_threads_write_at_once_and_nothing_is_lost(void **state)
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
     traces_close(traces);
-    traces_expect(traces, "info", 0, "wake                          20,000");
+    traces_expect(traces, "info", 0, "over_budget                   20,000");
 }
 
 int

@@ -137,8 +137,8 @@ one_streams_losses_do_not_touch_another(void **state)
     struct traces *traces = *state;
     traces_open(traces, TR_TRACE_FILE, 0, 4 * SEGMENT);
     traces_fill(traces, 0, 2 * FULL);
-    traces_write(traces, 1, TRI_TRACE_CORE_wake, 1, 0, 0);
-    traces_write(traces, TRI_TRACE_OUTSIDE, TRI_TRACE_CORE_wake, 1, 0, 0);
+    traces_write(traces, 1, TRI_TRACE_CORE_over_budget, 1, 0, 0);
+    traces_write(traces, TRI_TRACE_OUTSIDE, TRI_TRACE_CORE_over_budget, 1, 0, 0);
     traces_close(traces);
     static const char *const names[] = {"worker-1.00000000", "outside.00000000"};
     for (int i = 0; i < 2; i++) {
@@ -258,8 +258,8 @@ metadata_that_cannot_be_written_silences_what_it_does_not_describe(void **state)
     struct rlimit limit, none;
     traces_open(traces, TR_TRACE_FILE, 0, 0);
     traces_fill(traces, 0, 5);
-    traces_write(traces, 1, TRI_TRACE_CORE_wake, 0, 0, 0);
-    traces_write(traces, TRI_TRACE_OUTSIDE, TRI_TRACE_CORE_wake, 0, 0, 0);
+    traces_write(traces, 1, TRI_TRACE_CORE_over_budget, 0, 0, 0);
+    traces_write(traces, TRI_TRACE_OUTSIDE, TRI_TRACE_CORE_over_budget, 0, 0, 0);
     size_t size;
     char *before = traces_read(traces, "metadata", &size);
     getrlimit(RLIMIT_FSIZE, &limit);
@@ -270,7 +270,7 @@ metadata_that_cannot_be_written_silences_what_it_does_not_describe(void **state)
     setrlimit(RLIMIT_FSIZE, &limit);
     for (unsigned i = 0; i < 3; i++)
         traces_write(traces, 0, 0x900, i, 0, 0);
-    traces_write(traces, 1, TRI_TRACE_CORE_wake, 1, 0, 0);
+    traces_write(traces, 1, TRI_TRACE_CORE_over_budget, 1, 0, 0);
     for (unsigned i = 0; i < 2; i++)
         traces_write(traces, TRI_TRACE_OUTSIDE, 0x900, i, 0, 0); /* who knows which worker's */
     char *text = traces_read(traces, "metadata", &size);
@@ -291,7 +291,7 @@ metadata_that_cannot_be_written_silences_what_it_does_not_describe(void **state)
     assert_int_equal(outside.records[1].arg, 2);
     free(file.bytes);
     free(outside.bytes);
-    traces_expect(traces, "info", 0, "wake                               8");
+    traces_expect(traces, "info", 0, "over_budget                        8");
 }
 
 /* -- A disk that hangs. -- */

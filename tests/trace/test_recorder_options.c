@@ -200,7 +200,7 @@ a_directory_that_holds_a_trace_is_left_alone_and_a_numbered_one_taken(void **sta
         if (i == 1)
             traces_close(traces); /* closed or open, it is a trace */
         assert_int_equal(tri_trace_open(&options, 2, &others[i]), TR_OK);
-        tri_trace(tri_trace_stream_of(others[i], 0), TRI_TRACE_CORE_wake, 0, i, 0, 0);
+        tri_trace(tri_trace_stream_of(others[i], 0), TRI_TRACE_CORE_over_budget, 0, i, 0, 0);
     }
     for (unsigned i = 0; i < 3; i++) {
         tri_trace_close(others[i]);
@@ -254,7 +254,7 @@ trace_at_once(const char *directory, int gate)
     struct tr_trace_options options = {.mode = TR_TRACE_FILE, .directory = directory};
     if (read(gate, &byte, 1) != 0 || tri_trace_open(&options, 1, &trace) != TR_OK)
         _exit(1);
-    tri_trace(tri_trace_stream_of(trace, 0), TRI_TRACE_CORE_wake, 0, 0, 0, 0);
+    tri_trace(tri_trace_stream_of(trace, 0), TRI_TRACE_CORE_over_budget, 0, 0, 0, 0);
     tri_trace_close(trace);
     _exit(0);
 }
@@ -282,13 +282,13 @@ processes_that_start_at_the_same_time_each_get_a_directory(void **state)
         assert_int_equal(waitpid(children[i], &status, 0), children[i]);
         assert_int_equal(status, 0);
     }
-    traces_expect(traces, "info", 0, "wake                               1");
+    traces_expect(traces, "info", 0, "over_budget                        1");
     for (unsigned i = 2; i <= PROCESSES; i++) {
         snprintf(path, sizeof(path), "%s/%u", traces->directory, i);
         const char *const words[] = {TROUPE_TRACE, "info", path, NULL};
         struct outcome outcome = traces_run(words);
         assert_int_equal(outcome.status, 0);
-        assert_non_null(strstr(outcome.text, "wake                               1"));
+        assert_non_null(strstr(outcome.text, "over_budget                        1"));
         free(outcome.text);
         tests_directory_remove(path);
     }

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 #include <troupe/actors/trace.h>
+#include <troupe/actors/watch.h>
 #include <troupe/net/trace.h>
 
 #include "../../net/base/tags.h"
@@ -28,9 +29,13 @@ static const struct tri_trace_event net_events[] = {TRI_TRACE_NET_EVENTS(TRI_TRA
 static const struct tri_trace_tag net_tags[] = {TRI_NET_TAGS(TAG) TRI_PIPE_TAGS(TAG)};
 #undef TAG
 
+static const struct tri_trace_tag actors_tags[] = {{TR_TAG_DOWN, "DOWN"}};
+
 static const struct tri_trace_table actors_table = {
     .events = actors_events,
     .event_count = sizeof(actors_events) / sizeof(actors_events[0]),
+    .tags = actors_tags,
+    .tag_count = sizeof(actors_tags) / sizeof(actors_tags[0]),
 };
 
 static const struct tri_trace_table net_table = {
@@ -106,7 +111,7 @@ void
 traces_fill(struct traces *traces, uint32_t from, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        traces_write(traces, 0, TRI_TRACE_CORE_wake, from + i, 0, 0);
+        traces_write(traces, 0, TRI_TRACE_CORE_over_budget, from + i, 0, 0);
 }
 
 unsigned

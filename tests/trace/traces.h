@@ -36,7 +36,7 @@ void traces_close(struct traces *traces);
 /* Writes to the stream of a worker, or of the threads outside. */
 void traces_write(struct traces *traces, unsigned stream, uint16_t id, uint32_t arg, uint64_t actor, uint64_t message);
 
-/* Writes count events `wake` of worker 0, with arg counting from `from`. */
+/* Writes count events `over_budget` of worker 0, with arg counting from `from`. */
 void traces_fill(struct traces *traces, uint32_t from, uint32_t count);
 
 /* How many files the directory holds whose names begin so; "." counts the hidden ones. */

@@ -283,7 +283,7 @@ take_send(struct measure *measure, RECORD *record, struct sent *sent)
 {
     if (flight_take(&measure->flight, record->message, sent))
         return !sent->early;
-    struct sent early = {record->message, record->actor, record->timestamp, 0, 0, record->arg, true};
+    struct sent early = {record->message, record->actor, record->timestamp, 0, 0, record->arg, true, false};
     if (record->message != 0 && trace_stream(measure->trace, TRI_TRACE_MESSAGE_STREAM(record->message)) != NULL)
         flight_put(&measure->flight, &early);
     return false;
@@ -320,7 +320,7 @@ note_receive(struct measure *measure, struct hand *hand, RECORD *record)
 static void
 note_send(struct measure *measure, struct hand *hand, RECORD *record)
 {
-    struct sent sent = {record->message, record->actor, record->timestamp, 0, 0, record->arg, false}, early;
+    struct sent sent = {record->message, record->actor, record->timestamp, 0, 0, record->arg, false, false}, early;
     if (is_in_time(measure, record->timestamp)) {
         measure->sent++;
         hand->sent++;

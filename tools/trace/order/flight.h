@@ -22,8 +22,9 @@ struct sent {
     uint64_t timestamp;
     uint64_t place;  /* in the order of all events; of order.h alone */
     uint32_t stream; /* likewise */
-    uint32_t tag;    /* of measure.h alone */
-    bool early;      /* it is the receive, which came before the send; likewise */
+    uint32_t tag;
+    bool early;    /* it is the receive, which came before the send; of measure.h alone */
+    bool returned; /* see messages.h */
 };
 
 struct flight {

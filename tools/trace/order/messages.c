@@ -48,7 +48,9 @@ put(struct messages *messages, uint64_t id, const struct sending *sending)
                                                  .sender = sending->sender,
                                                  .timestamp = sending->timestamp,
                                                  .place = sending->place,
-                                                 .stream = sending->stream});
+                                                 .stream = sending->stream,
+                                                 .tag = sending->tag,
+                                                 .returned = sending->returned});
 }
 
 bool
@@ -85,7 +87,7 @@ messages_end(struct messages *messages, uint64_t id, struct sending *sending)
 {
     struct sent sent;
     if (flight_take(&messages->flying, id, &sent)) {
-        *sending = (struct sending){sent.sender, sent.place, sent.timestamp, sent.stream};
+        *sending = (struct sending){sent.sender, sent.place, sent.timestamp, sent.stream, sent.tag, sent.returned};
         return ENDING_RIGHT;
     }
     if (!was_sent(messages, id))
@@ -100,5 +102,7 @@ messages_return(struct messages *messages, uint64_t id, const struct sending *se
         table_remove(&messages->early, id, 0);
     else if (!was_sent(messages, id))
         return;
-    put(messages, id, sending);
+    struct sending returned = *sending;
+    returned.returned = true;
+    put(messages, id, &returned);
 }

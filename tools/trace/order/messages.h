@@ -29,6 +29,8 @@ struct sending {
     uint64_t place; /* in the order of all events */
     uint64_t timestamp;
     uint32_t stream; /* in which it was sent, or set aside */
+    uint32_t tag;
+    bool returned; /* its receiver had set it aside: it was sent long before, and with what tag is forgotten */
 };
 
 void messages_init(struct messages *messages);

@@ -238,7 +238,8 @@ advance(struct order *order)
 static struct sending
 sending_of(const struct order *order, const struct step *step, uint64_t sender)
 {
-    return (struct sending){sender, order->events, step->record->timestamp, step->stream->number};
+    return (struct sending){sender, order->events, step->record->timestamp, step->stream->number, step->record->arg,
+                            false};
 }
 
 static void

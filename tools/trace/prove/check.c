@@ -86,34 +86,164 @@ report(const struct check *check, const struct order *order, bool strict)
     return failed ? EXIT_RULE_FAILED : strict && trace_lost(check->trace) > 0 ? EXIT_EVENTS_LOST : EXIT_SUCCESS;
 }
 
+/* -- Which rules look at which events. -- */
+
+struct look {
+    bool (*concerns)(enum role role);
+    void (*look)(struct check *check, const struct step *step);
+};
+
+static bool
+is_any(enum role role)
+{
+    return role != ROLE_none;
+}
+
+static bool
+is_of_message(enum role role)
+{
+    return role == ROLE_send || role == ROLE_receive || role == ROLE_dead_letter || role_sends_parcel(role) ||
+           role_ends_parcel(role);
+}
+
+static bool
+is_stop(enum role role)
+{
+    return role == ROLE_stop;
+}
+
+static bool
+is_of_monitor(enum role role)
+{
+    return role == ROLE_monitor || role == ROLE_unmonitor || role == ROLE_down;
+}
+
+static bool
+is_of_ask(enum role role)
+{
+    return role == ROLE_send || role == ROLE_ask || role == ROLE_ask_over || role == ROLE_forward;
+}
+
+static bool
+is_of_handler(enum role role)
+{
+    return role == ROLE_receive || role == ROLE_handled || role == ROLE_stash;
+}
+
+static bool
+is_of_timer(enum role role)
+{
+    return role == ROLE_timer || role == ROLE_timer_fired || role == ROLE_timer_over;
+}
+
+static bool
+is_of_server(enum role role)
+{
+    return role > ROLE_before_servers && role < ROLE_before_sockets;
+}
+
+static bool
+is_of_dealing(enum role role)
+{
+    return role == ROLE_listener_accept || role == ROLE_socket_accepted || role_is_of_entrance(role);
+}
+
+static bool
+is_of_end(enum role role)
+{
+    return role == ROLE_stopped || role == ROLE_stop || role == ROLE_init_failed;
+}
+
+static const struct look looks[] = {
+    {is_any, check_form},
+    {is_of_message, check_messages},
+    {role_is_of_actor, check_actors},
+    {is_stop, check_stop_order},
+    {is_of_monitor, check_monitors},
+    {is_of_ask, check_asks},
+    {is_of_handler, check_handlers},
+    {is_of_timer, check_timers},
+    {is_of_server, check_servers},
+    {is_of_dealing, check_dealing},
+    {role_is_of_socket, check_sockets},
+    {is_of_end, check_sockets_actor},
+    {is_of_end, check_servers_actor},
+};
+
+enum { LOOKS = sizeof(looks) / sizeof(looks[0]) };
+
+/* By role: which of them, as bits. */
+static void
+choose(unsigned chosen[ROLES])
+{
+    for (int role = 0; role < ROLES; role++) {
+        chosen[role] = 0;
+        for (unsigned i = 0; i < LOOKS; i++)
+            chosen[role] |= (unsigned)looks[i].concerns((enum role)role) << i;
+    }
+}
+
+static void
+look_at_all(struct check *check, struct order *order)
+{
+    unsigned chosen[ROLES];
+    struct step step;
+    choose(chosen);
+    while (order_next(order, &step)) {
+        check_workers(check, &step);
+        for (unsigned left = chosen[step.role]; left != 0; left &= left - 1)
+            looks[__builtin_ctz(left)].look(check, &step);
+    }
+}
+
+/* -- All of it. -- */
+
+static void
+check_init(struct check *check, const struct trace *trace)
+{
+    *check = (struct check){.trace = trace};
+    check_form_init(check);
+    check_workers_init(check);
+    check_messages_init(check);
+    check_actors_init(check);
+    check_asks_init(check);
+    check_handlers_init(check);
+    check_servers_init(check);
+    check_dealing_init(check);
+    check_sockets_init(check);
+}
+
+static void
+check_fini(struct check *check)
+{
+    free(check->forms);
+    free(check->workers);
+    table_fini(&check->pairs);
+    table_fini(&check->actors);
+    table_fini(&check->monitors);
+    table_fini(&check->asks);
+    table_fini(&check->sockets);
+    table_fini(&check->timers);
+    table_fini(&check->servers);
+    table_fini(&check->dealings);
+    table_fini(&check->greetings);
+}
+
 static int
 check_trace(const struct trace *trace, bool strict)
 {
-    struct check check = {.trace = trace};
+    struct check check;
     struct order order;
-    struct step step;
-    check_messages_init(&check);
-    check_actors_init(&check);
-    check_asks_init(&check);
-    check_handlers_init(&check);
-    check_sockets_init(&check);
+    check_init(&check, trace);
     order_init(&order, trace);
-    while (order_next(&order, &step)) {
-        check_messages(&check, &step);
-        check_actors(&check, &step);
-        check_asks(&check, &step);
-        check_handlers(&check, &step);
-        check_sockets(&check, &step);
-    }
+    look_at_all(&check, &order);
+    check_workers_end(&check);
+    check_actors_end(&check);
+    check_messages_end(&check, &order);
+    check_dealing_end(&check);
     int status = report(&check, &order, strict);
     order_fini(&order);
-    table_fini(&check.pairs);
-    table_fini(&check.actors);
-    table_fini(&check.monitors);
-    table_fini(&check.asks);
-    table_fini(&check.sockets);
-    free(check.handlers);
-    table_fini(&check.timers);
+    check_fini(&check);
     return status;
 }
 

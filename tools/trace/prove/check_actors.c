@@ -8,22 +8,21 @@
  *
  * Monitors of one actor by another are counted; those that a life of the watcher leaves behind end with it.
  */
+#include "actor.h"
 #include "rules.h"
+#include "worker.h"
 
-struct actor {
-    uint64_t ref;
-    bool seen;   /* its spawn, or another event of it if that is missing */
-    bool born;   /* while it was recorded */
-    bool failed; /* its init */
-    bool stopped;
-    uint64_t restarts;
-};
+#include <string.h>
 
 void
 check_actors_init(struct check *check)
 {
     table_init(&check->actors, sizeof(struct actor));
     table_init(&check->monitors, sizeof(uint64_t));
+    const struct table *tags = &check->trace->metadata->tags;
+    for (size_t i = 0; i < tags->room; i++)
+        if (tags->used[i] && strcmp(((char **)tags->values)[i], "DOWN") == 0)
+            check->down = (uint32_t)tags->keys[i].a;
 }
 
 bool
@@ -33,31 +32,15 @@ check_saw_birth(const struct check *check, uint64_t ref)
     return actor != NULL && (actor->ref > ref || (actor->ref == ref && actor->born));
 }
 
-static bool
-is_own_doing(const struct step *step)
+bool
+role_is_of_actor(enum role role)
 {
-    enum role role = step->role;
-    bool net = role_is_of_net(role);
     bool own = role == ROLE_spawn || role == ROLE_present || role == ROLE_restart || role == ROLE_init_failed ||
                role == ROLE_send || role == ROLE_receive || role == ROLE_stopped || role == ROLE_fail ||
                role == ROLE_ask || role == ROLE_ask_over || role == ROLE_forward || role == ROLE_become ||
                role == ROLE_stash || role == ROLE_handled || role == ROLE_timer || role == ROLE_timer_fired ||
-               role == ROLE_timer_over;
-    return (own || net) && step->record->actor != 0;
-}
-
-/* NULL: another one has its place. */
-static struct actor *
-actor_of(struct check *check, uint64_t ref)
-{
-    if (check->recent != NULL && check->recent->ref == ref)
-        return check->recent;
-    struct actor *actor = check->recent = table_put(&check->actors, SLOT_OF(ref), 0);
-    if (actor->ref > ref)
-        return NULL;
-    if (actor->ref < ref)
-        *actor = (struct actor){.ref = ref};
-    return actor;
+               role == ROLE_timer_over || role == ROLE_publish || role == ROLE_mark;
+    return own || role_is_of_net(role);
 }
 
 bool
@@ -75,12 +58,19 @@ check_worker(struct check *check, const struct step *step)
         check_failed(check, RULE_one_worker, step, "it acts on another worker than its own");
 }
 
+/* A parent on the same worker was there before. */
 static void
 check_spawn(struct check *check, struct actor *actor, const struct step *step)
 {
+    const struct tri_trace_record *record = step->record;
+    bool is_here = record->message != 0 && TRI_TRACE_REF_WORKER(record->message) == step->stream->number;
+    if (is_here && !actor_was_there(check, record->message))
+        check_missing(check, RULE_life, step, "its parent was not there");
     if (actor->seen)
         check_failed(check, RULE_life, step, "it is spawned after it was there");
-    actor->seen = actor->born = true;
+    actor->seen = actor->spawned = actor->born = true;
+    actor->behavior = record->arg;
+    actor->parent = record->message;
 }
 
 /* It was there before the trace, or rests. */
@@ -101,9 +91,47 @@ check_restart(struct check *check, struct actor *actor, const struct step *step)
         check_missing(check, RULE_restart, step, "it begins again, and was never there");
     else if (!actor->stopped)
         check_missing(check, RULE_restart, step, "it begins again before it has ended");
+    if (actor->spawned && (actor->behavior != step->record->arg || actor->parent != step->record->message))
+        check_failed(check, RULE_restart, step,
+                     "it begins again with another behavior or parent than it was spawned with");
     actor->seen = true;
-    actor->stopped = actor->failed = false;
+    actor->stopped = actor->failed = actor->fails = actor->ends = actor->acted = false;
+    actor->timers = actor->asks = 0;
     actor->restarts++;
+}
+
+/* What it still has of what ends with it. */
+static void
+check_rest(struct check *check, const struct actor *actor, const struct step *step)
+{
+    if (actor->timers > 0)
+        check_missing(check, RULE_timer, step, "its actor ends, and the timer is not over");
+    if (actor->asks > 0)
+        check_missing(check, RULE_ask, step, "its asker ends, and the question has no outcome");
+}
+
+static void
+check_failure(struct check *check, struct actor *actor, const struct step *step)
+{
+    if (actor->fails)
+        check_missing(check, RULE_life, step, "it fails a second time");
+    actor->fails = true;
+}
+
+static void
+check_init_failure(struct check *check, struct actor *actor, const struct step *step)
+{
+    if (actor->failed)
+        check_missing(check, RULE_life, step, "its init fails a second time");
+    if (actor->acted)
+        check_missing(check, RULE_life, step, "its init fails after it has received");
+    actor->failed = true;
+}
+
+static bool
+begins_something(enum role role)
+{
+    return role == ROLE_receive || role == ROLE_timer || role == ROLE_ask || role == ROLE_timer_fired;
 }
 
 static void
@@ -116,8 +144,17 @@ check_act(struct check *check, struct actor *actor, const struct step *step)
         check_missing(check, RULE_life, step, "it acts after it was stopped");
     else if (actor->failed && step->role == ROLE_receive)
         check_missing(check, RULE_life, step, "it receives although its init failed");
-    actor->failed |= step->role == ROLE_init_failed;
-    actor->stopped |= step->role == ROLE_stopped;
+    else if (actor->ends && begins_something(step->role))
+        check_missing(check, RULE_life, step, "it goes on after what it had begun was over for its end");
+    actor->acted |= step->role == ROLE_receive;
+    if (step->role == ROLE_init_failed) {
+        check_init_failure(check, actor, step);
+    } else if (step->role == ROLE_fail) {
+        check_failure(check, actor, step);
+    } else if (step->role == ROLE_stopped) {
+        check_rest(check, actor, step);
+        actor->stopped = true;
+    }
 }
 
 static bool
@@ -152,12 +189,40 @@ check_monitor(struct check *check, const struct step *step)
                                               : "it ends a monitor that is not there");
 }
 
+/* Whoever is asked to stop is there; where that is recorded is another matter. */
+void
+check_stop_order(struct check *check, const struct step *step)
+{
+    bool is_at_home = TRI_TRACE_REF_WORKER(step->record->actor) == step->stream->number;
+    if (is_at_home && !actor_was_there(check, step->record->actor))
+        check_missing(check, RULE_life, step, "it is asked to stop, and there is no such actor");
+}
+
+void
+check_monitors(struct check *check, const struct step *step)
+{
+    check_monitor(check, step);
+    if (step->role == ROLE_down)
+        worker_of(check, step)->noticed = step->record->actor;
+}
+
+/* The notice of a monitor comes directly after the event that tells of it, but for one that was set aside. */
+void
+check_notice(struct check *check, struct worker *worker, const struct step *step)
+{
+    bool is_notice = step->record->arg == check->down && check->down != 0 && !step->sending.returned;
+    bool is_his = worker->noticed == step->record->actor;
+    if (is_notice && !is_his)
+        check_missing(check, RULE_monitor, step, "the notice of a monitor without the event that tells of it");
+    if (worker->noticed != 0 && !is_his)
+        check_missing(check, RULE_monitor, step, "another actor was about to be given the notice of a monitor");
+    worker->noticed = 0;
+}
+
 void
 check_actors(struct check *check, const struct step *step)
 {
-    if (step->role == ROLE_monitor || step->role == ROLE_unmonitor || step->role == ROLE_down)
-        check_monitor(check, step);
-    if (!is_own_doing(step))
+    if (step->record->actor == 0)
         return;
     check_worker(check, step);
     struct actor *actor = actor_of(check, step->record->actor);
@@ -172,4 +237,28 @@ check_actors(struct check *check, const struct step *step)
         check_restart(check, actor, step);
     else
         check_act(check, actor, step);
+}
+
+/* Whoever lives on a worker that stops has ended before. */
+static void
+check_end(struct check *check, const struct actor *actor)
+{
+    const struct stream *stream = trace_stream(check->trace, TRI_TRACE_REF_WORKER(actor->ref));
+    const struct worker *worker = stream != NULL ? &check->workers[stream - check->trace->streams] : NULL;
+    if (!actor->seen || actor->stopped || worker == NULL || !worker->stopped || stream_lost(stream) > 0)
+        return;
+    struct tri_trace_record end = worker->end;
+    end.actor = actor->ref;
+    struct step step = {.record = &end, .stream = stream, .role = ROLE_worker_stop};
+    check_failed(check, RULE_life, &step, "its worker has stopped, and it has not ended");
+}
+
+void
+check_actors_end(struct check *check)
+{
+    if (check->trace->partial || check->trace->in_the_middle)
+        return;
+    for (size_t i = 0; i < check->actors.room; i++)
+        if (check->actors.used[i])
+            check_end(check, (const struct actor *)check->actors.values + i);
 }

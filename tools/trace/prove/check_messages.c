@@ -1,16 +1,20 @@
 /*
- * The rules of messages: sent_before, once, fifo; and of what goes from process to process: parcel.
+ * The rules of messages: sent_before, once, tag, arrival, fifo; and of what goes from process to process: parcel.
  *
  * A pair of actors has two orders: that of the messages that they send each other, and that of the library's own, whose
  * tags are the reserved ones. Threads outside are not told apart in a trace, so no order is asked of what they send.
  */
 #include "rules.h"
+#include "worker.h"
 
 #define FIRST_RESERVED_TAG 0xffff0000u
 
-/* Of a pair of actors, the place of the send that was received last. */
+/* Of a pair of actors, the message that was sent last of those that were received. By whether its tag is reserved. */
 struct pair {
-    uint64_t last_place[2]; /* by whether the tag is reserved; a place plus 1 */
+    struct {
+        uint64_t place; /* of its send, plus 1 */
+        uint64_t message;
+    } last[2];
 };
 
 void
@@ -34,12 +38,15 @@ check_fifo(struct check *check, const struct step *step)
         return;
     check_sweep(check, &check->pairs, &check->most_pairs, is_of_living);
     struct pair *pair = table_put(&check->pairs, step->sending.sender, record->actor);
-    uint64_t *last = &pair->last_place[record->arg >= FIRST_RESERVED_TAG];
+    unsigned order = record->arg >= FIRST_RESERVED_TAG;
     check->findings[RULE_fifo].looked++;
-    if (step->sending.place < *last)
-        check_failed(check, RULE_fifo, step, "overtaken by a message that was sent later");
-    else
-        *last = step->sending.place + 1;
+    if (step->sending.place >= pair->last[order].place) {
+        pair->last[order].place = step->sending.place + 1;
+        pair->last[order].message = record->message;
+        return;
+    }
+    check->overtaker = pair->last[order].message;
+    check_failed(check, RULE_fifo, step, "overtaken by a message that was sent later");
 }
 
 /* May the send stand among events that are not there? */
@@ -68,6 +75,14 @@ check_unsent(struct check *check, const struct step *step)
 }
 
 static void
+check_tag(struct check *check, const struct step *step)
+{
+    check->findings[RULE_tag].looked++;
+    if (!step->sending.returned && step->sending.tag != step->record->arg)
+        check_failed(check, RULE_tag, step, "it was sent with another tag");
+}
+
+static void
 check_end(struct check *check, const struct step *step)
 {
     check->findings[RULE_sent_before].looked++;
@@ -78,8 +93,10 @@ check_end(struct check *check, const struct step *step)
         check_unsent(check, step);
     else if (step->ending == ENDING_FORGOTTEN)
         check->findings[RULE_once].unknown++;
-    else if (step->role == ROLE_receive)
+    else if (step->role == ROLE_receive && step->ending == ENDING_RIGHT) {
+        check_tag(check, step);
         check_fifo(check, step);
+    }
 }
 
 /* -- From process to process. -- */
@@ -133,4 +150,30 @@ check_messages(struct check *check, const struct step *step)
     } else if (role_sends_parcel(step->role) || role_ends_parcel(step->role)) {
         check_parcel(check, step);
     }
+}
+
+static void
+check_flying(void *argument, const struct sent *sent)
+{
+    struct check *check = argument;
+    struct tri_trace_record record = {.timestamp = sent->timestamp,
+                                      .id = (uint16_t)metadata_find(check->trace->metadata, "send"),
+                                      .arg = sent->tag,
+                                      .actor = sent->sender,
+                                      .message = sent->message};
+    struct step step = {.record = &record,
+                        .stream = trace_stream(check->trace, TRI_TRACE_MESSAGE_STREAM(sent->message)),
+                        .role = ROLE_send};
+    check->findings[RULE_arrival].looked++;
+    if (step.stream != NULL)
+        check_failed(check, RULE_arrival, &step, "it was neither received nor a dead letter");
+}
+
+void
+check_messages_end(struct check *check, const struct order *order)
+{
+    if (!workers_have_stopped(check))
+        return;
+    check->findings[RULE_arrival].looked++;
+    flight_each(&order->messages.flying, check_flying, check);
 }

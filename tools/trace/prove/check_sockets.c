@@ -6,8 +6,10 @@
  * data, drain and the peer's end need the connection. A closed socket may begin again. An accepted one records its
  * connect only if it said so.
  *
- * Beside the table: an error is followed by close and nothing else; the peer ends once, and no data comes after that; a
- * drain answers a write that was queued.
+ * Beside the table: an error is followed by close and nothing else; each side ends once, and no data comes after the
+ * peer's end; a drain answers a write that was queued; a look-up that failed is the last, and
+ * no connection follows; what comes after a handshake that failed is its error. The
+ * bytes that close tells were received; not all of them need have been given as data.
  */
 #include "rules.h"
 
@@ -64,9 +66,13 @@ static const char *const reasons[LIVES] = {
 struct socket {
     uint64_t ref;
     unsigned char life;
-    bool queued; /* a write since the last drain */
-    bool ended;  /* by the peer */
-    bool shakes; /* hands, in a handshake that is not over */
+    bool queued;    /* a write since the last drain */
+    bool ended;     /* by the peer */
+    bool shut;      /* by this side */
+    bool shakes;    /* hands, in a handshake that is not over */
+    bool unsafe;    /* its handshake has failed */
+    bool unfound;   /* its address was not found */
+    uint64_t bytes; /* of all data */
     bool failed;
     bool closes_not; /* its actor was killed, or its init failed: it has no close of its own */
 };
@@ -115,11 +121,32 @@ check_handshake(struct check *check, struct socket *socket, const struct step *s
         check_missing(check, RULE_socket, step,
                       begins ? "a handshake before the one before is over" : "no handshake has begun before it");
     socket->shakes = begins;
+    socket->unsafe = !begins && step->record->arg != 0;
+}
+
+static void
+check_lookup(struct check *check, struct socket *socket, const struct step *step)
+{
+    if (socket->unfound)
+        check_missing(check, RULE_socket, step, "its address was not found");
+    socket->unfound = step->record->arg != 0;
+}
+
+static void
+check_shutdown(struct check *check, struct socket *socket, const struct step *step)
+{
+    if (socket->shut)
+        check_missing(check, RULE_socket, step, "it ends its side a second time");
+    socket->shut = true;
 }
 
 static void
 check_close(struct check *check, const struct socket *socket, const struct step *step)
 {
+    if (socket->shakes)
+        check_missing(check, RULE_socket, step, "its handshake is not over");
+    if (step->record->message != 0 && socket->bytes > step->record->message) /* 0: of an older library, too */
+        check_missing(check, RULE_socket, step, "its data were more bytes than it has received");
     if (socket->failed != (step->record->arg != 0))
         check_missing(check, RULE_socket, step, "it and the error before it contradict each other");
 }
@@ -132,9 +159,18 @@ check_rest(struct check *check, struct socket *socket, const struct step *step)
         check_missing(check, RULE_socket, step, "it comes between an error and close");
     switch (step->role) {
     case ROLE_socket_data:
+        socket->bytes += step->record->arg;
         if (socket->ended)
             check_missing(check, RULE_socket, step, "data after the peer's end");
+        if (socket->unsafe)
+            check_missing(check, RULE_socket, step, "data after a handshake that failed");
         break;
+    case ROLE_socket_lookup: check_lookup(check, socket, step); break;
+    case ROLE_socket_connect:
+        if (socket->unfound)
+            check_missing(check, RULE_socket, step, "it is connected although its address was not found");
+        break;
+    case ROLE_socket_shutdown: check_shutdown(check, socket, step); break;
     case ROLE_socket_write: socket->queued |= (step->record->flags & 1) != 0; break;
     case ROLE_socket_drain: check_drain(check, socket, step); break;
     case ROLE_socket_handshake:
@@ -195,10 +231,14 @@ note_end(struct check *check, const struct step *step)
 void
 check_sockets(struct check *check, const struct step *step)
 {
-    if (role_is_of_socket(step->role))
-        check_event(check, step);
-    else if (step->role == ROLE_stopped)
+    check_event(check, step);
+}
+
+void
+check_sockets_actor(struct check *check, const struct step *step)
+{
+    if (step->role == ROLE_stopped)
         check_stopped(check, step);
-    else if (step->role == ROLE_stop || step->role == ROLE_init_failed)
+    else
         note_end(check, step);
 }

@@ -1,6 +1,7 @@
 #include "finding.h"
 #include <stdio.h>
 
+#include "other.h"
 #include "text.h"
 #include "text_of_time.h"
 
@@ -13,18 +14,43 @@ const char *const rule_names[] = {
 #undef NAME
 };
 
+/* The field of an event that is called message, if it says what the event is about. */
+static void
+print_subject(enum role role, const struct tri_trace_record *record)
+{
+    char text[TEXT_SIZE];
+    const struct field *field = &role_shapes[role].message;
+    if (field->meaning == MESSAGE)
+        printf("  message %s", text_of_message(record->message, text));
+    else if (field->meaning == REF)
+        printf("  %s %s", field->label, text_of_ref(record->message, text));
+    else if (role == ROLE_timer || role == ROLE_timer_fired || role == ROLE_timer_over)
+        printf("  timer %" PRIu64, record->message);
+}
+
+static void
+print_event(const struct check *check, const struct stream *stream, const struct tri_trace_record *record)
+{
+    char time[TEXT_SIZE], number[TEXT_SIZE], actor[TEXT_SIZE];
+    const struct metadata *metadata = check->trace->metadata;
+    printf("%s  worker %s  %s  actor %s", text_of_time(metadata, record->timestamp, time),
+           text_of_stream(stream->number, number), metadata->names[record->id], text_of_ref(record->actor, actor));
+    print_subject((enum role)metadata->roles[record->id], record);
+    putchar('\n');
+}
+
 void
 check_failed(struct check *check, enum rule rule, const struct step *step, const char *what)
 {
-    char time[TEXT_SIZE], stream[TEXT_SIZE], actor[TEXT_SIZE], message[TEXT_SIZE];
     if (check->findings[rule].failed++ >= SHOWN)
         return;
-    const struct tri_trace_record *record = step->record;
-    bool of_message = step->role == ROLE_send || step->role == ROLE_receive || step->role == ROLE_dead_letter;
-    printf("%s: %s: %s  worker %s  %s  actor %s%s%s\n", rule_names[rule], what,
-           text_of_time(check->trace->metadata, record->timestamp, time), text_of_stream(step->stream->number, stream),
-           check->trace->metadata->names[record->id], text_of_ref(record->actor, actor), of_message ? "  message " : "",
-           of_message ? text_of_message(record->message, message) : "");
+    struct other other = other_of(check, rule, step);
+    printf("%s: %s: ", rule_names[rule], what);
+    print_event(check, step->stream, step->record);
+    if (other.stream == NULL)
+        return;
+    printf("    it contradicts: ");
+    print_event(check, other.stream, &other.record);
 }
 
 void

@@ -11,8 +11,12 @@
 
 /* X(name, what it says). */
 #define RULES(X)                                                                                                       \
+    X(form, "an event's fields hold what its description says")                                                        \
+    X(worker, "a worker starts, sleeps and wakes in turn, and stops")                                                  \
     X(sent_before, "what is received, or dies, was sent before")                                                       \
     X(once, "a message is sent once, and received once or a dead letter")                                              \
+    X(tag, "a message is received with the tag that it was sent with")                                                 \
+    X(arrival, "when all workers have stopped, every message was received or has died")                                \
     X(fifo, "messages of one actor to another are received in the order of their sends")                               \
     X(parcel, "what one process sends another has one end at most, and was sent before")                               \
     X(one_worker, "an actor is on the worker that its name tells")                                                     \
@@ -21,7 +25,9 @@
     X(handler, "a handler ends once, for the message that its worker received last")                                   \
     X(timer, "a timer fires after it began, and not after its end")                                                    \
     X(monitor, "a monitor has one notice at most, and no notice comes without one")                                    \
-    X(ask, "a question has one outcome at most, in the actor that asked it")                                           \
+    X(ask, "a question is sent once and has one outcome, in the actor that asked it")                                  \
+    X(server, "a server and its listener open, pause, drain and close in turn")                                        \
+    X(dealing, "a server's connections are no more than were dealt out to it")                                         \
     X(socket, "a socket's events come in their order, and close is the last")
 
 enum rule {
@@ -43,18 +49,25 @@ struct finding {
 struct check {
     const struct trace *trace;
     struct finding findings[RULE_COUNT];
-    struct table pairs;       /* of the rule fifo: check_messages.c */
-    size_t most_pairs;        /* that stand there before those of actors that have ended go */
-    struct table monitors;    /* of the rule monitor: check_actors.c */
-    size_t most_monitors;     /* likewise */
-    struct table actors;      /* of the rule life: check_actors.c */
-    struct actor *recent;     /* the last that was looked for there */
-    struct handler *handlers; /* of the rule handler, by the place of the stream: check_handlers.c */
-    bool has_handler_ends;    /* likewise: the trace has them */
-    struct table timers;      /* of the rule timer: check_handlers.c */
-    struct table asks;        /* of the rule ask: check_asks.c */
-    size_t most_asks;         /* that stand there before those that are over go */
-    struct table sockets;     /* of the rule socket: check_sockets.c */
+    struct form *forms;     /* of the rule form, by role: check_form.c */
+    struct worker *workers; /* of the rules worker and handler, by the stream's place: worker.h */
+    bool has_worker_starts; /* the trace has them */
+    uint32_t down;          /* the tag of a monitor's notice; 0: it has no name in the trace */
+    bool has_handler_ends;  /* likewise */
+    struct table pairs;     /* of the rule fifo: check_messages.c */
+    uint64_t overtaker;     /* likewise: the message that overtook the one at hand */
+    size_t most_pairs;      /* that stand there before those of actors that have ended go */
+    struct table monitors;  /* of the rule monitor: check_actors.c */
+    size_t most_monitors;   /* likewise */
+    struct table actors;    /* struct actor, by slot: actor.h */
+    struct actor *recent;   /* the last that was looked for there */
+    struct table timers;    /* of the rule timer: check_handlers.c */
+    struct table asks;      /* of the rule ask: check_asks.c */
+    size_t most_asks;       /* that stand there before those that are over go */
+    struct table sockets;   /* of the rule socket: check_sockets.c */
+    struct table servers;   /* of the rule server: check_servers.c */
+    struct table dealings;  /* of the rule dealing: check_dealing.c */
+    struct table greetings; /* likewise: those that wait for their header, or shake hands */
 };
 
 /* What is known of an actor has its place by worker and slot: when another one gets these, the one before has ended. */
@@ -63,7 +76,7 @@ struct check {
 /* Is the birth of an actor in the trace, as far as it was looked at? check_actors.c */
 bool check_saw_birth(const struct check *check, uint64_t ref);
 
-/* A rule was broken: counts that, and prints the first few. */
+/* A rule was broken: counts that, and prints the first few, each with the event that it contradicts. */
 void check_failed(struct check *check, enum rule rule, const struct step *step, const char *what);
 
 /* The same, but it is only unknown if events are missing before this one in its stream, or if its actor was there before

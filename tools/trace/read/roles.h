@@ -56,6 +56,13 @@ role_tells_class(enum role role)
     return role == ROLE_spawn || role == ROLE_restart || role == ROLE_present || role == ROLE_become;
 }
 
+/* A connection that waits for its header, or shakes hands. */
+static inline bool
+role_is_of_entrance(enum role role)
+{
+    return role > ROLE_before_entrances && role <= ROLE_handshake_failed;
+}
+
 /* What goes from process to process is sent by these events and comes to its end in those. */
 static inline bool
 role_sends_parcel(enum role role)

@@ -17,7 +17,9 @@
 /* enum tr_stop_mode */
 #define TRI_TRACE_WORDS_stop_modes(X) X(0, drain) X(1, now) X(2, kill)
 
-#define TRI_TRACE_WORDS_ask_outcomes(X) X(0, answered) X(1, timed_out) X(2, down) X(3, overloaded) X(4, cancelled)
+/* enum tr_outcome, and what no asker hears */
+#define TRI_TRACE_WORDS_ask_outcomes(X)                                                                                \
+    X(0, answered) X(1, timed_out) X(2, down) X(3, overloaded) X(4, cancelled) X(5, asker_ended) X(6, not_sent)
 
 #define TRI_TRACE_WORDS_timer_ends(X) X(0, cancelled) X(1, actor_ended)
 
@@ -35,7 +37,8 @@
     X(TRI_TRACE_ACTORS + 11, ask, (REF, actor), (NOTHING, ), (NOTHING, ), (MESSAGE, message),                          \
       "actor asks: message, which it sends next, is a question")                                                       \
     X(TRI_TRACE_ACTORS + 12, ask_over, (REF, actor), (NOTHING, ), (WORD, outcome, ask_outcomes), (MESSAGE, message),   \
-      "the question that message was is over; arg is 0 answered, 1 timed out, 2 down, 3 overloaded, 4 cancelled")      \
+      "the question that message was is over; arg is 0 answered, 1 timed out, 2 down, 3 overloaded, 4 cancelled, 5 its " \
+      "asker has ended, 6 it could not be sent")      \
     X(TRI_TRACE_ACTORS + 13, forward, (REF, actor), (NOTHING, ), (TAG, tag), (NOTHING, ),                              \
       "actor hands a question on: what it sends next, with tag arg, is sent in the name of who asked")                 \
     X(TRI_TRACE_ACTORS + 15, stash, (REF, actor), (NOTHING, ), (NOTHING, ), (MESSAGE, message),                        \
@@ -72,9 +75,9 @@
 #define TRI_TRACE_TIMER_EVENTS(X)                                                                                      \
     X(TRI_TRACE_ACTORS + 18, timer, (REF, actor), (NUMBER, periodic), (NUMBER, ms), (NUMBER, timer),                   \
       "actor begins a timer, whose number on its worker is message, for arg ms; flags is 1 if it comes again")         \
-    X(TRI_TRACE_ACTORS + 19, timer_fired, (REF, actor), (NUMBER, periodic), (NOTHING, ), (NUMBER, timer),              \
+    X(TRI_TRACE_ACTORS + 19, timer_fired, (REF, actor), (NUMBER, periodic), (NUMBER, times), (NUMBER, timer),             \
       "the timer of actor sends its message next, unless there is no memory: then it begins again, or fires once "     \
-      "more; flags is 1 if it comes again")                                                                            \
+      "more; arg is how often it has fired, flags is 1 if it comes again")                                             \
     X(TRI_TRACE_ACTORS + 21, timer_over, (REF, actor), (NOTHING, ), (WORD, how, timer_ends), (NUMBER, timer),          \
       "the timer of actor is over and does not fire any more; arg is 0 cancelled, 1 its actor has ended")
 

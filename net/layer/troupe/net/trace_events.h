@@ -74,8 +74,9 @@
       "socket actor was idle for arg ms")                                                                              \
     X(TRI_TRACE_NET + 26, socket_error, (REF, actor), (NOTHING, ), (STATUS, status), (NOTHING, ),                      \
       "socket actor failed; arg is the status")                                                                        \
-    X(TRI_TRACE_NET + 27, socket_close, (REF, actor), (NOTHING, ), (NUMBER, error), (NOTHING, ),                       \
-      "socket actor is closed: its last socket event until it begins again; arg is 1 if an error came before")         \
+    X(TRI_TRACE_NET + 27, socket_close, (REF, actor), (NOTHING, ), (NUMBER, error), (NUMBER, received),                \
+      "socket actor is closed: its last socket event until it begins again; arg is 1 if an error came before, "        \
+      "message how many bytes it received")                                                                            \
     X(TRI_TRACE_NET + 28, socket_spawned, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                         \
       "socket actor begins without a connection")                                                                      \
     X(TRI_TRACE_NET + 29, socket_adopted, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                         \
@@ -97,6 +98,8 @@
 
 /* Or shakes hands. */
 #define TRI_TRACE_GREETING_EVENTS(X)                                                                                   \
+    X(TRI_TRACE_NET + 52, handshake_begin, (REF, actor), (NOTHING, ), (NOTHING, ), (REF, server),                      \
+      "a connection of the server whose ref is message begins its handshake")                                          \
     X(TRI_TRACE_NET + 50, handshake, (REF, actor), (NOTHING, ), (NOTHING, ), (REF, server),                            \
       "a connection of the server whose ref is message is secure")                                                     \
     X(TRI_TRACE_NET + 51, handshake_failed, (REF, actor), (NOTHING, ), (STATUS, status), (REF, server),                \

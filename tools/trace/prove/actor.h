@@ -1,0 +1,48 @@
+/*
+ * What the rules remember of an actor.
+ */
+#ifndef TROUPE_TRACE_ACTOR_H
+#define TROUPE_TRACE_ACTOR_H
+
+#include "finding.h"
+
+struct actor {
+    uint64_t ref;
+    bool born;    /* while it was recorded */
+    bool seen;    /* its spawn, or another event of it if that is missing */
+    bool spawned; /* its spawn itself */
+    bool failed;  /* its init */
+    bool fails;   /* it has said so */
+    bool ends;    /* its timers or its questions are over for that */
+    bool stopped;
+    bool acted;        /* received */
+    uint32_t behavior; /* a name, of its spawn */
+    uint32_t timers;   /* that run */
+    uint32_t asks;     /* without an outcome */
+    uint64_t parent;
+    uint64_t restarts;
+};
+
+/* Finds it, or makes it. Good until the next call. NULL: another one has its place. */
+static inline struct actor *
+actor_of(struct check *check, uint64_t ref)
+{
+    if (check->recent != NULL && check->recent->ref == ref)
+        return check->recent;
+    struct actor *actor = check->recent = table_put(&check->actors, SLOT_OF(ref), 0);
+    if (actor->ref > ref)
+        return NULL;
+    if (actor->ref < ref)
+        *actor = (struct actor){.ref = ref};
+    return actor;
+}
+
+/* Has the trace told of it? */
+static inline bool
+actor_was_there(const struct check *check, uint64_t ref)
+{
+    const struct actor *actor = table_get(&check->actors, SLOT_OF(ref), 0);
+    return actor != NULL && (actor->ref > ref || (actor->ref == ref && actor->seen));
+}
+
+#endif

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <troupe/core/status.h>
 
+#include "helpers.h"
 #include "timed.h"
 
 #define A TRI_TRACE_REF(0, 1, 1)
@@ -95,6 +97,40 @@ a_broken_rule_is_told_with_its_line_and_the_event(void **state)
     expect_rules(traces, "send 9 before receive 9\n", 0, "no case ");
 }
 
+/* A word, the text of a name, and a status. */
+static void
+a_rule_may_name_what_an_event_says(void **state)
+{
+    static const struct {
+        const char *rule;
+        int status;
+        const char *part;
+    } cases[] = {
+        {"never dead_letter mailbox_full", 1, "it must not be: "},
+        {"never dead_letter dropped", 0, "passed "},
+        {"spawn client before spawn server", 0, "passed "},
+        {"never spawn \"no such class\"", 0, "passed "},
+        {"never dead_letter of_cold", 2, ":1:19: a word of that event, `of`, `before`, `after` or `within` is needed"},
+        {"never socket_error cold", 2, ":1:20: a status such as ECONNRESET, `of`, `before`,"},
+    };
+    struct traces *traces = *state;
+    timed_begin();
+    timed_spawn(0, A, "client");
+    timed_spawn(0, B, "server");
+    timed_send(1 * MS, A, M(1), 5);
+    timed_event(1, 2 * MS, ACTORS(dead_letter), 1, B, M(1));
+    timed_end(traces->directory, true);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        expect_rules(traces, cases[i].rule, cases[i].status, cases[i].part);
+    tests_directory_remove(traces->directory);
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    traces_declare_layers(traces->trace);
+    traces_write(traces, 0, NET(socket_error), (uint32_t)TR_ECONNRESET, A, 0);
+    traces_close(traces);
+    expect_rules(traces, "never socket_error ECONNRESET", 1, "it must not be: ");
+    expect_rules(traces, "never socket_error EPIPE", 0, "passed ");
+}
+
 static void
 a_rule_that_is_none_is_refused_with_line_and_column(void **state)
 {
@@ -133,7 +169,7 @@ a_line_without_an_end_is_refused(void **state)
     char rules[20000] = "never send of ";
     memset(rules + 14, 'a', sizeof(rules) - 15);
     write_trace(traces);
-    expect_rules(traces, rules, 0, "no case ");
+    expect_rules(traces, rules, 0, "passed ");
     for (size_t i = 14; i < sizeof(rules) - 1; i += 2)
         rules[i] = ' ';
     expect_rules(traces, rules, 2, "fewer words are needed");
@@ -164,6 +200,7 @@ main(void)
         TEST(rules_pass_or_fail),
         TEST(a_broken_rule_is_told_with_its_line_and_the_event),
         TEST(a_rule_that_is_none_is_refused_with_line_and_column),
+        TEST(a_rule_may_name_what_an_event_says),
         TEST(a_line_without_an_end_is_refused),
         TEST(rules_of_a_trace_with_losses_are_unknown),
     };

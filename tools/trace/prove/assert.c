@@ -50,9 +50,24 @@ is_of_class(const struct holding *holding, uint64_t actor, const char *class)
 }
 
 static bool
+says(const struct holding *holding, const struct pattern *pattern, const struct tri_trace_record *record)
+{
+    const char *name;
+    switch (pattern->says) {
+    case SAYS_ANYTHING: return true;
+    case SAYS_IN_ARG: return record->arg == pattern->value;
+    case SAYS_IN_FLAGS: return record->flags == pattern->value;
+    case SAYS_NAME:
+        name = names_find(holding->trace->names, record->arg);
+        return name != NULL && strcmp(name, pattern->name) == 0;
+    }
+    return false;
+}
+
+static bool
 matches(const struct holding *holding, const struct pattern *pattern, const struct tri_trace_record *record)
 {
-    return pattern->event == record->id && (!pattern->by_tag || pattern->tag == record->arg) &&
+    return pattern->event == record->id && says(holding, pattern, record) &&
            is_of_class(holding, record->actor, pattern->class);
 }
 
@@ -145,6 +160,14 @@ hold_end(struct holding *holding)
     }
 }
 
+/* That something never is holds also where nothing is. */
+static bool
+is_no_case(const struct statement *statement, const struct result *result)
+{
+    bool never = statement->kind == STATEMENT_never && statement->first.event < 0;
+    return result->looked == 0 && !never;
+}
+
 static int
 report(const struct holding *holding, bool strict)
 {
@@ -154,10 +177,10 @@ report(const struct holding *holding, bool strict)
         const struct result *result = &holding->results[i];
         failed |= result->failed > 0;
         printf("%-8s %14s times  line %u: ",
-               result->failed > 0    ? "FAILED"
-               : lost                ? "unknown"
-               : result->looked == 0 ? "no case"
-                                     : "passed",
+               result->failed > 0                                 ? "FAILED"
+               : lost                                             ? "unknown"
+               : is_no_case(&holding->statements.rows[i], result) ? "no case"
+                                                                  : "passed",
                text_of_count(result->looked, looked), holding->statements.rows[i].line);
         print_escaped(stdout, holding->statements.rows[i].text);
         if (result->failed > 0)
@@ -225,7 +248,7 @@ const struct command command_assert = {
     .usage = "[--strict] FILE DIRECTORY...",
     .summary = "whether the program kept rules of its own, one to a line of FILE\n"
                "A before B; never A; never B after A; B within 5 ms of A; for each CLASS: and one of these.\n"
-               "A and B are an event, its tag if that matters, and `of CLASS`: receive 7 of session",
+               "A and B are an event, what it says if that matters (a tag, a status, a word, a name), and `of CLASS`: receive 7 of session",
     .example = "echo 'for each session: socket_accepted before socket_data' > rules; troupe-trace assert rules dir",
     .options = options,
     .texts = texts,

@@ -116,23 +116,50 @@ take_name(struct sentence *sentence, const char *what)
 
 /* -- Parts of a statement. -- */
 
+/* A number, if all of it is one. */
 static bool
-find_tag(const struct trace *trace, const char *word, uint32_t *tag)
+find_number(const char *word, uint32_t *value)
 {
     char *end;
     errno = 0;
     unsigned long long number = strtoull(word, &end, 10);
-    *tag = (uint32_t)number;
-    if (end > word && *end == '\0' && word[0] != '-')
-        return errno == 0 && number <= UINT32_MAX;
-    const struct table *tags = &trace->metadata->tags;
-    for (size_t i = 0; i < tags->room; i++) {
-        if (tags->used[i] && strcmp(((char **)tags->values)[i], word) == 0) {
-            *tag = (uint32_t)tags->keys[i].a;
-            return true;
-        }
+    *value = (uint32_t)number;
+    return end > word && *end == '\0' && word[0] != '-' && errno == 0 && number <= UINT32_MAX;
+}
+
+static bool
+find_text(const struct table *texts, const char *word, uint32_t *value)
+{
+    for (size_t i = 0; i < texts->room; i++) {
+        if (!texts->used[i] || strcmp(((char **)texts->values)[i], word) != 0)
+            continue;
+        *value = (uint32_t)texts->keys[i].a;
+        return true;
     }
     return false;
+}
+
+static bool
+find_word(const struct tri_trace_word *words, const char *word, uint32_t *value)
+{
+    for (; words != NULL && words->word != NULL; words++) {
+        *value = words->value;
+        if (strcmp(words->word, word) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What an event may say in one of its fields. */
+static bool
+find_value(const struct trace *trace, const struct field *field, const char *word, uint32_t *value)
+{
+    switch (field->meaning) {
+    case TAG: return find_number(word, value) || find_text(&trace->metadata->tags, word, value);
+    case STATUS: return find_text(&trace->metadata->statuses, word, value);
+    case WORD: return find_word(field->words, word, value);
+    default: return false;
+    }
 }
 
 static bool
@@ -146,6 +173,31 @@ is_key(const char *word)
     return false;
 }
 
+/* The word that is next is what an event of that role says. */
+static void
+take_value(struct sentence *sentence, enum role role, struct pattern *pattern)
+{
+    const char *word = next_word(sentence);
+    const struct shape *shape = &role_shapes[role];
+    if (shape->arg.meaning == NAME) {
+        pattern->says = SAYS_NAME;
+        pattern->name = copy_of(word, strlen(word));
+    } else if (find_value(sentence->trace, &shape->arg, word, &pattern->value)) {
+        pattern->says = SAYS_IN_ARG;
+    } else if (find_value(sentence->trace, &shape->flags, word, &pattern->value)) {
+        pattern->says = SAYS_IN_FLAGS;
+    } else {
+        bool has_tag = shape->arg.meaning == TAG;
+        bool has_word = shape->arg.meaning == WORD || shape->flags.meaning == WORD;
+        refuse_word(sentence, "%s`of`, `before`, `after` or `within` is needed",
+                    has_tag                        ? "a tag, "
+                    : shape->arg.meaning == STATUS ? "a status such as ECONNRESET, "
+                    : has_word                     ? "a word of that event, "
+                                                   : "");
+    }
+    sentence->at++;
+}
+
 static struct pattern
 take_pattern(struct sentence *sentence)
 {
@@ -156,14 +208,8 @@ take_pattern(struct sentence *sentence)
     sentence->at++;
     enum role role = (enum role)sentence->trace->metadata->roles[pattern.event];
     word = next_word(sentence);
-    if (word != NULL && !is_key(word)) {
-        bool has_tag = role == ROLE_send || role == ROLE_receive;
-        if (!has_tag || !find_tag(sentence->trace, word, &pattern.tag))
-            refuse_word(sentence, has_tag ? "a tag, `of`, `before`, `after` or `within` is needed"
-                                          : "`of`, `before`, `after` or `within` is needed");
-        pattern.by_tag = true;
-        sentence->at++;
-    }
+    if (word != NULL && !is_key(word))
+        take_value(sentence, role, &pattern);
     if (take(sentence, "of"))
         pattern.class = take_name(sentence, "the name of a class");
     return pattern;
@@ -282,7 +328,9 @@ statements_free(struct statements *statements)
         free(statement->text);
         free(statement->each);
         free(statement->first.class);
+        free(statement->first.name);
         free(statement->second.class);
+        free(statement->second.name);
     }
     free(statements->rows);
 }

@@ -4,12 +4,12 @@
  *     # a comment
  *     socket_accepted before socket_data
  *     never receive 7 after receive 9 of session
- *     never dead_letter
+ *     never dead_letter mailbox_full
  *     receive PONG within 5 ms of send PING
  *     for each session: socket_accepted before socket_data
  *
- * An event is its name, the tag if it has one and that matters, and `of` the class of its actor. A name that contains
- * spaces stands in quotation marks.
+ * An event is its name, what it says if that matters (a tag, a word, a status, a name), and `of` the class of its actor.
+ * What contains spaces stands in quotation marks.
  */
 #ifndef TROUPE_TRACE_STATEMENT_H
 #define TROUPE_TRACE_STATEMENT_H
@@ -27,8 +27,9 @@ enum statement_kind {
 
 struct pattern {
     int event; /* id; -1: there is no such pattern */
-    bool by_tag;
-    uint32_t tag;
+    enum { SAYS_ANYTHING, SAYS_IN_ARG, SAYS_IN_FLAGS, SAYS_NAME } says;
+    uint32_t value; /* of that field */
+    char *name;     /* SAYS_NAME: the text that arg is the number of */
     char *class; /* NULL: any */
 };
 

@@ -248,7 +248,8 @@ const struct command command_assert = {
     .usage = "[--strict] FILE DIRECTORY...",
     .summary = "whether the program kept rules of its own, one to a line of FILE\n"
                "A before B; never A; never B after A; B within 5 ms of A; for each CLASS: and one of these.\n"
-               "A and B are an event, what it says if that matters (a tag, a status, a word, a name), and `of CLASS`: receive 7 of session",
+               "A and B are an event, what it says if that matters (a tag, a status, a word, a name),\n"
+               "and `of CLASS`: receive 7 of session",
     .example = "echo 'for each session: socket_accepted before socket_data' > rules; troupe-trace assert rules dir",
     .options = options,
     .texts = texts,

@@ -30,7 +30,7 @@ struct pattern {
     enum { SAYS_ANYTHING, SAYS_IN_ARG, SAYS_IN_FLAGS, SAYS_NAME } says;
     uint32_t value; /* of that field */
     char *name;     /* SAYS_NAME: the text that arg is the number of */
-    char *class; /* NULL: any */
+    char *class;    /* NULL: any */
 };
 
 struct statement {

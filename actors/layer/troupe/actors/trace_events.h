@@ -37,8 +37,9 @@
     X(TRI_TRACE_ACTORS + 11, ask, (REF, actor), (NOTHING, ), (NOTHING, ), (MESSAGE, message),                          \
       "actor asks: message, which it sends next, is a question")                                                       \
     X(TRI_TRACE_ACTORS + 12, ask_over, (REF, actor), (NOTHING, ), (WORD, outcome, ask_outcomes), (MESSAGE, message),   \
-      "the question that message was is over; arg is 0 answered, 1 timed out, 2 down, 3 overloaded, 4 cancelled, 5 its " \
-      "asker has ended, 6 it could not be sent")      \
+      "the question that message was is over; arg is 0 answered, 1 timed out, 2 down, 3 overloaded, 4 cancelled, 5 "   \
+      "its "                                                                                                           \
+      "asker has ended, 6 it could not be sent")                                                                       \
     X(TRI_TRACE_ACTORS + 13, forward, (REF, actor), (NOTHING, ), (TAG, tag), (NOTHING, ),                              \
       "actor hands a question on: what it sends next, with tag arg, is sent in the name of who asked")                 \
     X(TRI_TRACE_ACTORS + 15, stash, (REF, actor), (NOTHING, ), (NOTHING, ), (MESSAGE, message),                        \
@@ -75,7 +76,7 @@
 #define TRI_TRACE_TIMER_EVENTS(X)                                                                                      \
     X(TRI_TRACE_ACTORS + 18, timer, (REF, actor), (NUMBER, periodic), (NUMBER, ms), (NUMBER, timer),                   \
       "actor begins a timer, whose number on its worker is message, for arg ms; flags is 1 if it comes again")         \
-    X(TRI_TRACE_ACTORS + 19, timer_fired, (REF, actor), (NUMBER, periodic), (NUMBER, times), (NUMBER, timer),             \
+    X(TRI_TRACE_ACTORS + 19, timer_fired, (REF, actor), (NUMBER, periodic), (NUMBER, times), (NUMBER, timer),          \
       "the timer of actor sends its message next, unless there is no memory: then it begins again, or fires once "     \
       "more; arg is how often it has fired, flags is 1 if it comes again")                                             \
     X(TRI_TRACE_ACTORS + 21, timer_over, (REF, actor), (NOTHING, ), (WORD, how, timer_ends), (NUMBER, timer),          \

@@ -90,10 +90,10 @@ follow_keeps_the_order_of_times_where_a_worker_has_much_to_tell(void **state)
     traces_close(traces);
     struct outcome outcome = traces_tool(traces, "follow", "--all", "--json", NULL, NULL);
     assert_int_equal(outcome.status, 0);
-    assert_int_equal(traces_count(outcome.text, "\"event\":\"wake\""), TAIL_MOST + 5000);
+    assert_int_equal(traces_count(outcome.text, "\"event\":\"over_budget\""), TAIL_MOST + 5000);
     const char *last = strstr(outcome.text, "\"to_worker\":7,");
     assert_non_null(last);
-    assert_null(strstr(last, "\"event\":\"wake\""));
+    assert_null(strstr(last, "\"event\":\"over_budget\""));
     free(outcome.text);
 }
 

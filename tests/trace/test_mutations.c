@@ -225,12 +225,12 @@ place_of(const struct tri_trace_event *event)
 
 /*
  * `lost` is the recorder's own; with the others much is unknown: test_recorder_losses.c, test_tracing.c,
- * test_check_middle.c. What goes from process to process is in several traces: test_cluster.c.
+ * test_check_middle.c. A `crash` leaves all open: test_crash.c. What goes from process to process is in several traces: test_cluster.c.
  */
 static bool
 is_in_score(const struct tri_trace_event *event)
 {
-    static const char *const others[] = {"lost", "switched", "attached", "detached", "present"};
+    static const char *const others[] = {"lost", "switched", "attached", "detached", "present", "crash"};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         if (strcmp(event->name, others[i]) == 0)
             return false;

@@ -4,7 +4,7 @@
  * Nobody is held up: the files are copied as any other process could. A file that the flight recorder is about to fill
  * anew is hidden first, so what was copied from one that is still under its name afterwards is right; what was not is
  * left out, as if the recorder had overwritten it. Names and metadata come last, since what is in the other files needs
- * them. Streams are copied one after the other, so a message may be received in one and not be sent in another, as in
+ * them; metadata in one piece, so a directory that has them holds a whole copy. Streams are copied one after the other, so a message may be received in one and not be sent in another, as in
  * every trace that is open.
  */
 #include "snapshot.h"
@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -80,21 +81,32 @@ has_name(const struct copy *copy, int fd, const char *name)
 }
 
 static bool
-copy_open(const struct copy *copy, int in, const char *name)
+copy_packet_file(const struct copy *copy, int in, const char *name)
 {
-    bool is_metadata = strcmp(name, "metadata") == 0;
     int out = openat(copy->to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (out < 0)
         return false;
-    bool copied = is_metadata ? copy_bytes(copy, in, out, UINT64_MAX) : copy_packet(copy, in, out);
+    bool copied = copy_packet(copy, in, out);
     close(out);
-    if (copied && !is_metadata && !has_name(copy, in, name))
+    if (copied && !has_name(copy, in, name))
         unlinkat(copy->to, name, 0); /* overwritten meanwhile, perhaps */
     return copied;
 }
 
+/* Under a name that readers do not see, until they are whole. */
+static bool
+copy_metadata(const struct copy *copy, int in, const char *name)
+{
+    int out = openat(copy->to, ".metadata", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (out < 0)
+        return false;
+    bool copied = copy_bytes(copy, in, out, UINT64_MAX);
+    close(out);
+    return copied && renameat(copy->to, ".metadata", copy->to, name) == 0;
+}
+
 static void
-copy_file(struct copy *copy, const char *name)
+copy_file(struct copy *copy, const char *name, bool (*copy_open)(const struct copy *copy, int in, const char *name))
 {
     int in = openat(copy->from, name, O_RDONLY | O_CLOEXEC);
     if (in < 0) {
@@ -121,7 +133,7 @@ copy_files(struct copy *copy, bool of_names)
         const char *name = entry->d_name;
         bool is_stream = strchr(name, '.') != NULL && name[0] != '.';
         if (is_stream && (strncmp(name, "names.", 6) == 0) == of_names)
-            copy_file(copy, name);
+            copy_file(copy, name, copy_packet_file);
     }
     closedir(list);
 }
@@ -135,7 +147,7 @@ copy_all(struct copy *copy)
     if (copy->error == 0)
         copy_files(copy, true);
     if (copy->error == 0)
-        copy_file(copy, "metadata");
+        copy_file(copy, "metadata", copy_metadata);
     tri_quiet_end(&quiet);
     return copy->error;
 }

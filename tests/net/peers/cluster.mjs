@@ -85,7 +85,7 @@ if (cluster.isWorker) {
   // Ports have names by when they came up, so that two plays can be compared.
   async function play(steps, ask) {
     const names = new Map();
-    const free = await freePort();
+    const free = steps.join().includes('$free') ? await freePort() : 0; // else the kernel may give it to port 0
     names.set(String(free), 'free');
     const file = path.join(directory, String(Math.random()).slice(2));
     const outcomes = [];

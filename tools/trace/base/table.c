@@ -16,12 +16,16 @@ choose_seeds(void)
         seeds[0] = (uint64_t)(uintptr_t)&seeds ^ (uint64_t)getpid() << 32;
 }
 
-/* Both halves of the product of two factors that nobody knows: one multiplication. */
+/*
+ * Both halves of the product of two factors that nobody knows. Keys that count up in one part make a product that grows
+ * by equal steps, which may be a multiple of a large power of two: so it is multiplied once more, and the middle taken.
+ */
 static inline size_t
 home_of(const struct table *table, struct table_key key)
 {
     unsigned __int128 product = (unsigned __int128)(key.a ^ seeds[0]) * (key.b ^ seeds[1]);
-    return (size_t)(product ^ product >> 64) & (table->room - 1);
+    uint64_t mixed = (uint64_t)(product ^ product >> 64) * UINT64_C(0x9e3779b97f4a7c15);
+    return (size_t)(mixed >> 32) & (table->room - 1);
 }
 
 static void *

@@ -330,6 +330,53 @@ no_wait_is_negative_and_durations_of_a_stream_stay(void **state)
     expect_output(traces, "path", "0:3", NULL, 0, "waited 2 ns");
 }
 
+/* Worker 1 is 500 behind: by the times as they were recorded all dies, or is received, before it is sent. */
+static void
+write_skewed(const struct traces *traces, bool dies)
+{
+    timed_begin();
+    timed_spawn(1000, A, "asker");
+    timed_spawn(500, B, "worker");
+    timed_send(2000, A, M(1), 5);
+    if (dies)
+        timed_event(1, 1500, ACTORS(dead_letter), 1, B, M(1));
+    else
+        timed_receive(1510, B, M(1), 6); /* with another tag */
+    timed_send(2100, A, M(2), 5);
+    timed_receive(2100, B, M(2), 5); /* in the same tick: contradicts nothing */
+    timed_end(traces->directory, true);
+}
+
+static void
+expect_correction(const struct traces *traces, const char *command, const char *part)
+{
+    struct outcome outcome = traces_tool(traces, command, NULL, NULL, NULL, NULL);
+    assert_int_equal(traces_count(outcome.text, "troupe-trace: the clocks contradict the order of 1 messages"), 1);
+    assert_int_equal(traces_count(outcome.text, part), 1);
+    free(outcome.text);
+}
+
+static void
+a_command_that_begins_again_says_all_once_and_of_corrected_times(void **state)
+{
+    struct traces *traces = *state;
+    write_skewed(traces, false);
+    expect_correction(traces, "check", "tag: it was sent with another tag: ");
+    expect_correction(traces, "check", "  worker 1  receive"); /* of the failure, and no second time */
+    expect_correction(traces, "stats", "lasts ");
+    expect_correction(traces, "explain", "look bad");
+}
+
+static void
+a_dead_letter_before_its_send_contradicts_the_clocks_too(void **state)
+{
+    struct traces *traces = *state;
+    write_skewed(traces, true);
+    expect_correction(traces, "check", "passed   once");
+    expect_correction(traces, "stats", "asker                        ");
+    expect_correction(traces, "explain", "more: troupe-trace");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, traces_setup, teardown)
 
 int
@@ -349,6 +396,8 @@ main(void)
         TEST(machines_of_different_clocks_are_read_by_the_time_of_day),
         TEST(a_clock_that_jumps_is_corrected_from_there_on),
         TEST(no_wait_is_negative_and_durations_of_a_stream_stay),
+        TEST(a_command_that_begins_again_says_all_once_and_of_corrected_times),
+        TEST(a_dead_letter_before_its_send_contradicts_the_clocks_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -316,6 +316,27 @@ note_receive(struct measure *measure, struct hand *hand, RECORD *record)
     note_depth(measure, person, record, sent.timestamp);
 }
 
+/* Did it die before this send, by the times of both? */
+static void
+note_early_death(struct measure *measure, RECORD *record)
+{
+    const uint64_t *died = measure->early.count > 0 ? table_get(&measure->early, record->message, 0) : NULL;
+    if (died == NULL)
+        return;
+    measure->contradictions += *died < record->timestamp;
+    table_remove(&measure->early, record->message, 0);
+}
+
+/* A dead letter without a send before it: leaves word for the send, if the trace holds one. */
+static void
+leave_word_of_death(struct measure *measure, RECORD *record)
+{
+    const struct stream *stream = trace_stream(measure->trace, TRI_TRACE_MESSAGE_STREAM(record->message));
+    bool sent = stream != NULL && spans_has(&stream->sent, TRI_TRACE_MESSAGE_COUNT(record->message)) != SPANS_NO;
+    if (sent && measure->early.count < MOST_WAITING)
+        *(uint64_t *)table_put(&measure->early, record->message, 0) = record->timestamp;
+}
+
 /* If it came too late, its receive had waited no time. */
 static void
 note_send(struct measure *measure, struct hand *hand, RECORD *record)
@@ -329,9 +350,10 @@ note_send(struct measure *measure, struct hand *hand, RECORD *record)
         return;
     if (!flight_take(&measure->flight, record->message, &early)) {
         flight_put(&measure->flight, &sent);
+        note_early_death(measure, record);
         return;
     }
-    measure->contradictions += early.early;
+    measure->contradictions += early.early && early.timestamp < record->timestamp;
 }
 
 /* What dies of its actor's end, or in its full mailbox, was in that till then. */
@@ -339,7 +361,9 @@ static void
 note_death(struct measure *measure, RECORD *record)
 {
     struct sent sent = {0};
-    bool known = flight_take(&measure->flight, record->message, &sent) && !sent.early;
+    bool taken = flight_take(&measure->flight, record->message, &sent), known = taken && !sent.early;
+    if (!taken && record->message != 0)
+        leave_word_of_death(measure, record);
     struct person *person = known ? table_get(&measure->persons, record->actor, 0) : NULL;
     if (person != NULL)
         note_depth(measure, person, record, sent.timestamp);
@@ -547,6 +571,7 @@ measure_new(const struct trace *trace, const struct measured *measured)
     table_init(&measure->ports, sizeof(uint32_t));
     table_init(&measure->deals, sizeof(struct tally));
     table_init(&measure->stalls, sizeof(struct tally));
+    table_init(&measure->early, sizeof(uint64_t));
     add_kind(measure, 0);
     add_row(measure, 0, 0);
     return measure;
@@ -567,7 +592,7 @@ measure_free(struct measure *measure)
 {
     struct table *const tables[] = {&measure->deeds, &measure->graves, &measure->kind_of, &measure->row_of,
                                     &measure->works, &measure->deaths, &measure->errors,  &measure->ports,
-                                    &measure->deals, &measure->stalls};
+                                    &measure->deals, &measure->stalls, &measure->early};
     free_persons(measure);
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         table_fini(tables[i]);

@@ -96,7 +96,8 @@ struct measure {
     const struct trace *trace;
     struct measured measured;
     uint64_t first, last; /* timestamps */
-    uint64_t events, sent, received, contradictions;
+    uint64_t events, sent, received;
+    uint64_t contradictions; /* ends that came before their sends, by time */
     struct flight flight;
     struct kind *kinds;
     size_t kind_count;
@@ -116,6 +117,7 @@ struct measure {
     struct table ports;   /* uint32_t, by listener */
     struct table deals;   /* struct tally, by port and worker; the example is a server; a count of 0: it may get some */
     struct table stalls;  /* struct tally, by kind and tag; the example is an actor */
+    struct table early;   /* uint64_t: the time of the end of a dead letter whose send is still to come, by id */
     uint64_t crashes;     /* of workers */
     uint64_t crash_actor; /* of the last; 0: no handler ran */
     size_t crash_kind;

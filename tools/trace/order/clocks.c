@@ -4,7 +4,8 @@
  * ways are, by going through the demands until nothing changes. That ends after as many rounds as there are streams, or
  * never: then the demands go round in a circle, and whole streams cannot be moved so.
  *
- * Most traces contradict nothing. A merge by time, which is cheaper than the causal order, sees that.
+ * Most traces contradict nothing. A command that goes through all events before it prints anything sees that as it goes,
+ * and begins again if it must. For the others a merge by time, which is cheaper than the causal order, looks before.
  */
 #include "clocks.h"
 
@@ -45,7 +46,7 @@ is_suspect(const struct trace *trace)
     struct merge merge;
     const struct stream *stream;
     const struct tri_trace_record *record;
-    bool early = trace->has_parcels;
+    bool early = false;
     struct spans *sent = must_calloc(trace->stream_count, sizeof(*sent));
     merge_init(&merge, trace);
     while (!early && (record = merge_next(&merge, &stream)) != NULL)
@@ -218,8 +219,7 @@ void
 clocks_correct(struct trace *trace)
 {
     struct table demands;
-    if (trace->stream_count < 2 || !is_suspect(trace))
-        return;
+    trace->corrected = true;
     table_init(&demands, sizeof(struct demand));
     find_demands(trace, &demands);
     if (trace->contradictions > 0 && !move_streams(trace, &demands))
@@ -253,11 +253,34 @@ tell(const struct trace *trace)
     fputc('\n', stderr);
 }
 
+static void
+correct_and_tell(struct trace *trace)
+{
+    clocks_correct(trace);
+    tell(trace);
+}
+
 struct trace *
 trace_open_corrected(const char *const *paths, size_t count)
 {
     struct trace *trace = trace_open(paths, count);
-    clocks_correct(trace);
-    tell(trace);
+    if (trace->has_parcels || (trace->stream_count > 1 && is_suspect(trace)))
+        correct_and_tell(trace);
     return trace;
+}
+
+int
+trace_pass(const char *const *paths, size_t count, int (*pass)(const struct trace *trace, void *argument),
+           void *argument)
+{
+    struct trace *trace = trace_open(paths, count);
+    if (trace->has_parcels)
+        correct_and_tell(trace);
+    int status = pass(trace, argument);
+    if (status == PASS_AGAIN) {
+        correct_and_tell(trace);
+        status = pass(trace, argument);
+    }
+    trace_close(trace);
+    return status;
 }

@@ -255,6 +255,8 @@ note_end(struct order *order, struct step *step)
     step->ending = ENDING_UNSENT;
     if (step->record->message != 0) /* no send has that id */
         step->ending = messages_end(messages_of(order, step->role), step->record->message, &step->sending);
+    if (step->ending == ENDING_RIGHT && step->sending.timestamp > step->record->timestamp)
+        order->contradictions += step->sending.stream != step->stream->number;
 }
 
 static void

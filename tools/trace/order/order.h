@@ -3,7 +3,7 @@
  *
  * Each stream is in the order in which its thread did things, and a message is sent before it is received or dies; so is
  * what one process sends another. An event for which neither decides comes after those with an earlier time. Times that
- * contradict that are corrected when the trace is opened: clocks.h.
+ * contradict that are counted, and corrected by clocks.h.
  */
 #ifndef TROUPE_TRACE_ORDER_H
 #define TROUPE_TRACE_ORDER_H
@@ -31,6 +31,7 @@ struct order {
     struct messages messages;
     struct messages parcels; /* what goes from process to process */
     uint64_t events;         /* given so far */
+    uint64_t contradictions; /* ends among them whose time is before that of their send, of another stream */
 };
 
 /* An event in its place. */

@@ -16,16 +16,16 @@ const char *const rule_names[] = {
 
 /* The field of an event that is called message, if it says what the event is about. */
 static void
-print_subject(enum role role, const struct tri_trace_record *record)
+print_subject(FILE *out, enum role role, const struct tri_trace_record *record)
 {
     char text[TEXT_SIZE];
     const struct field *field = &role_shapes[role].message;
     if (field->meaning == MESSAGE)
-        printf("  message %s", text_of_message(record->message, text));
+        fprintf(out, "  message %s", text_of_message(record->message, text));
     else if (field->meaning == REF)
-        printf("  %s %s", field->label, text_of_ref(record->message, text));
+        fprintf(out, "  %s %s", field->label, text_of_ref(record->message, text));
     else if (role == ROLE_timer || role == ROLE_timer_fired || role == ROLE_timer_over)
-        printf("  timer %" PRIu64, record->message);
+        fprintf(out, "  timer %" PRIu64, record->message);
 }
 
 static void
@@ -33,10 +33,10 @@ print_event(const struct check *check, const struct stream *stream, const struct
 {
     char time[TEXT_SIZE], number[TEXT_SIZE], actor[TEXT_SIZE];
     const struct metadata *metadata = check->trace->metadata;
-    printf("%s  worker %s  %s  actor %s", text_of_time(metadata, record->timestamp, time),
-           text_of_stream(stream->number, number), metadata->names[record->id], text_of_ref(record->actor, actor));
-    print_subject((enum role)metadata->roles[record->id], record);
-    putchar('\n');
+    fprintf(check->failures, "%s  worker %s  %s  actor %s", text_of_time(metadata, record->timestamp, time),
+            text_of_stream(stream->number, number), metadata->names[record->id], text_of_ref(record->actor, actor));
+    print_subject(check->failures, (enum role)metadata->roles[record->id], record);
+    fputc('\n', check->failures);
 }
 
 void
@@ -45,11 +45,11 @@ check_failed(struct check *check, enum rule rule, const struct step *step, const
     if (check->findings[rule].failed++ >= SHOWN)
         return;
     struct other other = other_of(check, rule, step);
-    printf("%s: %s: ", rule_names[rule], what);
+    fprintf(check->failures, "%s: %s: ", rule_names[rule], what);
     print_event(check, step->stream, step->record);
     if (other.stream == NULL)
         return;
-    printf("    it contradicts: ");
+    fprintf(check->failures, "    it contradicts: ");
     print_event(check, other.stream, &other.record);
 }
 

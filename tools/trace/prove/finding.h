@@ -7,6 +7,8 @@
 #ifndef TROUPE_TRACE_FINDING_H
 #define TROUPE_TRACE_FINDING_H
 
+#include <stdio.h>
+
 #include "order.h"
 
 /* X(name, what it says). */
@@ -48,6 +50,7 @@ struct finding {
 /* What the rules share while they look at a trace. */
 struct check {
     const struct trace *trace;
+    FILE *failures; /* the text of those that are shown, until it is known that the clocks are right */
     struct finding findings[RULE_COUNT];
     struct form *forms;     /* of the rule form, by role: check_form.c */
     struct worker *workers; /* of the rules worker and handler, by the stream's place: worker.h */
@@ -76,7 +79,7 @@ struct check {
 /* Is the birth of an actor in the trace, as far as it was looked at? check_actors.c */
 bool check_saw_birth(const struct check *check, uint64_t ref);
 
-/* A rule was broken: counts that, and prints the first few, each with the event that it contradicts. */
+/* A rule was broken: counts that, and notes the first few for the report, each with the event that it contradicts. */
 void check_failed(struct check *check, enum rule rule, const struct step *step, const char *what);
 
 /* The same, but it is only unknown if events are missing before this one in its stream, or if its actor was there before

@@ -74,6 +74,7 @@ struct trace {
     uint64_t *counts;     /* of events, by id */
 
     /* What clocks.h has found. */
+    bool corrected;          /* it has looked, and corrected what there was */
     uint64_t contradictions; /* messages and parcels that came to their end before they were sent, by their times */
     uint64_t worst_ticks;    /* the largest of them */
 };

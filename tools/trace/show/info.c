@@ -63,9 +63,11 @@ print_counts(const struct trace *trace)
     }
 }
 
-static void
-print_trace(const struct trace *trace)
+/* It shows the times as they were recorded: to see whether they contradict it would have to read all twice. */
+static int
+print_trace(const struct trace *trace, void *nothing)
 {
+    (void)nothing;
     const struct metadata *metadata = trace->metadata;
     printf("trace      ");
     for (size_t i = 0; i < trace->path_count; i++)
@@ -79,6 +81,7 @@ print_trace(const struct trace *trace)
         print_processes(trace);
     print_streams(trace);
     print_counts(trace);
+    return 0;
 }
 
 static int

@@ -10,7 +10,7 @@ const struct option plain_options[] = {
 };
 
 int
-plain_run(int count, char **words, void (*print)(const struct trace *trace))
+plain_run(int count, char **words, int (*print)(const struct trace *trace, void *nothing))
 {
     int option = getopt_long(count, words, "", plain_options, NULL);
     if (option != -1)
@@ -18,8 +18,5 @@ plain_run(int count, char **words, void (*print)(const struct trace *trace))
     int directories = count_directories(count, words, 0);
     if (directories < 1)
         return directories;
-    struct trace *trace = trace_open_corrected((const char *const *)words + optind, (size_t)directories);
-    print(trace);
-    trace_close(trace);
-    return 0;
+    return trace_pass((const char *const *)words + optind, (size_t)directories, print, NULL);
 }

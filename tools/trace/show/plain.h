@@ -10,7 +10,7 @@
 
 extern const struct option plain_options[];
 
-/* What their run() does: print gets the trace that is in the directories. */
-int plain_run(int count, char **words, void (*print)(const struct trace *trace));
+/* What their run() does: print gets the trace that is in the directories, as the pass of trace_pass(). */
+int plain_run(int count, char **words, int (*print)(const struct trace *trace, void *nothing));
 
 #endif

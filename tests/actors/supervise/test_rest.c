@@ -370,6 +370,8 @@ a_registered_name_is_registered_again_by_each_life(void **state)
 
 /* -- Stops. -- */
 
+#define BETWEEN_MS 1500 /* the order to stop, given at its begin, comes within this time */
+
 static void
 a_stop_that_comes_between_two_lives_ends_the_next_before_it_begins(void **state)
 {
@@ -380,7 +382,7 @@ a_stop_that_comes_between_two_lives_ends_the_next_before_it_begins(void **state)
         spec.restart = TR_RESTART_TRANSIENT;
         tr_ref supervisor = troop_spawn(
             runtime, (struct tr_supervisor_options){
-                         .children = &spec, .child_count = 1, .limit = OFTEN, .backoff = {.first_ms = 100}});
+                         .children = &spec, .child_count = 1, .limit = OFTEN, .backoff = {.first_ms = BETWEEN_MS}});
         tr_ref child = troop_find(runtime, supervisor, "a").child;
         troop_die(runtime, child, 'a', TROOP_BY_FAILURE);
         await_state(runtime, supervisor, "a", TR_CHILD_RESTING);

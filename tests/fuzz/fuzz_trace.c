@@ -1,7 +1,8 @@
 /*
  * The reader of traces: any files are a trace or are refused in order, and the events of one that is not refused can be
- * gone through in order, measured, and asked for what led to a message. The input is files, each a byte that chooses its name, its size in two bytes, low byte first,
- * and its content.
+ * gone through in order, measured, and asked for what led to a message. The input is files, each a byte that chooses its
+ * name, its size in two bytes, low byte first, and its content. One that begins with zstd's magic is a packed trace as it
+ * is; of one that begins with "tar!" the rest is the tar in it, packed in order, so that no checksum hides it.
  *
  * A refusal ends the program; here it jumps back instead, and gives back what the reader had taken by then:
  * descriptors, and memory, all of which comes from must_calloc() and must_realloc(). The reader's free() is
@@ -12,12 +13,14 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "bad_input.h"
 #include "chain.h"
 #include "clocks.h"
+#include "frame.h"
 #include "measure.h"
 #include "order.h"
 #include "reader.h"
@@ -30,6 +33,9 @@ static const char *const names[] = {"metadata",         "worker-0.00000000", "wo
 #define BLOCKS 4096u
 
 static char directory[] = "/tmp/troupe-fuzz-XXXXXX";
+#define PACKED ".packed" /* hidden: no file of the directory's trace */
+
+static char packed_path[sizeof(directory) + sizeof(PACKED)];
 static jmp_buf refused;
 static void *blocks[BLOCKS]; /* of the reader's memory; NULL: a place without one */
 static size_t block_count;
@@ -180,10 +186,49 @@ find_chains(const struct trace *trace)
 }
 
 static void
-read_trace(void)
+put_number(uint8_t *out, size_t number)
 {
-    const char *const paths[] = {directory};
-    struct trace *trace = trace_open(paths, 1);
+    for (unsigned i = 0; i < 4; i++)
+        out[i] = (uint8_t)(number >> (8 * i));
+}
+
+/* One frame, and the table behind it. */
+static void
+write_tar(int at, const uint8_t *data, size_t size)
+{
+    static uint8_t packed[2 * FRAME_SIZE];
+    size_t length = frame_is_built_in() && size > 0 && size <= FRAME_SIZE ? frame_pack(packed, data, size) : 0;
+    uint8_t table[PACKED_TABLE_HEAD + PACKED_ROW + PACKED_FOOTER] = {0};
+    put_number(table, PACKED_TABLE_MAGIC);
+    put_number(table + 4, PACKED_ROW + PACKED_FOOTER);
+    put_number(table + 8, length);
+    put_number(table + 12, size);
+    put_number(table + 16, 1);
+    put_number(table + 21, PACKED_FOOTER_MAGIC);
+    write_file(at, PACKED, packed, length);
+    write_file(at, PACKED, table, sizeof(table));
+}
+
+/* Returns what is to be read. */
+static const char *
+write_input(int at, const uint8_t *data, size_t size)
+{
+    static const uint8_t magic[] = {0x28, 0xb5, 0x2f, 0xfd};
+    bool whole = size > sizeof(magic) && memcmp(data, magic, sizeof(magic)) == 0;
+    bool tar = size > 4 && memcmp(data, "tar!", 4) == 0;
+    if (whole)
+        write_file(at, PACKED, data, size);
+    else if (tar)
+        write_tar(at, data + 4, size - 4);
+    else
+        write_files(at, data, size);
+    return whole || tar ? packed_path : directory;
+}
+
+static void
+read_trace(const char *path)
+{
+    struct trace *trace = trace_open(&path, 1);
     clocks_correct(trace);
     struct order order;
     struct step step;
@@ -207,17 +252,19 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!made) {
         made = mkdtemp(directory) != NULL;
         MUST(made);
+        snprintf(packed_path, sizeof(packed_path), "%s/" PACKED, directory);
         atexit(remove_directory);
     }
     int at = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    write_files(at, data, size);
+    const char *path = write_input(at, data, size);
     int first = dup(at); /* what is opened from here on is closed after a refusal */
     if (setjmp(refused) == 0)
-        read_trace();
+        read_trace(path);
     free_blocks();
     close_range((unsigned)first, ~0u, 0);
     for (size_t i = 0; i < NAMES; i++)
         unlinkat(at, names[i], 0);
+    unlinkat(at, PACKED, 0);
     close(at);
     return 0;
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Each layer, and each room of one or of a tool, links with what is below it and nothing else.
 # Arguments: the sources, the build, and for each part its name, '=' and its objects with those below, between colons.
-# Parts after --without-libraries link without libuv and ck, too.
+# Parts after --without-libraries link without libuv and ck, too: libzstd is all they may know.
 
 build=$2
 shift 2
@@ -11,7 +11,7 @@ libraries="$(pkg-config --libs libuv ck) $(pkg-config --libs libssl libcrypto 2>
 cd "$build" || exit 1
 for part; do
     if [ "$part" = --without-libraries ]; then
-        libraries=
+        libraries="$(pkg-config --libs libzstd 2>/dev/null)" # of packed traces, if it is there
         continue
     fi
     IFS=: read -ra objects <<<"${part#*=}"

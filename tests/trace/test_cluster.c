@@ -260,6 +260,30 @@ the_second_reader_agrees_on_all_processes(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void
+a_packed_trace_of_a_cluster_is_read_as_its_directory_is(void **state)
+{
+    struct traces *traces = *state;
+    char path[400];
+    leave_trace_of_talk();
+    snprintf(path, sizeof(path), "%s/run.tar.zst", traces->base);
+    struct outcome pack = traces_run((const char *[]){TROUPE_TRACE, "pack", traces->directory, path, NULL});
+    bool can = strstr(pack.text, "was built without libzstd") == NULL;
+    free(pack.text);
+    if (!can)
+        skip();
+    assert_int_equal(pack.status, 0);
+    struct outcome plain = traces_tool(traces, "dump", "--json", NULL, NULL, NULL);
+    struct outcome packed = traces_run((const char *[]){TROUPE_TRACE, "dump", "--json", path, NULL});
+    unlink(path);
+    assert_int_equal(plain.status, 0);
+    assert_int_equal(packed.status, 0);
+    assert_true(traces_count(plain.text, "\"process\":3,") > 0);
+    assert_string_equal(plain.text, packed.text);
+    free(plain.text);
+    free(packed.text);
+}
+
 int
 main(void)
 {
@@ -270,6 +294,7 @@ main(void)
         TEST(a_child_that_was_killed_and_its_successor_are_two_processes),
         TEST(the_next_run_of_a_cluster_has_a_directory_of_its_own),
         TEST(follow_reads_processes_that_have_begun_meanwhile),
+        TEST(a_packed_trace_of_a_cluster_is_read_as_its_directory_is),
         TEST(babeltrace_reads_each_process_and_counts_as_many_events),
         TEST(the_second_reader_agrees_on_all_processes),
     };

@@ -39,6 +39,14 @@ if(NOT TROUPE_TLS STREQUAL OFF)
     endif()
 endif()
 
+# What troupe-trace packs traces with, if it is there: tools/trace/read/frame_*.c.
+set(TROUPE_TRACE_FRAMES none)
+pkg_check_modules(ZSTD IMPORTED_TARGET libzstd>=1.4)
+if(ZSTD_FOUND)
+    set(TROUPE_TRACE_FRAMES zstd)
+    set(TROUPE_TRACE_LIBRARIES PkgConfig::ZSTD)
+endif()
+
 # What every file of ours is compiled with; never exported.
 add_library(troupe_flags INTERFACE)
 target_compile_options(troupe_flags INTERFACE -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes)

@@ -22,7 +22,7 @@ has_prefix(const char *text, const char *prefix)
 static bool
 read_packet(const struct member *member, const char *name, struct tri_trace_packet *packet)
 {
-    if (faccessat(member->directory, name, R_OK, 0) != 0)
+    if (faccessat(member->source.directory, name, R_OK, 0) != 0)
         return false;
     if (trace_read(member, name, 0, packet, HEADER) < HEADER || packet->content_size / 8 <= HEADER)
         return false;
@@ -100,7 +100,7 @@ read_events(struct tail *tail, const struct member *member, const char *name, co
 static char **
 list_files(const struct member *member, const char *prefix, size_t *count)
 {
-    int directory = dup(member->directory);
+    int directory = dup(member->source.directory);
     DIR *list = directory >= 0 ? fdopendir(directory) : NULL;
     char **names = NULL;
     *count = 0;
@@ -181,7 +181,7 @@ read_names(struct tail *tail, struct member *member, const char *name)
 {
     uint64_t size = size_of_names(member, name);
     if (size > 0)
-        names_read(member->joined ? member->names : tail->trace->names, member->directory, name, size);
+        names_read(member->joined ? member->names : tail->trace->names, &member->source, name, size);
 }
 
 /* Names that are joined keep the numbers that they had. */
@@ -265,7 +265,7 @@ refresh_metadata(struct tail *tail)
     for (size_t i = 0; i < trace->member_count; i++) {
         struct member *member = &trace->members[i];
         bad_input_within(member->within);
-        struct metadata *metadata = metadata_read(member->directory, member->path);
+        struct metadata *metadata = metadata_read(&member->source, member->path);
         metadata_free(member->metadata);
         member->metadata = metadata;
     }
@@ -320,6 +320,16 @@ skip_all(struct tail *tail)
     }
 }
 
+/* What is packed is not written any more, and has no files to look at. */
+static void
+refuse_packed(const struct trace *trace)
+{
+    for (size_t i = 0; i < trace->member_count; i++) {
+        if (trace->members[i].source.packed != NULL)
+            give_up("%s is packed: nothing will be added to it", trace->members[i].path);
+    }
+}
+
 void
 tail_open(struct tail *tail, const char *const *paths, size_t count, bool all)
 {
@@ -327,6 +337,7 @@ tail_open(struct tail *tail, const char *const *paths, size_t count, bool all)
     table_init(&tail->offsets, sizeof(uint64_t));
     table_init(&tail->ahead, sizeof(bool));
     tail->trace = trace_open(paths, count);
+    refuse_packed(tail->trace);
     if (!all)
         skip_all(tail);
 }

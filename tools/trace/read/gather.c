@@ -1,13 +1,10 @@
 #include "gather.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bad_input.h"
 #include "escape.h"
@@ -44,23 +41,31 @@ add_member(struct trace *trace, struct member *member)
 
 /* Has the recorder written there what it does, or only made the directory its own? */
 static bool
-holds_trace(int directory, const char *name)
+holds_trace(const struct source *source, const char *name)
 {
-    char path[NAME_MAX + 16], begin[12];
+    char path[NAME_MAX + 16];
     snprintf(path, sizeof(path), "%s/metadata", name);
-    int fd = openat(directory, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    bool holds =
-        fd >= 0 && pread(fd, begin, sizeof(begin), 0) == sizeof(begin) && memcmp(begin, "/* CTF 1.8 *", 12) == 0;
-    if (fd >= 0)
-        close(fd);
-    return holds;
+    return source_begins_with(source, path, "/* CTF 1.8 *");
 }
 
 /* The names of sub-directories, sorted. */
 struct list {
+    const struct source *source;
+    bool numbers; /* only those that the recorder may have given */
     char **names;
     size_t count;
 };
+
+static void
+add_name(void *argument, const char *name)
+{
+    struct list *list = argument;
+    if ((list->numbers && !is_number_of_trace(name)) || !holds_trace(list->source, name))
+        return;
+    list->names = must_realloc(list->names, list->count + 1, sizeof(*list->names));
+    list->names[list->count] = must_calloc(strlen(name) + 1, 1);
+    memcpy(list->names[list->count++], name, strlen(name));
+}
 
 static int
 by_length_and_text(const void *a, const void *b)
@@ -71,21 +76,10 @@ by_length_and_text(const void *a, const void *b)
 }
 
 static struct list
-traces_below(int directory, bool numbers)
+traces_below(const struct source *source, const char *path, bool numbers)
 {
-    struct list found = {0};
-    DIR *list = fdopendir(dup(directory));
-    if (list == NULL)
-        give_up("a directory cannot be listed: %s", strerror(errno));
-    for (struct dirent *entry = readdir(list); entry != NULL; entry = readdir(list)) {
-        const char *name = entry->d_name;
-        if (name[0] == '.' || (numbers && !is_number_of_trace(name)) || !holds_trace(directory, name))
-            continue;
-        found.names = must_realloc(found.names, found.count + 1, sizeof(*found.names));
-        found.names[found.count] = must_calloc(strlen(name) + 1, 1);
-        memcpy(found.names[found.count++], name, strlen(name));
-    }
-    closedir(list);
+    struct list found = {.source = source, .numbers = numbers};
+    source_each(source, path, add_name, &found);
     if (found.count > 0)
         qsort(found.names, found.count, sizeof(*found.names), by_length_and_text);
     return found;
@@ -99,15 +93,27 @@ free_list(struct list *list)
     free(list->names);
 }
 
-/* false: it is not of that cluster; NULL: any will do. */
 static bool
-add_below(struct trace *trace, const char *path, const char *name, const char *cluster)
+open_below(struct member *member, const struct source *source, const char *path, const char *name)
 {
     char below[PATH_MAX], within[NAME_MAX + 2];
-    struct member member;
-    snprintf(below, sizeof(below), "%s/%s", path, name);
+    struct source own;
+    if ((size_t)snprintf(below, sizeof(below), "%s/%s", path, name) >= sizeof(below))
+        return false;
     snprintf(within, sizeof(within), "%s/", name);
-    if (strlen(path) + strlen(name) + 2 > sizeof(below) || !member_open(&member, below, within))
+    source_open_below(&own, source, name, below);
+    if (member_open(member, &own, below, within))
+        return true;
+    source_close(&own);
+    return false;
+}
+
+/* false: it is not of that cluster; NULL: any will do. */
+static bool
+add_below(struct trace *trace, const struct source *source, const char *path, const char *name, const char *cluster)
+{
+    struct member member;
+    if (!open_below(&member, source, path, name))
         return false;
     if (cluster != NULL && strcmp(member.metadata->cluster, cluster) != 0) {
         member_close(&member);
@@ -132,12 +138,12 @@ mention_other(const char *path, const char *name, bool first)
 
 /* The other processes of the cluster; those that are none are mentioned. */
 static void
-add_cluster(struct trace *trace, const char *path, int directory, const char *cluster)
+add_cluster(struct trace *trace, const struct source *source, const char *path, const char *cluster)
 {
-    struct list below = traces_below(directory, true);
+    struct list below = traces_below(source, path, true);
     size_t others = 0;
     for (size_t i = 0; i < below.count; i++) {
-        if (cluster[0] == '\0' || !add_below(trace, path, below.names[i], cluster))
+        if (cluster[0] == '\0' || !add_below(trace, source, path, below.names[i], cluster))
             mention_other(path, below.names[i], others++ == 0);
     }
     if (others > 0)
@@ -146,45 +152,55 @@ add_cluster(struct trace *trace, const char *path, int directory, const char *cl
 }
 
 static void
-add_all_below(struct trace *trace, const char *path)
+add_all_below(struct trace *trace, const struct source *source, const char *path)
 {
-    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct list below = directory >= 0 ? traces_below(directory, false) : (struct list){0};
+    struct list below = traces_below(source, path, false);
     if (below.count == 0)
         give_up("%s is not a trace: it holds no file `metadata`", path);
-    close(directory);
     for (size_t i = 0; i < below.count; i++)
-        add_below(trace, path, below.names[i], NULL);
+        add_below(trace, source, path, below.names[i], NULL);
     free_list(&below);
 }
 
-/* How many sub-directories hold traces that the recorder may have put there. */
+/* How many sub-directories hold traces that the recorder may have put there. None come into a packed file. */
 static size_t
 count_below(const char *path)
 {
-    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct list below = directory >= 0 ? traces_below(directory, true) : (struct list){0};
-    if (directory >= 0)
-        close(directory);
+    struct source source = {.directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (source.directory < 0)
+        return 0;
+    struct list below = traces_below(&source, path, true);
+    source_close(&source);
     free_list(&below);
     return below.count;
+}
+
+/* What a directory or a packed file holds itself. */
+static void
+add_member_and_cluster(struct trace *trace, const struct source *source, const char *path, struct member *member)
+{
+    char cluster[sizeof(member->metadata->cluster)];
+    memcpy(cluster, member->metadata->cluster, sizeof(cluster));
+    add_member(trace, member);
+    add_cluster(trace, source, path, cluster);
 }
 
 static void
 add_path(struct trace *trace, const char *path, bool alone)
 {
-    char within[PATH_MAX], cluster[sizeof(((struct metadata *)NULL)->cluster)];
+    char within[PATH_MAX];
+    struct source source, own;
     struct member member;
     snprintf(within, sizeof(within), "%s%s", alone ? "" : path, alone ? "" : "/");
-    if (!member_open(&member, path, within)) {
-        add_all_below(trace, path);
-        return;
+    source_open(&source, path);
+    source_open_again(&own, &source, path);
+    if (member_open(&member, &own, path, within)) {
+        add_member_and_cluster(trace, &source, path, &member);
+    } else {
+        source_close(&own);
+        add_all_below(trace, &source, path);
     }
-    memcpy(cluster, member.metadata->cluster, sizeof(cluster));
-    int directory = dup(member.directory);
-    add_member(trace, &member);
-    add_cluster(trace, path, directory, cluster);
-    close(directory);
+    source_close(&source);
 }
 
 void

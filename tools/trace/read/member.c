@@ -1,12 +1,8 @@
 #include "member.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "bad_input.h"
 
@@ -25,19 +21,13 @@ copy_text(const char *text, const char *end)
 }
 
 bool
-member_open(struct member *member, const char *path, const char *within)
+member_open(struct member *member, const struct source *source, const char *path, const char *within)
 {
-    struct stat status;
-    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0)
-        give_up("%s cannot be opened: %s", path, strerror(errno));
-    if (fstatat(directory, "metadata", &status, 0) != 0) {
-        close(directory);
+    if (!source_has(source, "metadata"))
         return false;
-    }
-    bad_input_within(within);
-    *member = (struct member){.path = copy_text(path, ""), .within = copy_text(within, ""), .directory = directory};
-    member->metadata = metadata_read(directory, path);
+    *member = (struct member){.path = copy_text(path, ""), .within = copy_text(within, ""), .source = *source};
+    bad_input_within(member->within);
+    member->metadata = metadata_read(source, path);
     return true;
 }
 
@@ -50,7 +40,7 @@ member_close(struct member *member)
         table_fini(&member->numbers);
     }
     metadata_free(member->metadata);
-    close(member->directory);
+    source_close(&member->source);
     free(member->within);
     free(member->path);
 }

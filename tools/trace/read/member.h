@@ -21,12 +21,13 @@
 #include "metadata.h"
 #include "names.h"
 #include "process.h"
+#include "source.h"
 #include "table.h"
 
 struct member {
-    char *path;   /* of the directory */
-    char *within; /* the same, as bad_input_within() tells it */
-    int directory;
+    char *path;                /* of the directory, or what it would be within a packed file */
+    char *within;              /* the same, as bad_input_within() tells it */
+    struct source source;      /* of its files */
     struct metadata *metadata; /* its own */
     struct process_range range;
 
@@ -39,8 +40,11 @@ struct member {
     struct table numbers; /* uint32_t: of names, by its own number */
 };
 
-/* Opens a directory. false: there is no trace in it. Ends the program if there is one that cannot be read. */
-bool member_open(struct member *member, const char *path, const char *within);
+/*
+ * Opens what a source holds, and takes the source. false: there is no trace in it, and it stays the caller's. Ends the
+ * program if there is one that cannot be read.
+ */
+bool member_open(struct member *member, const struct source *source, const char *path, const char *within);
 void member_close(struct member *member);
 
 /* Prepares members to be read together. Gives what they have in common, which is the caller's. */

@@ -1,14 +1,11 @@
 #include "metadata.h"
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <troupe/core/trace_format.h>
-#include <unistd.h>
 
 #include "bad_input.h"
 
@@ -22,26 +19,13 @@ struct text {
 };
 
 static struct text
-read_text(int directory)
+read_text(const struct source *source)
 {
-    int fd = openat(directory, "metadata", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    struct stat status;
-    if (fd < 0 || fstat(fd, &status) != 0)
-        bad_input("metadata", 0, "cannot be opened: %s", strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        bad_input("metadata", 0, "is not a regular file");
-    if (status.st_size > (off_t)MOST_BYTES)
+    uint64_t size = source_size(source, "metadata");
+    if (size > MOST_BYTES)
         bad_input("metadata", MOST_BYTES, "is larger than %u bytes", MOST_BYTES);
-    struct text text = {must_calloc((size_t)status.st_size + 1, 1), 0};
-    while (text.size < (size_t)status.st_size) {
-        ssize_t got = read(fd, text.bytes + text.size, (size_t)status.st_size - text.size);
-        if (got < 0)
-            bad_input("metadata", text.size, "cannot be read: %s", strerror(errno));
-        if (got == 0)
-            break;
-        text.size += (size_t)got;
-    }
-    close(fd);
+    struct text text = {must_calloc((size_t)size + 1, 1), 0};
+    text.size = source_read(source, "metadata", 0, text.bytes, (size_t)size);
     size_t zero = strnlen(text.bytes, text.size);
     if (zero < text.size)
         bad_input("metadata", zero, "is not a text");
@@ -253,12 +237,11 @@ read_lines(struct metadata *metadata, struct text text)
 }
 
 struct metadata *
-metadata_read(int directory, const char *path)
+metadata_read(const struct source *source, const char *path)
 {
-    struct stat status;
-    if (fstatat(directory, "metadata", &status, 0) != 0)
+    if (!source_has(source, "metadata"))
         give_up("%s is not a trace: it holds no file `metadata`", path);
-    struct text text = read_text(directory);
+    struct text text = read_text(source);
     if (after(text.bytes, "/* CTF 1.8 */\n") == NULL)
         bad_input("metadata", 0, "does not begin with `/* CTF 1.8 */`");
     struct metadata *metadata = must_calloc(1, sizeof(*metadata));

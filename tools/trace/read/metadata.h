@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "roles.h"
+#include "source.h"
 #include "table.h"
 
 #define EVENT_IDS 65536u
@@ -34,8 +35,8 @@ struct metadata {
     struct table statuses; /* char *, by value as uint32_t: their codes, such as ECONNRESET */
 };
 
-/* Reads the text in an open directory. path is the directory's, for what is wrong. */
-struct metadata *metadata_read(int directory, const char *path);
+/* Reads the text among the files of a trace. path is the trace's, for what is wrong. */
+struct metadata *metadata_read(const struct source *source, const char *path);
 
 /*
  * Adds what from knows and into does not. ids, of EVENT_IDS, gets from's ids as they are in into. Returns the new into if

@@ -1,12 +1,8 @@
 #include "names.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <troupe/core/trace_format.h>
-#include <unistd.h>
 
 #include "bad_input.h"
 #include "table.h"
@@ -81,14 +77,37 @@ keep(struct table *table, uint64_t a, uint64_t b, const struct entry *entry, siz
     return length;
 }
 
+/* A part of a file, so that not each entry is a read of its own. */
+struct piece {
+    const struct source *source;
+    const char *file;
+    uint64_t offset;
+    size_t held;
+    char bytes[16384];
+};
+
+/* Copies what is at offset; returns how much was there. */
+static size_t
+copy_from(struct piece *piece, uint64_t offset, char *out, size_t size)
+{
+    if (offset < piece->offset || offset + size > piece->offset + piece->held) {
+        piece->offset = offset;
+        piece->held = source_read(piece->source, piece->file, offset, piece->bytes, sizeof(piece->bytes));
+    }
+    size_t got = size < piece->held - (offset - piece->offset) ? size : piece->held - (size_t)(offset - piece->offset);
+    memcpy(out, piece->bytes + (offset - piece->offset), got);
+    return got;
+}
+
 /* Reads what is at offset; returns where it ends. */
 static uint64_t
-read_entry(struct names *names, FILE *in, const char *file, uint64_t offset, uint64_t end)
+read_entry(struct names *names, struct piece *piece, uint64_t offset, uint64_t end)
 {
+    const char *file = piece->file;
     struct entry entry = {.file = file, .offset = offset};
     uint64_t left = end - offset;
     size_t most = left < sizeof(entry.bytes) - 1 ? (size_t)left : sizeof(entry.bytes) - 1;
-    entry.size = fread(entry.bytes, 1, most, in);
+    entry.size = copy_from(piece, offset, entry.bytes, most);
     if (entry.size < most)
         bad_input(file, offset + entry.size, "the file ends within a name");
     uint16_t id;
@@ -106,20 +125,17 @@ read_entry(struct names *names, FILE *in, const char *file, uint64_t offset, uin
 }
 
 void
-names_read(struct names *names, int directory, const char *file, uint64_t end)
+names_read(struct names *names, const struct source *source, const char *file, uint64_t end)
 {
-    int fd = openat(directory, file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
-    if (in == NULL)
-        bad_input(file, 0, "cannot be opened: %s", strerror(errno));
+    struct piece *piece = must_calloc(1, sizeof(*piece));
+    piece->source = source;
+    piece->file = file;
     uint64_t offset = sizeof(struct tri_trace_packet);
     while (offset < end) {
-        if (fseeko(in, (off_t)offset, SEEK_SET) != 0)
-            bad_input(file, offset, "cannot be read: %s", strerror(errno));
-        offset = read_entry(names, in, file, offset, end);
+        offset = read_entry(names, piece, offset, end);
         offset = (offset + TRI_TRACE_STEP - 1) / TRI_TRACE_STEP * TRI_TRACE_STEP;
     }
-    fclose(in);
+    free(piece);
 }
 
 /* -- Together. -- */

@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "source.h"
 #include "table.h"
 
 struct names;
@@ -14,7 +15,7 @@ struct names *names_new(void);
 void names_free(struct names *names);
 
 /* Reads a file of names whose packet's content ends at byte `end`. */
-void names_read(struct names *names, int directory, const char *file, uint64_t end);
+void names_read(struct names *names, const struct source *source, const char *file, uint64_t end);
 
 /* Adds those of another process. numbers, of uint32_t by number, gets the numbers that they have here: equal texts have
  * one. */

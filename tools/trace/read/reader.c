@@ -1,15 +1,9 @@
 #include "reader.h"
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "bad_input.h"
 #include "gather.h"
@@ -19,25 +13,11 @@
 
 /* -- Reading a file. -- */
 
-/* Opened anew for each piece: a trace may have more streams than a process may have descriptors. */
 size_t
 trace_read(const struct member *member, const char *name, uint64_t offset, void *out, size_t size)
 {
     bad_input_within(member->within);
-    int fd = openat(member->directory, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        bad_input(name, 0, "cannot be opened: %s (is the trace being written?)", strerror(errno));
-    size_t done = 0;
-    while (done < size) {
-        ssize_t got = pread(fd, (char *)out + done, size - done, (off_t)(offset + done));
-        if (got < 0)
-            bad_input(name, offset + done, "cannot be read: %s", strerror(errno));
-        if (got == 0)
-            break;
-        done += (size_t)got;
-    }
-    close(fd);
-    return done;
+    return source_read(&member->source, name, offset, out, size);
 }
 
 void
@@ -106,17 +86,6 @@ stream_read_events(const struct trace *trace, const struct stream *stream, const
         shift_events(stream, segment->first + (offset - HEADER) / TRI_TRACE_STEP, out, count);
 }
 
-static uint64_t
-size_of(const struct member *member, const char *name)
-{
-    struct stat status;
-    if (fstatat(member->directory, name, &status, 0) != 0)
-        bad_input(name, 0, "cannot be opened: %s (is the trace being written?)", strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        bad_input(name, 0, "is not a regular file");
-    return (uint64_t)status.st_size;
-}
-
 #define AT(field) offsetof(struct tri_trace_packet, field)
 
 static void
@@ -154,7 +123,7 @@ check_sizes(const char *name, uint64_t size, const struct tri_trace_packet *pack
 static void
 read_packet(const struct member *member, const char *name, struct tri_trace_packet *packet)
 {
-    uint64_t size = size_of(member, name);
+    uint64_t size = source_size(&member->source, name);
     size_t got = trace_read(member, name, 0, packet, HEADER);
     if (got < HEADER)
         bad_input(name, got, "the file ends within its header");
@@ -210,34 +179,32 @@ add_file(struct trace *trace, const struct member *member, const char *name)
     struct tri_trace_packet packet;
     read_packet(member, name, &packet);
     if (packet.stream_id == TRI_TRACE_CLASS_NAMES)
-        names_read(member->joined ? member->names : trace->names, member->directory, name, packet.content_size / 8);
+        names_read(member->joined ? member->names : trace->names, &member->source, name, packet.content_size / 8);
     else
         add_segment(trace, member, name, &packet);
 }
 
-static bool
-is_directory(int directory, const char *name)
+/* Where files go to. */
+struct adding {
+    struct trace *trace;
+    const struct member *member;
+};
+
+static void
+add_entry(void *argument, const char *name)
 {
-    struct stat status;
-    return fstatat(directory, name, &status, 0) == 0 && S_ISDIR(status.st_mode);
+    const struct adding *adding = argument;
+    bool of_another = is_number_of_trace(name) && source_has_directory(&adding->member->source, name);
+    if (!of_another && strcmp(name, "metadata") != 0)
+        add_file(adding->trace, adding->member, name);
 }
 
 static void
 add_files(struct trace *trace, struct member *member)
 {
+    struct adding adding = {trace, member};
     bad_input_within(member->within);
-    DIR *list = fdopendir(dup(member->directory));
-    if (list == NULL)
-        give_up("%s cannot be listed: %s", member->path, strerror(errno));
-    rewinddir(list);
-    for (struct dirent *entry = readdir(list); entry != NULL; entry = readdir(list)) {
-        const char *name = entry->d_name;
-        if (name[0] == '.' || strcmp(name, "metadata") == 0)
-            continue;
-        if (!is_number_of_trace(name) || !is_directory(member->directory, name))
-            add_file(trace, member, name);
-    }
-    closedir(list);
+    source_each(&member->source, member->path, add_entry, &adding);
     if (member->joined)
         member_join_names(member, trace->names);
 }
@@ -276,7 +243,7 @@ static void
 count_losses(struct stream *stream)
 {
     struct segment *first = &stream->segments[0];
-    uint64_t full = TRI_TRACE_FULL(size_of(stream->member, first->name));
+    uint64_t full = TRI_TRACE_FULL(source_size(&stream->member->source, first->name));
     stream->overwritten = times(first->sequence, full);
     stream->discarded = stream->segments[stream->segment_count - 1].discarded;
     for (size_t i = 1; i < stream->segment_count; i++) {

@@ -80,7 +80,8 @@ struct trace {
 };
 
 /*
- * Opens the trace in a directory, or the traces in several together. Ends the program if one cannot be read.
+ * Opens the trace in a directory, or in the file that `pack` made of one, or the traces in several together. Ends the
+ * program if one cannot be read.
  *
  *   - To the trace of a process of a cluster belong those of the other processes that lie in its sub-directories. Other
  *     sub-directories with traces of their own are named on stderr.

@@ -105,6 +105,30 @@ what_is_refused_from_outside_died_of_a_full_mailbox(void **state)
     traces_expect(traces, "check", 0, NULL);
 }
 
+static void
+dump_shows_the_lines_that_hold_a_text_in_any_case(void **state)
+{
+    struct traces *traces = *state;
+    write_small(traces);
+    expect_dump(traces, "--text", "eCoNnReFuSeD", 1, "status ECONNREFUSED\n");
+    expect_dump(traces, "--text=message 0:1", NULL, 2, "message 0:1");
+    expect_dump(traces, "--text=message 0:1", "--event=receive", 1, "  receive  ");
+    expect_dump(traces, "--text=no such words", NULL, 0, "");
+    expect_dump(traces, "--text=message 0:1", "--json", 2, "\"event\":\"receive\"");
+}
+
+static void
+dump_shows_the_events_of_a_list(void **state)
+{
+    struct traces *traces = *state;
+    write_small(traces);
+    expect_dump(traces, "--event", "spawn,receive", 4, "  receive  ");
+    struct outcome outcome = traces_tool(traces, "dump", "--event", "spawn,nonsense", NULL, NULL);
+    assert_int_equal(outcome.status, 2);
+    assert_non_null(strstr(outcome.text, "the trace knows no such event: nonsense\n"));
+    free(outcome.text);
+}
+
 /* JSON has the number, too: programs compare it. */
 static void
 dump_prints_the_librarys_own_tags_by_name(void **state)
@@ -318,6 +342,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(dump_shows_events_with_their_names_and_escapes_what_is_hostile),
         TEST(dump_prints_json_lines),
+        TEST(dump_shows_the_lines_that_hold_a_text_in_any_case),
+        TEST(dump_shows_the_events_of_a_list),
         TEST(dump_prints_the_librarys_own_tags_by_name),
         TEST(a_runtime_writes_the_names_of_its_tags),
         TEST(what_is_refused_from_outside_died_of_a_full_mailbox),

@@ -198,7 +198,7 @@ main(int count, char **words)
     int status = take_colour(&count, words) ? run(count, words, &command) : RUN_REFUSED;
     if (status < 0)
         status = status == RUN_HELP ? print_help(command) : print_refusal(command);
-    if (fflush(stdout) != 0)
+    if (fflush(stdout) != 0 || ferror(stdout)) /* an earlier part may be what was not written */
         give_up("the output cannot be written");
     return status;
 }

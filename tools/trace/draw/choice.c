@@ -182,19 +182,6 @@ find_messages(struct choice *choice, const struct trace *trace)
     return found;
 }
 
-/* A time since the trace began. */
-static int
-find_time(const struct trace *trace, const char *text, uint64_t *timestamp)
-{
-    uint64_t first, last, ns;
-    if (!parse_duration(text, &ns))
-        return refuse("not a time since the trace's begin, such as 250ms or 1.5s", text);
-    span_of(trace, &first, &last);
-    uint64_t ticks = ticks_of_ns(trace, ns);
-    *timestamp = ticks > UINT64_MAX - first ? UINT64_MAX : first + ticks;
-    return 0;
-}
-
 /* Would it be drawn, if there were no limit? */
 static bool
 is_chosen(struct choice *choice, const struct trace *trace, const struct step *step)
@@ -223,11 +210,11 @@ find_skipped(struct choice *choice, const struct trace *trace)
 static int
 find_times(struct choice *choice, const struct trace *trace)
 {
-    int status = choice->since_text != NULL ? find_time(trace, choice->since_text, &choice->since) : 0;
+    int status = choice->since_text != NULL ? filter_time(trace, choice->since_text, &choice->since) : 0;
     if (status == 0 && choice->until_text != NULL)
-        status = find_time(trace, choice->until_text, &choice->until);
+        status = filter_time(trace, choice->until_text, &choice->until);
     if (status == 0 && choice->around_text != NULL)
-        status = find_time(trace, choice->around_text, &choice->around);
+        status = filter_time(trace, choice->around_text, &choice->around);
     return status;
 }
 

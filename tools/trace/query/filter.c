@@ -1,5 +1,6 @@
 #include "filter.h"
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ filter_take(struct filter *filter, int option)
     switch (option) {
     case 'c': filter->class = optarg; return 0;
     case 'e': filter->event = optarg; return 0;
+    case 't': filter->text = optarg; return 0;
     case 'S': filter->since_text = optarg; return 0;
     case 'U': filter->until_text = optarg; return 0;
     case 'a':
@@ -74,9 +76,8 @@ span_of(const struct trace *trace, uint64_t *first, uint64_t *last)
     }
 }
 
-/* A time since the trace began. */
-static int
-find_time(const struct trace *trace, const char *text, uint64_t *timestamp)
+int
+filter_time(const struct trace *trace, const char *text, uint64_t *timestamp)
 {
     uint64_t first, last, ns;
     if (!parse_duration(text, &ns))
@@ -87,28 +88,56 @@ find_time(const struct trace *trace, const char *text, uint64_t *timestamp)
     return 0;
 }
 
+/* The names between the commas of a list. */
+static int
+find_events(struct filter *filter, const struct trace *trace)
+{
+    char name[80];
+    for (const char *at = filter->event; at != NULL; at = *at == ',' ? at + 1 : NULL) {
+        size_t length = strcspn(at, ",");
+        snprintf(name, sizeof(name), "%.*s", length < sizeof(name) ? (int)length : (int)sizeof(name), at);
+        int id = metadata_find(trace->metadata, name);
+        if (id < 0)
+            return refuse("the trace knows no such event", name);
+        if (filter->event_count == FILTER_EVENTS)
+            return refuse("more events than a list may have, which are 32", filter->event);
+        filter->events[filter->event_count++] = (uint16_t)id;
+        at += length;
+    }
+    return 0;
+}
+
 int
 filter_prepare(struct filter *filter, const struct trace *trace)
 {
     filter->since = 0;
     filter->until = UINT64_MAX;
-    filter->event_id = filter->event != NULL ? metadata_find(trace->metadata, filter->event) : 0;
-    if (filter->event_id < 0)
-        return refuse("the trace knows no such event", filter->event);
+    filter->event_count = 0;
     if (filter->by_actor && !parse_ref(filter->actor_text, &filter->actor))
         return refuse("the traces have no such process or worker", filter->actor_text);
     if (filter->by_worker && !parse_stream(filter->worker_text, &filter->worker))
         return refuse("the traces have no such process or worker", filter->worker_text);
-    int status = filter->since_text != NULL ? find_time(trace, filter->since_text, &filter->since) : 0;
+    int status = filter->event != NULL ? find_events(filter, trace) : 0;
+    if (status == 0 && filter->since_text != NULL)
+        status = filter_time(trace, filter->since_text, &filter->since);
     if (status == 0 && filter->until_text != NULL)
-        status = find_time(trace, filter->until_text, &filter->until);
+        status = filter_time(trace, filter->until_text, &filter->until);
     return status;
+}
+
+static bool
+is_of_events(const struct filter *filter, uint16_t id)
+{
+    for (size_t i = 0; i < filter->event_count; i++) {
+        if (filter->events[i] == id)
+            return true;
+    }
+    return filter->event == NULL;
 }
 
 bool
 filter_wants(const struct filter *filter, uint32_t worker, const struct tri_trace_record *record)
 {
     return (!filter->by_actor || record->actor == filter->actor) && (!filter->by_worker || worker == filter->worker) &&
-           (filter->event == NULL || record->id == filter->event_id) && record->timestamp >= filter->since &&
-           record->timestamp < filter->until;
+           is_of_events(filter, record->id) && record->timestamp >= filter->since && record->timestamp < filter->until;
 }

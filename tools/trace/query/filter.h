@@ -9,18 +9,23 @@
 
 #include "reader.h"
 
+#define FILTER_EVENTS 32u
+
 struct filter {
     const char *actor_text, *worker_text; /* NULL: any */
     bool by_actor, by_worker;
     uint64_t actor;
     uint32_t worker;
-    const char *class, *event; /* NULL: any */
+    const char *class, *event; /* NULL: any; event is a list with commas */
+    const char *text;          /* what a line holds; NULL: any. For who prints lines to look at */
     const char *since_text, *until_text;
-    int event_id;
+    uint16_t events[FILTER_EVENTS]; /* ids of that list */
+    size_t event_count;
     uint64_t since, until; /* timestamps; `until` is not in it */
 };
 
-/* Rows for getopt_long(), for who and when, what they do, and how they are told in a usage. `event`, 'e', is a command's own. */
+/* Rows for getopt_long(), for who and when, what they do, and how they are told in a usage. `event`, 'e', and `text`, 't',
+ * are a command's own. */
 #define FILTER_WHO                                                                                                     \
     {"actor", required_argument, NULL, 'a'}, {"class", required_argument, NULL, 'c'},                                  \
         {"worker", required_argument, NULL, 'w'}, {"since", required_argument, NULL, 'S'},                             \
@@ -37,7 +42,11 @@ struct filter {
     }
 #define FILTER_EVENT_TEXT                                                                                              \
     {                                                                                                                  \
-        "event", "NAME", "events of this name; info lists those that the trace holds"                                  \
+        "event", "NAME", "events of this name, or of several with commas; info lists those that the trace holds"       \
+    }
+#define FILTER_TEXT_TEXT                                                                                               \
+    {                                                                                                                  \
+        "text", "WORDS", "events whose line for people holds this; upper and lower case are the same"                  \
     }
 #define FILTER_WHO_USAGE "[--actor REF] [--class NAME] [--worker N] [--since TIME] [--until TIME]"
 
@@ -52,6 +61,9 @@ bool filter_wants(const struct filter *filter, uint32_t worker, const struct tri
 
 /* A duration such as 5ms, "1.5 s", 20us; false: it is none. */
 bool parse_duration(const char *text, uint64_t *ns);
+
+/* A time since the trace's begin, as an option says it. Returns 0, or RUN_REFUSED: it is none. */
+int filter_time(const struct trace *trace, const char *text, uint64_t *timestamp);
 
 /* How many ticks of the trace's clock that is. */
 uint64_t ticks_of_ns(const struct trace *trace, uint64_t ns);

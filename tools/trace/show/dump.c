@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bad_input.h"
@@ -15,6 +16,8 @@
 #include "show.h"
 #include "text.h"
 #include "text_of_time.h"
+
+static FILE *out; /* what a line is written to */
 
 static const char *
 event_name(const struct trace *trace, const struct line *line)
@@ -57,19 +60,19 @@ print_value(const struct trace *trace, const struct line *line, const struct fie
     const char *name = name_of(trace, line, field, value);
     if (meaning == NOTHING || (meaning == UNKNOWN && value == 0))
         return;
-    printf("  %s ", field->label);
+    fprintf(out, "  %s ", field->label);
     if (name != NULL)
-        print_escaped(stdout, name);
+        print_escaped(out, name);
     else if (meaning == STATUS)
-        printf("%" PRId32, (int32_t)value);
+        fprintf(out, "%" PRId32, (int32_t)value);
     else if (meaning == REF)
-        fputs(value != 0 ? text_of_ref(value, text) : "none", stdout);
+        fputs(value != 0 ? text_of_ref(value, text) : "none", out);
     else if (meaning == MESSAGE)
-        fputs(text_of_message(value, text), stdout);
+        fputs(text_of_message(value, text), out);
     else if (meaning == PARCEL)
-        fputs(value != 0 ? text_of_parcel(value, text) : "none", stdout);
+        fputs(value != 0 ? text_of_parcel(value, text) : "none", out);
     else
-        printf("%s%" PRIu64, meaning == NAME ? "#" : "", value);
+        fprintf(out, "%s%" PRIu64, meaning == NAME ? "#" : "", value);
 }
 
 /* Flags that are 0 say nothing, but as a word. */
@@ -80,7 +83,7 @@ print_flags(const struct trace *trace, const struct line *line, const struct fie
     if (field->meaning == WORD || (field->meaning == NUMBER && flags != 0))
         print_value(trace, line, field, flags);
     else if (flags != 0)
-        printf("  flags %u", flags);
+        fprintf(out, "  flags %u", flags);
 }
 
 static void
@@ -90,12 +93,12 @@ print_actor(const struct trace *trace, const char *label, uint64_t ref, uint32_t
     const char *behavior = names_find(trace->names, class);
     if (ref == 0)
         return;
-    printf("  %s%s", label, text_of_ref(ref, text));
+    fprintf(out, "  %s%s", label, text_of_ref(ref, text));
     if (behavior == NULL)
         return;
-    fputs(" (", stdout);
-    print_escaped(stdout, behavior);
-    fputc(')', stdout);
+    fputs(" (", out);
+    print_escaped(out, behavior);
+    fputc(')', out);
 }
 
 static bool
@@ -111,15 +114,16 @@ print_text(const struct trace *trace, const struct line *line)
     const struct tri_trace_record *record = &line->record;
     const struct shape *shape = &role_shapes[line->role];
     char time[TEXT_SIZE], stream[TEXT_SIZE];
-    const char *begin = is_trouble(line->role) ? colour_begin(COLOUR_BAD) : "";
-    printf("%s  %*s  %s%-17s%s", text_of_time(trace->metadata, record->timestamp, time), processes_are_told() ? 10 : 7,
-           text_of_stream(line->stream, stream), begin, event_name(trace, line), begin[0] != '\0' ? colour_end() : "");
+    const char *begin = out == stdout && is_trouble(line->role) ? colour_begin(COLOUR_BAD) : "";
+    fprintf(out, "%s  %*s  %s%-17s%s", text_of_time(trace->metadata, record->timestamp, time),
+            processes_are_told() ? 10 : 7, text_of_stream(line->stream, stream), begin, event_name(trace, line),
+            begin[0] != '\0' ? colour_end() : "");
     print_actor(trace, "", record->actor, line->class);
     print_value(trace, line, &shape->message, record->message);
     print_value(trace, line, &shape->arg, record->arg);
     print_flags(trace, line, &shape->flags);
     print_actor(trace, line->role == ROLE_send ? "to " : "from ", line->other, line->other_class);
-    fputc('\n', stdout);
+    fputc('\n', out);
 }
 
 /* -- For programs. -- */
@@ -130,8 +134,8 @@ print_json_text(const char *label, const char *suffix, const char *name)
 {
     if (name == NULL)
         return;
-    printf(",\"%s%s\":", label, suffix);
-    print_json_string(stdout, name);
+    fprintf(out, ",\"%s%s\":", label, suffix);
+    print_json_string(out, name);
 }
 
 static void
@@ -142,21 +146,21 @@ print_json_value(const struct trace *trace, const struct line *line, const struc
     const char *name = name_of(trace, line, field, value);
     if (meaning == NOTHING)
         return;
-    printf(",\"%s\":", field->label);
+    fprintf(out, ",\"%s\":", field->label);
     if (meaning == NAME && name != NULL)
-        print_json_string(stdout, name);
+        print_json_string(out, name);
     else if (meaning == NAME || ((meaning == REF || meaning == PARCEL) && value == 0))
-        fputs("null", stdout);
+        fputs("null", out);
     else if (meaning == REF)
-        printf("\"%s\"", text_of_ref(value, text));
+        fprintf(out, "\"%s\"", text_of_ref(value, text));
     else if (meaning == STATUS)
-        printf("%" PRId32, (int32_t)value);
+        fprintf(out, "%" PRId32, (int32_t)value);
     else if (meaning == MESSAGE)
-        printf("\"%s\"", text_of_message(value, text));
+        fprintf(out, "\"%s\"", text_of_message(value, text));
     else if (meaning == PARCEL)
-        printf("\"%s\"", text_of_parcel(value, text));
+        fprintf(out, "\"%s\"", text_of_parcel(value, text));
     else
-        printf("%" PRIu64, value);
+        fprintf(out, "%" PRIu64, value);
     if (meaning != NAME)
         print_json_text(field->label, "_name", name);
 }
@@ -169,7 +173,7 @@ print_json_actors(const struct trace *trace, const struct line *line)
     print_json_text("class", "", names_find(trace->names, line->class));
     if (line->other == 0)
         return;
-    printf(",\"%s\":\"%s\"", label, text_of_ref(line->other, text));
+    fprintf(out, ",\"%s\":\"%s\"", label, text_of_ref(line->other, text));
     print_json_text(label, "_class", names_find(trace->names, line->other_class));
 }
 
@@ -181,20 +185,20 @@ print_json(const struct trace *trace, const struct line *line)
     char time[TEXT_SIZE], stream[TEXT_SIZE];
     const char *quote = is_outside(line->stream) ? "\"" : "";
     const struct process_range *range = process_of_stream(line->stream);
-    printf("{\"time\":\"%s\",\"ticks\":%" PRIu64, text_of_time(trace->metadata, record->timestamp, time),
-           record->timestamp);
+    fprintf(out, "{\"time\":\"%s\",\"ticks\":%" PRIu64, text_of_time(trace->metadata, record->timestamp, time),
+            record->timestamp);
     if (range != NULL && range->number > 0)
-        printf(",\"process\":%u", range->number);
-    printf(",\"worker\":%s%s%s,\"event\":\"%s\"", quote, text_of_worker(line->stream, stream), quote,
-           event_name(trace, line));
+        fprintf(out, ",\"process\":%u", range->number);
+    fprintf(out, ",\"worker\":%s%s%s,\"event\":\"%s\"", quote, text_of_worker(line->stream, stream), quote,
+            event_name(trace, line));
     print_json_value(trace, line, &(struct field){REF, "actor", NULL}, record->actor);
     print_json_value(trace, line, &shape->message, record->message);
     print_json_value(trace, line, &shape->arg, record->arg);
     if (line->role != ROLE_none)
         print_json_value(trace, line, &shape->flags, record->flags);
-    printf(",\"flags\":%u", record->flags);
+    fprintf(out, ",\"flags\":%u", record->flags);
     print_json_actors(trace, line);
-    fputs("}\n", stdout);
+    fputs("}\n", out);
 }
 
 /* -- The command. -- */
@@ -213,11 +217,31 @@ is_wanted(const struct trace *trace, const struct dump_options *options, const s
            is_of_class(trace, options->filter.class, line->class);
 }
 
+/* Does the line for people hold it? */
+static bool
+has_text(const struct trace *trace, const struct line *line, const char *wanted)
+{
+    char *text = NULL;
+    size_t size;
+    if (wanted == NULL)
+        return true;
+    out = open_memstream(&text, &size);
+    if (out == NULL)
+        give_up("not enough memory");
+    print_text(trace, line);
+    if (fclose(out) != 0)
+        give_up("not enough memory");
+    bool found = strcasestr(text, wanted) != NULL;
+    free(text);
+    return found;
+}
+
 void
 dump_line(const struct trace *trace, const struct dump_options *options, const struct line *line)
 {
-    if (!is_wanted(trace, options, line))
+    if (!is_wanted(trace, options, line) || !has_text(trace, line, options->filter.text))
         return;
+    out = stdout;
     if (options->json)
         print_json(trace, line);
     else
@@ -261,6 +285,7 @@ print_events(const struct trace *trace, const struct dump_options *options)
 static const struct option options[] = {
     FILTER_WHO,
     {"event", required_argument, NULL, 'e'},
+    {"text", required_argument, NULL, 't'},
     {"json", no_argument, NULL, 'j'},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
@@ -269,6 +294,7 @@ static const struct option options[] = {
 static const struct option_text texts[] = {
     {"json", NULL, "a JSON object for each event"},
     FILTER_EVENT_TEXT,
+    FILTER_TEXT_TEXT,
     FILTER_WHO_TEXTS,
     {NULL, NULL, NULL},
 };
@@ -304,7 +330,7 @@ run(int count, char **words)
 
 const struct command command_dump = {
     .name = "dump",
-    .usage = "[--json] [--event NAME] " FILTER_WHO_USAGE " DIRECTORY...",
+    .usage = "[--json] [--event NAME[,NAME]...] [--text WORDS] " FILTER_WHO_USAGE " DIRECTORY...",
     .summary = "its events in causal order, as text or as JSON lines",
     .example = "troupe-trace dump --event dead_letter dir      # every message that found nobody",
     .options = options,

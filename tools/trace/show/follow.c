@@ -54,6 +54,7 @@ follow_all(struct tail *tail, const struct dump_options *options)
 static const struct option options[] = {
     FILTER_WHO,
     {"event", required_argument, NULL, 'e'},
+    {"text", required_argument, NULL, 't'},
     {"json", no_argument, NULL, 'j'},
     {"all", no_argument, NULL, 'A'},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -64,6 +65,7 @@ static const struct option_text texts[] = {
     {"all", NULL, "those first that are there already"},
     {"json", NULL, "a JSON object for each event"},
     FILTER_EVENT_TEXT,
+    FILTER_TEXT_TEXT,
     FILTER_WHO_TEXTS,
     {NULL, NULL, NULL},
 };
@@ -93,7 +95,7 @@ run(int count, char **words)
 
 const struct command command_follow = {
     .name = "follow",
-    .usage = "[--all] [--json] [--event NAME] " FILTER_WHO_USAGE " DIRECTORY...",
+    .usage = "[--all] [--json] [--event NAME[,NAME]...] [--text WORDS] " FILTER_WHO_USAGE " DIRECTORY...",
     .summary = "events as they are written, until the program ends",
     .example = "troupe-trace follow --event dead_letter dir",
     .options = options,

@@ -4,8 +4,9 @@
 #include <troupe/core/steps.h>
 
 tr_status
-tri_outsider_init(struct tri_outsider *outsider)
+tri_outsider_init(struct tri_outsider *outsider, const struct tri_runtime *core)
 {
+    outsider->stepper = core->stepper;
     outsider->status = TR_OK;
     int err = uv_sem_init(&outsider->over, 0);
     return err == 0 ? TR_OK : tri_status_from_uv(err);
@@ -18,9 +19,9 @@ tri_outsider_fini(struct tri_outsider *outsider)
 }
 
 tr_status
-tri_outsider_wait(struct tri_outsider *outsider, struct tri_runtime *core)
+tri_outsider_wait(struct tri_outsider *outsider)
 {
-    tri_runtime_await(core, &outsider->over);
+    tri_steps_await(outsider->stepper, &outsider->over);
     return outsider->status;
 }
 

@@ -12,14 +12,16 @@
 struct tri_outsider {
     uv_sem_t over;
     tr_status status;
+    struct tri_stepper *stepper; /* the runtime's, which may be gone when the thread comes to wait; NULL: it has none */
 };
 
 /* Returns: TR_OK; what the system says. */
-tr_status tri_outsider_init(struct tri_outsider *outsider);
+tr_status tri_outsider_init(struct tri_outsider *outsider, const struct tri_runtime *core);
 void tri_outsider_fini(struct tri_outsider *outsider);
 
-/* Waits, and gives the status with which it was let go. Thread: any that is no worker. */
-tr_status tri_outsider_wait(struct tri_outsider *outsider, struct tri_runtime *core);
+/* Waits, and gives the status with which it was let go. The runtime may be stopped and freed meanwhile. Thread: any that
+ * is no worker. */
+tr_status tri_outsider_wait(struct tri_outsider *outsider);
 
 /* Thread: any. */
 void tri_outsider_let_go(struct tri_outsider *outsider, tr_status status);

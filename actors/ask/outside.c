@@ -74,12 +74,12 @@ tr_runtime_ask(tr_runtime *runtime, tr_ref to, tr_message *question, uint64_t ti
     if (!tri_ref_is_of(runtime->core, to))
         return TR_EBADREF;
     struct call call = {.to = to, .question = question, .answer = answer, .timeout_ms = timeout_ms};
-    tr_status status = tri_outsider_init(&call.waiter);
+    tr_status status = tri_outsider_init(&call.waiter, runtime->core);
     if (status != TR_OK)
         return status;
     status = spawn_asker(runtime, &call);
     if (status == TR_OK)
-        status = tri_outsider_wait(&call.waiter, runtime->core);
+        status = tri_outsider_wait(&call.waiter);
     tri_outsider_fini(&call.waiter);
     return status;
 }

@@ -463,7 +463,7 @@ spawn_and_wait(tr_runtime *runtime, unsigned target, struct tri_spawn_order *ord
     struct tri_runtime *core = runtime->core;
     struct tri_outsider waiter;
     tr_ref ref;
-    tr_status status = tri_outsider_init(&waiter);
+    tr_status status = tri_outsider_init(&waiter, core);
     if (status == TR_OK)
         status = reserve(core, target, &waiter, &ref);
     if (status != TR_OK) {
@@ -474,7 +474,7 @@ spawn_and_wait(tr_runtime *runtime, unsigned target, struct tri_spawn_order *ord
     ck_pr_inc_32(&core->workers[target]->coming);
     tr_message message = tr_message_pointer(TRI_TAG_SPAWN, order, sizeof(*order), drop_order);
     status = tri_runtime_send_system(runtime, ref, &message); /* whatever becomes of it, the waiter is told */
-    tr_status born = tri_outsider_wait(&waiter, core);
+    tr_status born = tri_outsider_wait(&waiter);
     tri_outsider_fini(&waiter);
     if (status != TR_OK)
         ck_pr_dec_32(&core->workers[target]->coming);

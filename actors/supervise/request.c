@@ -203,7 +203,7 @@ wait_for_answer(tr_runtime *runtime, tr_ref supervisor, struct tri_request *requ
     struct tri_request_waiter waiter = {0};
     if (request == NULL)
         return TR_ENOMEM;
-    tr_status status = tri_outsider_init(&waiter.waiter);
+    tr_status status = tri_outsider_init(&waiter.waiter, runtime->core);
     if (status != TR_OK) {
         free_request(request);
         return status;
@@ -211,7 +211,7 @@ wait_for_answer(tr_runtime *runtime, tr_ref supervisor, struct tri_request *requ
     request->waiter = &waiter;
     tr_message message = tr_message_pointer(TRI_TAG_SUPERVISE, request, sizeof(*request), tri_request_drop);
     status = tri_runtime_send_system(runtime, supervisor, &message); /* dropped, it answers, too */
-    tr_status answered = tri_outsider_wait(&waiter.waiter, runtime->core);
+    tr_status answered = tri_outsider_wait(&waiter.waiter);
     tri_outsider_fini(&waiter.waiter);
     if (status == TR_OK && answer != NULL)
         *answer = waiter.answer;

@@ -43,7 +43,7 @@ spawn_and_wait(tr_runtime *runtime, const struct tr_spawn_options *options, stru
 {
     struct tri_outsider waiter;
     struct tr_spawn_options spawn = *options;
-    tr_status status = tri_outsider_init(&waiter);
+    tr_status status = tri_outsider_init(&waiter, runtime->core);
     if (status != TR_OK)
         return status;
     spawn.argument = plan;
@@ -51,7 +51,7 @@ spawn_and_wait(tr_runtime *runtime, const struct tr_spawn_options *options, stru
     tr_ref ref;
     status = tr_runtime_spawn(runtime, &tri_supervisor_behavior, &spawn, &ref);
     if (status == TR_OK)
-        status = tri_outsider_wait(&waiter, runtime->core);
+        status = tri_outsider_wait(&waiter);
     tri_outsider_fini(&waiter);
     if (status == TR_OK && out != NULL)
         *out = ref;

@@ -401,7 +401,7 @@ tr_probe_do(tr_probe *probe, void (*act)(tr_actor *self, void *argument), void *
     struct order order = {.act = act, .argument = argument, .done = &done, .over = &over};
     tr_message message = tr_message_pointer(TAG_DO, &order, sizeof(order), give_up);
     tr_status status = tri_runtime_send_system(probe->runtime, probe->ref, &message);
-    tri_runtime_await(tri_actors_core(probe->runtime), &over);
+    tri_steps_await(tri_actors_core(probe->runtime)->stepper, &over);
     uv_sem_destroy(&over);
     return done ? TR_OK : status == TR_ENOMEM ? TR_ENOMEM : TR_EGONE;
 }

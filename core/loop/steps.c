@@ -78,14 +78,14 @@ tri_step_poll(struct tri_worker *worker)
 }
 
 void
-tri_runtime_await(struct tri_runtime *runtime, uv_sem_t *done)
+tri_steps_await(struct tri_stepper *stepper, uv_sem_t *done)
 {
-    if (!tri_runtime_is_stepped(runtime)) {
+    if (stepper == NULL) {
         uv_sem_wait(done);
         return;
     }
     while (uv_sem_trywait(done) != 0)
-        if (!runtime->stepper->step(runtime->stepper, TRI_CLOCK_NEVER))
+        if (!stepper->step(stepper, TRI_CLOCK_NEVER))
             tri_mistake("a call waits for an answer of the workers, and nothing is left to do that could give it");
 }
 

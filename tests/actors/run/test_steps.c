@@ -124,7 +124,7 @@ wait_for_nothing(void)
     close(STDERR_FILENO);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0});
     uv_sem_init(&never, 0);
-    tri_runtime_await(runtime->core, &never);
+    tri_steps_await(runtime->core->stepper, &never);
     _exit(0);
 }
 

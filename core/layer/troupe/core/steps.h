@@ -8,7 +8,7 @@
  * freed.
  *
  * Calls that wait for a worker from outside step the workers until they have what they wait for: they wait by
- * tri_runtime_await().
+ * tri_steps_await().
  *
  * Thread: all functions are for the thread that started the runtime.
  */
@@ -42,10 +42,11 @@ tri_runtime_is_stepped(const struct tri_runtime *runtime)
 
 /*
  * Waits until another thread, or a step of this one, has posted the semaphore: for calls from outside that a worker
- * answers. Ends the process, by tri_mistake(), if the runtime is stepped and nothing is left to do that could post it.
+ * answers. stepper is the runtime's, NULL where it is not stepped; it is taken before the worker is asked, since the
+ * runtime may be stopped and freed before the caller comes to wait. Ends the process, by tri_mistake(), if the runtime is stepped and nothing is left to do that could post it.
  * Thread: any that is no worker.
  */
-void tri_runtime_await(struct tri_runtime *runtime, uv_sem_t *done);
+void tri_steps_await(struct tri_stepper *stepper, uv_sem_t *done);
 
 /* Between these two the calling thread is the worker. */
 void tri_step_begin(struct tri_worker *worker);

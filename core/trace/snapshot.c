@@ -4,8 +4,8 @@
  * Nobody is held up: the files are copied as any other process could. A file that the flight recorder is about to fill
  * anew is hidden first, so what was copied from one that is still under its name afterwards is right; what was not is
  * left out, as if the recorder had overwritten it. Names and metadata come last, since what is in the other files needs
- * them; metadata in one piece, so a directory that has them holds a whole copy. Streams are copied one after the other, so a message may be received in one and not be sent in another, as in
- * every trace that is open.
+ * them; metadata in one piece, so a directory that has them holds a whole copy. Streams are copied one after the other,
+ * so a message may be received in one and not be sent in another, as in every trace that is open.
  */
 #include "snapshot.h"
 

@@ -1,7 +1,7 @@
 /*
- * A merge of streams. A heap holds the streams by the time of their next event; a stream whose next event is the
- * end of a message that is not sent yet waits in another, if its send is in the trace at all: opening it has told. With that send it goes on. If all wait, the trace is wrong (or was read while it was written), and the
- * earliest goes on.
+ * A merge of streams. A heap holds the streams by the time of their next event; a stream whose next event is the end of
+ * a message that is not sent yet waits in another, if its send is in the trace at all: opening it has told. With that
+ * send it goes on. If all wait, the trace is wrong (or was read while it was written), and the earliest goes on.
  *
  * An event costs a few steps in a heap, and a message a few in a table, whatever the trace says.
  */

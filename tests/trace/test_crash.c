@@ -225,12 +225,6 @@ when_nothing_is_recorded_any_more_all_handlers_are_as_before_but_those_of_others
     tr_runtime_stop(runtime, 0, NULL);
 }
 
-static bool
-has_begun(void *traces)
-{
-    return traces_files(traces, "worker-") > 0;
-}
-
 static void
 a_program_that_is_hit_at_any_moment_leaves_a_trace_that_keeps_the_rules(void **state)
 {
@@ -238,7 +232,7 @@ a_program_that_is_hit_at_any_moment_leaves_a_trace_that_keeps_the_rules(void **s
     uint32_t seed = 20261129;
     for (unsigned round = 0; round < 25; round++) {
         pid_t child = start_child(traces, PASS, NULL);
-        assert_true(tests_wait_until(has_begun, traces, TESTS_LIMIT_MS));
+        assert_true(tests_wait_until(traces_have_begun, traces, TESTS_LIMIT_MS));
         seed = seed * 1664525u + 1013904223u;
         nanosleep(&(struct timespec){.tv_nsec = seed >> 11 & 0x1fffff}, NULL); /* the moment: up to 2 ms later */
         kill(child, SIGSEGV);

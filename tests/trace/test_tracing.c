@@ -342,12 +342,6 @@ record_for_ever(const struct traces *traces, enum tr_trace_mode mode)
         pause();
 }
 
-static bool
-has_begun(void *traces)
-{
-    return traces_files(traces, "worker-") > 0;
-}
-
 static void
 a_program_that_is_killed_at_any_moment_leaves_a_trace_that_keeps_the_rules(void **state)
 {
@@ -358,7 +352,7 @@ a_program_that_is_killed_at_any_moment_leaves_a_trace_that_keeps_the_rules(void 
         assert_true(child >= 0);
         if (child == 0)
             record_for_ever(traces, round % 2 == 0 ? TR_TRACE_FILE : TR_TRACE_FLIGHT);
-        assert_true(tests_wait_until(has_begun, traces, TESTS_LIMIT_MS));
+        assert_true(tests_wait_until(traces_have_begun, traces, TESTS_LIMIT_MS));
         seed = seed * 1664525u + 1013904223u;
         nanosleep(&(struct timespec){.tv_nsec = seed >> 10 & 0x3fffff}, NULL); /* the moment: up to 4 ms later */
         kill(child, SIGKILL);

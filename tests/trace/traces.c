@@ -279,3 +279,9 @@ traces_expect(const struct traces *traces, const char *command, int status, cons
                  status, text != NULL ? text : "", outcome.text);
     free(outcome.text);
 }
+
+bool
+traces_have_begun(void *traces)
+{
+    return traces_files(traces, "worker-") > 0;
+}

@@ -42,6 +42,9 @@ void traces_fill(struct traces *traces, uint32_t from, uint32_t count);
 /* How many files the directory holds whose names begin so; "." counts the hidden ones. */
 unsigned traces_files(const struct traces *traces, const char *prefix);
 
+/* Has a worker shown a file yet? For tests_wait_until(). */
+bool traces_have_begun(void *traces);
+
 /* A file of the trace, as it is; the caller frees it. */
 char *traces_read(const struct traces *traces, const char *file, size_t *size);
 

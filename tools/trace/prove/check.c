@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "about.h"
 #include "bad_input.h"
 #include "clocks.h"
 #include "colour.h"
@@ -113,39 +114,9 @@ is_stop(enum role role)
 }
 
 static bool
-is_of_monitor(enum role role)
-{
-    return role == ROLE_monitor || role == ROLE_unmonitor || role == ROLE_down;
-}
-
-static bool
 is_of_ask(enum role role)
 {
     return role == ROLE_send || role == ROLE_ask || role == ROLE_ask_over || role == ROLE_forward;
-}
-
-static bool
-is_of_handler(enum role role)
-{
-    return role == ROLE_receive || role == ROLE_handled || role == ROLE_stash;
-}
-
-static bool
-is_of_timer(enum role role)
-{
-    return role == ROLE_timer || role == ROLE_timer_fired || role == ROLE_timer_over;
-}
-
-static bool
-is_of_server(enum role role)
-{
-    return role > ROLE_before_servers && role < ROLE_before_sockets;
-}
-
-static bool
-is_of_dealing(enum role role)
-{
-    return role == ROLE_listener_accept || role == ROLE_socket_accepted || role_is_of_entrance(role);
 }
 
 static bool

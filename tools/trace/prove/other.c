@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "about.h"
+
 enum same {
     SAME_NOTHING, /* there is no other event */
     SAME_STREAM,
@@ -57,24 +59,6 @@ is_of_life(enum role role)
 }
 
 static bool
-is_of_handler(enum role role)
-{
-    return role == ROLE_receive || role == ROLE_handled || role == ROLE_stash;
-}
-
-static bool
-is_of_timer(enum role role)
-{
-    return role == ROLE_timer || role == ROLE_timer_fired || role == ROLE_timer_over;
-}
-
-static bool
-is_of_monitor(enum role role)
-{
-    return role == ROLE_monitor || role == ROLE_unmonitor || role == ROLE_down;
-}
-
-static bool
 is_of_ask(enum role role)
 {
     return role == ROLE_ask || role == ROLE_ask_over || role == ROLE_send || role == ROLE_dead_letter;
@@ -84,18 +68,6 @@ static bool
 is_ask(enum role role)
 {
     return role == ROLE_ask || role == ROLE_forward;
-}
-
-static bool
-is_of_server(enum role role)
-{
-    return role > ROLE_before_servers && role < ROLE_before_sockets;
-}
-
-static bool
-is_of_dealing(enum role role)
-{
-    return role == ROLE_listener_accept || role == ROLE_socket_accepted || role_is_of_entrance(role);
 }
 
 static const struct {

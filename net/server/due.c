@@ -21,6 +21,14 @@
 #define COMPLAIN_MS 1000u
 
 static void
+emit_listening(tr_server *server)
+{
+    tri_trace_server_announced(server);
+    if (server->events->listening != NULL)
+        server->events->listening(server);
+}
+
+static void
 emit_close(tr_server *server)
 {
     tri_trace_server_close(server);
@@ -186,8 +194,8 @@ emit_what_is_due(tr_server *server)
 {
     bool listening = take_due(server, TRI_SERVER_LISTENING_DUE);
     give_endings(server);
-    if (listening && server->member != NULL && server->events->listening != NULL)
-        server->events->listening(server);
+    if (listening && server->member != NULL)
+        emit_listening(server);
 }
 
 static void run_later(struct tri_later *later);

@@ -14,6 +14,7 @@
 
 #include "close.h"
 #include "descriptor.h"
+#include "events_internal.h"
 #include "open.h"
 #include "options.h"
 #include "pipe_internal.h"
@@ -31,7 +32,7 @@ static const struct tr_socket_options no_options;
 static tr_status
 wait_to_be_heard(tr_socket *socket)
 {
-    if (socket->events->data != NULL || (socket->extra != NULL && socket->extra->owner != TR_NOBODY))
+    if (tri_events_has_listener(socket))
         return TR_OK;
     if (tri_socket_extra(socket) == NULL)
         return TR_ENOMEM;

@@ -65,13 +65,21 @@ written(tr_socket *socket, void *argument, tr_status status)
     tri_write_ask_answer(socket->home->worker, self, argument, status);
 }
 
+/* No callback is called of a write that was not even tried; the actor is told all the same. */
+static void
+answer_untold(tr_socket *socket, struct tri_write_ask *ask, tr_status status)
+{
+    tri_trace_socket_written(socket, status);
+    written(socket, ask, status);
+}
+
 static tr_status
 write_answered(tr_socket *socket, struct tri_write_ask *ask)
 {
     struct tri_order order = {ask->slice, tri_slice_keep, written, ask, .from_afar = true};
     tr_status status = tri_order_write(socket, &order);
     if (tri_write_is_untold(status))
-        written(socket, ask, status);
+        answer_untold(socket, ask, status);
     return status;
 }
 
@@ -81,7 +89,7 @@ end_answered(tr_socket *socket, struct tri_write_ask *ask)
     struct tri_order order = {.slice = ask->slice, .done = written, .argument = ask, .from_afar = true};
     tr_status status = tri_order_end(socket, &order);
     if (tri_write_is_untold(status))
-        written(socket, ask, status);
+        answer_untold(socket, ask, status);
     return status;
 }
 

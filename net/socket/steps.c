@@ -73,8 +73,10 @@ static void
 give_ready(tr_socket *socket)
 {
     bool has_failed = tri_socket_has_any(socket, TRI_SOCKET_FAILED) && socket->error_call == TRI_CALL_WRITE;
-    if (!tri_socket_is_secure(socket) || !tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) || has_failed)
-        tri_events_plain(socket, TR_EVENT_READY); /* as in Node, also if the connect event destroyed it */
+    if (tri_socket_is_secure(socket) && tri_socket_has_any(socket, TRI_SOCKET_DESTROYED) && !has_failed)
+        return;
+    tri_trace_socket_ready(socket);
+    tri_events_plain(socket, TR_EVENT_READY); /* as in Node, also if the connect event destroyed it */
 }
 
 static void
@@ -161,8 +163,10 @@ settle_end(tr_socket *socket)
 static void
 give_goaway(tr_socket *socket)
 {
-    if (!tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
-        tri_events_plain(socket, TR_EVENT_GOAWAY);
+    if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
+        return;
+    tri_trace_socket_goaway(socket);
+    tri_events_plain(socket, TR_EVENT_GOAWAY);
 }
 
 static void
@@ -209,6 +213,7 @@ give_error(tr_socket *socket)
         .call = call_name(socket),
         .code = error_code(socket),
     };
+    tri_events_trace_code(socket, &error);
     tri_trace_socket_error(socket, error.status);
     tri_events_error(socket, &error);
 }

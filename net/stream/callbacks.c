@@ -54,7 +54,10 @@
 static void
 call(tr_socket *socket, struct tri_write *write)
 {
-    if (!tri_socket_has_any(socket, TRI_SOCKET_SILENT) || write->from_afar)
+    bool is_silent = tri_socket_has_any(socket, TRI_SOCKET_SILENT);
+    if (!is_silent)
+        tri_trace_socket_written(socket, write->status);
+    if (!is_silent || write->from_afar)
         write->done(socket, write->argument, write->status);
     tri_queue_entry_free(socket, write);
 }

@@ -36,6 +36,7 @@
 #include <string.h>
 #include <troupe/core/delay.h>
 #include <troupe/core/descriptors.h>
+#include <troupe/core/runtime.h>
 #include <troupe/core/say.h>
 #include <troupe/core/trace_format.h>
 #include <troupe/net/tls.h>
@@ -274,6 +275,8 @@ lookup_message(const struct tr_error *error, const struct tr_address *address, c
 void
 tri_events_lookup(tr_socket *socket, const struct tr_error *error, const struct tr_address *address, const char *host)
 {
+    if (error != NULL)
+        tri_events_trace_code(socket, error);
     tri_trace_socket_lookup(socket, error != NULL ? error->status : TR_OK);
     if (has_owner(socket))
         tell_owner(socket, TR_EVENT_LOOKUP, lookup_message(error, address, host));
@@ -346,12 +349,23 @@ tr_event_take_fd(tr_message *message)
 void
 tri_events_fd(tr_socket *socket, int fd)
 {
+    tri_trace_socket_fd(socket);
     if (has_owner(socket))
         tell_owner(socket, TR_EVENT_FD, tr_message_pointer(0, (void *)(intptr_t)(fd + 1), 0, close_descriptor));
     else if (socket->events->fd != NULL)
         socket->events->fd(socket, fd);
     else
         tri_close(fd);
+}
+
+void
+tri_events_trace_code(const tr_socket *socket, const struct tr_error *error)
+{
+    const struct tri_worker *worker = socket->home->worker;
+    if (TRI_LIKELY(worker->trace == NULL) || strcmp(error->code, tr_status_code(error->status)) == 0)
+        return;
+    struct tri_trace *trace = tri_runtime_trace(worker->runtime);
+    tri_trace_socket_code(socket, tri_trace_name_again(trace, worker->trace, error->code));
 }
 
 void

@@ -10,6 +10,13 @@
 
 struct tr_secured;
 
+/* Does anybody get data as an event? */
+static inline bool
+tri_events_has_listener(const tr_socket *socket)
+{
+    return socket->events->data != NULL || (socket->extra != NULL && socket->extra->owner != TR_NOBODY);
+}
+
 /* TR_OK, TR_EBADREF. Thread: any. */
 tr_status tri_events_check_owner(const struct tr_runtime *runtime, const struct tr_owner *owner);
 
@@ -22,6 +29,9 @@ void tri_events_secure(tr_socket *socket, const struct tr_secured *secured);
 void tri_events_data(tr_socket *socket, tr_slice data); /* lent */
 void tri_events_fd(tr_socket *socket, int fd);          /* taken */
 void tri_events_error(tr_socket *socket, const struct tr_error *error);
+
+/* The next event is that of an error: the trace has its code, if it is not that of the status. */
+void tri_events_trace_code(const tr_socket *socket, const struct tr_error *error);
 void tri_events_close(tr_socket *socket, bool had_error);
 
 /* Must our side stay open after the peer's end, until the owner has answered all events? Then AFTER_END comes again. */

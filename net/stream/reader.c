@@ -66,15 +66,39 @@ give_text(tr_socket *socket, tr_slice bytes, bool at_end)
         tri_socket_fail(socket, UV_ENOMEM, TRI_CALL_READ);
         return;
     }
-    if (text.size > 0)
+    if (text.size > 0 && tri_events_has_listener(socket)) {
+        tri_trace_socket_text(socket, (uint32_t)text.size);
         tri_events_data(socket, text);
+    }
     tr_slice_release(text);
+}
+
+/* As the event socket_data has it: where data goes instead of to whoever listens. */
+enum { TO_LISTENER, TO_NOBODY, TO_PIPE, TO_DECODER };
+
+static uint16_t
+elsewhere(const tr_socket *socket)
+{
+    const struct tri_extra *extra = socket->extra;
+    if (extra != NULL && extra->pipe != NULL)
+        return TO_PIPE;
+    if ((extra != NULL && extra->drops) || !tri_events_has_listener(socket))
+        return TO_NOBODY;
+    return extra != NULL && extra->encoding != TR_ENCODING_NONE ? TO_DECODER : TO_LISTENER;
+}
+
+/* What it says is worked out for a recorder only. */
+static inline void
+record_data(const tr_socket *socket, tr_slice slice)
+{
+    if (TRI_UNLIKELY(socket->home->worker->trace != NULL))
+        tri_trace_socket_data(socket, elsewhere(socket), (uint32_t)slice.size);
 }
 
 static void
 give(tr_socket *socket, tr_slice slice)
 {
-    tri_trace_socket_data(socket, (uint32_t)slice.size);
+    record_data(socket, slice);
     if (TRI_LIKELY(!tri_socket_has_any(socket, TRI_SOCKET_SPECIAL)))
         tri_events_data(socket, slice);
     else if (socket->extra->pipe != NULL)

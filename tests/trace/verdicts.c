@@ -12,6 +12,7 @@
 #define PLAIN "- without it the send that follows is one like others"
 #define ELSEWHERE "- the members are on other workers, too, and come and go"
 #define UNGIVEN "- what was received need not be given as data"
+#define UNTOLD "- whoever was to be told may have undone it before"
 #define GREETED "- its begin has told the server"
 
 const struct verdict verdicts[] = {
@@ -57,6 +58,7 @@ const struct verdict verdicts[] = {
     {"server_close", "server", AGAIN, "life", "life", NULL, NULL, NULL},
     {"server_drain", "server", "server", "server", "life", NULL, "server", NULL},
     {"server_drained", UNFINISHED, "server", "server", "life", NULL, "server", "server"},
+    {"server_announced", UNTOLD, "server", "server", "life", NULL, NULL, NULL},
     {"listener_open", "server", "server", "life", "life", NULL, "server", NULL},
     {"listener_load", "server", "server", "server", "life", NULL, "server", MEASURED},
     {"listener_accept", "dealing", "server", "server", "life", "server", "server", "dealing"},
@@ -68,7 +70,7 @@ const struct verdict verdicts[] = {
     {"socket_connecting", "socket", "socket", "socket", "life", NULL, PROGRAM, NULL},
     {"socket_lookup", ALONE, AGAIN, "socket", "life", NULL, "socket", NULL},
     {"socket_connect", "socket", "socket", "socket", "life", NULL, NULL, NULL},
-    {"socket_data", UNGIVEN, "socket", "socket", "life", NULL, "socket", NULL},
+    {"socket_data", "socket", "socket", "socket", "life", "socket", "socket", NULL},
     {"socket_write", "socket", AGAIN, "socket", "life", "socket", PROGRAM, NULL},
     {"socket_drain", UNFINISHED, "socket", "socket", "life", NULL, NULL, NULL},
     {"socket_end", UNFINISHED, "socket", "socket", "life", NULL, NULL, NULL},
@@ -81,6 +83,12 @@ const struct verdict verdicts[] = {
     {"socket_again", "socket", "socket", "socket", "life", NULL, NULL, NULL},
     {"socket_handshake", "socket", "socket", "socket", "life", NULL, NULL, NULL},
     {"socket_secure", "socket", "socket", "socket", "life", NULL, "socket", NULL},
+    {"socket_ready", UNTOLD, "socket", "socket", "life", NULL, NULL, NULL},
+    {"socket_text", ALONE, AGAIN, "socket", "life", NULL, ALONE, NULL},
+    {"socket_written", ALONE, AGAIN, APART, "life", NULL, ALONE, NULL},
+    {"socket_fd", ALONE, AGAIN, APART, "life", NULL, NULL, NULL},
+    {"socket_goaway", ALONE, AGAIN, APART, "life", NULL, NULL, NULL},
+    {"socket_code", ALONE, "socket", "socket", "life", NULL, PROGRAM, NULL},
     {"proxy_header", UNFINISHED, "dealing", "life", "life", "dealing", MEASURED, "dealing"},
     {"proxy_refused", UNFINISHED, "dealing", "life", "life", ALONE, MEASURED, "dealing"},
     {"handshake_begin", "dealing", "dealing", "dealing", "life", NULL, NULL, "dealing"},

@@ -4,7 +4,8 @@
  * A listener's descriptor is opened, deals connections out, and is closed, each once; it resumes after a pause. What it
  * says of the loads that it saw comes directly before the choice: those of the others in the order of their workers, and
  * the chosen one's last. (The system chooses by itself, and nothing is said of loads then.) A server listens before it
- * closes, resumes after a pause, and of the connections that it takes leave of each is cut or ends by itself.
+ * closes, and tells so once; it resumes after a pause, and of the connections that it takes leave of each is cut or ends
+ * by itself.
  * As in Node a server that is closed has one more close for each call.
  */
 #include "rules.h"
@@ -20,6 +21,7 @@ struct server {
     bool drains;
     uint16_t policy; /* by which the listener chooses, plus 1; 0: it has not chosen yet */
     bool listens;
+    bool announces; /* that it listens: that is not told yet */
     bool killed;
     uint32_t port;     /* of the listener, or the server's latest */
     uint32_t leaves;   /* connections, as it begins to drain */
@@ -140,8 +142,17 @@ begin_to_listen(struct server *server, const struct step *step)
 {
     server->listened++;
     server->listens = true;
+    server->announces = true;
     server->port = step->record->arg;
     server->drains = false;
+}
+
+static void
+check_announced(struct check *check, struct server *server, const struct step *step)
+{
+    if (!server->announces)
+        check_missing(check, RULE_server, step, "it does not listen, or has told so before");
+    server->announces = false;
 }
 
 static void
@@ -169,6 +180,7 @@ check_servers(struct check *check, const struct step *step)
     check_told(check, worker_of(check, step), step);
     switch (step->role) {
     case ROLE_server_listening: begin_to_listen(server, step); break;
+    case ROLE_server_announced: check_announced(check, server, step); break;
     case ROLE_server_paused: pause_server(check, server, step); break;
     case ROLE_server_resumed: check_resumed(check, server, step); break;
     case ROLE_server_close: server->listens = false; break;

@@ -8,10 +8,13 @@
  *
  * Beside the table: an error is followed by close and nothing else; each side ends once, and no data comes after the
  * peer's end; a drain answers a write that was queued; a look-up that failed is the last, and
- * no connection follows; what comes after a handshake that failed is its error. The
- * bytes that close tells were received; not all of them need have been given as data.
+ * no connection follows; what comes after a handshake that failed is its error; a connection is ready once; the code of
+ * an error stands directly before it. The bytes that close tells were received; not all of them need have been given as
+ * data.
  */
 #include "rules.h"
+
+enum { TO_DECODER = 3 }; /* of socket_data: as its sentence says */
 
 enum life {
     NONE,       /* not there; of the table: not allowed */
@@ -50,6 +53,12 @@ static const struct row rows[] = {
                            CLOSED},
     [ROLE_socket_handshake] = {{[ACCEPTED] = ACCEPTED, [CONNECTED] = CONNECTED}, CONNECTED},
     [ROLE_socket_secure] = {{[ACCEPTED] = ACCEPTED, [CONNECTED] = CONNECTED}, CONNECTED},
+    [ROLE_socket_ready] = {{[CONNECTED] = CONNECTED}, CONNECTED},
+    [ROLE_socket_text] = {{[CONNECTED] = CONNECTED}, CONNECTED},
+    [ROLE_socket_fd] = {{[CONNECTED] = CONNECTED}, CONNECTED},
+    [ROLE_socket_goaway] = {{[ACCEPTED] = ACCEPTED, [CONNECTED] = CONNECTED}, CONNECTED},
+    [ROLE_socket_written] = {{STAYS, [CLOSED] = CLOSED}, CONNECTED},
+    [ROLE_socket_code] = {{STAYS}, CONNECTED},
     [ROLE_socket_again] = {{[CLOSED] = SPAWNED}, SPAWNED},
 };
 
@@ -74,6 +83,9 @@ struct socket {
     bool unfound;   /* its address was not found */
     uint64_t bytes; /* of all data */
     bool failed;
+    bool readies;    /* its connect or its handshake was told, and ready was not */
+    bool decodes;    /* data came that was to be decoded */
+    bool has_code;   /* of the error that it tells next */
     bool closes_not; /* its actor was killed, or its init failed: it has no close of its own */
 };
 
@@ -141,6 +153,39 @@ check_shutdown(struct check *check, struct socket *socket, const struct step *st
 }
 
 static void
+check_text(struct check *check, const struct socket *socket, const struct step *step)
+{
+    if (!socket->decodes)
+        check_missing(check, RULE_socket, step, "no data that was to be decoded comes before it");
+    if (socket->ended)
+        check_missing(check, RULE_socket, step, "text after the peer's end");
+}
+
+/* Once for a connection that it made. */
+static void
+check_ready(struct check *check, struct socket *socket, const struct step *step)
+{
+    if (!socket->readies)
+        check_missing(check, RULE_socket, step, "nothing that it was to be ready for comes before it");
+    socket->readies = false;
+}
+
+/* An error, or a look-up that failed. */
+static bool
+tells_error(const struct step *step)
+{
+    return (step->role == ROLE_socket_error || step->role == ROLE_socket_lookup) && step->record->arg != 0;
+}
+
+static void
+check_code(struct check *check, struct socket *socket, const struct step *step)
+{
+    if (socket->has_code && !tells_error(step))
+        check_missing(check, RULE_socket, step, "the error whose code was told does not follow");
+    socket->has_code = step->role == ROLE_socket_code;
+}
+
+static void
 check_close(struct check *check, const struct socket *socket, const struct step *step)
 {
     if (socket->shakes)
@@ -151,15 +196,23 @@ check_close(struct check *check, const struct socket *socket, const struct step 
         check_missing(check, RULE_socket, step, "it and the error before it contradict each other");
 }
 
+/* Also the end of a handshake, and what became of writes. */
+static bool
+may_follow_error(enum role role)
+{
+    return role == ROLE_socket_close || role == ROLE_socket_secure || role == ROLE_socket_written;
+}
+
 /* What the table does not say. */
 static void
 check_rest(struct check *check, struct socket *socket, const struct step *step)
 {
-    if (socket->failed && step->role != ROLE_socket_close && step->role != ROLE_socket_secure)
+    if (socket->failed && !may_follow_error(step->role))
         check_missing(check, RULE_socket, step, "it comes between an error and close");
     switch (step->role) {
     case ROLE_socket_data:
         socket->bytes += step->record->arg;
+        socket->decodes |= step->record->flags == TO_DECODER;
         if (socket->ended)
             check_missing(check, RULE_socket, step, "data after the peer's end");
         if (socket->unsafe)
@@ -169,6 +222,13 @@ check_rest(struct check *check, struct socket *socket, const struct step *step)
     case ROLE_socket_connect:
         if (socket->unfound)
             check_missing(check, RULE_socket, step, "it is connected although its address was not found");
+        socket->readies = true;
+        break;
+    case ROLE_socket_ready: check_ready(check, socket, step); break;
+    case ROLE_socket_text: check_text(check, socket, step); break;
+    case ROLE_socket_fd:
+        if (socket->ended)
+            check_missing(check, RULE_socket, step, "a descriptor after the peer's end");
         break;
     case ROLE_socket_shutdown: check_shutdown(check, socket, step); break;
     case ROLE_socket_write: socket->queued |= (step->record->flags & 1) != 0; break;
@@ -208,6 +268,7 @@ check_event(struct check *check, const struct step *step)
     if (step->role == ROLE_socket_again && socket->life == CLOSED)
         *socket = (struct socket){.ref = socket->ref, .life = CLOSED}; /* nothing of the life before counts */
     check_life(check, socket, step);
+    check_code(check, socket, step);
     check_rest(check, socket, step);
 }
 

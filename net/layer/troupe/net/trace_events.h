@@ -30,7 +30,9 @@
     X(TRI_TRACE_NET + 7, server_drain, (REF, actor), (NOTHING, ), (NUMBER, connections), (NOTHING, ),                  \
       "server actor takes leave of its connections; arg is how many there are")                                        \
     X(TRI_TRACE_NET + 15, server_drained, (REF, actor), (NOTHING, ), (NUMBER, cut), (NUMBER, ended),                   \
-      "server actor's connections have ended; arg is how many were cut, message how many ended by themselves")
+      "server actor's connections have ended; arg is how many were cut, message how many ended by themselves")         \
+    X(TRI_TRACE_NET + 64, server_announced, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                       \
+      "server actor is about to tell that it listens, which it has done since server_listening")
 
 #define TRI_TRACE_LISTENER_EVENTS(X)                                                                                   \
     X(TRI_TRACE_NET + 8, listener_open, (REF, actor), (NOTHING, ), (NUMBER, port), (NOTHING, ),                        \
@@ -60,8 +62,9 @@
       "socket actor knows the address; arg is the status")                                                             \
     X(TRI_TRACE_NET + 19, socket_connect, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                         \
       "socket actor is connected")                                                                                     \
-    X(TRI_TRACE_NET + 20, socket_data, (REF, actor), (NOTHING, ), (NUMBER, bytes), (NOTHING, ),                        \
-      "socket actor received arg bytes")                                                                               \
+    X(TRI_TRACE_NET + 20, socket_data, (REF, actor), (NUMBER, elsewhere), (NUMBER, bytes), (NOTHING, ),                \
+      "socket actor received arg bytes; flags: 0 they are given as they are, 1 nobody listens, 2 they go to a pipe, "  \
+      "3 they are decoded first")                                                                                      \
     X(TRI_TRACE_NET + 21, socket_write, (REF, actor), (NUMBER, queued), (NUMBER, bytes), (NOTHING, ),                  \
       "socket actor writes arg bytes; flags is 1 if part of them is queued")                                           \
     X(TRI_TRACE_NET + 22, socket_drain, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                           \
@@ -86,7 +89,20 @@
     X(TRI_TRACE_NET + 31, socket_handshake, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                       \
       "socket actor, which is to be secure, begins its handshake")                                                     \
     X(TRI_TRACE_NET + 32, socket_secure, (REF, actor), (NOTHING, ), (STATUS, status), (NOTHING, ),                     \
-      "the handshake of socket actor is over; arg is the status, 0: it is secure")
+      "the handshake of socket actor is over; arg is the status, 0: it is secure")                                     \
+    X(TRI_TRACE_NET + 33, socket_ready, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                           \
+      "socket actor is ready, as it tells after its connect, or after its handshake")                                  \
+    X(TRI_TRACE_NET + 34, socket_text, (REF, actor), (NOTHING, ), (NUMBER, bytes), (NOTHING, ),                        \
+      "socket actor gives arg bytes of text, decoded from what it received")                                           \
+    X(TRI_TRACE_NET + 35, socket_written, (REF, actor), (NOTHING, ), (STATUS, status), (NOTHING, ),                    \
+      "who wanted to know it is told that a write of socket actor, or its end, is over; arg is the status, 0: it has " \
+      "gone")                                                                                                          \
+    X(TRI_TRACE_NET + 36, socket_fd, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                              \
+      "socket actor gives a descriptor that came")                                                                     \
+    X(TRI_TRACE_NET + 37, socket_goaway, (REF, actor), (NOTHING, ), (NOTHING, ), (NOTHING, ),                          \
+      "socket actor tells that its server takes leave")                                                                \
+    X(TRI_TRACE_NET + 38, socket_code, (REF, actor), (NOTHING, ), (NAME, code), (NOTHING, ),                           \
+      "the error that socket actor tells next has a code of its own, not that of the status; arg is its name")
 
 /* `actor` is neither: a connection waits in it for its PROXY header. */
 #define TRI_TRACE_ENTRANCE_EVENTS(X)                                                                                   \

@@ -130,6 +130,15 @@ a_program_that_records_nothing_is_told_of_and_keeps_its_status(void **state)
     assert_int_equal(access(traces->directory, F_OK), -1);
 }
 
+static void
+options_behind_the_program_are_the_program_s(void **state)
+{
+    struct traces *traces = *state;
+    const char *words[] = {TROUPE_TRACE,    "record", "-o",       traces->directory, "sh", "-c",
+                           "echo \"$1$2\"", "sh",     "--colour", "never",           NULL};
+    expect_run(words, 0, "--colournever\n");
+}
+
 /* Runs words in the background with an environment variable more. */
 static pid_t
 start(const char *const *words, const char *variable, const char *value)
@@ -281,6 +290,7 @@ main(int count, char **words)
         TEST(a_program_that_a_signal_ends_gives_128_and_its_number),
         TEST(what_cannot_be_run_or_written_is_refused_and_leaves_nothing),
         TEST(a_program_that_records_nothing_is_told_of_and_keeps_its_status),
+        TEST(options_behind_the_program_are_the_program_s),
         TEST(a_signal_that_the_command_is_sent_reaches_the_program),
         TEST(a_program_that_runs_is_recorded_from_attach_to_detach),
         TEST(a_flight_recorder_is_begun_and_copied_from_outside),

@@ -1,16 +1,14 @@
 /*
  * troupe-trace: shows and checks what the recorder wrote. docs/trace-format.md describes what it reads.
  *
- * Each command has its own options. Here is only what all of them have: the usage, --help, --colour, and what is said of
- * an option that the command does not have. The manual and the completion know of commands and options what --help says.
+ * Each command has its own options. Here is only what all of them have: the usage, --help, and what is said of an option
+ * that the command does not have. The manual and the completion know of commands and options what --help says.
  */
 #include <getopt.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "bad_input.h"
-#include "colour.h"
 #include "command.h"
 #include "draw.h"
 #include "prove.h"
@@ -65,10 +63,9 @@ static void
 print_command(const struct command *command)
 {
     printf("usage: troupe-trace %s %s\n\n%s\n\n", command->name, command->usage, command->summary);
-    for (const struct option *option = command->options; option->name != NULL; option++) {
+    for (const struct option *option = command->options; option != NULL && option->name != NULL; option++) {
         struct option_text text = text_of(command->texts, option->name);
-        if (option->val != OPTION_HELP)
-            print_option(&text);
+        print_option(&text);
     }
     for (const struct option_text *text = common_texts; text->name != NULL; text++)
         print_option(text);
@@ -85,37 +82,21 @@ find_command(const char *name)
     return NULL;
 }
 
-/* The options of all commands, as getopt_long() wants them. */
-static struct option *
-all_options(void)
-{
-    struct option *all = must_calloc(1, sizeof(*all));
-    size_t count = 0;
-    for (size_t i = 0; i < COMMANDS; i++) {
-        for (const struct option *option = commands[i]->options; option->name != NULL; option++) {
-            all = must_realloc(all, count + 2, sizeof(*all));
-            all[count++] = *option;
-        }
-    }
-    memset(&all[count], 0, sizeof(*all));
-    return all;
-}
-
 /* An option was unknown: says whether another command has it, or lets getopt_long() say what is wrong. */
 static int
-explain_option(int count, char **words)
+explain_option(const struct command *command, int count, char **words)
 {
-    struct option *all = all_options();
+    struct option *all = options_of(commands, COMMANDS);
     int option;
     optind = 0; /* from the first word again */
     opterr = 1;
     do
-        option = getopt_long(count, words, "", all, NULL);
-    while (option != -1 && option != '?' && option != OPTION_HELP);
+        option = getopt_long(count, words, command->letters != NULL ? command->letters : "", all, NULL);
+    while (option != -1 && option != '?');
     free(all);
-    if (option == -1 && count_directories(count, words, 0) > 0)
+    if (option == -1)
         refuse("that option belongs to another command", "");
-    return option == OPTION_HELP ? RUN_HELP : RUN_REFUSED;
+    return RUN_REFUSED;
 }
 
 static int
@@ -130,7 +111,7 @@ run(int count, char **words, const struct command **of)
         return refuse("a command is needed", name);
     opterr = 0;
     int status = command->run(count - 1, words + 1);
-    return status == RUN_UNKNOWN_OPTION ? explain_option(count - 1, words + 1) : status;
+    return status == RUN_UNKNOWN_OPTION ? explain_option(command, count - 1, words + 1) : status;
 }
 
 static int
@@ -153,49 +134,11 @@ print_help(const struct command *command)
     return EXIT_SUCCESS;
 }
 
-/* Is it --colour, or its other spelling? Then *word is what follows "=", or NULL. */
-static bool
-is_colour(char *option, char **word)
-{
-    static const char *const spellings[] = {"--colour", "--color"};
-    for (size_t i = 0; i < 2; i++) {
-        size_t length = strlen(spellings[i]);
-        if (strncmp(option, spellings[i], length) != 0 || (option[length] != '=' && option[length] != '\0'))
-            continue;
-        *word = option[length] == '=' ? option + length + 1 : NULL;
-        return true;
-    }
-    return false;
-}
-
-/* Takes --colour out of the words, as far as "--", so that no command has to know it. false: its word is wrong. */
-static bool
-take_colour(int *count, char **words)
-{
-    int kept = 0, i = 0;
-    for (char *word; i < *count && strcmp(words[i], "--") != 0; i++) {
-        if (!is_colour(words[i], &word)) {
-            words[kept++] = words[i];
-            continue;
-        }
-        if (word == NULL)
-            word = i + 1 < *count ? words[++i] : "";
-        if (!colour_choose(word)) {
-            refuse("not a way to colour, which are auto, always and never", word);
-            return false;
-        }
-    }
-    while (i < *count)
-        words[kept++] = words[i++];
-    words[ *count = kept] = NULL;
-    return true;
-}
-
 int
 main(int count, char **words)
 {
     const struct command *command = NULL;
-    int status = take_colour(&count, words) ? run(count, words, &command) : RUN_REFUSED;
+    int status = run(count, words, &command);
     if (status < 0)
         status = status == RUN_HELP ? print_help(command) : print_refusal(command);
     if (fflush(stdout) != 0 || ferror(stdout)) /* an earlier part may be what was not written */

@@ -5,7 +5,8 @@
 #ifndef TROUPE_TRACE_COMMAND_H
 #define TROUPE_TRACE_COMMAND_H
 
-struct option; /* of <getopt.h> */
+#include <getopt.h>
+#include <stddef.h>
 
 /* What --help and the manual say of an option, and completion offers. */
 struct option_text {
@@ -19,8 +20,9 @@ struct command {
     const char *usage;               /* its arguments */
     const char *summary;             /* what it does; further lines are for its own --help alone */
     const char *example;             /* a line for the shell, and what it is good for */
-    const struct option *options;    /* for getopt_long(); a row of zeros is the last */
-    const struct option_text *texts; /* of all of them but --help; a row of zeros is the last; NULL: it has none */
+    const char *letters;             /* what else getopt_long() is to know: options of a letter; NULL: nothing */
+    const struct option *options;    /* its own, for getopt_long(); a row of zeros is the last; NULL: it has none */
+    const struct option_text *texts; /* of its own; a row of zeros is the last; NULL: it has none */
 
     /* Gets the command's name and its arguments. Returns the exit status, or one of the values below. */
     int (*run)(int count, char **words);
@@ -28,17 +30,25 @@ struct command {
 
 enum {
     RUN_HELP = -1,           /* the usage is asked for */
-    RUN_UNKNOWN_OPTION = -2, /* an option that is none of `options`, or lacks its argument; nothing is printed yet */
+    RUN_UNKNOWN_OPTION = -2, /* an option that it does not have, or that lacks its argument; nothing is printed yet */
     RUN_REFUSED = -3,        /* wrong arguments; refuse() has printed what is wrong */
 };
 
-#define OPTION_HELP 'h' /* what getopt_long() must return for --help, a row of each command's options */
-
-/* The options that all commands have. */
+/* The options that all commands have: no command knows them. */
 extern const struct option_text common_texts[];
 
-/* What run() returns for a result of getopt_long() that is not one of its own options. */
-int refuse_option(int option);
+/* The options of several commands and of all, for getopt_long(). The caller frees them. */
+struct option *options_of(const struct command *const *commands, size_t count);
+
+/*
+ * Goes through a command's options; behind them, from optind on, are its arguments. take() gets each of its own with its
+ * argument, optarg, and returns 0, or what run() returns. Returns 0, or what run() returns.
+ */
+int take_options(const struct command *command, int count, char **words, int (*take)(void *argument, int option),
+                 void *argument);
+
+/* A take() for a command that has one option, which is there or not. */
+int take_flag(void *flag, int option);
 
 /* Prints what is wrong with the arguments. `what` is the argument, or an empty text. Returns RUN_REFUSED. */
 int refuse(const char *why, const char *what);

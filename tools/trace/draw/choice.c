@@ -72,7 +72,7 @@ choice_take(struct choice *choice, int option)
     case 'L': return take_limit(choice);
     case 'E': choice->last = true; return 0;
     case 'A': choice->around_text = optarg; return 0;
-    default: return refuse_option(option);
+    default: return RUN_UNKNOWN_OPTION;
     }
 }
 

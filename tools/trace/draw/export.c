@@ -111,7 +111,6 @@ export_chosen(const struct format *format, struct choice *choice, const char *co
 static const struct option options[] = {
     CHOICE_OPTIONS,
     {"to", required_argument, NULL, 't'},
-    {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
 
@@ -121,34 +120,42 @@ static const struct option_text texts[] = {
     {NULL, NULL, NULL},
 };
 
+struct wanted {
+    struct choice *choice;
+    const struct format *format;
+};
+
 static int
-take_format(const struct format **format)
+take_format(struct wanted *wanted)
 {
     for (size_t i = 0; i < FORMATS; i++) {
         if (strcmp(formats[i]->name, optarg) == 0) {
-            *format = formats[i];
+            wanted->format = formats[i];
             return 0;
         }
     }
     return refuse("not a format, which are perfetto, chrome, shiviz and dot", optarg);
 }
 
+static int
+take(void *argument, int option)
+{
+    struct wanted *wanted = argument;
+    return option == 't' ? take_format(wanted) : choice_take(wanted->choice, option);
+}
+
 static int export(struct choice *choice, int count, char **words)
 {
-    const struct format *format = NULL;
-    int option, status = 0;
-    while (status == 0 && (option = getopt_long(count, words, "", options, NULL)) != -1)
-        status = option == 't' ? take_format(&format) : choice_take(choice, option);
-    if (status != 0)
-        return status;
-    int directories = count_directories(count, words, 0);
+    struct wanted wanted = {choice, NULL};
+    int status = take_options(&command_export, count, words, take, &wanted);
+    int directories = status == 0 ? count_directories(count, words, 0) : status;
     if (directories < 1)
         return directories;
-    if (format == NULL)
+    if (wanted.format == NULL)
         return refuse("a format is needed: --to perfetto, chrome, shiviz or dot", "");
-    if (format == &format_perfetto && isatty(STDOUT_FILENO))
+    if (wanted.format == &format_perfetto && isatty(STDOUT_FILENO))
         return refuse("it writes bytes, no text: lead it to a file, with  > trace.pftrace", "");
-    return export_chosen(format, choice, (const char *const *)words + optind, directories);
+    return export_chosen(wanted.format, choice, (const char *const *)words + optind, directories);
 }
 
 static int

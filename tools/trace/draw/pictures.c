@@ -12,7 +12,6 @@
 
 static const struct option options[] = {
     CHOICE_OPTIONS,
-    {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
 
@@ -51,14 +50,17 @@ draw_chosen(enum page page, struct choice *choice, const char *const *paths, int
 }
 
 static int
+take(void *choice, int option)
+{
+    return choice_take(choice, option);
+}
+
+static int
 draw(enum page page, struct choice *choice, int count, char **words)
 {
-    int option, status = 0;
-    while (status == 0 && (option = getopt_long(count, words, "", options, NULL)) != -1)
-        status = choice_take(choice, option);
-    if (status != 0)
-        return status;
-    int directories = count_directories(count, words, 0);
+    const struct command *command = page == PAGE_SEQ ? &command_seq : &command_timeline;
+    int status = take_options(command, count, words, take, choice);
+    int directories = status == 0 ? count_directories(count, words, 0) : status;
     if (directories < 1)
         return directories;
     if (isatty(STDOUT_FILENO))

@@ -215,7 +215,6 @@ assert_trace(const struct trace *trace, const char *file, bool strict)
 
 static const struct option options[] = {
     {"strict", no_argument, NULL, 's'},
-    {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
 
@@ -228,17 +227,14 @@ static int
 run(int count, char **words)
 {
     bool strict = false;
-    int option;
-    while ((option = getopt_long(count, words, "", options, NULL)) != -1) {
-        if (option != 's')
-            return refuse_option(option);
-        strict = true;
-    }
+    int status = take_options(&command_assert, count, words, take_flag, &strict);
+    if (status != 0)
+        return status;
     int directories = count_directories(count, words, 1);
     if (directories < 1)
         return refuse("a file of rules and a directory are needed", "");
     struct trace *trace = trace_open_corrected((const char *const *)words + optind + 1, (size_t)directories);
-    int status = assert_trace(trace, words[optind], strict);
+    status = assert_trace(trace, words[optind], strict);
     trace_close(trace);
     return status;
 }

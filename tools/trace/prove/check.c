@@ -236,11 +236,8 @@ check_trace(const struct trace *trace, void *strict)
     return status;
 }
 
-#define OPTION_STRICT 's'
-
 static const struct option options[] = {
-    {"strict", no_argument, NULL, OPTION_STRICT},
-    {"help", no_argument, NULL, OPTION_HELP},
+    {"strict", no_argument, NULL, 's'},
     {NULL, 0, NULL, 0},
 };
 
@@ -253,13 +250,8 @@ static int
 run(int count, char **words)
 {
     bool strict = false;
-    int option;
-    while ((option = getopt_long(count, words, "", options, NULL)) != -1) {
-        if (option != OPTION_STRICT)
-            return refuse_option(option);
-        strict = true;
-    }
-    int directories = count_directories(count, words, 0);
+    int status = take_options(&command_check, count, words, take_flag, &strict);
+    int directories = status == 0 ? count_directories(count, words, 0) : status;
     if (directories < 1)
         return directories;
     return trace_pass((const char *const *)words + optind, (size_t)directories, check_trace, &strict);

@@ -263,7 +263,6 @@ diff_traces(const char *a, const char *b, bool order_only)
 
 static const struct option options[] = {
     {"order-only", no_argument, NULL, 'o'},
-    {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
 
@@ -276,12 +275,9 @@ static int
 run(int count, char **words)
 {
     bool order_only = false;
-    int option;
-    while ((option = getopt_long(count, words, "", options, NULL)) != -1) {
-        if (option != 'o')
-            return refuse_option(option);
-        order_only = true;
-    }
+    int status = take_options(&command_diff, count, words, take_flag, &order_only);
+    if (status != 0)
+        return status;
     if (optind + 2 != count)
         return refuse("two directories are needed", "");
     return diff_traces(words[optind], words[optind + 1], order_only);

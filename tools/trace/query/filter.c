@@ -24,7 +24,7 @@ filter_take(struct filter *filter, int option)
         filter->by_worker = true;
         filter->worker_text = optarg;
         return parse_stream(optarg, &filter->worker) ? 0 : refuse("not the number of a worker", optarg);
-    default: return refuse_option(option);
+    default: return RUN_UNKNOWN_OPTION;
     }
 }
 

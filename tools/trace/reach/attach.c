@@ -120,32 +120,24 @@ ask_with_directory(pid_t pid, const char *word, const char *name, const char *di
 
 /* -- The commands. -- */
 
-/* The number of the process, and how many arguments there are; 0: wrong ones, and refuse() has said so. */
-static pid_t
-take_arguments(int count, char **words, int most)
+/* The number of the process, and no more arguments than so many; flight is for attach. Returns 0, or what run() does. */
+static int
+take_words(const struct command *command, int count, char **words, int most, bool *flight, pid_t *pid)
 {
+    int status = take_options(command, count, words, take_flag, flight);
     int given = count - optind;
-    if (given < 1 || given > most) {
-        refuse(most == 1 ? "the number of one process is needed" : "the number of a process and a directory are needed",
-               "");
-        return 0;
-    }
-    pid_t pid = pid_of(words[optind]);
-    if (pid == 0)
-        refuse("not the number of a process", words[optind]);
-    return pid;
+    if (status != 0)
+        return status;
+    if (given < 1 || given > most)
+        return refuse(most == 1 ? "the number of one process is needed"
+                                : "the number of a process and a directory are needed",
+                      "");
+    *pid = pid_of(words[optind]);
+    return *pid != 0 ? 0 : refuse("not the number of a process", words[optind]);
 }
 
-static const struct option plain_options[] = {
-    {"help", no_argument, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
-};
-
-#define OPTION_FLIGHT 'f'
-
 static const struct option attach_options[] = {
-    {"flight", no_argument, NULL, OPTION_FLIGHT},
-    {"help", no_argument, NULL, OPTION_HELP},
+    {"flight", no_argument, NULL, 'f'},
     {NULL, 0, NULL, 0},
 };
 
@@ -157,35 +149,26 @@ static const struct option_text attach_texts[] = {
 static int
 run_attach(int count, char **words)
 {
-    const char *mode = "begin";
-    int option;
-    while ((option = getopt_long(count, words, "", attach_options, NULL)) != -1) {
-        if (option != OPTION_FLIGHT)
-            return refuse_option(option);
-        mode = "flight";
-    }
-    pid_t pid = take_arguments(count, words, 2);
-    return pid == 0 ? RUN_REFUSED : ask_with_directory(pid, mode, "trace", words[optind + 1]);
+    bool flight = false;
+    pid_t pid;
+    int status = take_words(&command_attach, count, words, 2, &flight, &pid);
+    return status != 0 ? status : ask_with_directory(pid, flight ? "flight" : "begin", "trace", words[optind + 1]);
 }
 
 static int
 run_detach(int count, char **words)
 {
-    int option = getopt_long(count, words, "", plain_options, NULL);
-    if (option != -1)
-        return refuse_option(option);
-    pid_t pid = take_arguments(count, words, 1);
-    return pid == 0 ? RUN_REFUSED : ask_all(pid, "trace end\n");
+    pid_t pid;
+    int status = take_words(&command_detach, count, words, 1, NULL, &pid);
+    return status != 0 ? status : ask_all(pid, "trace end\n");
 }
 
 static int
 run_snapshot(int count, char **words)
 {
-    int option = getopt_long(count, words, "", plain_options, NULL);
-    if (option != -1)
-        return refuse_option(option);
-    pid_t pid = take_arguments(count, words, 2);
-    return pid == 0 ? RUN_REFUSED : ask_with_directory(pid, "snapshot", "snapshot", words[optind + 1]);
+    pid_t pid;
+    int status = take_words(&command_snapshot, count, words, 2, NULL, &pid);
+    return status != 0 ? status : ask_with_directory(pid, "snapshot", "snapshot", words[optind + 1]);
 }
 
 const struct command command_attach = {
@@ -204,7 +187,6 @@ const struct command command_detach = {
     .usage = "PID",
     .summary = "ends the trace of a program that runs on",
     .example = "troupe-trace detach 4711",
-    .options = plain_options,
     .run = run_detach,
 };
 
@@ -214,6 +196,5 @@ const struct command command_snapshot = {
     .summary = "copies the trace of a program that runs, as it is now\n"
                "The directory is snapshot-PID if none is named.",
     .example = "troupe-trace snapshot 4711 before-the-fault      # of a flight recorder: what led to it",
-    .options = plain_options,
     .run = run_snapshot,
 };

@@ -197,13 +197,9 @@ record(const char *path, bool flight, char **words)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-#define OPTION_OUTPUT 'o'
-#define OPTION_FLIGHT 'f'
-
 static const struct option options[] = {
-    {"output", required_argument, NULL, OPTION_OUTPUT},
-    {"flight", no_argument, NULL, OPTION_FLIGHT},
-    {"help", no_argument, NULL, OPTION_HELP},
+    {"output", required_argument, NULL, 'o'},
+    {"flight", no_argument, NULL, 'f'},
     {NULL, 0, NULL, 0},
 };
 
@@ -213,23 +209,32 @@ static const struct option_text texts[] = {
     {NULL, NULL, NULL},
 };
 
+struct wanted {
+    const char *path;
+    bool flight;
+};
+
+static int
+take(void *argument, int option)
+{
+    struct wanted *wanted = argument;
+    wanted->flight |= option == 'f';
+    wanted->path = option == 'o' ? optarg : wanted->path;
+    return 0;
+}
+
 static int
 run(int count, char **words)
 {
-    const char *path = DEFAULT_DIRECTORY;
-    bool flight = false;
-    int option;
-    while ((option = getopt_long(count, words, "+o:", options, NULL)) != -1) {
-        if (option != OPTION_OUTPUT && option != OPTION_FLIGHT)
-            return refuse_option(option);
-        flight |= option == OPTION_FLIGHT;
-        path = option == OPTION_OUTPUT ? optarg : path;
-    }
+    struct wanted wanted = {.path = DEFAULT_DIRECTORY};
+    int status = take_options(&command_record, count, words, take, &wanted);
+    if (status != 0)
+        return status;
     if (optind == count)
         return refuse("a program to run is needed", "");
-    if (path[0] == '\0')
+    if (wanted.path[0] == '\0')
         return refuse("the directory has no name", "");
-    return record(path, flight, words + optind);
+    return record(wanted.path, wanted.flight, words + optind);
 }
 
 const struct command command_record = {
@@ -238,6 +243,7 @@ const struct command command_record = {
     .summary = "runs a program with the recorder on\n"
                "Its exit status is the program's, or 128 and the number of the signal that ended it.",
     .example = "troupe-trace record -o dir -- ./server 8124      # then: troupe-trace explain dir",
+    .letters = "+o:", /* what stands behind the program is the program's */
     .options = options,
     .texts = texts,
     .run = run,

@@ -287,7 +287,6 @@ static const struct option options[] = {
     {"event", required_argument, NULL, 'e'},
     {"text", required_argument, NULL, 't'},
     {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
 
@@ -309,17 +308,19 @@ dump_trace(const struct trace *trace, struct dump_options *dump)
 }
 
 static int
+take(void *dump, int option)
+{
+    struct dump_options *taken = dump;
+    taken->json |= option == 'j';
+    return option == 'j' ? 0 : filter_take(&taken->filter, option);
+}
+
+static int
 run(int count, char **words)
 {
     struct dump_options dump = {0};
-    int option, status = 0;
-    while (status == 0 && (option = getopt_long(count, words, "", options, NULL)) != -1) {
-        dump.json |= option == 'j';
-        status = option == 'j' ? 0 : filter_take(&dump.filter, option);
-    }
-    if (status != 0)
-        return status;
-    int directories = count_directories(count, words, 0);
+    int status = take_options(&command_dump, count, words, take, &dump);
+    int directories = status == 0 ? count_directories(count, words, 0) : status;
     if (directories < 1)
         return directories;
     struct trace *trace = trace_open_corrected((const char *const *)words + optind, (size_t)directories);

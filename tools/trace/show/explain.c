@@ -90,7 +90,7 @@ explain_trace(const struct trace *trace, void *nothing)
 static int
 run(int count, char **words)
 {
-    return plain_run(count, words, explain_trace);
+    return plain_run(&command_explain, count, words, explain_trace);
 }
 
 const struct command command_explain = {
@@ -98,6 +98,5 @@ const struct command command_explain = {
     .usage = "DIRECTORY...",
     .summary = "what is wrong with the program: ten lines in plain words, each with the command that shows more",
     .example = "TR_TRACE=dir ./server; troupe-trace explain dir",
-    .options = plain_options,
     .run = run,
 };

@@ -57,7 +57,6 @@ static const struct option options[] = {
     {"text", required_argument, NULL, 't'},
     {"json", no_argument, NULL, 'j'},
     {"all", no_argument, NULL, 'A'},
-    {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
 
@@ -70,25 +69,33 @@ static const struct option_text texts[] = {
     {NULL, NULL, NULL},
 };
 
+struct follow {
+    struct dump_options lines;
+    bool all;
+};
+
+static int
+take(void *argument, int option)
+{
+    struct follow *follow = argument;
+    follow->lines.json |= option == 'j';
+    follow->all |= option == 'A';
+    return option == 'j' || option == 'A' ? 0 : filter_take(&follow->lines.filter, option);
+}
+
 static int
 run(int count, char **words)
 {
-    struct dump_options follow = {0};
-    bool all = false;
-    int option, status = 0;
-    while (status == 0 && (option = getopt_long(count, words, "", options, NULL)) != -1) {
-        follow.json |= option == 'j';
-        all |= option == 'A';
-        status = option == 'j' || option == 'A' ? 0 : filter_take(&follow.filter, option);
-    }
+    struct follow follow = {0};
+    int status = take_options(&command_follow, count, words, take, &follow);
     int directories = status == 0 ? count_directories(count, words, 0) : status;
     if (directories < 1)
         return directories;
     struct tail tail;
-    tail_open(&tail, (const char *const *)words + optind, (size_t)directories, all);
-    status = filter_prepare(&follow.filter, tail.trace);
+    tail_open(&tail, (const char *const *)words + optind, (size_t)directories, follow.all);
+    status = filter_prepare(&follow.lines.filter, tail.trace);
     if (status == 0)
-        follow_all(&tail, &follow);
+        follow_all(&tail, &follow.lines);
     tail_close(&tail);
     return status;
 }

@@ -87,7 +87,7 @@ print_trace(const struct trace *trace, void *nothing)
 static int
 run(int count, char **words)
 {
-    return plain_run(count, words, print_trace);
+    return plain_run(&command_info, count, words, print_trace);
 }
 
 const struct command command_info = {
@@ -95,6 +95,5 @@ const struct command command_info = {
     .usage = "DIRECTORY...",
     .summary = "what the trace holds: streams, times, events, losses",
     .example = "troupe-trace info dir      # how long it is, and whether anything was lost",
-    .options = plain_options,
     .run = run,
 };

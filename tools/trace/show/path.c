@@ -204,7 +204,6 @@ print_json(const struct path *path)
 
 static const struct option options[] = {
     {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
 
@@ -239,17 +238,14 @@ static int
 run(int count, char **words)
 {
     bool json = false;
-    int option;
-    while ((option = getopt_long(count, words, "", options, NULL)) != -1) {
-        if (option != 'j')
-            return refuse_option(option);
-        json = true;
-    }
+    int status = take_options(&command_path, count, words, take_flag, &json);
+    if (status != 0)
+        return status;
     int directories = count_directories(count, words, 1);
     if (directories < 1)
         return refuse("a message and a directory are needed", "");
     struct trace *trace = trace_open_corrected((const char *const *)words + optind + 1, (size_t)directories);
-    int status = show_path(trace, words[optind], json);
+    status = show_path(trace, words[optind], json);
     trace_close(trace);
     return status;
 }

@@ -402,7 +402,6 @@ print_json(const struct stats *stats)
 static const struct option options[] = {
     FILTER_WHO,
     {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
 
@@ -460,14 +459,18 @@ show_stats(const struct trace *trace, void *argument)
 }
 
 static int
+take(void *argument, int option)
+{
+    struct wanted *wanted = argument;
+    wanted->json |= option == 'j';
+    return option == 'j' ? 0 : filter_take(&wanted->filter, option);
+}
+
+static int
 run(int count, char **words)
 {
     struct wanted wanted = {0};
-    int option, status = 0;
-    while (status == 0 && (option = getopt_long(count, words, "", options, NULL)) != -1) {
-        wanted.json |= option == 'j';
-        status = option == 'j' ? 0 : filter_take(&wanted.filter, option);
-    }
+    int status = take_options(&command_stats, count, words, take, &wanted);
     int directories = status == 0 ? count_directories(count, words, 0) : status;
     if (directories < 1)
         return directories;

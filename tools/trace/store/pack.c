@@ -254,17 +254,12 @@ default_path(const char *directory)
     return path;
 }
 
-static const struct option options[] = {
-    {"help", no_argument, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
-};
-
 static int
 run(int count, char **words)
 {
-    int option = getopt_long(count, words, "", options, NULL);
-    if (option != -1)
-        return refuse_option(option);
+    int status = take_options(&command_pack, count, words, NULL, NULL);
+    if (status != 0)
+        return status;
     if (count - optind != 1 && count - optind != 2)
         return refuse("a directory is needed, and at most a file", "");
     if (!frame_is_built_in())
@@ -282,6 +277,5 @@ const struct command command_pack = {
     .summary = "one small file of the trace, DIRECTORY.tar.zst, which all commands read but follow and top\n"
                "The file is compared with the directory before it gets its name. tar unpacks it, too: tar xf FILE.",
     .example = "troupe-trace pack dir run.tar.zst      # for somebody else: troupe-trace explain run.tar.zst",
-    .options = options,
     .run = run,
 };

@@ -129,13 +129,9 @@ show_screen(struct top *top)
 /* -- The command. -- */
 
 static const struct option options[] = {
-    {"by", required_argument, NULL, 'b'},
-    {"sort", required_argument, NULL, 's'},
-    {"every", required_argument, NULL, 'E'},
-    {"count", required_argument, NULL, 'n'},
-    {"once", no_argument, NULL, '1'},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
+    {"by", required_argument, NULL, 'b'},    {"sort", required_argument, NULL, 's'},
+    {"every", required_argument, NULL, 'E'}, {"count", required_argument, NULL, 'n'},
+    {"once", no_argument, NULL, '1'},        {NULL, 0, NULL, 0},
 };
 
 static const struct option_text texts[] = {
@@ -184,15 +180,16 @@ take_count(struct top *top)
 }
 
 static int
-take(struct top *top, int option)
+take(void *argument, int option)
 {
+    struct top *top = argument;
     switch (option) {
     case 'b': return take_by(&top->view);
     case 's': return take_column(&top->view);
     case 'E': return take_every(&top->view);
     case 'n': return take_count(top);
     case '1': top->count = 1; return 0;
-    default: return refuse_option(option);
+    default: return RUN_UNKNOWN_OPTION;
     }
 }
 
@@ -212,9 +209,7 @@ static int
 run(int count, char **words)
 {
     struct top top = {.view = {.column = COLUMN_busy, .every_ns = SECOND}};
-    int option, status = 0;
-    while (status == 0 && (option = getopt_long(count, words, "n:", options, NULL)) != -1)
-        status = take(&top, option);
+    int status = take_options(&command_top, count, words, take, &top);
     int directories = status == 0 ? count_directories(count, words, 0) : status;
     if (directories < 1)
         return directories;
@@ -230,6 +225,7 @@ const struct command command_top = {
                "busy: part of the time in handlers; each: mean time of a call; mailbox: most that waited at once.\n"
                "Keys: q quit, c classes, a actors, < and > the column to sort by, + and - the time between tables",
     .example = "troupe-trace top dir      # in another terminal than the program that runs with TR_TRACE=dir",
+    .letters = "n:",
     .options = options,
     .texts = texts,
     .run = run,

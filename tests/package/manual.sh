@@ -35,7 +35,8 @@ compare "the commands" "$commands" "$(sed -n 's/^\.Ss //p' "$page")"
 
 common=$(section .Sh 'OPTIONS OF ALL COMMANDS' | options_of_page)
 [ "$common" = "--colour auto|always|never
---help" ] || complain "options of all commands: $common"
+--help
+--no-progress" ] || complain "options of all commands: $common"
 for command in $commands; do
     told=$(options_of_program "$command")
     compare "the options of $command" "$told" "$({ section .Ss "$command" | options_of_page; echo "$common"; } | sort)"

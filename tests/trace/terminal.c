@@ -128,6 +128,8 @@ take_sequence(struct terminal *terminal, char byte)
 static void
 take_byte(struct terminal *terminal, char byte)
 {
+    if (terminal->written_length + 1 < TERMINAL_WRITTEN)
+        terminal->written[terminal->written_length++] = byte;
     if (terminal->length > 0 || byte == '\x1b')
         take_sequence(terminal, byte);
     else if (byte == '\r')

@@ -14,6 +14,7 @@
 
 #define TERMINAL_COLUMNS 200u
 #define TERMINAL_ROWS 60u
+#define TERMINAL_WRITTEN 65536u
 
 struct terminal {
     int master;
@@ -26,7 +27,9 @@ struct terminal {
     char beneath[TERMINAL_ROWS][TERMINAL_COLUMNS + 1]; /* of the first screen, while the other is shown */
     bool other, hidden;                                /* the other screen; no cursor */
     bool coloured;                                     /* there was a colour since the start */
-    char sequence[32];                                 /* one that has not come to its end */
+    char written[TERMINAL_WRITTEN];                    /* the first bytes that came, with a zero behind them */
+    size_t written_length;
+    char sequence[32]; /* one that has not come to its end */
     size_t length;
 };
 

@@ -11,6 +11,7 @@
 #include "bad_input.h"
 #include "command.h"
 #include "draw.h"
+#include "progress.h"
 #include "prove.h"
 #include "reach.h"
 #include "show.h"
@@ -139,6 +140,7 @@ main(int count, char **words)
 {
     const struct command *command = NULL;
     int status = run(count, words, &command);
+    progress_wipe();
     if (status < 0)
         status = status == RUN_HELP ? print_help(command) : print_refusal(command);
     if (fflush(stdout) != 0 || ferror(stdout)) /* an earlier part may be what was not written */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "escape.h"
+#include "progress.h"
 
 static void (*last_word)(void), (*order)(void);
 static const char *within = "";
@@ -28,6 +29,7 @@ put_in_order(void)
     order = NULL;
     if (call != NULL)
         call();
+    progress_wipe();
 }
 
 void

@@ -5,21 +5,25 @@
 
 #include "bad_input.h"
 #include "colour.h"
+#include "progress.h"
 
 enum {
     OPTION_HELP = 256, /* no letter */
     OPTION_COLOUR,
+    OPTION_NO_PROGRESS,
 };
 
 static const struct option common_options[] = {
     {"colour", required_argument, NULL, OPTION_COLOUR},
     {"color", required_argument, NULL, OPTION_COLOUR},
+    {"no-progress", no_argument, NULL, OPTION_NO_PROGRESS},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
 
 const struct option_text common_texts[] = {
     {"colour", "auto|always|never", "colours: auto, the default, has them on a terminal alone, and not with NO_COLOR"},
+    {"no-progress", NULL, "no line on stderr that says how far a command is that takes longer than a second"},
     {"help", NULL, "what is said here"},
     {NULL, NULL, NULL},
 };
@@ -53,6 +57,7 @@ take_common(int option)
     case OPTION_HELP: return RUN_HELP;
     case OPTION_COLOUR:
         return colour_choose(optarg) ? 0 : refuse("not a way to colour, which are auto, always and never", optarg);
+    case OPTION_NO_PROGRESS: progress_off(); return 0;
     default: return RUN_UNKNOWN_OPTION;
     }
 }
@@ -81,6 +86,7 @@ take_flag(void *flag, int option)
 int
 refuse(const char *why, const char *what)
 {
+    progress_wipe();
     fprintf(stderr, "troupe-trace: %s%s%s\n", why, what[0] != '\0' ? ": " : "", what);
     return RUN_REFUSED;
 }

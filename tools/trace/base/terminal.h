@@ -8,4 +8,7 @@
 unsigned terminal_columns(void);
 unsigned terminal_rows(void);
 
+/* How wide another one is: that of stderr. */
+unsigned terminal_columns_of(int fd);
+
 #endif

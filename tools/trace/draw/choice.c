@@ -228,6 +228,13 @@ find_actors(struct choice *choice)
     return 0;
 }
 
+unsigned
+choice_passes(const struct choice *choice)
+{
+    bool skips = choice->last || choice->around_text != NULL, finds = chooses_actors(choice);
+    return (unsigned)finds + (unsigned)skips + (unsigned)(finds && skips);
+}
+
 int
 choice_prepare(struct choice *choice, const struct trace *trace)
 {

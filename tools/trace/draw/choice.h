@@ -63,6 +63,9 @@ int choice_take(struct choice *choice, int option);
  */
 int choice_prepare(struct choice *choice, const struct trace *trace);
 
+/* How often that is. */
+unsigned choice_passes(const struct choice *choice);
+
 /* Is the event drawn? Must see all events, in their order. */
 bool choice_wants(struct choice *choice, const struct trace *trace, const struct step *step);
 

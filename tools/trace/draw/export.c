@@ -10,6 +10,7 @@
 
 #include "draw.h"
 #include "process.h"
+#include "progress.h"
 #include "text.h"
 
 static const struct format *const formats[] = {&format_perfetto, &format_chrome, &format_shiviz, &format_dot};
@@ -92,12 +93,14 @@ write_events(struct export *export, const struct format *format, struct choice *
 static int
 export_chosen(const struct format *format, struct choice *choice, const char *const *paths, int count)
 {
+    progress_passes(1 + choice_passes(choice));
     struct trace *trace = trace_open_corrected(paths, (size_t)count);
     int status = choice_prepare(choice, trace);
     struct export export = {.out = stdout, .trace = trace, .choice = choice};
     table_init(&export.actors, format->actor_size);
     table_init(&export.messages, format->message_size);
     if (status == 0) {
+        progress_give_way();
         format->begin(&export);
         write_events(&export, format, choice);
         format->end(&export);

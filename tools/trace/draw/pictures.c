@@ -8,6 +8,7 @@
 #include "clocks.h"
 #include "draw.h"
 #include "page.h"
+#include "progress.h"
 #include "text.h"
 
 static const struct option options[] = {
@@ -28,6 +29,7 @@ mention_rest(const struct choice *choice)
     uint64_t left_out = choice_left_out(choice);
     if (left_out == 0)
         return;
+    progress_wipe();
     const char *which = choice->last ? "last" : choice->around_text != NULL ? "ones around that time" : "first";
     fprintf(
         stderr,
@@ -39,12 +41,14 @@ mention_rest(const struct choice *choice)
 static int
 draw_chosen(enum page page, struct choice *choice, const char *const *paths, int count)
 {
+    progress_passes(1 + choice_passes(choice));
     struct trace *trace = trace_open_corrected(paths, (size_t)count);
     int status = choice_prepare(choice, trace);
-    if (status == 0)
+    if (status == 0) {
+        progress_give_way();
         page_write(stdout, page, trace, choice);
-    if (status == 0)
         mention_rest(choice);
+    }
     trace_close(trace);
     return status;
 }

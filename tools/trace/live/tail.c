@@ -8,6 +8,7 @@
 
 #include "bad_input.h"
 #include "gather.h"
+#include "progress.h"
 
 #define HEADER sizeof(struct tri_trace_packet)
 #define PIECE 1024u
@@ -336,6 +337,7 @@ tail_open(struct tail *tail, const char *const *paths, size_t count, bool all)
     memset(tail, 0, sizeof(*tail));
     table_init(&tail->offsets, sizeof(uint64_t));
     table_init(&tail->ahead, sizeof(bool));
+    progress_off(); /* it goes on as long as the program does */
     tail->trace = trace_open(paths, count);
     refuse_packed(tail->trace);
     if (!all)

@@ -16,6 +16,7 @@
 #include "bad_input.h"
 #include "merge.h"
 #include "order.h"
+#include "progress.h"
 #include "text.h"
 #include "words.h"
 
@@ -193,6 +194,7 @@ move_parts(struct trace *trace)
     for (size_t i = 0; i < trace->stream_count; i++)
         shifted[i].number = trace->streams[i].number;
     table_init(&shifting.sent, sizeof(uint64_t));
+    progress_more(trace->bytes);
     order_init(&order, trace);
     while (order_next(&order, &step))
         shift_step(&shifting, &shifted[step.stream - trace->streams], &step);
@@ -236,6 +238,7 @@ tell(const struct trace *trace)
     char count[TEXT_SIZE], worst[WORD_SIZE], number[TEXT_SIZE], by[WORD_SIZE];
     if (trace->contradictions == 0)
         return;
+    progress_wipe();
     fprintf(stderr, "troupe-trace: the clocks contradict the order of %s messages, by %s at most. Corrected:",
             text_of_count(trace->contradictions, count),
             word_of_duration(metadata_duration_ns(trace->metadata, trace->worst_ticks), worst));
@@ -261,11 +264,30 @@ correct_and_tell(struct trace *trace)
 }
 
 struct trace *
+trace_find_corrected(const char *const *paths, size_t count)
+{
+    struct trace *trace = trace_find(paths, count);
+    if (trace->stream_count > 1)
+        progress_more(trace->bytes); /* to see whether anything is to be corrected, or to correct it */
+    return trace;
+}
+
+void
+trace_check_corrected(struct trace *trace)
+{
+    trace_check(trace);
+    bool suspect = !trace->has_parcels && trace->stream_count > 1 && is_suspect(trace);
+    if (suspect)
+        progress_more(trace->bytes);
+    if (suspect || trace->has_parcels)
+        correct_and_tell(trace);
+}
+
+struct trace *
 trace_open_corrected(const char *const *paths, size_t count)
 {
-    struct trace *trace = trace_open(paths, count);
-    if (trace->has_parcels || (trace->stream_count > 1 && is_suspect(trace)))
-        correct_and_tell(trace);
+    struct trace *trace = trace_find_corrected(paths, count);
+    trace_check_corrected(trace);
     return trace;
 }
 
@@ -274,10 +296,13 @@ trace_pass(const char *const *paths, size_t count, int (*pass)(const struct trac
            void *argument)
 {
     struct trace *trace = trace_open(paths, count);
-    if (trace->has_parcels)
+    if (trace->has_parcels) {
+        progress_more(trace->bytes);
         correct_and_tell(trace);
+    }
     int status = pass(trace, argument);
     if (status == PASS_AGAIN) {
+        progress_more(2 * trace->bytes);
         correct_and_tell(trace);
         status = pass(trace, argument);
     }

@@ -15,6 +15,10 @@
 /* As trace_open(), with corrected times; what was corrected is told on stderr. It goes through all events to see. */
 struct trace *trace_open_corrected(const char *const *paths, size_t count);
 
+/* The same in two steps: see trace_find(). */
+struct trace *trace_find_corrected(const char *const *paths, size_t count);
+void trace_check_corrected(struct trace *trace);
+
 /*
  * Opens a trace, calls pass with it, and closes it. Returns what pass returned. The times that pass sees are as they were
  * recorded, but for those of processes that sent each other something, which are corrected before.

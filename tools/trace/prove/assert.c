@@ -14,6 +14,7 @@
 #include "escape.h"
 #include "filter.h"
 #include "order.h"
+#include "progress.h"
 #include "prove.h"
 #include "statement.h"
 #include "text.h"
@@ -77,6 +78,7 @@ fail(struct holding *holding, size_t number, const struct step *step, const char
     char time[TEXT_SIZE], stream[TEXT_SIZE], actor[TEXT_SIZE];
     if (holding->results[number].failed++ >= SHOWN)
         return;
+    progress_give_way();
     print_escaped(stdout, holding->file);
     printf(":%u: %s: %s  worker %s  %s  actor %s\n", holding->statements.rows[number].line, why,
            text_of_time(holding->trace->metadata, step->record->timestamp, time),
@@ -142,6 +144,7 @@ hold_end(struct holding *holding)
 {
     uint64_t first, last;
     span_of(holding->trace, &first, &last);
+    progress_give_way();
     for (size_t i = 0; i < holding->memories.room; i++) {
         const struct memory *memory = (const struct memory *)holding->memories.values + i;
         if (!holding->memories.used[i] || !memory->waits)
@@ -233,6 +236,7 @@ run(int count, char **words)
     int directories = count_directories(count, words, 1);
     if (directories < 1)
         return refuse("a file of rules and a directory are needed", "");
+    progress_passes(1);
     struct trace *trace = trace_open_corrected((const char *const *)words + optind + 1, (size_t)directories);
     status = assert_trace(trace, words[optind], strict);
     trace_close(trace);

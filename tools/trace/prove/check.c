@@ -11,6 +11,7 @@
 #include "bad_input.h"
 #include "clocks.h"
 #include "colour.h"
+#include "progress.h"
 #include "prove.h"
 #include "rules.h"
 #include "text.h"
@@ -227,6 +228,7 @@ check_trace(const struct trace *trace, void *strict)
     order_init(&order, trace);
     look_at_trace(&check, &order);
     if (!clocks_mislead(trace, order.contradictions)) {
+        progress_give_way();
         fputs(failures, stdout);
         status = report(&check, &order, *(bool *)strict);
     }
@@ -254,6 +256,7 @@ run(int count, char **words)
     int directories = status == 0 ? count_directories(count, words, 0) : status;
     if (directories < 1)
         return directories;
+    progress_passes(1);
     return trace_pass((const char *const *)words + optind, (size_t)directories, check_trace, &strict);
 }
 

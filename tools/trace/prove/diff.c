@@ -13,6 +13,7 @@
 
 #include "bad_input.h"
 #include "measure.h"
+#include "progress.h"
 #include "prove.h"
 #include "side.h"
 #include "text.h"
@@ -246,13 +247,17 @@ diff_traces(const char *a, const char *b, bool order_only)
 {
     struct diff diff = {0};
     table_init(&diff.queues, sizeof(struct queue));
-    side_open(&diff.sides[0], a);
-    side_open(&diff.sides[1], b);
+    progress_passes(order_only ? 1 : 2);
+    side_find(&diff.sides[0], a);
+    side_find(&diff.sides[1], b);
+    side_open(&diff.sides[0]);
+    side_open(&diff.sides[1]);
     compare_all(&diff);
+    struct measure *before = order_only ? NULL : measure_trace(diff.sides[0].trace, NULL);
+    struct measure *after = order_only ? NULL : measure_trace(diff.sides[1].trace, NULL);
+    progress_give_way();
     bool parted = report_order(&diff);
     if (!order_only) {
-        struct measure *before = measure_trace(diff.sides[0].trace, NULL);
-        struct measure *after = measure_trace(diff.sides[1].trace, NULL);
         report_times(before, after);
         measure_free(before);
         measure_free(after);

@@ -134,7 +134,7 @@ look_at_own(const struct check *check, const struct search *search, struct other
 {
     struct cursor cursor;
     struct other last = {.stream = NULL};
-    cursor_init(&cursor, check->trace, search->step->stream);
+    cursor_init_aside(&cursor, check->trace, search->step->stream);
     for (const struct tri_trace_record *record; (record = cursor_next(&cursor)) != NULL;) {
         bool is_it = memcmp(record, search->step->record, sizeof(*record)) == 0;
         if (is_it) {
@@ -156,7 +156,7 @@ look_at(const struct check *check, const struct search *search, const struct str
         struct other *after)
 {
     struct cursor cursor;
-    cursor_init(&cursor, check->trace, stream);
+    cursor_init_aside(&cursor, check->trace, stream);
     for (const struct tri_trace_record *record; (record = cursor_next(&cursor)) != NULL;) {
         if (!search->fits((enum role)check->trace->metadata->roles[record->id]) || !is_the_same(search, stream, record))
             continue;

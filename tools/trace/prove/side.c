@@ -8,10 +8,16 @@ struct person {
 };
 
 void
-side_open(struct side *side, const char *directory)
+side_find(struct side *side, const char *directory)
 {
     side->directory = directory;
-    side->trace = trace_open_corrected(&side->directory, 1);
+    side->trace = trace_find_corrected(&side->directory, 1);
+}
+
+void
+side_open(struct side *side)
+{
+    trace_check_corrected(side->trace);
     order_init(&side->order, side->trace);
     table_init(&side->persons, sizeof(struct person));
     table_init(&side->children, sizeof(uint64_t));

@@ -24,7 +24,10 @@ struct side {
     struct table children; /* uint64_t: how many, by parent's identity and class */
 };
 
-void side_open(struct side *side, const char *directory);
+/* Finds the files of a trace, and opens it. Both traces are found first, so that it is known how much is to be read. */
+void side_find(struct side *side, const char *directory);
+void side_open(struct side *side);
+
 void side_close(struct side *side);
 
 /* Goes on by one event. Returns 1: it is a delivery; 0: it is not; -1: there are no more. */

@@ -8,6 +8,7 @@
 
 #include "bad_input.h"
 #include "escape.h"
+#include "progress.h"
 
 bool
 is_number_of_trace(const char *name)
@@ -131,6 +132,7 @@ mention_other(const char *path, const char *name, bool first)
         fprintf(stderr, ", %s", name);
         return;
     }
+    progress_wipe();
     fputs("troupe-trace: ", stderr);
     print_escaped(stderr, path);
     fprintf(stderr, " has sub-directories with traces of their own: %s", name);

@@ -7,6 +7,7 @@
 
 #include "bad_input.h"
 #include "gather.h"
+#include "progress.h"
 
 #define HEADER sizeof(struct tri_trace_packet)
 #define PIECE 1024u /* events that a cursor reads at once */
@@ -171,6 +172,9 @@ add_segment(struct trace *trace, const struct member *member, const char *name, 
         .end = packet->content_size / 8,
         .discarded = packet->events_discarded,
     };
+    uint64_t bytes = packet->content_size / 8 - HEADER;
+    stream->bytes += bytes;
+    trace->bytes += bytes;
 }
 
 static void
@@ -362,7 +366,7 @@ join(struct trace *trace, bool alone)
 }
 
 struct trace *
-trace_open(const char *const *paths, size_t count)
+trace_find(const char *const *paths, size_t count)
 {
     struct trace *trace = must_calloc(1, sizeof(*trace));
     trace->paths = paths;
@@ -378,8 +382,22 @@ trace_open(const char *const *paths, size_t count)
     table_fini(&trace->numbers);
     if (trace->stream_count > 0)
         qsort(trace->streams, trace->stream_count, sizeof(*trace->streams), by_number);
+    progress_trace(trace->bytes);
+    return trace;
+}
+
+void
+trace_check(struct trace *trace)
+{
     for (size_t i = 0; i < trace->stream_count; i++)
         check_stream(trace, &trace->streams[i]);
+}
+
+struct trace *
+trace_open(const char *const *paths, size_t count)
+{
+    struct trace *trace = trace_find(paths, count);
+    trace_check(trace);
     return trace;
 }
 
@@ -442,7 +460,7 @@ has_loss_before(const struct segment *segment, uint64_t until)
 }
 
 void
-cursor_init(struct cursor *cursor, const struct trace *trace, const struct stream *stream)
+cursor_init_aside(struct cursor *cursor, const struct trace *trace, const struct stream *stream)
 {
     memset(cursor, 0, sizeof(*cursor));
     cursor->trace = trace;
@@ -452,9 +470,30 @@ cursor_init(struct cursor *cursor, const struct trace *trace, const struct strea
 }
 
 void
+cursor_init(struct cursor *cursor, const struct trace *trace, const struct stream *stream)
+{
+    cursor_init_aside(cursor, trace, stream);
+    cursor->ahead = stream->bytes;
+    progress_begin(stream->bytes);
+}
+
+/* What it has not read it will not read. */
+void
 cursor_fini(struct cursor *cursor)
 {
+    if (cursor->ahead > 0)
+        progress_read(cursor->ahead, 0);
     free(cursor->buffer);
+}
+
+static void
+tell_progress(struct cursor *cursor)
+{
+    uint64_t bytes = cursor->held * sizeof(*cursor->buffer);
+    if (cursor->ahead < bytes)
+        return;
+    cursor->ahead -= bytes;
+    progress_read(bytes, cursor->held);
 }
 
 /* Goes on to the next file. Whatever is missing between the two is a gap. */
@@ -492,5 +531,6 @@ cursor_fill(struct cursor *cursor)
     cursor->given = 0;
     make_room(cursor);
     stream_read_events(cursor->trace, stream, segment, cursor->offset, cursor->buffer, cursor->held);
+    tell_progress(cursor);
     return true;
 }

@@ -1,5 +1,6 @@
 /*
  * A trace as it lies on disk: its files, sorted into streams, and the events of each stream one after the other.
+ * What is read of the events is told to progress.h.
  *
  * Opening reads every file once and refuses whatever the recorder could not have written, so that the commands need
  * not doubt anything. Of a trace that is still written, what was there at that moment is read. A stream's events are
@@ -43,6 +44,7 @@ struct stream {
     struct segment *segments;
     size_t segment_count;
 
+    uint64_t bytes; /* of all its events */
     uint64_t events;
     uint64_t overwritten; /* by the flight recorder, before the first that is here */
     uint64_t discarded;   /* because no segment was to be had, or missing with a whole file in between */
@@ -67,6 +69,7 @@ struct trace {
     struct stream *streams; /* by number */
     size_t stream_count;
     struct table numbers; /* size_t, the stream's place by number; while files are sorted into streams */
+    uint64_t bytes;       /* of all events */
     bool partial;         /* something was switched off for a while: what is missing may not have been recorded */
     bool in_the_middle;   /* it begins while the program ran already, or ends while it runs on */
     bool has_parcels;     /* events of them */
@@ -89,6 +92,11 @@ struct trace {
  *   - What is reached twice is read once.
  */
 struct trace *trace_open(const char *const *paths, size_t count);
+
+/* The same in two steps: its files are known, and how large they are; and its events are read. */
+struct trace *trace_find(const char *const *paths, size_t count);
+void trace_check(struct trace *trace);
+
 void trace_close(struct trace *trace);
 
 /* The stream of a number; NULL: the trace holds nothing of it. */
@@ -121,6 +129,7 @@ struct cursor {
     const struct stream *stream;
     size_t segment;                  /* being read */
     uint64_t offset;                 /* in its file, of the next event */
+    uint64_t ahead;                  /* bytes of its stream that it has not read: what progress.h is told */
     bool gap;                        /* events are missing somewhere before the next one */
     bool at_loss;                    /* a gap begins after the event given last */
     struct tri_trace_record *buffer; /* as large as its largest piece was: streams of few events take little */
@@ -128,6 +137,10 @@ struct cursor {
 };
 
 void cursor_init(struct cursor *cursor, const struct trace *trace, const struct stream *stream);
+
+/* The same for one that looks again at what a pass reads: progress.h is told nothing. */
+void cursor_init_aside(struct cursor *cursor, const struct trace *trace, const struct stream *stream);
+
 void cursor_fini(struct cursor *cursor);
 
 /* Reads its next piece; false: it is through. */

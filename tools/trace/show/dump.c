@@ -13,6 +13,7 @@
 #include "escape.h"
 #include "line.h"
 #include "process.h"
+#include "progress.h"
 #include "show.h"
 #include "text.h"
 #include "text_of_time.h"
@@ -242,6 +243,7 @@ dump_line(const struct trace *trace, const struct dump_options *options, const s
     if (!is_wanted(trace, options, line) || !has_text(trace, line, options->filter.text))
         return;
     out = stdout;
+    progress_give_way();
     if (options->json)
         print_json(trace, line);
     else
@@ -323,6 +325,7 @@ run(int count, char **words)
     int directories = status == 0 ? count_directories(count, words, 0) : status;
     if (directories < 1)
         return directories;
+    progress_passes(1);
     struct trace *trace = trace_open_corrected((const char *const *)words + optind, (size_t)directories);
     status = dump_trace(trace, &dump);
     trace_close(trace);

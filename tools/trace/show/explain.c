@@ -9,6 +9,7 @@
 #include "colour.h"
 #include "escape.h"
 #include "plain.h"
+#include "progress.h"
 #include "show.h"
 #include "terminal.h"
 #include "topics.h"
@@ -70,6 +71,7 @@ static void
 print_answers(const struct measure *measure)
 {
     size_t bad = 0;
+    progress_give_way();
     for (size_t i = 0; i < TOPICS; i++)
         bad += print_topic(i, measure);
     print_verdict(measure->trace, bad);
@@ -90,6 +92,7 @@ explain_trace(const struct trace *trace, void *nothing)
 static int
 run(int count, char **words)
 {
+    progress_passes(1);
     return plain_run(&command_explain, count, words, explain_trace);
 }
 

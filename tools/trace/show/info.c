@@ -3,6 +3,7 @@
 
 #include "escape.h"
 #include "plain.h"
+#include "progress.h"
 #include "reader.h"
 #include "show.h"
 #include "text.h"
@@ -68,6 +69,7 @@ static int
 print_trace(const struct trace *trace, void *nothing)
 {
     (void)nothing;
+    progress_give_way();
     const struct metadata *metadata = trace->metadata;
     printf("trace      ");
     for (size_t i = 0; i < trace->path_count; i++)

@@ -10,6 +10,7 @@
 #include "clocks.h"
 #include "escape.h"
 #include "merge.h"
+#include "progress.h"
 #include "show.h"
 #include "text.h"
 #include "words.h"
@@ -225,6 +226,7 @@ show_path(const struct trace *trace, const char *text, bool json)
         return refuse("the trace holds no message of that id", text);
     table_init(&path.classes, sizeof(uint32_t));
     find_classes(&path);
+    progress_give_way();
     if (json)
         print_json(&path);
     else
@@ -244,6 +246,7 @@ run(int count, char **words)
     int directories = count_directories(count, words, 1);
     if (directories < 1)
         return refuse("a message and a directory are needed", "");
+    progress_passes(2); /* for the message, and for the classes */
     struct trace *trace = trace_open_corrected((const char *const *)words + optind + 1, (size_t)directories);
     status = show_path(trace, words[optind], json);
     trace_close(trace);

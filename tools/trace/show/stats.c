@@ -13,6 +13,7 @@
 #include "filter.h"
 #include "measure.h"
 #include "process.h"
+#include "progress.h"
 #include "show.h"
 #include "tallies.h"
 #include "text.h"
@@ -436,6 +437,7 @@ print_stats(const struct measure *measure, bool json)
 {
     const struct trace *trace = measure->trace;
     struct stats stats = {trace, measure, metadata_duration_ns(trace->metadata, measure->last - measure->first)};
+    progress_give_way();
     if (json)
         print_json(&stats);
     else
@@ -474,6 +476,7 @@ run(int count, char **words)
     int directories = status == 0 ? count_directories(count, words, 0) : status;
     if (directories < 1)
         return directories;
+    progress_passes(1);
     return trace_pass((const char *const *)words + optind, (size_t)directories, show_stats, &wanted);
 }
 

@@ -18,6 +18,7 @@
 
 #include "bad_input.h"
 #include "frame.h"
+#include "progress.h"
 #include "reader.h"
 #include "store.h"
 #include "tar_writer.h"
@@ -117,11 +118,13 @@ write_file(const struct job *job, struct tar_writer *writer, const struct file *
     uint64_t size = source_size(source, file->own);
     snprintf(full, sizeof(full), "%s/%s", job->folder, file->name);
     tar_writer_file(writer, full, size);
+    progress_begin(size);
     for (uint64_t at = 0; at < size;) {
         size_t piece = size - at < PIECE ? (size_t)(size - at) : PIECE;
         if (source_read(source, file->own, at, bytes, piece) < piece)
             bad_input(file->own, at, "the file became shorter");
         tar_writer_bytes(writer, bytes, piece);
+        progress_read(piece, 0);
         at += piece;
     }
     tar_writer_pad(writer);
@@ -136,10 +139,12 @@ compare_file(const struct file *file, const struct source *packed)
     uint64_t size = source_size(source, file->own);
     if (source_size(packed, file->name) != size)
         bad_input(file->own, 0, "its size changed while it was packed");
+    progress_begin(size);
     for (uint64_t at = 0; at < size; at += PIECE) {
         size_t got = source_read(source, file->own, at, ours, PIECE);
         if (source_read(packed, file->name, at, theirs, PIECE) != got || memcmp(ours, theirs, got) != 0)
             bad_input(file->own, at, "changed while it was packed (is the trace being written?)");
+        progress_read(got, 0);
     }
 }
 
@@ -218,6 +223,7 @@ write_packed(struct job *job, const char *path)
     close(fd);
     compare_all(job, temporary);
     give_name(path);
+    progress_give_way();
     printf("%s: %s files, %s bytes in %s (%.1f times smaller)\n", path, text_of_count(job->count, files),
            text_of_count(writer.bytes, bytes), text_of_count(writer.packed_bytes, packed),
            (double)writer.bytes / (double)writer.packed_bytes);
@@ -228,6 +234,7 @@ static void
 pack(const char *directory, const char *path)
 {
     refuse_if_there(path);
+    progress_passes(2); /* to write, and to compare */
     struct trace *trace = trace_open(&directory, 1);
     if (trace->members[0].source.packed != NULL)
         give_up("%s is packed already", directory);

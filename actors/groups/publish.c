@@ -132,7 +132,7 @@ static void
 name(struct giving *giving, tr_message *message)
 {
     message->id = tri_trace_message_id(giving->home->worker->trace);
-    tri_trace_send(giving->home->worker->trace, giving->seen_from, message->tag, message->id);
+    tri_trace_send(giving->home->worker->trace, giving->seen_from, false, message->tag, message->id);
 }
 
 /* A member that does not simply take a message: hosted, limited, on its way, or ending. */

@@ -115,7 +115,7 @@ tell(struct tri_actors *home, const struct tri_group_watcher *watcher, struct tr
     tri_notice_mark(&notice, event.watch);
     if (TRI_UNLIKELY(home->worker->trace != NULL)) {
         notice.id = tri_trace_message_id(home->worker->trace);
-        tri_trace_send(home->worker->trace, TR_NOBODY, TR_TAG_GROUP, notice.id);
+        tri_trace_send(home->worker->trace, TR_NOBODY, false, TR_TAG_GROUP, notice.id);
     }
     bool delivered = tri_actors_deliver(home->worker, watcher->interest.actor, &notice);
     assert(delivered); /* its node is in reserve */

@@ -37,7 +37,7 @@ tri_post_name(struct tri_worker *worker, tr_message *message)
     tr_ref sender = sender_of(worker, message);
     if (message->id == 0)
         message->id = tri_trace_message_id(worker->trace);
-    tri_trace_send_at(worker->trace, tri_ticks(), sender, message->tag, message->id);
+    tri_trace_send_at(worker->trace, tri_ticks(), sender, tri_actors_of(worker)->paying, message->tag, message->id);
 }
 
 /* The actor that takes a message to `to` here. Returns: TR_OK; TR_EGONE; TR_ENOMEM. */
@@ -254,7 +254,7 @@ tri_post_outside(tr_runtime *runtime, tr_ref to, tr_message *message, bool urgen
     struct tri_trace *trace = tri_runtime_trace(core);
     if (trace != NULL && !tri_tag_is_own(message->tag)) {
         message->id = tri_trace_message_id_outside(trace);
-        tri_trace_send_outside(trace, TR_NOBODY, message->tag, message->id);
+        tri_trace_send_outside(trace, TR_NOBODY, false, message->tag, message->id);
     }
     tr_status status = tri_worker_post(core->workers[tri_ref_worker(to)], to, message, urgent);
     if (status == TR_OK)

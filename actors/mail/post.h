@@ -51,7 +51,7 @@ static inline void
 tri_post_record(struct tri_trace_stream *stream, tr_message *message)
 {
     message->id = tri_trace_message_id(stream);
-    tri_trace_send_at(stream, tri_ticks(), message->from, message->tag, message->id);
+    tri_trace_send_at(stream, tri_ticks(), message->from, false, message->tag, message->id);
 }
 
 /* The two functions below, which differ in how careful the worker is. */

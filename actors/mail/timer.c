@@ -91,10 +91,12 @@ name_of(const struct tri_actor_timer *timer)
 
 enum { CANCELLED, ACTOR_ENDED };
 
+/* That it fires has ended one that comes once, until it begins again: the message's destructor may end it meanwhile. */
 static void
 trace_over(const struct tri_actor_timer *timer, uint32_t how)
 {
-    tri_trace_timer_over(timer->owner->home->worker->trace, timer->owner->ref, how, name_of(timer));
+    if (timer->period_ms != 0 || timer->fired == 0)
+        tri_trace_timer_over(timer->owner->home->worker->trace, timer->owner->ref, how, name_of(timer));
 }
 
 static void

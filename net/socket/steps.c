@@ -146,7 +146,7 @@ settle_end(tr_socket *socket)
         return; /* this step is due again then */
     bool drains = tri_socket_has_any(socket, TRI_SOCKET_DRAINING);
     bool closes_unread = drains || (ends_now && socket->unreadable);
-    if (ends_now)
+    if (ends_now && !socket->ends_first) /* that end was sent as it connected */
         send_fin(socket);
     tri_callbacks_ended(socket);
     socket->flags |= TRI_SOCKET_ENDED;

@@ -80,7 +80,7 @@ babeltrace_reads_events_and_names_as_they_were_given(void **state)
         "name: { worker = 65535 }, { number = 3, text = \"a name that fills more than one step of the file\" }",
         "tag_name: { worker = 65535 }, { behavior = 1, tag = 9, text = \"PING\" }",
         "spawn: { worker = 0 }, { flags = 0, behavior = 1, actor = 0x3000000007, parent = 0x0 }",
-        "send: { worker = 1 }, { flags = 0, tag = 9, actor = 0x1001000002, message = 0x1000000000005 }",
+        "send: { worker = 1 }, { owed = 0, tag = 9, actor = 0x1001000002, message = 0x1000000000005 }",
         "stop: { worker = 0 }, { flags = 0, how = ( \"kill\" : container = 2 ), actor = 0x3000000007, message = 0 }",
         ("fail: { worker = 0 }, { flags = 0, status = ( \"EIO\" : container = -119 ), actor = 0x3000000007, "
          "message = 0 }"),

@@ -96,6 +96,33 @@ an_actor_that_acts_after_its_end_fails(void **state)
 }
 
 static void
+write_owed(struct traces *traces, uint64_t from, uint64_t message)
+{
+    tri_trace(tri_trace_stream_of(traces->trace, 0), ACTORS(send), 1, 7, from, message);
+}
+
+static void
+what_an_actor_owed_may_be_sent_after_its_end_and_when_another_has_its_place(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    traces_write(traces, 0, ACTORS(stopped), 0, A, 0);
+    write_owed(traces, A, TRI_TRACE_MESSAGE(0, 1));
+    traces_write(traces, 0, ACTORS(spawn), 0, TRI_TRACE_REF(0, 1, 2), 0);
+    write_owed(traces, A, TRI_TRACE_MESSAGE(0, 2));
+    expect_finding(traces, 0, "passed   life");
+}
+
+static void
+what_an_actor_owed_has_a_sender_that_was_there(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    write_owed(traces, TRI_TRACE_REF(0, 9, 1), TRI_TRACE_MESSAGE(0, 1));
+    expect_finding(traces, 1, "life: it acts before it is spawned");
+}
+
+static void
 an_actor_whose_init_failed_ends_and_receives_nothing(void **state)
 {
     struct traces *traces = *state;
@@ -121,6 +148,47 @@ an_actor_that_begins_again_after_its_end_passes(void **state)
     traces_write(traces, 0, ACTORS(stopped), 0, A, 0);
     traces_write(traces, 0, ACTORS(restart), 0, A, 0);
     expect_finding(traces, 0, "passed   restart");
+}
+
+static void
+a_behavior_for_whose_name_there_was_no_memory_may_be_any(void **state)
+{
+    uint64_t first = TRI_TRACE_REF(0, 8, 1), second = TRI_TRACE_REF(0, 9, 1);
+    struct traces *traces = *state;
+    begin_two(traces);
+    uint32_t name = tri_trace_name(traces->trace, "one");
+    traces_write(traces, 0, ACTORS(spawn), 0, first, A);
+    traces_write(traces, 0, ACTORS(stopped), 0, first, 0);
+    traces_write(traces, 0, ACTORS(restart), name, first, A);
+    traces_write(traces, 0, ACTORS(spawn), name, second, A);
+    traces_write(traces, 0, ACTORS(stopped), 0, second, 0);
+    traces_write(traces, 0, ACTORS(restart), 0, second, A);
+    expect_finding(traces, 0, "passed   restart");
+}
+
+static void
+an_actor_that_begins_again_with_another_behavior_fails(void **state)
+{
+    struct traces *traces = *state;
+    uint64_t actor = TRI_TRACE_REF(0, 8, 1);
+    begin_two(traces);
+    traces_write(traces, 0, ACTORS(spawn), tri_trace_name(traces->trace, "one"), actor, A);
+    traces_write(traces, 0, ACTORS(stopped), 0, actor, 0);
+    traces_write(traces, 0, ACTORS(restart), tri_trace_name(traces->trace, "two"), actor, A);
+    expect_finding(traces, 1, "restart: it begins again with another behavior or parent");
+}
+
+static void
+only_a_status_that_the_program_may_have_given_needs_no_code(void **state)
+{
+    struct traces *traces = *state;
+    begin_two(traces);
+    traces_write(traces, 0, ACTORS(fail), (uint32_t)-65536, A, 0);
+    traces_write(traces, 1, ACTORS(init_failed), (uint32_t)-65536, B, 0);
+    traces_write(traces, 0, NET(server_error), (uint32_t)-65536, A, 0);
+    expect_finding(traces, 1, "form: a status that the trace has no code for");
+    traces_expect(traces, "check", 1, "server_error");
+    traces_expect(traces, "check", 1, "broken 1 times");
 }
 
 static void
@@ -368,8 +436,13 @@ main(void)
         TEST(an_actor_that_is_stopped_twice_fails),
         TEST(an_actor_that_is_spawned_twice_fails),
         TEST(an_actor_that_acts_after_its_end_fails),
+        TEST(what_an_actor_owed_may_be_sent_after_its_end_and_when_another_has_its_place),
+        TEST(what_an_actor_owed_has_a_sender_that_was_there),
         TEST(an_actor_whose_init_failed_ends_and_receives_nothing),
         TEST(an_actor_that_begins_again_after_its_end_passes),
+        TEST(a_behavior_for_whose_name_there_was_no_memory_may_be_any),
+        TEST(an_actor_that_begins_again_with_another_behavior_fails),
+        TEST(only_a_status_that_the_program_may_have_given_needs_no_code),
         TEST(an_actor_that_begins_again_before_its_end_fails),
         TEST(an_actor_that_begins_again_and_was_never_there_fails),
         TEST(a_life_after_a_restart_is_one_like_the_first),

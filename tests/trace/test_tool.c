@@ -62,7 +62,7 @@ dump_prints_json_lines(void **state)
         ",\"worker\":1,\"event\":\"spawn\",\"actor\":\"1:8.4\",\"parent\":\"0:7.3\",\"behavior\":null,\"flags\":0}\n");
     expect_dump(traces, "--json", NULL, 7,
                 ",\"worker\":\"outside\",\"event\":\"send\",\"actor\":null,\"message\":\"outside:1\",\"tag\":6,"
-                "\"flags\":0,\"to\":\"0:7.3\",\"to_class\"");
+                "\"owed\":0,\"flags\":0,\"to\":\"0:7.3\",\"to_class\"");
     expect_dump(traces, "--json", NULL, 7, "\"status\":-111,\"status_name\":\"ECONNREFUSED\",\"flags\":0,");
 }
 

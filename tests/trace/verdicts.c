@@ -13,6 +13,7 @@
 #define ELSEWHERE "- the members are on other workers, too, and come and go"
 #define UNGIVEN "- what was received need not be given as data"
 #define UNTOLD "- whoever was to be told may have undone it before"
+#define SHORT "- what memory there was is known to nobody else"
 #define GREETED "- its begin has told the server"
 
 const struct verdict verdicts[] = {
@@ -29,7 +30,7 @@ const struct verdict verdicts[] = {
     {"memory_free", UNFINISHED, "worker", "worker", NULL, NULL, NULL, MEASURED},
     {"over_budget", ALONE, AGAIN, APART, NULL, NULL, MEASURED, MEASURED},
     {"mark", ALONE, AGAIN, APART, "life", NULL, PROGRAM, PROGRAM},
-    {"send", "sent_before", "once", "fifo", "life", NULL, "tag", "sent_before"},
+    {"send", "sent_before", "once", "fifo", "life", SHORT, "tag", "sent_before"},
     {"receive", "arrival", "once", "life", "life", "handler", "tag", "sent_before"},
     {"dead_letter", "arrival", "once", "sent_before", RECEIVER, NULL, RECEIVER, "sent_before"},
     {"ask", "ask", "ask", "ask", "life", NULL, NULL, "ask"},

@@ -6,6 +6,7 @@
 #include "counting.h"
 #include "deliver.h"
 #include "helpers.h"
+#include "post.h"
 
 #include <limits.h>
 #include <setjmp.h>
@@ -386,7 +387,8 @@ a_message_to_a_name_that_was_never_given_is_freed(void **state)
     assert_int_equal(tally_read(&wrong), 0);
 }
 
-/* The stamp of a lane's slot: it lies in the message that is delivered, and must outlive what becomes of that. */
+/* The stamp of a lane's slot: it lies in the message that is delivered, and must outlive what becomes of that. As all
+ * that comes through a lane, the message has its name in the trace. */
 #define STAMP 0x4711u
 
 static const struct tr_behavior refuses = {
@@ -395,8 +397,11 @@ static const struct tr_behavior refuses = {
 static void
 deliver_stamped(tr_actor *self, tr_ref to, tr_message message)
 {
+    struct tri_worker *worker = tri_actor_worker(self);
+    if (worker->trace != NULL)
+        tri_post_name(worker, &message);
     message.lap = STAMP;
-    if (!tri_actors_deliver(tri_actor_worker(self), to, &message) || message.lap != STAMP)
+    if (!tri_actors_deliver(worker, to, &message) || message.lap != STAMP)
         tally_add(&wrong, 1);
 }
 

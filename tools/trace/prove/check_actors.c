@@ -6,6 +6,8 @@
  *
  * An actor is known until another one gets its worker and slot.
  *
+ * What is owed for lack of memory (the flag of a send) is sent when there is some, by an actor that may have ended since.
+ *
  * Monitors of one actor by another are counted; those that a life of the watcher leaves behind end with it.
  */
 #include "actor.h"
@@ -83,6 +85,13 @@ check_present(struct check *check, struct actor *actor, const struct step *step)
     actor->stopped = step->record->flags == 1;
 }
 
+/* A name for which there was no memory is 0. */
+static bool
+is_another_name(uint32_t one, uint32_t other)
+{
+    return one != other && one != 0 && other != 0;
+}
+
 static void
 check_restart(struct check *check, struct actor *actor, const struct step *step)
 {
@@ -91,7 +100,8 @@ check_restart(struct check *check, struct actor *actor, const struct step *step)
         check_missing(check, RULE_restart, step, "it begins again, and was never there");
     else if (!actor->stopped)
         check_missing(check, RULE_restart, step, "it begins again before it has ended");
-    if (actor->spawned && (actor->behavior != step->record->arg || actor->parent != step->record->message))
+    if (actor->spawned &&
+        (is_another_name(actor->behavior, step->record->arg) || actor->parent != step->record->message))
         check_failed(check, RULE_restart, step,
                      "it begins again with another behavior or parent than it was spawned with");
     actor->seen = true;
@@ -134,13 +144,19 @@ begins_something(enum role role)
     return role == ROLE_receive || role == ROLE_timer || role == ROLE_ask || role == ROLE_timer_fired;
 }
 
+static bool
+is_owed(const struct step *step)
+{
+    return step->role == ROLE_send && step->record->flags == 1;
+}
+
 static void
 check_act(struct check *check, struct actor *actor, const struct step *step)
 {
     if (!actor->seen)
         check_missing(check, RULE_life, step, "it acts before it is spawned");
     actor->seen = true; /* told once */
-    if (actor->stopped)
+    if (actor->stopped && !is_owed(step))
         check_missing(check, RULE_life, step, "it acts after it was stopped");
     else if (actor->failed && step->role == ROLE_receive)
         check_missing(check, RULE_life, step, "it receives although its init failed");
@@ -227,6 +243,8 @@ check_actors(struct check *check, const struct step *step)
     check_worker(check, step);
     struct actor *actor = actor_of(check, step->record->actor);
     check->findings[RULE_life].looked++;
+    if (actor == NULL && is_owed(step))
+        return;
     if (actor == NULL)
         check_missing(check, RULE_life, step, "it acts after another one got its place");
     else if (step->role == ROLE_spawn)

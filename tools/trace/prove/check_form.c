@@ -2,7 +2,7 @@
  * The rule of fields: form.
  *
  * What an event does not use is zero, a flag is 0 or 1, a failure has a status, a status has a code, and a name is told.
- * A word that is not known may be a newer library's.
+ * A word that is not known may be a newer library's, and a status without a code the program's own.
  */
 #include "rules.h"
 
@@ -39,7 +39,7 @@ static bool
 has_flag(enum role role)
 {
     return role == ROLE_receive || role == ROLE_timer || role == ROLE_timer_fired || role == ROLE_socket_accepted ||
-           role == ROLE_socket_write;
+           role == ROLE_socket_write || role == ROLE_send;
 }
 
 static struct form
@@ -77,13 +77,20 @@ check_word(struct check *check, const struct tri_trace_field *field, uint32_t va
     check->findings[RULE_form].unknown++;
 }
 
+/* It tells how the program failed, in its own words. */
+static bool
+may_be_the_programs(enum role role)
+{
+    return role == ROLE_init_failed || role == ROLE_fail || role == ROLE_socket_error;
+}
+
 static void
 check_status(struct check *check, const struct form *form, const struct step *step)
 {
     uint32_t status = step->record->arg;
     if (form->fails && status == 0)
         check_failed(check, RULE_form, step, "a failure whose status is 0");
-    else if (status != 0 && check->trace->metadata->statuses.count > 0 &&
+    else if (status != 0 && !may_be_the_programs(step->role) && check->trace->metadata->statuses.count > 0 &&
              metadata_status(check->trace->metadata, status) == NULL)
         check_failed(check, RULE_form, step, "a status that the trace has no code for");
 }

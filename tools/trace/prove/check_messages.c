@@ -58,7 +58,7 @@ may_be_missing(const struct check *check, uint64_t message)
     if (message == 0) /* who sent it did not record */
         return check->trace->in_the_middle;
     if (stream == NULL)
-        return open || check->trace->partial || check->trace->in_the_middle;
+        return open || check->trace->partial || check->trace->in_the_middle || trace_lost(check->trace) > 0;
     if (TRI_TRACE_MESSAGE_COUNT(message) <= stream->before)
         return true;
     bool later = TRI_TRACE_MESSAGE_COUNT(message) > stream->last_sent;

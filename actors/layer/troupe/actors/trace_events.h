@@ -26,8 +26,9 @@
 #define TRI_TRACE_WORDS_presences(X) X(0, lives) X(1, rests)
 
 #define TRI_TRACE_MESSAGE_EVENTS(X)                                                                                    \
-    X(TRI_TRACE_ACTORS + 2, send, (REF, actor), (NOTHING, ), (TAG, tag), (MESSAGE, message),                           \
-      "actor (0: a thread outside) sends message with tag arg")                                                        \
+    X(TRI_TRACE_ACTORS + 2, send, (REF, actor), (NUMBER, owed), (TAG, tag), (MESSAGE, message),                        \
+      "actor (0: a thread outside) sends message with tag arg; flags is 1 if it was owed, for lack of memory: then "   \
+      "actor may have ended meanwhile")                                                                                \
     X(TRI_TRACE_ACTORS + 3, receive, (REF, actor), (NUMBER, at_once), (TAG, tag), (MESSAGE, message),                  \
       "actor is given message with tag arg; flags is 1 if the handler before it on its worker returned at this "       \
       "moment, "                                                                                                       \

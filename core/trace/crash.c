@@ -12,8 +12,13 @@
  * its own, and lives. The event goes where the stream's next one would go; if the segment is full, to the place that is
  * kept for `lost`. A fault in the middle of writing an event is none the worse: that was not counted yet.
  *
- * A thread that is no worker leaves no event, and nor does a stack that has run over, unless the thread has another one
- * for signals (SA_ONSTACK): then the system ends the program at once, as it would have.
+ * A stack that has run over has no room for a handler. So a worker that records has another one for signals, unless its
+ * thread had one already (a sanitizer's, the program's): memory that is mapped, and not touched before a handler runs
+ * there. A handler of the program's that asks for such a stack (SA_ONSTACK) gets it, too, so it is as large as one that
+ * programs make themselves. It goes when the worker records no more. Without memory there is none, and a stack that runs
+ * over ends the program without the event.
+ *
+ * A thread that is no worker leaves no event.
  */
 #include "crash.h"
 
@@ -23,13 +28,16 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <troupe/core/clock.h>
 #include <troupe/core/trace_stream.h>
 #include <unistd.h>
 #include <uv.h>
 
-#define SEATS 1024u /* workers that record, of all runtimes; one more leaves no event */
+#define STACK_BYTES ((size_t)64 * 1024) /* for signals, one for each worker that records */
+#define GUARD_BYTES ((size_t)64 * 1024) /* before it, which nobody may touch: no system has larger pages */
+#define SEATS 1024u                     /* workers that record, of all runtimes; one more leaves no event */
 
 static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 #define SIGNALS (sizeof(signals) / sizeof(signals[0]))
@@ -37,6 +45,7 @@ static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 static struct seat {
     unsigned thread;           /* the system's number; 0: nobody's. Atomic */
     struct tri_worker *worker; /* that thread's */
+    char *stack;               /* that it got for signals, behind its guard; NULL: it has none of ours */
 } seats[SEATS];
 
 /* Under the lock; the handler reads `former`, which is written before it is installed. */
@@ -116,6 +125,53 @@ on_signal(int signal, siginfo_t *info, void *context)
     errno = before;
 }
 
+/* -- The stack for signals. -- */
+
+static char *
+map_stack(void)
+{
+    char *memory = mmap(NULL, GUARD_BYTES + STACK_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    mprotect(memory, GUARD_BYTES, PROT_NONE);
+    return memory + GUARD_BYTES;
+}
+
+static void
+unmap_stack(char *stack)
+{
+    munmap(stack - GUARD_BYTES, GUARD_BYTES + STACK_BYTES);
+}
+
+/* NULL: the thread has one of its own, or there is no memory. */
+static char *
+give_stack(void)
+{
+    stack_t own;
+    if (sigaltstack(NULL, &own) != 0 || (own.ss_flags & SS_DISABLE) == 0)
+        return NULL;
+    char *stack = map_stack();
+    if (stack == NULL)
+        return NULL;
+    if (sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = STACK_BYTES}, NULL) == 0)
+        return stack;
+    unmap_stack(stack);
+    return NULL;
+}
+
+/* If the program has given the thread another one meanwhile, that stays. */
+static void
+take_stack(char *stack)
+{
+    stack_t now;
+    if (stack == NULL)
+        return;
+    if (sigaltstack(NULL, &now) == 0 && now.ss_sp == stack)
+        sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
+    unmap_stack(stack);
+}
+
 /* -- Coming and going. -- */
 
 static void
@@ -157,6 +213,7 @@ tri_crash_enter(struct tri_worker *worker)
     struct seat *seat = is_wanted() ? seat_of(0) : NULL;
     if (seat != NULL) {
         seat->worker = worker;
+        seat->stack = give_stack();
         ck_pr_store_uint(&seat->thread, own_number());
         if (entered++ == 0)
             install();
@@ -171,6 +228,7 @@ tri_crash_leave(const struct tri_worker *worker)
     uv_mutex_lock(&lock);
     struct seat *seat = seat_of(own_number());
     if (seat != NULL && seat->worker == worker) {
+        take_stack(seat->stack);
         ck_pr_store_uint(&seat->thread, 0);
         if (--entered == 0)
             uninstall();

@@ -22,7 +22,7 @@
 #include <cmocka.h>
 #include <troupe/actors/tracing.h>
 
-enum { FAULT = 1, BUS, TRAP, ABORT, SEND, PASS, CAUGHT = 77 };
+enum { FAULT = 1, BUS, TRAP, ABORT, SEND, PASS, DEEP, CAUGHT = 77 };
 
 static char base[256];
 static struct tally handled;
@@ -38,6 +38,15 @@ read_behind_a_file(void)
     (void)bytes[0];
 }
 
+/* Needs more stack than there is. */
+static unsigned
+go_deeper(unsigned depth)
+{
+    volatile char room[4096];
+    room[depth % sizeof(room)] = 1;
+    return depth > 0 ? go_deeper(depth - 1) + (unsigned)room[0] : 0;
+}
+
 static void
 die(tr_actor *self, void *state, tr_message *message)
 {
@@ -49,6 +58,7 @@ die(tr_actor *self, void *state, tr_message *message)
     case TRAP: __builtin_trap(); break;
     case ABORT: abort(); break;
     case SEND: raise(SIGFPE); break;
+    case DEEP: (void)go_deeper(UINT32_MAX); break;
     default: (void)tr_tell(self, tr_self(self), PASS, NULL, 0); break;
     }
 }
@@ -153,6 +163,120 @@ explain_says_in_whose_handler_of_what_the_program_died(void **state)
 }
 
 static void
+a_stack_that_runs_over_leaves_its_mark_and_ends_the_program_as_ever(void **state)
+{
+    struct traces *traces = *state;
+    int status = end_of(start_child(traces, DEEP, NULL));
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    expect_crash(traces, 1, "signal sigsegv");
+    expect_crash(traces, 1, "tag 7");
+    traces_expect(traces, "check", 0, "the trace was cut off");
+}
+
+/* A handler of the program's that asks for the stack for signals runs there. */
+static void
+leave_if_it_has_room(int signal)
+{
+    volatile char room[16384];
+    (void)signal;
+    for (size_t i = 0; i < sizeof(room); i++)
+        room[i] = 1;
+    _exit(room[0] == 1 ? CAUGHT : 1);
+}
+
+static void
+catch_it_apart(void)
+{
+    struct sigaction action = {.sa_handler = leave_if_it_has_room, .sa_flags = SA_ONSTACK};
+    sigaction(SIGSEGV, &action, NULL);
+}
+
+static void
+a_handler_that_the_program_had_can_see_a_stack_that_runs_over(void **state)
+{
+    struct traces *traces = *state;
+    int status = end_of(start_child(traces, DEEP, catch_it_apart));
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == CAUGHT);
+    expect_crash(traces, 1, "signal sigsegv");
+}
+
+/* The stack for signals of the thread that runs the actor. */
+static stack_t seen;
+static char own_stack[64 * 1024];
+
+enum { LOOK = 1, TAKE_OWN, TAKE_NONE };
+
+static void
+look_at_stack(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self;
+    (void)state;
+    if (message->tag == TAKE_OWN)
+        sigaltstack(&(stack_t){.ss_sp = own_stack, .ss_size = sizeof(own_stack)}, NULL);
+    else if (message->tag == TAKE_NONE)
+        sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
+    sigaltstack(NULL, &seen);
+    tally_add(&handled, 1);
+}
+
+static const struct tr_behavior looker = {.name = "looker", .receive = look_at_stack};
+
+static stack_t
+stack_after(tr_runtime *runtime, tr_ref ref, uint32_t tag)
+{
+    uint64_t before = tally_read(&handled);
+    stage_send(runtime, ref, tag, NULL, 0);
+    tally_await(&handled, before + 1);
+    return seen;
+}
+
+static void
+end_trace(tr_runtime *runtime)
+{
+    tr_status status;
+    while ((status = tr_trace_end(runtime)) == TR_EDEADLINE) {
+    }
+    assert_int_equal(status, TR_OK);
+}
+
+static tr_status
+begin_trace(tr_runtime *runtime, struct traces *traces)
+{
+    struct tr_trace_options options = {.mode = TR_TRACE_FILE, .directory = traces->directory};
+    return tr_trace_begin(runtime, &options);
+}
+
+static void
+a_worker_has_a_stack_for_signals_while_it_records_and_one_that_its_thread_has_stays(void **state)
+{
+    struct traces *traces = *state;
+    tr_runtime *runtime = start(traces);
+    tr_ref ref = stage_spawn(runtime, &looker, 0, NULL);
+    end_trace(runtime);
+    stack_t none = stack_after(runtime, ref, TAKE_NONE);
+    assert_true((none.ss_flags & SS_DISABLE) != 0);
+
+    assert_int_equal(begin_trace(runtime, traces), TR_OK);
+    stack_t ours = stack_after(runtime, ref, LOOK);
+    assert_true((ours.ss_flags & SS_DISABLE) == 0 && ours.ss_size >= 64 * 1024);
+    end_trace(runtime);
+    assert_true((stack_after(runtime, ref, LOOK).ss_flags & SS_DISABLE) != 0);
+
+    stack_after(runtime, ref, TAKE_OWN);
+    assert_int_equal(begin_trace(runtime, traces), TR_OK);
+    assert_ptr_equal(stack_after(runtime, ref, LOOK).ss_sp, own_stack);
+    end_trace(runtime);
+    stack_after(runtime, ref, TAKE_NONE);
+
+    assert_int_equal(begin_trace(runtime, traces), TR_OK);
+    stack_after(runtime, ref, TAKE_OWN); /* meanwhile */
+    end_trace(runtime);
+    assert_ptr_equal(stack_after(runtime, ref, LOOK).ss_sp, own_stack);
+    stack_after(runtime, ref, TAKE_NONE);
+    tr_runtime_stop(runtime, 0, NULL);
+}
+
+static void
 leave_with_the_address(int signal, siginfo_t *info, void *context)
 {
     (void)signal;
@@ -250,6 +374,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_actor_and_the_message_at_which_a_program_died_are_in_the_trace),
         TEST(explain_says_in_whose_handler_of_what_the_program_died),
+        TEST(a_stack_that_runs_over_leaves_its_mark_and_ends_the_program_as_ever),
+        TEST(a_handler_that_the_program_had_can_see_a_stack_that_runs_over),
+        TEST(a_worker_has_a_stack_for_signals_while_it_records_and_one_that_its_thread_has_stays),
         TEST(the_handler_that_the_program_had_is_called_with_the_fault),
         TEST(without_the_mark_a_program_dies_without_it),
         TEST(when_nothing_is_recorded_any_more_all_handlers_are_as_before_but_those_of_others),

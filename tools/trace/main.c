@@ -5,6 +5,7 @@
  * that the command does not have. The manual and the completion know of commands and options what --help says.
  */
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,8 +37,8 @@ print_usage(FILE *out)
     fputs("\n"
           "`troupe-trace COMMAND --help` tells its options and arguments, and shows an example.\n"
           "\n"
-          "exit status: 0 all is well; 1 a rule was broken; 2 wrong arguments or not a readable trace;\n"
-          "             3 with --strict: events were lost\n",
+          "exit status: 0 all is well; 1 a rule was broken; 2 wrong arguments, not a readable trace, or the output\n"
+          "             cannot be written; 3 with --strict: events were lost\n",
           out);
 }
 
@@ -111,6 +112,8 @@ run(int count, char **words, const struct command **of)
     if (command == NULL)
         return refuse("a command is needed", name);
     opterr = 0;
+    if (command != &command_record) /* whose program gets the signal as it was */
+        signal(SIGPIPE, SIG_DFL);
     int status = command->run(count - 1, words + 1);
     return status == RUN_UNKNOWN_OPTION ? explain_option(command, count - 1, words + 1) : status;
 }

@@ -95,7 +95,7 @@ write_packed(const struct traces *traces, const void *bytes, size_t size)
 static void
 expect_refusal(const struct traces *traces, const char *part)
 {
-    expect((const char *[]){TROUPE_TRACE, "info", packed_path(traces), NULL}, 2, part);
+    expect((const char *[]){TROUPE_TRACE, "info", "--counts", packed_path(traces), NULL}, 2, part);
 }
 
 /* -- What is made. -- */
@@ -199,7 +199,7 @@ a_pack_that_fails_leaves_no_file(void **state)
     assert_int_equal(WEXITSTATUS(system(command)), 2); /* a file may have one block */
     snprintf(command, sizeof(command), "ls '%s' | grep -c tar", traces->base);
     assert_int_equal(WEXITSTATUS(system(command)), 1); /* none */
-    traces_expect(traces, "info", 0, "over_budget");
+    traces_expect_counts(traces, "over_budget");
 }
 
 /* -- Several processes. -- */

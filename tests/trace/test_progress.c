@@ -132,7 +132,7 @@ all_that_a_command_reads_is_a_hundred_per_cent(void **state)
         unsigned passes;
         const char *words[8];
     } cases[] = {
-        {1, {"info"}},
+        {1, {"info", "--counts"}},
         {2, {"check"}},
         {2, {"stats"}},
         {2, {"explain"}},

@@ -1,5 +1,6 @@
 /*
- * The memory that a large trace takes: no more than a small one. Counted, not measured: see count_work.c.
+ * The memory that a large trace takes: no more than a small one. Nor has `info` more to do. Counted, not measured: see
+ * count_work.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -183,6 +184,23 @@ the_memory_of_no_command_grows_with_the_number_of_messages(void **state)
         expect_no_growth(*state, commands[i], steady_traffic);
 }
 
+static uint64_t
+work_of_info(const struct traces *traces, unsigned n)
+{
+    write_metadata(traces);
+    steady_traffic(traces, n);
+    uint64_t blocks = work_of(traces, "info").blocks;
+    tests_directory_remove(traces->directory);
+    return blocks;
+}
+
+/* But for the digits that it prints. */
+static void
+the_work_of_info_does_not_grow_with_the_number_of_messages(void **state)
+{
+    assert_in_range(work_of_info(*state, 64000), 1, work_of_info(*state, 8000) + 1000);
+}
+
 static void
 the_memory_of_check_does_not_grow_with_the_number_of_actors_sockets_and_questions_that_were(void **state)
 {
@@ -219,6 +237,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, traces_setup, traces_teardown)
     const struct CMUnitTest tests[] = {
         TEST(the_memory_of_no_command_grows_with_the_number_of_messages),
+        TEST(the_work_of_info_does_not_grow_with_the_number_of_messages),
         TEST(the_memory_of_check_does_not_grow_with_the_number_of_actors_sockets_and_questions_that_were),
         TEST(the_memory_of_check_does_not_grow_with_the_number_of_losses),
         TEST(sessions_that_come_and_go_break_no_rule),

@@ -59,53 +59,92 @@ a_directory_that_is_no_trace_is_refused(void **state)
 #define AT(field) offsetof(struct tri_trace_packet, field)
 #define EVENT(i) (sizeof(struct tri_trace_packet) + (i)*TRI_TRACE_STEP)
 
-/* Every command must refuse, naming the file and the offset. */
+/* Every command that reads events must refuse, naming the file and the offset. */
+static void
+expect_refusal_of_events(const struct traces *traces, const char *text)
+{
+    traces_expect(traces, "dump", 2, text);
+    traces_expect(traces, "check", 2, text);
+    struct outcome outcome = traces_tool(traces, "info", "--counts", NULL, NULL, NULL);
+    assert_int_equal(outcome.status, 2);
+    assert_non_null(strstr(outcome.text, text));
+    free(outcome.text);
+}
+
+/* And so must the one that reads none. */
 static void
 expect_refusal(const struct traces *traces, const char *text)
 {
     traces_expect(traces, "info", 2, text);
-    traces_expect(traces, "dump", 2, text);
-    traces_expect(traces, "check", 2, text);
+    expect_refusal_of_events(traces, text);
+}
+
+struct damage {
+    const char *file;
+    uint64_t offset, value;
+    size_t size;
+    const char *text;
+};
+
+static void
+expect_refusal_of_damage(const struct damage *damage, void (*expect)(const struct traces *traces, const char *text))
+{
+    void *fresh;
+    assert_int_equal(traces_setup(&fresh), 0);
+    write_small(fresh);
+    traces_patch(fresh, damage->file, damage->offset, &damage->value, damage->size);
+    expect(fresh, damage->text);
+    traces_teardown(&fresh);
 }
 
 static void
-damaged_headers_and_events_are_refused_with_file_and_offset(void **state)
+damaged_headers_are_refused_with_file_and_offset(void **state)
 {
-    const struct {
-        const char *file;
-        uint64_t offset, value;
-        size_t size;
-        const char *text;
-    } cases[] = {
+    const struct damage cases[] = {
         {"worker-0.00000000", AT(magic), 0, 4, "worker-0.00000000: offset 0: bad magic 0x00000000"},
         {"worker-0.00000000", AT(magic), 0xc11ffcc1u, 4, "offset 0: was written on a machine of the other byte order"},
         {"worker-0.00000000", AT(uuid), 0, 8, "offset 4: belongs to another trace"},
         {"worker-0.00000000", AT(stream_id), 2, 4, "offset 20: unknown class of streams 2"},
         {"worker-0.00000000", AT(stream_instance_id), 65536, 8, "offset 24: there is no stream 65536"},
         {"worker-0.00000000", AT(stream_instance_id), 1, 8, "offset 72: worker and stream differ"},
-        {"worker-0.00000000", AT(timestamp_begin), 1, 8, "offset 32: timestamp_begin is not the first event's"},
         {"worker-0.00000000", AT(content_size), UINT64_MAX, 8, "offset 40: content_size"},
         {"worker-0.00000000", AT(content_size), SEGMENT * 8 + 256, 8, "offset 40: content_size 33024 is larger"},
         {"worker-0.00000000", AT(content_size), EVENT(1) * 8 + 8, 8, "offset 40: content_size 1032 ends within"},
         {"worker-0.00000000", AT(content_size), EVENT(0) * 8, 8, "offset 40: content_size 768 holds no event"},
         {"worker-0.00000000", AT(content_size), 0, 8, "offset 40: content_size 0 holds no event"},
-        {"worker-0.00000000", AT(content_size), EVENT(5) * 8, 8, "offset 232: unknown event id 0"},
         {"worker-0.00000000", AT(packet_size), 0, 8, "offset 48: packet_size is 0 bits"},
         {"worker-0.00000000", AT(packet_size), UINT64_MAX, 8, "offset 48: packet_size"},
-        {"worker-0.00000000", EVENT(1) + 8, 0xfff0, 2, "offset 136: unknown event id 65520"},
-        {"worker-0.00000000", EVENT(1), 5, 8, "offset 128: time goes back by "},
         {"names.00000000", AT(content_size), EVENT(0) * 8 + 8, 8, "names.00000000: offset 96: a name is cut off"},
         {"names.00000000", EVENT(0) + TRI_TRACE_NAME_ID, 3, 2, "offset 104: unknown event id 3 among the names"},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        void *fresh;
-        assert_int_equal(traces_setup(&fresh), 0);
-        write_small(fresh);
-        traces_patch(fresh, cases[i].file, cases[i].offset, &cases[i].value, cases[i].size);
-        expect_refusal(fresh, cases[i].text);
-        traces_teardown(&fresh);
-    }
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        expect_refusal_of_damage(&cases[i], expect_refusal);
+}
+
+static void
+damaged_events_are_refused_with_file_and_offset(void **state)
+{
+    const struct damage cases[] = {
+        {"worker-0.00000000", AT(timestamp_begin), 1, 8, "offset 32: timestamp_begin is not the first event's"},
+        {"worker-0.00000000", AT(content_size), EVENT(5) * 8, 8, "offset 232: unknown event id 0"},
+        {"worker-0.00000000", EVENT(1) + 8, 0xfff0, 2, "offset 136: unknown event id 65520"},
+        {"worker-0.00000000", EVENT(1), 5, 8, "offset 128: time goes back by "},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        expect_refusal_of_damage(&cases[i], expect_refusal_of_events);
+}
+
+static void
+info_looks_at_no_event_but_the_last(void **state)
+{
+    struct traces *traces = *state;
+    static const uint16_t unknown = 0xfff0;
+    write_small(traces);
+    traces_patch(traces, "worker-0.00000000", EVENT(1) + 8, &unknown, sizeof(unknown));
+    traces_expect(traces, "info", 0, "ended       properly");
+    expect_refusal_of_events(traces, "unknown event id 65520");
 }
 
 static void
@@ -410,7 +449,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(wrong_arguments_are_refused_with_the_usage),
         TEST(a_directory_that_is_no_trace_is_refused),
-        TEST(damaged_headers_and_events_are_refused_with_file_and_offset),
+        TEST(damaged_headers_are_refused_with_file_and_offset),
+        TEST(damaged_events_are_refused_with_file_and_offset),
+        TEST(info_looks_at_no_event_but_the_last),
         TEST(files_that_are_cut_short_are_refused),
         TEST(times_are_exact_at_any_frequency),
         TEST(a_file_that_is_missing_is_a_loss_and_losses_that_are_taken_back_are_refused),

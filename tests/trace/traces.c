@@ -270,14 +270,25 @@ traces_tool(const struct traces *traces, const char *command, const char *a, con
     return traces_run(words);
 }
 
-void
-traces_expect(const struct traces *traces, const char *command, int status, const char *text)
+static void
+check_outcome(struct outcome outcome, const char *command, int status, const char *text)
 {
-    struct outcome outcome = traces_tool(traces, command, NULL, NULL, NULL, NULL);
     if (outcome.status != status || (text != NULL && strstr(outcome.text, text) == NULL))
         fail_msg("troupe-trace %s ended with %d instead of %d, or did not say \"%s\":\n%s", command, outcome.status,
                  status, text != NULL ? text : "", outcome.text);
     free(outcome.text);
+}
+
+void
+traces_expect(const struct traces *traces, const char *command, int status, const char *text)
+{
+    check_outcome(traces_tool(traces, command, NULL, NULL, NULL, NULL), command, status, text);
+}
+
+void
+traces_expect_counts(const struct traces *traces, const char *text)
+{
+    check_outcome(traces_tool(traces, "info", "--counts", NULL, NULL, NULL), "info --counts", 0, text);
 }
 
 bool

@@ -73,4 +73,7 @@ struct outcome traces_tool(const struct traces *traces, const char *command, con
 /* Runs `troupe-trace command` and checks the exit status, and that the output holds a text; NULL: any. */
 void traces_expect(const struct traces *traces, const char *command, int status, const char *text);
 
+/* Checks that all events can be read, and that what `info --counts` says of them holds a text; NULL: any. */
+void traces_expect_counts(const struct traces *traces, const char *text);
+
 #endif

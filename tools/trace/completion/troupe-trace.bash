@@ -19,7 +19,7 @@ _troupe_trace_events() { # PROGRAM WORD...
     local word
     for word in "${@:2}"; do
         if [ -r "$word/metadata" ]; then
-            "$1" info "$word" 2>/dev/null | sed -n '/^event  /,$s/^\([a-z_]\{1,\}\) .*/\1/p' | grep -v '^event$'
+            "$1" info --counts "$word" 2>/dev/null | sed -n '/^event  /,$s/^\([a-z_]\{1,\}\) .*/\1/p' | grep -v '^event$'
             return
         fi
     done

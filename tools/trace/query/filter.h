@@ -42,7 +42,8 @@ struct filter {
     }
 #define FILTER_EVENT_TEXT                                                                                              \
     {                                                                                                                  \
-        "event", "NAME", "events of this name, or of several with commas; info lists those that the trace holds"       \
+        "event", "NAME",                                                                                               \
+            "events of this name, or of several with commas; info --counts lists those that the trace holds"           \
     }
 #define FILTER_TEXT_TEXT                                                                                               \
     {                                                                                                                  \

@@ -141,16 +141,15 @@ add_stream(struct trace *trace, const struct member *member, uint32_t number)
     if ((count & (count - 1)) == 0) /* a power of two: full */
         trace->streams = must_realloc(trace->streams, count > 0 ? count * 2 : 1, sizeof(*trace->streams));
     trace->streams[count] = (struct stream){.number = number, .member = member};
-    *(size_t *)table_put(&trace->numbers, number, 0) = count;
-    trace->stream_count++;
+    trace->places[number] = (uint32_t)++trace->stream_count;
     return &trace->streams[count];
 }
 
 static struct stream *
 find_or_add_stream(struct trace *trace, const struct member *member, uint32_t number)
 {
-    const size_t *place = table_get(&trace->numbers, number, 0);
-    return place != NULL ? &trace->streams[*place] : add_stream(trace, member, number);
+    uint32_t place = trace->places[number];
+    return place > 0 ? &trace->streams[place - 1] : add_stream(trace, member, number);
 }
 
 static void
@@ -244,6 +243,13 @@ plus(uint64_t a, uint64_t b)
 }
 
 static void
+refuse_return(const char *name, uint64_t offset, uint64_t before, uint64_t time)
+{
+    if (time < before)
+        bad_input(name, offset, "time goes back by %" PRIu64 " ticks", before - time);
+}
+
+static void
 count_losses(struct stream *stream)
 {
     struct segment *first = &stream->segments[0];
@@ -261,71 +267,102 @@ count_losses(struct stream *stream)
     }
 }
 
-/* What goes to another process. */
 static void
-note_sent(struct trace *trace, const struct tri_trace_record *record)
+count_events(struct stream *stream)
 {
-    enum role role = (enum role)trace->metadata->roles[record->id];
-    trace->has_parcels |= role_sends_parcel(role) || role_ends_parcel(role);
-    if (!role_sends_parcel(role) || record->message == 0)
-        return;
-    struct spans *sent = table_put(&trace->parcels, TRI_TRACE_MESSAGE_STREAM(record->message), 0);
-    spans_add(sent, TRI_TRACE_MESSAGE_COUNT(record->message));
+    stream->first_time = stream->segments[0].begin;
+    for (size_t i = 0; i < stream->segment_count; i++) {
+        struct segment *segment = &stream->segments[i];
+        segment->first = stream->events;
+        stream->events += (segment->end - HEADER) / TRI_TRACE_STEP;
+    }
 }
 
 static void
-note_middle(struct trace *trace, struct stream *stream, const struct tri_trace_record *record)
+read_last_time(const struct trace *trace, struct stream *stream)
 {
-    enum role role = (enum role)trace->metadata->roles[record->id];
-    trace->in_the_middle |= role == ROLE_attached || role == ROLE_detached;
-    if (role == ROLE_attached)
-        stream->before = record->message;
+    const struct segment *last = &stream->segments[stream->segment_count - 1];
+    struct tri_trace_record record;
+    trace_read_events(trace, stream->member, last->name, last->end - sizeof(record), &record, 1);
+    refuse_return(last->name, last->end - sizeof(record), stream->first_time, record.timestamp);
+    stream->last_time = record.timestamp;
 }
 
+/* -- What its events tell. -- */
+
 static void
-check_event(struct trace *trace, struct stream *stream, const struct cursor *cursor,
-            const struct tri_trace_record *record)
+note_send(struct stream *stream, const struct tri_trace_record *record)
 {
-    const char *name = stream->segments[cursor->segment].name;
-    uint64_t offset = cursor->offset - sizeof(*record);
-    const struct metadata *metadata = trace->metadata;
-    if (metadata->names[record->id] == NULL)
-        bad_input(name, offset + offsetof(struct tri_trace_record, id), "unknown event id %u", record->id);
-    if (offset == HEADER && record->timestamp != stream->segments[cursor->segment].begin)
-        bad_input(name, AT(timestamp_begin), "timestamp_begin is not the first event's");
-    if (stream->events > 0 && record->timestamp < stream->last_time)
-        bad_input(name, offset, "time goes back by %" PRIu64 " ticks", stream->last_time - record->timestamp);
-    if (stream->events == 0)
-        stream->first_time = record->timestamp;
-    stream->last_time = record->timestamp;
-    stream->events++;
-    stream->segments[cursor->segment].tail = metadata->roles[record->id] == ROLE_lost ? record->arg : 0;
-    trace->counts[record->id]++;
-    trace->partial |= metadata->roles[record->id] == ROLE_switched;
-    note_middle(trace, stream, record);
     uint64_t count = TRI_TRACE_MESSAGE_COUNT(record->message);
-    note_sent(trace, record);
-    if (metadata->roles[record->id] != ROLE_send || TRI_TRACE_MESSAGE_STREAM(record->message) != stream->number)
+    if (TRI_TRACE_MESSAGE_STREAM(record->message) != stream->number)
         return;
     if (count > stream->last_sent)
         stream->last_sent = count;
     spans_add(&stream->sent, count);
 }
 
+/* What goes to another process. */
+static void
+note_parcel(struct trace *trace, enum role role, uint64_t parcel)
+{
+    trace->has_parcels = true;
+    if (!role_sends_parcel(role) || parcel == 0)
+        return;
+    struct spans *sent = table_put(&trace->parcels, TRI_TRACE_MESSAGE_STREAM(parcel), 0);
+    spans_add(sent, TRI_TRACE_MESSAGE_COUNT(parcel));
+}
+
+static void
+note_other(struct trace *trace, struct stream *stream, enum role role, const struct tri_trace_record *record)
+{
+    trace->partial |= role == ROLE_switched;
+    trace->in_the_middle |= role == ROLE_attached || role == ROLE_detached;
+    if (role == ROLE_attached)
+        stream->before = record->message;
+    if (role_sends_parcel(role) || role_ends_parcel(role))
+        note_parcel(trace, role, record->message);
+}
+
+/* What a cursor has just read. */
+static void
+check_piece(struct trace *trace, struct stream *stream, const struct cursor *cursor)
+{
+    const char *name = stream->segments[cursor->segment].name;
+    const struct metadata *metadata = trace->metadata;
+    for (size_t i = 0; i < cursor->held; i++) {
+        const struct tri_trace_record *record = &cursor->buffer[i];
+        uint64_t offset = cursor->offset + i * sizeof(*record);
+        if (metadata->names[record->id] == NULL)
+            bad_input(name, offset + offsetof(struct tri_trace_record, id), "unknown event id %u", record->id);
+        refuse_return(name, offset, stream->last_time, record->timestamp);
+        stream->last_time = record->timestamp;
+        trace->counts[record->id]++;
+        enum role role = (enum role)metadata->roles[record->id];
+        if (role == ROLE_send)
+            note_send(stream, record);
+        else if (role != ROLE_receive)
+            note_other(trace, stream, role, record);
+    }
+}
+
+static void
+check_ends(const struct trace *trace, struct segment *segment, const struct cursor *cursor)
+{
+    const struct tri_trace_record *first = &cursor->buffer[0], *last = &cursor->buffer[cursor->held - 1];
+    if (cursor->offset == HEADER && first->timestamp != segment->begin)
+        bad_input(segment->name, AT(timestamp_begin), "timestamp_begin is not the first event's");
+    segment->tail = trace->metadata->roles[last->id] == ROLE_lost ? last->arg : 0;
+}
+
 static void
 check_stream(struct trace *trace, struct stream *stream)
 {
-    qsort(stream->segments, stream->segment_count, sizeof(*stream->segments), by_sequence);
-    count_losses(stream);
-    for (size_t i = 1; i < stream->segment_count; i++) {
-        const struct segment *before = &stream->segments[i - 1];
-        stream->segments[i].first = before->first + (before->end - HEADER) / TRI_TRACE_STEP;
-    }
     struct cursor cursor;
     cursor_init(&cursor, trace, stream);
-    const struct tri_trace_record *record;
-    while ((record = cursor_next(&cursor)) != NULL)
-        check_event(trace, stream, &cursor, record);
+    for (; cursor_fill(&cursor); cursor.offset += cursor.held * TRI_TRACE_STEP) {
+        check_ends(trace, &stream->segments[cursor.segment], &cursor);
+        check_piece(trace, stream, &cursor);
+    }
     cursor_fini(&cursor);
 }
 
@@ -365,6 +402,20 @@ join(struct trace *trace, bool alone)
         trace->metadata = members_join(trace->members, trace->member_count);
 }
 
+static void
+sort_streams(struct trace *trace)
+{
+    if (trace->stream_count > 0)
+        qsort(trace->streams, trace->stream_count, sizeof(*trace->streams), by_number);
+    for (size_t i = 0; i < trace->stream_count; i++) {
+        struct stream *stream = &trace->streams[i];
+        trace->places[stream->number] = (uint32_t)i + 1;
+        qsort(stream->segments, stream->segment_count, sizeof(*stream->segments), by_sequence);
+        count_losses(stream);
+        count_events(stream);
+    }
+}
+
 struct trace *
 trace_find(const char *const *paths, size_t count)
 {
@@ -375,14 +426,21 @@ trace_find(const char *const *paths, size_t count)
     join(trace, count == 1);
     trace->names = names_new();
     trace->counts = must_calloc(EVENT_IDS, sizeof(*trace->counts));
-    table_init(&trace->numbers, sizeof(size_t));
+    trace->places = must_calloc(STREAM_NUMBERS, sizeof(*trace->places));
     table_init(&trace->parcels, sizeof(struct spans));
     for (size_t i = 0; i < trace->member_count; i++)
         add_files(trace, &trace->members[i]);
-    table_fini(&trace->numbers);
-    if (trace->stream_count > 0)
-        qsort(trace->streams, trace->stream_count, sizeof(*trace->streams), by_number);
+    sort_streams(trace);
     progress_trace(trace->bytes);
+    return trace;
+}
+
+struct trace *
+trace_open_headers(const char *const *paths, size_t count)
+{
+    struct trace *trace = trace_find(paths, count);
+    for (size_t i = 0; i < trace->stream_count; i++)
+        read_last_time(trace, &trace->streams[i]);
     return trace;
 }
 
@@ -416,6 +474,7 @@ trace_close(struct trace *trace)
             spans_fini((struct spans *)trace->parcels.values + i);
     table_fini(&trace->parcels);
     free(trace->streams);
+    free(trace->places);
     free(trace->counts);
     names_free(trace->names);
     if (trace->metadata != trace->members[0].metadata)
@@ -424,15 +483,6 @@ trace_close(struct trace *trace)
         member_close(&trace->members[i]);
     free(trace->members);
     free(trace);
-}
-
-const struct stream *
-trace_stream(const struct trace *trace, uint32_t number)
-{
-    struct stream key = {.number = number};
-    return trace->stream_count == 0
-               ? NULL
-               : bsearch(&key, trace->streams, trace->stream_count, sizeof(*trace->streams), by_number);
 }
 
 uint64_t

@@ -4,7 +4,8 @@
  *
  * Opening reads every file once and refuses whatever the recorder could not have written, so that the commands need
  * not doubt anything. Of a trace that is still written, what was there at that moment is read. A stream's events are
- * not kept in memory: a cursor reads them again, a piece at a time.
+ * not kept in memory: a cursor reads them again, a piece at a time. What the headers of the files tell can be had
+ * without that.
  */
 #ifndef TROUPE_TRACE_READER_H
 #define TROUPE_TRACE_READER_H
@@ -20,6 +21,8 @@
 #include "roles.h"
 #include "spans.h"
 #include "table.h"
+
+#define STREAM_NUMBERS (TRI_TRACE_OUTSIDE + 1u)
 
 /* A file of events. */
 struct segment {
@@ -44,12 +47,14 @@ struct stream {
     struct segment *segments;
     size_t segment_count;
 
+    /* As the headers of its files tell. */
     uint64_t bytes; /* of all its events */
     uint64_t events;
-    uint64_t overwritten; /* by the flight recorder, before the first that is here */
-    uint64_t discarded;   /* because no segment was to be had, or missing with a whole file in between */
-    uint64_t first_time, last_time;
+    uint64_t overwritten;           /* by the flight recorder, before the first that is here */
+    uint64_t discarded;             /* because no segment was to be had, or missing with a whole file in between */
+    uint64_t first_time, last_time; /* of its first and its last event */
 
+    /* As its events tell. */
     uint64_t before; /* message ids that it had given when its worker was attached; 0: it was there from the begin */
     struct shift *shifts; /* corrections of its clock, which order.h finds; by `from` */
     size_t shift_count;
@@ -68,8 +73,10 @@ struct trace {
     struct names *names;
     struct stream *streams; /* by number */
     size_t stream_count;
-    struct table numbers; /* size_t, the stream's place by number; while files are sorted into streams */
-    uint64_t bytes;       /* of all events */
+    uint64_t bytes;   /* of all events */
+    uint32_t *places; /* of streams, plus 1, by number; 0: there is none */
+
+    /* As the events tell. */
     bool partial;         /* something was switched off for a while: what is missing may not have been recorded */
     bool in_the_middle;   /* it begins while the program ran already, or ends while it runs on */
     bool has_parcels;     /* events of them */
@@ -97,10 +104,21 @@ struct trace *trace_open(const char *const *paths, size_t count);
 struct trace *trace_find(const char *const *paths, size_t count);
 void trace_check(struct trace *trace);
 
+/*
+ * As trace_open(), but only the headers of the files and each stream's last event are read, which takes no time that grows with
+ * the events. What only events tell is zero, and nothing that is wrong with them is refused.
+ */
+struct trace *trace_open_headers(const char *const *paths, size_t count);
+
 void trace_close(struct trace *trace);
 
 /* The stream of a number; NULL: the trace holds nothing of it. */
-const struct stream *trace_stream(const struct trace *trace, uint32_t number);
+static inline const struct stream *
+trace_stream(const struct trace *trace, uint32_t number)
+{
+    uint32_t place = number < STREAM_NUMBERS ? trace->places[number] : 0;
+    return place > 0 ? &trace->streams[place - 1] : NULL;
+}
 
 /* Events that are known to be missing. */
 uint64_t trace_lost(const struct trace *trace);

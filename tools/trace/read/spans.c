@@ -86,7 +86,7 @@ spans_add_elsewhere(struct spans *spans, uint64_t number)
 }
 
 enum spans_has
-spans_has(const struct spans *spans, uint64_t number)
+spans_has_before(const struct spans *spans, uint64_t number)
 {
     size_t at = find(spans, number);
     if (at < spans->count && spans->items[at].first <= number)

@@ -42,6 +42,16 @@ spans_add(struct spans *spans, uint64_t number)
         spans_add_elsewhere(spans, number);
 }
 
-enum spans_has spans_has(const struct spans *spans, uint64_t number);
+/* spans_has() of a number before the last span. */
+enum spans_has spans_has_before(const struct spans *spans, uint64_t number);
+
+static inline enum spans_has
+spans_has(const struct spans *spans, uint64_t number)
+{
+    const struct span *last = spans->count > 0 ? &spans->items[spans->count - 1] : NULL;
+    if (last == NULL || number < last->first)
+        return spans_has_before(spans, number);
+    return number <= last->last ? SPANS_YES : SPANS_NO;
+}
 
 #endif

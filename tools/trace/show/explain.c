@@ -8,7 +8,6 @@
 #include "clocks.h"
 #include "colour.h"
 #include "escape.h"
-#include "plain.h"
 #include "progress.h"
 #include "show.h"
 #include "terminal.h"
@@ -92,8 +91,12 @@ explain_trace(const struct trace *trace, void *nothing)
 static int
 run(int count, char **words)
 {
+    int status = take_options(&command_explain, count, words, NULL, NULL);
+    int directories = status == 0 ? count_directories(count, words, 0) : status;
+    if (directories < 1)
+        return directories;
     progress_passes(1);
-    return plain_run(&command_explain, count, words, explain_trace);
+    return trace_pass((const char *const *)words + optind, (size_t)directories, explain_trace, NULL);
 }
 
 const struct command command_explain = {

@@ -14,7 +14,7 @@ struct work {
     uint64_t most;   /* bytes that it had at a time */
 };
 
-/* Runs a command on the trace, which may find that a rule was broken. */
+/* Runs a command on the trace, with options behind blanks; it may find that a rule was broken. */
 struct work work_of(const struct traces *traces, const char *command);
 
 #endif

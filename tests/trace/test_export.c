@@ -125,6 +125,25 @@ dot_gets_who_sends_to_whom_how_often(void **state)
     free(text);
 }
 
+/* Two actors, one after the other, have the same place. */
+static void
+an_actor_is_not_called_what_another_one_was_in_its_place(void **state)
+{
+    struct traces *traces = *state;
+    const uint64_t second = TRI_TRACE_REF(0, 7, 4);
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    traces_declare_layers(traces->trace);
+    traces_write(traces, 0, TRI_TRACE_ACTORS_spawn, tri_trace_name(traces->trace, "first"), A, 0);
+    traces_write(traces, 0, TRI_TRACE_ACTORS_send, 5, A, TRI_TRACE_MESSAGE(0, 1));
+    traces_write(traces, 0, TRI_TRACE_ACTORS_receive, 5, A, TRI_TRACE_MESSAGE(0, 1));
+    traces_write(traces, 0, TRI_TRACE_ACTORS_send, 6, second, TRI_TRACE_MESSAGE(0, 2));
+    traces_write(traces, 0, TRI_TRACE_ACTORS_receive, 6, second, TRI_TRACE_MESSAGE(0, 2));
+    traces_close(traces);
+    char *text = export_to(traces, "dot");
+    EXPECT_PARTS(text, "[label=\"first 0:7.3\"];", "[label=\"0:7.4\"];");
+    free(text);
+}
+
 static void
 export_takes_the_choices_of_the_pictures(void **state)
 {
@@ -157,6 +176,7 @@ main(void)
         TEST(perfetto_gets_what_its_schema_allows),
         TEST(shiviz_gets_clocks_that_know_what_messages_brought),
         TEST(dot_gets_who_sends_to_whom_how_often),
+        TEST(an_actor_is_not_called_what_another_one_was_in_its_place),
         TEST(export_takes_the_choices_of_the_pictures),
         TEST(a_format_that_is_none_is_refused),
     };

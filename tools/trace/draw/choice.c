@@ -10,8 +10,20 @@
 #include "filter.h"
 #include "text.h"
 
+#define BITS 512u           /* messages in a row of a table */
 #define LIMIT 200000u       /* events that a browser draws without making one wait */
 #define MOST_LIMIT 1000000u /* it opens these in some seconds */
+
+/* Who has a place. */
+struct named {
+    uint64_t ref;
+    uint32_t name;
+};
+
+/* Of the messages whose ids begin alike. */
+struct row {
+    uint64_t bits[BITS / 64];
+};
 
 void
 choice_init(struct choice *choice)
@@ -20,8 +32,8 @@ choice_init(struct choice *choice)
     choice->limit = LIMIT;
     choice->most = MOST_LIMIT;
     choice->until = UINT64_MAX;
-    table_init(&choice->names, sizeof(uint32_t));
-    table_init(&choice->messages, sizeof(bool));
+    table_init(&choice->names, sizeof(struct named));
+    table_init(&choice->messages, sizeof(struct row));
 }
 
 void
@@ -81,15 +93,45 @@ choice_take(struct choice *choice, int option)
 static void
 note_name(struct choice *choice, const struct step *step)
 {
+    uint64_t ref = step->record->actor;
     if (step->role == ROLE_spawn || step->role == ROLE_restart || step->role == ROLE_present)
-        *(uint32_t *)table_put(&choice->names, step->record->actor, 0) = step->record->arg;
+        *(struct named *)table_put(&choice->names, TRI_TRACE_REF_WORKER(ref), TRI_TRACE_REF_SLOT(ref)) =
+            (struct named){ref, step->record->arg};
+}
+
+/* The next pass learns them again. */
+static void
+forget_names(struct choice *choice)
+{
+    table_fini(&choice->names);
+    table_init(&choice->names, sizeof(struct named));
+}
+
+uint32_t
+choice_name(const struct choice *choice, uint64_t ref)
+{
+    const struct named *named = table_get(&choice->names, TRI_TRACE_REF_WORKER(ref), TRI_TRACE_REF_SLOT(ref));
+    return named != NULL && named->ref == ref ? named->name : 0;
+}
+
+static void
+note_message(struct choice *choice, uint64_t message)
+{
+    struct row *row = table_put(&choice->messages, message / BITS, 0);
+    row->bits[message % BITS / 64] |= UINT64_C(1) << message % 64;
+}
+
+static bool
+has_message(const struct choice *choice, uint64_t message)
+{
+    const struct row *row = table_get(&choice->messages, message / BITS, 0);
+    return row != NULL && (row->bits[message % BITS / 64] >> message % 64 & 1) != 0;
 }
 
 static bool
 has_chosen_class(const struct choice *choice, const struct trace *trace, uint64_t ref)
 {
-    const uint32_t *number = choice->class_count > 0 ? table_get(&choice->names, ref, 0) : NULL;
-    const char *name = number != NULL ? names_find(trace->names, *number) : NULL;
+    const char *name = choice->class_count > 0 ? names_find(trace->names, choice_name(choice, ref)) : NULL;
     for (size_t i = 0; name != NULL && i < choice->class_count; i++) {
         if (strcmp(choice->classes[i], name) == 0)
             return true;
@@ -153,6 +195,7 @@ count_skipped(struct choice *choice, const struct trace *trace)
         before += is_in_time(choice, &step) && is_before(choice, &step) && is_of_chosen(choice, trace, &step);
     }
     order_fini(&order);
+    forget_names(choice);
     return skipped_of(choice, before);
 }
 
@@ -176,9 +219,10 @@ find_messages(struct choice *choice, const struct trace *trace)
         if (!is_in_time(choice, &step) || place++ < skipped || place - skipped > choice->limit)
             continue;
         if (is_of_message(step.role) && step.record->message != 0)
-            *(bool *)table_put(&choice->messages, step.record->message, 0) = true;
+            note_message(choice, step.record->message);
     }
     order_fini(&order);
+    forget_names(choice);
     return found;
 }
 
@@ -191,7 +235,7 @@ is_chosen(struct choice *choice, const struct trace *trace, const struct step *s
         return false;
     if (!chooses_actors(choice) || is_of_chosen(choice, trace, step))
         return true;
-    return is_of_message(step->role) && table_get(&choice->messages, step->record->message, 0) != NULL;
+    return is_of_message(step->role) && has_message(choice, step->record->message);
 }
 
 static void
@@ -204,6 +248,7 @@ find_skipped(struct choice *choice, const struct trace *trace)
     while (order_next(&order, &step))
         before += is_chosen(choice, trace, &step) && is_before(choice, &step);
     order_fini(&order);
+    forget_names(choice);
     choice->skipped = skipped_of(choice, before);
 }
 

@@ -1,6 +1,10 @@
 /*
  * Which events are drawn: those of chosen actors, with both ends of their messages, in a part of the time, and not more
  * than a browser can take: the first of them, the last, or those around a moment.
+ *
+ * Of an actor it remembers what it is called until another one has its place, so that does not grow with those that
+ * were. Whether the other end of a message is of a chosen actor it must know beforehand: that is a bit for each message,
+ * and grows with the trace, by less than a hundredth of its size.
  */
 #ifndef TROUPE_TRACE_CHOICE_H
 #define TROUPE_TRACE_CHOICE_H
@@ -26,8 +30,8 @@ struct choice {
     uint64_t skipped;                    /* events before the first that is drawn */
     uint64_t seen;                       /* events that would be drawn, but for the limit */
 
-    struct table names;    /* uint32_t: what an actor's behavior is called, by ref */
-    struct table messages; /* bool: an end of it is of a chosen actor, and may be drawn, by id */
+    struct table names;    /* struct named, by worker and slot */
+    struct table messages; /* bits: an end of it is of a chosen actor, and may be drawn; by id, many in a row */
 };
 
 /* Rows for getopt_long(), what they do, and how they are told in a usage. */
@@ -50,6 +54,9 @@ struct choice {
     }
 #define CHOICE_USAGE                                                                                                   \
     "[--actor REF]... [--class NAME]... [--since TIME] [--until TIME] [--last | --around TIME] [--limit N]"
+
+/* What an actor's behavior is called, as far as events tell that were seen; 0: they do not. */
+uint32_t choice_name(const struct choice *choice, uint64_t ref);
 
 void choice_init(struct choice *choice);
 void choice_fini(struct choice *choice);

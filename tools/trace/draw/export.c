@@ -20,8 +20,7 @@ static const struct format *const formats[] = {&format_perfetto, &format_chrome,
 const char *
 export_class(const struct export *export, uint64_t ref)
 {
-    const uint32_t *number = table_get(&export->choice->names, ref, 0);
-    return number != NULL ? names_find(export->trace->names, *number) : NULL;
+    return names_find(export->trace->names, choice_name(export->choice, ref));
 }
 
 const char *

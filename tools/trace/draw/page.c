@@ -29,6 +29,7 @@ struct writer {
     uint16_t *ids;
     struct table actors; /* size_t: place among `refs`, by ref */
     uint64_t *refs;
+    uint32_t *classes; /* of those, as far as they are told when one is drawn; 0: they are not */
 };
 
 /* The place of a number among those that were seen; a new one is seen now. */
@@ -57,7 +58,7 @@ place_of_event(struct writer *writer, uint16_t id)
 
 /* -1: nobody. */
 static int64_t
-place_of_actor(struct writer *writer, uint64_t ref)
+place_of_actor(struct writer *writer, const struct choice *choice, uint64_t ref)
 {
     bool is_new;
     if (ref == 0)
@@ -65,8 +66,12 @@ place_of_actor(struct writer *writer, uint64_t ref)
     size_t place = place_of(&writer->actors, ref, &is_new);
     if (is_new) {
         writer->refs = must_realloc(writer->refs, place + 1, sizeof(*writer->refs));
+        writer->classes = must_realloc(writer->classes, place + 1, sizeof(*writer->classes));
         writer->refs[place] = ref;
+        writer->classes[place] = 0;
     }
+    if (writer->classes[place] == 0)
+        writer->classes[place] = choice_name(choice, ref);
     return (int64_t)place;
 }
 
@@ -92,13 +97,13 @@ write_fields(const struct writer *writer, const struct step *step)
 }
 
 static void
-write_row(struct writer *writer, const struct step *step)
+write_row(struct writer *writer, const struct choice *choice, const struct step *step)
 {
     if (writer->drawn == 0)
         writer->first = step->record->timestamp;
     fprintf(writer->out, "%s[%" PRIu64 ",%td,%zu,%" PRId64 ",", writer->drawn == 0 ? "" : ",\n", time_of(writer, step),
             step->stream - writer->trace->streams, place_of_event(writer, step->record->id),
-            place_of_actor(writer, step->record->actor));
+            place_of_actor(writer, choice, step->record->actor));
     write_fields(writer, step);
     fputc(']', writer->out);
     writer->drawn++;
@@ -113,7 +118,7 @@ write_rows(struct writer *writer, struct choice *choice)
     fputs("\"rows\":[", writer->out);
     while (order_next(&order, &step)) {
         if (choice_wants(choice, writer->trace, &step))
-            write_row(writer, &step);
+            write_row(writer, choice, &step);
     }
     fputs("],\n", writer->out);
     order_fini(&order);
@@ -149,11 +154,11 @@ write_event(const struct writer *writer, uint16_t id)
 }
 
 static void
-write_actor(const struct writer *writer, const struct choice *choice, uint64_t ref)
+write_actor(const struct writer *writer, size_t place)
 {
     char text[TEXT_SIZE];
-    const uint32_t *number = table_get(&choice->names, ref, 0);
-    const char *name = number != NULL ? names_find(writer->trace->names, *number) : NULL;
+    uint64_t ref = writer->refs[place];
+    const char *name = names_find(writer->trace->names, writer->classes[place]);
     char worker[TEXT_SIZE];
     fprintf(writer->out, "{\"ref\":\"%s\",\"worker\":\"%s\",\"class\":", text_of_ref(ref, text),
             text_of_stream(TRI_TRACE_REF_WORKER(ref), worker));
@@ -165,7 +170,7 @@ write_actor(const struct writer *writer, const struct choice *choice, uint64_t r
 }
 
 static void
-write_lists(const struct writer *writer, const struct choice *choice)
+write_lists(const struct writer *writer)
 {
     char text[TEXT_SIZE];
     fputs("\"events\":[", writer->out);
@@ -176,7 +181,7 @@ write_lists(const struct writer *writer, const struct choice *choice)
     fputs("],\n\"actors\":[", writer->out);
     for (size_t i = 0; i < writer->actors.count; i++) {
         fputs(i > 0 ? ",\n" : "", writer->out);
-        write_actor(writer, choice, writer->refs[i]);
+        write_actor(writer, i);
     }
     fputs("],\n\"streams\":[", writer->out);
     for (size_t i = 0; i < writer->trace->stream_count; i++)
@@ -195,7 +200,7 @@ write_trace(FILE *out, const struct trace *trace, struct choice *choice)
     print_page_string(out, trace->paths[0]);
     fputs(",\n", out);
     write_rows(&writer, choice);
-    write_lists(&writer, choice);
+    write_lists(&writer);
     fprintf(out,
             "\"begin\":\"%s\",\"more\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"contradictions\":%" PRIu64
             ",\"closed\":%s}\n",
@@ -203,6 +208,7 @@ write_trace(FILE *out, const struct trace *trace, struct choice *choice)
             trace->contradictions, trace->metadata->closed ? "true" : "false");
     free(writer.ids);
     free(writer.refs);
+    free(writer.classes);
     table_fini(&writer.events);
     table_fini(&writer.actors);
 }

@@ -1,5 +1,5 @@
 /*
- * Completion of troupe-trace, as bash does it when the key is pressed.
+ * Completion of troupe-trace, as bash does it when the key is pressed, and what zsh is given to offer.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -129,6 +129,64 @@ where_nobody_knows_the_word_nothing_is_offered(void **state)
     free(offer);
 }
 
+/* -- zsh. -- */
+
+/* Its own functions for completion say what they were given; _files that it was called, and how. */
+#define ZSH_FUNCTIONS                                                                                                  \
+    "compadd() { shift; print -l -- \"$@\" }; _describe() { print -l -- ${(P)2} }; "                                   \
+    "_message() { print -- \"message $1\" }; _files() { print -- \"files $*\" }; "
+
+/* What the words get, of which the last is completed; its number is `current`. The caller frees it. */
+static char *
+offered_by_zsh(const char *words, unsigned current)
+{
+    char script[1400];
+    snprintf(script, sizeof(script), ZSH_FUNCTIONS "complete() { source '%s' }; words=('%s' %s); CURRENT=%u; complete",
+             TROUPE_COMPLETION_ZSH, TROUPE_TRACE, words, current);
+    const char *const command[] = {"zsh", "-f", "-c", script, NULL};
+    struct outcome outcome = traces_run(command);
+    if (outcome.status != 0)
+        fail_msg("zsh ended with %d:\n%s", outcome.status, outcome.text);
+    return outcome.text;
+}
+
+static void
+expect_from_zsh(const char *words, unsigned current, const char *expected)
+{
+    char *offer = offered_by_zsh(words, current);
+    assert_string_equal(offer, expected);
+    free(offer);
+}
+
+static void
+zsh_offers_all_commands_options_words_and_directories(void **state)
+{
+    const char *const look[] = {"sh", "-c", "command -v zsh", NULL};
+    char *rest = NULL, words[100];
+    struct outcome found = traces_run(look);
+    (void)state;
+    free(found.text);
+    if (found.status != 0) {
+        print_message("zsh is not installed\n");
+        skip();
+    }
+    char *commands = told(NULL, "  "), *offer = offered_by_zsh("''", 2);
+    assert_int_equal(traces_count(offer, "\n"), traces_count(commands, "\n"));
+    assert_non_null(strstr(offer, "explain:"));
+    free(offer);
+    for (char *command = strtok_r(commands, "\n", &rest); command != NULL; command = strtok_r(NULL, "\n", &rest)) {
+        char *options = told(command, "  --");
+        snprintf(words, sizeof(words), "%s --", command);
+        expect_from_zsh(words, 3, options);
+        free(options);
+    }
+    free(commands);
+    expect_from_zsh("top --sort m", 4, "class\nbusy\nreceived\nmailbox\neach\nlongest\n");
+    expect_from_zsh("stats --since ''", 4, "message TIME\n");
+    expect_from_zsh("info ''", 3, "files -/\n");
+    expect_from_zsh("assert ''", 3, "files \n");
+}
+
 int
 main(void)
 {
@@ -137,6 +195,7 @@ main(void)
         TEST(the_key_completes_commands_options_words_and_directories),
         TEST(all_commands_and_all_their_options_are_offered),
         TEST(where_nobody_knows_the_word_nothing_is_offered),
+        TEST(zsh_offers_all_commands_options_words_and_directories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

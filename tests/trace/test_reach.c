@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -82,6 +83,39 @@ a_program_is_run_with_the_recorder_on_and_its_exit_status_is_passed_on(void **st
     traces_expect(traces, "check", 0, "passed   sent_before");
     traces_expect(traces, "info", 0, "mode        file");
     expect_run(words, 2, "it is not empty; name another one with -o");
+}
+
+/* The second of the day and so on, as `info` shows it behind a word. */
+static time_t
+time_behind(const char *text, const char *word)
+{
+    const char *at = strstr(text, word);
+    struct tm tm = {0};
+    assert_non_null(at);
+    assert_non_null(strptime(at + strlen(word), " %Y-%m-%dT%H:%M:%S", &tm));
+    return timegm(&tm);
+}
+
+static void
+with_the_monotonic_clock_times_and_rules_are_as_ever(void **state)
+{
+    struct traces *traces = *state;
+    const char *words[] = {TROUPE_TRACE, "record", "-o", traces->directory, "--", "env", "TR_CLOCK=monotonic",
+                           self,         "exit",   NULL};
+    char path[400];
+    time_t before = time(NULL);
+    expect_run(words, EXIT, " events in ");
+    time_t after = time(NULL);
+    struct outcome info = traces_tool(traces, "info", NULL, NULL, NULL, NULL);
+    assert_non_null(strstr(info.text, "clock       1000000000 ticks a second\n"));
+    assert_in_range(time_behind(info.text, "\nbegins "), before - 1, after + 1);
+    assert_in_range(time_behind(info.text, "\nends "), before - 1, after + 1);
+    free(info.text);
+    traces_expect(traces, "check", 0, "passed   sent_before");
+    snprintf(path, sizeof(path), "%s/metadata", traces->directory);
+    struct outcome text = traces_run((const char *[]){"cat", path, NULL});
+    assert_non_null(strstr(text.text, "CLOCK_MONOTONIC"));
+    free(text.text);
 }
 
 static void
@@ -286,6 +320,7 @@ main(int count, char **words)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, traces_setup, traces_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_program_is_run_with_the_recorder_on_and_its_exit_status_is_passed_on),
+        TEST(with_the_monotonic_clock_times_and_rules_are_as_ever),
         TEST(the_flight_recorder_is_used_if_it_is_asked_for_also_where_a_name_has_a_comma),
         TEST(a_program_that_a_signal_ends_gives_128_and_its_number),
         TEST(what_cannot_be_run_or_written_is_refused_and_leaves_nothing),

@@ -262,6 +262,45 @@ a_program_that_runs_is_recorded_from_attach_to_detach(void **state)
 }
 
 static void
+top_takes_the_number_of_a_process_that_records(void **state)
+{
+    struct traces *traces = *state;
+    const char *words[] = {self, "wait", NULL};
+    char path[300], pid[32];
+    snprintf(path, sizeof(path), "%s/socket", traces->base);
+    pid_t child = start(words, "TR_INSPECT", path);
+    assert_true(tests_wait_until(exists, path, TESTS_LIMIT_MS));
+    snprintf(pid, sizeof(pid), "%ld", (long)child);
+    expect_reach("top", "--once", pid, NULL, 2, "records nothing: troupe-trace attach ");
+    expect_reach("attach", pid, traces->directory, NULL, 0, "it is recorded, in /");
+    expect_reach("top", "--once", pid, NULL, 0, "troupe-trace top: all that was recorded, ");
+    expect_reach("top", "--once", pid, NULL, 0, traces->directory);
+    expect_reach("detach", pid, NULL, NULL, 0, traces->directory);
+    end_program(child);
+    expect_reach("top", "--once", "0", NULL, 2, "0 cannot be opened: ");
+}
+
+static void
+top_says_that_a_program_is_gone_when_and_what_it_did_last(void **state)
+{
+    struct traces *traces = *state;
+    const char *words[] = {TROUPE_TRACE, "record", "-o", traces->directory, "--", self, "die", NULL};
+    expect_run(words, 128 + SIGKILL, " events in ");
+    struct outcome last = traces_tool(traces, "dump", NULL, NULL, NULL, NULL);
+    struct outcome top = traces_tool(traces, "top", NULL, NULL, NULL, NULL); /* it ends by itself */
+    char gone[100], *line = last.text;
+    for (char *next; (next = strchr(line, '\n')) != NULL && next[1] != '\0';)
+        line = next + 1;
+    snprintf(gone, sizeof(gone), ", and the program is gone since %.30s, ", line);
+    assert_int_equal(top.status, 0);
+    assert_int_equal(traces_count(top.text, "troupe-trace top: all that was recorded, "), 1);
+    if (strstr(top.text, gone) == NULL || strstr(top.text, "\ntaker ") == NULL)
+        fail_msg("there is no \"%s\", or no taker, in:\n%s", gone, top.text);
+    free(last.text);
+    free(top.text);
+}
+
+static void
 a_flight_recorder_is_begun_and_copied_from_outside(void **state)
 {
     struct traces *traces = *state;
@@ -328,6 +367,8 @@ main(int count, char **words)
         TEST(options_behind_the_program_are_the_program_s),
         TEST(a_signal_that_the_command_is_sent_reaches_the_program),
         TEST(a_program_that_runs_is_recorded_from_attach_to_detach),
+        TEST(top_takes_the_number_of_a_process_that_records),
+        TEST(top_says_that_a_program_is_gone_when_and_what_it_did_last),
         TEST(a_flight_recorder_is_begun_and_copied_from_outside),
         TEST(a_process_that_cannot_be_asked_is_told_of),
     };

@@ -118,6 +118,58 @@ ask_with_directory(pid_t pid, const char *word, const char *name, const char *di
     return ask_all(pid, line);
 }
 
+/* -- Where it records. -- */
+
+/* A path of the program's own is one from its working directory. */
+static char *
+path_of(pid_t pid, const char *directory)
+{
+    char link[64], there[PATH_MAX], path[2 * PATH_MAX];
+    snprintf(link, sizeof(link), "/proc/%ld/cwd", (long)pid);
+    ssize_t length = directory[0] != '/' ? readlink(link, there, sizeof(there) - 1) : 0;
+    there[length > 0 ? length : 0] = '\0';
+    snprintf(path, sizeof(path), "%s%s%s", there, length > 0 ? "/" : "", directory);
+    size_t size = strlen(path) + 1;
+    return memcpy(must_calloc(size, 1), path, size);
+}
+
+/* NULL: it does not record. */
+static char *
+directory_of(pid_t pid, int fd)
+{
+    static const char recorded[] = "ok: it is recorded, in ";
+    char answer[ANSWER];
+    peer_ask(fd, "trace\n", answer, sizeof(answer));
+    return strncmp(answer, recorded, strlen(recorded)) == 0 ? path_of(pid, answer + strlen(recorded)) : NULL;
+}
+
+pid_t
+reach_process(const char *word)
+{
+    return access(word, F_OK) != 0 ? pid_of(word) : 0;
+}
+
+int
+reach_directories(pid_t pid, char *directories[REACH_AT_MOST], size_t *count)
+{
+    struct peers peers;
+    *count = 0;
+    peers_find(pid, &peers);
+    if (peers.error != 0)
+        return refuse_process(pid, peers.error);
+    if (peers.count == 0)
+        return refuse_without_socket(pid);
+    for (size_t i = 0; i < peers.count; i++)
+        if ((directories[*count] = directory_of(pid, peers.fds[i])) != NULL)
+            ++*count;
+    peers_close(&peers);
+    if (*count > 0)
+        return 0;
+    fprintf(stderr, "troupe-trace: process %ld records nothing: troupe-trace attach %ld begins a trace\n", (long)pid,
+            (long)pid);
+    return EXIT_BAD_INPUT;
+}
+
 /* -- The commands. -- */
 
 /* The number of the process, and no more arguments than so many; flight is for attach. Returns 0, or what run() does. */

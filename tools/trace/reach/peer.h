@@ -7,7 +7,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define PEERS_AT_MOST 64u /* runtimes of one process */
+#include "reach.h"
+
+#define PEERS_AT_MOST REACH_AT_MOST
 
 struct peers {
     int fds[PEERS_AT_MOST]; /* connected */

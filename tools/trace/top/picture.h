@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "text.h"
 #include "words.h"
 
 struct worker_line {
@@ -27,9 +28,11 @@ struct actor_line {
 };
 
 struct picture {
-    uint64_t ns; /* the interval */
-    bool whole;  /* from the program's begin on, not from the picture before */
-    bool ended;  /* the program has: there will be no more */
+    uint64_t ns;          /* the interval */
+    bool whole;           /* from the program's begin on, not from the picture before */
+    bool ended;           /* the program has: there will be no more */
+    bool gone;            /* it has, and has not closed its trace */
+    char last[TEXT_SIZE]; /* the time of its last event */
     uint64_t events, received, sent, flying;
     struct worker_line *workers;
     struct actor_line *classes, *actors; /* of actors those that did something */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "filter.h"
+#include "reach.h"
 #include "screen.h"
 #include "terminal.h"
 #include "view.h"
@@ -29,11 +30,19 @@ struct top {
     unsigned long count; /* tables; 0: until the program ends */
 };
 
+/* Of a program that did nothing more before its end, the last that it did stays. */
 static void
 take_picture(struct top *top)
 {
-    picture_fini(&top->picture);
-    watch_look(&top->watch, &top->picture);
+    struct picture next, *shown = &top->picture;
+    watch_look(&top->watch, &next);
+    bool keeps = next.ended && next.events == 0 && shown->events > 0;
+    struct picture *old = keeps ? &next : shown;
+    shown->ended = next.ended;
+    shown->gone = next.gone;
+    picture_fini(old);
+    if (!keeps)
+        *shown = next;
 }
 
 /* -- In a pipe. -- */
@@ -114,6 +123,15 @@ show_picture(struct top *top)
     }
 }
 
+/* The screen is gone, too. */
+static void
+print_last(struct top *top)
+{
+    top->view.columns = top->view.rows = 0;
+    picture_sort(&top->picture, top->view.column);
+    view_print(&top->view, &top->picture);
+}
+
 static void
 show_screen(struct top *top)
 {
@@ -122,7 +140,9 @@ show_screen(struct top *top)
     while (!top->picture.ended && show_picture(top))
         take_picture(top);
     screen_end();
-    if (top->picture.ended)
+    if (top->picture.gone)
+        print_last(top);
+    else if (top->picture.ended)
         puts("the program has ended");
 }
 
@@ -205,6 +225,22 @@ show(struct top *top, const char *const *directories, size_t count)
     watch_close(&top->watch);
 }
 
+/* Of a process that is named by its number. */
+static int
+show_process(struct top *top, pid_t pid)
+{
+    char *directories[REACH_AT_MOST];
+    size_t count;
+    int status = reach_directories(pid, directories, &count);
+    if (status != 0)
+        return status;
+    top->view.directory = directories[0];
+    show(top, (const char *const *)directories, count);
+    while (count > 0)
+        free(directories[--count]);
+    return 0;
+}
+
 static int
 run(int count, char **words)
 {
@@ -213,6 +249,9 @@ run(int count, char **words)
     int directories = status == 0 ? count_directories(count, words, 0) : status;
     if (directories < 1)
         return directories;
+    pid_t pid = directories == 1 ? reach_process(words[optind]) : 0;
+    if (pid != 0)
+        return show_process(&top, pid);
     top.view.directory = words[optind];
     show(&top, (const char *const *)words + optind, (size_t)directories);
     return 0;
@@ -220,8 +259,9 @@ run(int count, char **words)
 
 const struct command command_top = {
     .name = "top",
-    .usage = "[--by class|actor] [--sort COLUMN] [--every TIME] [--count N | --once] DIRECTORY...",
+    .usage = "[--by class|actor] [--sort COLUMN] [--every TIME] [--count N | --once] DIRECTORY... | PID",
     .summary = "what the program does now: its workers, classes and actors in a table that is kept up to date\n"
+               "A process that runs and has a socket to be asked on (TR_INSPECT) may be named by its number.\n"
                "busy: part of the time in handlers; each: mean time of a call; mailbox: most that waited at once.\n"
                "Keys: q quit, c classes, a actors, < and > the column to sort by, + and - the time between tables",
     .example = "troupe-trace top dir      # in another terminal than the program that runs with TR_TRACE=dir",

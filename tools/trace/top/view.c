@@ -55,11 +55,23 @@ rate(const struct picture *picture, uint64_t count, char text[TEXT_SIZE])
 
 /* -- The parts. -- */
 
+/* The last that is known of one that is gone is its last event. */
+static void
+word_of_end(const struct picture *picture, char word[WORD_SIZE + TEXT_SIZE])
+{
+    word[0] = '\0';
+    if (picture->gone)
+        snprintf(word, WORD_SIZE + TEXT_SIZE, ", and the program is gone since %s", picture->last);
+    else if (picture->ended)
+        snprintf(word, WORD_SIZE + TEXT_SIZE, ", and the program has ended");
+}
+
 static void
 print_head(struct paper *paper, const struct picture *picture)
 {
     char lasts[WORD_SIZE], directory[LINE] = "", events[TEXT_SIZE], received[TEXT_SIZE], sent[TEXT_SIZE];
-    char flying[TEXT_SIZE];
+    char flying[TEXT_SIZE], end[WORD_SIZE + TEXT_SIZE];
+    word_of_end(picture, end);
     FILE *out = fmemopen(directory, sizeof(directory), "w");
     if (out != NULL) {
         print_escaped(out, paper->view->directory);
@@ -67,8 +79,8 @@ print_head(struct paper *paper, const struct picture *picture)
         directory[sizeof(directory) - 1] = '\0';
     }
     print_line(paper, colour_begin(COLOUR_TITLE), "troupe-trace top: %s %s%s, %s",
-               picture->whole ? "all that was recorded," : "the last", word_of_duration(picture->ns, lasts),
-               picture->ended ? ", and the program has ended" : "", directory);
+               picture->whole ? "all that was recorded," : "the last", word_of_duration(picture->ns, lasts), end,
+               directory);
     print_line(paper, NULL, "each second %s events, %s received, %s sent; %s on the way",
                rate(picture, picture->events, events), rate(picture, picture->received, received),
                rate(picture, picture->sent, sent), text_of_count(picture->flying, flying));

@@ -5,6 +5,8 @@
 
 #include "bad_input.h"
 #include "filter.h"
+#include "gone.h"
+#include "text_of_time.h"
 
 #define SECOND UINT64_C(1000000000)
 
@@ -44,7 +46,7 @@ static uint64_t
 end_of_look(const struct watch *watch)
 {
     uint64_t last = watch->measure->last;
-    uint64_t now = watch->then > 0 && !watch->tail.closed ? ticks_now(watch->tail.trace) : last;
+    uint64_t now = watch->then > 0 && !watch->tail.closed && !watch->gone ? ticks_now(watch->tail.trace) : last;
     uint64_t end = now > last ? now : last;
     return end > watch->then ? end : watch->then;
 }
@@ -144,10 +146,12 @@ fill_actors(const struct watch *watch, struct picture *picture, const struct ent
 
 /* -- The look. -- */
 
+/* Whether its program is gone is asked before its events are read: what came until then is read. */
 static void
 read_new(struct watch *watch)
 {
     struct tail *tail = &watch->tail;
+    watch->gone = gone_all(tail->trace);
     do {
         tail_look(tail);
         watch->measure->trace = tail->trace; /* of a cluster's processes, it is another if one has begun */
@@ -182,11 +186,13 @@ watch_look(struct watch *watch, struct picture *picture)
     struct entry *deeds = entries_of(&measure->deeds, &count, NULL);
     *picture = (struct picture){.ns = ns_of(watch, ticks),
                                 .whole = watch->then == 0,
-                                .ended = watch->tail.closed,
+                                .ended = watch->tail.closed || watch->gone,
+                                .gone = watch->gone && !watch->tail.closed,
                                 .events = measure->events - watch->events,
                                 .received = measure->received - watch->received,
                                 .sent = measure->sent - watch->sent,
                                 .flying = measure->flight.count};
+    text_of_time(watch->tail.trace->metadata, measure->last, picture->last);
     fill_workers(watch, picture, ticks);
     fill_classes(watch, picture, deeds, count);
     fill_actors(watch, picture, deeds, count);

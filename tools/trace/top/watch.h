@@ -15,6 +15,7 @@ struct watch {
     struct measure *measure;
     struct hand *before; /* the measure's hands, as they were at the last look */
     size_t before_count;
+    bool gone;                       /* nobody writes any more, and all was read */
     uint64_t then;                   /* ticks: until when the last picture went; 0: there was none */
     uint64_t events, received, sent; /* until then */
 };

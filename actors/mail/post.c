@@ -37,7 +37,7 @@ tri_post_name(struct tri_worker *worker, tr_message *message)
     tr_ref sender = sender_of(worker, message);
     if (message->id == 0)
         message->id = tri_trace_message_id(worker->trace);
-    tri_trace_send_at(worker->trace, tri_ticks(), sender, tri_actors_of(worker)->paying, message->tag, message->id);
+    tri_trace_send(worker->trace, sender, tri_actors_of(worker)->paying, message->tag, message->id);
 }
 
 /* The actor that takes a message to `to` here. Returns: TR_OK; TR_EGONE; TR_ENOMEM. */

@@ -46,14 +46,6 @@ tri_post_fill(struct tri_worker *worker, tr_message *to, tr_ref from, tr_message
     message->size = 0;
 }
 
-/* The same of a message that is no question, nor of the layer's own, on a worker that records. */
-static inline void
-tri_post_record(struct tri_trace_stream *stream, tr_message *message)
-{
-    message->id = tri_trace_message_id(stream);
-    tri_trace_send_at(stream, tri_ticks(), message->from, false, message->tag, message->id);
-}
-
 /* The two functions below, which differ in how careful the worker is. */
 static TRI_INLINE tr_actor *
 tri_post_plain_as(struct tri_actors *home, enum tri_careful careful, tr_ref from, tr_ref to, uint64_t id,
@@ -67,12 +59,10 @@ tri_post_plain_as(struct tri_actors *home, enum tri_careful careful, tr_ref from
         return NULL;
     struct tri_mail *mail = tri_pool_take(&home->mail);
     mail->message.from = from;
-    mail->message.id = id;
+    mail->message.id = careful == TRI_CAREFUL_RECORDS ? tri_trace_message_id(home->worker->trace) : id;
     tri_message_move(&mail->message, message);
     message->kind = TR_PAYLOAD_BYTES;
     message->size = 0;
-    if (careful == TRI_CAREFUL_RECORDS)
-        tri_post_record(home->worker->trace, &mail->message);
     tri_mailbox_put_plain(home, actor, mail);
     return actor;
 }
@@ -87,11 +77,18 @@ tri_post_plain(struct tri_actors *home, tr_ref from, tr_ref to, uint64_t id, tr_
     return tri_post_plain_as(home, TRI_CAREFUL_NOT, from, to, id, message);
 }
 
-/* The same on a worker that records, of a message that is no question or answer. */
+/* The same on a worker that records, of a message that is no question or answer. It has its name in the trace, and the
+ * caller does what else is to do and then calls the second: a call that comes last needs no saved registers either. */
 static inline tr_actor *
 tri_post_recorded(struct tri_actors *home, tr_ref from, tr_ref to, tr_message *message)
 {
     return tri_post_plain_as(home, TRI_CAREFUL_RECORDS, from, to, 0, message);
+}
+
+static inline void
+tri_post_record(struct tri_trace_stream *stream, tr_ref from, uint32_t tag)
+{
+    tri_trace_send(stream, from, false, tag, TRI_TRACE_MESSAGE(stream->number, stream->messages));
 }
 
 /* The same of a question or an answer, which is looked at before it is handled, and of which the limit of a plain

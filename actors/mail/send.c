@@ -29,9 +29,11 @@ TRI_NOINLINE static tr_status
 send_carefully(tr_actor *self, tr_ref to, tr_message *message)
 {
     struct tri_actors *home = self->home;
-    if (tri_post_recorded(home, self->ref, to, message) == NULL)
+    struct tri_worker *worker = home->worker;
+    if (TRI_UNLIKELY(tri_post_recorded(home, self->ref, to, message) == NULL))
         return send_checked(self, to, message);
-    home->worker->counters.sent++;
+    worker->counters.sent++;
+    tri_post_record(worker->trace, self->ref, message->tag);
     return TR_OK;
 }
 

@@ -17,28 +17,28 @@
 static bool
 all_messages_are_recorded(const struct tri_trace_stream *stream)
 {
-    uint32_t wanted = ck_pr_load_32(&((const struct tri_trace_head *)stream)->wanted);
+    uint32_t wanted = ck_pr_load_32(&stream->head.wanted);
     return (wanted & (TRI_CATEGORY_MESSAGES | TRI_TRACE_PICKS)) == TRI_CATEGORY_MESSAGES;
 }
 
-void
-tri_record_slice(struct tri_actors *home, uint64_t now)
+static bool
+is_wanted(const struct tri_trace_stream *stream, tr_ref actor)
 {
-    home->recorded.now = now;
+    return tri_trace_wants(&stream->head, TRI_CATEGORY_MESSAGES, actor);
 }
 
 TRI_NOINLINE void
 tri_record_return(struct tri_actors *home)
 {
     struct tri_recorded *recorded = &home->recorded;
-    if (recorded->returned)
+    if (recorded->returned && is_wanted(home->worker->trace, recorded->actor))
         tri_trace_handled_at(home->worker->trace, recorded->now, recorded->actor, recorded->tag, recorded->message);
     recorded->returned = false;
     recorded->now = 0;
 }
 
 static TRI_INLINE void
-receive(struct tri_actors *home, const tr_actor *actor, const tr_message *message, uint64_t now)
+receive(struct tri_actors *home, const tr_actor *actor, const tr_message *message, uint64_t now, bool wanted)
 {
     struct tri_recorded *recorded = &home->recorded;
     bool at_once = recorded->returned;
@@ -46,7 +46,8 @@ receive(struct tri_actors *home, const tr_actor *actor, const tr_message *messag
     recorded->actor = actor->ref;
     recorded->message = message->id;
     recorded->tag = message->tag;
-    tri_trace_receive_at(home->worker->trace, now, actor->ref, at_once, message->tag, message->id);
+    if (wanted)
+        tri_trace_receive_at(home->worker->trace, now, actor->ref, at_once, message->tag, message->id);
 }
 
 TRI_NOINLINE static void
@@ -56,7 +57,8 @@ receive_carefully(struct tri_actors *home, const tr_actor *actor, const tr_messa
         tri_tag_names_note(home, actor->behavior, message->tag);
     if (!all_messages_are_recorded(home->worker->trace))
         tri_record_return(home);
-    receive(home, actor, message, home->recorded.now != 0 ? home->recorded.now : tri_ticks());
+    uint64_t now = home->recorded.now != 0 ? home->recorded.now : tri_ticks();
+    receive(home, actor, message, now, is_wanted(home->worker->trace, actor->ref));
 }
 
 /* What is mostly the case calls no function, so the compiler saves no registers. */
@@ -65,17 +67,7 @@ tri_record_receive(struct tri_actors *home, const tr_actor *actor, const tr_mess
 {
     uint64_t now = home->recorded.now;
     if (TRI_LIKELY(now != 0 && actor->behavior->tag_name == NULL && all_messages_are_recorded(home->worker->trace)))
-        receive(home, actor, message, now);
+        receive(home, actor, message, now, true);
     else
         receive_carefully(home, actor, message);
-}
-
-TRI_NOINLINE void
-tri_record_handled(struct tri_actors *home, const tr_actor *actor, const tr_message *message)
-{
-    home->recorded.now = tri_ticks();
-    home->recorded.returned = true;
-    bool ends = (actor->flags & (TRI_ACTOR_ENDING | TRI_ACTOR_CLOSED)) != 0;
-    if (TRI_UNLIKELY(ends || message->kind != TR_PAYLOAD_BYTES))
-        tri_record_return(home);
 }

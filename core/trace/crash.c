@@ -77,7 +77,7 @@ write_last(struct tri_trace_stream *stream, uint16_t signal, uint32_t tag, uint6
     struct tri_trace_record *record = stream->next;
     if (stream->packet == NULL || (record == stream->full && stream->lost_here > 0))
         return;
-    tri_stream_fill(stream, record, tri_ticks(), TRI_TRACE_CORE_crash, signal, tag, actor, address);
+    tri_stream_fill(stream, record, tri_ticks(), TRI_TRACE_WHAT(TRI_TRACE_CORE_crash, signal, tag), actor, address);
     if (record != stream->full)
         stream->next = record + 1;
     tri_packet_commit(stream->packet, record + 1);

@@ -32,7 +32,7 @@ lose(struct tri_trace_stream *stream, uint64_t now)
         return;
     uint32_t arg = stream->lost_here < UINT32_MAX ? (uint32_t)stream->lost_here : UINT32_MAX;
     if (stream->lost_here == 1) {
-        tri_stream_fill(stream, stream->full, now, TRI_TRACE_CORE_lost, 0, arg, 0, 0);
+        tri_stream_fill(stream, stream->full, now, TRI_TRACE_WHAT(TRI_TRACE_CORE_lost, 0, arg), 0, 0);
         tri_packet_commit(stream->packet, stream->full + 1);
     } else {
         ck_pr_store_32(&stream->full->arg, arg);
@@ -42,8 +42,7 @@ lose(struct tri_trace_stream *stream, uint64_t now)
 
 /* Writes an event as the first of the next segment. false: there is none. */
 static bool
-write_to_next_segment(struct tri_trace_stream *stream, uint64_t now, uint16_t id, uint16_t flags, uint32_t arg,
-                      uint64_t actor, uint64_t message)
+write_to_next_segment(struct tri_trace_stream *stream, uint64_t now, uint64_t what, uint64_t actor, uint64_t message)
 {
     struct tri_segment *segment = tri_segments_next(stream->segments);
     if (segment == NULL)
@@ -51,7 +50,7 @@ write_to_next_segment(struct tri_trace_stream *stream, uint64_t now, uint16_t id
     struct tri_trace_packet *packet = segment->packet;
     tri_packet_begin(stream->segments, segment, stream->uuid, TRI_TRACE_CLASS_EVENTS, stream->number, stream->lost);
     struct tri_trace_record *first = (struct tri_trace_record *)(packet + 1);
-    tri_stream_fill(stream, first, now, id, flags, arg, actor, message);
+    tri_stream_fill(stream, first, now, what, actor, message);
     packet->timestamp_begin = first->timestamp;
     tri_packet_commit(packet, first + 1);
     if (!tri_segments_show(stream->segments, segment))
@@ -66,25 +65,42 @@ write_to_next_segment(struct tri_trace_stream *stream, uint64_t now, uint16_t id
 }
 
 void
-tri_stream_write_elsewhere(struct tri_trace_stream *stream, uint64_t now, uint16_t id, uint16_t flags, uint32_t arg,
-                           uint64_t actor, uint64_t message)
+tri_stream_write_elsewhere(struct tri_trace_stream *stream, uint64_t now, uint64_t what, uint64_t actor,
+                           uint64_t message)
 {
     if (stream->fast_end != stream->full) {
         tri_segments_prepare(stream->segments);
         stream->fast_end = stream->full;
-        tri_trace_write_at(stream, now, id, flags, arg, actor, message);
+        tri_trace_put_at(stream, now, what, actor, message);
         return;
     }
     bool ask = stream->lost_here % ASK_AGAIN == 0 || tri_segments_arrived(stream->segments);
-    if (stream->silent || !ask || !write_to_next_segment(stream, now, id, flags, arg, actor, message))
+    if (stream->silent || !ask || !write_to_next_segment(stream, now, what, actor, message))
         lose(stream, now);
 }
 
-void
-tri_trace_write(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,
-                uint64_t message)
+TRI_NOINLINE static void
+put_by_slow_clock(struct tri_trace_stream *stream, uint64_t what, uint64_t actor, uint64_t message)
 {
-    tri_trace_write_at(stream, tri_ticks(), id, flags, arg, actor, message);
+    tri_trace_put_at(stream, tri_clock_slow_ticks(), what, actor, message);
+}
+
+/* Not by tri_ticks(), which may be a call amid it. */
+void
+tri_trace_put(struct tri_trace_stream *stream, uint64_t what, uint64_t actor, uint64_t message)
+{
+    if (TRI_LIKELY(ck_pr_load_8(&tri_clock_is_counter) != 0))
+        tri_trace_put_at(stream, tri_clock_counter(), what, actor, message);
+    else
+        put_by_slow_clock(stream, what, actor, message);
+}
+
+void
+tri_trace_put_picked(struct tri_trace_stream *stream, uint64_t what, uint64_t actor, uint64_t message,
+                     uint32_t category)
+{
+    if (tri_trace_picks(&stream->head, category, actor))
+        tri_trace_put(stream, what, actor, message);
 }
 
 void

@@ -73,9 +73,10 @@ write_messages(tr_actor *self, const struct tri_worker *worker, unsigned events)
     for (unsigned i = 0; i < events; i += 2) {
         ck_pr_barrier(); /* the stream is loaded for each message, as where the library records one */
         uint64_t id = worker->trace != NULL ? tri_trace_message_id(worker->trace) : 0;
-        tri_trace_send_at(worker->trace, tri_ticks(), ref, false, 7, id);
+        tri_trace_send(worker->trace, ref, false, 7, id);
         ck_pr_barrier();
-        tri_trace_receive_at(worker->trace, tri_ticks(), ref, 1, 7, id);
+        if (worker->trace != NULL && tri_trace_wants(&worker->trace->head, TRI_CATEGORY_MESSAGES, ref))
+            tri_trace_receive_at(worker->trace, tri_ticks(), ref, 1, 7, id);
     }
 }
 

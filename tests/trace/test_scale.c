@@ -66,7 +66,8 @@ begin(const struct traces *traces, unsigned stream, uint64_t time)
 static void
 put(struct writing *writing, uint16_t id, uint32_t arg, uint64_t actor, uint64_t message)
 {
-    struct tri_trace_record record = {writing->time++, id, 0, arg, actor, message};
+    struct tri_trace_record record = {
+        .timestamp = writing->time++, .id = id, .arg = arg, .actor = actor, .message = message};
     assert_int_equal(fwrite(&record, sizeof(record), 1, writing->file), 1);
     writing->count++;
 }

@@ -57,7 +57,7 @@ void __tsan_release(void *address);
 /* Brings the line at an address into the cache, to be written to soon; the address need not be valid. GCC makes a
  * prefetch for reading of its own builtin unless it is told of the CPU. */
 #if defined(__x86_64__)
-#define TRI_PREFETCH_WRITE(address) __asm__ volatile("prefetchw (%0)" : : "r"(address))
+#define TRI_PREFETCH_WRITE(address) __asm__ volatile("prefetchw %0" : : "m"(*(const char *)(address)))
 #else
 #define TRI_PREFETCH_WRITE(address) __builtin_prefetch(address, 1)
 #endif

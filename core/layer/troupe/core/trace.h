@@ -129,9 +129,12 @@ void tri_trace_name_tag(struct tri_trace *trace, const char *behavior, uint32_t 
 /* How many message ids a stream has given. Thread: the stream's own; setup. */
 uint64_t tri_trace_messages(const struct tri_trace_stream *stream);
 
-/* Writes one event of this moment. Thread: the stream's own. */
-void tri_trace_write(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,
-                     uint64_t message);
+/* Writes one event of this moment; `what` is TRI_TRACE_WHAT(). Thread: the stream's own. */
+void tri_trace_put(struct tri_trace_stream *stream, uint64_t what, uint64_t actor, uint64_t message);
+
+/* The same if the event is wanted, of a category and actor, with TRI_TRACE_PICKS. Thread: the stream's own. */
+void tri_trace_put_picked(struct tri_trace_stream *stream, uint64_t what, uint64_t actor, uint64_t message,
+                          uint32_t category);
 
 /* Writes one event from a thread that is no worker, under a lock. trace is not NULL. Thread: any. */
 void tri_trace_write_outside(struct tri_trace *trace, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,
@@ -171,7 +174,27 @@ tr_status tri_trace_switch_actor(struct tri_trace *trace, uint64_t actor, enum t
 /* Copies the trace as it is now: tr_trace_snapshot(). trace is not NULL. Thread: any. */
 tr_status tri_trace_snapshot(struct tri_trace *trace, const char *directory);
 
-/* Writes one event, of whatever category, if there is a recorder. Thread: the stream's own. */
+/* Writes one event of this moment if it is wanted. Thread: the stream's own. */
+static TRI_INLINE void
+tri_trace_put_wanted(struct tri_trace_stream *stream, uint64_t what, uint64_t actor, uint64_t message,
+                     uint32_t category)
+{
+    uint32_t wanted = ck_pr_load_32(&stream->head.wanted);
+    if (TRI_LIKELY((wanted & (category | TRI_TRACE_PICKS)) == category))
+        tri_trace_put(stream, what, actor, message);
+    else if ((wanted & TRI_TRACE_PICKS) != 0)
+        tri_trace_put_picked(stream, what, actor, message, category);
+}
+
+/* Writes one event, of whatever category. Thread: the stream's own. */
+static inline void
+tri_trace_write(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor,
+                uint64_t message)
+{
+    tri_trace_put(stream, TRI_TRACE_WHAT(id, flags, arg), actor, message);
+}
+
+/* The same if there is a recorder. Thread: the stream's own. */
 static inline void
 tri_trace(struct tri_trace_stream *stream, uint16_t id, uint16_t flags, uint32_t arg, uint64_t actor, uint64_t message)
 {

@@ -42,13 +42,26 @@ _Static_assert(sizeof(struct tri_trace_packet) == 96, "events begin at a multipl
 /* An event of TRI_TRACE_CLASS_EVENTS. */
 struct tri_trace_record {
     uint64_t timestamp; /* ticks of the metadata's clock; never decreases in a stream */
-    uint16_t id;
-    uint16_t flags;
-    uint32_t arg;
+    union {
+        struct {
+            uint16_t id;
+            uint16_t flags;
+            uint32_t arg;
+        };
+        uint64_t what; /* the three: TRI_TRACE_WHAT() */
+    };
     uint64_t actor;
     uint64_t message;
 };
 _Static_assert(sizeof(struct tri_trace_record) == TRI_TRACE_STEP, "one event is one step");
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define TRI_TRACE_WHAT(id, flags, arg)                                                                                 \
+    ((uint64_t)(uint16_t)(id) | (uint64_t)(uint16_t)(flags) << 16 | (uint64_t)(uint32_t)(arg) << 32)
+#else
+#define TRI_TRACE_WHAT(id, flags, arg)                                                                                 \
+    ((uint64_t)(uint16_t)(id) << 48 | (uint64_t)(uint16_t)(flags) << 32 | (uint64_t)(uint32_t)(arg))
+#endif
 
 /*
  * A name, of TRI_TRACE_CLASS_NAMES: these 14 bytes, then the text and its zero byte. The next begins at the next step.

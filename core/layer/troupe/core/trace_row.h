@@ -98,29 +98,26 @@ struct tri_trace_field {
 
 /*
  * Of a row and the category of its part of the table: tri_trace_<name>(stream, actor, flags, arg, message);
- * tri_trace_<name>_at(stream, now, ...) of an event whose time is known, since reading the clock costs most of an event;
- * and tri_trace_<name>_outside(trace, ...) for threads that are no workers, which write under a lock. Without a
- * recorder they do nothing.
+ * tri_trace_<name>_outside(trace, ...) for threads that are no workers, which write under a lock; both do nothing
+ * without a recorder. And tri_trace_<name>_at(stream, now, ...) of an event whose time is known, since reading the clock
+ * costs most of an event: the caller knows, too, that there is a recorder which wants it (tri_trace_wants()).
  */
 #define TRI_TRACE_FUNCTIONS(category, id, name, actor_, flags_, arg_, message_)                                        \
     static inline void tri_trace_##name(struct tri_trace_stream *stream TRI_TRACE_PARAMETER(uint64_t, actor_)          \
                                             TRI_TRACE_PARAMETER(uint16_t, flags_) TRI_TRACE_PARAMETER(uint32_t, arg_)  \
                                                 TRI_TRACE_PARAMETER(uint64_t, message_))                               \
     {                                                                                                                  \
-        if (TRI_UNLIKELY(stream != NULL) &&                                                                            \
-            tri_trace_wants((const struct tri_trace_head *)stream, category, TRI_TRACE_VALUE(actor_)))                 \
-            tri_trace_write(stream, id, TRI_TRACE_VALUE(flags_), TRI_TRACE_VALUE(arg_), TRI_TRACE_VALUE(actor_),       \
-                            TRI_TRACE_VALUE(message_));                                                                \
+        if (TRI_UNLIKELY(stream != NULL))                                                                              \
+            tri_trace_put_wanted(stream, TRI_TRACE_WHAT(id, TRI_TRACE_VALUE(flags_), TRI_TRACE_VALUE(arg_)),           \
+                                 TRI_TRACE_VALUE(actor_), TRI_TRACE_VALUE(message_), category);                        \
     }                                                                                                                  \
     static inline void tri_trace_##name##_at(                                                                          \
         struct tri_trace_stream *stream,                                                                               \
         uint64_t now TRI_TRACE_PARAMETER(uint64_t, actor_) TRI_TRACE_PARAMETER(uint16_t, flags_)                       \
             TRI_TRACE_PARAMETER(uint32_t, arg_) TRI_TRACE_PARAMETER(uint64_t, message_))                               \
     {                                                                                                                  \
-        if (TRI_UNLIKELY(stream != NULL) &&                                                                            \
-            tri_trace_wants((const struct tri_trace_head *)stream, category, TRI_TRACE_VALUE(actor_)))                 \
-            tri_trace_write_at(stream, now, id, TRI_TRACE_VALUE(flags_), TRI_TRACE_VALUE(arg_),                        \
-                               TRI_TRACE_VALUE(actor_), TRI_TRACE_VALUE(message_));                                    \
+        tri_trace_put_at(stream, now, TRI_TRACE_WHAT(id, TRI_TRACE_VALUE(flags_), TRI_TRACE_VALUE(arg_)),              \
+                         TRI_TRACE_VALUE(actor_), TRI_TRACE_VALUE(message_));                                          \
     }                                                                                                                  \
     static inline void tri_trace_##name##_outside(                                                                     \
         struct tri_trace *trace TRI_TRACE_PARAMETER(uint64_t, actor_) TRI_TRACE_PARAMETER(uint16_t, flags_)            \

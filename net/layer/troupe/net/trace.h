@@ -26,10 +26,9 @@ enum tri_reject {
         uint32_t, arg_) TRI_TRACE_PARAMETER(uint64_t, message_))                                                       \
     {                                                                                                                  \
         struct tri_trace_stream *stream = worker_of(subject)->trace;                                                   \
-        if (TRI_UNLIKELY(stream != NULL) &&                                                                            \
-            tri_trace_wants((const struct tri_trace_head *)stream, category, tr_self(subject->actor)))                 \
-            tri_trace_write(stream, id, TRI_TRACE_VALUE(flags_), TRI_TRACE_VALUE(arg_), tr_self(subject->actor),       \
-                            TRI_TRACE_VALUE(message_));                                                                \
+        if (TRI_UNLIKELY(stream != NULL))                                                                              \
+            tri_trace_put_wanted(stream, TRI_TRACE_WHAT(id, TRI_TRACE_VALUE(flags_), TRI_TRACE_VALUE(arg_)),           \
+                                 tr_self(subject->actor), TRI_TRACE_VALUE(message_), category);                        \
     }
 
 /* What a cluster's processes record, in the stream of a worker or of the threads outside. */

@@ -150,7 +150,7 @@ baton_ping(struct play *play)
         baton->pongs = 0;
         uv_mutex_unlock(&baton->lock);
         for (unsigned i = 0; i < play->workers; i++)
-            knock(play, i, TAG_PING);
+            knock(play, i, round == 0 ? TAG_STILL : TAG_PING);
         uv_mutex_lock(&baton->lock);
         while (baton->pongs < play->workers)
             uv_cond_wait(&baton->changed, &baton->lock);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <troupe/actors/tracing.h>
 
 #define TICK_MS 5u
 
@@ -83,6 +84,10 @@ receive(tr_actor *self, void *state, tr_message *message)
     enum tr_event event;
     switch (message->tag) {
     case TAG_ERRAND: baton_serve(play, place->worker); break;
+    case TAG_STILL:
+        tr_trace_mark(self, "still", 0);
+        turn(self);
+        break;
     case TAG_PING: turn(self); break;
     case TAG_TURNED: baton_pong(play); break;
     case TAG_REST: wake(play, place->worker, tr_message_take_pointer(message)); break;

@@ -114,6 +114,7 @@ local_connection(tr_socket *socket)
     struct endpoint *connection = server_accepted(server, tr_socket_number(socket), worker);
     connection->socket = socket;
     tr_socket_set_data(socket, connection);
+    name_in_trace(tr_socket_actor(socket), connection, tr_socket_ref(socket));
     server_tell_accepted(server, connection);
     baton_give(server->play);
 }
@@ -122,7 +123,11 @@ tr_status
 local_make(struct endpoint *endpoint)
 {
     struct tr_socket_options options = socket_options(endpoint);
-    return tr_socket_spawn(endpoint->play->selves[endpoint->worker], &options, &endpoint->socket);
+    tr_actor *self = endpoint->play->selves[endpoint->worker];
+    tr_status status = tr_socket_spawn(self, &options, &endpoint->socket);
+    if (status == TR_OK)
+        name_in_trace(self, endpoint, tr_socket_ref(endpoint->socket));
+    return status;
 }
 
 /* Writing. */
@@ -135,7 +140,7 @@ on_written(tr_socket *socket, void *argument, tr_status status)
     struct play *play = ask->endpoint->play;
     if (!baton_take(play, ask->endpoint->worker))
         return;
-    record(ask->endpoint, cb_entry(ask->action->cb, code_of(ask->endpoint, status)));
+    socket_tell_written(ask, status);
     baton_give(play);
 }
 
@@ -325,6 +330,7 @@ adopt(struct endpoint *endpoint, struct wrapping *wrapping)
     if (status != TR_OK)
         return status;
     wrapping->fd = -1;
+    name_in_trace(play->selves[endpoint->worker], endpoint, tr_socket_ref(endpoint->socket));
     return secure_wrapped(play, endpoint->socket);
 }
 

@@ -73,7 +73,8 @@ static const char usage[] =
     "  --only tcp4|tcp6|unix   plays this transport alone\n"
     "  --tls DIR               both ends are secure, with ca.pem, server.pem and server.key of DIR\n"
     "  --changed FILE          leaves out the scenarios that FILE names, with its reasons why TLS changes them\n"
-    "  --traces DIR            leaves the trace of each play in DIR/NAME-TRANSPORT\n"
+    "  --traces DIR            leaves the trace of each play in DIR/NAME-TRANSPORT, and what callbacks were told\n"
+    "                          in DIR/NAME-TRANSPORT.json; of one that is played again in NAME-TRANSPORT-xN\n"
     "  --jobs N                scenarios that are played at the same time (16)\n";
 
 /* One scenario, in one of the processes. */

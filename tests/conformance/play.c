@@ -174,11 +174,14 @@ wait_for_due(struct play *play, uint64_t stuck_ms, uint64_t *turn)
     return end;
 }
 
+/* Then nobody acts any more: what is told from now on is in no log. */
 static bool
 nothing_happened(struct play *play, uint64_t turn)
 {
     uv_mutex_lock(&play->baton.lock);
     bool nothing = play->baton.holder == NOBODY && play->baton.turn == turn;
+    play->baton.over = nothing;
+    uv_cond_broadcast(&play->baton.changed);
     uv_mutex_unlock(&play->baton.lock);
     return nothing;
 }
@@ -224,6 +227,22 @@ wait_idle(void *argument)
     uv_mutex_unlock(&idler->play->baton.lock);
 }
 
+#define RESTS_MOST 100u
+
+/* What still happens is logged; if that does not end, up to now. */
+static void
+come_to_rest(struct play *play)
+{
+    uint64_t turn;
+    unsigned tries = 0;
+    do {
+        uv_mutex_lock(&play->baton.lock);
+        turn = play->baton.turn;
+        uv_mutex_unlock(&play->baton.lock);
+        baton_ping(play);
+    } while (!nothing_happened(play, turn) && ++tries < RESTS_MOST);
+}
+
 /* The caller holds the runtime until here. */
 static const char *
 wait_for_idle(struct play *play)
@@ -240,7 +259,7 @@ wait_for_idle(struct play *play)
     uv_mutex_unlock(&play->baton.lock);
     tr_runtime_quit(play->runtime);
     uv_thread_join(&idler.thread);
-    baton_ping(play);
+    come_to_rest(play);
     return is_idle ? "exits" : "stays";
 }
 
@@ -254,6 +273,33 @@ ring_off(struct play *play)
     play->baton.over = true;
     uv_cond_broadcast(&play->baton.changed);
     uv_mutex_unlock(&play->baton.lock);
+}
+
+/* Where the trace of this play is. One that is played again has a larger scale, and a trace of its own. */
+static void
+trace_path(const struct play *play, char path[PATH_MAX])
+{
+    int length = snprintf(path, PATH_MAX, "%s/%s-%s", play->options->traces, play->scenario->name,
+                          transport_names[play->transport]);
+    if (play->scale > 1 && length > 0 && length < PATH_MAX)
+        snprintf(path + length, PATH_MAX - (size_t)length, "-x%u", play->scale);
+}
+
+/* Beside the trace: what each endpoint was told. */
+static void
+leave_told(struct play *play)
+{
+    char path[PATH_MAX], file[PATH_MAX + 8];
+    if (play->options->traces == NULL)
+        return;
+    json_t *told = json_object();
+    for (struct endpoint *endpoint = play->endpoints; endpoint != NULL; endpoint = endpoint->next)
+        json_object_set(told, endpoint->name, endpoint->told);
+    trace_path(play, path);
+    snprintf(file, sizeof(file), "%s.json", path);
+    if (json_dump_file(told, file, JSON_COMPACT) != 0)
+        trouble(play, "%s cannot be written", file);
+    json_decref(told);
 }
 
 static json_t *
@@ -286,6 +332,7 @@ perform_all(struct play *play)
     const char *how = began && play->scenario->loop ? wait_for_idle(play) : wait_for_end(play);
     ring_off(play);
     play->disturbed |= was_disturbed(play);
+    leave_told(play);
     return collect(play, how);
 }
 
@@ -312,8 +359,7 @@ open_house(struct play *play)
     struct tr_runtime_options options = {
         .workers = play->options->workers, .pinning = TR_PINNING_NEVER, .spin_us = -1, .watchdog_ms = -1};
     if (play->options->traces != NULL) {
-        snprintf(trace, sizeof(trace), "%s/%s-%s", play->options->traces, play->scenario->name,
-                 transport_names[play->transport]);
+        trace_path(play, trace);
         options.trace.mode = TR_TRACE_FILE;
         options.trace.directory = trace;
         options.trace.wait_ms = TRACE_WAIT_MS;

@@ -41,7 +41,10 @@ remote_make(struct endpoint *endpoint)
 {
     struct tr_socket_options options = socket_options(endpoint);
     struct tr_spawn_options placement = {.placement = TR_PLACE_WORKER, .worker = endpoint->home};
-    return tr_remote_socket(owner(endpoint), &options, &placement, &endpoint->ref);
+    tr_status status = tr_remote_socket(owner(endpoint), &options, &placement, &endpoint->ref);
+    if (status == TR_OK)
+        name_in_trace(owner(endpoint), endpoint, endpoint->ref);
+    return status;
 }
 
 /* Writing. */
@@ -217,8 +220,7 @@ on_checked(const struct tr_remote_accepted *accepted)
 static void
 on_written(const struct tr_remote_written *written)
 {
-    const struct ask *ask = ask_of(written->token);
-    record(ask->endpoint, cb_entry(ask->action->cb, code_of(ask->endpoint, written->status)));
+    socket_tell_written(ask_of(written->token), written->status);
 }
 
 static void
@@ -268,6 +270,7 @@ on_connection(struct play *play, const tr_message *message)
     struct endpoint *server = find_server(play, connection->server);
     struct endpoint *endpoint = server_accepted(server, connection->number, 0);
     endpoint->ref = message->from;
+    name_in_trace(play->selves[0], endpoint, endpoint->ref);
     server_tell_accepted(server, endpoint);
 }
 
@@ -284,6 +287,8 @@ on_data(struct endpoint *endpoint, const tr_message *message)
 {
     if (!endpoint->no_data)
         happen_data(endpoint, message->payload.slice);
+    else
+        told(endpoint, json_pack("[s,I]", "data", (json_int_t)message->payload.slice.size));
 }
 
 static void
@@ -413,6 +418,7 @@ remote_adopted(struct wrapping *wrapping)
     play->sleeping--;
     if (wrapping->ref != TR_NOBODY) {
         endpoint->ref = wrapping->ref;
+        name_in_trace(play->selves[0], endpoint, endpoint->ref);
         endpoint->begun = true;
         endpoint->was_paused = endpoint->no_data;
         happen(endpoint, EVENT_WRAPPED, NULL);

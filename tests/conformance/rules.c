@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <troupe/actors/tracing.h>
 
 uint64_t
 now_ms(void)
@@ -55,6 +56,7 @@ endpoint_add(struct play *play, const char *name, bool is_server, uint64_t numbe
     }
     endpoint->number = number;
     log_init(&endpoint->log);
+    endpoint->told = play->options->traces != NULL ? json_array() : NULL;
     struct endpoint **link = place_for(play, endpoint);
     endpoint->next = *link;
     *link = endpoint;
@@ -79,6 +81,7 @@ endpoint_free(struct endpoint *endpoint)
         free(listener);
     }
     log_fini(&endpoint->log);
+    json_decref(endpoint->told);
     free(endpoint->name);
     free(endpoint);
 }
@@ -174,6 +177,25 @@ note_event(struct endpoint *endpoint, enum event event)
     }
 }
 
+/* For the trace. */
+
+void
+told(struct endpoint *endpoint, json_t *entry)
+{
+    if (endpoint->told != NULL)
+        json_array_append_new(endpoint->told, entry);
+    else
+        json_decref(entry);
+}
+
+void
+name_in_trace(const tr_actor *self, const struct endpoint *endpoint, tr_ref ref)
+{
+    char text[320];
+    snprintf(text, sizeof(text), "name %s", endpoint->name);
+    tr_trace_mark(self, text, ref);
+}
+
 /* Listeners. */
 
 void
@@ -259,6 +281,8 @@ happen(struct endpoint *endpoint, enum event event, json_t *entry)
         note_event(endpoint, event);
     if (entry == NULL)
         entry = json_pack("[s]", event_names[event]);
+    if (event != EVENT_CLOSE || endpoint->is_server)
+        told(endpoint, json_deep_copy(entry));
     if ((endpoint->play->scenario->ignored & 1u << event) != 0)
         json_decref(entry);
     else
@@ -272,6 +296,7 @@ happen_data(struct endpoint *endpoint, tr_slice data)
 {
     uint64_t before = endpoint->received;
     endpoint->play->last_ms = endpoint->play->last_data_ms = now_ms();
+    told(endpoint, json_pack("[s,I]", "data", (json_int_t)data.size));
     log_data(&endpoint->log, endpoint->reads_text, data.data, data.size);
     endpoint->received += data.size;
     follow_rules(endpoint, EVENT_DATA, &data, before);

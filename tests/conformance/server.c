@@ -116,7 +116,11 @@ server_make(struct endpoint *endpoint)
         .keep = true,
         .tls.context = play->serving,
     };
-    return tr_server_spawn(play->selves[endpoint->worker], &options, &endpoint->server);
+    tr_actor *self = play->selves[endpoint->worker];
+    tr_status status = tr_server_spawn(self, &options, &endpoint->server);
+    if (status == TR_OK)
+        name_in_trace(self, endpoint, tr_server_ref(endpoint->server));
+    return status;
 }
 
 /* Actions. */

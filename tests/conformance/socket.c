@@ -141,6 +141,7 @@ socket_tell_close(struct endpoint *endpoint, bool had_error)
     bool was_begun = endpoint->begun;
     endpoint->begun = false;
     endpoint->state = STATE_CLOSED;
+    told(endpoint, json_pack("[s,b]", "close", had_error));
     happen(endpoint, EVENT_CLOSE, json_pack("[s,o]", "close", was_begun ? json_boolean(had_error) : json_null()));
 }
 
@@ -239,6 +240,14 @@ payload_slice(const struct action *action, tr_slice *out)
     if (!payload->is_text || encoding == TR_ENCODING_NONE || encoding == TR_ENCODING_UTF8)
         return TR_OK;
     return tr_encode(encoding, payload->content.data, payload->content.size, out);
+}
+
+/* As the library told it. */
+void
+socket_tell_written(struct ask *ask, tr_status status)
+{
+    told(ask->endpoint, json_pack("[s,s?]", "written", status < 0 ? tr_status_code(status) : NULL));
+    record(ask->endpoint, cb_entry(ask->action->cb, code_of(ask->endpoint, status)));
 }
 
 struct ask *

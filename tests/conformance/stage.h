@@ -71,6 +71,7 @@ struct endpoint {
 
     enum endpoint_state state;
     struct log log;
+    json_t *told; /* every event of the library's as it came; NULL: no trace is left to compare it with */
     unsigned counts[EVENTS];
     uint64_t received;
     struct listener *listeners;
@@ -192,6 +193,7 @@ struct play {
 /* The tags of messages to a hand. */
 enum {
     TAG_ERRAND = 1, /* an errand may wait */
+    TAG_STILL,      /* as a ping, and the trace gets a mark */
     TAG_PING,       /* to be answered by one more pong, when libuv's loop has turned once */
     TAG_TURNED,     /* it has */
     TAG_REST,       /* a pointer to a struct rest */
@@ -229,7 +231,8 @@ void baton_errand(struct play *play, unsigned worker, void (*run)(struct play *p
 /* Runs the errand that waits for this worker, if there is one, and those that follow. Thread: that worker. */
 void baton_serve(struct play *play, unsigned worker);
 
-/* Waits until every worker has been through two turns: what had happened before is logged then. Thread: the player. */
+/* Waits until every worker has been through two turns: what had happened before is logged then. The trace has a mark of
+ * each worker where it began: "still". Thread: the player. */
 void baton_ping(struct play *play);
 void baton_pong(struct play *play);
 
@@ -251,6 +254,12 @@ void record_late(struct endpoint *endpoint, json_t *entry);
 
 /* ["cb", LABEL, CODE]; status TR_OK: null. */
 json_t *cb_entry(const char *label, const char *code);
+
+/* The library has told an event, in the words of the trace; entry is taken. It does nothing if no trace is left. */
+void told(struct endpoint *endpoint, json_t *entry);
+
+/* Its name, for the trace: what is told of the actor with that ref is told of the endpoint. */
+void name_in_trace(const tr_actor *self, const struct endpoint *endpoint, tr_ref ref);
 
 /* An event: logs it, performs the rules, calls the listeners. entry is taken; NULL: [NAME]. */
 void happen(struct endpoint *endpoint, enum event event, json_t *entry);
@@ -356,6 +365,9 @@ tr_status payload_slice(const struct action *action, tr_slice *out);
 
 /* The code of what became of a write: NULL if it has gone. A status alone does not tell the program's own code. */
 const char *code_of(const struct endpoint *endpoint, tr_status status);
+
+/* What became of a write or an end that was asked for. */
+void socket_tell_written(struct ask *ask, tr_status status);
 
 /* A question, for as long as the play lasts. */
 struct ask *ask_new(struct endpoint *endpoint, const struct action *action);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Plays all scenarios with their traces and lets troupe-trace judge these: trace.sh CONFORMANCE TROUPE-TRACE SCENARIOS
-# OPTION... What the scenarios give is for other tests to judge. A play that was played again left one more trace, in a
-# numbered sub-directory.
+# OPTION... What the scenarios give is for other tests to judge. A play that was played again left one more trace. Then
+# each must tell what the runner was told (order.py).
 
 export tool=$2
 conformance=$1 scenarios=$3
@@ -29,4 +29,7 @@ export -f judge
 mapfile -d '' traces < <(find "$work" -name metadata -print0)
 printf '%s\0' "${traces[@]}" | xargs -0 -P 2 -n 16 bash -c 'judge "$@"' judge || exit 1
 echo "${#traces[@]} traces were judged"
+if command -v python3 >/dev/null; then
+    python3 "$(dirname "${BASH_SOURCE[0]}")/order.py" "$tool" "$work" || exit 1
+fi
 [ "${#traces[@]}" -gt 100 ]

@@ -20,9 +20,10 @@
 #include "top.h"
 
 static const struct command *const commands[] = {
-    &command_record, &command_attach, &command_detach,   &command_snapshot, &command_explain, &command_info,
-    &command_dump,   &command_follow, &command_top,      &command_stats,    &command_path,    &command_check,
-    &command_assert, &command_diff,   &command_timeline, &command_seq,      &command_export,  &command_pack,
+    &command_record,   &command_attach, &command_detach,  &command_snapshot, &command_explain,
+    &command_info,     &command_dump,   &command_sockets, &command_follow,   &command_top,
+    &command_stats,    &command_path,   &command_check,   &command_assert,   &command_diff,
+    &command_timeline, &command_seq,    &command_export,  &command_pack,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

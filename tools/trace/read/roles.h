@@ -38,6 +38,12 @@ enum role {
 };
 
 static inline bool
+role_is_of_server(enum role role)
+{
+    return role > ROLE_before_servers && role < ROLE_listener_open;
+}
+
+static inline bool
 role_is_of_socket(enum role role)
 {
     return role > ROLE_before_sockets && role < ROLE_before_entrances;

@@ -11,6 +11,7 @@ extern const struct command command_dump;
 extern const struct command command_explain;
 extern const struct command command_follow;
 extern const struct command command_path;
+extern const struct command command_sockets;
 extern const struct command command_stats;
 
 #endif

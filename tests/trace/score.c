@@ -32,7 +32,7 @@
 
 const char *const score_names[SCORE_NAMES] = {"one", "two", "three"};
 
-const struct note score[] = {
+static const struct note notes[] = {
     {0, CORE(worker_start), 0, 3, 0, 0},
     {1, CORE(worker_start), 0, 4, 0, 0},
     {0, ACTORS(spawn), 0, 1, PARENT, 0},
@@ -217,4 +217,4 @@ const struct note score[] = {
     {0, CORE(worker_stop), 0, 0, 0, 0},
 };
 
-const size_t score_length = sizeof(score) / sizeof(score[0]);
+const struct scene score = {"the score", notes, sizeof(notes) / sizeof(notes[0]), 0, false};

@@ -14,12 +14,17 @@
 #define UNGIVEN "- what was received need not be given as data"
 #define UNTOLD "- whoever was to be told may have undone it before"
 #define SHORT "- what memory there was is known to nobody else"
+#define CHANGED "- it may have become something else since it was spawned"
 #define GREETED "- its begin has told the server"
 
 const struct verdict verdicts[] = {
     /* event, dropped, doubled, swapped, and altered: actor, flags, arg, message */
     {"worker_start", "worker", "worker", "worker", NULL, NULL, MEASURED, NULL},
     {"worker_stop", "worker", "worker", "worker", NULL, NULL, NULL, NULL},
+    {"switched", "switch", AGAIN, "switch", "switch", PROGRAM, "switch", NULL},
+    {"attached", "worker", "worker", "worker", NULL, NULL, NULL, "worker"},
+    {"detached", "worker", "worker", "worker", NULL, NULL, NULL, NULL},
+    {"crash", ALONE, AGAIN, "handler", "life", ALONE, "handler", ALONE},
     {"sleep", "worker", "worker", "worker", NULL, NULL, NULL, NULL},
     {"wake", "worker", "worker", "worker", NULL, NULL, NULL, NULL},
     {"stall", ALONE, AGAIN, APART, MEASURED, NULL, MEASURED, MEASURED},
@@ -49,6 +54,7 @@ const struct verdict verdicts[] = {
     {"down", "monitor", "monitor", "monitor", "monitor", NULL, NULL, "monitor"},
     {"become", ALONE, AGAIN, APART, "life", NULL, PROGRAM, NULL},
     {"restart", "life", "restart", "life", "life", NULL, "restart", "restart"},
+    {"present", "life", "life", "worker", "life", "life", CHANGED, ALONE},
     {"timer", "timer", "timer", "timer", "life", "timer", PROGRAM, "timer"},
     {"timer_fired", "timer", "timer", "timer", "life", "timer", "timer", "timer"},
     {"timer_over", "timer", "timer", "timer", "life", NULL, "life", "timer"},

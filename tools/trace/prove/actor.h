@@ -8,12 +8,13 @@
 
 struct actor {
     uint64_t ref;
-    bool born;    /* while it was recorded */
-    bool seen;    /* its spawn, or another event of it if that is missing */
-    bool spawned; /* its spawn itself */
-    bool failed;  /* its init */
-    bool fails;   /* it has said so */
-    bool ends;    /* its timers or its questions are over for that */
+    bool born;       /* while it was recorded */
+    bool seen;       /* its spawn, or another event of it if that is missing */
+    bool spawned;    /* its spawn itself */
+    bool introduced; /* its worker was attached, and said that it was there */
+    bool failed;     /* its init */
+    bool fails;      /* it has said so */
+    bool ends;       /* its timers or its questions are over for that */
     bool stopped;
     bool acted;        /* received */
     uint32_t behavior; /* a name, of its spawn */

@@ -41,7 +41,7 @@ role_is_of_actor(enum role role)
                role == ROLE_send || role == ROLE_receive || role == ROLE_stopped || role == ROLE_fail ||
                role == ROLE_ask || role == ROLE_ask_over || role == ROLE_forward || role == ROLE_become ||
                role == ROLE_stash || role == ROLE_handled || role == ROLE_timer || role == ROLE_timer_fired ||
-               role == ROLE_timer_over || role == ROLE_publish || role == ROLE_mark;
+               role == ROLE_timer_over || role == ROLE_publish || role == ROLE_mark || role == ROLE_crash;
     return own || role_is_of_net(role);
 }
 
@@ -81,8 +81,9 @@ check_present(struct check *check, struct actor *actor, const struct step *step)
 {
     if (actor->seen)
         check_failed(check, RULE_life, step, "it is introduced after it was there");
-    actor->seen = true;
+    actor->seen = actor->introduced = true;
     actor->stopped = step->record->flags == 1;
+    actor->parent = step->record->message;
 }
 
 /* A name for which there was no memory is 0. */
@@ -100,8 +101,8 @@ check_restart(struct check *check, struct actor *actor, const struct step *step)
         check_missing(check, RULE_restart, step, "it begins again, and was never there");
     else if (!actor->stopped)
         check_missing(check, RULE_restart, step, "it begins again before it has ended");
-    if (actor->spawned &&
-        (is_another_name(actor->behavior, step->record->arg) || actor->parent != step->record->message))
+    bool is_other = actor->spawned && is_another_name(actor->behavior, step->record->arg);
+    if (is_other || ((actor->spawned || actor->introduced) && actor->parent != step->record->message))
         check_failed(check, RULE_restart, step,
                      "it begins again with another behavior or parent than it was spawned with");
     actor->seen = true;
@@ -153,11 +154,15 @@ is_owed(const struct step *step)
 static void
 check_act(struct check *check, struct actor *actor, const struct step *step)
 {
-    if (!actor->seen)
+    if (!actor->seen && worker_of(check, step)->attached)
+        check_contradicted(check, RULE_life, step, "it acts before it is spawned or introduced");
+    else if (!actor->seen)
         check_missing(check, RULE_life, step, "it acts before it is spawned");
     actor->seen = true; /* told once */
+    if (step->role == ROLE_crash)
+        return; /* perhaps in what is called after its end */
     if (actor->stopped && !is_owed(step))
-        check_missing(check, RULE_life, step, "it acts after it was stopped");
+        check_contradicted(check, RULE_life, step, "it acts after it was stopped");
     else if (actor->failed && step->role == ROLE_receive)
         check_missing(check, RULE_life, step, "it receives although its init failed");
     else if (actor->ends && begins_something(step->role))

@@ -136,6 +136,16 @@ check_parcel(struct check *check, const struct step *step)
         check_failed(check, RULE_parcel, step, "sent again under the same id");
 }
 
+/* Ids count up, and when the stream was attached it said how many there were. */
+static void
+check_attached(struct check *check, const struct step *step)
+{
+    uint64_t id = step->record->message;
+    const struct stream *stream = step->stream;
+    if (TRI_TRACE_MESSAGE_STREAM(id) == stream->number && TRI_TRACE_MESSAGE_COUNT(id) <= stream->before)
+        check_failed(check, RULE_worker, step, "its stream says that it had given that id before it was attached");
+}
+
 void
 check_messages(struct check *check, const struct step *step)
 {
@@ -143,6 +153,8 @@ check_messages(struct check *check, const struct step *step)
         check->findings[RULE_once].looked++;
         if (step->sent_again)
             check_failed(check, RULE_once, step, "a message of that id was sent before");
+        else if (step->stream->before > 0)
+            check_attached(check, step);
     } else if (step->role == ROLE_receive) {
         check_end(check, step);
     } else if (step->role == ROLE_dead_letter && step->record->message != 0) {

@@ -63,6 +63,15 @@ check_missing(struct check *check, enum rule rule, const struct step *step, cons
 }
 
 void
+check_contradicted(struct check *check, enum rule rule, const struct step *step, const char *what)
+{
+    if (step->gap)
+        check->findings[rule].unknown++;
+    else
+        check_failed(check, rule, step, what);
+}
+
+void
 check_sweep(struct check *check, struct table *table, size_t *most,
             bool (*keeps)(const void *check, struct table_key key, const void *value))
 {

@@ -15,6 +15,7 @@
 #define RULES(X)                                                                                                       \
     X(form, "an event's fields hold what its description says")                                                        \
     X(worker, "a worker starts, sleeps and wakes in turn, and stops")                                                  \
+    X(switch, "what is said of single actors tells the categories that are on")                                        \
     X(sent_before, "what is received, or dies, was sent before")                                                       \
     X(once, "a message is sent once, and received once or a dead letter")                                              \
     X(tag, "a message is received with the tag that it was sent with")                                                 \
@@ -55,6 +56,7 @@ struct check {
     struct form *forms;     /* of the rule form, by role: check_form.c */
     struct worker *workers; /* of the rules worker and handler, by the stream's place: worker.h */
     bool has_worker_starts; /* the trace has them */
+    bool has_begins;        /* those, or workers that were attached */
     uint32_t down;          /* the tag of a monitor's notice; 0: it has no name in the trace */
     bool has_handler_ends;  /* likewise */
     struct table pairs;     /* of the rule fifo: check_messages.c */
@@ -85,6 +87,9 @@ void check_failed(struct check *check, enum rule rule, const struct step *step, 
 /* The same, but it is only unknown if events are missing before this one in its stream, or if its actor was there before
  * a trace that begins in the middle: what is missing may be of that time. */
 void check_missing(struct check *check, enum rule rule, const struct step *step, const char *what);
+
+/* The same of what no event before the trace could explain: it is only unknown if events are missing in its stream. */
+void check_contradicted(struct check *check, enum rule rule, const struct step *step, const char *what);
 
 /* Has an actor ended, as far as the trace has told so far? */
 bool check_has_ended(const struct check *check, uint64_t ref);

@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "about.h"
+#include "actor.h"
 
 enum same {
     SAME_NOTHING, /* there is no other event */
     SAME_STREAM,
     SAME_ACTOR,
+    SAME_PLACE, /* of an actor: its worker and slot */
     SAME_MESSAGE,
     SAME_BOTH,
 };
@@ -30,7 +32,20 @@ static bool
 is_of_worker(enum role role)
 {
     return role == ROLE_worker_start || role == ROLE_worker_stop || role == ROLE_sleep || role == ROLE_wake ||
-           role == ROLE_memory_limit || role == ROLE_memory_free || role == ROLE_pinned || role == ROLE_unpinned;
+           role == ROLE_memory_limit || role == ROLE_memory_free || role == ROLE_pinned || role == ROLE_unpinned ||
+           role == ROLE_attached || role == ROLE_detached;
+}
+
+static bool
+is_any(enum role role)
+{
+    return role != ROLE_none;
+}
+
+static bool
+is_switch(enum role role)
+{
+    return role == ROLE_switched;
 }
 
 static bool
@@ -55,7 +70,7 @@ static bool
 is_of_life(enum role role)
 {
     return role == ROLE_spawn || role == ROLE_restart || role == ROLE_init_failed || role == ROLE_fail ||
-           role == ROLE_stopped;
+           role == ROLE_stopped || role == ROLE_present;
 }
 
 static bool
@@ -76,6 +91,7 @@ static const struct {
 } keys[RULE_COUNT] = {
     [RULE_form] = {SAME_NOTHING, NULL},
     [RULE_worker] = {SAME_STREAM, is_of_worker},
+    [RULE_switch] = {SAME_STREAM, is_switch},
     [RULE_sent_before] = {SAME_MESSAGE, is_of_message},
     [RULE_once] = {SAME_MESSAGE, is_of_message},
     [RULE_tag] = {SAME_MESSAGE, is_send},
@@ -93,13 +109,25 @@ static const struct {
     [RULE_socket] = {SAME_ACTOR, role_is_of_socket},
 };
 
+/* Has another one got its place? */
+static bool
+has_successor(const struct check *check, uint64_t ref)
+{
+    const struct actor *actor = table_get(&check->actors, SLOT_OF(ref), 0);
+    return actor != NULL && actor->ref > ref;
+}
+
 /* What the rule looks for, but where the event at hand is of another kind than its rule's own. */
 static struct search
 search_for(const struct check *check, enum rule rule, const struct step *step)
 {
     const struct tri_trace_record *record = step->record;
     struct search search = {keys[rule].same, keys[rule].fits, step, record->message, step->stream->number};
-    if (rule == RULE_fifo)
+    if (rule == RULE_worker && step->role == ROLE_attached)
+        search.fits = is_any;
+    else if (rule == RULE_life && has_successor(check, record->actor))
+        search.same = SAME_PLACE;
+    else if (rule == RULE_fifo)
         search.message = check->overtaker;
     else if (step->role == ROLE_stopped && (rule == RULE_timer || rule == RULE_ask))
         search.same = SAME_ACTOR;
@@ -122,6 +150,7 @@ is_the_same(const struct search *search, const struct stream *stream, const stru
     case SAME_NOTHING: return false;
     case SAME_STREAM: return stream->number == search->stream;
     case SAME_ACTOR: return actor;
+    case SAME_PLACE: return SLOT_OF(record->actor) == SLOT_OF(search->step->record->actor);
     case SAME_MESSAGE: return message;
     case SAME_BOTH: return actor && message;
     }

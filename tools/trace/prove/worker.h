@@ -9,6 +9,7 @@
 struct worker {
     bool began;            /* its start is there */
     bool started, stopped; /* its start, or another event of it if that is missing */
+    bool attached;         /* its stream began while the program ran */
     bool asleep;
     bool limited;  /* its memory limit is reached */
     bool unpinned; /* it may run on all CPUs, and began on its own */
@@ -24,7 +25,8 @@ struct worker {
     uint64_t noticed;                   /* who is given the notice of a monitor; 0: nobody */
     uint64_t listener;                  /* who says what load it chose among; 0: nobody */
     uint32_t chosen;                    /* on that worker */
-    struct tri_trace_record begin, end; /* its start and its stop */
+    struct tri_trace_record begin, end; /* its start and its stop, or where it was attached and detached */
+    uint32_t off;                       /* of threads outside: the categories that were switched off */
 };
 
 /* Of the stream of an event. */

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 #include <troupe/actors/trace.h>
+#include <troupe/net/trace.h>
 
 #include "helpers.h"
 #include "traces.h"
@@ -113,6 +114,34 @@ babeltrace_reads_many_files_of_a_stream_as_one(void **state)
     expect_agreement(traces, "over_budget");
 }
 
+static const struct tri_trace_event events[] = {TRI_TRACE_CORE_EVENTS(TRI_TRACE_DESCRIPTION) TRI_TRACE_ACTORS_EVENTS(
+    TRI_TRACE_DESCRIPTION) TRI_TRACE_NET_EVENTS(TRI_TRACE_DESCRIPTION)};
+
+enum { EVENTS = sizeof(events) / sizeof(events[0]) };
+
+/* Of a line for each event, how many times it has each name. `lost` is the recorder's own. */
+static void
+babeltrace_reads_every_kind_of_event_as_often_as_it_was_written(void **state)
+{
+    struct traces *traces = *state;
+    NEED_BABELTRACE();
+    traces_open(traces, TR_TRACE_FILE, 0, 0);
+    traces_declare_layers(traces->trace);
+    for (size_t i = 1; i < EVENTS; i++)
+        for (size_t times = 0; times <= i % 3; times++)
+            traces_write(traces, (unsigned)i % 2, events[i].id, (uint32_t)times, 0x1000000002, times);
+    traces_close(traces);
+    struct outcome theirs = run_babeltrace(traces);
+    assert_int_equal(theirs.status, 0);
+    for (size_t i = 1; i < EVENTS; i++) {
+        char name[60];
+        snprintf(name, sizeof(name), " %s: {", events[i].name);
+        if (traces_count(theirs.text, name) != i % 3 + 1)
+            fail_msg("%s: %u times, instead of %zu", events[i].name, traces_count(theirs.text, name), i % 3 + 1);
+    }
+    free(theirs.text);
+}
+
 static void
 babeltrace_reads_what_the_flight_recorder_kept(void **state)
 {
@@ -160,6 +189,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(babeltrace_reads_events_and_names_as_they_were_given),
         TEST(babeltrace_reads_many_files_of_a_stream_as_one),
+        TEST(babeltrace_reads_every_kind_of_event_as_often_as_it_was_written),
         TEST(babeltrace_reads_what_the_flight_recorder_kept),
         TEST(babeltrace_is_told_of_losses),
         TEST(babeltrace_reads_what_a_killed_process_left),

@@ -207,6 +207,7 @@ struct tri_actors {
     uint32_t stride, dice;
     uint32_t looks_from; /* until_look when the clock was last read */
     uint64_t looked;
+    uint64_t slice_ends; /* when its worker has received so many */
 
     /* ledger.h */
     uint64_t began_ms;  /* by the loop's clock */

@@ -206,9 +206,8 @@ show(struct tri_actors *home, tr_actor *actor)
         tri_relief_tell(actor);
 }
 
-/* The same for one that is not limited: RELIEF messages wait for it. */
-static void
-show_relief(struct tri_actors *home, tr_actor *actor)
+void
+tri_mailbox_show_relief(struct tri_actors *home, tr_actor *actor)
 {
     tri_slots_crowd(&home->slots, actor->ref, false);
     if ((actor->flags & TRI_ACTOR_AWAITED) != 0)
@@ -280,14 +279,6 @@ tri_mailbox_put(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
         tri_mailbox_put_plain(home, actor, mail);
     }
     check(actor);
-}
-
-void
-tri_mailbox_move_up(struct tri_actors *home, tr_actor *actor)
-{
-    tri_mailbox_queue(home, actor, tri_mail_list_take(&actor->overflow));
-    if (TRI_UNLIKELY(actor->waiting == TRI_MAILBOX_RELIEF))
-        show_relief(home, actor);
 }
 
 void
@@ -382,7 +373,7 @@ tri_mailbox_leave_muted(struct tri_actors *home, tr_actor *actor, const struct t
             actor->head = NULL;
         show(home, actor);
     } else if (--actor->waiting == TRI_MAILBOX_RELIEF) {
-        show_relief(home, actor);
+        tri_mailbox_show_relief(home, actor);
     }
 }
 

@@ -121,8 +121,18 @@ tri_mailbox_put_plain(struct tri_actors *home, tr_actor *actor, struct tri_mail 
         tri_mailbox_put_over(home, actor, mail);
 }
 
+/* RELIEF messages wait for an actor that is not limited. */
+void tri_mailbox_show_relief(struct tri_actors *home, tr_actor *actor);
+
 /* Mail of a plain actor, or of a limited one, has left the queue to be handled: the next moves up. */
-void tri_mailbox_move_up(struct tri_actors *home, tr_actor *actor);
+static inline void
+tri_mailbox_move_up(struct tri_actors *home, tr_actor *actor)
+{
+    tri_mailbox_queue(home, actor, tri_mail_list_take(&actor->overflow));
+    if (TRI_UNLIKELY(actor->waiting == TRI_MAILBOX_RELIEF))
+        tri_mailbox_show_relief(home, actor);
+}
+
 void tri_mailbox_move_up_limited(struct tri_actors *home, tr_actor *actor, const struct tri_mail *mail);
 
 static inline void

@@ -48,12 +48,24 @@ us(const struct tri_actors *home, uint64_t count)
     return count * home->worker->runtime->ticks_per_ms / 1000;
 }
 
-/* The next look: in a stride, or in up to two, at random. The stride is a power of two. */
+/* How many messages this slice has left. */
+static uint64_t
+left(const struct tri_actors *home)
+{
+    uint64_t received = home->worker->activity.received;
+    return received < home->slice_ends ? home->slice_ends - received : 0;
+}
+
+/* The next look: in a stride, or in up to two, at random, but no later than the slice's last message. The stride is a
+ * power of two. */
 static void
 plan_look(struct tri_actors *home)
 {
     home->dice = home->dice * 1664525u + 1013904223u;
-    home->looks_from = home->until_look = home->stride + (home->dice >> 16 & (home->stride - 1));
+    uint32_t next = home->stride + (home->dice >> 16 & (home->stride - 1));
+    if (!home->slice_over && next > left(home))
+        next = (uint32_t)left(home);
+    home->looks_from = home->until_look = next;
 }
 
 /* Reads the clock and sets when to read it next. Returns the time since the last look. */
@@ -66,10 +78,10 @@ look(struct tri_actors *home)
     else if (passed > us(home, LONG_US))
         home->stride = 1;
     home->looked = now;
+    if (left(home) == 0 || now - home->worker->turn_began > us(home, SLICE_US))
+        home->slice_over = true;
     plan_look(home);
     tri_ledger_add(home, home->worker->activity.actor, passed);
-    if (now - home->worker->turn_began > us(home, SLICE_US))
-        home->slice_over = true;
     return passed;
 }
 
@@ -278,13 +290,13 @@ comes_up(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
  * Mail whose actor is not the plain case. What came from outside counts as read when it comes up. What was set aside
  * goes first, and a receive timeout begins again.
  */
-TRI_NOINLINE static unsigned
+TRI_NOINLINE static void
 handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
 {
     if (TRI_LIKELY((actor->flags & TRI_ACTOR_UNUSUAL) == TRI_ACTOR_LOOK))
         tri_mailbox_leave(home, actor);
     else if (!comes_up(home, actor, mail))
-        return 0;
+        return;
     if (mail->message.from == TR_NOBODY && (mail->message.kind & TRI_MAIL_READ) == 0)
         tri_outside_read(home->worker, &mail->message);
     tr_ref ref = actor->ref;
@@ -299,7 +311,6 @@ handle_special(struct tri_actors *home, tr_actor *actor, struct tri_mail *mail)
         handle_at_its_pace(home, actor, mail, NULL);
     if (touches)
         tri_idle_touch_now(home, ref);
-    return 1;
 }
 
 /* Reads the clock when it is due, and marks the actor as slow if its message took too long. */
@@ -339,7 +350,31 @@ trace_over_budget(const struct tri_actors *home, unsigned handled)
     tri_trace_over_budget(home->worker->trace, us_told, handled);
 }
 
-/* `traced`: is there a recorder? Where there is none, nothing of it is asked for each message. */
+/*
+ * Handles the first in the queue. Returns whether the clock may have been read, which alone ends a slice. `traced`: is
+ * there a recorder? Where there is none, nothing of it is asked for each message.
+ */
+static TRI_INLINE bool
+handle_first(struct tri_actors *home, bool traced)
+{
+    struct tri_mail *mail = tri_mail_list_take(&home->queue);
+    tr_actor *actor = mail->actor;
+    bool is_special = (actor->flags & TRI_ACTOR_UNUSUAL) != 0;
+    if (TRI_UNLIKELY(is_special)) {
+        if (traced)
+            tri_record_return(home);
+        handle_special(home, actor, mail);
+    } else {
+        tri_mailbox_leave(home, actor);
+        handle_traced(home, actor, mail, NULL, traced);
+    }
+    if (TRI_UNLIKELY(--home->until_look == 0)) {
+        look_at(home, home->worker->activity.actor);
+        return true;
+    }
+    return is_special;
+}
+
 static TRI_INLINE bool
 run(struct tri_worker *worker, unsigned most, bool traced)
 {
@@ -356,31 +391,19 @@ run(struct tri_worker *worker, unsigned most, bool traced)
     ck_pr_store_64(&worker->activity.polled_ms, tri_clock_of_loop_ms(&worker->loop));
     home->looks_from = home->until_look;
     home->slice_over = false;
+    home->slice_ends = worker->activity.received + most;
     if (traced)
         tri_record_slice(home, home->looked);
-    unsigned handled = 0;
-    do {
-        struct tri_mail *mail = tri_mail_list_take(&home->queue);
-        tr_actor *actor = mail->actor;
-        if (TRI_UNLIKELY((actor->flags & TRI_ACTOR_UNUSUAL) != 0)) {
-            if (traced)
-                tri_record_return(home);
-            handled += handle_special(home, actor, mail);
-        } else {
-            tri_mailbox_leave(home, actor);
-            handle_traced(home, actor, mail, NULL, traced);
-            handled++;
-        }
-        if (TRI_UNLIKELY(--home->until_look == 0))
-            look_at(home, worker->activity.actor);
-    } while (handled < most && !home->slice_over && !tri_mail_list_empty(&home->queue));
+    while (!tri_mail_list_empty(&home->queue))
+        if (handle_first(home, traced) && home->slice_over)
+            break;
     if (traced)
         tri_record_return(home);
     worker->activity.name = NULL;
     home->unsettled = true;
     bool more = !tri_mail_list_empty(&home->queue);
     if (TRI_UNLIKELY(home->slice_over && more))
-        trace_over_budget(home, handled);
+        trace_over_budget(home, most - (unsigned)left(home));
     return more;
 }
 

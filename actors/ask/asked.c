@@ -91,14 +91,10 @@ now(struct tri_actors *home)
     return home->asked_ms;
 }
 
-bool
-tri_question_begins(struct tri_actors *home, tr_actor *actor, tr_message *message)
+static TRI_INLINE void
+open_asked(struct tri_actors *home, tr_actor *actor, tr_message *message, uint64_t deadline_ms)
 {
     struct tri_asked *asked = &home->asked;
-    uint64_t now_ms = tri_clock_of_loop_ms(&home->worker->loop);
-    uint64_t deadline_ms = tri_question_deadline(message, now_ms);
-    if (TRI_UNLIKELY(deadline_ms < now_ms + LOOK_WITHIN_MS) && now(home) >= deadline_ms)
-        return false;
     message->kind &= TR_PAYLOAD_KINDS;
     asked->actor = actor;
     asked->from = message->from;
@@ -108,6 +104,25 @@ tri_question_begins(struct tri_actors *home, tr_actor *actor, tr_message *messag
     asked->attachment.end = on_asked_end;
     tri_actor_attach(actor, &asked->attachment);
     tri_work_begin(home, actor, message, deadline_ms);
+}
+
+TRI_NOINLINE static bool
+open_in_time(struct tri_actors *home, tr_actor *actor, tr_message *message, uint64_t deadline_ms)
+{
+    if (now(home) >= deadline_ms)
+        return false;
+    open_asked(home, actor, message, deadline_ms);
+    return true;
+}
+
+bool
+tri_question_begins(struct tri_actors *home, tr_actor *actor, tr_message *message)
+{
+    uint64_t now_ms = home->worker->activity.polled_ms;
+    uint64_t deadline_ms = tri_question_deadline(message, now_ms);
+    if (TRI_UNLIKELY(deadline_ms < now_ms + LOOK_WITHIN_MS))
+        return open_in_time(home, actor, message, deadline_ms);
+    open_asked(home, actor, message, deadline_ms);
     return true;
 }
 
@@ -171,17 +186,37 @@ check(const tr_actor *self, const tr_message *message)
 }
 
 /* No limit holds for an answer: the asker has asked for it. */
-static TRI_INLINE tr_status
+static tr_status
 answer(tr_actor *self, tr_ref asker, tr_ask_id id, tr_message *message)
 {
     if (!tri_message_spare_word(message))
         return TR_ENOMEM;
     tri_reply_mark(message, id);
-    if (TRI_LIKELY(tri_post_plain_looked_at(self->home, self->ref, asker, message)))
-        return TR_OK;
     tr_status status = tri_post(self->home->worker, self->ref, asker, message);
     if (status != TR_OK)
         message->kind &= TR_PAYLOAD_KINDS;
+    return status;
+}
+
+/* The plain case of it, which calls no function. false: it is not, and nothing has happened. */
+static TRI_INLINE bool
+answer_plain(tr_actor *self, const struct tri_asked *asked, tr_message *message)
+{
+    if (TRI_UNLIKELY(!tri_message_has_spare_word(message)))
+        return false;
+    tri_reply_mark(message, asked->id);
+    if (TRI_LIKELY(tri_post_plain_looked_at(self->home, self->ref, asked->from, message)))
+        return true;
+    message->kind &= TR_PAYLOAD_KINDS;
+    return false;
+}
+
+TRI_NOINLINE static tr_status
+answer_asked(tr_actor *self, struct tri_asked *asked, tr_message *message)
+{
+    tr_status status = answer(self, asked->from, asked->id, message);
+    if (status == TR_OK || status == TR_EGONE)
+        finish(asked);
     return status;
 }
 
@@ -195,10 +230,10 @@ tr_reply(tr_actor *self, tr_message *message)
     struct tri_asked *asked = asked_of(self);
     if (asked == NULL)
         return TR_ENOQUESTION;
-    status = answer(self, asked->from, asked->id, message);
-    if (status == TR_OK || status == TR_EGONE)
-        finish(asked);
-    return status;
+    if (TRI_UNLIKELY(!answer_plain(self, asked, message)))
+        return answer_asked(self, asked, message);
+    finish(asked);
+    return TR_OK;
 }
 
 /* Forwarding: in the name of who asked. */

@@ -77,7 +77,7 @@ show_another(const struct tri_asking *over)
 }
 
 /* The question is over; its memory is free when its word is home. */
-static void
+static TRI_INLINE void
 free_asking(struct tri_asking *asking)
 {
     struct tri_actors *home = asking->home;
@@ -355,11 +355,26 @@ reject(struct tri_asking *asking, tr_message *message)
     tr_message refusal = tri_refusal(asking->entry.key, TR_DOWN, TR_EBADMESSAGE, message->from);
     tri_dead_user_letter(asking->home, asking->actor->ref, message, TR_DEAD_BAD_MESSAGE);
     *message = refusal;
+    message->kind &= TR_PAYLOAD_KINDS;
     message->from = TR_NOBODY;
     message->id = 0;
     if (worker->trace != NULL)
         tri_post_name(worker, message);
     worker->counters.sent++;
+}
+
+static inline enum tri_answer
+way_of(const struct tri_asking *asking)
+{
+    return asking->done != NULL ? TRI_ANSWER_CALL : TRI_ANSWER_TO_MESSAGE;
+}
+
+TRI_NOINLINE static enum tri_answer
+way_if_fits(struct tri_asking *asking, tr_message *message)
+{
+    if (!tri_is_refusal(message) && !asking->fits(message))
+        reject(asking, message);
+    return way_of(asking);
 }
 
 enum tri_answer
@@ -369,9 +384,7 @@ tri_answer_comes(struct tri_actors *home, tr_actor *actor, tr_message *message, 
     if (asking == NULL)
         return TRI_ANSWER_LATE;
     message->kind &= TR_PAYLOAD_KINDS;
-    if (asking->fits != NULL && !tri_is_refusal(message) && !asking->fits(message))
-        reject(asking, message);
-    return asking->done != NULL ? TRI_ANSWER_CALL : TRI_ANSWER_TO_MESSAGE;
+    return TRI_UNLIKELY(asking->fits != NULL) ? way_if_fits(asking, message) : way_of(asking);
 }
 
 void
@@ -383,7 +396,6 @@ tri_answer_call(struct tri_asking *asking, tr_actor *actor, tr_message *message)
     void (*done)(tr_actor *, void *, const struct tr_answer *) = asking->done;
     void *context = asking->context;
     answer.message = outcome.what == TR_ANSWERED ? message : NULL;
-    message->kind &= TR_PAYLOAD_KINDS;
     tri_trace_ask_over(actor->home->worker->trace, actor->ref, answer.outcome, asking->message);
     tell_why(asking, outcome.status, text);
     if (asking->work_ms != UINT64_MAX)
@@ -397,7 +409,6 @@ tri_answer_to_message(struct tri_asking *asking, tr_message *message)
 {
     struct tri_actors *home = asking->home;
     struct outcome outcome = outcome_of(message);
-    message->kind &= TR_PAYLOAD_KINDS;
     if (outcome.what != TR_ANSWERED) {
         struct tr_unanswered unanswered = {asking->entry.key, asking->asked, outcome.status, outcome.what};
         memcpy(message->payload.bytes, &unanswered, sizeof(unanswered));

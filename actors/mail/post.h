@@ -93,7 +93,7 @@ tri_post_record(struct tri_trace_stream *stream, tr_ref from, uint32_t tag)
 
 /* The same of a question or an answer, which is looked at before it is handled, and of which the limit of a plain
  * actor's mailbox is the only one. */
-static inline bool
+static TRI_INLINE bool
 tri_post_plain_looked_at(struct tri_actors *home, tr_ref from, tr_ref to, tr_message *message)
 {
     if (tri_ref_worker(to) != home->slots.worker)

@@ -19,11 +19,18 @@
 
 #include <troupe/actors/ask.h>
 
-/* Makes room for words[3]. false: without memory, and nothing has happened. */
+/* Is there room for words[3]? */
+static inline bool
+tri_message_has_spare_word(const tr_message *message)
+{
+    return message->kind != TR_PAYLOAD_BYTES || message->size <= 3 * sizeof(uint64_t);
+}
+
+/* Makes room for it. false: without memory, and nothing has happened. */
 static inline bool
 tri_message_spare_word(tr_message *message)
 {
-    if (message->kind != TR_PAYLOAD_BYTES || message->size <= 3 * sizeof(uint64_t))
+    if (tri_message_has_spare_word(message))
         return true;
     tr_message larger = tr_message_copy_large(message->tag, message->payload.bytes, message->size);
     if (larger.kind == TR_PAYLOAD_INVALID)

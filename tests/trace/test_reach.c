@@ -48,7 +48,7 @@ program(const char *what)
     struct tr_runtime_options options = {.workers = 2, .pinning = TR_PINNING_NEVER};
     tr_runtime *runtime;
     uint64_t round = 0;
-    sigset_t terminate; /* is for tr_runtime_wait(), however early it comes */
+    sigset_t terminate;               /* is for tr_runtime_wait(), however early it comes */
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
     sigemptyset(&terminate);
     sigaddset(&terminate, SIGTERM);

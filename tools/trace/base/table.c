@@ -40,13 +40,20 @@ is_key(struct table_key a, struct table_key b)
     return a.a == b.a && a.b == b.b;
 }
 
-/* Where the key is, or the free place where it belongs. A free place has the key zero, so `used` is seldom looked at. */
+/* A free place has the key zero, so `used`, which is far from the keys, is seldom looked at. */
+static inline bool
+is_free(const struct table *table, size_t at)
+{
+    return is_key(table->keys[at], (struct table_key){0, 0}) && !table->used[at];
+}
+
+/* Where the key is, or the free place where it belongs. The value comes from memory while the key is looked at. */
 static inline size_t
 find(const struct table *table, struct table_key key)
 {
-    const struct table_key zero = {0, 0};
     size_t at = home_of(table, key);
-    while (!is_key(table->keys[at], key) && (!is_key(table->keys[at], zero) || table->used[at]))
+    __builtin_prefetch(value_at(table, at));
+    while (!is_key(table->keys[at], key) && !is_free(table, at))
         at = (at + 1) & (table->room - 1);
     return at;
 }
@@ -108,7 +115,7 @@ table_get(const struct table *table, uint64_t a, uint64_t b)
     if (table->room == 0)
         return NULL;
     size_t at = find(table, (struct table_key){a, b});
-    return table->used[at] ? value_at(table, at) : NULL;
+    return is_free(table, at) ? NULL : value_at(table, at);
 }
 
 void *
@@ -117,7 +124,7 @@ table_put(struct table *table, uint64_t a, uint64_t b)
     if (table->count >= table->room / 4 * 3)
         grow(table);
     size_t at = find(table, (struct table_key){a, b});
-    if (!table->used[at]) {
+    if (is_free(table, at)) {
         table->used[at] = true;
         table->keys[at] = (struct table_key){a, b};
         memset(value_at(table, at), 0, table->value_size);
@@ -133,10 +140,10 @@ table_remove(struct table *table, uint64_t a, uint64_t b)
         return;
     size_t mask = table->room - 1;
     size_t hole = find(table, (struct table_key){a, b});
-    if (!table->used[hole])
+    if (is_free(table, hole))
         return;
     table->count--;
-    for (size_t at = (hole + 1) & mask; table->used[at]; at = (at + 1) & mask) {
+    for (size_t at = (hole + 1) & mask; !is_free(table, at); at = (at + 1) & mask) {
         size_t home = home_of(table, table->keys[at]);
         if (((at - home) & mask) < ((at - hole) & mask))
             continue; /* its home lies behind the hole: it is found where it is */

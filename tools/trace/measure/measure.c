@@ -277,13 +277,21 @@ note_depth(struct measure *measure, struct person *person, RECORD *record, uint6
     kind->deepest_time = sent;
 }
 
+static struct sent
+sent_of(RECORD *record)
+{
+    return (struct sent){{.sender = record->actor, .timestamp = record->timestamp, .tag = record->arg},
+                         record->message};
+}
+
 /* Takes its send; if that is still to come, it leaves word for it. */
 static bool
-take_send(struct measure *measure, RECORD *record, struct sent *sent)
+take_send(struct measure *measure, RECORD *record, struct sending *sent)
 {
     if (flight_take(&measure->flight, record->message, sent))
         return !sent->early;
-    struct sent early = {record->message, record->actor, record->timestamp, 0, 0, record->arg, true, false};
+    struct sent early = sent_of(record);
+    early.sending.early = true;
     if (record->message != 0 && trace_stream(measure->trace, TRI_TRACE_MESSAGE_STREAM(record->message)) != NULL)
         flight_put(&measure->flight, &early);
     return false;
@@ -292,7 +300,7 @@ take_send(struct measure *measure, RECORD *record, struct sent *sent)
 static void
 note_receive(struct measure *measure, struct hand *hand, RECORD *record)
 {
-    struct sent sent;
+    struct sending sent;
     struct person *person = table_put(&measure->persons, record->actor, 0);
     bool known = take_send(measure, record, &sent);
     if (!is_counted(measure, hand, record) || !measure->kinds[person->kind].counted)
@@ -341,7 +349,8 @@ leave_word_of_death(struct measure *measure, RECORD *record)
 static void
 note_send(struct measure *measure, struct hand *hand, RECORD *record)
 {
-    struct sent sent = {record->message, record->actor, record->timestamp, 0, 0, record->arg, false, false}, early;
+    struct sent sent = sent_of(record);
+    struct sending early;
     if (is_in_time(measure, record->timestamp)) {
         measure->sent++;
         hand->sent++;
@@ -360,7 +369,7 @@ note_send(struct measure *measure, struct hand *hand, RECORD *record)
 static void
 note_death(struct measure *measure, RECORD *record)
 {
-    struct sent sent = {0};
+    struct sending sent = {0};
     bool taken = flight_take(&measure->flight, record->message, &sent), known = taken && !sent.early;
     if (!taken && record->message != 0)
         leave_word_of_death(measure, record);

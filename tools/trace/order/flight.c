@@ -81,27 +81,27 @@ flight_put(struct flight *flight, const struct sent *sent)
 }
 
 static bool
-take_waiting(struct flight *flight, uint64_t message, struct sent *sent)
+take_waiting(struct flight *flight, uint64_t message, struct sending *sending)
 {
     const struct sent *found = table_get(&flight->waiting, message, 0);
     if (found == NULL)
         return false;
-    *sent = *found;
+    *sending = found->sending;
     table_remove(&flight->waiting, message, 0);
     flight->count--;
     return true;
 }
 
 bool
-flight_take(struct flight *flight, uint64_t message, struct sent *sent)
+flight_take(struct flight *flight, uint64_t message, struct sending *sending)
 {
     struct ring *ring = ring_of(flight, message);
     struct sent *place = ring->room > 0 ? place_of(ring, message) : NULL;
     if (message == 0)
         return false;
     if (place == NULL || place->message != message)
-        return take_waiting(flight, message, sent);
-    *sent = *place;
+        return take_waiting(flight, message, sending);
+    *sending = place->sending;
     place->message = 0;
     ring->count--;
     flight->count--;

@@ -16,15 +16,20 @@
 
 #define MOST_WAITING (1u << 20)
 
-struct sent {
-    uint64_t message; /* 0: a free place */
+/* A message's send, as far as its end must know it. */
+struct sending {
     uint64_t sender;
+    uint64_t place; /* in the order of all events; of order.h alone */
     uint64_t timestamp;
-    uint64_t place;  /* in the order of all events; of order.h alone */
-    uint32_t stream; /* likewise */
+    uint32_t stream; /* in which it was sent, or set aside; likewise */
     uint32_t tag;
+    bool returned; /* its receiver had set it aside: it was sent long before, and with what tag is forgotten */
     bool early;    /* it is the receive, which came before the send; of measure.h alone */
-    bool returned; /* see messages.h */
+};
+
+struct sent {
+    struct sending sending;
+    uint64_t message; /* 0: a free place */
 };
 
 struct flight {
@@ -44,7 +49,7 @@ void flight_fini(struct flight *flight);
 void flight_put(struct flight *flight, const struct sent *sent);
 
 /* Takes a message out; false: it is not there. */
-bool flight_take(struct flight *flight, uint64_t message, struct sent *sent);
+bool flight_take(struct flight *flight, uint64_t message, struct sending *sending);
 
 /* Calls for each that is there. */
 void flight_each(const struct flight *flight, void (*call)(void *argument, const struct sent *sent), void *argument);

@@ -44,13 +44,7 @@ was_early(const struct messages *messages, uint64_t id)
 static void
 put(struct messages *messages, uint64_t id, const struct sending *sending)
 {
-    flight_put(&messages->flying, &(struct sent){.message = id,
-                                                 .sender = sending->sender,
-                                                 .timestamp = sending->timestamp,
-                                                 .place = sending->place,
-                                                 .stream = sending->stream,
-                                                 .tag = sending->tag,
-                                                 .returned = sending->returned});
+    flight_put(&messages->flying, &(struct sent){*sending, id});
 }
 
 bool
@@ -85,11 +79,8 @@ end_early(struct messages *messages, uint64_t id)
 enum ending
 messages_end(struct messages *messages, uint64_t id, struct sending *sending)
 {
-    struct sent sent;
-    if (flight_take(&messages->flying, id, &sent)) {
-        *sending = (struct sending){sent.sender, sent.place, sent.timestamp, sent.stream, sent.tag, sent.returned};
+    if (flight_take(&messages->flying, id, sending))
         return ENDING_RIGHT;
-    }
     if (!was_sent(messages, id))
         return end_early(messages, id);
     return messages->flying.forgotten > 0 ? ENDING_FORGOTTEN : ENDING_REPEATED;

@@ -23,16 +23,6 @@ struct messages {
     struct table early; /* a bool, by id: came to an end, and was not sent before */
 };
 
-/* A message's send, as far as its end must know it. */
-struct sending {
-    uint64_t sender;
-    uint64_t place; /* in the order of all events */
-    uint64_t timestamp;
-    uint32_t stream; /* in which it was sent, or set aside */
-    uint32_t tag;
-    bool returned; /* its receiver had set it aside: it was sent long before, and with what tag is forgotten */
-};
-
 void messages_init(struct messages *messages);
 void messages_fini(struct messages *messages);
 

@@ -238,8 +238,11 @@ advance(struct order *order)
 static struct sending
 sending_of(const struct order *order, const struct step *step, uint64_t sender)
 {
-    return (struct sending){sender, order->events, step->record->timestamp, step->stream->number, step->record->arg,
-                            false};
+    return (struct sending){.sender = sender,
+                            .place = order->events,
+                            .timestamp = step->record->timestamp,
+                            .stream = step->stream->number,
+                            .tag = step->record->arg};
 }
 
 static void

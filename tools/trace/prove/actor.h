@@ -24,18 +24,22 @@ struct actor {
     uint64_t restarts;
 };
 
+/* Where it stands if it was looked for lately: slots of one worker are close together. */
+static inline struct actor **
+recent_of(struct check *check, uint64_t ref)
+{
+    return &check->recent[(ref ^ ref >> 17) & (RECENT_ACTORS - 1)];
+}
+
+/* check_actors.c: actor_of() for one that was not looked for lately. */
+struct actor *find_actor(struct check *check, uint64_t ref);
+
 /* Finds it, or makes it. Good until the next call. NULL: another one has its place. */
 static inline struct actor *
 actor_of(struct check *check, uint64_t ref)
 {
-    if (check->recent != NULL && check->recent->ref == ref)
-        return check->recent;
-    struct actor *actor = check->recent = table_put(&check->actors, SLOT_OF(ref), 0);
-    if (actor->ref > ref)
-        return NULL;
-    if (actor->ref < ref)
-        *actor = (struct actor){.ref = ref};
-    return actor;
+    struct actor *recent = *recent_of(check, ref);
+    return recent != NULL && recent->ref == ref ? recent : find_actor(check, ref);
 }
 
 /* Has the trace told of it? */

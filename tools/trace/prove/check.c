@@ -144,27 +144,34 @@ static const struct look looks[] = {
 
 enum { LOOKS = sizeof(looks) / sizeof(looks[0]) };
 
-/* By role: which of them, as bits. */
+/* Those that look at a role; NULL is behind the last. */
+struct chosen {
+    void (*look[LOOKS + 1])(struct check *check, const struct step *step);
+};
+
 static void
-choose(unsigned chosen[ROLES])
+choose(struct chosen *chosen, enum role role)
 {
-    for (int role = 0; role < ROLES; role++) {
-        chosen[role] = 0;
-        for (unsigned i = 0; i < LOOKS; i++)
-            chosen[role] |= (unsigned)looks[i].concerns((enum role)role) << i;
+    size_t count = 0;
+    for (size_t i = 0; i < LOOKS; i++) {
+        if (looks[i].concerns(role))
+            chosen->look[count++] = looks[i].look;
     }
+    chosen->look[count] = NULL;
 }
 
 static void
 look_at_all(struct check *check, struct order *order)
 {
-    unsigned chosen[ROLES];
+    struct chosen chosen[ROLES];
     struct step step;
-    choose(chosen);
+    for (int role = 0; role < ROLES; role++)
+        choose(&chosen[role], (enum role)role);
     while (order_next(order, &step)) {
+        const struct chosen *of_role = &chosen[step.role];
         check_workers(check, &step);
-        for (unsigned left = chosen[step.role]; left != 0; left &= left - 1)
-            looks[__builtin_ctz(left)].look(check, &step);
+        for (size_t i = 0; of_role->look[i] != NULL; i++)
+            of_role->look[i](check, &step);
     }
 }
 
@@ -190,7 +197,8 @@ check_fini(struct check *check)
 {
     free(check->forms);
     free(check->workers);
-    table_fini(&check->pairs);
+    table_fini(&check->pairs[0]);
+    table_fini(&check->pairs[1]);
     table_fini(&check->actors);
     table_fini(&check->monitors);
     table_fini(&check->asks);

@@ -27,6 +27,20 @@ check_actors_init(struct check *check)
             check->down = (uint32_t)tags->keys[i].a;
 }
 
+struct actor *
+find_actor(struct check *check, uint64_t ref)
+{
+    const unsigned char *before = check->actors.values;
+    struct actor *actor = table_put(&check->actors, SLOT_OF(ref), 0);
+    if (check->actors.values != before) /* the table has grown, and all are elsewhere */
+        memset(check->recent, 0, sizeof(check->recent));
+    if (actor->ref > ref)
+        return NULL;
+    if (actor->ref < ref)
+        *actor = (struct actor){.ref = ref};
+    return *recent_of(check, ref) = actor;
+}
+
 bool
 check_saw_birth(const struct check *check, uint64_t ref)
 {

@@ -9,18 +9,17 @@
 
 #define FIRST_RESERVED_TAG 0xffff0000u
 
-/* Of a pair of actors, the message that was sent last of those that were received. By whether its tag is reserved. */
+/* Of a pair of actors, the message that was sent last of those that were received. There are many, so they are small. */
 struct pair {
-    struct {
-        uint64_t place; /* of its send, plus 1 */
-        uint64_t message;
-    } last[2];
+    uint64_t place; /* of its send, plus 1 */
+    uint64_t message;
 };
 
 void
 check_messages_init(struct check *check)
 {
-    table_init(&check->pairs, sizeof(struct pair));
+    table_init(&check->pairs[0], sizeof(struct pair));
+    table_init(&check->pairs[1], sizeof(struct pair));
 }
 
 static bool
@@ -36,16 +35,15 @@ check_fifo(struct check *check, const struct step *step)
     const struct tri_trace_record *record = step->record;
     if (step->sending.sender == 0)
         return;
-    check_sweep(check, &check->pairs, &check->most_pairs, is_of_living);
-    struct pair *pair = table_put(&check->pairs, step->sending.sender, record->actor);
-    unsigned order = record->arg >= FIRST_RESERVED_TAG;
+    bool reserved = record->arg >= FIRST_RESERVED_TAG;
+    check_sweep(check, &check->pairs[reserved], &check->most_pairs[reserved], is_of_living);
+    struct pair *pair = table_put(&check->pairs[reserved], step->sending.sender, record->actor);
     check->findings[RULE_fifo].looked++;
-    if (step->sending.place >= pair->last[order].place) {
-        pair->last[order].place = step->sending.place + 1;
-        pair->last[order].message = record->message;
+    if (step->sending.place >= pair->place) {
+        *pair = (struct pair){step->sending.place + 1, record->message};
         return;
     }
-    check->overtaker = pair->last[order].message;
+    check->overtaker = pair->message;
     check_failed(check, RULE_fifo, step, "overtaken by a message that was sent later");
 }
 
@@ -168,10 +166,10 @@ static void
 check_flying(void *argument, const struct sent *sent)
 {
     struct check *check = argument;
-    struct tri_trace_record record = {.timestamp = sent->timestamp,
+    struct tri_trace_record record = {.timestamp = sent->sending.timestamp,
                                       .id = (uint16_t)metadata_find(check->trace->metadata, "send"),
-                                      .arg = sent->tag,
-                                      .actor = sent->sender,
+                                      .arg = sent->sending.tag,
+                                      .actor = sent->sending.sender,
                                       .message = sent->message};
     struct step step = {.record = &record,
                         .stream = trace_stream(check->trace, TRI_TRACE_MESSAGE_STREAM(sent->message)),

@@ -48,31 +48,33 @@ struct finding {
     uint64_t unknown;
 };
 
+#define RECENT_ACTORS 256u /* a power of two */
+
 /* What the rules share while they look at a trace. */
 struct check {
     const struct trace *trace;
     FILE *failures; /* the text of those that are shown, until it is known that the clocks are right */
     struct finding findings[RULE_COUNT];
-    struct form *forms;     /* of the rule form, by role: check_form.c */
-    struct worker *workers; /* of the rules worker and handler, by the stream's place: worker.h */
-    bool has_worker_starts; /* the trace has them */
-    bool has_begins;        /* those, or workers that were attached */
-    uint32_t down;          /* the tag of a monitor's notice; 0: it has no name in the trace */
-    bool has_handler_ends;  /* likewise */
-    struct table pairs;     /* of the rule fifo: check_messages.c */
-    uint64_t overtaker;     /* likewise: the message that overtook the one at hand */
-    size_t most_pairs;      /* that stand there before those of actors that have ended go */
-    struct table monitors;  /* of the rule monitor: check_actors.c */
-    size_t most_monitors;   /* likewise */
-    struct table actors;    /* struct actor, by slot: actor.h */
-    struct actor *recent;   /* the last that was looked for there */
-    struct table timers;    /* of the rule timer: check_handlers.c */
-    struct table asks;      /* of the rule ask: check_asks.c */
-    size_t most_asks;       /* that stand there before those that are over go */
-    struct table sockets;   /* of the rule socket: check_sockets.c */
-    struct table servers;   /* of the rule server: check_servers.c */
-    struct table dealings;  /* of the rule dealing: check_dealing.c */
-    struct table greetings; /* likewise: those that wait for their header, or shake hands */
+    struct form *forms;                  /* of the rule form, by role: check_form.c */
+    struct worker *workers;              /* of the rules worker and handler, by the stream's place: worker.h */
+    bool has_worker_starts;              /* the trace has them */
+    bool has_begins;                     /* those, or workers that were attached */
+    uint32_t down;                       /* the tag of a monitor's notice; 0: it has no name in the trace */
+    bool has_handler_ends;               /* likewise */
+    struct table pairs[2];               /* of the rule fifo, by whether a tag is reserved: check_messages.c */
+    uint64_t overtaker;                  /* likewise: the message that overtook the one at hand */
+    size_t most_pairs[2];                /* that stand there before those of actors that have ended go */
+    struct table monitors;               /* of the rule monitor: check_actors.c */
+    size_t most_monitors;                /* likewise */
+    struct table actors;                 /* struct actor, by slot: actor.h */
+    struct actor *recent[RECENT_ACTORS]; /* those that were looked for there lately: actor.h */
+    struct table timers;                 /* of the rule timer: check_handlers.c */
+    struct table asks;                   /* of the rule ask: check_asks.c */
+    size_t most_asks;                    /* that stand there before those that are over go */
+    struct table sockets;                /* of the rule socket: check_sockets.c */
+    struct table servers;                /* of the rule server: check_servers.c */
+    struct table dealings;               /* of the rule dealing: check_dealing.c */
+    struct table greetings;              /* likewise: those that wait for their header, or shake hands */
 };
 
 /* What is known of an actor has its place by worker and slot: when another one gets these, the one before has ended. */

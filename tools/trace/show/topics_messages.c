@@ -128,7 +128,7 @@ static void
 count_unreceived(void *argument, const struct sent *sent)
 {
     uint64_t *count = argument;
-    *count += !sent->early;
+    *count += !sent->sending.early;
 }
 
 void

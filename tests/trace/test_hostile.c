@@ -292,6 +292,26 @@ whatever_is_damaged_the_reader_ends_properly(void **state)
     free(outcome.text);
 }
 
+/* As many as the metadata may hold. Whoever looks at all that follows for each of them takes minutes. */
+static void
+a_line_of_very_many_statuses_is_read_once(void **state)
+{
+    const struct traces *traces = *state;
+    struct tri_trace_record record = {.timestamp = 1, .id = SEND, .actor = 1, .message = TRI_TRACE_MESSAGE(0, 1)};
+    write_metadata(traces, 1);
+    write_stream(traces, 0, &record, 1);
+    char path[400];
+    snprintf(path, sizeof(path), "%s/metadata", traces->directory);
+    FILE *file = fopen(path, "a");
+    assert_non_null(file);
+    fputs("enum status : int32_t {", file);
+    for (unsigned i = 0; ftell(file) < (16 << 20) - 40; i++)
+        fprintf(file, " S = %u,", i);
+    fputs(" S = -1 };\n", file);
+    fclose(file);
+    traces_expect(traces, "info", 0, NULL);
+}
+
 int
 main(void)
 {
@@ -304,6 +324,7 @@ main(void)
         TEST(the_work_grows_with_the_number_of_circles),
         TEST(the_work_grows_with_the_number_of_ids_however_far_apart),
         TEST(a_stream_of_few_events_takes_little_memory),
+        TEST(a_line_of_very_many_statuses_is_read_once),
         TEST(whatever_is_damaged_the_reader_ends_properly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

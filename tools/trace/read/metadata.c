@@ -52,16 +52,22 @@ number_before(const char *text, const char *end, uint64_t offset)
     return number;
 }
 
+static unsigned
+value_of_digit(char digit)
+{
+    return isdigit((unsigned char)digit) ? (unsigned)(digit - '0')
+                                         : (unsigned)(tolower((unsigned char)digit) - 'a' + 10);
+}
+
 static void
 read_uuid(struct metadata *metadata, const char *text, uint64_t offset)
 {
     for (int i = 0; i < 16; i++) {
-        unsigned byte;
         if (*text == '-')
             text++;
-        if (!isxdigit((unsigned char)text[0]) || !isxdigit((unsigned char)text[1]) || sscanf(text, "%2x", &byte) != 1)
+        if (!isxdigit((unsigned char)text[0]) || !isxdigit((unsigned char)text[1]))
             bad_input("metadata", offset, "the uuid is not one");
-        metadata->uuid[i] = (uint8_t)byte;
+        metadata->uuid[i] = (uint8_t)(value_of_digit(text[0]) << 4 | value_of_digit(text[1]));
         text += 2;
     }
 }
@@ -107,20 +113,33 @@ read_tag(struct metadata *metadata, const char *rest, uint64_t offset)
     *(char **)table_put(&metadata->tags, tag, 0) = copy_name(name, length);
 }
 
+/* One ` WORD = number`. Gives what follows it, NULL: it is none. No sscanf here: it looks for the end of the whole text. */
+static const char *
+read_status(struct metadata *metadata, const char *rest, uint64_t offset)
+{
+    const char *word = rest + 1;
+    size_t length = *rest == ' ' ? strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") : 0;
+    const char *number = length > 0 && length <= 63 ? after(word + length, " = ") : NULL;
+    char *end;
+    if (number == NULL || (*number != '-' && !isdigit((unsigned char)*number)))
+        return NULL;
+    errno = 0;
+    long value = strtol(number, &end, 10);
+    if (end == number || errno != 0 || value < INT32_MIN || value > INT32_MAX)
+        return NULL;
+    char **status = table_put(&metadata->statuses, (uint32_t)value, 0);
+    if (*status != NULL)
+        bad_input("metadata", offset, "status %ld is taken", value);
+    *status = copy_name(word, length);
+    return end;
+}
+
 /* `rest` is what follows `enum status : int32_t {`: pairs of a word and its number. */
 static void
 read_statuses(struct metadata *metadata, const char *rest, uint64_t offset)
 {
-    int used = 0, value;
-    char word[64];
-    while (sscanf(rest, " %63[A-Z0-9_] = %d%n", word, &value, &used) == 2) {
-        char **status = table_put(&metadata->statuses, (uint32_t)value, 0);
-        if (*status != NULL)
-            bad_input("metadata", offset, "status %d is taken", value);
-        *status = copy_name(word, strlen(word));
-        rest += used;
-        rest += *rest == ',';
-    }
+    for (const char *next; (next = read_status(metadata, rest, offset)) != NULL; rest = next)
+        next += *next == ',';
     if (after(rest, " };") == NULL)
         bad_input("metadata", offset, "the statuses are not a list of words and numbers");
 }

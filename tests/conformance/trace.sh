@@ -31,5 +31,7 @@ printf '%s\0' "${traces[@]}" | xargs -0 -P 2 -n 16 bash -c 'judge "$@"' judge ||
 echo "${#traces[@]} traces were judged"
 if command -v python3 >/dev/null; then
     python3 "$(dirname "${BASH_SOURCE[0]}")/order.py" "$tool" "$work" || exit 1
+else
+    echo "what the traces tell is not compared with the logs: there is no python3"
 fi
 [ "${#traces[@]}" -gt 100 ]

@@ -44,19 +44,9 @@ teardown(void **state)
 }
 
 static void
-expect(const char *const *words, int status, const char *part)
-{
-    struct outcome outcome = traces_run(words);
-    if (outcome.status != status || strstr(outcome.text, part) == NULL)
-        fail_msg("%s ended with %d instead of %d, or did not say \"%s\":\n%s", words[1], outcome.status, status, part,
-                 outcome.text);
-    free(outcome.text);
-}
-
-static void
 pack(const struct traces *traces)
 {
-    expect((const char *[]){TROUPE_TRACE, "pack", traces->directory, NULL}, 0, "times smaller");
+    traces_expect_run((const char *[]){TROUPE_TRACE, "pack", traces->directory, NULL}, 0, "times smaller");
 }
 
 /* More than one file, and more than one frame. */
@@ -95,7 +85,7 @@ write_packed(const struct traces *traces, const void *bytes, size_t size)
 static void
 expect_refusal(const struct traces *traces, const char *part)
 {
-    expect((const char *[]){TROUPE_TRACE, "info", "--counts", packed_path(traces), NULL}, 2, part);
+    traces_expect_run((const char *[]){TROUPE_TRACE, "info", "--counts", packed_path(traces), NULL}, 2, part);
 }
 
 /* -- What is made. -- */
@@ -170,7 +160,8 @@ pack_refuses_to_overwrite_and_leaves_what_is_there(void **state)
     size_t size;
     write_small(traces);
     write_packed(traces, "mine", 4);
-    expect((const char *[]){TROUPE_TRACE, "pack", traces->directory, NULL}, 2, "is there already, and is left");
+    traces_expect_run((const char *[]){TROUPE_TRACE, "pack", traces->directory, NULL}, 2,
+                      "is there already, and is left");
     unsigned char *bytes = read_packed(traces, &size);
     assert_int_equal(size, 4);
     assert_memory_equal(bytes, "mine", 4);
@@ -183,9 +174,9 @@ what_is_packed_is_neither_packed_again_nor_followed_nor_looked_at_by_top(void **
     struct traces *traces = *state;
     write_small(traces);
     pack(traces);
-    expect((const char *[]){TROUPE_TRACE, "pack", packed_path(traces), NULL}, 2, "is packed already");
-    expect((const char *[]){TROUPE_TRACE, "follow", packed_path(traces), NULL}, 2, "nothing will be added");
-    expect((const char *[]){TROUPE_TRACE, "top", packed_path(traces), NULL}, 2, "nothing will be added");
+    traces_expect_run((const char *[]){TROUPE_TRACE, "pack", packed_path(traces), NULL}, 2, "is packed already");
+    traces_expect_run((const char *[]){TROUPE_TRACE, "follow", packed_path(traces), NULL}, 2, "nothing will be added");
+    traces_expect_run((const char *[]){TROUPE_TRACE, "top", packed_path(traces), NULL}, 2, "nothing will be added");
 }
 
 static void
@@ -242,8 +233,8 @@ the_processes_of_a_cluster_are_packed_together_and_read_as_their_directory_is(vo
     assert_int_equal(traces_count(outcome.text, "\"process\":2,"), 3);
     assert_int_equal(traces_count(outcome.text, "\"process\":10,"), 3);
     free(outcome.text);
-    expect((const char *[]){TROUPE_TRACE, "info", packed_path(traces), NULL}, 0, "trace.tar.zst/10\n");
-    expect((const char *[]){TROUPE_TRACE, "diff", traces->directory, packed_path(traces), NULL}, 0, "");
+    traces_expect_run((const char *[]){TROUPE_TRACE, "info", packed_path(traces), NULL}, 0, "trace.tar.zst/10\n");
+    traces_expect_run((const char *[]){TROUPE_TRACE, "diff", traces->directory, packed_path(traces), NULL}, 0, "");
 }
 
 static void
@@ -265,7 +256,7 @@ a_sub_directory_that_is_not_read_with_the_directory_is_not_packed(void **state)
     struct traces *traces = *state;
     write_cluster(traces);
     write_process(traces, "3", 4, NULL);
-    expect((const char *[]){TROUPE_TRACE, "pack", traces->directory, NULL}, 0, "traces of their own: 3\n");
+    traces_expect_run((const char *[]){TROUPE_TRACE, "pack", traces->directory, NULL}, 0, "traces of their own: 3\n");
     struct outcome outcome = traces_run((const char *[]){TROUPE_TRACE, "dump", packed_path(traces), NULL});
     assert_int_equal(traces_count(outcome.text, "\n"), 9); /* and nothing is mentioned */
     assert_int_equal(traces_count(outcome.text, " 3/"), 0);

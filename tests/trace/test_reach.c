@@ -67,24 +67,14 @@ program(const char *what)
 /* -- record. -- */
 
 static void
-expect_run(const char *const *words, int status, const char *text)
-{
-    struct outcome outcome = traces_run(words);
-    if (outcome.status != status || strstr(outcome.text, text) == NULL)
-        fail_msg("%s ended with %d instead of %d, or did not say \"%s\":\n%s", words[1], outcome.status, status, text,
-                 outcome.text);
-    free(outcome.text);
-}
-
-static void
 a_program_is_run_with_the_recorder_on_and_its_exit_status_is_passed_on(void **state)
 {
     struct traces *traces = *state;
     const char *words[] = {TROUPE_TRACE, "record", "-o", traces->directory, "--", self, "exit", NULL};
-    expect_run(words, EXIT, " events in ");
+    traces_expect_run(words, EXIT, " events in ");
     traces_expect(traces, "check", 0, "passed   sent_before");
     traces_expect(traces, "info", 0, "mode        file");
-    expect_run(words, 2, "it is not empty; name another one with -o");
+    traces_expect_run(words, 2, "it is not empty; name another one with -o");
 }
 
 /* The second of the day and so on, as `info` shows it behind a word. */
@@ -106,7 +96,7 @@ with_the_monotonic_clock_times_and_rules_are_as_ever(void **state)
                            self,         "exit",   NULL};
     char path[400];
     time_t before = time(NULL);
-    expect_run(words, EXIT, " events in ");
+    traces_expect_run(words, EXIT, " events in ");
     time_t after = time(NULL);
     struct outcome info = traces_tool(traces, "info", NULL, NULL, NULL, NULL);
     assert_non_null(strstr(info.text, "clock       1000000000 ticks a second\n"));
@@ -127,7 +117,7 @@ the_flight_recorder_is_used_if_it_is_asked_for_also_where_a_name_has_a_comma(voi
     snprintf(traces->directory, sizeof(traces->directory), "%s/a,file", traces->base);
     const char *words[] = {TROUPE_TRACE, "record", "--flight", "-o", traces->directory, self, "exit", NULL};
     assert_int_equal(mkdir(traces->directory, 0777), 0); /* that is empty */
-    expect_run(words, EXIT, " events in ");
+    traces_expect_run(words, EXIT, " events in ");
     traces_expect(traces, "info", 0, "mode        flight");
 }
 
@@ -136,7 +126,7 @@ a_program_that_a_signal_ends_gives_128_and_its_number(void **state)
 {
     struct traces *traces = *state;
     const char *words[] = {TROUPE_TRACE, "record", "-o", traces->directory, "--", self, "die", NULL};
-    expect_run(words, 128 + SIGKILL, " events in ");
+    traces_expect_run(words, 128 + SIGKILL, " events in ");
     traces_expect(traces, "check", 0, "the trace was cut off");
 }
 
@@ -149,11 +139,11 @@ what_cannot_be_run_or_written_is_refused_and_leaves_nothing(void **state)
     const char *file[] = {TROUPE_TRACE, "record", "-o", self, "--", self, "exit", NULL};
     const char *nothing[] = {TROUPE_TRACE, "record", "--flight", NULL};
     const char *option[] = {TROUPE_TRACE, "record", "--such", self, NULL};
-    expect_run(none, 2, "cannot run /no/such/program: No such file or directory");
-    expect_run(place, 2, "no trace can be written to /proc/no/such: No such file or directory");
-    expect_run(file, 2, "it is no directory");
-    expect_run(nothing, 2, "a program to run is needed");
-    expect_run(option, 2, "unrecognized option");
+    traces_expect_run(none, 2, "cannot run /no/such/program: No such file or directory");
+    traces_expect_run(place, 2, "no trace can be written to /proc/no/such: No such file or directory");
+    traces_expect_run(file, 2, "it is no directory");
+    traces_expect_run(nothing, 2, "a program to run is needed");
+    traces_expect_run(option, 2, "unrecognized option");
     assert_int_equal(access(traces->directory, F_OK), -1);
 }
 
@@ -162,7 +152,7 @@ a_program_that_records_nothing_is_told_of_and_keeps_its_status(void **state)
 {
     struct traces *traces = *state;
     const char *words[] = {TROUPE_TRACE, "record", "-o", traces->directory, "--", "sh", "-c", "exit 5", NULL};
-    expect_run(words, 5, "nothing was recorded: sh is no program of Troupe's");
+    traces_expect_run(words, 5, "nothing was recorded: sh is no program of Troupe's");
     assert_int_equal(access(traces->directory, F_OK), -1);
 }
 
@@ -172,7 +162,7 @@ options_behind_the_program_are_the_program_s(void **state)
     struct traces *traces = *state;
     const char *words[] = {TROUPE_TRACE,    "record", "-o",       traces->directory, "sh", "-c",
                            "echo \"$1$2\"", "sh",     "--colour", "never",           NULL};
-    expect_run(words, 0, "--colournever\n");
+    traces_expect_run(words, 0, "--colournever\n");
 }
 
 /* Runs words in the background with an environment variable more. */
@@ -229,7 +219,7 @@ static void
 expect_reach(const char *command, const char *a, const char *b, const char *c, int status, const char *text)
 {
     const char *words[] = {TROUPE_TRACE, command, a, b, c, NULL};
-    expect_run(words, status, text);
+    traces_expect_run(words, status, text);
 }
 
 static void
@@ -241,44 +231,52 @@ end_program(pid_t child)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == ENDED);
 }
 
+/* The program that waits, and can be asked. */
+struct inspected {
+    char socket[300], pid[32];
+    pid_t child;
+};
+
+static void
+start_inspected(const struct traces *traces, struct inspected *program)
+{
+    const char *words[] = {self, "wait", NULL};
+    snprintf(program->socket, sizeof(program->socket), "%s/socket", traces->base);
+    program->child = start(words, "TR_INSPECT", program->socket);
+    assert_true(tests_wait_until(exists, program->socket, TESTS_LIMIT_MS));
+    snprintf(program->pid, sizeof(program->pid), "%ld", (long)program->child);
+}
+
 static void
 a_program_that_runs_is_recorded_from_attach_to_detach(void **state)
 {
     struct traces *traces = *state;
-    const char *words[] = {self, "wait", NULL};
-    char path[300], pid[32];
-    snprintf(path, sizeof(path), "%s/socket", traces->base);
-    pid_t child = start(words, "TR_INSPECT", path);
-    assert_true(tests_wait_until(exists, path, TESTS_LIMIT_MS));
-    snprintf(pid, sizeof(pid), "%ld", (long)child);
-    expect_reach("detach", pid, NULL, NULL, 2, "cannot do that: nothing is recorded (ERR_NOT_SUPPORTED)");
-    expect_reach("attach", pid, "/proc/no/such", NULL, 2, "no such file or directory");
-    expect_reach("attach", pid, traces->directory, NULL, 0, "it is recorded, in /");
-    expect_reach("attach", pid, "other", NULL, 2, "it is recorded already (EALREADY)");
-    expect_reach("detach", pid, NULL, NULL, 0, traces->directory);
+    struct inspected program;
+    start_inspected(traces, &program);
+    expect_reach("detach", program.pid, NULL, NULL, 2, "cannot do that: nothing is recorded (ERR_NOT_SUPPORTED)");
+    expect_reach("attach", program.pid, "/proc/no/such", NULL, 2, "no such file or directory");
+    expect_reach("attach", program.pid, traces->directory, NULL, 0, "it is recorded, in /");
+    expect_reach("attach", program.pid, "other", NULL, 2, "it is recorded already (EALREADY)");
+    expect_reach("detach", program.pid, NULL, NULL, 0, traces->directory);
     traces_expect(traces, "check", 0, "passed   life");
     traces_expect_counts(traces, "attached ");
     traces_expect(traces, "info", 0, "properly");
-    end_program(child);
-    assert_int_equal(access(path, F_OK), -1);
+    end_program(program.child);
+    assert_int_equal(access(program.socket, F_OK), -1);
 }
 
 static void
 top_takes_the_number_of_a_process_that_records(void **state)
 {
     struct traces *traces = *state;
-    const char *words[] = {self, "wait", NULL};
-    char path[300], pid[32];
-    snprintf(path, sizeof(path), "%s/socket", traces->base);
-    pid_t child = start(words, "TR_INSPECT", path);
-    assert_true(tests_wait_until(exists, path, TESTS_LIMIT_MS));
-    snprintf(pid, sizeof(pid), "%ld", (long)child);
-    expect_reach("top", "--once", pid, NULL, 2, "records nothing: troupe-trace attach ");
-    expect_reach("attach", pid, traces->directory, NULL, 0, "it is recorded, in /");
-    expect_reach("top", "--once", pid, NULL, 0, "troupe-trace top: all that was recorded, ");
-    expect_reach("top", "--once", pid, NULL, 0, traces->directory);
-    expect_reach("detach", pid, NULL, NULL, 0, traces->directory);
-    end_program(child);
+    struct inspected program;
+    start_inspected(traces, &program);
+    expect_reach("top", "--once", program.pid, NULL, 2, "records nothing: troupe-trace attach ");
+    expect_reach("attach", program.pid, traces->directory, NULL, 0, "it is recorded, in /");
+    expect_reach("top", "--once", program.pid, NULL, 0, "troupe-trace top: all that was recorded, ");
+    expect_reach("top", "--once", program.pid, NULL, 0, traces->directory);
+    expect_reach("detach", program.pid, NULL, NULL, 0, traces->directory);
+    end_program(program.child);
     expect_reach("top", "--once", "0", NULL, 2, "0 cannot be opened: ");
 }
 
@@ -287,7 +285,7 @@ top_says_that_a_program_is_gone_when_and_what_it_did_last(void **state)
 {
     struct traces *traces = *state;
     const char *words[] = {TROUPE_TRACE, "record", "-o", traces->directory, "--", self, "die", NULL};
-    expect_run(words, 128 + SIGKILL, " events in ");
+    traces_expect_run(words, 128 + SIGKILL, " events in ");
     struct outcome last = traces_tool(traces, "dump", NULL, NULL, NULL, NULL);
     struct outcome top = traces_tool(traces, "top", NULL, NULL, NULL, NULL); /* it ends by itself */
     char gone[100], *line = last.text;

@@ -280,6 +280,12 @@ check_outcome(struct outcome outcome, const char *command, int status, const cha
 }
 
 void
+traces_expect_run(const char *const *words, int status, const char *text)
+{
+    check_outcome(traces_run(words), words[1], status, text);
+}
+
+void
 traces_expect(const struct traces *traces, const char *command, int status, const char *text)
 {
     check_outcome(traces_tool(traces, command, NULL, NULL, NULL, NULL), command, status, text);

@@ -70,6 +70,9 @@ struct outcome traces_run(const char *const *words);
 struct outcome traces_tool(const struct traces *traces, const char *command, const char *a, const char *b,
                            const char *c, const char *d);
 
+/* Runs troupe-trace with words, its name the first, and checks the exit status, and that the output holds a text. */
+void traces_expect_run(const char *const *words, int status, const char *text);
+
 /* Runs `troupe-trace command` and checks the exit status, and that the output holds a text; NULL: any. */
 void traces_expect(const struct traces *traces, const char *command, int status, const char *text);
 

@@ -68,6 +68,16 @@ refuse_without_socket(pid_t pid)
     return EXIT_BAD_INPUT;
 }
 
+/* The sockets of the process, of which there is one at least. Returns 0, or what was refused. */
+static int
+find_peers(pid_t pid, struct peers *peers)
+{
+    peers_find(pid, peers);
+    if (peers->error != 0)
+        return refuse_process(pid, peers->error);
+    return peers->count == 0 ? refuse_without_socket(pid) : EXIT_SUCCESS;
+}
+
 /* Prints what one runtime answers. true: it has done it. */
 static bool
 ask_one(int fd, const char *line)
@@ -94,11 +104,9 @@ static int
 ask_all(pid_t pid, const char *line)
 {
     struct peers peers;
-    peers_find(pid, &peers);
-    if (peers.error != 0)
-        return refuse_process(pid, peers.error);
-    if (peers.count == 0)
-        return refuse_without_socket(pid);
+    int refused = find_peers(pid, &peers);
+    if (refused != EXIT_SUCCESS)
+        return refused;
     bool done = true;
     for (size_t i = 0; i < peers.count; i++)
         done = ask_one(peers.fds[i], line) && done;
@@ -154,11 +162,9 @@ reach_directories(pid_t pid, char *directories[REACH_AT_MOST], size_t *count)
 {
     struct peers peers;
     *count = 0;
-    peers_find(pid, &peers);
-    if (peers.error != 0)
-        return refuse_process(pid, peers.error);
-    if (peers.count == 0)
-        return refuse_without_socket(pid);
+    int refused = find_peers(pid, &peers);
+    if (refused != EXIT_SUCCESS)
+        return refused;
     for (size_t i = 0; i < peers.count; i++)
         if ((directories[*count] = directory_of(pid, peers.fds[i])) != NULL)
             ++*count;

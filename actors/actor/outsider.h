@@ -19,8 +19,8 @@ struct tri_outsider {
 tr_status tri_outsider_init(struct tri_outsider *outsider, const struct tri_runtime *core);
 void tri_outsider_fini(struct tri_outsider *outsider);
 
-/* Waits, and gives the status with which it was let go. The runtime may be stopped and freed meanwhile. Thread: any that
- * is no worker. */
+/* Waits, and gives the status with which it was let go. The runtime may be stopped and freed meanwhile. Thread: any
+ * that is no worker. */
 tr_status tri_outsider_wait(struct tri_outsider *outsider);
 
 /* Thread: any. */

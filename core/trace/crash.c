@@ -15,8 +15,8 @@
  * A stack that has run over has no room for a handler. So a worker that records has another one for signals, unless its
  * thread had one already (a sanitizer's, the program's): memory that is mapped, and not touched before a handler runs
  * there. A handler of the program's that asks for such a stack (SA_ONSTACK) gets it, too, so it is as large as one that
- * programs make themselves. It goes when the worker records no more. Without memory there is none, and a stack that runs
- * over ends the program without the event.
+ * programs make themselves. It goes when the worker records no more. Without memory there is none, and a stack that
+ * runs over ends the program without the event.
  *
  * A thread that is no worker leaves no event.
  */

@@ -281,8 +281,8 @@ tri_maker_stop(struct tri_maker *maker)
 }
 
 /*
- * Where the caller runs it would have to wait for the maker, or the maker for it: the system leaves the maker on the CPU
- * of the worker that wakes it, even a pinned one's and beside an idle one. Measured: 140 ns a message became 50.
+ * Where the caller runs it would have to wait for the maker, or the maker for it: the system leaves the maker on the
+ * CPU of the worker that wakes it, even a pinned one's and beside an idle one. Measured: 140 ns a message became 50.
  */
 static void
 keep_apart(struct tri_maker *maker)

@@ -2,11 +2,11 @@
  * Packed traces: any file is one or is refused in order, and of one that is not, the names lead nowhere else and each
  * file can be read, in any pieces.
  *
- * The first byte says what the rest of an input is: 0, the file; 1, what to make one of, whose checksums are right. That
- * is changes of the end of the file, where its table is: how many, and for each the distance from the end and four bytes
- * that are added to what is there; then entries of the tar: the type, the size of the name in a byte, the name, the size
- * that it claims in four bytes (all ones: the right one), the size of the content in two and how often it comes in one, the
- * content.
+ * The first byte says what the rest of an input is: 0, the file; 1, what to make one of, whose checksums are right.
+ * That is changes of the end of the file, where its table is: how many, and for each the distance from the end and four
+ * bytes that are added to what is there; then entries of the tar: the type, the size of the name in a byte, the name,
+ * the size that it claims in four bytes (all ones: the right one), the size of the content in two and how often it
+ * comes in one, the content.
  */
 #include "fuzz.h"
 

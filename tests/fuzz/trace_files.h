@@ -3,9 +3,9 @@
  *
  * An input is files, each a byte that chooses its name, its size in two bytes, low byte first, and its content. Of a
  * directory that has files but no `metadata` it is written here: with all events of this library, a clock of
- * nanoseconds, workers 0 to 2, and a uuid of zeros that ends with the number of the sub-directory. One input that begins
- * with zstd's magic is a packed trace as it is; of one that begins with "tar!" the rest is the tar in it, packed in order,
- * so that no checksum hides it.
+ * nanoseconds, workers 0 to 2, and a uuid of zeros that ends with the number of the sub-directory. One input that
+ * begins with zstd's magic is a packed trace as it is; of one that begins with "tar!" the rest is the tar in it, packed
+ * in order, so that no checksum hides it.
  */
 #ifndef TESTS_FUZZ_TRACE_FILES_H
 #define TESTS_FUZZ_TRACE_FILES_H

@@ -1,8 +1,8 @@
 /*
  * A program on a terminal of the test's own: what its screen shows, keys, sizes, ends.
  *
- * The screen knows what troupe-trace writes: text, CR, LF, and the control sequences for the cursor's place, for clearing,
- * for the other screen, for the cursor and for colours. Others fail the test.
+ * The screen knows what troupe-trace writes: text, CR, LF, and the control sequences for the cursor's place, for
+ * clearing, for the other screen, for the cursor and for colours. Others fail the test.
  */
 #ifndef TESTS_TRACE_TERMINAL_H
 #define TESTS_TRACE_TERMINAL_H

@@ -298,8 +298,8 @@ scene_of(const struct tri_trace_event *event)
 }
 
 /*
- * `lost` is the recorder's own, and whatever it stands for is unknown: test_recorder_losses.c. What goes from process to
- * process is in several traces: test_cluster.c.
+ * `lost` is the recorder's own, and whatever it stands for is unknown: test_recorder_losses.c. What goes from process
+ * to process is in several traces: test_cluster.c.
  */
 static bool
 is_in_score(const struct tri_trace_event *event)

@@ -380,7 +380,8 @@ put_number(unsigned char *out, size_t number)
         out[i] = (unsigned char)(number >> (8 * i));
 }
 
-/* A frame that holds its bytes as they are: the program zstd puts no size and another checksum into what it is piped. */
+/* A frame that holds its bytes as they are: the program zstd puts no size and another checksum into what it is
+ * piped. */
 static bool
 write_tar(const struct traces *traces, const unsigned char *tar, size_t size)
 {

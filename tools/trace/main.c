@@ -1,8 +1,8 @@
 /*
  * troupe-trace: shows and checks what the recorder wrote. docs/trace-format.md describes what it reads.
  *
- * Each command has its own options. Here is only what all of them have: the usage, --help, and what is said of an option
- * that the command does not have. The manual and the completion know of commands and options what --help says.
+ * Each command has its own options. Here is only what all of them have: the usage, --help, and what is said of an
+ * option that the command does not have. The manual and the completion know of commands and options what --help says.
  */
 #include <getopt.h>
 #include <signal.h>

@@ -41,8 +41,8 @@ extern const struct option_text common_texts[];
 struct option *options_of(const struct command *const *commands, size_t count);
 
 /*
- * Goes through a command's options; behind them, from optind on, are its arguments. take() gets each of its own with its
- * argument, optarg, and returns 0, or what run() returns. Returns 0, or what run() returns.
+ * Goes through a command's options; behind them, from optind on, are its arguments. take() gets each of its own with
+ * its argument, optarg, and returns 0, or what run() returns. Returns 0, or what run() returns.
  */
 int take_options(const struct command *command, int count, char **words, int (*take)(void *argument, int option),
                  void *argument);

@@ -3,8 +3,8 @@
  * than a browser can take: the first of them, the last, or those around a moment.
  *
  * Of an actor it remembers what it is called until another one has its place, so that does not grow with those that
- * were. Whether the other end of a message is of a chosen actor it must know beforehand: that is a bit for each message,
- * and grows with the trace, by less than a hundredth of its size.
+ * were. Whether the other end of a message is of a chosen actor it must know beforehand: that is a bit for each
+ * message, and grows with the trace, by less than a hundredth of its size.
  */
 #ifndef TROUPE_TRACE_CHOICE_H
 #define TROUPE_TRACE_CHOICE_H

@@ -1,8 +1,8 @@
 /*
- * The page is a text that is built into this program (page.css, model.js and the files of each picture) and the trace as
- * JSON within a script element. Nothing of the trace stands anywhere else in the page, and print_page_string() lets no
- * character through that could end that element; the scripts make text nodes of it, never elements. So a name in a trace
- * cannot become code. As a second lock the page forbids the browser to load anything at all.
+ * The page is a text that is built into this program (page.css, model.js and the files of each picture) and the trace
+ * as JSON within a script element. Nothing of the trace stands anywhere else in the page, and print_page_string() lets
+ * no character through that could end that element; the scripts make text nodes of it, never elements. So a name in a
+ * trace cannot become code. As a second lock the page forbids the browser to load anything at all.
  *
  * Rows are written as they are read. What they mention by number and what is known only at the end, the actors and the
  * counts, stands behind them.

@@ -488,7 +488,8 @@ note_other(struct measure *measure, struct hand *hand, enum role role, RECORD *r
     }
 }
 
-/* News of a socket come from the loop, where no handler is open, but for those that a handler makes: of another actor. */
+/* News of a socket come from the loop, where no handler is open, but for those that a handler makes: of another
+ * actor. */
 static bool
 ends_handler(const struct hand *hand, enum role role, uint64_t actor)
 {

@@ -1,11 +1,12 @@
 /*
- * A message from stream S to stream R that is sent at s and received at r asks that R is moved by at least s - r more than
- * S. So each pair of streams has one demand, the largest, and the least movements that meet all are found as longest
- * ways are, by going through the demands until nothing changes. That ends after as many rounds as there are streams, or
- * never: then the demands go round in a circle, and whole streams cannot be moved so.
+ * A message from stream S to stream R that is sent at s and received at r asks that R is moved by at least s - r more
+ * than S. So each pair of streams has one demand, the largest, and the least movements that meet all are found as
+ * longest ways are, by going through the demands until nothing changes. That ends after as many rounds as there are
+ * streams, or never: then the demands go round in a circle, and whole streams cannot be moved so.
  *
- * Most traces contradict nothing. A command that goes through all events before it prints anything sees that as it goes,
- * and begins again if it must. For the others a merge by time, which is cheaper than the causal order, looks before.
+ * Most traces contradict nothing. A command that goes through all events before it prints anything sees that as it
+ * goes, and begins again if it must. For the others a merge by time, which is cheaper than the causal order, looks
+ * before.
  */
 #include "clocks.h"
 

@@ -1,9 +1,9 @@
 /*
  * Clocks that contradict what caused what are corrected.
  *
- * The clocks of two CPUs, and more so those of two machines, may differ. A message that is received before it is sent, by
- * the times of both, shows it. Then all events of the stream that received it are taken to be later: a stream is moved
- * as a whole, and no more than is needed for all that it received, so the times within it stay right. If no such
+ * The clocks of two CPUs, and more so those of two machines, may differ. A message that is received before it is sent,
+ * by the times of both, shows it. Then all events of the stream that received it are taken to be later: a stream is
+ * moved as a whole, and no more than is needed for all that it received, so the times within it stay right. If no such
  * movement of whole streams will do, since a clock ran too fast or jumped, streams are moved from the event on that
  * needs it. Every command but info sees the corrected times, in which nothing is received before it is sent.
  */
@@ -20,8 +20,8 @@ struct trace *trace_find_corrected(const char *const *paths, size_t count);
 void trace_check_corrected(struct trace *trace);
 
 /*
- * Opens a trace, calls pass with it, and closes it. Returns what pass returned. The times that pass sees are as they were
- * recorded, but for those of processes that sent each other something, which are corrected before.
+ * Opens a trace, calls pass with it, and closes it. Returns what pass returned. The times that pass sees are as they
+ * were recorded, but for those of processes that sent each other something, which are corrected before.
  *
  * If pass sees that they contradict, it returns PASS_AGAIN, and has printed nothing. Then they are corrected, which is
  * told on stderr, and pass is called again. See clocks_mislead().

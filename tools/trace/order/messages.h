@@ -1,8 +1,8 @@
 /*
  * The messages of a trace: which were sent, which have come to an end, which are on their way.
  *
- * Memory grows with those that are on their way, not with the trace: ids count up in each stream, so those that were sent
- * are a few spans; and what was sent and is not on its way has come to an end. Apart stand those that ended before
+ * Memory grows with those that are on their way, not with the trace: ids count up in each stream, so those that were
+ * sent are a few spans; and what was sent and is not on its way has come to an end. Apart stand those that ended before
  * they were sent, which only lost events and contradictions bring about.
  */
 #ifndef TROUPE_TRACE_MESSAGES_H

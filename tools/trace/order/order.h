@@ -1,9 +1,9 @@
 /*
  * All events of a trace in one order: causal first, time second.
  *
- * Each stream is in the order in which its thread did things, and a message is sent before it is received or dies; so is
- * what one process sends another. An event for which neither decides comes after those with an earlier time. Times that
- * contradict that are counted, and corrected by clocks.h.
+ * Each stream is in the order in which its thread did things, and a message is sent before it is received or dies; so
+ * is what one process sends another. An event for which neither decides comes after those with an earlier time. Times
+ * that contradict that are counted, and corrected by clocks.h.
  */
 #ifndef TROUPE_TRACE_ORDER_H
 #define TROUPE_TRACE_ORDER_H

@@ -1,5 +1,6 @@
 /*
- * Which events are about the same thing: for the rules, which look at these alone, and for what contradicts one of them.
+ * Which events are about the same thing: for the rules, which look at these alone, and for what contradicts one of
+ * them.
  */
 #ifndef TROUPE_TRACE_ABOUT_H
 #define TROUPE_TRACE_ABOUT_H

@@ -6,7 +6,8 @@
  *
  * An actor is known until another one gets its worker and slot.
  *
- * What is owed for lack of memory (the flag of a send) is sent when there is some, by an actor that may have ended since.
+ * What is owed for lack of memory (the flag of a send) is sent when there is some, by an actor that may have ended
+ * since.
  *
  * Monitors of one actor by another are counted; those that a life of the watcher leaves behind end with it.
  */

@@ -1,8 +1,8 @@
 /*
  * The rule of fields: form.
  *
- * What an event does not use is zero, a flag is 0 or 1, a failure has a status, a status has a code, and a name is told.
- * A word that is not known may be a newer library's, and a status without a code the program's own.
+ * What an event does not use is zero, a flag is 0 or 1, a failure has a status, a status has a code, and a name is
+ * told. A word that is not known may be a newer library's, and a status without a code the program's own.
  */
 #include "rules.h"
 

@@ -9,7 +9,8 @@
 
 #define FIRST_RESERVED_TAG 0xffff0000u
 
-/* Of a pair of actors, the message that was sent last of those that were received. There are many, so they are small. */
+/* Of a pair of actors, the message that was sent last of those that were received. There are many, so they are
+ * small. */
 struct pair {
     uint64_t place; /* of its send, plus 1 */
     uint64_t message;

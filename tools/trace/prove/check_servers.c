@@ -2,10 +2,10 @@
  * The rule of servers: server.
  *
  * A listener's descriptor is opened, deals connections out, and is closed, each once; it resumes after a pause. What it
- * says of the loads that it saw comes directly before the choice: those of the others in the order of their workers, and
- * the chosen one's last. (The system chooses by itself, and nothing is said of loads then.) A server listens before it
- * closes, and tells so once; it resumes after a pause, and of the connections that it takes leave of each is cut or ends
- * by itself.
+ * says of the loads that it saw comes directly before the choice: those of the others in the order of their workers,
+ * and the chosen one's last. (The system chooses by itself, and nothing is said of loads then.) A server listens before
+ * it closes, and tells so once; it resumes after a pause, and of the connections that it takes leave of each is cut or
+ * ends by itself.
  * As in Node a server that is closed has one more close for each call.
  */
 #include "rules.h"

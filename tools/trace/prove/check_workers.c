@@ -5,11 +5,12 @@
  * its memory limit and goes below it in turn. The watchdog, which is a thread outside, unpins and pins it in turn. A
  * trace without starts is one of a test, or of a recorder without a runtime.
  *
- * Where the recorder is switched on or off while the program runs, `attached` is the first event of each stream, also of
- * the threads outside, and `detached` the last of each worker's. A worker that crashes does so in the handler that runs.
+ * Where the recorder is switched on or off while the program runs, `attached` is the first event of each stream, also
+ * of the threads outside, and `detached` the last of each worker's. A worker that crashes does so in the handler that
+ * runs.
  *
- * And the rule of switches: switch. All are recorded in one stream, under a lock, so those of single actors know what is
- * on. What others record a moment later may have been decided before: of that nothing is asked.
+ * And the rule of switches: switch. All are recorded in one stream, under a lock, so those of single actors know what
+ * is on. What others record a moment later may have been decided before: of that nothing is asked.
  */
 #include "rules.h"
 #include "worker.h"

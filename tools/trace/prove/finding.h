@@ -86,8 +86,8 @@ bool check_saw_birth(const struct check *check, uint64_t ref);
 /* A rule was broken: counts that, and notes the first few for the report, each with the event that it contradicts. */
 void check_failed(struct check *check, enum rule rule, const struct step *step, const char *what);
 
-/* The same, but it is only unknown if events are missing before this one in its stream, or if its actor was there before
- * a trace that begins in the middle: what is missing may be of that time. */
+/* The same, but it is only unknown if events are missing before this one in its stream, or if its actor was there
+ * before a trace that begins in the middle: what is missing may be of that time. */
 void check_missing(struct check *check, enum rule rule, const struct step *step, const char *what);
 
 /* The same of what no event before the trace could explain: it is only unknown if events are missing in its stream. */
@@ -97,8 +97,8 @@ void check_contradicted(struct check *check, enum rule rule, const struct step *
 bool check_has_ended(const struct check *check, uint64_t ref);
 
 /*
- * Before something is put into a table whose entries do not go by themselves: removes what keeps() does not want, if the
- * table holds *most. From then on it may hold twice what was left.
+ * Before something is put into a table whose entries do not go by themselves: removes what keeps() does not want, if
+ * the table holds *most. From then on it may hold twice what was left.
  */
 void check_sweep(struct check *check, struct table *table, size_t *most,
                  bool (*keeps)(const void *check, struct table_key key, const void *value));

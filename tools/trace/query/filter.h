@@ -24,8 +24,8 @@ struct filter {
     uint64_t since, until; /* timestamps; `until` is not in it */
 };
 
-/* Rows for getopt_long(), for who and when, what they do, and how they are told in a usage. `event`, 'e', and `text`, 't',
- * are a command's own. */
+/* Rows for getopt_long(), for who and when, what they do, and how they are told in a usage. `event`, 'e', and `text`,
+ * 't', are a command's own. */
 #define FILTER_WHO                                                                                                     \
     {"actor", required_argument, NULL, 'a'}, {"class", required_argument, NULL, 'c'},                                  \
         {"worker", required_argument, NULL, 'w'}, {"since", required_argument, NULL, 'S'},                             \

@@ -178,7 +178,8 @@ reach_directories(pid_t pid, char *directories[REACH_AT_MOST], size_t *count)
 
 /* -- The commands. -- */
 
-/* The number of the process, and no more arguments than so many; flight is for attach. Returns 0, or what run() does. */
+/* The number of the process, and no more arguments than so many; flight is for attach. Returns 0, or what run()
+ * does. */
 static int
 take_words(const struct command *command, int count, char **words, int most, bool *flight, pid_t *pid)
 {

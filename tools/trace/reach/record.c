@@ -2,8 +2,8 @@
  * The command that runs a program with the recorder on.
  *
  * The program gets what a terminal sends (Ctrl-C goes to all of its processes), and this one waits for its end. What
- * somebody sends to this process alone is handed on. So whoever starts the program by this command ends it as usual, and
- * gets its exit status, or 128 and the number of its signal, as a shell says it.
+ * somebody sends to this process alone is handed on. So whoever starts the program by this command ends it as usual,
+ * and gets its exit status, or 128 and the number of its signal, as a shell says it.
  */
 #include <dirent.h>
 #include <errno.h>

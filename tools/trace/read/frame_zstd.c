@@ -2,8 +2,8 @@
 #include <zstd.h>
 
 /*
- * Of zstd's. A trace of 3 million events (actor-troupe big) becomes 6.4 times smaller at 130 MB a second of one core; level
- * 3 does 5.7 times at 380 MB, and none above 6 makes it smaller.
+ * Of zstd's. A trace of 3 million events (actor-troupe big) becomes 6.4 times smaller at 130 MB a second of one core;
+ * level 3 does 5.7 times at 380 MB, and none above 6 makes it smaller.
  */
 #define LEVEL 6
 #define DESCRIPTOR 4       /* where a frame says what it has */

@@ -7,8 +7,8 @@
  * After that nobody need know that there were several. The trace of one process is read as it is.
  *
  * The common clock is that of the first process, if all clocks are: those of one machine since its last start, counted
- * by the same counter, which then compare to the tick. Else it counts nanoseconds since 1970, as far as each clock knows
- * them: order.h corrects what contradicts that.
+ * by the same counter, which then compare to the tick. Else it counts nanoseconds since 1970, as far as each clock
+ * knows them: order.h corrects what contradicts that.
  */
 #ifndef TROUPE_TRACE_MEMBER_H
 #define TROUPE_TRACE_MEMBER_H

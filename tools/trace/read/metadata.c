@@ -113,7 +113,8 @@ read_tag(struct metadata *metadata, const char *rest, uint64_t offset)
     *(char **)table_put(&metadata->tags, tag, 0) = copy_name(name, length);
 }
 
-/* One ` WORD = number`. Gives what follows it, NULL: it is none. No sscanf here: it looks for the end of the whole text. */
+/* One ` WORD = number`. Gives what follows it, NULL: it is none. No sscanf here: it looks for the end of the whole
+ * text. */
 static const char *
 read_status(struct metadata *metadata, const char *rest, uint64_t offset)
 {

@@ -39,8 +39,8 @@ struct metadata {
 struct metadata *metadata_read(const struct source *source, const char *path);
 
 /*
- * Adds what from knows and into does not. ids, of EVENT_IDS, gets from's ids as they are in into. Returns the new into if
- * that is NULL. Of what is no table, the first one's stays.
+ * Adds what from knows and into does not. ids, of EVENT_IDS, gets from's ids as they are in into. Returns the new into
+ * if that is NULL. Of what is no table, the first one's stays.
  */
 struct metadata *metadata_join(struct metadata *into, const struct metadata *from, uint16_t *ids);
 

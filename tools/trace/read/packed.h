@@ -1,6 +1,6 @@
 /*
- * A trace that `pack` made one file of: docs/trace-format.md says what is in it. Its files are read a piece at a time, in
- * memory that grows by 8 bytes for each 128 KiB of the trace.
+ * A trace that `pack` made one file of: docs/trace-format.md says what is in it. Its files are read a piece at a time,
+ * in memory that grows by 8 bytes for each 128 KiB of the trace.
  */
 #ifndef TROUPE_TRACE_PACKED_H
 #define TROUPE_TRACE_PACKED_H

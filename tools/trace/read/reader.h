@@ -105,8 +105,8 @@ struct trace *trace_find(const char *const *paths, size_t count);
 void trace_check(struct trace *trace);
 
 /*
- * As trace_open(), but only the headers of the files and each stream's last event are read, which takes no time that grows with
- * the events. What only events tell is zero, and nothing that is wrong with them is refused.
+ * As trace_open(), but only the headers of the files and each stream's last event are read, which takes no time that
+ * grows with the events. What only events tell is zero, and nothing that is wrong with them is refused.
  */
 struct trace *trace_open_headers(const char *const *paths, size_t count);
 

@@ -1,6 +1,6 @@
 /*
- * Where the files of a trace are: in a directory, or in the one file that `pack` made of it. Nothing else of the program
- * knows the difference, but for what looks at a trace while it is written.
+ * Where the files of a trace are: in a directory, or in the one file that `pack` made of it. Nothing else of the
+ * program knows the difference, but for what looks at a trace while it is written.
  *
  * A trace in a sub-directory has a source of its own: the sub-directory, or a folder of the same file.
  */

@@ -1,8 +1,9 @@
 /*
  * A set of numbers that mostly come counting up: the counts in the ids of the messages that a stream sends.
  *
- * It is kept as the spans from one hole to the next, so a stream without losses is one span, however long it is. Of more
- * than SPANS_MOST the older half become one that is vague: which of its numbers are in the set is not known any more.
+ * It is kept as the spans from one hole to the next, so a stream without losses is one span, however long it is. Of
+ * more than SPANS_MOST the older half become one that is vague: which of its numbers are in the set is not known any
+ * more.
  */
 #ifndef TROUPE_TRACE_SPANS_H
 #define TROUPE_TRACE_SPANS_H

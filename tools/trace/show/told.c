@@ -110,7 +110,8 @@ forget_those_over(struct told *told)
     told->last = link;
 }
 
-/* Those that are over, and with others all that the others have told until now. Names are needed until all are given. */
+/* Those that are over, and with others all that the others have told until now. Names are needed until all are
+ * given. */
 static void
 give_some(struct told *told, bool others)
 {

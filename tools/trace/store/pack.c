@@ -1,9 +1,9 @@
 /*
  * Makes one file of a trace's directory.
  *
- * The trace is read first, as every command does: what is no trace is refused, and what is read is what is packed, which
- * are the sub-directories of a cluster's processes, too. Then its files go into a file of another name beside the one that
- * is wanted. That is read again and compared with the directory, byte by byte, and only then gets
+ * The trace is read first, as every command does: what is no trace is refused, and what is read is what is packed,
+ * which are the sub-directories of a cluster's processes, too. Then its files go into a file of another name beside the
+ * one that is wanted. That is read again and compared with the directory, byte by byte, and only then gets
  * its name, which must be free. Whatever goes wrong before that removes it. The directory is only read.
  */
 #include <errno.h>

@@ -6,8 +6,8 @@
 
 #include "reader.h"
 
-/* All processes of a trace have closed theirs, or do not run any more. One of another machine, or of an earlier start of
- * this one, is not known to be gone. */
+/* All processes of a trace have closed theirs, or do not run any more. One of another machine, or of an earlier start
+ * of this one, is not known to be gone. */
 bool gone_all(const struct trace *trace);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * What a program does now: tables of its workers, and of its classes or actors, again and again.
  *
- * On a terminal they are a screen with keys; in a pipe, or with a number of tables, plain text. The first table tells of
- * all that was recorded before, each other of the time since the one before.
+ * On a terminal they are a screen with keys; in a pipe, or with a number of tables, plain text. The first table tells
+ * of all that was recorded before, each other of the time since the one before.
  */
 #include "top.h"
 #include <getopt.h>

@@ -43,8 +43,8 @@ tri_runtime_is_stepped(const struct tri_runtime *runtime)
 /*
  * Waits until another thread, or a step of this one, has posted the semaphore: for calls from outside that a worker
  * answers. stepper is the runtime's, NULL where it is not stepped; it is taken before the worker is asked, since the
- * runtime may be stopped and freed before the caller comes to wait. Ends the process, by tri_mistake(), if the runtime is
- * stepped and nothing is left to do that could post it.
+ * runtime may be stopped and freed before the caller comes to wait. Ends the process, by tri_mistake(), if the runtime
+ * is stepped and nothing is left to do that could post it.
  * Thread: any that is no worker.
  */
 void tri_steps_await(struct tri_stepper *stepper, uv_sem_t *done);

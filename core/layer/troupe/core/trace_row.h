@@ -99,8 +99,8 @@ struct tri_trace_field {
 /*
  * Of a row and the category of its part of the table: tri_trace_<name>(stream, actor, flags, arg, message);
  * tri_trace_<name>_outside(trace, ...) for threads that are no workers, which write under a lock; both do nothing
- * without a recorder. And tri_trace_<name>_at(stream, now, ...) of an event whose time is known, since reading the clock
- * costs most of an event: the caller knows, too, that there is a recorder which wants it (tri_trace_wants()).
+ * without a recorder. And tri_trace_<name>_at(stream, now, ...) of an event whose time is known, since reading the
+ * clock costs most of an event: the caller knows, too, that there is a recorder which wants it (tri_trace_wants()).
  */
 #define TRI_TRACE_FUNCTIONS(category, id, name, actor_, flags_, arg_, message_)                                        \
     static inline void tri_trace_##name(struct tri_trace_stream *stream TRI_TRACE_PARAMETER(uint64_t, actor_)          \

@@ -122,9 +122,9 @@
       "a connection of the server whose ref is message is closed, since its handshake has failed; arg is the status")
 
 /*
- * Of a cluster's processes. What one sends another is a parcel: a message, perhaps with a descriptor, or a connection. Its
- * id is that of the whole cluster: 16 bits say which process sent it, 0 the parent, and 48 count. A child's number is
- * 0xffffffff for the parent.
+ * Of a cluster's processes. What one sends another is a parcel: a message, perhaps with a descriptor, or a connection.
+ * Its id is that of the whole cluster: 16 bits say which process sent it, 0 the parent, and 48 count. A child's number
+ * is 0xffffffff for the parent.
  */
 #define TRI_TRACE_CLUSTER_EVENTS(X)                                                                                    \
     X(TRI_TRACE_NET + 56, child_began, (NOTHING, ), (NOTHING, ), (NUMBER, child), (NUMBER, pid),                       \

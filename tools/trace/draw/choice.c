@@ -2,28 +2,18 @@
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bad_input.h"
 #include "command.h"
 #include "filter.h"
+#include "progress.h"
 #include "text.h"
 
-#define BITS 512u           /* messages in a row of a table */
 #define LIMIT 200000u       /* events that a browser draws without making one wait */
 #define MOST_LIMIT 1000000u /* it opens these in some seconds */
-
-/* Who has a place. */
-struct named {
-    uint64_t ref;
-    uint32_t name;
-};
-
-/* Of the messages whose ids begin alike. */
-struct row {
-    uint64_t bits[BITS / 64];
-};
+#define AHEAD (1u << 24)    /* events: 2 MiB of bits for some 600 MB of a trace */
 
 void
 choice_init(struct choice *choice)
@@ -31,31 +21,14 @@ choice_init(struct choice *choice)
     memset(choice, 0, sizeof(*choice));
     choice->limit = LIMIT;
     choice->most = MOST_LIMIT;
-    choice->until = UINT64_MAX;
-    table_init(&choice->names, sizeof(struct named));
-    table_init(&choice->messages, sizeof(struct row));
+    choice->ahead = AHEAD;
+    choice->scouted = (struct scouted){.who = &choice->who, .until = UINT64_MAX};
 }
 
 void
 choice_fini(struct choice *choice)
 {
-    free(choice->actors);
-    free(choice->texts);
-    free(choice->classes);
-    table_fini(&choice->names);
-    table_fini(&choice->messages);
-}
-
-static int
-take_actor(struct choice *choice)
-{
-    choice->actors = must_realloc(choice->actors, choice->actor_count + 1, sizeof(*choice->actors));
-    choice->texts = must_realloc(choice->texts, choice->actor_count + 1, sizeof(*choice->texts));
-    choice->texts[choice->actor_count] = optarg;
-    if (!parse_ref(optarg, &choice->actors[choice->actor_count]))
-        return refuse("not the name of an actor", optarg);
-    choice->actor_count++;
-    return 0;
+    who_fini(&choice->who);
 }
 
 static int
@@ -74,11 +47,8 @@ int
 choice_take(struct choice *choice, int option)
 {
     switch (option) {
-    case 'a': return take_actor(choice);
-    case 'c':
-        choice->classes = must_realloc(choice->classes, choice->class_count + 1, sizeof(*choice->classes));
-        choice->classes[choice->class_count++] = optarg;
-        return 0;
+    case 'a': return who_take_actor(&choice->who, optarg);
+    case 'c': return who_take_class(&choice->who, optarg);
     case 'S': choice->since_text = optarg; return 0;
     case 'U': choice->until_text = optarg; return 0;
     case 'L': return take_limit(choice);
@@ -88,83 +58,69 @@ choice_take(struct choice *choice, int option)
     }
 }
 
-/* -- Who is chosen. -- */
+/* -- A pass over the trace. -- */
 
 static void
-note_name(struct choice *choice, const struct step *step)
+begin_pass(struct choice *choice)
 {
-    uint64_t ref = step->record->actor;
-    if (step->role == ROLE_spawn || step->role == ROLE_restart || step->role == ROLE_present)
-        *(struct named *)table_put(&choice->names, TRI_TRACE_REF_WORKER(ref), TRI_TRACE_REF_SLOT(ref)) =
-            (struct named){ref, step->record->arg};
+    choice->seen = 0;
+    order_init(&choice->order, choice->trace);
+    holders_init(&choice->holders);
+    table_init(&choice->received, sizeof(uint64_t));
+    if (who_chooses(&choice->who))
+        scout_init(&choice->scout, choice->trace, &choice->scouted, choice->ahead);
 }
 
-/* The next pass learns them again. */
+void
+choice_end(struct choice *choice)
+{
+    order_fini(&choice->order);
+    holders_fini(&choice->holders);
+    table_fini(&choice->received);
+    if (who_chooses(&choice->who))
+        scout_fini(&choice->scout);
+}
+
+/* A message that a chosen actor sends, or sets aside, is marked. */
 static void
-forget_names(struct choice *choice)
+see_chosen(struct choice *choice, const struct step *step)
 {
-    table_fini(&choice->names);
-    table_init(&choice->names, sizeof(struct named));
+    if (step->role == ROLE_send || step->role == ROLE_stash)
+        order_mark(&choice->order, step);
 }
 
-uint32_t
-choice_name(const struct choice *choice, uint64_t ref)
-{
-    const struct named *named = table_get(&choice->names, TRI_TRACE_REF_WORKER(ref), TRI_TRACE_REF_SLOT(ref));
-    return named != NULL && named->ref == ref ? named->name : 0;
-}
-
-static void
-note_message(struct choice *choice, uint64_t message)
-{
-    struct row *row = table_put(&choice->messages, message / BITS, 0);
-    row->bits[message % BITS / 64] |= UINT64_C(1) << message % 64;
-}
-
+/* Does a marked message come to its end there? If its receiver sets it aside it has another end, and stays marked. */
 static bool
-has_message(const struct choice *choice, uint64_t message)
+ends_marked(struct choice *choice, const struct step *step)
 {
-    const struct row *row = table_get(&choice->messages, message / BITS, 0);
-    return row != NULL && (row->bits[message % BITS / 64] >> message % 64 & 1) != 0;
+    uint32_t stream = step->stream->number;
+    const uint64_t *received = table_get(&choice->received, stream, 0);
+    if (step->role == ROLE_stash && received != NULL && *received == step->record->message)
+        order_mark(&choice->order, step);
+    if (step->role != ROLE_receive && step->role != ROLE_dead_letter)
+        return false;
+    bool marked = step->ending == ENDING_RIGHT && step->sending.marked;
+    if (marked && step->role == ROLE_receive)
+        *(uint64_t *)table_put(&choice->received, stream, 0) = step->record->message;
+    return marked;
 }
 
+/* Would it be drawn, if there were no limit? */
 static bool
-has_chosen_class(const struct choice *choice, const struct trace *trace, uint64_t ref)
+is_chosen(struct choice *choice, const struct step *step)
 {
-    const char *name = choice->class_count > 0 ? names_find(trace->names, choice_name(choice, ref)) : NULL;
-    for (size_t i = 0; name != NULL && i < choice->class_count; i++) {
-        if (strcmp(choice->classes[i], name) == 0)
-            return true;
+    bool in_time = scouted_in_time(&choice->scouted, step->record->timestamp);
+    holders_see(&choice->holders, step);
+    if (!who_chooses(&choice->who))
+        return in_time;
+    bool goes_to_chosen = scout_pass(&choice->scout) && step->role == ROLE_send;
+    if (who_has(&choice->who, choice->trace, &choice->holders, step->record->actor)) {
+        if (in_time)
+            see_chosen(choice, step);
+        return in_time;
     }
-    return false;
-}
-
-static bool
-is_of_chosen(const struct choice *choice, const struct trace *trace, const struct step *step)
-{
-    for (size_t i = 0; i < choice->actor_count; i++) {
-        if (choice->actors[i] == step->record->actor)
-            return true;
-    }
-    return has_chosen_class(choice, trace, step->record->actor);
-}
-
-static bool
-is_of_message(enum role role)
-{
-    return role == ROLE_send || role == ROLE_receive || role == ROLE_dead_letter;
-}
-
-static bool
-chooses_actors(const struct choice *choice)
-{
-    return choice->actor_count + choice->class_count > 0;
-}
-
-static bool
-is_in_time(const struct choice *choice, const struct step *step)
-{
-    return step->record->timestamp >= choice->since && step->record->timestamp < choice->until;
+    bool comes_from_chosen = ends_marked(choice, step);
+    return in_time && (comes_from_chosen || goes_to_chosen);
 }
 
 /* Before the first event that may be drawn, if not the first ones are wanted. */
@@ -174,136 +130,84 @@ is_before(const struct choice *choice, const struct step *step)
     return choice->last || (choice->around_text != NULL && step->record->timestamp < choice->around);
 }
 
-/* How many of so many events are skipped, so that half of the limit, or all of it, is left. */
-static uint64_t
-skipped_of(const struct choice *choice, uint64_t before)
-{
-    uint64_t room = choice->last ? choice->limit : choice->limit / 2;
-    return before > room ? before - room : 0;
-}
-
-/* How many events of chosen actors are before those that may be drawn. */
-static uint64_t
-count_skipped(struct choice *choice, const struct trace *trace)
-{
-    struct order order;
-    struct step step;
-    uint64_t before = 0;
-    order_init(&order, trace);
-    while (order_next(&order, &step)) {
-        note_name(choice, &step);
-        before += is_in_time(choice, &step) && is_before(choice, &step) && is_of_chosen(choice, trace, &step);
-    }
-    order_fini(&order);
-    forget_names(choice);
-    return skipped_of(choice, before);
-}
-
-/*
- * The other ends of chosen actors' messages are drawn too, and a send is read before its end. Only messages of events
- * that may be drawn are remembered.
- */
-static uint64_t
-find_messages(struct choice *choice, const struct trace *trace)
-{
-    struct order order;
-    struct step step;
-    uint64_t found = 0, place = 0;
-    uint64_t skipped = choice->last || choice->around_text != NULL ? count_skipped(choice, trace) : 0;
-    order_init(&order, trace);
-    while (order_next(&order, &step)) {
-        note_name(choice, &step);
-        if (!is_of_chosen(choice, trace, &step))
-            continue;
-        found++;
-        if (!is_in_time(choice, &step) || place++ < skipped || place - skipped > choice->limit)
-            continue;
-        if (is_of_message(step.role) && step.record->message != 0)
-            note_message(choice, step.record->message);
-    }
-    order_fini(&order);
-    forget_names(choice);
-    return found;
-}
-
-/* Would it be drawn, if there were no limit? */
 static bool
-is_chosen(struct choice *choice, const struct trace *trace, const struct step *step)
+skips(const struct choice *choice)
 {
-    note_name(choice, step);
-    if (!is_in_time(choice, step))
-        return false;
-    if (!chooses_actors(choice) || is_of_chosen(choice, trace, step))
-        return true;
-    return is_of_message(step->role) && has_message(choice, step->record->message);
+    return choice->last || choice->around_text != NULL;
 }
 
+/* So many events are skipped that half of the limit, or all of it, is left. */
 static void
-find_skipped(struct choice *choice, const struct trace *trace)
+find_skipped(struct choice *choice)
 {
-    struct order order;
     struct step step;
-    uint64_t before = 0;
-    order_init(&order, trace);
-    while (order_next(&order, &step))
-        before += is_chosen(choice, trace, &step) && is_before(choice, &step);
-    order_fini(&order);
-    forget_names(choice);
-    choice->skipped = skipped_of(choice, before);
+    uint64_t before = 0, room = choice->last ? choice->limit : choice->limit / 2;
+    begin_pass(choice);
+    while (order_next(&choice->order, &step))
+        before += is_chosen(choice, &step) && is_before(choice, &step);
+    choice_end(choice);
+    choice->skipped = before > room ? before - room : 0;
 }
 
 static int
-find_times(struct choice *choice, const struct trace *trace)
+find_times(struct choice *choice)
 {
-    int status = choice->since_text != NULL ? filter_time(trace, choice->since_text, &choice->since) : 0;
+    const struct trace *trace = choice->trace;
+    int status = choice->since_text != NULL ? filter_time(trace, choice->since_text, &choice->scouted.since) : 0;
     if (status == 0 && choice->until_text != NULL)
-        status = filter_time(trace, choice->until_text, &choice->until);
+        status = filter_time(trace, choice->until_text, &choice->scouted.until);
     if (status == 0 && choice->around_text != NULL)
         status = filter_time(trace, choice->around_text, &choice->around);
     return status;
 }
 
-/* Again, since now it is known which processes there are. */
-static int
-find_actors(struct choice *choice)
-{
-    for (size_t i = 0; i < choice->actor_count; i++)
-        if (!parse_ref(choice->texts[i], &choice->actors[i]))
-            return refuse("the traces have no such process or worker", choice->texts[i]);
-    return 0;
-}
-
+/* Each with a scout, if it needs one; and the last one is not of choice_begin(). */
 unsigned
 choice_passes(const struct choice *choice)
 {
-    bool skips = choice->last || choice->around_text != NULL, finds = chooses_actors(choice);
-    return (unsigned)finds + (unsigned)skips + (unsigned)(finds && skips);
+    return (who_chooses(&choice->who) ? 2 : 1) * (skips(choice) ? 2 : 1);
 }
 
 int
-choice_prepare(struct choice *choice, const struct trace *trace)
+choice_begin(struct choice *choice, const struct trace *trace)
 {
+    choice->trace = trace;
     if (choice->last && choice->around_text != NULL)
         return refuse("--last and --around choose different events", "");
-    int status = find_times(choice, trace);
+    int status = find_times(choice);
     if (status == 0)
-        status = find_actors(choice);
+        status = who_find(&choice->who);
     if (status != 0)
         return status;
-    if (chooses_actors(choice) && find_messages(choice, trace) == 0)
-        return refuse("the trace has no event of the actors that are chosen", "");
-    if (choice->last || choice->around_text != NULL)
-        find_skipped(choice, trace);
-    return 0;
+    if (skips(choice))
+        find_skipped(choice);
+    begin_pass(choice);
+    if (!who_chooses(&choice->who) || scout_find(&choice->scout))
+        return 0;
+    choice_end(choice);
+    return refuse("the trace has no event of the actors that are chosen", "");
 }
 
 bool
-choice_wants(struct choice *choice, const struct trace *trace, const struct step *step)
+choice_next(struct choice *choice, struct step *step)
 {
-    if (!is_chosen(choice, trace, step))
-        return false;
-    uint64_t place = choice->seen++;
-    return place >= choice->skipped && place - choice->skipped < choice->limit;
+    while (order_next(&choice->order, step)) {
+        uint64_t place = choice->seen;
+        if (!is_chosen(choice, step))
+            continue;
+        choice->seen++;
+        if (place >= choice->skipped && place - choice->skipped < choice->limit)
+            return true;
+    }
+    return false;
+}
+
+/* -- What is told of it. -- */
+
+uint32_t
+choice_name(const struct choice *choice, uint64_t ref)
+{
+    return holders_name(&choice->holders, ref);
 }
 
 uint64_t
@@ -311,4 +215,17 @@ choice_left_out(const struct choice *choice)
 {
     uint64_t drawn = choice->seen > choice->skipped ? choice->seen - choice->skipped : 0;
     return choice->seen - (drawn < choice->limit ? drawn : choice->limit);
+}
+
+void
+choice_mention_late(const struct choice *choice)
+{
+    char late[TEXT_SIZE], ahead[TEXT_SIZE];
+    if (!who_chooses(&choice->who) || choice->scout.late == 0)
+        return;
+    progress_wipe();
+    fprintf(
+        stderr,
+        "troupe-trace: the sends of %s messages are left out: chosen actors received them %s events later, or more\n",
+        text_of_count(choice->scout.late, late), text_of_count(choice->ahead, ahead));
 }

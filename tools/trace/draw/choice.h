@@ -2,9 +2,8 @@
  * Which events are drawn: those of chosen actors, with both ends of their messages, in a part of the time, and not more
  * than a browser can take: the first of them, the last, or those around a moment.
  *
- * Of an actor it remembers what it is called until another one has its place, so that does not grow with those that
- * were. Whether the other end of a message is of a chosen actor it must know beforehand: that is a bit for each
- * message, and grows with the trace, by less than a hundredth of its size.
+ * Its memory does not grow with the trace. A message that a chosen actor sends is marked while it is on its way, so its
+ * end is known. Whether another one's message will come to a chosen actor its send does not tell: a scout looks ahead.
  */
 #ifndef TROUPE_TRACE_CHOICE_H
 #define TROUPE_TRACE_CHOICE_H
@@ -13,25 +12,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "order.h"
+#include "scout.h"
+#include "who.h"
 
 struct choice {
-    uint64_t *actors;     /* that are chosen */
-    const char **texts;   /* how they were named */
-    const char **classes; /* all actors of these are */
-    size_t actor_count, class_count;
+    struct who who;
     const char *since_text, *until_text; /* NULL: from the beginning, to the end */
-    uint64_t since, until;               /* timestamps; `until` is not in it */
+    struct scouted scouted;              /* with the times that these are */
     uint64_t limit;                      /* most events */
     uint64_t most;                       /* the largest limit that may be given */
     bool last;                           /* the last of them, instead of the first */
     const char *around_text;             /* those around this time; NULL: it is not given */
     uint64_t around;                     /* timestamp */
+    uint64_t ahead;                      /* events that a scout looks ahead */
     uint64_t skipped;                    /* events before the first that is drawn */
-    uint64_t seen;                       /* events that would be drawn, but for the limit */
 
-    struct table names;    /* struct named, by worker and slot */
-    struct table messages; /* bits: an end of it is of a chosen actor, and may be drawn; by id, many in a row */
+    /* A pass. */
+    const struct trace *trace;
+    struct order order;
+    struct holders holders;
+    struct scout scout;    /* if somebody is chosen */
+    struct table received; /* uint64_t: the message that was received last, if it was marked; by stream */
+    uint64_t seen;         /* events that would be drawn, but for the limit */
 };
 
 /* Rows for getopt_long(), what they do, and how they are told in a usage. */
@@ -55,28 +57,33 @@ struct choice {
 #define CHOICE_USAGE                                                                                                   \
     "[--actor REF]... [--class NAME]... [--since TIME] [--until TIME] [--last | --around TIME] [--limit N]"
 
-/* What an actor's behavior is called, as far as events tell that were seen; 0: they do not. */
-uint32_t choice_name(const struct choice *choice, uint64_t ref);
-
 void choice_init(struct choice *choice);
 void choice_fini(struct choice *choice);
 
 /* Takes one of those options with its argument, optarg. Returns 0, or what run() of a command returns. */
 int choice_take(struct choice *choice, int option);
 
-/*
- * Reads the trace once, if it must know who exchanged messages, and twice more if the first events are not wanted.
- * Returns 0, or RUN_REFUSED: it names what is not there.
- */
-int choice_prepare(struct choice *choice, const struct trace *trace);
-
-/* How often that is. */
+/* How often choice_begin() and choice_next() read the trace. */
 unsigned choice_passes(const struct choice *choice);
 
-/* Is the event drawn? Must see all events, in their order. */
-bool choice_wants(struct choice *choice, const struct trace *trace, const struct step *step);
+/*
+ * Begins to go through the trace; before that it is read once or twice if the first events are not wanted. Returns 0,
+ * or RUN_REFUSED: it names what is not there, and nothing has begun.
+ */
+int choice_begin(struct choice *choice, const struct trace *trace);
 
-/* How many events are not drawn for the limit's sake, without ends of messages beyond it: after the last one. */
+/* The next event that is drawn, good until the next call. false: there are no more. */
+bool choice_next(struct choice *choice, struct step *step);
+
+/* What an actor's behavior is called, as far as events tell up to that one; 0: they do not. */
+uint32_t choice_name(const struct choice *choice, uint64_t ref);
+
+/* How many events are not drawn for the limit's sake: after the last one. */
 uint64_t choice_left_out(const struct choice *choice);
+
+/* Says on stderr how many sends are not drawn since the scout did not see their ends, if there are any. */
+void choice_mention_late(const struct choice *choice);
+
+void choice_end(struct choice *choice);
 
 #endif

@@ -75,35 +75,31 @@ export_flow(const struct step *step)
 }
 
 static void
-write_events(struct export *export, const struct format *format, struct choice *choice)
+write_chosen(struct export *export, const struct format *format, struct choice *choice)
 {
-    struct order order;
     struct step step;
-    order_init(&order, export->trace);
-    while (order_next(&order, &step)) {
-        if (!choice_wants(choice, export->trace, &step))
-            continue;
+    progress_give_way();
+    format->begin(export);
+    while (choice_next(choice, &step)) {
         format->event(export, &step);
         export->written++;
     }
-    order_fini(&order);
+    format->end(export);
+    choice_mention_late(choice);
+    choice_end(choice);
 }
 
 static int
 export_chosen(const struct format *format, struct choice *choice, const char *const *paths, int count)
 {
-    progress_passes(1 + choice_passes(choice));
+    progress_passes(choice_passes(choice));
     struct trace *trace = trace_open_corrected(paths, (size_t)count);
-    int status = choice_prepare(choice, trace);
+    int status = choice_begin(choice, trace);
     struct export export = {.out = stdout, .trace = trace, .choice = choice};
     table_init(&export.actors, format->actor_size);
     table_init(&export.messages, format->message_size);
-    if (status == 0) {
-        progress_give_way();
-        format->begin(&export);
-        write_events(&export, format, choice);
-        format->end(&export);
-    }
+    if (status == 0)
+        write_chosen(&export, format, choice);
     table_fini(&export.actors);
     table_fini(&export.messages);
     trace_close(trace);

@@ -13,7 +13,7 @@ enum page {
     PAGE_SEQ,
 };
 
-/* Writes it with the events that are chosen. */
+/* Writes it with the events that are chosen, from which choice_begin() has begun. */
 void page_write(FILE *out, enum page page, const struct trace *trace, struct choice *choice);
 
 #endif

@@ -41,13 +41,15 @@ mention_rest(const struct choice *choice)
 static int
 draw_chosen(enum page page, struct choice *choice, const char *const *paths, int count)
 {
-    progress_passes(1 + choice_passes(choice));
+    progress_passes(choice_passes(choice));
     struct trace *trace = trace_open_corrected(paths, (size_t)count);
-    int status = choice_prepare(choice, trace);
+    int status = choice_begin(choice, trace);
     if (status == 0) {
         progress_give_way();
         page_write(stdout, page, trace, choice);
         mention_rest(choice);
+        choice_mention_late(choice);
+        choice_end(choice);
     }
     trace_close(trace);
     return status;

@@ -92,20 +92,39 @@ take_waiting(struct flight *flight, uint64_t message, struct sending *sending)
     return true;
 }
 
+/* NULL: it is not in its ring. */
+static struct sent *
+find_in_ring(const struct flight *flight, uint64_t message)
+{
+    const struct ring *ring = ring_of(flight, message);
+    struct sent *place = ring->room > 0 ? place_of(ring, message) : NULL;
+    return place != NULL && place->message == message ? place : NULL;
+}
+
 bool
 flight_take(struct flight *flight, uint64_t message, struct sending *sending)
 {
-    struct ring *ring = ring_of(flight, message);
-    struct sent *place = ring->room > 0 ? place_of(ring, message) : NULL;
+    struct sent *place = find_in_ring(flight, message);
     if (message == 0)
         return false;
-    if (place == NULL || place->message != message)
+    if (place == NULL)
         return take_waiting(flight, message, sending);
     *sending = place->sending;
     place->message = 0;
-    ring->count--;
+    ring_of(flight, message)->count--;
     flight->count--;
     return true;
+}
+
+struct sending *
+flight_find(const struct flight *flight, uint64_t message)
+{
+    struct sent *place = find_in_ring(flight, message);
+    if (message == 0)
+        return NULL;
+    if (place == NULL)
+        place = table_get(&flight->waiting, message, 0);
+    return place != NULL ? &place->sending : NULL;
 }
 
 void

@@ -19,12 +19,13 @@
 /* A message's send, as far as its end must know it. */
 struct sending {
     uint64_t sender;
-    uint64_t place; /* in the order of all events; of order.h alone */
+    uint64_t place; /* in the order of all events, from 0; of order.h alone */
     uint64_t timestamp;
     uint32_t stream; /* in which it was sent, or set aside; likewise */
     uint32_t tag;
     bool returned; /* its receiver had set it aside: it was sent long before, and with what tag is forgotten */
     bool early;    /* it is the receive, which came before the send; of measure.h alone */
+    bool marked;   /* by order_mark() */
 };
 
 struct sent {
@@ -50,6 +51,9 @@ void flight_put(struct flight *flight, const struct sent *sent);
 
 /* Takes a message out; false: it is not there. */
 bool flight_take(struct flight *flight, uint64_t message, struct sending *sending);
+
+/* The send of a message that is there, good until the next flight_put() or flight_take(); NULL: it is not there. */
+struct sending *flight_find(const struct flight *flight, uint64_t message);
 
 /* Calls for each that is there. */
 void flight_each(const struct flight *flight, void (*call)(void *argument, const struct sent *sent), void *argument);

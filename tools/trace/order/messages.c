@@ -97,3 +97,11 @@ messages_return(struct messages *messages, uint64_t id, const struct sending *se
     returned.returned = true;
     put(messages, id, &returned);
 }
+
+void
+messages_mark(struct messages *messages, uint64_t id)
+{
+    struct sending *sending = flight_find(&messages->flying, id);
+    if (sending != NULL)
+        sending->marked = true;
+}

@@ -44,4 +44,7 @@ enum ending messages_end(struct messages *messages, uint64_t id, struct sending 
 /* Who received it has set it aside: it is on its way again, from nobody, and will have an end again. */
 void messages_return(struct messages *messages, uint64_t id, const struct sending *sending);
 
+/* What messages_end() will give has `marked`, if the message is on its way. */
+void messages_mark(struct messages *messages, uint64_t id);
+
 #endif

@@ -299,6 +299,12 @@ order_next(struct order *order, struct step *step)
     return true;
 }
 
+void
+order_mark(struct order *order, const struct step *step)
+{
+    messages_mark(messages_of(order, step->role), step->record->message);
+}
+
 bool
 step_is_end(const struct step *step)
 {

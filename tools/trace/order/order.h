@@ -56,4 +56,7 @@ void order_fini(struct order *order);
 /* false: there are no more. */
 bool order_next(struct order *order, struct step *step);
 
+/* Of the step that was given last, which sends a message or sets one aside: at the message's end it is `marked`. */
+void order_mark(struct order *order, const struct step *step);
+
 #endif

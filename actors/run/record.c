@@ -17,8 +17,7 @@
 static bool
 all_messages_are_recorded(const struct tri_trace_stream *stream)
 {
-    uint32_t wanted = ck_pr_load_32(&stream->head.wanted);
-    return (wanted & (TRI_CATEGORY_MESSAGES | TRI_TRACE_PICKS)) == TRI_CATEGORY_MESSAGES;
+    return (ck_pr_load_32(&stream->head.wanted) & TRI_CATEGORY_MESSAGES) != 0;
 }
 
 static bool

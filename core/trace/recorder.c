@@ -209,16 +209,20 @@ tri_trace_path(struct tri_trace *trace, char out[TRI_TRACE_PATH])
 static void
 want(struct tri_trace *trace, uint32_t categories)
 {
-    uint32_t wanted = categories | TRI_CATEGORY_ALWAYS | (trace->picks.picked > 0 ? TRI_TRACE_PICKS : 0);
+    bool picks = trace->picks.picked > 0;
+    uint32_t wanted =
+        TRI_CATEGORY_ALWAYS | (picks ? TRI_TRACE_PICKS | categories << TRI_TRACE_PICKS_SHIFT : categories);
     for (unsigned i = 0; i <= trace->workers; i++)
         ck_pr_store_32(&trace->streams[i].head.wanted, wanted);
     ck_pr_store_32(&trace->head.wanted, wanted);
 }
 
+/* Of actors that do not differ. */
 static uint32_t
-categories_of(const struct tri_trace *trace)
+categories_of(const struct tri_trace_head *head)
 {
-    return ck_pr_load_32(&trace->head.wanted) & TRI_CATEGORY_ALL;
+    uint32_t wanted = ck_pr_load_32(&head->wanted);
+    return ((wanted & TRI_TRACE_PICKS) != 0 ? wanted >> TRI_TRACE_PICKS_SHIFT : wanted) & TRI_CATEGORY_ALL;
 }
 
 /* What is said about it comes before what is left out, and after what is no longer: readers know that some is missing.
@@ -236,9 +240,9 @@ tr_status
 tri_trace_switch_actor(struct tri_trace *trace, uint64_t actor, enum tri_trace_switch how)
 {
     uv_mutex_lock(&trace->book_lock);
-    tri_trace_switched_outside(trace, actor, (uint16_t)how, categories_of(trace));
+    tri_trace_switched_outside(trace, actor, (uint16_t)how, categories_of(&trace->head));
     tr_status status = tri_picks_set(&trace->picks, actor, how);
-    want(trace, categories_of(trace));
+    want(trace, categories_of(&trace->head));
     uv_mutex_unlock(&trace->book_lock);
     return status;
 }
@@ -247,8 +251,7 @@ bool
 tri_trace_picks(const struct tri_trace_head *head, uint32_t category, uint64_t actor)
 {
     enum tri_trace_switch how = actor != 0 ? tri_picks_of(head->picks, actor) : TRI_TRACE_AS_OTHERS;
-    bool wanted = (ck_pr_load_32(&head->wanted) & category) != 0;
-    return category == TRI_CATEGORY_ALWAYS || (how == TRI_TRACE_AS_OTHERS ? wanted : how == TRI_TRACE_ON);
+    return how == TRI_TRACE_AS_OTHERS ? (categories_of(head) & category) != 0 : how == TRI_TRACE_ON;
 }
 
 /* -- Opening and closing. -- */

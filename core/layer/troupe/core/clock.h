@@ -24,10 +24,10 @@
 #define TRI_CLOCK_NS 1000000000u /* in a second */
 
 /* 1: ticks are the CPU's counter, on every thread. */
-extern uint8_t tri_clock_is_counter;
+extern TRI_OURS uint8_t tri_clock_is_counter;
 
 /* 1: a thread may have a time of its own. */
-extern uint8_t tri_clock_may_be_virtual;
+extern TRI_OURS uint8_t tri_clock_may_be_virtual;
 
 /* Settles which clock it is; calling it again does nothing. Thread: any, before the thread reads ticks. */
 void tri_clock_init(void);

@@ -54,6 +54,9 @@ void __tsan_release(void *address);
 #define TRI_INLINE inline __attribute__((always_inline)) /* with its constant arguments, however large */
 #define TRI_NOINLINE __attribute__((noinline))           /* what seldom runs stays out of what always does */
 
+/* Of a variable that several files know: the compiler then need not ask the linker where it is. */
+#define TRI_OURS __attribute__((visibility("hidden")))
+
 /* Brings the line at an address into the cache, to be written to soon; the address need not be valid. GCC makes a
  * prefetch for reading of its own builtin unless it is told of the CPU. */
 #if defined(__x86_64__)

@@ -143,7 +143,8 @@ void tri_trace_write_outside(struct tri_trace *trace, uint16_t id, uint16_t flag
 /* A new message id for a thread that is no worker. trace is not NULL. Thread: any. */
 uint64_t tri_trace_message_id_outside(struct tri_trace *trace);
 
-/* Is an event recorded, of a category and an actor, 0 if it is none's? With TRI_TRACE_PICKS. Thread: any. */
+/* Is an event recorded, of a category that can be switched off and an actor, 0 if it is none's? With TRI_TRACE_PICKS.
+ * Thread: any. */
 bool tri_trace_picks(const struct tri_trace_head *head, uint32_t category, uint64_t actor);
 
 /* Likewise, always. */
@@ -151,7 +152,7 @@ static inline bool
 tri_trace_wants(const struct tri_trace_head *head, uint32_t category, uint64_t actor)
 {
     uint32_t wanted = ck_pr_load_32(&head->wanted);
-    return TRI_LIKELY((wanted & (category | TRI_TRACE_PICKS)) == category) ||
+    return TRI_LIKELY((wanted & category) != 0) ||
            ((wanted & TRI_TRACE_PICKS) != 0 && tri_trace_picks(head, category, actor));
 }
 
@@ -180,7 +181,7 @@ tri_trace_put_wanted(struct tri_trace_stream *stream, uint64_t what, uint64_t ac
                      uint32_t category)
 {
     uint32_t wanted = ck_pr_load_32(&stream->head.wanted);
-    if (TRI_LIKELY((wanted & (category | TRI_TRACE_PICKS)) == category))
+    if (TRI_LIKELY((wanted & category) != 0))
         tri_trace_put(stream, what, actor, message);
     else if ((wanted & TRI_TRACE_PICKS) != 0)
         tri_trace_put_picked(stream, what, actor, message, category);

@@ -31,7 +31,12 @@ struct tri_trace_head {
     const struct tri_picks *picks;
 };
 
-#define TRI_TRACE_PICKS 0x80000000u /* in `wanted`: what is recorded of some actors differs */
+/*
+ * In `wanted`: what is recorded of some actors differs. The categories of the others then stand so many bits higher,
+ * and none where they stood, but for what is always recorded: so one test tells the plain case.
+ */
+#define TRI_TRACE_PICKS 0x80000000u
+#define TRI_TRACE_PICKS_SHIFT 8
 
 struct tri_trace_stream {
     alignas(TRI_CACHE_PAIR) struct tri_trace_head head;
@@ -67,18 +72,19 @@ tri_packet_commit(struct tri_trace_packet *packet, const void *end)
     ck_pr_store_64(&packet->content_size, (uint64_t)((const char *)end - (const char *)packet) * 8);
 }
 
-/* Readers refuse a stream whose time goes back: an event before the last one counts as that. */
+/* Readers refuse a stream whose time goes back: an event before the last one counts as that. The time, which is read
+ * last of all, is stored last, so the rest need not wait for it. */
 static TRI_INLINE void
 tri_stream_fill(struct tri_trace_stream *stream, struct tri_trace_record *record, uint64_t now, uint64_t what,
                 uint64_t actor, uint64_t message)
 {
+    record->what = what;
+    record->actor = actor;
+    record->message = message;
     if (TRI_UNLIKELY(now < stream->newest))
         now = stream->newest;
     stream->newest = now;
     record->timestamp = now;
-    record->what = what;
-    record->actor = actor;
-    record->message = message;
 }
 
 /* Writes one event of the moment `now`, in ticks; `what` is TRI_TRACE_WHAT(). */

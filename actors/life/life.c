@@ -86,10 +86,28 @@ begin_with(tr_actor *actor, const struct tri_birth *birth)
     return run_init(actor, birth);
 }
 
+static TRI_INLINE tr_status
+begin_as_told(tr_actor *actor, const struct tri_birth *birth)
+{
+    static const struct tri_birth plain;
+    if (birth == NULL && actor->behavior->init == NULL)
+        return TR_OK;
+    return begin_with(actor, birth != NULL ? birth : &plain);
+}
+
+/* Called last: so a spawn that is not recorded saves no registers for it. */
+TRI_NOINLINE static tr_status
+begin_recorded(tr_actor *actor, const struct tri_birth *birth)
+{
+    struct tri_worker *worker = actor->home->worker;
+    tri_trace_spawn(worker->trace, actor->ref,
+                    tri_trace_name(tri_runtime_trace(worker->runtime), actor->behavior->name), actor->parent);
+    return begin_as_told(actor, birth);
+}
+
 tr_status
 tri_actor_begin(tr_actor *actor, tr_ref ref, const struct tri_birth *birth)
 {
-    static const struct tri_birth plain;
     struct tri_actors *home = actor->home;
     struct tri_slot *slot = tri_slots_at(&home->slots, ref);
     actor->ref = ref;
@@ -99,12 +117,7 @@ tri_actor_begin(tr_actor *actor, tr_ref ref, const struct tri_birth *birth)
         tri_mailbox_open(home, actor);
     home->alive++;
     home->worker->counters.spawned++;
-    if (TRI_UNLIKELY(home->worker->trace != NULL))
-        tri_trace_spawn(home->worker->trace, ref,
-                        tri_trace_name(tri_runtime_trace(home->worker->runtime), actor->behavior->name), actor->parent);
-    if (birth == NULL && actor->behavior->init == NULL)
-        return TR_OK;
-    return begin_with(actor, birth != NULL ? birth : &plain);
+    return TRI_UNLIKELY(home->worker->trace != NULL) ? begin_recorded(actor, birth) : begin_as_told(actor, birth);
 }
 
 /* Its mail first: what its init sends to itself comes after that. */
@@ -282,6 +295,13 @@ finish_rest(tr_actor *actor)
     return give_up_struct(actor);
 }
 
+/* Out of the way of an end that is not recorded. */
+TRI_NOINLINE static void
+record_end(const tr_actor *actor)
+{
+    tri_trace_stopped(actor->home->worker->trace, actor->ref);
+}
+
 static bool
 is_to_rest(const tr_actor *actor)
 {
@@ -319,7 +339,8 @@ finish(tr_actor *actor)
         return NULL;
     }
     end_name(actor);
-    tri_trace_stopped(home->worker->trace, actor->ref);
+    if (TRI_UNLIKELY(home->worker->trace != NULL))
+        record_end(actor);
     home->worker->counters.ended++;
     return give_up_struct(actor);
 }

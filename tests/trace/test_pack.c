@@ -180,16 +180,19 @@ what_is_packed_is_neither_packed_again_nor_followed_nor_looked_at_by_top(void **
 }
 
 static void
-a_pack_that_fails_leaves_no_file(void **state)
+a_pack_that_fails_says_why_and_leaves_no_file(void **state)
 {
     struct traces *traces = *state;
-    char command[1000];
+    char command[1200];
     write_long(traces);
-    snprintf(command, sizeof(command), "ulimit -f 1; trap '' XFSZ; '%s' pack '%s' 2>/dev/null", TROUPE_TRACE,
-             traces->directory);
-    assert_int_equal(WEXITSTATUS(system(command)), 2); /* a file may have one block */
-    snprintf(command, sizeof(command), "ls '%s' | grep -c tar", traces->base);
-    assert_int_equal(WEXITSTATUS(system(command)), 1); /* none */
+    snprintf(command, sizeof(command),
+             "trap '' XFSZ; ulimit -f 1; '%s' pack '%s'; status=$?; ls '%s' | grep tar && exit 9; exit $status",
+             TROUPE_TRACE, traces->directory, traces->base);
+    struct outcome outcome = traces_run((const char *[]){"sh", "-c", command, NULL});
+    assert_int_equal(outcome.status, 2);
+    assert_non_null(strstr(outcome.text, ".tar.zst cannot be written: File too large\n"));
+    assert_int_equal(traces_count(outcome.text, "\n"), 1);
+    free(outcome.text);
     traces_expect_counts(traces, "over_budget");
 }
 
@@ -487,7 +490,7 @@ main(void)
         TEST(tar_unpacks_the_same_files),
         TEST(pack_refuses_to_overwrite_and_leaves_what_is_there),
         TEST(what_is_packed_is_neither_packed_again_nor_followed_nor_looked_at_by_top),
-        TEST(a_pack_that_fails_leaves_no_file),
+        TEST(a_pack_that_fails_says_why_and_leaves_no_file),
         TEST(the_processes_of_a_cluster_are_packed_together_and_read_as_their_directory_is),
         TEST(traces_below_a_directory_without_one_are_packed_together),
         TEST(a_sub_directory_that_is_not_read_with_the_directory_is_not_packed),

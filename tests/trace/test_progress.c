@@ -316,6 +316,32 @@ it_is_wiped_before_words_of_what_is_wrong(void **state)
     assert_int_equal(terminal_line(&run.terminal, "troupe-trace: the trace knows no such event: nonsense"), 0);
 }
 
+/* The file takes 8 KiB: less than the first piece becomes. */
+static void
+a_command_whose_output_is_lost_ends_with_the_piece_that_it_reads(void **state)
+{
+    static const char *const commands[][3] = {{"timeline"},
+                                              {"seq"},
+                                              {"export", "--to", "chrome"},
+                                              {"export", "--to", "perfetto"},
+                                              {"export", "--to", "shiviz"}};
+    struct traces *traces = *state;
+    struct run run;
+    write_pieces(traces, PIECES);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        const char *more[5] = {0}, *const *words = commands[i];
+        size_t count = 0;
+        for (; count < 3 && words[count] != NULL; count++)
+            more[count] = words[count];
+        more[count] = traces->directory;
+        play(&run, traces, "1000", "trap '' XFSZ; ulimit -f 16; exec \"$@\" >\"$0\"", more);
+        if (run.status != 2 || run.lines != PIECES + 1)
+            fail_msg("%s ended with %d after %u lines", words[0], run.status, run.lines);
+        assert_int_equal(traces_count(run.terminal.written, "/out cannot be written: File too large\r\n"), 1);
+        expect_wiped(&run);
+    }
+}
+
 static void
 it_is_one_line_of_a_narrow_terminal(void **state)
 {
@@ -343,6 +369,7 @@ main(void)
         TEST(top_and_follow_have_none),
         TEST(it_gives_way_to_a_result_that_is_not_printed_into_a_file),
         TEST(it_is_wiped_before_words_of_what_is_wrong),
+        TEST(a_command_whose_output_is_lost_ends_with_the_piece_that_it_reads),
         TEST(it_is_one_line_of_a_narrow_terminal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

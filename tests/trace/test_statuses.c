@@ -22,6 +22,7 @@
 #define B TRI_TRACE_REF(1, 1, 1)
 #define M(count) TRI_TRACE_MESSAGE(0, count)
 #define PATH_SIZE 300u /* as of traces->directory */
+#define LOST "troupe-trace: /dev/full cannot be written: No space left on device\n"
 #define BY_SIGPIPE (128 + SIGPIPE)
 
 /* -- The traces. -- */
@@ -311,10 +312,10 @@ static void
 an_output_that_cannot_be_written_gives_2_and_is_told_of(void **state)
 {
     write_all(*state);
-    expect_all(*state, GOOD, 2, "troupe-trace: the output cannot be written\n", FULL_DISK);
-    expect_row(*state, &(struct row){"--help", 2, "the output cannot be written\n", FULL_DISK});
-    expect_row(*state, &(struct row){"attach --help", 2, "the output cannot be written\n", FULL_DISK});
-    expect_row(*state, &(struct row){"check " BROKEN, 2, "the output cannot be written\n", FULL_DISK});
+    expect_all(*state, GOOD, 2, LOST, FULL_DISK);
+    expect_row(*state, &(struct row){"--help", 2, LOST, FULL_DISK});
+    expect_row(*state, &(struct row){"attach --help", 2, LOST, FULL_DISK});
+    expect_row(*state, &(struct row){"check " BROKEN, 2, LOST, FULL_DISK});
 }
 
 static void

@@ -12,6 +12,7 @@
 #include "bad_input.h"
 #include "command.h"
 #include "draw.h"
+#include "output.h"
 #include "progress.h"
 #include "prove.h"
 #include "reach.h"
@@ -147,7 +148,6 @@ main(int count, char **words)
     progress_wipe();
     if (status < 0)
         status = status == RUN_HELP ? print_help(command) : print_refusal(command);
-    if (fflush(stdout) != 0 || ferror(stdout)) /* an earlier part may be what was not written */
-        give_up("the output cannot be written");
+    output_finish();
     return status;
 }

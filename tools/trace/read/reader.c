@@ -7,6 +7,7 @@
 
 #include "bad_input.h"
 #include "gather.h"
+#include "output.h"
 #include "progress.h"
 
 #define HEADER sizeof(struct tri_trace_packet)
@@ -575,6 +576,7 @@ cursor_fill(struct cursor *cursor)
         next_segment(cursor);
     if (cursor->segment == stream->segment_count)
         return false;
+    output_check();
     const struct segment *segment = &stream->segments[cursor->segment];
     uint64_t left = (segment->end - cursor->offset) / TRI_TRACE_STEP;
     cursor->held = left < PIECE ? (size_t)left : PIECE;

@@ -161,7 +161,7 @@ void cursor_init_aside(struct cursor *cursor, const struct trace *trace, const s
 
 void cursor_fini(struct cursor *cursor);
 
-/* Reads its next piece; false: it is through. */
+/* Reads its next piece, unless what was printed before is lost: output_check(). false: it is through. */
 bool cursor_fill(struct cursor *cursor);
 
 /* The next event, good until the next call; NULL at the end. cursor->gap is true if events are missing before it. */

@@ -10,6 +10,7 @@
 #define ID(worker, count) TRI_TRACE_MESSAGE(worker, count)
 #define CORE(name) TRI_TRACE_CORE_##name
 #define ACTORS(name) TRI_TRACE_ACTORS_##name
+#define NET(name) TRI_TRACE_NET_##name
 
 #define LIVING REF(0, 1)
 #define RESTING REF(0, 2)
@@ -51,13 +52,66 @@ static const struct note crash[] = {
     {0, CORE(crash), 11, 8, LIVING, 4096},
 };
 
+#define MAIN SCORE_OF(0, OUTSIDE) /* the parent's only thread */
+#define FIRST SCORE_OF(1, 0)      /* child 0 */
+#define SECOND SCORE_OF(2, 0)
+#define PARENT UINT32_MAX
+#define PARCEL(process, count) TRI_TRACE_MESSAGE(process, count)
+#define LISTENER REF(0, 1)
+#define SERVER REF(0, 2)
+#define READER REF(0, 3)
+
+/* A parent and two children, which send each other messages; connections are dealt, one of which comes back. */
+static const struct note cluster[] = {
+    {FIRST, CORE(worker_start), 0, 3, 0, 0},
+    {FIRST, ACTORS(spawn), 0, 1, LISTENER, 0},
+    {FIRST, NET(listener_open), 0, 80, LISTENER, 0},
+    {FIRST, ACTORS(spawn), 0, 2, SERVER, 0},
+    {FIRST, NET(server_listening), 0, 80, SERVER, 0},
+    {FIRST, NET(server_announced), 0, 0, SERVER, 0},
+    {FIRST, ACTORS(spawn), 0, 3, READER, 0},
+    {FIRST, NET(cluster_send), 0, PARENT, READER, PARCEL(1, 1)},
+    {MAIN, NET(child_began), 0, 0, 0, SCORE_PID},
+    {MAIN, NET(cluster_send), 0, 0, 0, PARCEL(0, 1)},
+    {MAIN, NET(cluster_send), 1, 0, 0, PARCEL(0, 2)},
+    {MAIN, NET(child_began), 0, 1, 0, SCORE_PID},
+    {FIRST, NET(cluster_receive), 0, PARENT, READER, PARCEL(0, 1)},
+    {FIRST, NET(cluster_receive), 1, PARENT, READER, PARCEL(0, 2)},
+    {MAIN, NET(cluster_receive), 0, 0, 0, PARCEL(1, 1)},
+    {FIRST, NET(cluster_send), 1, 1, READER, PARCEL(1, 2)},
+    {FIRST, NET(cluster_lost), 1, 1, 0, PARCEL(1, 2)},
+    {FIRST, NET(cluster_send), 0, 1, READER, PARCEL(1, 3)},
+    {SECOND, CORE(worker_start), 0, 4, 0, 0},
+    {SECOND, ACTORS(spawn), 0, 3, READER, 0},
+    {SECOND, NET(cluster_receive), 0, 0, READER, PARCEL(1, 3)},
+    {MAIN, NET(cluster_deal), 0, 0, 0, PARCEL(0, 3)},
+    {MAIN, NET(cluster_deal), 0, 1, 0, PARCEL(0, 4)},
+    {MAIN, NET(cluster_lost), 1, 1, 0, PARCEL(0, 4)},
+    {MAIN, NET(cluster_deal), 0, 0, 0, PARCEL(0, 5)},
+    {FIRST, NET(cluster_take), 0, 0, LISTENER, PARCEL(0, 3)},
+    {FIRST, NET(listener_load), 0, 0, LISTENER, 0},
+    {FIRST, NET(listener_accept), 1, 0, LISTENER, SERVER},
+    {FIRST, NET(server_close), 0, 0, SERVER, 0},
+    {FIRST, ACTORS(stopped), 0, 0, SERVER, 0},
+    {FIRST, NET(listener_close), 0, 0, LISTENER, 0},
+    {FIRST, ACTORS(stopped), 0, 0, LISTENER, 0},
+    {FIRST, ACTORS(stopped), 0, 0, READER, 0},
+    {FIRST, CORE(worker_stop), 0, 0, 0, 0},
+    {SECOND, ACTORS(stopped), 0, 0, READER, 0},
+    {SECOND, CORE(worker_stop), 0, 0, 0, 0},
+    {MAIN, NET(cluster_back), 0, 0, 0, PARCEL(0, 5)},
+    {MAIN, NET(child_ended), 9, 0, 0, 0},
+    {MAIN, NET(child_ended), 0, 1, 0, 3},
+};
+
 #define LENGTH(notes) (sizeof(notes) / sizeof((notes)[0]))
 
 static const struct scene others[] = {
     {"in the middle", middle, LENGTH(middle), 0, false},
     {"switches", switches, LENGTH(switches), 0, false},
     {"a crash", crash, LENGTH(crash), 0, true},
+    {"a cluster", cluster, LENGTH(cluster), 3, false},
 };
 
-const struct scene *const scenes[] = {&score, &others[0], &others[1], &others[2]};
+const struct scene *const scenes[] = {&score, &others[0], &others[1], &others[2], &others[3]};
 const size_t scene_count = LENGTH(scenes);

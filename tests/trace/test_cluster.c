@@ -94,6 +94,7 @@ what_processes_send_each_other_has_one_id_at_both_ends(void **state)
     free(receives.text);
     traces_expect(traces, "check", 0, "passed   parcel                    8 times");
     traces_expect(traces, "check", 0, "passed   sent_before");
+    traces_expect(traces, "check", 0, "passed   cluster                  12 times");
 }
 
 static void
@@ -158,6 +159,7 @@ a_child_that_was_killed_and_its_successor_are_two_processes(void **state)
     traces_expect(traces, "info", 0, "0          properly ");
     traces_expect(traces, "check", 0, "passed   parcel                    4 times");
     traces_expect(traces, "check", 0, "passed   socket");
+    traces_expect(traces, "check", 0, "passed   cluster");
     struct outcome taken = dump(traces, "cluster_take"), ended = dump(traces, "child_ended");
     assert_int_equal(traces_count(taken.text, "parcel p0:1\n"), 1);
     assert_int_equal(traces_count(taken.text, "parcel p0:2\n"), 1);

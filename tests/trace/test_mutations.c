@@ -30,7 +30,7 @@ enum {
     EVENTS = sizeof(events) / sizeof(events[0]),
     MOST_NOTES = 400,
     TEXT = 65536,
-    NOT_OF_THE_SCORE = 2, /* rules: switch and parcel, which have scenes of their own */
+    NOT_OF_THE_SCORE = 3, /* rules: switch, parcel and cluster, which have scenes of their own */
 };
 
 /* The score that is being changed. */
@@ -242,7 +242,8 @@ says(const char *text, const char *rule, const char *change)
             strstr(text, "no such timer") != NULL || strstr(text, "not there") != NULL ||
             strstr(text, "that was not asked") != NULL || strstr(text, "a version that there is not") != NULL ||
             strstr(text, "no lane to itself") != NULL || strstr(text, "the threads outside were not") != NULL ||
-            strstr(text, "more connections than") != NULL);
+            strstr(text, "more connections than") != NULL || strstr(text, "no process sent it before") != NULL ||
+            strstr(text, "was not dealt") != NULL);
 }
 
 static void
@@ -297,15 +298,11 @@ scene_of(const struct tri_trace_event *event)
     return NULL;
 }
 
-/*
- * `lost` is the recorder's own, and whatever it stands for is unknown: test_recorder_losses.c. What goes from process
- * to process is in several traces: test_cluster.c.
- */
+/* `lost` is the recorder's own, and whatever it stands for is unknown: test_recorder_losses.c. */
 static bool
 is_in_score(const struct tri_trace_event *event)
 {
-    return strcmp(event->name, "lost") != 0 && strncmp(event->name, "cluster_", 8) != 0 &&
-           strncmp(event->name, "child_", 6) != 0;
+    return strcmp(event->name, "lost") != 0;
 }
 
 /* Begins the scene of an event. Gives its place there. */

@@ -15,6 +15,8 @@
 #define UNTOLD "- whoever was to be told may have undone it before"
 #define SHORT "- what memory there was is known to nobody else"
 #define CHANGED "- it may have become something else since it was spawned"
+#define UNREAD "- what is sent to a process that ends before it reads it has no end"
+#define SYSTEM "- the system tells it, and tells it once"
 #define GREETED "- its begin has told the server"
 
 const struct verdict verdicts[] = {
@@ -101,6 +103,14 @@ const struct verdict verdicts[] = {
     {"handshake_begin", "dealing", "dealing", "dealing", "life", NULL, NULL, "dealing"},
     {"handshake", UNFINISHED, "dealing", "life", "life", NULL, NULL, GREETED},
     {"handshake_failed", UNFINISHED, "dealing", "life", "life", NULL, "form", "dealing"},
+    {"child_began", "cluster", "cluster", "cluster", NULL, NULL, "cluster", "cluster"},
+    {"child_ended", "cluster", "cluster", "cluster", NULL, SYSTEM, "cluster", "cluster"},
+    {"cluster_send", "parcel", "parcel", "life", "life", "cluster", "cluster", "parcel"},
+    {"cluster_receive", UNREAD, "parcel", "cluster", "life", "cluster", "cluster", "parcel"},
+    {"cluster_lost", UNREAD, "parcel", "cluster", NULL, "cluster", "cluster", "parcel"},
+    {"cluster_deal", "parcel", "parcel", "cluster", NULL, NULL, "cluster", "parcel"},
+    {"cluster_take", "cluster", "parcel", "server", "life", NULL, NULL, "parcel"},
+    {"cluster_back", "cluster", "cluster", "cluster", NULL, NULL, "cluster", "cluster"},
 };
 
 const size_t verdict_count = sizeof(verdicts) / sizeof(verdicts[0]);

@@ -23,9 +23,11 @@ struct sending {
     uint64_t timestamp;
     uint32_t stream; /* in which it was sent, or set aside; likewise */
     uint32_t tag;
-    bool returned; /* its receiver had set it aside: it was sent long before, and with what tag is forgotten */
-    bool early;    /* it is the receive, which came before the send; of measure.h alone */
-    bool marked;   /* by order_mark() */
+    bool returned;  /* its receiver had set it aside: it was sent long before, and with what tag is forgotten */
+    bool early;     /* it is the receive, which came before the send; of measure.h alone */
+    bool marked;    /* by order_mark() */
+    uint8_t role;   /* enum role, of what sent it; of order.h alone */
+    uint16_t flags; /* likewise */
 };
 
 struct sent {

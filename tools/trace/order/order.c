@@ -242,7 +242,9 @@ sending_of(const struct order *order, const struct step *step, uint64_t sender)
                             .place = order->events,
                             .timestamp = step->record->timestamp,
                             .stream = step->stream->number,
-                            .tag = step->record->arg};
+                            .tag = step->record->arg,
+                            .role = (uint8_t)step->role,
+                            .flags = step->record->flags};
 }
 
 static void

@@ -27,16 +27,29 @@ is_of_monitor(enum role role)
     return role == ROLE_monitor || role == ROLE_unmonitor || role == ROLE_down;
 }
 
+/* And what a listener does in a cluster. */
 static inline bool
 is_of_server(enum role role)
 {
-    return role > ROLE_before_servers && role < ROLE_before_sockets;
+    return (role > ROLE_before_servers && role < ROLE_before_sockets) || role == ROLE_cluster_take;
 }
 
 static inline bool
 is_of_dealing(enum role role)
 {
     return role == ROLE_listener_accept || role == ROLE_socket_accepted || role_is_of_entrance(role);
+}
+
+static inline bool
+is_of_child(enum role role)
+{
+    return role == ROLE_child_began || role == ROLE_child_ended;
+}
+
+static inline bool
+is_of_parcel(enum role role)
+{
+    return role_is_of_cluster(role) && !is_of_child(role);
 }
 
 #endif

@@ -138,6 +138,7 @@ static const struct look looks[] = {
     {is_of_server, check_servers},
     {is_of_dealing, check_dealing},
     {role_is_of_socket, check_sockets},
+    {role_is_of_cluster, check_cluster},
     {is_of_end, check_sockets_actor},
     {is_of_end, check_servers_actor},
 };
@@ -190,6 +191,7 @@ check_init(struct check *check, const struct trace *trace)
     check_servers_init(check);
     check_dealing_init(check);
     check_sockets_init(check);
+    check_cluster_init(check);
 }
 
 static void
@@ -207,6 +209,10 @@ check_fini(struct check *check)
     table_fini(&check->servers);
     table_fini(&check->dealings);
     table_fini(&check->greetings);
+    table_fini(&check->children);
+    table_fini(&check->processes);
+    table_fini(&check->deals);
+    table_fini(&check->mails);
 }
 
 static void
@@ -217,6 +223,7 @@ look_at_trace(struct check *check, struct order *order)
     check_actors_end(check);
     check_messages_end(check, order);
     check_dealing_end(check);
+    check_cluster_end(check);
     if (fclose(check->failures) != 0)
         give_up("not enough memory");
 }
@@ -271,7 +278,7 @@ run(int count, char **words)
 const struct command command_check = {
     .name = "check",
     .usage = "[--strict] DIRECTORY...",
-    .summary = "whether messages, actors and sockets kept the rules",
+    .summary = "whether messages, actors, sockets and processes kept the rules",
     .example = "troupe-trace check --strict dir || echo broken      # in a script",
     .options = options,
     .texts = texts,

@@ -67,10 +67,16 @@ check_open(struct check *check, struct server *listener, const struct step *step
 }
 
 static void
-check_closed(struct check *check, struct server *listener, const struct step *step)
+check_is_open(struct check *check, const struct server *listener, const struct step *step)
 {
     if (!listener->open)
         check_missing(check, RULE_server, step, "its descriptor is not open");
+}
+
+static void
+check_closed(struct check *check, struct server *listener, const struct step *step)
+{
+    check_is_open(check, listener, step);
     listener->open = false;
     listener->closed = true;
 }
@@ -91,8 +97,7 @@ check_choice(struct check *check, struct server *listener, struct worker *worker
     const struct tri_trace_record *record = step->record;
     const struct server *server = table_get(&check->servers, record->message, 0);
     bool is_told = worker->listener == record->actor && worker->chosen == record->arg;
-    if (!listener->open)
-        check_missing(check, RULE_server, step, "its descriptor is not open");
+    check_is_open(check, listener, step);
     if (record->flags != POLICY_SYSTEM && !is_told)
         check_missing(check, RULE_server, step, "the load of the worker that it chose was not told before");
     if (server != NULL && server->listened == 1 && listener->open && server->port != listener->port)
@@ -101,13 +106,6 @@ check_choice(struct check *check, struct server *listener, struct worker *worker
         check_failed(check, RULE_server, step, "it has chosen by another policy before");
     listener->policy = (uint16_t)(record->flags + 1);
     worker->listener = 0;
-}
-
-static void
-check_rejection(struct check *check, const struct server *listener, const struct step *step)
-{
-    if (!listener->open)
-        check_missing(check, RULE_server, step, "its descriptor is not open");
 }
 
 /* Whoever said what loads it saw says next what it chose. */
@@ -129,7 +127,8 @@ check_of_listener(struct check *check, struct server *listener, const struct ste
     case ROLE_listener_open: check_open(check, listener, step); break;
     case ROLE_listener_load: check_load(check, worker, step); break;
     case ROLE_listener_accept: check_choice(check, listener, worker, step); break;
-    case ROLE_listener_reject: check_rejection(check, listener, step); break;
+    case ROLE_cluster_take:
+    case ROLE_listener_reject: check_is_open(check, listener, step); break;
     case ROLE_listener_paused: listener->paused = true; break;
     case ROLE_listener_resumed: check_resumed(check, listener, step); break;
     case ROLE_listener_close: check_closed(check, listener, step); break;

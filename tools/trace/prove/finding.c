@@ -1,5 +1,6 @@
 #include "finding.h"
 #include <stdio.h>
+#include <string.h>
 
 #include "other.h"
 #include "text.h"
@@ -24,8 +25,12 @@ print_subject(FILE *out, enum role role, const struct tri_trace_record *record)
         fprintf(out, "  message %s", text_of_message(record->message, text));
     else if (field->meaning == REF)
         fprintf(out, "  %s %s", field->label, text_of_ref(record->message, text));
+    else if (field->meaning == PARCEL)
+        fprintf(out, "  parcel %s", text_of_parcel(record->message, text));
     else if (role == ROLE_timer || role == ROLE_timer_fired || role == ROLE_timer_over)
         fprintf(out, "  timer %" PRIu64, record->message);
+    if (strcmp(role_shapes[role].arg.label, "child") == 0)
+        fprintf(out, "  child %" PRIu32, record->arg);
 }
 
 static void

@@ -31,7 +31,8 @@
     X(ask, "a question is sent once and has one outcome, in the actor that asked it")                                  \
     X(server, "a server and its listener open, pause, drain and close in turn")                                        \
     X(dealing, "a server's connections are no more than were dealt out to it")                                         \
-    X(socket, "a socket's events come in their order, and close is the last")
+    X(socket, "a socket's events come in their order, and close is the last")                                          \
+    X(cluster, "children begin and end in turn, and both ends agree on what was sent")
 
 enum rule {
 #define RULE(name, text) RULE_##name,
@@ -75,6 +76,12 @@ struct check {
     struct table servers;                /* of the rule server: check_servers.c */
     struct table dealings;               /* of the rule dealing: check_dealing.c */
     struct table greetings;              /* likewise: those that wait for their header, or shake hands */
+    struct table children;               /* of the rule cluster: check_cluster.c */
+    struct table processes;              /* likewise */
+    struct table deals;                  /* likewise */
+    size_t most_deals;                   /* that stand there before those that are over go */
+    bool forgets_deals;                  /* some have gone */
+    struct table mails;                  /* likewise: the parcel received last, by the streams of both ends */
 };
 
 /* What is known of an actor has its place by worker and slot: when another one gets these, the one before has ended. */

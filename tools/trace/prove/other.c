@@ -6,6 +6,7 @@
  */
 #include "other.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "about.h"
@@ -18,6 +19,7 @@ enum same {
     SAME_PLACE, /* of an actor: its worker and slot */
     SAME_MESSAGE,
     SAME_BOTH,
+    SAME_CHILD, /* of a cluster's parent */
 };
 
 struct search {
@@ -26,6 +28,7 @@ struct search {
     const struct step *step;
     uint64_t message;
     uint32_t stream;
+    uint32_t child; /* its number */
 };
 
 static bool
@@ -97,6 +100,7 @@ static const struct {
     [RULE_tag] = {SAME_MESSAGE, is_send},
     [RULE_arrival] = {SAME_NOTHING, NULL},
     [RULE_fifo] = {SAME_MESSAGE, is_receive},
+    [RULE_parcel] = {SAME_MESSAGE, is_of_parcel},
     [RULE_one_worker] = {SAME_ACTOR, is_of_life},
     [RULE_life] = {SAME_ACTOR, is_of_life},
     [RULE_restart] = {SAME_ACTOR, is_of_life},
@@ -107,6 +111,7 @@ static const struct {
     [RULE_server] = {SAME_ACTOR, is_of_server},
     [RULE_dealing] = {SAME_MESSAGE, is_of_dealing},
     [RULE_socket] = {SAME_ACTOR, role_is_of_socket},
+    [RULE_cluster] = {SAME_MESSAGE, is_of_parcel},
 };
 
 /* Has another one got its place? */
@@ -117,18 +122,37 @@ has_successor(const struct check *check, uint64_t ref)
     return actor != NULL && actor->ref > ref;
 }
 
+/* Is it about a child, and not about what was sent? */
+static bool
+is_about_child(enum role role)
+{
+    return is_of_child(role) || role_sends_parcel(role) || !role_is_of_cluster(role);
+}
+
+/* What is wrong with a child: of a process that says it is one, that is its number. */
+static void
+search_for_child(struct search *search, const struct step *step)
+{
+    search->same = SAME_CHILD;
+    search->fits = is_of_child;
+    if (!role_is_of_cluster(step->role))
+        search->child = (uint32_t)strtoul(step->stream->member->metadata->member, NULL, 10);
+}
+
 /* What the rule looks for, but where the event at hand is of another kind than its rule's own. */
 static struct search
 search_for(const struct check *check, enum rule rule, const struct step *step)
 {
     const struct tri_trace_record *record = step->record;
-    struct search search = {keys[rule].same, keys[rule].fits, step, record->message, step->stream->number};
+    struct search search = {keys[rule].same, keys[rule].fits, step, record->message, step->stream->number, record->arg};
     if (rule == RULE_worker && step->role == ROLE_attached)
         search.fits = is_any;
     else if (rule == RULE_life && has_successor(check, record->actor))
         search.same = SAME_PLACE;
-    else if (rule == RULE_fifo)
+    else if (rule == RULE_fifo || (rule == RULE_cluster && check->overtaker != 0))
         search.message = check->overtaker;
+    else if (rule == RULE_cluster && is_about_child(step->role))
+        search_for_child(&search, step);
     else if (step->role == ROLE_stopped && (rule == RULE_timer || rule == RULE_ask))
         search.same = SAME_ACTOR;
     else if (rule == RULE_dealing && role_is_of_entrance(step->role))
@@ -153,6 +177,8 @@ is_the_same(const struct search *search, const struct stream *stream, const stru
     case SAME_PLACE: return SLOT_OF(record->actor) == SLOT_OF(search->step->record->actor);
     case SAME_MESSAGE: return message;
     case SAME_BOTH: return actor && message;
+    case SAME_CHILD:
+        return record->arg == search->child && stream->member->cluster == search->step->stream->member->cluster;
     }
     return false;
 }

@@ -23,6 +23,7 @@ void check_timers(struct check *check, const struct step *step);
 void check_servers(struct check *check, const struct step *step);
 void check_dealing(struct check *check, const struct step *step);
 void check_sockets(struct check *check, const struct step *step);
+void check_cluster(struct check *check, const struct step *step);
 void check_sockets_actor(struct check *check, const struct step *step);
 void check_servers_actor(struct check *check, const struct step *step);
 
@@ -42,11 +43,13 @@ void check_handlers_init(struct check *check);
 void check_servers_init(struct check *check);
 void check_dealing_init(struct check *check);
 void check_sockets_init(struct check *check);
+void check_cluster_init(struct check *check);
 
 /* What can be said when all events were seen. */
 void check_workers_end(struct check *check);
 void check_messages_end(struct check *check, const struct order *order);
 void check_actors_end(struct check *check);
 void check_dealing_end(struct check *check);
+void check_cluster_end(struct check *check);
 
 #endif

@@ -25,6 +25,7 @@ struct worker {
     uint64_t noticed;                   /* who is given the notice of a monitor; 0: nobody */
     uint64_t listener;                  /* who says what load it chose among; 0: nobody */
     uint32_t chosen;                    /* on that worker */
+    uint64_t parcel;                    /* that it sent last */
     struct tri_trace_record begin, end; /* its start and its stop, or where it was attached and detached */
     uint32_t off;                       /* of threads outside: the categories that were switched off */
 };

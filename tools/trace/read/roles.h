@@ -82,6 +82,12 @@ role_ends_parcel(enum role role)
     return role == ROLE_cluster_receive || role == ROLE_cluster_lost || role == ROLE_cluster_take;
 }
 
+static inline bool
+role_is_of_cluster(enum role role)
+{
+    return role > ROLE_handshake_failed && role < ROLES;
+}
+
 /* A field: what it is, and what it is called. */
 struct field {
     enum meaning meaning;

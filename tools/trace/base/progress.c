@@ -4,16 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "terminal.h"
 #include "text.h"
 #include "width.h"
 
-#define SECOND UINT64_C(1000000000)
-#define BETWEEN (SECOND / 4) /* two lines at least */
-#define SAMPLES 16u          /* lines that a rate is taken from: passes differ in how fast they are */
+#define BETWEEN (CLOCK_SECOND / 4) /* two lines at least */
+#define SAMPLES 16u                /* lines that a rate is taken from: passes differ in how fast they are */
 #define LINE_SIZE 160u
 
 /* What was done at a time. */
@@ -32,14 +31,6 @@ static struct progress {
     bool shown, gave_way;
 } progress;
 
-static uint64_t
-now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_nsec;
-}
-
 static bool
 is_on(void)
 {
@@ -47,8 +38,8 @@ is_on(void)
     if (progress.state != UNKNOWN)
         return progress.state == ON;
     progress.state = isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0 ? ON : OFF;
-    progress.next = now() + SECOND;
-    progress.samples[0] = (struct sample){.ns = progress.next - SECOND};
+    progress.next = clock_ns() + CLOCK_SECOND;
+    progress.samples[0] = (struct sample){.ns = progress.next - CLOCK_SECOND};
     progress.drawn = 1;
     return progress.state == ON;
 }
@@ -138,7 +129,7 @@ print_line(char line[LINE_SIZE])
 {
     const struct sample *since = oldest();
     uint64_t left = progress.total > progress.done.bytes ? progress.total - progress.done.bytes : 0;
-    double seconds = (double)(progress.done.ns - since->ns) / (double)SECOND;
+    double seconds = (double)(progress.done.ns - since->ns) / (double)CLOCK_SECOND;
     double bytes = (double)(progress.done.bytes - since->bytes);
     size_t length = (size_t)snprintf(line, LINE_SIZE, "troupe-trace: %u %%",
                                      (unsigned)((double)progress.done.bytes * 100 / (double)progress.total));
@@ -168,7 +159,7 @@ progress_read(uint64_t bytes, uint64_t events)
     progress.done.events += events;
     if (!is_on())
         return;
-    progress.done.ns = now();
+    progress.done.ns = clock_ns();
     if (progress.done.ns < progress.next)
         return;
     progress.next = progress.done.ns + BETWEEN;

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "filter.h"
 #include "reach.h"
 #include "screen.h"
@@ -19,9 +20,8 @@
 #include "view.h"
 #include "watch.h"
 
-#define SECOND UINT64_C(1000000000)
-#define SHORTEST (SECOND / 50)
-#define LONGEST (3600 * SECOND)
+#define SHORTEST (CLOCK_SECOND / 50)
+#define LONGEST (3600 * CLOCK_SECOND)
 
 struct top {
     struct watch watch;
@@ -50,8 +50,8 @@ take_picture(struct top *top)
 static void
 print_tables(struct top *top)
 {
-    const struct timespec pause = {.tv_sec = (time_t)(top->view.every_ns / SECOND),
-                                   .tv_nsec = (long)(top->view.every_ns % SECOND)};
+    const struct timespec pause = {.tv_sec = (time_t)(top->view.every_ns / CLOCK_SECOND),
+                                   .tv_nsec = (long)(top->view.every_ns % CLOCK_SECOND)};
     for (unsigned long printed = 0;;) {
         take_picture(top);
         picture_sort(&top->picture, top->view.column);
@@ -100,22 +100,14 @@ obey_key(struct view *view, int key)
     }
 }
 
-static uint64_t
-now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
-}
-
 /* Draws the picture, and again after each key, until it is time for the next. false: the user has enough. */
 static bool
 show_picture(struct top *top)
 {
-    uint64_t began = now_ns();
+    uint64_t began = clock_ns();
     for (;;) {
         draw(top);
-        uint64_t gone = now_ns() - began;
+        uint64_t gone = clock_ns() - began;
         int key = screen_wait(gone < top->view.every_ns ? top->view.every_ns - gone : 0);
         if (key == KEY_NONE || key == 'q' || ferror(stdout))
             return key == KEY_NONE;
@@ -244,7 +236,7 @@ show_process(struct top *top, pid_t pid)
 static int
 run(int count, char **words)
 {
-    struct top top = {.view = {.column = COLUMN_busy, .every_ns = SECOND}};
+    struct top top = {.view = {.column = COLUMN_busy, .every_ns = CLOCK_SECOND}};
     int status = take_options(&command_top, count, words, take, &top);
     int directories = status == 0 ? count_directories(count, words, 0) : status;
     if (directories < 1)

@@ -1,18 +1,23 @@
 /*
- * A clock for a troupe-trace that is to take long: each look at it takes TESTS_CLOCK_STEP_MS milliseconds.
+ * A clock for a troupe-trace that is to take long: each look at it takes TESTS_CLOCK_STEP_MS milliseconds. The look of
+ * the number TESTS_CLOCK_STOPS_AT takes until a signal ends the program.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
 
 int
 __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 {
-    static uint64_t ms;
-    const char *step = getenv("TESTS_CLOCK_STEP_MS");
+    static uint64_t ms, looks;
+    const char *step = getenv("TESTS_CLOCK_STEP_MS"), *stops_at = getenv("TESTS_CLOCK_STOPS_AT");
     (void)clock;
+    looks++;
+    while (stops_at != NULL && looks == strtoul(stops_at, NULL, 10))
+        pause();
     ms += step != NULL ? strtoul(step, NULL, 10) : 0;
     *time = (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000 * 1000000)};
     return 0;

@@ -1,4 +1,5 @@
 #include "progress.h"
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "interrupt.h"
 #include "terminal.h"
 #include "text.h"
 #include "width.h"
@@ -14,6 +16,7 @@
 #define BETWEEN (CLOCK_SECOND / 4) /* two lines at least */
 #define SAMPLES 16u                /* lines that a rate is taken from: passes differ in how fast they are */
 #define LINE_SIZE 160u
+#define WIPE "\r\x1b[K"
 
 /* What was done at a time. */
 struct sample {
@@ -28,8 +31,10 @@ static struct progress {
     uint64_t next;                  /* when there may be a line again */
     struct sample samples[SAMPLES]; /* a ring: the newest at `drawn` - 1 */
     uint64_t drawn;
-    bool shown, gave_way;
+    bool gave_way;
 } progress;
+
+static volatile sig_atomic_t shown;
 
 static bool
 is_on(void)
@@ -140,6 +145,14 @@ print_line(char line[LINE_SIZE])
         print_left(line + length, LINE_SIZE - length, (double)left / bytes * seconds);
 }
 
+/* In a handler of signals. */
+static void
+wipe_at_once(void)
+{
+    if (shown && is_in_foreground())
+        (void)!write(STDERR_FILENO, WIPE, sizeof(WIPE) - 1);
+}
+
 /* The last column stays free: some terminals go on to the next line behind it. */
 static void
 draw(void)
@@ -148,8 +161,9 @@ draw(void)
     unsigned columns = terminal_columns_of(STDERR_FILENO);
     print_line(line);
     line[width_fitting(line, strlen(line), columns > 1 ? columns - 1 : 79)] = '\0';
+    shown = true; /* a signal may come while it is written */
+    before_interrupt(wipe_at_once);
     fprintf(stderr, "\r%s\x1b[K", line);
-    progress.shown = true;
 }
 
 void
@@ -171,9 +185,9 @@ progress_read(uint64_t bytes, uint64_t events)
 void
 progress_wipe(void)
 {
-    if (progress.shown && is_in_foreground())
-        fputs("\r\x1b[K", stderr);
-    progress.shown = false;
+    if (shown && is_in_foreground())
+        fputs(WIPE, stderr);
+    shown = false;
 }
 
 /* -- The result. -- */

@@ -4,7 +4,8 @@
  *     troupe-trace: 42 %, 21.3 million events a second, 12 s left
  *
  * It comes when the command has worked for a second, a few times in a second at most, and only if stderr is a terminal
- * that is not "dumb" and this process stands in its foreground. What is printed next wipes it away first. Once the
+ * that is not "dumb" and this process stands in its foreground. What is printed next wipes it away first, and so does a
+ * signal that ends the program. Once the
  * result is being printed it comes back only if that goes into a file: elsewhere it would stand between the lines.
  *
  * What is to be done is counted in bytes that are read, of all passes over a trace: who reads says what he will read,

@@ -18,6 +18,7 @@
 
 #include "bad_input.h"
 #include "frame.h"
+#include "interrupt.h"
 #include "progress.h"
 #include "reader.h"
 #include "store.h"
@@ -41,7 +42,7 @@ struct job {
     char folder[MOST_FOLDER + 1];
 };
 
-static char *temporary; /* what is removed if the program ends in the middle; NULL: nothing */
+static char *volatile temporary; /* what is removed if the program ends in the middle; NULL: nothing */
 
 static void
 remove_temporary(void)
@@ -175,12 +176,14 @@ make_temporary(const char *path)
     size_t size = strlen(path) + sizeof(".XXXXXX");
     mode_t mask = umask(0);
     umask(mask);
-    temporary = must_calloc(size, 1);
-    snprintf(temporary, size, "%s.XXXXXX", path);
-    int fd = mkostemp(temporary, O_CLOEXEC);
+    char *name = must_calloc(size, 1);
+    snprintf(name, size, "%s.XXXXXX", path);
+    int fd = mkostemp(name, O_CLOEXEC);
     if (fd < 0)
         give_up("%s cannot be made: %s", path, strerror(errno));
+    temporary = name;
     before_leaving(remove_temporary);
+    before_interrupt(remove_temporary);
     if (fchmod(fd, 0666 & ~mask) != 0)
         give_up("%s cannot be made: %s", path, strerror(errno));
     return fd;
@@ -205,8 +208,9 @@ give_name(const char *path)
     if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) != 0)
         give_up("%s cannot be made: %s", path, strerror(errno));
     before_leaving(NULL);
-    free(temporary);
+    char *name = temporary;
     temporary = NULL;
+    free(name);
     sync_folder(path);
 }
 

@@ -1,15 +1,15 @@
 /*
  * Copies of traces on a signal.
  *
- * The handler raises a semaphore and does nothing else. A thread of ours, one for all runtimes of the process, waits for
- * that, and copies the traces of the runtimes that named the signal. Signals that come while it copies are one more copy
- * each, but for those that the system merges.
+ * The handler raises a semaphore and does nothing else. A thread of ours, one for all runtimes of the process, waits
+ * for that, and copies the traces of the runtimes that named the signal. Signals that come while it copies are one more
+ * copy each, but for those that the system merges.
  *
  * A signal's handler is installed for the first runtime that names it and the former action is put back after the last,
  * unless somebody has taken our place meanwhile. The thread begins and ends likewise.
  *
- * S1, S2: which signal it was is told by a count for each, which is raised before the semaphore is (S1) and read after it
- * was taken (S2). sem_post() and sem_wait() order the two.
+ * S1, S2: which signal it was is told by a count for each, which is raised before the semaphore is (S1) and read after
+ * it was taken (S2). sem_post() and sem_wait() order the two.
  */
 #include "snapshot_signal.h"
 

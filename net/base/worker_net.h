@@ -44,7 +44,10 @@ struct tri_net {
 
 struct tri_trace;
 
-/* Describes the events of this layer in a trace, before one is recorded; NULL does nothing. Once is enough. Thread: any. */
+/*
+ * Describes the events of this layer in a trace, before one is recorded; NULL does nothing. Once is enough. Thread:
+ * any.
+ */
 void tri_net_describe(struct tri_trace *trace, unsigned worker);
 
 /* The worker's own, made if need be. NULL without memory. */

@@ -212,7 +212,9 @@ tr_status tri_cluster_open_trace(struct tr_cluster *cluster);
 /* In a child that was just forked: whose trace it writes from now on. */
 void tri_cluster_leave_trace(struct tr_cluster *cluster, const struct tri_slot *slot);
 
-/* Records that the parent sends a message to a child, or deals it a connection. Gives its id; 0: nothing is recorded. */
+/*
+ * Records that the parent sends a message to a child, or deals it a connection. Gives its id; 0: nothing is recorded.
+ */
 uint64_t tri_cluster_record_send(struct tr_cluster *cluster, unsigned number, int fd);
 uint64_t tri_cluster_record_deal(struct tr_cluster *cluster, unsigned number);
 

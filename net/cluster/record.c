@@ -2,9 +2,9 @@
  * What the processes of a cluster record of each other.
  *
  * The parent has a recorder without a thread, since it forks: all it does is in the stream of its threads outside. Each
- * child has its runtime's. What goes from one to the other has an id that both ends record: so it is known which receive
- * belongs to which send, whatever their clocks say. What is sent is recorded before it is sent; if it cannot be sent
- * then, or finds nobody, it is recorded as lost.
+ * child has its runtime's. What goes from one to the other has an id that both ends record: so it is known which
+ * receive belongs to which send, whatever their clocks say. What is sent is recorded before it is sent; if it cannot be
+ * sent then, or finds nobody, it is recorded as lost.
  */
 #include "child_state.h"
 #include "cluster_state.h"

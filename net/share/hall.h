@@ -34,7 +34,9 @@ struct tri_seats {
 /* The worker's own, made if need be. NULL without memory. */
 struct tri_hall *tri_hall_of(struct tri_net *net);
 
-/* It can go on: its turn comes. Without a seat it first waits in line for one of so many. Who waits already waits on. */
+/*
+ * It can go on: its turn comes. Without a seat it first waits in line for one of so many. Who waits already waits on.
+ */
 void tri_hall_come(struct tri_hall *hall, struct tri_seats *seats, uint32_t most, struct tri_visitor *visitor);
 
 /* It waits in line. */

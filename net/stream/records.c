@@ -3,8 +3,8 @@
  *
  * One read fills the worker's slab with as many records as come, as long as there is room for a whole one, so that one
  * `data` brings up to TRI_READ_BYTES, or up to RECORDS_PER_READ records: a peer that sends them with a byte in each has
- * no more of the worker's time than others. One record carries up to TRI_RECORD_BYTES: of a slice that is long enough, or
- * alone, as it lies; else they are gathered in the worker's scratch, bytes of a file after those of memory. So a
+ * no more of the worker's time than others. One record carries up to TRI_RECORD_BYTES: of a slice that is long enough,
+ * or alone, as it lies; else they are gathered in the worker's scratch, bytes of a file after those of memory. So a
  * bracket of cork and uncork is one record if it fits, and no byte is copied more than once.
  */
 #include "destroy.h"

@@ -69,8 +69,8 @@ tr_status tri_tls_export_key(const struct tri_record_layer *layer, const char *l
                              size_t context_size, void *out, size_t size);
 
 /* New keys for what we write, and, if both, the peer is asked for the same. The layer owes the message then. TR_OK;
- * TR_ENOTSUPPORTED: 1.2 has none; TR_EAGAIN: one is still to be sent, or a record that the kernel has in part, or the peer
- * is in the middle of a message;
+ * TR_ENOTSUPPORTED: 1.2 has none; TR_EAGAIN: one is still to be sent, or a record that the kernel has in part, or the
+ * peer is in the middle of a message;
  * TR_EWRITEAFTEREND: goodbye was said; TR_ENOMEM; TR_ETLS. */
 tr_status tri_tls_update_keys(struct tri_record_layer *layer, bool both);
 

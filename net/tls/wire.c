@@ -4,10 +4,10 @@
  * Reading. OpenSSL reads ahead into its own buffer. Bytes that were read before the handshake began (`early`) come
  * first. A read that brings less than there was room for has emptied the kernel's buffer: the next one of the same turn
  * is not made (`dry`), since polling tells when there is more. OpenSSL reads on as long as messages come that bring no
- * plain bytes, and some it passes over without end: HelloRequest in a handshake, key updates, tickets. So one call makes
- * MOST_READS reads and then waits, although there is more, or a peer that sends faster than we read would have the
- * worker for itself. The end of the stream is noted here, since OpenSSL calls it the same as the peer's goodbye, as it
- * is told to: its own error for that would end our side as well.
+ * plain bytes, and some it passes over without end: HelloRequest in a handshake, key updates, tickets. So one call
+ * makes MOST_READS reads and then waits, although there is more, or a peer that sends faster than we read would have
+ * the worker for itself. The end of the stream is noted here, since OpenSSL calls it the same as the peer's goodbye, as
+ * it is told to: its own error for that would end our side as well.
  *
  * Writing. A record of plain bytes that the kernel takes in part stays in OpenSSL, which is asked again for the rest.
  * Everything else that is written once the connection is secure, which is answers to key updates, alerts and the
@@ -16,8 +16,9 @@
  * Versions before 1.3 say in clear which of the two a record is; in 1.3 it is what OpenSSL is asked to do. A peer that
  * makes us answer and does not read gets TRI_SPILL_BYTES at most, then the connection ends.
  *
- * A message of the peer's behind the handshake, such as a ticket of 1.3, may come in several records, and OpenSSL writes
- * nothing before it has all of it: what is to be written reads then, and waits for bytes if there are none (`amid`).
+ * A message of the peer's behind the handshake, such as a ticket of 1.3, may come in several records, and OpenSSL
+ * writes nothing before it has all of it: what is to be written reads then, and waits for bytes if there are none
+ * (`amid`).
  *
  * In a handshake a write that finds the connection gone is passed over: why it is gone may be there to be read.
  */

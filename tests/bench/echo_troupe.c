@@ -7,8 +7,8 @@
  * Echoes on 127.0.0.1:P, or answers each HTTP request with the same page, for load generators that speak nothing else;
  * with an idle timeout on every connection if one is given, and K more sockets that wait for theirs without a
  * connection, since descriptors are few; over TLS
- * with --tls, where the file has the chain of certificates, and the key. Prints "ready" when it listens, and on SIGTERM or SIGINT "accepted K0 K1 ...",
- * the connections that each worker got.
+ * with --tls, where the file has the chain of certificates, and the key. Prints "ready" when it listens, and on SIGTERM
+ * or SIGINT "accepted K0 K1 ...", the connections that each worker got.
  */
 #include <inttypes.h>
 #include <signal.h>

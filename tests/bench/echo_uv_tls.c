@@ -3,11 +3,11 @@
  *
  *   echo-uv-tls --port P --workers N --tls FILE.pem
  *
- * The file has the chain of certificates, and the key. It is what echo-troupe --tls is measured against, so it has the same options of OpenSSL, and all that can be had by
- * knowing it well: the descriptor is polled, and OpenSSL reads and writes it through a BIO of two system calls, so that
- * no byte is copied that OpenSSL does not copy. A read that brings less than there was room for has taken all, and
- * then neither the system nor OpenSSL is asked again. What is read is written at once; a connection that the kernel has
- * no room for keeps the record and reads no more.
+ * The file has the chain of certificates, and the key. It is what echo-troupe --tls is measured against, so it has the
+ * same options of OpenSSL, and all that can be had by knowing it well: the descriptor is polled, and OpenSSL reads and
+ * writes it through a BIO of two system calls, so that no byte is copied that OpenSSL does not copy. A read that brings
+ * less than there was room for has taken all, and then neither the system nor OpenSSL is asked again. What is read is
+ * written at once; a connection that the kernel has no room for keeps the record and reads no more.
  *
  * Each worker is a thread with a loop and a listener of its own (SO_REUSEPORT), and they share the context alone. A
  * process of one thread would be a little faster, since malloc and the system's calls know of it; but only with one

@@ -1,9 +1,9 @@
 /*
  * Addresses: names for ports and paths, and what the runner does with them without the library.
  *
- * A port is held as long as the play takes, by a descriptor that is bound to it and does not listen: the system gives it
- * to nobody else, also between a server's close and the connection that is to be refused there. SO_REUSEADDR lets the
- * library and the runner bind to it all the same.
+ * A port is held as long as the play takes, by a descriptor that is bound to it and does not listen: the system gives
+ * it to nobody else, also between a server's close and the connection that is to be refused there. SO_REUSEADDR lets
+ * the library and the runner bind to it all the same.
  */
 #include "stage.h"
 

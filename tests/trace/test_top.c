@@ -1,6 +1,7 @@
 /*
- * `troupe-trace top`: its tables in a pipe, of traces whose times are known, and its screen, on a terminal of the test's
- * own, while this program writes the trace. The tests wait for what the screen shows, so nothing depends on time.
+ * `troupe-trace top`: its tables in a pipe, of traces whose times are known, and its screen, on a terminal of the
+ * test's own, while this program writes the trace. The tests wait for what the screen shows, so nothing depends on
+ * time.
  */
 #include <setjmp.h>
 #include <signal.h>

@@ -1,5 +1,6 @@
 /*
- * A server of OpenSSL's own whose ticket comes in several records: what it says goes out in the parts that a test wants.
+ * A server of OpenSSL's own whose ticket comes in several records: what it says goes out in the parts that a test
+ * wants.
  */
 #ifndef TESTS_NET_TLS_PARTED_PEER_H
 #define TESTS_NET_TLS_PARTED_PEER_H

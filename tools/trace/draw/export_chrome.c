@@ -1,6 +1,6 @@
 /*
- * Chrome's trace events as JSON: a process, a thread for each stream; an event is an instant, a message an arrow ("flow")
- * from its send to its end. Times are in microseconds with three digits behind the point.
+ * Chrome's trace events as JSON: a process, a thread for each stream; an event is an instant, a message an arrow
+ * ("flow") from its send to its end. Times are in microseconds with three digits behind the point.
  */
 #include <inttypes.h>
 

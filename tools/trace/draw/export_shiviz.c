@@ -1,6 +1,7 @@
 /*
- * A log for ShiViz: each line an event of an actor, with its vector clock. A clock counts the events of its own actor, and
- * knows of others what came with messages; a clock that would grow with all actors is kept as the list of those known.
+ * A log for ShiViz: each line an event of an actor, with its vector clock. A clock counts the events of its own actor,
+ * and knows of others what came with messages; a clock that would grow with all actors is kept as the list of those
+ * known.
  *
  * The first two lines are what ShiViz must be given as its expression and its delimiter.
  */

@@ -2,8 +2,8 @@
  * Why something was done: the event in which the work began that did it.
  *
  * An actor works when it is given a message, when it is born, and when its socket has news; all it sends until the
- * worker turns to something else comes of that. So the cause of an event is the last one of the same stream and the same
- * actor that begins work, unless the worker turned away in between.
+ * worker turns to something else comes of that. So the cause of an event is the last one of the same stream and the
+ * same actor that begins work, unless the worker turned away in between.
  */
 #ifndef TROUPE_TRACE_CAUSE_H
 #define TROUPE_TRACE_CAUSE_H

@@ -1,8 +1,8 @@
 /*
  * What led to a message: the messages before it, each sent while the one before was handled, back to the first.
  *
- * Looked for backward in the streams: from a send to the beginning of the work that it was done in, and from the receive
- * which that is to its send. So it takes no memory for all the messages that do not matter.
+ * Looked for backward in the streams: from a send to the beginning of the work that it was done in, and from the
+ * receive which that is to its send. So it takes no memory for all the messages that do not matter.
  */
 #ifndef TROUPE_TRACE_CHAIN_H
 #define TROUPE_TRACE_CHAIN_H

@@ -2,11 +2,12 @@
  * What is written to a trace while one looks.
  *
  * Each look reads what was added to its files since the look before. Events of one look are given by time; an event may
- * be earlier than one of the look before, if its thread was slow to write it. Processes of a cluster that have begun since
- * then are read, too, each from its beginning.
+ * be earlier than one of the look before, if its thread was slow to write it. Processes of a cluster that have begun
+ * since then are read, too, each from its beginning.
  *
- * A look reads at most TAIL_MOST events of a stream, so that memory does not grow with what is there already. If a stream
- * has more, what others have that is later than its last is held back until the next look, which is then due at once.
+ * A look reads at most TAIL_MOST events of a stream, so that memory does not grow with what is there already. If a
+ * stream has more, what others have that is later than its last is held back until the next look, which is then due at
+ * once.
  */
 #ifndef TROUPE_TRACE_TAIL_H
 #define TROUPE_TRACE_TAIL_H

@@ -8,8 +8,8 @@
  *     receive PONG within 5 ms of send PING
  *     for each session: socket_accepted before socket_data
  *
- * An event is its name, what it says if that matters (a tag, a word, a status, a name), and `of` the class of its actor.
- * What contains spaces stands in quotation marks.
+ * An event is its name, what it says if that matters (a tag, a word, a status, a name), and `of` the class of its
+ * actor. What contains spaces stands in quotation marks.
  */
 #ifndef TROUPE_TRACE_STATEMENT_H
 #define TROUPE_TRACE_STATEMENT_H

@@ -296,7 +296,8 @@ tr_status tr_remote_server_set_max_connections(tr_actor *self, tr_ref server, ui
 /*
  * tr_server_set_tls(). A refusal, TR_EBADHANDLE, is an error event with the call "set tls".
  * Memory:  the context is held.
- * Returns: also TR_EINVAL (no context), TR_ETLSNOKEY (it is a client's), TR_ENOTSUPPORTED (Troupe was built without TLS).
+ * Returns: also TR_EINVAL (no context), TR_ETLSNOKEY (it is a client's), TR_ENOTSUPPORTED (Troupe was built without
+ *          TLS).
  */
 tr_status tr_remote_server_set_tls(tr_actor *self, tr_ref server, tr_tls_context *context);
 

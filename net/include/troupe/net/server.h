@@ -153,11 +153,11 @@ struct tr_server_options {
      *     no byte that it writes goes to another. With socket.emit_connect come then connect, secure and ready;
      *     without, none of them. So it is with socket.owner.
      *   - socket.no_delay says nothing: see tr_socket_set_no_delay().
-     *   - A handshake that fails, or takes too long, is `handshake_failed` of the server and bad_tls of the refusals. Its
-     *     alert is sent before the end of the connection, which waits up to TR_HANDSHAKE_LINGER_MS for that of the
+     *   - A handshake that fails, or takes too long, is `handshake_failed` of the server and bad_tls of the refusals.
+     *     Its alert is sent before the end of the connection, which waits up to TR_HANDSHAKE_LINGER_MS for that of the
      *     client.
-     *   - The work of handshakes takes about a millisecond of each turn of a worker's loop, the rest is the next turn's:
-     *     so however many clients come, connections go on.
+     *   - The work of handshakes takes about a millisecond of each turn of a worker's loop, the rest is the next
+     *     turn's: so however many clients come, connections go on.
      *   - Until the handshake is over, and its failure sent, a connection is one of the server's: it counts for
      *     max_connections, max_per_address, tr_server_connections() and the close event, keeps the program running, and
      *     is cut by tr_server_drain().
@@ -435,8 +435,8 @@ struct tr_server_refusals {
 
 /*
  * How many connections were turned away; zeroes for NULL. Exact, except for those that other workers have lost, or
- * refused for their header or their handshake, within the last moment. Connections that wait in the system's backlog are in none of these,
- * nor are those that are closed as the runtime stops.
+ * refused for their header or their handshake, within the last moment. Connections that wait in the system's backlog
+ * are in none of these, nor are those that are closed as the runtime stops.
  * Thread:  owner.
  */
 void tr_server_refusals(const tr_server *server, struct tr_server_refusals *out);

@@ -9,8 +9,8 @@
  *   - The library beneath is OpenSSL 3. Where Troupe was built without it (TROUPE_TLS) all of this can be compiled and
  *     linked: tr_tls_supported() is false, and what returns a status returns TR_ENOTSUPPORTED.
  *
- * Memory:  contexts, tickets and sessions have a reference count: hold one to keep it. The last release frees it. OpenSSL keeps
- *          memory of its own until the process ends.
+ * Memory:  contexts, tickets and sessions have a reference count: hold one to keep it. The last release frees it.
+ *          OpenSSL keeps memory of its own until the process ends.
  * NULL:    functions that return a status return TR_EINVAL for a NULL that they need; the others do nothing, or return
  *          NULL or false.
  * Thread:  any, for all functions.
@@ -239,8 +239,8 @@ void tr_tls_tickets_release(tr_tls_tickets *tickets);
  *     a context that asks its peers for the same (verify, depth, CAs, revocation lists, and the names of its own first
  *     certificate). Who begins with it for another name, or by a context that asks for something else, makes a whole
  *     handshake, and the server learns nothing of the session.
- *   - What was found of the server's certificate stays as it was: tr_socket_peer() and tr_socket_verify_result() say the
- *     same of a connection that was resumed. One whose certificate has expired since is not offered any more, and
+ *   - What was found of the server's certificate stays as it was: tr_socket_peer() and tr_socket_verify_result() say
+ *     the same of a connection that was resumed. One whose certificate has expired since is not offered any more, and
  *     neither is one that is older than the server said, or with 1.2 than session_lifetime_s of the client's context.
  *   - It can be used more than once. But who watches the wire sees with 1.3 that the same was used again (RFC 8446,
  *     appendix C.4): take a new one of each connection.
@@ -431,8 +431,8 @@ bool tr_socket_verify_peer(const struct tr_socket *socket);
 /*
  * What the check of the peer's certificate has found. With TR_TLS_VERIFY_REQUIRE a secure socket's is TR_OK, since
  * anything else was an error, by whose status and code it is told; in the events of that error and of `close` this says
- * the same, and tr_socket_peer() whom the connection was refused to, while tr_socket_secure() is false. *code is the exact name, Node's where Node has one,
- * a constant; NULL with TR_OK. code may be NULL.
+ * the same, and tr_socket_peer() whom the connection was refused to, while tr_socket_secure() is false. *code is the
+ * exact name, Node's where Node has one, a constant; NULL with TR_OK. code may be NULL.
  *
  * Thread:  owner.
  * Returns: TR_OK           chain and name are good

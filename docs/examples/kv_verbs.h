@@ -71,7 +71,7 @@ const char *kv_verb_small(const struct kv_verb *verb, char text[KV_NAME_SIZE]);
 void kv_reply_memory(struct kv_bytes *to);                                /* memory ran out */
 void kv_reply_arguments(struct kv_bytes *to, const struct kv_verb *verb); /* wrong number of arguments */
 
-/* kv_here.c, kv_keys.c, kv_channels.c */
+/* kv_verbs.c, kv_keys.c, kv_channels.c */
 void kv_here_client(struct kv_call *call);
 void kv_here_command(struct kv_call *call);
 void kv_here_config(struct kv_call *call);

@@ -13,6 +13,9 @@
 #define HEADER sizeof(struct tri_trace_packet)
 #define PIECE 1024u /* events that a cursor reads at once */
 
+/* Cursors of a trace with more streams open a file anew for each piece: descriptors are few. */
+#define MOST_KEPT 64u
+
 /* -- Reading a file. -- */
 
 size_t
@@ -22,14 +25,24 @@ trace_read(const struct member *member, const char *name, uint64_t offset, void 
     return source_read(&member->source, name, offset, out, size);
 }
 
+static void
+read_on(const struct trace *trace, const struct member *member, struct kept *file, const char *name, uint64_t offset,
+        struct tri_trace_record *out, size_t count)
+{
+    bad_input_within(member->within);
+    size_t got = source_read_on(&member->source, file, name, offset, out, count * sizeof(*out));
+    if (got < count * sizeof(*out))
+        bad_input(name, offset + got, "the file ends within its content");
+    member_change(member, trace->metadata, out, count);
+}
+
 void
 trace_read_events(const struct trace *trace, const struct member *member, const char *name, uint64_t offset,
                   struct tri_trace_record *out, size_t count)
 {
-    size_t got = trace_read(member, name, offset, out, count * sizeof(*out));
-    if (got < count * sizeof(*out))
-        bad_input(name, offset + got, "the file ends within its content");
-    member_change(member, trace->metadata, out, count);
+    struct kept file = {0};
+    read_on(trace, member, &file, name, offset, out, count);
+    kept_close(&file);
 }
 
 /* -- Corrected times. -- */
@@ -79,13 +92,22 @@ shift_events(const struct stream *stream, uint64_t place, struct tri_trace_recor
     }
 }
 
+static void
+stream_read_on(const struct trace *trace, const struct stream *stream, struct kept *file, const struct segment *segment,
+               uint64_t offset, struct tri_trace_record *out, size_t count)
+{
+    read_on(trace, stream->member, file, segment->name, offset, out, count);
+    if (stream->shift_count > 0)
+        shift_events(stream, segment->first + (offset - HEADER) / TRI_TRACE_STEP, out, count);
+}
+
 void
 stream_read_events(const struct trace *trace, const struct stream *stream, const struct segment *segment,
                    uint64_t offset, struct tri_trace_record *out, size_t count)
 {
-    trace_read_events(trace, stream->member, segment->name, offset, out, count);
-    if (stream->shift_count > 0)
-        shift_events(stream, segment->first + (offset - HEADER) / TRI_TRACE_STEP, out, count);
+    struct kept file = {0};
+    stream_read_on(trace, stream, &file, segment, offset, out, count);
+    kept_close(&file);
 }
 
 #define AT(field) offsetof(struct tri_trace_packet, field)
@@ -534,6 +556,7 @@ cursor_fini(struct cursor *cursor)
 {
     if (cursor->ahead > 0)
         progress_read(cursor->ahead, 0);
+    kept_close(&cursor->file);
     free(cursor->buffer);
 }
 
@@ -552,6 +575,7 @@ static void
 next_segment(struct cursor *cursor)
 {
     const struct segment *before = &cursor->stream->segments[cursor->segment++];
+    kept_close(&cursor->file);
     cursor->offset = HEADER;
     if (cursor->segment == cursor->stream->segment_count)
         return;
@@ -582,7 +606,9 @@ cursor_fill(struct cursor *cursor)
     cursor->held = left < PIECE ? (size_t)left : PIECE;
     cursor->given = 0;
     make_room(cursor);
-    stream_read_events(cursor->trace, stream, segment, cursor->offset, cursor->buffer, cursor->held);
+    stream_read_on(cursor->trace, stream, &cursor->file, segment, cursor->offset, cursor->buffer, cursor->held);
+    if (cursor->trace->stream_count > MOST_KEPT)
+        kept_close(&cursor->file);
     tell_progress(cursor);
     return true;
 }

@@ -146,6 +146,7 @@ struct cursor {
     const struct trace *trace;
     const struct stream *stream;
     size_t segment;                  /* being read */
+    struct kept file;                /* its file */
     uint64_t offset;                 /* in its file, of the next event */
     uint64_t ahead;                  /* bytes of its stream that it has not read: what progress.h is told */
     bool gap;                        /* events are missing somewhere before the next one */

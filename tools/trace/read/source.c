@@ -141,13 +141,18 @@ source_size(const struct source *source, const char *name)
     return (uint64_t)status.st_size;
 }
 
-/* Opened anew for each piece: a trace may have more streams than a process may have descriptors. */
-static size_t
-read_file(int directory, const char *name, uint64_t offset, void *out, size_t size)
+static int
+open_file(int directory, const char *name)
 {
     int fd = openat(directory, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         bad_input(name, 0, "cannot be opened: %s (is the trace being written?)", strerror(errno));
+    return fd;
+}
+
+static size_t
+read_file(int fd, const char *name, uint64_t offset, void *out, size_t size)
+{
     size_t done = 0;
     while (done < size) {
         ssize_t got = pread(fd, (char *)out + done, size - done, (off_t)(offset + done));
@@ -157,15 +162,35 @@ read_file(int directory, const char *name, uint64_t offset, void *out, size_t si
             break;
         done += (size_t)got;
     }
-    close(fd);
     return done;
 }
 
 size_t
 source_read(const struct source *source, const char *name, uint64_t offset, void *out, size_t size)
 {
-    return source->packed != NULL ? packed_read(source->packed, full_name(source, name).text, offset, out, size)
-                                  : read_file(source->directory, name, offset, out, size);
+    struct kept kept = {0};
+    size_t done = source_read_on(source, &kept, name, offset, out, size);
+    kept_close(&kept);
+    return done;
+}
+
+size_t
+source_read_on(const struct source *source, struct kept *kept, const char *name, uint64_t offset, void *out,
+               size_t size)
+{
+    if (source->packed != NULL)
+        return packed_read(source->packed, full_name(source, name).text, offset, out, size);
+    if (!kept->open)
+        *kept = (struct kept){.open = true, .fd = open_file(source->directory, name)};
+    return read_file(kept->fd, name, offset, out, size);
+}
+
+void
+kept_close(struct kept *kept)
+{
+    if (kept->open)
+        close(kept->fd);
+    kept->open = false;
 }
 
 static void

@@ -44,6 +44,17 @@ uint64_t source_size(const struct source *source, const char *name);
 /* Reads a piece of a file. Returns how much was there. */
 size_t source_read(const struct source *source, const char *name, uint64_t offset, void *out, size_t size);
 
+/* A file that stays open from one piece to the next. One that is all zeros is closed. */
+struct kept {
+    bool open;
+    int fd;
+};
+
+/* The same for one who reads on in the file: it is opened with its first piece, and stays so until kept_close(). */
+size_t source_read_on(const struct source *source, struct kept *kept, const char *name, uint64_t offset, void *out,
+                      size_t size);
+void kept_close(struct kept *kept);
+
 /* Calls for each file and directory whose name does not begin with a dot. path is the source's, for what is wrong. */
 void source_each(const struct source *source, const char *path, void (*call)(void *argument, const char *name),
                  void *argument);

@@ -277,11 +277,10 @@ note_depth(struct measure *measure, struct person *person, RECORD *record, uint6
     kind->deepest_time = sent;
 }
 
-static struct sent
-sent_of(RECORD *record)
+static struct sending
+sending_of(RECORD *record)
 {
-    return (struct sent){{.sender = record->actor, .timestamp = record->timestamp, .tag = record->arg},
-                         record->message};
+    return (struct sending){.sender = record->actor, .timestamp = record->timestamp, .tag = record->arg};
 }
 
 /* Takes its send; if that is still to come, it leaves word for it. */
@@ -290,10 +289,10 @@ take_send(struct measure *measure, RECORD *record, struct sending *sent)
 {
     if (flight_take(&measure->flight, record->message, sent))
         return !sent->early;
-    struct sent early = sent_of(record);
-    early.sending.early = true;
+    struct sending early = sending_of(record);
+    early.early = true;
     if (record->message != 0 && trace_stream(measure->trace, TRI_TRACE_MESSAGE_STREAM(record->message)) != NULL)
-        flight_put(&measure->flight, &early);
+        flight_put(&measure->flight, record->message, &early);
     return false;
 }
 
@@ -349,8 +348,7 @@ leave_word_of_death(struct measure *measure, RECORD *record)
 static void
 note_send(struct measure *measure, struct hand *hand, RECORD *record)
 {
-    struct sent sent = sent_of(record);
-    struct sending early;
+    struct sending early, sent = sending_of(record);
     if (is_in_time(measure, record->timestamp)) {
         measure->sent++;
         hand->sent++;
@@ -358,7 +356,7 @@ note_send(struct measure *measure, struct hand *hand, RECORD *record)
     if (record->message == 0)
         return;
     if (!flight_take(&measure->flight, record->message, &early)) {
-        flight_put(&measure->flight, &sent);
+        flight_put(&measure->flight, record->message, &sent);
         note_early_death(measure, record);
         return;
     }

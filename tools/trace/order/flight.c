@@ -64,26 +64,27 @@ grow(struct ring *ring)
 }
 
 void
-flight_put(struct flight *flight, const struct sent *sent)
+flight_put(struct flight *flight, uint64_t message, const struct sending *sending)
 {
-    struct ring *ring = ring_of(flight, sent->message);
+    struct ring *ring = ring_of(flight, message);
     if (ring->count >= ring->room / 2 && ring->room < MOST_ROOM)
         grow(ring);
-    struct sent *place = place_of(ring, sent->message);
-    if (place->message == sent->message)
+    struct sent *place = place_of(ring, message);
+    if (place->message == message)
         return; /* a second send of one id, which `check` finds */
     if (place->message != 0)
         set_aside(flight, place);
     else
         ring->count++;
     flight->count++;
-    *place = *sent;
+    place->message = message;
+    place->sending = *sending;
 }
 
 static bool
 take_waiting(struct flight *flight, uint64_t message, struct sending *sending)
 {
-    const struct sent *found = table_get(&flight->waiting, message, 0);
+    const struct sent *found = flight->waiting.count > 0 ? table_get(&flight->waiting, message, 0) : NULL;
     if (found == NULL)
         return false;
     *sending = found->sending;

@@ -49,7 +49,7 @@ struct flight {
 void flight_init(struct flight *flight);
 void flight_fini(struct flight *flight);
 
-void flight_put(struct flight *flight, const struct sent *sent);
+void flight_put(struct flight *flight, uint64_t message, const struct sending *sending);
 
 /* Takes a message out; false: it is not there. */
 bool flight_take(struct flight *flight, uint64_t message, struct sending *sending);

@@ -41,12 +41,6 @@ was_early(const struct messages *messages, uint64_t id)
     return messages->early.count > 0 && table_get(&messages->early, id, 0) != NULL;
 }
 
-static void
-put(struct messages *messages, uint64_t id, const struct sending *sending)
-{
-    flight_put(&messages->flying, &(struct sent){*sending, id});
-}
-
 bool
 messages_send(struct messages *messages, uint64_t id, const struct sending *sending)
 {
@@ -56,7 +50,7 @@ messages_send(struct messages *messages, uint64_t id, const struct sending *send
     if (was_early(messages, id))
         table_remove(&messages->early, id, 0);
     else if (id != 0)
-        put(messages, id, sending);
+        flight_put(&messages->flying, id, sending);
     return true;
 }
 
@@ -95,7 +89,7 @@ messages_return(struct messages *messages, uint64_t id, const struct sending *se
         return;
     struct sending returned = *sending;
     returned.returned = true;
-    put(messages, id, &returned);
+    flight_put(&messages->flying, id, &returned);
 }
 
 void

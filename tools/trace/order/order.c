@@ -16,16 +16,11 @@
 struct order_source {
     struct cursor cursor;
     const struct tri_trace_record *next; /* NULL: it is through */
+    enum role role;                      /* of next */
     bool gap;                            /* before next */
     size_t place;                        /* in the heap that holds it */
     size_t earlier, later;               /* sources that wait for the same message; NOBODY: none */
 };
-
-static enum role
-role_of(const struct order *order, const struct tri_trace_record *record)
-{
-    return (enum role)order->trace->metadata->roles[record->id];
-}
 
 static bool
 is_of_parcel(enum role role)
@@ -57,80 +52,69 @@ static bool
 must_wait(const struct order *order, const struct order_source *source)
 {
     uint64_t message = source->next->message;
-    enum role role = role_of(order, source->next);
     uint32_t stream = TRI_TRACE_MESSAGE_STREAM(message);
-    if (role_ends_parcel(role))
+    if (!ends(source->role))
+        return false;
+    if (role_ends_parcel(source->role))
         return messages_will_be_sent(&order->parcels, table_get(&order->trace->parcels, stream, 0), message);
-    const struct stream *of =
-        ends(role) && stream != source->cursor.stream->number ? trace_stream(order->trace, stream) : NULL;
+    const struct stream *of = stream != source->cursor.stream->number ? trace_stream(order->trace, stream) : NULL;
     return of != NULL && messages_will_be_sent(&order->messages, &of->sent, message);
 }
 
 /* -- Heaps. -- */
 
 static bool
-is_earlier(const struct order *order, size_t a, size_t b)
+is_earlier(const struct turn *a, const struct turn *b)
 {
-    uint64_t x = order->sources[a].next->timestamp, y = order->sources[b].next->timestamp;
-    return x != y ? x < y : a < b;
+    return a->time != b->time ? a->time < b->time : a->source < b->source;
 }
 
 static void
-put_at(struct order *order, struct heap *heap, size_t at, size_t source)
+put_at(struct order *order, struct heap *heap, size_t at, struct turn turn)
 {
-    heap->items[at] = source;
-    order->sources[source].place = at;
-}
-
-static void
-swap(struct order *order, struct heap *heap, size_t a, size_t b)
-{
-    size_t kept = heap->items[a];
-    put_at(order, heap, a, heap->items[b]);
-    put_at(order, heap, b, kept);
+    heap->turns[at] = turn;
+    order->sources[turn.source].place = at;
 }
 
 static void
 sift_down(struct order *order, struct heap *heap, size_t at)
 {
-    for (;;) {
-        size_t least = at, child = at * 2 + 1;
-        for (size_t i = child; i < child + 2 && i < heap->count; i++) {
-            if (is_earlier(order, heap->items[i], heap->items[least]))
-                least = i;
-        }
-        if (least == at)
-            return;
-        swap(order, heap, at, least);
-        at = least;
+    struct turn turn = heap->turns[at];
+    for (size_t child; (child = at * 2 + 1) < heap->count; at = child) {
+        if (child + 1 < heap->count && is_earlier(&heap->turns[child + 1], &heap->turns[child]))
+            child++;
+        if (!is_earlier(&heap->turns[child], &turn))
+            break;
+        put_at(order, heap, at, heap->turns[child]);
     }
+    put_at(order, heap, at, turn);
 }
 
 static void
 sift_up(struct order *order, struct heap *heap, size_t at)
 {
-    while (at > 0 && is_earlier(order, heap->items[at], heap->items[(at - 1) / 2])) {
-        swap(order, heap, at, (at - 1) / 2);
-        at = (at - 1) / 2;
-    }
+    struct turn turn = heap->turns[at];
+    for (; at > 0 && is_earlier(&turn, &heap->turns[(at - 1) / 2]); at = (at - 1) / 2)
+        put_at(order, heap, at, heap->turns[(at - 1) / 2]);
+    put_at(order, heap, at, turn);
 }
 
 static void
 push(struct order *order, struct heap *heap, size_t source)
 {
-    put_at(order, heap, heap->count++, source);
-    sift_up(order, heap, heap->count - 1);
+    heap->turns[heap->count] = (struct turn){order->sources[source].next->timestamp, source};
+    sift_up(order, heap, heap->count++);
 }
 
 static void
 remove_from(struct order *order, struct heap *heap, size_t at)
 {
-    size_t last = heap->items[--heap->count];
+    struct turn last = heap->turns[--heap->count];
     if (at == heap->count)
         return;
     put_at(order, heap, at, last);
     sift_up(order, heap, at);
-    sift_down(order, heap, order->sources[last].place);
+    sift_down(order, heap, order->sources[last.source].place);
 }
 
 /* How long the first of those that can go on does so before another one's turn has come. */
@@ -140,8 +124,8 @@ set_until(struct order *order)
     const struct heap *ready = &order->ready;
     order->until = UINT64_MAX;
     for (size_t child = 1; child <= 2 && child < ready->count; child++) {
-        if (order->sources[ready->items[child]].next->timestamp < order->until)
-            order->until = order->sources[ready->items[child]].next->timestamp;
+        if (ready->turns[child].time < order->until)
+            order->until = ready->turns[child].time;
     }
 }
 
@@ -151,7 +135,7 @@ static void
 wait_for_send(struct order *order, size_t number)
 {
     struct order_source *source = &order->sources[number];
-    bool parcel = is_of_parcel(role_of(order, source->next));
+    bool parcel = is_of_parcel(source->role);
     size_t *first = table_get(&order->waiters, source->next->message, parcel);
     source->earlier = NOBODY;
     source->later = first != NULL ? *first : NOBODY;
@@ -165,7 +149,7 @@ wait_for_send(struct order *order, size_t number)
 static void
 forget_waiter(struct order *order, const struct order_source *source)
 {
-    bool parcel = is_of_parcel(role_of(order, source->next));
+    bool parcel = is_of_parcel(source->role);
     if (source->later != NOBODY)
         order->sources[source->later].earlier = source->earlier;
     if (source->earlier != NOBODY)
@@ -198,9 +182,11 @@ release_waiters(struct order *order, uint64_t message, bool parcel)
 /* -- Going on. -- */
 
 static void
-read_next(struct order_source *source)
+read_next(const struct order *order, struct order_source *source)
 {
     source->next = cursor_next(&source->cursor);
+    if (source->next != NULL)
+        source->role = (enum role)order->trace->metadata->roles[source->next->id];
     source->gap = source->cursor.gap;
 }
 
@@ -210,6 +196,7 @@ find_first(struct order *order, size_t number)
 {
     const struct order_source *source = &order->sources[number];
     if (source->next != NULL && !must_wait(order, source)) {
+        order->ready.turns[0].time = source->next->timestamp;
         if (source->next->timestamp < order->until)
             return;
         sift_down(order, &order->ready, 0);
@@ -225,11 +212,11 @@ find_first(struct order *order, size_t number)
 static void
 advance(struct order *order)
 {
-    size_t number = order->ready.items[0];
+    size_t number = order->ready.turns[0].source;
     struct order_source *source = &order->sources[number];
     uint64_t message = source->next->message;
-    enum role role = role_of(order, source->next);
-    read_next(source);
+    enum role role = source->role;
+    read_next(order, source);
     find_first(order, number);
     if (sends(role) && order->waiters.count > 0)
         release_waiters(order, message, is_of_parcel(role));
@@ -281,15 +268,15 @@ order_next(struct order *order, struct step *step)
     if (!order->started)
         return false;
     if (order->ready.count == 0) {
-        go_on(order, order->waiting.items[0]); /* everybody waits for somebody */
+        go_on(order, order->waiting.turns[0].source); /* everybody waits for somebody */
         set_until(order);
     }
 
-    struct order_source *source = &order->sources[order->ready.items[0]];
+    const struct order_source *source = &order->sources[order->ready.turns[0].source];
     memset(step, 0, sizeof(*step));
     step->record = source->next;
     step->stream = source->cursor.stream;
-    step->role = role_of(order, source->next);
+    step->role = source->role;
     step->gap = source->gap;
     if (sends(step->role))
         note_send(order, step);
@@ -318,7 +305,7 @@ start(struct order *order, size_t number)
 {
     struct order_source *source = &order->sources[number];
     cursor_init(&source->cursor, order->trace, &order->trace->streams[number]);
-    read_next(source);
+    read_next(order, source);
     if (source->next == NULL)
         return;
     if (must_wait(order, source))
@@ -334,8 +321,8 @@ order_init(struct order *order, const struct trace *trace)
     memset(order, 0, sizeof(*order));
     order->trace = trace;
     order->sources = must_calloc(count, sizeof(*order->sources));
-    order->ready.items = must_calloc(count, sizeof(*order->ready.items));
-    order->waiting.items = must_calloc(count, sizeof(*order->waiting.items));
+    order->ready.turns = must_calloc(count, sizeof(*order->ready.turns));
+    order->waiting.turns = must_calloc(count, sizeof(*order->waiting.turns));
     table_init(&order->waiters, sizeof(size_t));
     messages_init(&order->messages);
     if (trace->has_parcels)
@@ -351,8 +338,8 @@ order_fini(struct order *order)
     for (size_t i = 0; i < order->trace->stream_count; i++)
         cursor_fini(&order->sources[i].cursor);
     free(order->sources);
-    free(order->ready.items);
-    free(order->waiting.items);
+    free(order->ready.turns);
+    free(order->waiting.turns);
     table_fini(&order->waiters);
     messages_fini(&order->messages);
     if (order->trace->has_parcels)

@@ -21,7 +21,10 @@ struct order {
     const struct trace *trace;
     struct order_source *sources;
     struct heap {
-        size_t *items; /* sources, the earliest first */
+        struct turn {
+            uint64_t time; /* of the next event */
+            size_t source;
+        } * turns; /* the earliest first */
         size_t count;
     } ready,              /* can go on */
         waiting;          /* whose next event is the end of a message that is not sent yet */

@@ -28,32 +28,38 @@ home_of(const struct table *table, struct table_key key)
     return (size_t)(mixed >> 32) & (table->room - 1);
 }
 
+static struct table_key *
+key_at(const struct table *table, size_t at)
+{
+    return (struct table_key *)(table->places + at * table->place_size);
+}
+
 static void *
 value_at(const struct table *table, size_t at)
 {
-    return table->values + at * table->value_size;
+    return key_at(table, at) + 1;
 }
 
 static inline bool
-is_key(struct table_key a, struct table_key b)
+is_key(const struct table_key *a, const struct table_key *b)
 {
-    return a.a == b.a && a.b == b.b;
+    return ((a->a ^ b->a) | (a->b ^ b->b)) == 0;
 }
 
 /* A free place has the key zero, so `used`, which is far from the keys, is seldom looked at. */
 static inline bool
 is_free(const struct table *table, size_t at)
 {
-    return is_key(table->keys[at], (struct table_key){0, 0}) && !table->used[at];
+    const struct table_key *key = key_at(table, at);
+    return (key->a | key->b) == 0 && !table->used[at];
 }
 
-/* Where the key is, or the free place where it belongs. The value comes from memory while the key is looked at. */
+/* Where the key is, or the free place where it belongs. */
 static inline size_t
 find(const struct table *table, struct table_key key)
 {
     size_t at = home_of(table, key);
-    __builtin_prefetch(value_at(table, at));
-    while (!is_key(table->keys[at], key) && !is_free(table, at))
+    while (!is_key(key_at(table, at), &key) && !is_free(table, at))
         at = (at + 1) & (table->room - 1);
     return at;
 }
@@ -62,27 +68,23 @@ void
 table_init(struct table *table, size_t value_size)
 {
     memset(table, 0, sizeof(*table));
-    table->value_size = value_size;
+    table->place_size = sizeof(struct table_key) + (value_size + 7) / 8 * 8; /* all are aligned */
 }
 
 void
 table_fini(struct table *table)
 {
     free(table->used);
-    free(table->keys);
-    free(table->values);
+    free(table->places);
 }
 
 /* An empty one with so many places. */
 static struct table
 empty_like(const struct table *table, size_t room)
 {
-    struct table empty;
-    table_init(&empty, table->value_size);
-    empty.room = room;
+    struct table empty = {.place_size = table->place_size, .room = room};
     empty.used = must_calloc(room, sizeof(*empty.used));
-    empty.keys = must_calloc(room, sizeof(*empty.keys));
-    empty.values = must_calloc(room, empty.value_size);
+    empty.places = must_calloc(room, empty.place_size);
     return empty;
 }
 
@@ -90,10 +92,9 @@ empty_like(const struct table *table, size_t room)
 static void
 copy(struct table *table, const struct table *from, size_t place)
 {
-    size_t at = find(table, from->keys[place]);
+    size_t at = find(table, *key_at(from, place));
     table->used[at] = true;
-    table->keys[at] = from->keys[place];
-    memcpy(value_at(table, at), value_at(from, place), table->value_size);
+    memcpy(key_at(table, at), key_at(from, place), table->place_size);
     table->count++;
 }
 
@@ -126,8 +127,8 @@ table_put(struct table *table, uint64_t a, uint64_t b)
     size_t at = find(table, (struct table_key){a, b});
     if (is_free(table, at)) {
         table->used[at] = true;
-        table->keys[at] = (struct table_key){a, b};
-        memset(value_at(table, at), 0, table->value_size);
+        memset(key_at(table, at), 0, table->place_size);
+        *key_at(table, at) = (struct table_key){a, b};
         table->count++;
     }
     return value_at(table, at);
@@ -144,15 +145,14 @@ table_remove(struct table *table, uint64_t a, uint64_t b)
         return;
     table->count--;
     for (size_t at = (hole + 1) & mask; !is_free(table, at); at = (at + 1) & mask) {
-        size_t home = home_of(table, table->keys[at]);
+        size_t home = home_of(table, *key_at(table, at));
         if (((at - home) & mask) < ((at - hole) & mask))
             continue; /* its home lies behind the hole: it is found where it is */
-        table->keys[hole] = table->keys[at];
-        memcpy(value_at(table, hole), value_at(table, at), table->value_size);
+        memcpy(key_at(table, hole), key_at(table, at), table->place_size);
         hole = at;
     }
     table->used[hole] = false;
-    table->keys[hole] = (struct table_key){0, 0};
+    *key_at(table, hole) = (struct table_key){0, 0};
 }
 
 void
@@ -161,9 +161,21 @@ table_sweep(struct table *table, bool (*keeps)(const void *argument, struct tabl
 {
     struct table swept = empty_like(table, table->room);
     for (size_t i = 0; i < table->room; i++) {
-        if (table->used[i] && keeps(argument, table->keys[i], value_at(table, i)))
+        if (table->used[i] && keeps(argument, *key_at(table, i), value_at(table, i)))
             copy(&swept, table, i);
     }
     table_fini(table);
     *table = swept;
+}
+
+bool
+table_next(const struct table *table, size_t *place, struct table_entry *entry)
+{
+    while (*place < table->room && !table->used[*place])
+        ++*place;
+    if (*place == table->room)
+        return false;
+    *entry = (struct table_entry){*key_at(table, *place), value_at(table, *place)};
+    ++*place;
+    return true;
 }

@@ -55,12 +55,10 @@ event(struct export *export, const struct step *step)
 static void
 end(struct export *export)
 {
-    const struct table *ways = &export->messages;
-    for (size_t i = 0; i < ways->room; i++) {
-        if (ways->used[i])
-            fprintf(export->out, "  a%" PRIx64 " -> a%" PRIx64 " [label=\"%" PRIu64 "\"];\n", ways->keys[i].a,
-                    ways->keys[i].b, ((const uint64_t *)ways->values)[i]);
-    }
+    struct table_entry way;
+    for (size_t place = 0; table_next(&export->messages, &place, &way);)
+        fprintf(export->out, "  a%" PRIx64 " -> a%" PRIx64 " [label=\"%" PRIu64 "\"];\n", way.key.a, way.key.b,
+                *(const uint64_t *)way.value);
     fputs("}\n", export->out);
 }
 

@@ -120,10 +120,9 @@ event(struct export *export, const struct step *step)
 static void
 free_clocks(const struct table *table)
 {
-    for (size_t i = 0; i < table->room; i++) {
-        if (table->used[i])
-            free(((struct clock *)table->values)[i].entries);
-    }
+    struct table_entry entry;
+    for (size_t place = 0; table_next(table, &place, &entry);)
+        free(((struct clock *)entry.value)->entries);
 }
 
 static void

@@ -588,10 +588,9 @@ measure_new(const struct trace *trace, const struct measured *measured)
 static void
 free_persons(struct measure *measure)
 {
-    for (size_t i = 0; i < measure->persons.room; i++) {
-        if (measure->persons.used[i])
-            depth_fini(&((struct person *)measure->persons.values)[i].depth);
-    }
+    struct table_entry entry;
+    for (size_t place = 0; table_next(&measure->persons, &place, &entry);)
+        depth_fini(&((struct person *)entry.value)->depth);
     table_fini(&measure->persons);
 }
 
@@ -651,15 +650,13 @@ measure_trace(const struct trace *trace, const struct measured *measured)
     return measure;
 }
 
-struct entry *
+struct table_entry *
 entries_of(const struct table *table, size_t *count, int (*compare)(const void *a, const void *b))
 {
-    struct entry *entries = must_calloc(table->count + 1, sizeof(*entries));
-    *count = 0;
-    for (size_t i = 0; i < table->room; i++) {
-        if (table->used[i])
-            entries[(*count)++] = (struct entry){table->keys[i], table->values + i * table->value_size};
-    }
+    struct table_entry *entries = must_calloc(table->count + 1, sizeof(*entries));
+    size_t place = 0;
+    for (*count = 0; table_next(table, &place, &entries[*count]);)
+        ++*count;
     if (compare != NULL)
         qsort(entries, *count, sizeof(*entries), compare);
     return entries;

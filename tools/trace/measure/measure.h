@@ -152,13 +152,7 @@ uint32_t measure_class(const struct measure *measure, size_t kind);
 /* The kind of an actor, also of one that has just ended; that of those unknown, if it is. */
 size_t measure_kind(const struct measure *measure, uint64_t actor);
 
-/* The keys and the values of a table; they are good until it changes. */
-struct entry {
-    struct table_key key;
-    const void *value;
-};
-
-/* All that a table holds, sorted by compare, or as it comes. The caller frees it. */
-struct entry *entries_of(const struct table *table, size_t *count, int (*compare)(const void *a, const void *b));
+/* All that a table holds, sorted by compare, or as it comes; good until it changes. The caller frees it. */
+struct table_entry *entries_of(const struct table *table, size_t *count, int (*compare)(const void *a, const void *b));
 
 #endif

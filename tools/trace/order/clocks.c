@@ -109,11 +109,10 @@ static bool
 raise(const struct table *demands, int64_t *moved)
 {
     bool changed = false;
-    for (size_t i = 0; i < demands->room; i++) {
-        if (!demands->used[i])
-            continue;
-        const struct demand *demand = (const struct demand *)demands->values + i;
-        int64_t *to = &moved[demands->keys[i].b], wanted = moved[demands->keys[i].a] + demand->ticks;
+    struct table_entry entry;
+    for (size_t place = 0; table_next(demands, &place, &entry);) {
+        const struct demand *demand = entry.value;
+        int64_t *to = &moved[entry.key.b], wanted = moved[entry.key.a] + demand->ticks;
         if (wanted <= *to)
             continue;
         *to = wanted < INT64_MAX / 4 ? wanted : INT64_MAX / 4;

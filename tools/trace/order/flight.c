@@ -138,8 +138,7 @@ flight_each(const struct flight *flight, void (*call)(void *argument, const stru
                 call(argument, &ring->places[j]);
         }
     }
-    for (size_t i = 0; i < flight->waiting.room; i++) {
-        if (flight->waiting.used[i])
-            call(argument, (const struct sent *)flight->waiting.values + i);
-    }
+    struct table_entry entry;
+    for (size_t place = 0; table_next(&flight->waiting, &place, &entry);)
+        call(argument, entry.value);
 }

@@ -145,11 +145,12 @@ hold_end(struct holding *holding)
     uint64_t first, last;
     span_of(holding->trace, &first, &last);
     progress_give_way();
-    for (size_t i = 0; i < holding->memories.room; i++) {
-        const struct memory *memory = (const struct memory *)holding->memories.values + i;
-        if (!holding->memories.used[i] || !memory->waits)
+    struct table_entry entry;
+    for (size_t place = 0; table_next(&holding->memories, &place, &entry);) {
+        const struct memory *memory = entry.value;
+        if (!memory->waits)
             continue;
-        size_t number = (size_t)holding->memories.keys[i].b;
+        size_t number = (size_t)entry.key.b;
         const struct statement *statement = &holding->statements.rows[number];
         if (statement->kind != STATEMENT_within || last - memory->since <= statement->ticks)
             continue;

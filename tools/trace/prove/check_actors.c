@@ -23,17 +23,18 @@ check_actors_init(struct check *check)
     table_init(&check->actors, sizeof(struct actor));
     table_init(&check->monitors, sizeof(uint64_t));
     const struct table *tags = &check->trace->metadata->tags;
-    for (size_t i = 0; i < tags->room; i++)
-        if (tags->used[i] && strcmp(((char **)tags->values)[i], "DOWN") == 0)
-            check->down = (uint32_t)tags->keys[i].a;
+    struct table_entry tag;
+    for (size_t place = 0; table_next(tags, &place, &tag);)
+        if (strcmp(*(char **)tag.value, "DOWN") == 0)
+            check->down = (uint32_t)tag.key.a;
 }
 
 struct actor *
 find_actor(struct check *check, uint64_t ref)
 {
-    const unsigned char *before = check->actors.values;
+    size_t room = check->actors.room;
     struct actor *actor = table_put(&check->actors, SLOT_OF(ref), 0);
-    if (check->actors.values != before) /* the table has grown, and all are elsewhere */
+    if (check->actors.room != room) /* the table has grown, and all are elsewhere */
         memset(check->recent, 0, sizeof(check->recent));
     if (actor->ref > ref)
         return NULL;
@@ -296,7 +297,7 @@ check_actors_end(struct check *check)
 {
     if (check->trace->partial || check->trace->in_the_middle)
         return;
-    for (size_t i = 0; i < check->actors.room; i++)
-        if (check->actors.used[i])
-            check_end(check, (const struct actor *)check->actors.values + i);
+    struct table_entry entry;
+    for (size_t place = 0; table_next(&check->actors, &place, &entry);)
+        check_end(check, entry.value);
 }

@@ -408,12 +408,11 @@ check_begin(struct check *check, size_t place)
 void
 check_cluster_end(struct check *check)
 {
-    for (size_t i = 0; i < check->children.room; i++)
-        if (check->children.used[i])
-            check_rest(check, (const struct child *)check->children.values + i);
-    for (size_t i = 0; i < check->deals.room; i++)
-        if (check->deals.used[i])
-            check_open(check, check->deals.keys[i].a, (const struct deal *)check->deals.values + i);
+    struct table_entry child, deal;
+    for (size_t place = 0; table_next(&check->children, &place, &child);)
+        check_rest(check, child.value);
+    for (size_t place = 0; table_next(&check->deals, &place, &deal);)
+        check_open(check, deal.key.a, deal.value);
     for (size_t i = 0; i < check->trace->stream_count; i++)
         check_begin(check, i);
 }

@@ -109,9 +109,10 @@ check_dealing_end(struct check *check)
 {
     int accept = metadata_find(check->trace->metadata, "listener_accept");
     bool has_dealt = check->trace->member_count <= 1 && accept >= 0 && check->trace->counts[accept] > 0;
-    for (size_t i = 0; i < check->dealings.room; i++) {
-        const struct dealing *dealing = (const struct dealing *)check->dealings.values + i;
-        if (!check->dealings.used[i] || is_even(dealing) || !has_dealt)
+    struct table_entry entry;
+    for (size_t place = 0; table_next(&check->dealings, &place, &entry);) {
+        const struct dealing *dealing = entry.value;
+        if (is_even(dealing) || !has_dealt)
             continue;
         struct step step = {.record = &dealing->last, .stream = dealing->stream};
         step.role = (enum role)check->trace->metadata->roles[dealing->last.id];

@@ -158,9 +158,10 @@ static uint64_t
 count_rest(const struct diff *diff, int side)
 {
     uint64_t count = 0;
-    for (size_t i = 0; i < diff->queues.room; i++) {
-        const struct queue *queue = (const struct queue *)diff->queues.values + i;
-        if (diff->queues.used[i] && queue->side == side && !queue->parted)
+    struct table_entry entry;
+    for (size_t place = 0; table_next(&diff->queues, &place, &entry);) {
+        const struct queue *queue = entry.value;
+        if (queue->side == side && !queue->parted)
             count += queue->count;
     }
     return count;
@@ -232,10 +233,9 @@ report_times(const struct measure *a, const struct measure *b)
 static void
 free_diff(struct diff *diff)
 {
-    for (size_t i = 0; i < diff->queues.room; i++) {
-        if (diff->queues.used[i])
-            free(((struct queue *)diff->queues.values)[i].items);
-    }
+    struct table_entry entry;
+    for (size_t place = 0; table_next(&diff->queues, &place, &entry);)
+        free(((struct queue *)entry.value)->items);
     table_fini(&diff->queues);
     free(diff->partings);
     side_close(&diff->sides[0]);

@@ -130,10 +130,11 @@ find_number(const char *word, uint32_t *value)
 static bool
 find_text(const struct table *texts, const char *word, uint32_t *value)
 {
-    for (size_t i = 0; i < texts->room; i++) {
-        if (!texts->used[i] || strcmp(((char **)texts->values)[i], word) != 0)
+    struct table_entry text;
+    for (size_t place = 0; table_next(texts, &place, &text);) {
+        if (strcmp(*(char **)text.value, word) != 0)
             continue;
-        *value = (uint32_t)texts->keys[i].a;
+        *value = (uint32_t)text.key.a;
         return true;
     }
     return false;

@@ -310,11 +310,12 @@ join_events(struct metadata *into, const struct metadata *from, uint16_t *ids)
 static void
 join_texts(struct table *into, const struct table *from)
 {
-    for (size_t i = 0; i < from->room; i++) {
-        if (!from->used[i] || table_get(into, from->keys[i].a, from->keys[i].b) != NULL)
+    struct table_entry entry;
+    for (size_t place = 0; table_next(from, &place, &entry);) {
+        if (table_get(into, entry.key.a, entry.key.b) != NULL)
             continue;
-        const char *text = ((char *const *)from->values)[i];
-        *(char **)table_put(into, from->keys[i].a, from->keys[i].b) = copy_name(text, strlen(text));
+        const char *text = *(char *const *)entry.value;
+        *(char **)table_put(into, entry.key.a, entry.key.b) = copy_name(text, strlen(text));
     }
 }
 
@@ -343,10 +344,9 @@ metadata_join(struct metadata *into, const struct metadata *from, uint16_t *ids)
 static void
 free_texts(struct table *texts)
 {
-    for (size_t i = 0; i < texts->room; i++) {
-        if (texts->used[i])
-            free(((char **)texts->values)[i]);
-    }
+    struct table_entry text;
+    for (size_t place = 0; table_next(texts, &place, &text);)
+        free(*(char **)text.value);
     table_fini(texts);
 }
 

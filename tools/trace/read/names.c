@@ -28,10 +28,9 @@ names_new(void)
 static void
 free_texts(struct table *texts)
 {
-    for (size_t i = 0; i < texts->room; i++) {
-        if (texts->used[i])
-            free(((char **)texts->values)[i]);
-    }
+    struct table_entry text;
+    for (size_t place = 0; table_next(texts, &place, &text);)
+        free(*(char **)text.value);
     table_fini(texts);
 }
 
@@ -180,18 +179,15 @@ number_of(const struct table *numbers, uint64_t own)
 void
 names_join(struct names *names, const struct names *from, struct table *numbers)
 {
-    for (size_t i = 0; i < from->texts.room; i++) {
-        if (!from->texts.used[i])
-            continue;
-        uint32_t number = join_text(names, ((char *const *)from->texts.values)[i]);
-        *(uint32_t *)table_put(numbers, from->texts.keys[i].a, 0) = number;
+    struct table_entry text, tag;
+    for (size_t place = 0; table_next(&from->texts, &place, &text);) {
+        uint32_t number = join_text(names, *(char *const *)text.value);
+        *(uint32_t *)table_put(numbers, text.key.a, 0) = number;
     }
-    for (size_t i = 0; i < from->tags.room; i++) {
-        if (!from->tags.used[i])
-            continue;
-        uint32_t behavior = number_of(numbers, from->tags.keys[i].a);
-        if (table_get(&names->tags, behavior, from->tags.keys[i].b) == NULL)
-            copy_text(&names->tags, behavior, from->tags.keys[i].b, ((char *const *)from->tags.values)[i]);
+    for (size_t place = 0; table_next(&from->tags, &place, &tag);) {
+        uint32_t behavior = number_of(numbers, tag.key.a);
+        if (table_get(&names->tags, behavior, tag.key.b) == NULL)
+            copy_text(&names->tags, behavior, tag.key.b, *(char *const *)tag.value);
     }
 }
 

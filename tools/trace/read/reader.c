@@ -492,9 +492,9 @@ trace_close(struct trace *trace)
         spans_fini(&trace->streams[i].sent);
         free(trace->streams[i].shifts);
     }
-    for (size_t i = 0; i < trace->parcels.room; i++)
-        if (trace->parcels.used[i])
-            spans_fini((struct spans *)trace->parcels.values + i);
+    struct table_entry entry;
+    for (size_t place = 0; table_next(&trace->parcels, &place, &entry);)
+        spans_fini(entry.value);
     table_fini(&trace->parcels);
     free(trace->streams);
     free(trace->places);

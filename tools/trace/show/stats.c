@@ -210,7 +210,7 @@ print_port(uint64_t port)
 }
 
 static uint64_t
-dealt_at(const struct entry *deals, size_t count, uint64_t port)
+dealt_at(const struct table_entry *deals, size_t count, uint64_t port)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < count; i++)
@@ -223,7 +223,7 @@ print_deals(const struct stats *stats)
 {
     size_t count;
     char text[TEXT_SIZE], worker[TEXT_SIZE];
-    struct entry *deals = entries_of(&stats->measure->deals, &count, tallies_by_key);
+    struct table_entry *deals = entries_of(&stats->measure->deals, &count, tallies_by_key);
     if (count > 0)
         print_title("%-10s %10s %14s %8s", "port", "to worker", "connections", "share");
     for (size_t i = 0; i < count; i++) {
@@ -240,7 +240,7 @@ print_deaths(const struct stats *stats)
 {
     size_t count;
     char class[WORD_SIZE], sender[WORD_SIZE], reason[WORD_SIZE], text[TEXT_SIZE];
-    struct entry *deaths = entries_of(&stats->measure->deaths, &count, tallies_by_key);
+    struct table_entry *deaths = entries_of(&stats->measure->deaths, &count, tallies_by_key);
     if (count > 0)
         print_title("%-28s %-28s %-14s %14s", "dead letters to", "from", "reason", "count");
     for (size_t i = 0; i < count; i++) {
@@ -259,7 +259,7 @@ print_errors(const struct stats *stats)
 {
     size_t count;
     char class[WORD_SIZE], status[WORD_SIZE], text[TEXT_SIZE], actor[TEXT_SIZE];
-    struct entry *errors = entries_of(&stats->measure->errors, &count, tallies_by_key);
+    struct table_entry *errors = entries_of(&stats->measure->errors, &count, tallies_by_key);
     if (count > 0)
         print_title("%-28s %-14s %14s  %s", "sockets failed of", "status", "count", "the first");
     for (size_t i = 0; i < count; i++) {
@@ -298,7 +298,7 @@ print_json_class(const struct stats *stats, const char *key, size_t kind)
 }
 
 static void
-print_json_deal(const struct entry *deal)
+print_json_deal(const struct table_entry *deal)
 {
     char worker[TEXT_SIZE];
     const struct process_range *range = process_of_worker((uint32_t)deal->key.b);
@@ -362,7 +362,7 @@ static void
 print_json_tallies(const struct stats *stats)
 {
     size_t count;
-    struct entry *entries = entries_of(&stats->measure->deals, &count, tallies_by_key);
+    struct table_entry *entries = entries_of(&stats->measure->deals, &count, tallies_by_key);
     for (size_t i = 0; i < count; i++)
         print_json_deal(&entries[i]);
     free(entries);

@@ -10,6 +10,6 @@
 int tallies_by_count(const void *a, const void *b);
 int tallies_by_key(const void *a, const void *b);
 
-uint64_t tallies_sum(const struct entry *entries, size_t count);
+uint64_t tallies_sum(const struct table_entry *entries, size_t count);
 
 #endif

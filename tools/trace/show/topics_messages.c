@@ -165,7 +165,7 @@ sender_of(const struct measure *measure, size_t kind, char word[WORD_SIZE])
 }
 
 static void
-say_death(const struct measure *measure, const struct entry *death, const char *before, struct answer *answer)
+say_death(const struct measure *measure, const struct table_entry *death, const char *before, struct answer *answer)
 {
     char text[TEXT_SIZE], class[WORD_SIZE], sender[WORD_SIZE], reason[WORD_SIZE];
     uint64_t kinds = death->key.a;
@@ -180,7 +180,7 @@ topic_dead_letters(const struct measure *measure, struct answer *answer)
 {
     size_t count;
     char text[TEXT_SIZE];
-    struct entry *deaths = entries_of(&measure->deaths, &count, tallies_by_count);
+    struct table_entry *deaths = entries_of(&measure->deaths, &count, tallies_by_count);
     answer->topic = "dead letters";
     answer->bad = count > 0;
     if (count == 0)

@@ -107,7 +107,7 @@ topic_workers(const struct measure *measure, struct answer *answer)
 /* -- Connections that ended with errors. -- */
 
 static void
-say_error(const struct measure *measure, const struct entry *error, const char *before, struct answer *answer)
+say_error(const struct measure *measure, const struct table_entry *error, const char *before, struct answer *answer)
 {
     char text[TEXT_SIZE], class[WORD_SIZE], status[WORD_SIZE], actor[TEXT_SIZE];
     const struct tally *tally = error->value;
@@ -121,7 +121,7 @@ topic_connections(const struct measure *measure, struct answer *answer)
 {
     size_t count;
     char text[TEXT_SIZE], actor[TEXT_SIZE];
-    struct entry *errors = entries_of(&measure->errors, &count, tallies_by_count);
+    struct table_entry *errors = entries_of(&measure->errors, &count, tallies_by_count);
     answer->topic = "connections";
     answer->bad = count > 0;
     if (count == 0)
@@ -141,17 +141,17 @@ topic_connections(const struct measure *measure, struct answer *answer)
 
 /* The connections of one port. */
 struct deal {
-    const struct entry *most; /* the worker that got most */
+    const struct table_entry *most; /* the worker that got most */
     size_t workers;
     uint64_t count;
 };
 
 static struct deal
-deal_of(const struct entry *deals, size_t count)
+deal_of(const struct table_entry *deals, size_t count)
 {
     struct deal deal = {.most = deals};
     while (deal.workers < count && deals[deal.workers].key.a == deals[0].key.a) {
-        const struct entry *entry = &deals[deal.workers++];
+        const struct table_entry *entry = &deals[deal.workers++];
         uint64_t dealt = ((const struct tally *)entry->value)->count;
         deal.count += dealt;
         if (dealt > ((const struct tally *)deal.most->value)->count)
@@ -171,7 +171,7 @@ unevenness(const struct deal *deal)
 }
 
 static struct deal
-most_uneven(const struct entry *deals, size_t count)
+most_uneven(const struct table_entry *deals, size_t count)
 {
     struct deal worst = {0};
     for (size_t i = 0; i < count;) {
@@ -188,7 +188,7 @@ topic_dealing(const struct measure *measure, struct answer *answer)
 {
     size_t count;
     char text[TEXT_SIZE], class[WORD_SIZE], all[TEXT_SIZE], worker[TEXT_SIZE];
-    struct entry *deals = entries_of(&measure->deals, &count, tallies_by_key);
+    struct table_entry *deals = entries_of(&measure->deals, &count, tallies_by_key);
     struct deal worst = most_uneven(deals, count);
     answer->topic = "dealing";
     answer->bad = worst.workers > 0 && unevenness(&worst) >= UNEVEN_SHARE;
@@ -252,7 +252,7 @@ topic_failures(const struct measure *measure, struct answer *answer)
     size_t count;
     char class[WORD_SIZE], status[WORD_SIZE], text[TEXT_SIZE];
     const struct kind *kind = worst_failure(measure);
-    struct entry *stalls = entries_of(&measure->stalls, &count, tallies_by_count);
+    struct table_entry *stalls = entries_of(&measure->stalls, &count, tallies_by_count);
     answer->topic = "failures";
     answer->bad = kind->failed > 0 || count > 0 || measure->crashes > 0;
     if (measure->crashes > 0)

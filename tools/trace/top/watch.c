@@ -110,14 +110,13 @@ name_line(const struct watch *watch, struct actor_line *line, size_t kind)
 
 /* All classes of which somebody lives, or did something. */
 static void
-fill_classes(const struct watch *watch, struct picture *picture, const struct entry *deeds, size_t count)
+fill_classes(const struct watch *watch, struct picture *picture, const struct table_entry *deeds, size_t count)
 {
     const struct measure *measure = watch->measure;
     struct actor_line *lines = must_calloc(measure->kind_count, sizeof(*lines));
-    for (size_t i = 0; i < measure->persons.room; i++) {
-        if (measure->persons.used[i])
-            lines[((const struct person *)measure->persons.values)[i].kind].actors++;
-    }
+    struct table_entry entry;
+    for (size_t place = 0; table_next(&measure->persons, &place, &entry);)
+        lines[((const struct person *)entry.value)->kind].actors++;
     for (size_t i = 0; i < count; i++) {
         const struct deed *deed = deeds[i].value;
         add_deed(watch, &lines[deed->kind], deed);
@@ -132,7 +131,7 @@ fill_classes(const struct watch *watch, struct picture *picture, const struct en
 }
 
 static void
-fill_actors(const struct watch *watch, struct picture *picture, const struct entry *deeds, size_t count)
+fill_actors(const struct watch *watch, struct picture *picture, const struct table_entry *deeds, size_t count)
 {
     picture->actors = must_calloc(count + 1, sizeof(*picture->actors));
     for (size_t i = 0; i < count; i++) {
@@ -183,7 +182,7 @@ watch_look(struct watch *watch, struct picture *picture)
     uint64_t until = end_of_look(watch), from = watch->then > 0 ? watch->then : measure->first;
     uint64_t ticks = until > from ? until - from : 0;
     measure_until(measure, until);
-    struct entry *deeds = entries_of(&measure->deeds, &count, NULL);
+    struct table_entry *deeds = entries_of(&measure->deeds, &count, NULL);
     *picture = (struct picture){.ns = ns_of(watch, ticks),
                                 .whole = watch->then == 0,
                                 .ended = watch->tail.closed || watch->gone,

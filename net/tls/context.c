@@ -13,6 +13,8 @@
  * find it gone.
  */
 #include "context.h"
+
+#include "gcm_provider.h"
 #include "identity.h"
 #include "refusal.h"
 #include "start.h"
@@ -187,7 +189,7 @@ make_context(bool serves)
     tr_tls_context *context = memset(memory, 0, sizeof(tr_tls_context));
     context->holds = 1;
     context->serves = serves;
-    context->ssl = SSL_CTX_new(TLS_method());
+    context->ssl = SSL_CTX_new_ex(NULL, tri_gcm_wish(), TLS_method());
     if (context->ssl != NULL && SSL_CTX_set_app_data(context->ssl, context) == 1)
         return context;
     free_context(context);

@@ -213,6 +213,15 @@ tests_allocated(void)
 
 #endif
 
+void
+tests_without_malloc_caches(char **argv)
+{
+    if (getenv("GLIBC_TUNABLES") != NULL)
+        return;
+    setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", 1);
+    execv("/proc/self/exe", argv);
+}
+
 size_t
 tests_resident(void)
 {

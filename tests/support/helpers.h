@@ -54,6 +54,10 @@ bool tests_run_on_small_stack(void (*act)(void));
 /* Bytes that this process has allocated and not freed, those of the system's mappings for malloc() included. */
 size_t tests_allocated(void);
 
+/* Begins the program anew with a malloc that keeps nothing back for its threads, which would count as allocated. Called
+ * first in main(). */
+void tests_without_malloc_caches(char **argv);
+
 /* Bytes of memory that this process has; 0 where the system does not tell. */
 size_t tests_resident(void);
 

@@ -20,6 +20,7 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
+include(CheckIncludeFile)
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv>=1.44)
@@ -37,6 +38,13 @@ if(NOT TROUPE_TLS STREQUAL OFF)
     elseif(NOT TROUPE_TLS STREQUAL AUTO)
         message(FATAL_ERROR "TROUPE_TLS=ON needs OpenSSL 3 (Debian: apt install libssl-dev)")
     endif()
+endif()
+
+# With its header AES-GCM can be libipsec-mb's where that is installed: net/tls/gcm_provider.c.
+set(TROUPE_TLS_GCM gcm_provider_none.c)
+check_include_file(intel-ipsec-mb.h TROUPE_HAS_IPSEC_MB_H)
+if(TROUPE_HAS_IPSEC_MB_H)
+    set(TROUPE_TLS_GCM gcm_provider.c vector_gcm.c)
 endif()
 
 # What troupe-trace packs traces with, if it is there: tools/trace/read/frame_*.c.

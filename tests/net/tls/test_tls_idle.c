@@ -289,21 +289,11 @@ an_idle_connection_of_1_2_costs_little_beyond_what_openssl_needs(void **state)
     compare(TR_TLS_1_2);
 }
 
-/* malloc is told when a program begins. */
-static void
-begin_without_caches(char **argv)
-{
-    if (getenv("GLIBC_TUNABLES") != NULL)
-        return;
-    setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", 1);
-    execv("/proc/self/exe", argv);
-}
-
 int
 main(int argc, char **argv)
 {
     (void)argc;
-    begin_without_caches(argv);
+    tests_without_malloc_caches(argv);
     const struct CMUnitTest tests[] = {
         TLS_TEST(an_idle_connection_of_1_3_costs_little_beyond_what_openssl_needs),
         TLS_TEST(an_idle_connection_of_1_2_costs_little_beyond_what_openssl_needs),

@@ -247,6 +247,10 @@ struct tri_actors {
     bool paying;
 
     struct tri_recorded recorded;
+    struct {
+        uint8_t *met;                /* by slot, bits: its actor needs no introduction; NULL: none does */
+        uint32_t next, end;          /* slots: which comes next; none from that one on was there */
+    } introducing;                   /* introductions.c */
     struct tri_tag_names *tag_names; /* that have been recorded: tracing/tag_names.c; NULL: none yet */
 
     /* Under the lock of the names: names/news.c. */

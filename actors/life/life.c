@@ -21,6 +21,7 @@
 #include "body.h"
 #include "dead_letters.h"
 #include "extra.h"
+#include "introductions.h"
 #include "ledger.h"
 #include "mailbox.h"
 #include "parent.h"
@@ -100,6 +101,7 @@ TRI_NOINLINE static tr_status
 begin_recorded(tr_actor *actor, const struct tri_birth *birth)
 {
     struct tri_worker *worker = actor->home->worker;
+    tri_introduce_not(actor);
     tri_trace_spawn(worker->trace, actor->ref,
                     tri_trace_name(tri_runtime_trace(worker->runtime), actor->behavior->name), actor->parent);
     return begin_as_told(actor, birth);
@@ -126,6 +128,7 @@ tri_actor_begin_again(tr_actor *actor, struct tri_ward *ward)
 {
     struct tri_worker *worker = actor->home->worker;
     struct tri_birth birth = {.argument = ward->argument};
+    tri_introduce(actor);
     actor->flags &= TRI_ACTOR_LIMITED | TRI_ACTOR_LOOK | TRI_ACTOR_SLOW | TRI_ACTOR_AWAITED;
     actor->behavior = ward->behavior; /* it may have become another */
     memset(tri_actor_state(actor), 0, actor->behavior->state_size);
@@ -252,6 +255,7 @@ TRI_NOINLINE static void
 end_what_it_owns(tr_actor *actor)
 {
     struct tri_death death = death_of(actor);
+    tri_introduce(actor);
     tri_text_hold(death.text);
     tri_actor_end_attachments(actor, &death);
     tri_dead_mailbox(actor->home, actor);
@@ -299,6 +303,7 @@ finish_rest(tr_actor *actor)
 TRI_NOINLINE static void
 record_end(const tr_actor *actor)
 {
+    tri_introduce(actor);
     tri_trace_stopped(actor->home->worker->trace, actor->ref);
 }
 
@@ -312,6 +317,7 @@ TRI_NOINLINE static void
 rest(tr_actor *actor)
 {
     struct tri_death death = death_of(actor);
+    tri_introduce(actor);
     tri_text_hold(death.text);
     tri_rest_begin(actor, &death);
     tri_text_release(death.text);

@@ -23,6 +23,7 @@
 #include "dead_letters.h"
 #include "idle.h"
 #include "interest.h"
+#include "introductions.h"
 #include "ledger.h"
 #include "life.h"
 #include "mute.h"
@@ -408,15 +409,19 @@ run(struct tri_worker *worker, unsigned most, bool traced)
 }
 
 TRI_NOINLINE static bool
-run_traced(struct tri_worker *worker)
+run_traced(struct tri_worker *worker, unsigned most)
 {
-    return run(worker, SLICE_MESSAGES, true);
+    struct tri_actors *home = tri_actors_of(worker);
+    tri_introductions_go_on(home);
+    bool more = run(worker, most, true);
+    return more || tri_introductions_are_left(home);
 }
 
 bool
 tri_dispatch_run(struct tri_worker *worker)
 {
-    return TRI_UNLIKELY(worker->trace != NULL) ? run_traced(worker) : run(worker, SLICE_MESSAGES, false);
+    return TRI_UNLIKELY(worker->trace != NULL) ? run_traced(worker, SLICE_MESSAGES)
+                                               : run(worker, SLICE_MESSAGES, false);
 }
 
 /* It looks at the clock after each, as it does where handlers take long. */
@@ -425,7 +430,7 @@ tri_dispatch_run_one(struct tri_worker *worker)
 {
     struct tri_actors *home = tri_actors_of(worker);
     home->stride = home->until_look = 1;
-    return run(worker, 1, worker->trace != NULL);
+    return worker->trace != NULL ? run_traced(worker, 1) : run(worker, 1, false);
 }
 
 void

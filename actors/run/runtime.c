@@ -8,6 +8,7 @@
 #include "everybody.h"
 #include "group_internal.h"
 #include "inquiry.h"
+#include "introductions.h"
 #include "life.h"
 #include "link.h"
 #include "mailbox.h"
@@ -53,6 +54,7 @@ close_actors(struct tri_worker *worker)
     tri_owed_forget(home); /* before: one that lingers may owe a word, too */
     tri_actors_free_lingering(home);
     tri_bodies_fini(home);
+    tri_introductions_fini(home);
     tri_tag_names_fini(home);
     tri_pool_fini(&home->mail);
     tri_asks_fini(home);
@@ -192,7 +194,7 @@ static bool
 is_ready(struct tri_worker *worker)
 {
     const struct tri_actors *home = tri_actors_of(worker);
-    return !tri_mail_list_empty(&home->queue) || tri_owed_any(home);
+    return !tri_mail_list_empty(&home->queue) || tri_owed_any(home) || tri_introductions_are_left(home);
 }
 
 static const struct tri_layer actors_layer = {

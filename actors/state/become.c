@@ -38,8 +38,8 @@ tr_become(tr_actor *self, const struct tr_behavior *behavior)
     if (status != TR_OK)
         return status;
     struct tri_worker *worker = self->home->worker;
-    self->behavior = behavior;
-    if (TRI_UNLIKELY(worker->trace != NULL))
+    if (TRI_UNLIKELY(worker->trace != NULL)) /* before it is another: until here it may have to be introduced */
         tri_trace_become(worker->trace, self->ref, tri_trace_name(tri_runtime_trace(worker->runtime), behavior->name));
+    self->behavior = behavior;
     return TR_OK;
 }

@@ -5,7 +5,7 @@
  * gets an order, a message of the layer's own. One order goes to all workers, and each has a hold on it. Orders to a
  * worker are obeyed as they were sent, so who begins need not have waited for the end before.
  *
- * Begin: an actor that lives already is introduced by an event `present`, before anything else of it is recorded.
+ * Begin: an actor that lives already is introduced before anything else of it is recorded (introductions.c).
  *
  * End: the recorder may be closed when every worker has left its stream. One that runs a long callback has not; then
  * the end is left unfinished (runtime->ending), and whoever asks next, or the end of the runtime, finishes it.
@@ -15,6 +15,7 @@
  */
 #include "recording.h"
 
+#include "introductions.h"
 #include "owed.h"
 #include "post.h"
 #include "tag_names.h"
@@ -281,42 +282,26 @@ tri_recording_forget(tr_runtime *runtime)
 /* -- The worker obeys. -- */
 
 static bool
-is_there(const tr_actor *actor)
-{
-    return actor != NULL && (actor->flags & TRI_ACTOR_RESTS) != TRI_ACTOR_UNBORN;
-}
-
-/* Many are of one behavior, and each name is looked up under a lock. */
-static void
-introduce_all(struct tri_actors *home)
-{
-    struct tri_trace *trace = tri_runtime_trace(home->worker->runtime);
-    const struct tr_behavior *last = NULL;
-    uint32_t made = tri_slots_made(&home->slots), name = 0;
-    for (uint32_t slot = 1; slot < made; slot++) {
-        const tr_actor *actor = home->slots.table[slot].actor;
-        if (!is_there(actor))
-            continue;
-        if (actor->behavior != last)
-            name = tri_trace_name(trace, actor->behavior->name);
-        last = actor->behavior;
-        tri_trace_present(home->worker->trace, actor->ref, tri_actor_rests(actor), name, actor->parent);
-    }
-}
-
-static void
 obey_begin(struct tri_actors *home)
 {
-    if (!tri_worker_attach(home->worker))
-        return;
+    if (home->worker->trace != NULL)
+        return true;
+    if (!tri_introductions_prepare(home))
+        return false;
+    if (!tri_worker_attach(home->worker)) {
+        tri_introductions_fini(home);
+        return true;
+    }
     tri_tag_names_fini(home); /* what was recorded before was recorded in another trace */
-    introduce_all(home);
+    tri_introductions_begin(home);
     tri_owed_look_again(home);
+    return true;
 }
 
 static void
 obey_end(struct tri_actors *home)
 {
+    tri_introductions_end(home);
     tri_worker_detach(home->worker);
     tri_owed_look_again(home);
 }
@@ -326,10 +311,10 @@ tri_recording_arrived(struct tri_actors *home, tr_ref to, tr_message *message)
 {
     struct copy *copy = message->payload.pointer.address;
     (void)to;
-    if (copy->order->begin)
-        obey_begin(home);
-    else
+    if (!copy->order->begin)
         obey_end(home);
+    else if (!obey_begin(home))
+        return false;
     copy->obeyed = true;
     settle(copy->order);
     return true;

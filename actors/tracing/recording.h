@@ -6,7 +6,7 @@
 
 #include "actor_internal.h"
 
-/* An order to a worker has arrived. Always true. Thread: owner of the worker. */
+/* An order to a worker has arrived. false: there is no memory. Thread: owner of the worker. */
 bool tri_recording_arrived(struct tri_actors *home, tr_ref to, tr_message *message);
 
 /* Lets go of an end that some worker did not obey. The workers have ended. Thread: setup. */

@@ -205,16 +205,23 @@ tri_trace_path(struct tri_trace *trace, char out[TRI_TRACE_PATH])
 
 /* -- What is recorded. -- */
 
+static void
+want_in(struct tri_trace_head *head, uint32_t categories, uint32_t looks)
+{
+    uint32_t wanted = looks != 0 ? looks | categories << TRI_TRACE_LOOKS_SHIFT : categories;
+    ck_pr_store_32(&head->wanted, wanted | TRI_CATEGORY_ALWAYS);
+}
+
 /* Under the lock of the book. */
 static void
 want(struct tri_trace *trace, uint32_t categories)
 {
-    bool picks = trace->picks.picked > 0;
-    uint32_t wanted =
-        TRI_CATEGORY_ALWAYS | (picks ? TRI_TRACE_PICKS | categories << TRI_TRACE_PICKS_SHIFT : categories);
-    for (unsigned i = 0; i <= trace->workers; i++)
-        ck_pr_store_32(&trace->streams[i].head.wanted, wanted);
-    ck_pr_store_32(&trace->head.wanted, wanted);
+    uint32_t picks = trace->picks.picked > 0 ? TRI_TRACE_PICKS : 0;
+    for (unsigned i = 0; i <= trace->workers; i++) {
+        struct tri_trace_stream *stream = &trace->streams[i];
+        want_in(&stream->head, categories, picks | (stream->meet != NULL ? TRI_TRACE_MEETS : 0));
+    }
+    want_in(&trace->head, categories, picks);
 }
 
 /* Of actors that do not differ. */
@@ -222,7 +229,7 @@ static uint32_t
 categories_of(const struct tri_trace_head *head)
 {
     uint32_t wanted = ck_pr_load_32(&head->wanted);
-    return ((wanted & TRI_TRACE_PICKS) != 0 ? wanted >> TRI_TRACE_PICKS_SHIFT : wanted) & TRI_CATEGORY_ALL;
+    return ((wanted & TRI_TRACE_LOOKS) != 0 ? wanted >> TRI_TRACE_LOOKS_SHIFT : wanted) & TRI_CATEGORY_ALL;
 }
 
 /* What is said about it comes before what is left out, and after what is no longer: readers know that some is missing.
@@ -247,9 +254,23 @@ tri_trace_switch_actor(struct tri_trace *trace, uint64_t actor, enum tri_trace_s
     return status;
 }
 
-bool
-tri_trace_picks(const struct tri_trace_head *head, uint32_t category, uint64_t actor)
+void
+tri_trace_meet(struct tri_trace *trace, unsigned worker, tri_trace_meet_function *meet, void *host)
 {
+    uv_mutex_lock(&trace->book_lock);
+    trace->streams[worker].meet = meet;
+    trace->streams[worker].host = host;
+    want(trace, categories_of(&trace->head));
+    uv_mutex_unlock(&trace->book_lock);
+}
+
+bool
+tri_trace_looks(const struct tri_trace_head *head, uint32_t category, uint64_t actor, uint64_t message)
+{
+    if ((ck_pr_load_32(&head->wanted) & TRI_TRACE_MEETS) != 0) {
+        const struct tri_trace_stream *stream = TRI_CONTAINER_OF(head, const struct tri_trace_stream, head);
+        stream->meet(stream->host, actor, message);
+    }
     enum tri_trace_switch how = actor != 0 ? tri_picks_of(head->picks, actor) : TRI_TRACE_AS_OTHERS;
     return how == TRI_TRACE_AS_OTHERS ? (categories_of(head) & category) != 0 : how == TRI_TRACE_ON;
 }

@@ -96,10 +96,10 @@ tri_trace_put(struct tri_trace_stream *stream, uint64_t what, uint64_t actor, ui
 }
 
 void
-tri_trace_put_picked(struct tri_trace_stream *stream, uint64_t what, uint64_t actor, uint64_t message,
+tri_trace_put_looked(struct tri_trace_stream *stream, uint64_t what, uint64_t actor, uint64_t message,
                      uint32_t category)
 {
-    if (tri_trace_picks(&stream->head, category, actor))
+    if (tri_trace_looks(&stream->head, category, actor, message))
         tri_trace_put(stream, what, actor, message);
 }
 

@@ -88,9 +88,10 @@ tr_status tr_trace_snapshot(tr_runtime *runtime, const char *directory);
 /*
  * Begins a trace of a runtime that does not record, while it runs. When it returns, all workers record; one that runs a
  * callback for more than a second begins when that returns. The trace begins in the middle: each worker writes which
- * actors live there already (events `present`, in one turn), what was sent before has no send in
- * it, and `troupe-trace check` takes nothing for missing that may have been before.
- * Memory:  options are borrowed for the call. The recorder's own, some KiB, is kept until the runtime is stopped.
+ * actors live there already (events `present`), a thousand in a turn, and each before anything else of it. What was
+ * sent before has no send in the trace, and `troupe-trace check` takes nothing for missing that may have been before.
+ * Memory:  options are borrowed for the call. The recorder's own, some KiB, is kept until the runtime is stopped. Until
+ *          all actors are introduced, a worker has a bit for each that ever lived there at the same time.
  * Thread:  any that is no worker. It waits for the workers, and for the disk.
  * Returns: TR_OK
  *          TR_EINVAL         runtime or options is NULL, no directory, or a mode that is off or unknown

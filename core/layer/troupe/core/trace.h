@@ -132,8 +132,8 @@ uint64_t tri_trace_messages(const struct tri_trace_stream *stream);
 /* Writes one event of this moment; `what` is TRI_TRACE_WHAT(). Thread: the stream's own. */
 void tri_trace_put(struct tri_trace_stream *stream, uint64_t what, uint64_t actor, uint64_t message);
 
-/* The same if the event is wanted, of a category and actor, with TRI_TRACE_PICKS. Thread: the stream's own. */
-void tri_trace_put_picked(struct tri_trace_stream *stream, uint64_t what, uint64_t actor, uint64_t message,
+/* The same if the event is wanted, of a category and actor, with TRI_TRACE_LOOKS. Thread: the stream's own. */
+void tri_trace_put_looked(struct tri_trace_stream *stream, uint64_t what, uint64_t actor, uint64_t message,
                           uint32_t category);
 
 /* Writes one event from a thread that is no worker, under a lock. trace is not NULL. Thread: any. */
@@ -143,9 +143,9 @@ void tri_trace_write_outside(struct tri_trace *trace, uint16_t id, uint16_t flag
 /* A new message id for a thread that is no worker. trace is not NULL. Thread: any. */
 uint64_t tri_trace_message_id_outside(struct tri_trace *trace);
 
-/* Is an event recorded, of a category that can be switched off and an actor, 0 if it is none's? With TRI_TRACE_PICKS.
- * Thread: any. */
-bool tri_trace_picks(const struct tri_trace_head *head, uint32_t category, uint64_t actor);
+/* Is an event recorded, of a category that can be switched off and an actor, 0 if it is none's? With TRI_TRACE_LOOKS.
+ * Thread: any; of a stream, its own. */
+bool tri_trace_looks(const struct tri_trace_head *head, uint32_t category, uint64_t actor, uint64_t message);
 
 /* Likewise, always. */
 static inline bool
@@ -153,7 +153,7 @@ tri_trace_wants(const struct tri_trace_head *head, uint32_t category, uint64_t a
 {
     uint32_t wanted = ck_pr_load_32(&head->wanted);
     return TRI_LIKELY((wanted & category) != 0) ||
-           ((wanted & TRI_TRACE_PICKS) != 0 && tri_trace_picks(head, category, actor));
+           ((wanted & TRI_TRACE_LOOKS) != 0 && tri_trace_looks(head, category, actor, 0));
 }
 
 /* What of an actor is recorded. */
@@ -172,6 +172,13 @@ void tri_trace_switch_categories(struct tri_trace *trace, uint32_t categories);
 /* The same for an actor. Returns TR_OK; TR_EFULL (512 actors differ from the others). Thread: any. */
 tr_status tri_trace_switch_actor(struct tri_trace *trace, uint64_t actor, enum tri_trace_switch how);
 
+/*
+ * From now on, until the recorder ends, meet is told of each event of a category that can be switched off before it is
+ * recorded in a worker's stream, also of those that are not wanted. NULL: nobody is. trace is not NULL.
+ * Thread: the worker's own, not in meet.
+ */
+void tri_trace_meet(struct tri_trace *trace, unsigned worker, tri_trace_meet_function *meet, void *host);
+
 /* Copies the trace as it is now: tr_trace_snapshot(). trace is not NULL. Thread: any. */
 tr_status tri_trace_snapshot(struct tri_trace *trace, const char *directory);
 
@@ -183,8 +190,8 @@ tri_trace_put_wanted(struct tri_trace_stream *stream, uint64_t what, uint64_t ac
     uint32_t wanted = ck_pr_load_32(&stream->head.wanted);
     if (TRI_LIKELY((wanted & category) != 0))
         tri_trace_put(stream, what, actor, message);
-    else if ((wanted & TRI_TRACE_PICKS) != 0)
-        tri_trace_put_picked(stream, what, actor, message, category);
+    else if ((wanted & TRI_TRACE_LOOKS) != 0)
+        tri_trace_put_looked(stream, what, actor, message, category);
 }
 
 /* Writes one event, of whatever category. Thread: the stream's own. */

@@ -25,18 +25,24 @@
 struct tri_segments;
 struct tri_picks;
 
+/* An event with these two fields is about to be recorded, if it is wanted. It may record others before it. */
+typedef void tri_trace_meet_function(void *host, uint64_t actor, uint64_t message);
+
 /* Begins a struct tri_trace and a struct tri_trace_stream: what is recorded in it. */
 struct tri_trace_head {
-    uint32_t wanted; /* atomic: enum tri_trace_category, and TRI_TRACE_PICKS */
+    uint32_t wanted; /* atomic: enum tri_trace_category, and TRI_TRACE_PICKS or TRI_TRACE_MEETS */
     const struct tri_picks *picks;
 };
 
 /*
- * In `wanted`: what is recorded of some actors differs. The categories of the others then stand so many bits higher,
- * and none where they stood, but for what is always recorded: so one test tells the plain case.
+ * In `wanted`: what is recorded of some actors differs; of a stream, somebody is to be told of each event. With one of
+ * them the categories of actors that do not differ stand so many bits higher, and none where they stood, but for what
+ * is always recorded and of no actor: so one test tells the plain case.
  */
 #define TRI_TRACE_PICKS 0x80000000u
-#define TRI_TRACE_PICKS_SHIFT 8
+#define TRI_TRACE_MEETS 0x40000000u
+#define TRI_TRACE_LOOKS (TRI_TRACE_PICKS | TRI_TRACE_MEETS)
+#define TRI_TRACE_LOOKS_SHIFT 8
 
 struct tri_trace_stream {
     alignas(TRI_CACHE_PAIR) struct tri_trace_head head;
@@ -52,6 +58,8 @@ struct tri_trace_stream {
     uint64_t lost_here; /* since the segment is full */
     struct tri_segments *segments;
     const uint8_t *uuid;
+    tri_trace_meet_function *meet; /* NULL: nobody is told */
+    void *host;
 
     /* Numbers of names, by the address of who asks; `text` is the recorder's own copy. */
     struct {

@@ -330,12 +330,12 @@ is_to_stand(tr_socket *socket)
     return TRI_UNLIKELY(tri_socket_has_any(socket, TRI_SOCKET_PRESSED)) || tri_halt_if_at_limit(socket);
 }
 
-/* As in Node what a read has made due comes before the next read. */
+/* As in Node what a read has made due comes before the next read. It may have crowded the consumer. */
 static bool
 goes_on(tr_socket *socket)
 {
     tri_socket_do_steps(socket);
-    return tri_socket_has_any(socket, TRI_SOCKET_READING);
+    return (socket->flags & (TRI_SOCKET_READING | TRI_SOCKET_PRESSED)) == TRI_SOCKET_READING;
 }
 
 void

@@ -6,6 +6,7 @@
  */
 #include "cast.h"
 #include "helpers.h"
+#include "owner_play.h"
 #include "reading_play.h"
 #include "socket_state.h"
 
@@ -200,6 +201,64 @@ what_another_socket_makes_due_comes_before_what_is_read_in_the_same_turn(void **
     assert_string_equal(client.log, "written:OK data:a end close");
 }
 
+/* What is due crowds the consumer of what would be read then. */
+
+static tr_ref consumer;
+
+static void
+take_signal(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self, (void)state, (void)message;
+}
+
+static const struct tr_behavior crowded = {
+    .name = "crowded", .receive = take_signal, .mailbox = {.messages = 4, .policy = TR_MAILBOX_MUTE}};
+
+static void
+crowd(tr_socket *socket, void *argument, tr_status status)
+{
+    (void)argument;
+    assert_int_equal(status, TR_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        tr_message message = tr_message_signal(1);
+        assert_int_equal(tr_send(tr_socket_actor(socket), consumer, &message), TR_OK);
+    }
+    assert_true(tri_socket_has_any(socket, TRI_SOCKET_PRESSED));
+    note(&client, "crowds");
+}
+
+static void
+writes_and_crowds(struct endpoint *self, const char *event)
+{
+    (void)self;
+    if (is(event, "data"))
+        assert_int_equal(tr_socket_write_then(client.socket, tr_slice_constant("x", 1), crowd, NULL), TR_OK);
+}
+
+static void
+is_not_pressed(struct endpoint *self, const char *event)
+{
+    assert_false(is(event, "data") && tri_socket_has_any(self->socket, TRI_SOCKET_PRESSED));
+}
+
+static void
+play_crowding(void)
+{
+    consumer = spawn_on(0, &crowded, NULL);
+    open_other(writes_and_crowds);
+    client.hook = is_not_pressed;
+    open_reader((struct tr_socket_options){.consumer = consumer});
+    stage_settled(send_to_both, NULL);
+}
+
+static void
+nothing_is_read_when_what_was_due_has_crowded_the_consumer(void **state)
+{
+    (void)state;
+    stage_play(1, play_crowding);
+    assert_string_equal(client.log, "crowds data:a end close");
+}
+
 /* The peer writes as fast as the socket reads, which so never runs dry; the other socket waits for its turn. */
 
 #define READ_BYTES 65536u /* offered to one read */
@@ -314,6 +373,7 @@ main(void)
         cmocka_unit_test_setup(the_encoding_can_be_changed_at_any_time, cast_reset),
         cmocka_unit_test_setup(an_encoding_set_in_a_data_event_holds_for_the_next_one, cast_reset),
         cmocka_unit_test_setup(what_another_socket_makes_due_comes_before_what_is_read_in_the_same_turn, cast_reset),
+        cmocka_unit_test_setup(nothing_is_read_when_what_was_due_has_crowded_the_consumer, cast_reset),
         cmocka_unit_test_setup(a_socket_that_is_never_read_dry_leaves_others_their_turn, cast_reset),
         cmocka_unit_test_setup(text_that_is_kept_takes_no_more_than_twice_its_bytes, cast_reset),
     };

@@ -272,6 +272,52 @@ what_is_inside_comes_when_the_consumer_is_relieved(void **state)
     expect_all(&client);
 }
 
+/* A consumer that mutes who crowds it, which the callback of a write does: between two reads of the same wake. */
+
+static const struct tr_behavior muting = {
+    .name = "muting", .receive = take_piece, .mailbox = {.messages = 4, .policy = TR_MAILBOX_MUTE}};
+
+static void
+crowd(tr_socket *socket, void *argument, tr_status status)
+{
+    (void)argument;
+    assert_int_equal(status, TR_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        tr_message message = tr_message_signal(1);
+        assert_int_equal(tr_send(tr_socket_actor(socket), consumer, &message), TR_OK);
+    }
+}
+
+static void
+writes_in_data(struct endpoint *self, const char *event)
+{
+    closes_peer(self, event);
+    if (!is(event, "data"))
+        return;
+    assert_false(tri_socket_has_any(self->socket, TRI_SOCKET_PRESSED));
+    assert_int_equal(tr_socket_write_then(self->socket, text_slice("x"), crowd, NULL), TR_OK);
+}
+
+static void
+play_crowding_callback(void)
+{
+    pressed = 0;
+    client.hook = writes_in_data;
+    consumer = spawn_on(0, &muting, NULL);
+    open_server((struct tr_socket_options){.consumer = consumer});
+    put_full_records();
+    send_wire();
+}
+
+static void
+what_is_inside_waits_when_the_callback_of_a_write_crowds_the_consumer(void **state)
+{
+    (void)state;
+    stage_play(1, play_crowding_callback);
+    assert_true(pressed > 0);
+    expect_all(&client);
+}
+
 /* An owner. */
 
 static void
@@ -563,6 +609,7 @@ main(void)
         TEST(a_pause_in_each_data_event_loses_nothing),
         TEST(what_is_inside_goes_through_a_pipe_that_was_full),
         TEST(what_is_inside_comes_when_the_consumer_is_relieved),
+        TEST(what_is_inside_waits_when_the_callback_of_a_write_crowds_the_consumer),
         TEST(an_owner_can_look_at_the_peer_before_anything_is_sent_and_then_gets_what_is_inside),
         TEST(records_that_came_together_are_one_piece),
         TEST(an_end_without_goodbye_can_be_told_from_one_with_it),

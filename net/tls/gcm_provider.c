@@ -293,33 +293,40 @@ final(void *memory, unsigned char *out, size_t *out_size, size_t out_room)
 /* Parameters. */
 
 static int
-get_common(OSSL_PARAM parameters[], size_t key_bytes)
+get_constant(OSSL_PARAM *p, size_t key_bytes)
+{
+    if (strcmp(p->key, OSSL_CIPHER_PARAM_MODE) == 0)
+        return OSSL_PARAM_set_uint(p, EVP_CIPH_GCM_MODE);
+    if (strcmp(p->key, OSSL_CIPHER_PARAM_KEYLEN) == 0)
+        return OSSL_PARAM_set_size_t(p, key_bytes);
+    if (strcmp(p->key, OSSL_CIPHER_PARAM_IVLEN) == 0)
+        return OSSL_PARAM_set_size_t(p, IV_BYTES);
+    if (strcmp(p->key, OSSL_CIPHER_PARAM_BLOCK_SIZE) == 0)
+        return OSSL_PARAM_set_size_t(p, 1);
+    if (strcmp(p->key, OSSL_CIPHER_PARAM_AEAD) == 0 || strcmp(p->key, OSSL_CIPHER_PARAM_CUSTOM_IV) == 0)
+        return OSSL_PARAM_set_int(p, 1);
+    return 1;
+}
+
+static int
+get_constants(OSSL_PARAM parameters[], size_t key_bytes)
 {
     int done = 1;
     for (OSSL_PARAM *p = parameters; done && p != NULL && p->key != NULL; p++)
-        if (strcmp(p->key, OSSL_CIPHER_PARAM_MODE) == 0)
-            done = OSSL_PARAM_set_uint(p, EVP_CIPH_GCM_MODE);
-        else if (strcmp(p->key, OSSL_CIPHER_PARAM_KEYLEN) == 0)
-            done = OSSL_PARAM_set_size_t(p, key_bytes);
-        else if (strcmp(p->key, OSSL_CIPHER_PARAM_IVLEN) == 0)
-            done = OSSL_PARAM_set_size_t(p, IV_BYTES);
-        else if (strcmp(p->key, OSSL_CIPHER_PARAM_BLOCK_SIZE) == 0)
-            done = OSSL_PARAM_set_size_t(p, 1);
-        else if (strcmp(p->key, OSSL_CIPHER_PARAM_AEAD) == 0 || strcmp(p->key, OSSL_CIPHER_PARAM_CUSTOM_IV) == 0)
-            done = OSSL_PARAM_set_int(p, 1);
+        done = get_constant(p, key_bytes);
     return done;
 }
 
 static int
 get_of_128(OSSL_PARAM parameters[])
 {
-    return get_common(parameters, aes_128.key_bytes);
+    return get_constants(parameters, aes_128.key_bytes);
 }
 
 static int
 get_of_256(OSSL_PARAM parameters[])
 {
-    return get_common(parameters, aes_256.key_bytes);
+    return get_constants(parameters, aes_256.key_bytes);
 }
 
 static int
@@ -328,6 +335,7 @@ get_tag(const struct gcm *gcm, OSSL_PARAM *p)
     return gcm->encrypts && p->data_size <= TAG_BYTES && OSSL_PARAM_set_octet_string(p, gcm->tag, p->data_size);
 }
 
+/* The tag comes first: it is got and set with each record. */
 static int
 get_parameters(void *memory, OSSL_PARAM parameters[])
 {
@@ -339,7 +347,9 @@ get_parameters(void *memory, OSSL_PARAM parameters[])
         else if (strcmp(p->key, OSSL_CIPHER_PARAM_AEAD_TAGLEN) == 0 ||
                  strcmp(p->key, OSSL_CIPHER_PARAM_AEAD_TLS1_AAD_PAD) == 0)
             done = OSSL_PARAM_set_size_t(p, TAG_BYTES);
-    return done && get_common(parameters, gcm->cipher->key_bytes);
+        else
+            done = get_constant(p, gcm->cipher->key_bytes);
+    return done;
 }
 
 static int

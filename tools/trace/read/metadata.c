@@ -80,6 +80,15 @@ copy_name(const char *name, size_t length)
     return copy;
 }
 
+/* Takes the name. */
+static void
+set_name(struct metadata *metadata, unsigned id, char *name)
+{
+    metadata->names[id] = name;
+    if (id >= metadata->ids_end)
+        metadata->ids_end = id + 1;
+}
+
 /* `rest` is what follows `event { name = "`. */
 static void
 read_event(struct metadata *metadata, const char *rest, uint64_t offset)
@@ -94,7 +103,7 @@ read_event(struct metadata *metadata, const char *rest, uint64_t offset)
         return;
     if (id >= EVENT_IDS || metadata->names[id] != NULL)
         bad_input("metadata", offset, "event id %" PRIu64 " is taken or too large", id);
-    metadata->names[id] = copy_name(rest, length);
+    set_name(metadata, (unsigned)id, copy_name(rest, length));
     metadata->roles[id] = (uint8_t)role_of_name(metadata->names[id]);
     metadata->offsets[id] = (uint32_t)offset;
 }
@@ -160,7 +169,7 @@ check_names(struct metadata *metadata)
 {
     uint16_t *ids = must_calloc(EVENT_IDS, sizeof(*ids));
     size_t count = 0;
-    for (unsigned id = 0; id < EVENT_IDS; id++) {
+    for (unsigned id = 0; id < metadata->ids_end; id++) {
         if (metadata->names[id] != NULL)
             ids[count++] = (uint16_t)id;
     }
@@ -295,14 +304,14 @@ join_event(struct metadata *into, const struct metadata *from, unsigned id)
 static void
 join_events(struct metadata *into, const struct metadata *from, uint16_t *ids)
 {
-    for (unsigned id = 0; id < EVENT_IDS; id++) {
+    for (unsigned id = 0; id < from->ids_end; id++) {
         const char *name = from->names[id];
         if (name == NULL)
             continue;
         ids[id] = join_event(into, from, id);
         if (into->names[ids[id]] != NULL)
             continue;
-        into->names[ids[id]] = copy_name(name, strlen(name));
+        set_name(into, ids[id], copy_name(name, strlen(name)));
         into->roles[ids[id]] = from->roles[id];
     }
 }
@@ -353,7 +362,7 @@ free_texts(struct table *texts)
 void
 metadata_free(struct metadata *metadata)
 {
-    for (size_t i = 0; i < EVENT_IDS; i++)
+    for (size_t i = 0; i < metadata->ids_end; i++)
         free(metadata->names[i]);
     free_texts(&metadata->tags);
     free_texts(&metadata->statuses);
@@ -375,7 +384,7 @@ metadata_ns(const struct metadata *metadata, uint64_t ticks)
 int
 metadata_find(const struct metadata *metadata, const char *name)
 {
-    for (size_t i = 0; i < EVENT_IDS; i++) {
+    for (size_t i = 0; i < metadata->ids_end; i++) {
         if (metadata->names[i] != NULL && strcmp(metadata->names[i], name) == 0)
             return (int)i;
     }

@@ -22,6 +22,7 @@ struct metadata {
     char mode[16];
     bool closed;                          /* false: the process was cut off, or still runs */
     uint64_t frequency, offset_s, offset; /* of the clock */
+    unsigned ids_end;                     /* no event has this id or a greater one */
     char *names[EVENT_IDS];               /* by id; NULL: there is no such event */
     uint8_t roles[EVENT_IDS];             /* by id: enum role */
     uint32_t offsets[EVENT_IDS];          /* by id: of the line that names it */

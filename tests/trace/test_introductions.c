@@ -28,11 +28,12 @@
 #define ENOUGH 60000u /* steps, of which a turn takes 512 at most: the introductions need 100 turns */
 #define SOME 128u     /* steps: now and then the meddler does something */
 #define ROUNDS 20u
+#define WAITING 10u /* one of so many has a timer */
 
 enum { GATHER = 1, STEP, GREET, END, CHANGE, WAIT };
 
 static tr_ref crowd[CROWD];
-static struct tally gathered, stepped;
+static struct tally gathered, waiting, stepped;
 
 static void
 live(tr_actor *self, void *state, tr_message *message)
@@ -44,6 +45,7 @@ live(tr_actor *self, void *state, tr_message *message)
     if (message->tag == WAIT) {
         tr_message later = tr_message_signal(GREET);
         assert_int_equal(tr_send_after(self, tr_self(self), 3600000, &later, NULL), TR_OK);
+        tally_add(&waiting, 1);
     }
     if (message->tag == END)
         tr_exit(self);
@@ -57,7 +59,7 @@ gather(tr_actor *self, void *state, tr_message *message)
     (void)state, (void)message;
     for (unsigned i = 0; i < CROWD; i++) {
         assert_int_equal(tr_spawn(self, &one_of_many, NULL, &crowd[i]), TR_OK);
-        if (i % 10 == 0)
+        if (i % WAITING == 0)
             assert_int_equal(tr_tell(self, crowd[i], WAIT, NULL, 0), TR_OK);
     }
     tally_add(&gathered, 1);
@@ -109,9 +111,10 @@ static tr_runtime *
 open_crowd(void)
 {
     tr_runtime *runtime = stage_open(1);
-    gathered = stepped = (struct tally){0};
+    gathered = waiting = stepped = (struct tally){0};
     stage_send(runtime, stage_spawn(runtime, &gatherer, 0, NULL), GATHER, NULL, 0);
     tally_await(&gathered, 1);
+    tally_await(&waiting, CROWD / WAITING); /* nobody is before the meddler */
     return runtime;
 }
 

@@ -295,12 +295,12 @@ final(void *memory, unsigned char *out, size_t *out_size, size_t out_room)
 static int
 get_constant(OSSL_PARAM *p, size_t key_bytes)
 {
+    if (strcmp(p->key, OSSL_CIPHER_PARAM_IVLEN) == 0)
+        return OSSL_PARAM_set_size_t(p, IV_BYTES);
     if (strcmp(p->key, OSSL_CIPHER_PARAM_MODE) == 0)
         return OSSL_PARAM_set_uint(p, EVP_CIPH_GCM_MODE);
     if (strcmp(p->key, OSSL_CIPHER_PARAM_KEYLEN) == 0)
         return OSSL_PARAM_set_size_t(p, key_bytes);
-    if (strcmp(p->key, OSSL_CIPHER_PARAM_IVLEN) == 0)
-        return OSSL_PARAM_set_size_t(p, IV_BYTES);
     if (strcmp(p->key, OSSL_CIPHER_PARAM_BLOCK_SIZE) == 0)
         return OSSL_PARAM_set_size_t(p, 1);
     if (strcmp(p->key, OSSL_CIPHER_PARAM_AEAD) == 0 || strcmp(p->key, OSSL_CIPHER_PARAM_CUSTOM_IV) == 0)

@@ -277,19 +277,12 @@ const tri_step_function tri_socket_steps[TRI_STEPS] = {
     [TRI_STEP_OVER] = finish_life,
 };
 
-/* What was due may have crowded the consumer since polling was asked for. */
-static bool
-is_to_read(const tr_socket *socket)
-{
-    return (socket->flags & (TRI_SOCKET_READING | TRI_SOCKET_PRESSED)) == TRI_SOCKET_READING;
-}
-
 /* Polling speaks of an error that neither reading nor writing has met. */
 static void
 look_past_error(tr_socket *socket, uint64_t bytes_before)
 {
     bool is_socket = tri_descriptor_empty_error_queue(socket->fd);
-    if (!is_socket && is_to_read(socket) && socket->bytes_read == bytes_before)
+    if (!is_socket && tri_reader_is_to_read(socket) && socket->bytes_read == bytes_before)
         tri_socket_fail(socket, UV_EIO, TRI_CALL_READ); /* it would be said again and again */
     else
         tri_socket_poll(socket);
@@ -336,7 +329,7 @@ tri_socket_ready(uv_poll_t *poll, int status, int events)
         socket->polled = 0;
         events = UV_READABLE | UV_WRITABLE;
     }
-    if ((events & UV_READABLE) != 0 && is_to_read(socket))
+    if ((events & UV_READABLE) != 0 && tri_reader_is_to_read(socket))
         tri_reader_readable(socket, status < 0);
     if ((events & UV_WRITABLE) != 0 && tri_socket_has_any(socket, TRI_SOCKET_WRITING))
         write_on(socket);

@@ -335,7 +335,7 @@ static bool
 goes_on(tr_socket *socket)
 {
     tri_socket_do_steps(socket);
-    return (socket->flags & (TRI_SOCKET_READING | TRI_SOCKET_PRESSED)) == TRI_SOCKET_READING;
+    return tri_reader_is_to_read(socket);
 }
 
 void

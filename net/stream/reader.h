@@ -9,6 +9,13 @@
 #include "pace.h"
 #include "socket_state.h"
 
+/* What was due, or what was read before, may have crowded the consumer since polling was asked for. */
+static inline bool
+tri_reader_is_to_read(const tr_socket *socket)
+{
+    return (socket->flags & (TRI_SOCKET_READING | TRI_SOCKET_PRESSED)) == TRI_SOCKET_READING;
+}
+
 /* Reads from now on, also if the user wants no data, as Node does, until so much waits. */
 void tri_reader_begin(tr_socket *socket);
 

@@ -92,5 +92,16 @@ pause_client(void *argument)
     tr_socket_pause(client.socket);
 }
 
+void
+crowd(tr_socket *socket, void *consumer, tr_status status)
+{
+    assert_int_equal(status, TR_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        tr_message message = tr_message_signal(1);
+        assert_int_equal(tr_send(tr_socket_actor(socket), *(const tr_ref *)consumer, &message), TR_OK);
+    }
+    assert_true(tri_socket_has_any(socket, TRI_SOCKET_PRESSED));
+}
+
 struct endpoint other;
 int peer_of_other;

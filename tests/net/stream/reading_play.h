@@ -29,6 +29,10 @@ void begin_sending(const char *const *texts, void (*act)(unsigned i));
 /* Acts. The first notes when the call begins and has returned. */
 void resume_client(void *argument);
 
+/* A callback of a write. consumer points to the tr_ref of an actor whose mailbox holds 4 messages and mutes: it is
+ * crowded. */
+void crowd(tr_socket *socket, void *consumer, tr_status status);
+
 /* A hook: closes the raw descriptor with the client. */
 void closes_peer(struct endpoint *self, const char *event);
 void pause_client(void *argument);

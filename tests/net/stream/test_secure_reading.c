@@ -278,24 +278,13 @@ static const struct tr_behavior muting = {
     .name = "muting", .receive = take_piece, .mailbox = {.messages = 4, .policy = TR_MAILBOX_MUTE}};
 
 static void
-crowd(tr_socket *socket, void *argument, tr_status status)
-{
-    (void)argument;
-    assert_int_equal(status, TR_OK);
-    for (unsigned i = 0; i < 3; i++) {
-        tr_message message = tr_message_signal(1);
-        assert_int_equal(tr_send(tr_socket_actor(socket), consumer, &message), TR_OK);
-    }
-}
-
-static void
 writes_in_data(struct endpoint *self, const char *event)
 {
     closes_peer(self, event);
     if (!is(event, "data"))
         return;
     assert_false(tri_socket_has_any(self->socket, TRI_SOCKET_PRESSED));
-    assert_int_equal(tr_socket_write_then(self->socket, text_slice("x"), crowd, NULL), TR_OK);
+    assert_int_equal(tr_socket_write_then(self->socket, text_slice("x"), crowd, &consumer), TR_OK);
 }
 
 static void

@@ -4,6 +4,7 @@
 #include "quota.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
@@ -26,6 +27,12 @@ tri_process_fork(void)
     fflush(NULL);
     pid_t pid = fork();
     return pid >= 0 ? pid : -errno;
+}
+
+int
+tri_process_when_forked(void (*in_child)(void))
+{
+    return pthread_atfork(NULL, NULL, in_child);
 }
 
 _Noreturn void

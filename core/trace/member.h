@@ -16,6 +16,7 @@ struct tri_member {
 
 /* This process's, for traces that are opened from now on. */
 extern struct tri_member tri_member;
+extern unsigned tri_member_runtimes; /* atomic: that it has begun since it is what it is, with a trace or without */
 extern char tri_member_directory[PATH_MAX]; /* "": that of TR_TRACE */
 
 #endif

@@ -1,10 +1,12 @@
 #include "metadata.h"
+#include <ck_pr.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <troupe/core/clock.h>
 #include <troupe/core/random.h>
 #include <troupe/core/say.h>
@@ -111,10 +113,12 @@ write_environment(FILE *file, const struct tri_metadata *metadata)
 {
     fprintf(file,
             "env {\n    tracer_name = \"troupe\";\n    troupe_format = %d;\n    mode = \"%s\";\n    workers = %u;\n"
-            "    pid = %ld;\n    closed = %d;\n    boot = \"%s\";\n    cluster = \"%s\";\n    member = \"%s\";\n"
-            "    serial = %u;\n};\n\n",
-            TRI_TRACE_VERSION, metadata->mode, metadata->workers, (long)getpid(), metadata->closed, metadata->boot,
-            metadata->member.cluster, metadata->member.name, metadata->member.serial);
+            "    pid = %ld;\n    pid_namespace = %" PRIu64
+            ";\n    runtimes = %u;\n    closed = %d;\n    boot = \"%s\";\n"
+            "    cluster = \"%s\";\n    member = \"%s\";\n    serial = %u;\n};\n\n",
+            TRI_TRACE_VERSION, metadata->mode, metadata->workers, (long)getpid(), metadata->pid_namespace,
+            ck_pr_load_uint(&tri_member_runtimes), metadata->closed, metadata->boot, metadata->member.cluster,
+            metadata->member.name, metadata->member.serial);
 }
 
 /* Where the clock stood at 1970: ticks are counted from the machine's start. */
@@ -288,6 +292,14 @@ read_boot(char *boot, size_t room)
     fclose(file);
 }
 
+/* Processes with the same one mean the same by a pid. */
+static uint64_t
+read_pid_namespace(void)
+{
+    struct stat status;
+    return stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
+}
+
 tr_status
 tri_metadata_open(struct tri_metadata *metadata, int directory, const char *mode, unsigned workers)
 {
@@ -298,6 +310,7 @@ tri_metadata_open(struct tri_metadata *metadata, int directory, const char *mode
     metadata->frequency = frequency();
     metadata->opened = moment_now();
     metadata->member = tri_member;
+    metadata->pid_namespace = read_pid_namespace();
     read_boot(metadata->boot, sizeof(metadata->boot));
     int error = tri_random(metadata->uuid, sizeof(metadata->uuid));
     if (error != 0)

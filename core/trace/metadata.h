@@ -28,7 +28,8 @@ struct tri_metadata {
     unsigned workers;
     uint8_t uuid[16];
     struct tri_member member;
-    char boot[40]; /* the machine since its last start; "": the system does not tell */
+    uint64_t pid_namespace; /* in which the process has its pid; 0: the system does not tell */
+    char boot[40];          /* the machine since its last start; "": the system does not tell */
     struct tri_trace_moment opened;
     uint64_t frequency; /* ticks in a second */
     const struct tri_trace_table **tables;

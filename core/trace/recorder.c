@@ -546,6 +546,7 @@ tri_trace_open(const struct tr_trace_options *options, unsigned workers, struct 
     if (workers > TR_WORKERS_MAX)
         return TR_ETOOMANYWORKERS;
     tri_clock_init();
+    ck_pr_inc_uint(&tri_member_runtimes);
     if (options->mode != TR_TRACE_OFF)
         return open_or_none(options, workers, out);
     const char *text = tri_settings_text();

@@ -4,6 +4,9 @@
  * What comes from the parent is read by an actor, the reader, which lives on a worker of the child's runtime. It sees
  * at once when the parent's side has ended, however much waits before that, and ends the wait of the program's thread.
  * It reads messages only when somebody wants them, and no faster than that one takes them.
+ *
+ * A process that a child forks is no child. It has the channels to the parent as well, but of what comes there nobody
+ * could tell for whom it is.
  */
 #include "child_state.h"
 
@@ -384,6 +387,16 @@ tr_cluster_child_send(tr_cluster_child *child, unsigned to, const void *bytes, s
 
 /* The beginning. */
 
+/* In the child of a fork, on its only thread. */
+static void
+be_no_child(void)
+{
+    is_child = false;
+    tri_bound_source = NULL;
+    tri_deal_meter = NULL;
+    tri_trace_be_member("", "", 0, NULL);
+}
+
 _Noreturn void
 tri_child_run(struct tr_cluster *cluster, const struct tri_slot *slot, int orders, int mail)
 {
@@ -394,7 +407,8 @@ tri_child_run(struct tr_cluster *cluster, const struct tri_slot *slot, int order
     tri_lents_close(cluster, false);
     tri_process_signals_close(&cluster->signals);
     tri_deal_meter = &cluster->meters[slot->number];
-    if (uv_mutex_init(&tri_child.asking) != 0 || uv_mutex_init(&tri_child.lock) != 0)
+    if (uv_mutex_init(&tri_child.asking) != 0 || uv_mutex_init(&tri_child.lock) != 0 ||
+        tri_process_when_forked(be_no_child) != 0)
         tri_process_exit(EXIT_FAILURE);
     tri_bound_source = tri_child_ask;
     tri_process_exit(run(&tri_child, cluster->options.data));

@@ -199,7 +199,7 @@ begin(struct tr_cluster *cluster, struct tri_slot *slot)
     }
     slot->pid = pid;
     slot->state = TRI_SLOT_RUNS;
-    tri_trace_child_began_outside(cluster->trace, slot->number, (uint64_t)pid);
+    tri_trace_child_began_outside(cluster->trace, (uint16_t)slot->serial, slot->number, (uint64_t)pid);
     if (events != NULL && events->started != NULL)
         events->started(cluster, slot->number, pid, cluster->options.data);
 }

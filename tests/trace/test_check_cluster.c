@@ -40,23 +40,39 @@ teardown(void **state)
     return traces_teardown(state);
 }
 
-/* Ends the trace of the process that has that serial; its pid is 100 more. */
+/* Ends the trace of the process that has that serial. `more` are further lines of its metadata. */
 static void
-end_process(const struct traces *traces, unsigned serial, const char *member, bool closed)
+end_process_of(const struct traces *traces, unsigned serial, const char *member, bool closed, const char *more)
 {
-    char lines[200], path[400];
+    char lines[300], path[400];
     snprintf(lines, sizeof(lines),
-             "    boot = \"a\";\n    cluster = \"c\";\n    member = \"%s\";\n    serial = %u;\n    pid = %u;\n", member,
-             serial, 100 + serial);
+             "    boot = \"a\";\n    cluster = \"c\";\n    member = \"%s\";\n    serial = %u;\n%s", member, serial,
+             more);
     timed_process((uint8_t)(serial + 1), lines);
     timed_end(place_of(traces, serial, path), closed);
     timed_begin();
 }
 
+/* The same; its pid is 100 more than the serial. */
+static void
+end_process(const struct traces *traces, unsigned serial, const char *member, bool closed)
+{
+    char more[100];
+    snprintf(more, sizeof(more), "    pid = %u;\n    pid_namespace = 7;\n    runtimes = 1;\n", 100 + serial);
+    end_process_of(traces, serial, member, closed, more);
+}
+
+static void
+begin_child_as(uint64_t ns, uint32_t child, unsigned serial, uint64_t pid)
+{
+    timed_event(OUTSIDE, ns, NET(child_began), child, 0, pid);
+    timed_flags(OUTSIDE, (uint16_t)serial);
+}
+
 static void
 begin_child(uint64_t ns, uint32_t child, unsigned serial)
 {
-    timed_event(OUTSIDE, ns, NET(child_began), child, 0, 100 + serial);
+    begin_child_as(ns, child, serial, 100 + serial);
 }
 
 static void
@@ -117,7 +133,28 @@ what_was_sent_to_a_child_is_not_received_by_its_successor(void **state)
 }
 
 static void
-a_child_whose_pid_the_system_has_used_again_is_not_told_from_the_one_before(void **state)
+children_of_one_number_and_one_pid_are_told_from_each_other(void **state)
+{
+    struct traces *traces = *state;
+    for (unsigned receiver = 1; receiver <= 2; receiver++) {
+        timed_begin();
+        begin_child_as(1000, 0, 1, 100);
+        timed_parcel_sent(2000, 0, P(0, 1));
+        end_child(3000, 0);
+        begin_child_as(4000, 0, 2, 100);
+        end_child(9000, 0);
+        end_process(traces, 0, "parent", true);
+        timed_parcel_received(9500, PARENT, P(0, 1));
+        end_process_of(traces, receiver, "0", true, "    pid = 100;\n    pid_namespace = 7;\n");
+        traces_expect(traces, "check", receiver == 1 ? 0 : 1,
+                      receiver == 1 ? "passed   cluster" : "it was sent to another process of that number");
+        char path[400];
+        tests_directory_remove(place_of(traces, receiver, path));
+    }
+}
+
+static void
+a_child_whose_serial_is_used_again_is_not_told_from_the_one_before(void **state)
 {
     struct traces *traces = *state;
     timed_begin();
@@ -164,6 +201,71 @@ a_process_that_the_parent_has_not_begun_is_a_failure_if_the_parent_has_told_all(
         end_process(traces, 2, "0", true);
         traces_expect(traces, "check", closed, closed ? "no such process under its number" : "passed   cluster");
     }
+}
+
+static void
+a_pid_of_another_namespace_contradicts_nothing(void **state)
+{
+    struct traces *traces = *state;
+    static const char *const namespaces[] = {"    pid = 1;\n    pid_namespace = 7;\n",
+                                             "    pid = 1;\n    pid_namespace = 8;\n", "    pid = 1;\n"};
+    for (unsigned i = 0; i < 3; i++) {
+        timed_begin();
+        begin_child(1000, 0, 1);
+        timed_parcel_sent(2000, 0, P(0, 1));
+        end_child(9000, 0);
+        end_process(traces, 0, "parent", true);
+        timed_event(0, 2000, CORE(worker_start), 0, 0, 0);
+        timed_event(0, 3000, CORE(worker_stop), 0, 0, 0);
+        timed_parcel_received(2500, PARENT, P(0, 1));
+        end_process_of(traces, 1, "0", true, namespaces[i]);
+        traces_expect(traces, "check", i == 0, i == 0 ? "no such process under its number" : "passed   cluster");
+    }
+}
+
+/* -- Several runtimes. -- */
+
+/* A child gets a connection and sends a parcel, of which its trace tells nothing. */
+static void
+write_untold(const struct traces *traces, const char *runtimes)
+{
+    timed_begin();
+    begin_child(1000, 0, 1);
+    deal(2000, 0, P(0, 1));
+    timed_parcel_received(2500, 0, P(1, 1));
+    end_child(9000, 0);
+    end_process(traces, 0, "parent", true);
+    timed_parcel_sent(2900, PARENT, P(1, 2));
+    end_process_of(traces, 1, "0", true, runtimes);
+}
+
+static void
+what_another_runtime_of_a_child_did_elsewhere_is_not_missed(void **state)
+{
+    struct traces *traces = *state;
+    write_untold(traces, "    runtimes = 1;\n");
+    traces_expect(traces, "check", 1, "no process sent it before");
+    traces_expect(traces, "check", 1, "neither taken nor lost");
+    write_untold(traces, "    runtimes = 2;\n");
+    traces_expect(traces, "check", 0, "unknown  parcel");
+    traces_expect(traces, "check", 0, "passed   cluster");
+}
+
+/* Another runtime may have begun then. */
+static void
+after_the_end_of_a_childs_trace_nothing_is_missed(void **state)
+{
+    struct traces *traces = *state;
+    timed_begin();
+    begin_child(1000, 0, 1);
+    deal(3000, 0, P(0, 1));
+    timed_parcel_received(3500, 0, P(1, 1));
+    end_child(9000, 0);
+    end_process(traces, 0, "parent", true);
+    timed_parcel_sent(2900, PARENT, P(1, 2));
+    end_process(traces, 1, "0", true);
+    traces_expect(traces, "check", 0, "unknown  parcel");
+    traces_expect(traces, "check", 0, "passed   cluster");
 }
 
 /* -- Connections. -- */
@@ -257,9 +359,13 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, traces_setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(what_was_sent_to_a_child_is_not_received_by_its_successor),
-        TEST(a_child_whose_pid_the_system_has_used_again_is_not_told_from_the_one_before),
+        TEST(children_of_one_number_and_one_pid_are_told_from_each_other),
+        TEST(a_child_whose_serial_is_used_again_is_not_told_from_the_one_before),
         TEST(a_child_that_begins_while_it_runs_or_outlives_its_parent_is_a_failure),
         TEST(a_process_that_the_parent_has_not_begun_is_a_failure_if_the_parent_has_told_all),
+        TEST(a_pid_of_another_namespace_contradicts_nothing),
+        TEST(what_another_runtime_of_a_child_did_elsewhere_is_not_missed),
+        TEST(after_the_end_of_a_childs_trace_nothing_is_missed),
         TEST(a_connection_without_an_end_is_a_failure_if_its_child_has_told_all),
         TEST(of_a_connection_that_was_dealt_to_a_child_without_a_trace_nothing_is_asked),
         TEST(a_connection_may_have_been_taken_and_come_back),

@@ -3,14 +3,18 @@
  * one by troupe-trace, one by one by babeltrace2, and by the second reader.
  */
 #include <inttypes.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <troupe/actors/runtime.h>
+#include <troupe/net/server.h>
 
 #include "crew.h"
 #include "helpers.h"
@@ -181,6 +185,156 @@ the_next_run_of_a_cluster_has_a_directory_of_its_own(void **state)
     *strrchr(traces->directory, '/') = '\0';
 }
 
+/* -- Children that are more than one runtime. -- */
+
+/* Runs a cluster of one child, which fails the test unless it returns 0. */
+static void
+run_cluster(int (*child)(tr_cluster_child *self, void *data), void *data, int namespaces)
+{
+    int status;
+    fflush(NULL);
+    pid_t process = fork();
+    assert_true(process >= 0);
+    if (process == 0) {
+        if (namespaces != 0 && unshare(namespaces) != 0)
+            _exit(2);
+        _exit(tr_cluster_run(&(struct tr_cluster_options){.child = child, .data = data, .children = 1, .tries = 1}) !=
+              TR_OK);
+    }
+    assert_int_equal(waitpid(process, &status, 0), process);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 2)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static tr_runtime *
+start_runtime(const char *trace)
+{
+    tr_runtime *runtime;
+    struct tr_runtime_options options = {.workers = 1, .pinning = TR_PINNING_NEVER};
+    if (trace != NULL)
+        options.trace = (struct tr_trace_options){.mode = TR_TRACE_FILE, .directory = trace};
+    return tr_runtime_start(&options, &runtime) == TR_OK ? runtime : NULL;
+}
+
+static void
+take_leave(tr_socket *socket)
+{
+    tr_socket_end(socket);
+}
+
+static void
+take_nothing(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self, (void)state, (void)message;
+}
+
+/* Sends the parent a message, and takes a connection, which it tells of in this runtime's trace alone. */
+static bool
+use_cluster(tr_cluster_child *self, tr_runtime *runtime)
+{
+    static const struct tr_behavior sink = {.name = "sink", .receive = take_nothing};
+    struct tr_server_options server = {.connection = take_leave};
+    struct tr_listen_options listen = {.host = "127.0.0.1"};
+    struct tr_address at = {0};
+    char byte;
+    tr_ref ref;
+    if (tr_runtime_spawn(runtime, &sink, NULL, &ref) != TR_OK ||
+        tr_cluster_child_deliver(self, runtime, ref, 1) != TR_OK ||
+        tr_cluster_child_send(self, TR_CLUSTER_PARENT, "x", 1, -1) != TR_OK ||
+        tr_runtime_listen(runtime, &server, &listen, NULL, &at) != TR_OK)
+        return false;
+    int fd = tests_peer_connect(at.port);
+    bool ended = fd >= 0 && read(fd, &byte, 1) == 0;
+    close(fd);
+    return ended;
+}
+
+struct two_runtimes {
+    char elsewhere[400]; /* the trace of the second */
+    bool at_once;        /* else one after the other */
+};
+
+static int
+be_child_of_two_runtimes(tr_cluster_child *self, void *data)
+{
+    const struct two_runtimes *two = data;
+    tr_runtime *first = start_runtime(NULL);
+    if (first == NULL || (!two->at_once && tr_runtime_stop(first, TESTS_LIMIT_MS, NULL) != TR_OK))
+        return 1;
+    tr_runtime *second = start_runtime(two->elsewhere);
+    if (second == NULL || !use_cluster(self, second) || tr_runtime_stop(second, TESTS_LIMIT_MS, NULL) != TR_OK)
+        return 1;
+    return two->at_once && tr_runtime_stop(first, TESTS_LIMIT_MS, NULL) != TR_OK;
+}
+
+static void
+a_runtime_of_a_child_that_records_elsewhere_is_not_missed(void **state)
+{
+    struct traces *traces = *state;
+    for (int at_once = 0; at_once <= 1; at_once++) {
+        struct two_runtimes two = {.at_once = at_once};
+        snprintf(two.elsewhere, sizeof(two.elsewhere), "%s-elsewhere", traces->directory);
+        run_cluster(be_child_of_two_runtimes, &two, 0);
+        traces_expect(traces, "check", 0, "unknown  parcel                    2 times");
+        traces_expect(traces, "check", 0, "passed   cluster                   4 times");
+        const char *const both[] = {TROUPE_TRACE, "check", traces->directory, two.elsewhere, NULL};
+        struct outcome outcome = traces_run(both);
+        assert_int_equal(outcome.status, 0);
+        assert_non_null(strstr(outcome.text, "passed   parcel                    4 times"));
+        free(outcome.text);
+        const char *const words[] = {"rm", "-rf", traces->directory, two.elsewhere, NULL};
+        free(traces_run(words).text);
+    }
+}
+
+/* What it forks before it has threads may use the library, and is no child. */
+static int
+be_child_that_forks(tr_cluster_child *self, void *data)
+{
+    int status;
+    (void)data;
+    pid_t process = fork();
+    if (process < 0)
+        return 1;
+    tr_runtime *runtime = start_runtime(NULL);
+    if (process == 0) {
+        bool is_child = tr_cluster_child_send(self, TR_CLUSTER_PARENT, "x", 1, -1) != TR_EINVAL;
+        _exit(is_child || runtime == NULL || tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL) != TR_OK);
+    }
+    bool used = runtime != NULL && use_cluster(self, runtime);
+    bool ended = waitpid(process, &status, 0) == process && status == 0;
+    return !used || !ended || tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL) != TR_OK;
+}
+
+static void
+what_a_child_forks_is_none_of_the_cluster(void **state)
+{
+    struct traces *traces = *state;
+    run_cluster(be_child_that_forks, NULL, 0);
+    traces_expect(traces, "check", 0, "passed   parcel                    4 times");
+    traces_expect(traces, "check", 0, "passed   cluster                   6 times");
+    traces_expect(traces, "info", 0, "traces of their own: ");
+}
+
+static int
+be_child_of_one_runtime(tr_cluster_child *self, void *data)
+{
+    (void)data;
+    tr_runtime *runtime = start_runtime(NULL);
+    return runtime == NULL || !use_cluster(self, runtime) || tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL) != TR_OK;
+}
+
+/* To the parent its child is one process of many, to itself the first of all. */
+static void
+a_child_in_a_pid_namespace_of_its_own_is_the_one_that_the_parent_began(void **state)
+{
+    struct traces *traces = *state;
+    run_cluster(be_child_of_one_runtime, NULL, CLONE_NEWUSER | CLONE_NEWPID);
+    traces_expect(traces, "check", 0, "passed   cluster                   6 times");
+}
+
 static void
 follow_reads_processes_that_have_begun_meanwhile(void **state)
 {
@@ -295,6 +449,9 @@ main(void)
         TEST(the_path_of_a_message_goes_through_processes),
         TEST(a_child_that_was_killed_and_its_successor_are_two_processes),
         TEST(the_next_run_of_a_cluster_has_a_directory_of_its_own),
+        TEST(a_runtime_of_a_child_that_records_elsewhere_is_not_missed),
+        TEST(what_a_child_forks_is_none_of_the_cluster),
+        TEST(a_child_in_a_pid_namespace_of_its_own_is_the_one_that_the_parent_began),
         TEST(follow_reads_processes_that_have_begun_meanwhile),
         TEST(a_packed_trace_of_a_cluster_is_read_as_its_directory_is),
         TEST(babeltrace_reads_each_process_and_counts_as_many_events),

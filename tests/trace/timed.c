@@ -49,15 +49,28 @@ timed_name(const char *text)
     return ++timed.name_count;
 }
 
+static unsigned
+place_of(unsigned stream)
+{
+    return stream == OUTSIDE ? STREAMS - 1 : stream;
+}
+
 void
 timed_event(unsigned stream, uint64_t ns, uint16_t id, uint32_t arg, uint64_t actor, uint64_t message)
 {
-    unsigned place = stream == OUTSIDE ? STREAMS - 1 : stream;
+    unsigned place = place_of(stream);
     size_t count = timed.counts[place]++;
     if ((count & (count - 1)) == 0)
         timed.records[place] = realloc(timed.records[place], (count > 0 ? count * 2 : 1) * sizeof(**timed.records));
     timed.records[place][count] =
         (struct tri_trace_record){.timestamp = ns, .id = id, .arg = arg, .actor = actor, .message = message};
+}
+
+void
+timed_flags(unsigned stream, uint16_t flags)
+{
+    unsigned place = place_of(stream);
+    timed.records[place][timed.counts[place] - 1].flags = flags;
 }
 
 static unsigned

@@ -33,6 +33,9 @@ uint32_t timed_name(const char *text);
 /* An event of a stream; its times must not go back. */
 void timed_event(unsigned stream, uint64_t ns, uint16_t id, uint32_t arg, uint64_t actor, uint64_t message);
 
+/* Gives flags to the last event of a stream. */
+void timed_flags(unsigned stream, uint16_t flags);
+
 /* The usual ones, in the stream of the actor's worker; actor 0 is outside. A message is (stream, count). */
 void timed_spawn(uint64_t ns, uint64_t actor, const char *class);
 void timed_send(uint64_t ns, uint64_t from, uint64_t message, uint32_t tag);

@@ -103,7 +103,7 @@ const struct verdict verdicts[] = {
     {"handshake_begin", "dealing", "dealing", "dealing", "life", NULL, NULL, "dealing"},
     {"handshake", UNFINISHED, "dealing", "life", "life", NULL, NULL, GREETED},
     {"handshake_failed", UNFINISHED, "dealing", "life", "life", NULL, "form", "dealing"},
-    {"child_began", "cluster", "cluster", "cluster", NULL, NULL, "cluster", "cluster"},
+    {"child_began", "cluster", "cluster", "cluster", NULL, "cluster", "cluster", "cluster"},
     {"child_ended", "cluster", "cluster", "cluster", NULL, SYSTEM, "cluster", "cluster"},
     {"cluster_send", "parcel", "parcel", "life", "life", "cluster", "cluster", "parcel"},
     {"cluster_receive", UNREAD, "parcel", "cluster", "life", "cluster", "cluster", "parcel"},

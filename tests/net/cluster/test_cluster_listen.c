@@ -12,9 +12,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <troupe/actors/runtime.h>
+#include <troupe/net/server.h>
 
 static const enum tr_cluster_scheduling schedulings[] = {TR_CLUSTER_ROUND_ROBIN, TR_CLUSTER_LEAST_LOADED,
                                                          TR_CLUSTER_BY_KERNEL};
@@ -218,6 +221,55 @@ what_listens_elsewhere_is_in_use(void **state)
     crew_end(&crew, "OK");
 }
 
+static void
+end_at_once(tr_socket *socket)
+{
+    tr_socket_end(socket);
+}
+
+/* Gives a status, and the port. */
+static tr_status
+listen_in_a_runtime(uint16_t port, tr_runtime **runtime, struct tr_address *at)
+{
+    struct tr_runtime_options options = {.workers = 1, .pinning = TR_PINNING_NEVER};
+    struct tr_server_options server = {.connection = end_at_once};
+    struct tr_listen_options listen = {.host = "127.0.0.1", .port = port};
+    tr_status status = tr_runtime_start(&options, runtime);
+    return status == TR_OK ? tr_runtime_listen(*runtime, &server, &listen, NULL, at) : status;
+}
+
+/* What it forks is told the port on which the child listens. */
+static int
+fork_and_listen(tr_cluster_child *self, void *data)
+{
+    int told[2], status;
+    uint16_t port;
+    tr_runtime *runtime;
+    struct tr_address at;
+    (void)self, (void)data;
+    if (pipe(told) != 0)
+        return 1;
+    pid_t process = fork();
+    if (process == 0)
+        _exit(read(told[0], &port, sizeof(port)) != sizeof(port) ||
+              listen_in_a_runtime(port, &runtime, &at) != TR_EADDRINUSE ||
+              tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL) != TR_OK);
+    bool listens = listen_in_a_runtime(0, &runtime, &at) == TR_OK;
+    bool has_told = listens && write(told[1], &at.port, sizeof(at.port)) == sizeof(at.port);
+    close(told[0]);
+    close(told[1]);
+    bool ended = process > 0 && waitpid(process, &status, 0) == process && status == 0;
+    return !has_told || !ended || tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL) != TR_OK;
+}
+
+static void
+what_a_child_forks_listens_by_itself(void **state)
+{
+    struct tr_cluster_options options = {.child = fork_and_listen, .children = 1, .tries = 1};
+    (void)state;
+    assert_int_equal(tr_cluster_run(&options), TR_OK);
+}
+
 int
 main(void)
 {
@@ -230,6 +282,7 @@ main(void)
         cmocka_unit_test(the_file_of_a_path_goes_with_the_last_child),
         cmocka_unit_test(a_path_means_the_same_wherever_a_child_is),
         cmocka_unit_test(what_listens_elsewhere_is_in_use),
+        cmocka_unit_test(what_a_child_forks_listens_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

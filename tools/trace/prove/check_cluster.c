@@ -7,12 +7,13 @@
  * lost is told where it found no way: directly after it was sent, or by the parent, which passes on what children send
  * each other.
  *
- * A process's trace says what its number and its pid are. The parent's tells the same. Where either is not read nothing
- * is asked of it.
+ * A process's trace says which of the cluster's processes it is, its serial, and what its number and its pid are. The
+ * parent's tells the same. Where either is not read nothing is asked of it. A pid is what it is in a namespace alone.
  *
  * A connection that was dealt is taken, or it is lost, or it comes back. It may have been taken and come back as well:
  * the parent need not read the answers of a child that it kills. And a child that dies may have taken one without a
- * word, so it is asked only of those that closed their traces.
+ * word, so it is asked only of those that closed their traces. One that has several runtimes may record some of them
+ * elsewhere: so a trace says how many had begun when it was closed, and of what comes after its end nothing is asked.
  *
  * Ids of parcels count up with the sends of a thread, so those that one worker, or the parent, sends to a process are
  * received in their order. Connections are not: several threads take them.
@@ -31,24 +32,27 @@
 /* Of a child's number, or the parent. */
 struct child {
     bool runs;
-    uint64_t pid;
+    uint16_t serial;
     uint64_t last;                 /* of the parent: how many parcels it has sent so far */
     struct tri_trace_record begin; /* of the process that runs */
     const struct stream *stream;   /* likewise */
 };
 
-/* Of a child's number and a pid: the process, as the parent tells of it. */
+/* Of a serial: the process, as the parent tells of it. */
 struct process {
     bool begun, ended;
-    bool again;           /* another one had both */
+    bool again; /* another one had it: they are used again after 65,535 */
+    uint32_t number;
+    uint64_t pid, pid_namespace;
     uint64_t first, last; /* parcels that the parent had sent when it began, and when it ended */
 };
 
 /* A connection, by its parcel. */
 struct deal {
-    uint64_t timestamp, pid;
+    uint64_t timestamp;
     const struct stream *stream;
     uint32_t child;
+    uint16_t serial;
     bool over; /* taken, lost, or back */
     bool lost, back;
 };
@@ -114,19 +118,60 @@ is_whole(const struct check *check, const struct stream *parent)
     return parent != NULL && stream_lost(parent) == 0 && !check->trace->partial && parent->member->metadata->closed;
 }
 
+bool
+check_has_told_all(const struct check *check, unsigned cluster, uint64_t serial, uint64_t time)
+{
+    uint64_t traces = 0, runtimes = 0, last = 0;
+    if (serial == 0) /* the parent, which has one recorder */
+        return true;
+    for (size_t i = 0; i < check->trace->member_count; i++) {
+        const struct member *member = &check->trace->members[i];
+        if (member->cluster != cluster || member->metadata->serial != serial)
+            continue;
+        if (!member->metadata->closed)
+            return false;
+        traces++;
+        runtimes = member->metadata->runtimes > runtimes ? member->metadata->runtimes : runtimes;
+    }
+    for (size_t i = 0; i < check->trace->stream_count; i++) {
+        const struct stream *stream = &check->trace->streams[i];
+        if (stream->member->cluster == cluster && stream->member->metadata->serial == serial)
+            last = stream->last_time > last ? stream->last_time : last;
+    }
+    return traces > 0 && traces >= runtimes && time <= last && !check->trace->in_the_middle;
+}
+
 /* -- Children. -- */
+
+/* What the parent tells of a process; NULL: it has not begun one of that serial, or a different one. */
+static const struct process *
+process_of(const struct check *check, const struct member *member)
+{
+    const struct metadata *own = member->metadata;
+    const struct process *process = table_get(&check->processes, member->cluster, own->serial);
+    if (process == NULL || process->again)
+        return process;
+    bool has_pid = own->pid_namespace == 0 || own->pid_namespace != process->pid_namespace || own->pid == process->pid;
+    return has_pid && process->number == number_of(member) ? process : NULL;
+}
 
 static void
 check_began(struct check *check, const struct step *step)
 {
     const struct tri_trace_record *record = step->record;
-    struct process *process = table_put(&check->processes, key_of(step->stream->member, record->arg), record->message);
+    const struct member *member = step->stream->member;
+    struct process *process = table_put(&check->processes, member->cluster, record->flags);
     uint64_t sent = child_of(check, step, PARENT)->last;
     struct child *child = child_of(check, step, record->arg);
     if (child->runs)
         check_contradicted(check, RULE_cluster, step, "that child began before, and has not ended");
-    *process = (struct process){.begun = true, .again = process->begun, .first = sent};
-    *child = (struct child){.runs = true, .pid = record->message, .begin = *record, .stream = step->stream};
+    *process = (struct process){.begun = true,
+                                .again = process->begun,
+                                .number = record->arg,
+                                .pid = record->message,
+                                .pid_namespace = member->metadata->pid_namespace,
+                                .first = sent};
+    *child = (struct child){.runs = true, .serial = record->flags, .begin = *record, .stream = step->stream};
 }
 
 static void
@@ -135,7 +180,7 @@ check_ended(struct check *check, const struct step *step)
     const struct tri_trace_record *record = step->record;
     uint64_t sent = child_of(check, step, PARENT)->last;
     struct child *child = child_of(check, step, record->arg);
-    struct process *process = table_get(&check->processes, key_of(step->stream->member, record->arg), child->pid);
+    struct process *process = table_get(&check->processes, step->stream->member->cluster, child->serial);
     if (!child->runs)
         check_contradicted(check, RULE_cluster, step, "that child has not begun, or has ended before");
     else if (process != NULL) {
@@ -169,14 +214,15 @@ static void
 remember_deal(struct check *check, const struct step *step)
 {
     const struct tri_trace_record *record = step->record;
-    uint64_t pid = child_of(check, step, record->arg)->pid;
+    uint16_t serial = child_of(check, step, record->arg)->serial;
     size_t before = check->deals.count;
     check_sweep(check, &check->deals, &check->most_deals, is_to_be_remembered);
     check->forgets_deals |= check->deals.count < before || before >= MOST_DEALS;
     if (check->deals.count >= MOST_DEALS)
         return;
     struct deal *deal = table_put(&check->deals, record->message, 0);
-    *deal = (struct deal){.timestamp = record->timestamp, .pid = pid, .stream = step->stream, .child = record->arg};
+    *deal =
+        (struct deal){.timestamp = record->timestamp, .stream = step->stream, .child = record->arg, .serial = serial};
 }
 
 static void
@@ -216,11 +262,10 @@ check_kind(struct check *check, const struct step *step)
 
 /* Did it come to the process to which the parent had sent it? Another one may have had its number. */
 static void
-check_process(struct check *check, const struct step *step, uint32_t self, const struct stream *parent)
+check_process(struct check *check, const struct step *step, const struct stream *parent)
 {
-    const struct member *member = step->stream->member;
     uint64_t count = TRI_TRACE_MESSAGE_COUNT(step->record->message);
-    const struct process *process = table_get(&check->processes, key_of(member, self), member->metadata->pid);
+    const struct process *process = process_of(check, step->stream->member);
     if (stream_lost(parent) > 0 || check->trace->partial)
         check->findings[RULE_cluster].unknown++;
     else if (process == NULL)
@@ -256,7 +301,7 @@ check_arrival(struct check *check, const struct step *step, uint32_t self)
     else if (step->role == ROLE_cluster_receive && step->record->arg != from)
         check_failed(check, RULE_cluster, step, "another process sent it");
     else if (from == PARENT)
-        check_process(check, step, self, sender);
+        check_process(check, step, sender);
     if (step->role == ROLE_cluster_receive)
         check_order(check, step, sender);
 }
@@ -356,23 +401,6 @@ check_rest(struct check *check, const struct child *child)
         check_failed(check, RULE_cluster, &step, "the parent has ended, and that child has not");
 }
 
-/* Is the trace of that process read, and closed? */
-static bool
-has_told_all(const struct check *check, const struct deal *deal)
-{
-    bool any = false;
-    for (size_t i = 0; i < check->trace->member_count; i++) {
-        const struct member *member = &check->trace->members[i];
-        if (member->cluster != deal->stream->member->cluster || number_of(member) != deal->child ||
-            member->metadata->pid != deal->pid)
-            continue;
-        if (!member->metadata->closed)
-            return false;
-        any = true;
-    }
-    return any && trace_lost(check->trace) == 0 && !check->trace->in_the_middle;
-}
-
 static void
 check_open(struct check *check, uint64_t parcel, const struct deal *deal)
 {
@@ -381,7 +409,8 @@ check_open(struct check *check, uint64_t parcel, const struct deal *deal)
                                       .arg = deal->child,
                                       .message = parcel};
     struct step step = {.record = &record, .stream = deal->stream, .role = ROLE_cluster_deal};
-    if (!deal->over && is_whole(check, deal->stream) && has_told_all(check, deal))
+    if (!deal->over && is_whole(check, deal->stream) && trace_lost(check->trace) == 0 &&
+        check_has_told_all(check, deal->stream->member->cluster, deal->serial, deal->timestamp))
         check_failed(check, RULE_cluster, &step, "it was neither taken nor lost, nor has it come back");
 }
 
@@ -400,8 +429,7 @@ check_begin(struct check *check, size_t place)
     if (number == PARENT || number == NOT_TOLD || !has_begun || !is_first ||
         !is_whole(check, stream_of_parent(check->trace, member)))
         return;
-    const struct process *process = table_get(&check->processes, key_of(member, number), member->metadata->pid);
-    if (process == NULL)
+    if (process_of(check, member) == NULL)
         check_failed(check, RULE_cluster, &step, "the parent has begun no such process under its number");
 }
 

@@ -100,16 +100,20 @@ check_end(struct check *check, const struct step *step)
 
 /* -- From process to process. -- */
 
-/* May the send stand in the trace of a process that is not read, or among events that are not there? */
+/* May the send stand in a trace of its process that is not read, or among events that are not there? */
 static bool
-may_be_elsewhere(const struct check *check, uint64_t parcel)
+may_be_elsewhere(const struct check *check, const struct step *step)
 {
     const struct trace *trace = check->trace;
+    uint64_t parcel = step->record->message;
     const struct spans *sent = table_get(&trace->parcels, TRI_TRACE_MESSAGE_STREAM(parcel), 0);
     if (parcel == 0 || sent == NULL || trace_lost(trace) > 0 || trace->partial)
         return true;
     bool later = TRI_TRACE_MESSAGE_COUNT(parcel) > sent->items[sent->count - 1].last;
-    return later && !trace->metadata->closed; /* written after the stream was read */
+    if (later && !trace->metadata->closed) /* written after the stream was read */
+        return true;
+    return !check_has_told_all(check, step->stream->member->cluster, TRI_TRACE_MESSAGE_STREAM(parcel),
+                               step->record->timestamp);
 }
 
 static void
@@ -117,7 +121,7 @@ check_parcel_end(struct check *check, const struct step *step)
 {
     if (step->ending == ENDING_REPEATED)
         check_failed(check, RULE_parcel, step, "it had come to its end before");
-    else if (step->ending == ENDING_UNSENT && may_be_elsewhere(check, step->record->message))
+    else if (step->ending == ENDING_UNSENT && may_be_elsewhere(check, step))
         check->findings[RULE_parcel].unknown++;
     else if (step->ending == ENDING_UNSENT)
         check_failed(check, RULE_parcel, step, "no process sent it before");

@@ -30,6 +30,10 @@ void check_servers_actor(struct check *check, const struct step *step);
 /* check_actors.c: of an actor that receives what is a notice, or should be one. */
 void check_notice(struct check *check, struct worker *worker, const struct step *step);
 
+/* check_cluster.c: whether that process of a cluster has told, in the traces that are read, all that it did up to then.
+ */
+bool check_has_told_all(const struct check *check, unsigned cluster, uint64_t serial, uint64_t time);
+
 /* An event that an actor brings about, on its own worker. */
 bool role_is_of_actor(enum role role);
 

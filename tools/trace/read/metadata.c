@@ -242,6 +242,10 @@ read_line(struct metadata *metadata, const char *line, uint64_t offset)
         metadata->workers = number_before(rest, ";", offset);
     else if ((rest = after(line, "    pid = ")) != NULL)
         metadata->pid = number_before(rest, ";", offset);
+    else if ((rest = after(line, "    pid_namespace = ")) != NULL)
+        metadata->pid_namespace = number_before(rest, ";", offset);
+    else if ((rest = after(line, "    runtimes = ")) != NULL)
+        metadata->runtimes = number_before(rest, ";", offset);
     else if ((rest = after(line, "    closed = ")) != NULL)
         metadata->closed = number_before(rest, ";", offset) != 0;
     else if ((rest = after(line, "    freq = ")) != NULL)

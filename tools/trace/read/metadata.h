@@ -27,13 +27,15 @@ struct metadata {
     uint8_t roles[EVENT_IDS];             /* by id: enum role */
     uint32_t offsets[EVENT_IDS];          /* by id: of the line that names it */
     uint64_t workers, pid;
-    char clock[32];        /* what it is: as far as there is room */
-    char boot[40];         /* of the machine: equal for traces whose clocks are the same; "" if that is not told */
-    char cluster[40];      /* of which the process is one; "": of none */
-    char member[16];       /* "parent", or the child's number */
-    uint64_t serial;       /* of the child in its cluster; 0: the parent's */
-    struct table tags;     /* char *, by number: names of the library's own */
-    struct table statuses; /* char *, by value as uint32_t: their codes, such as ECONNRESET */
+    uint64_t pid_namespace; /* in which that is its pid; 0: that is not told */
+    uint64_t runtimes;      /* that the process, or the member of a cluster, had begun when this was written */
+    char clock[32];         /* what it is: as far as there is room */
+    char boot[40];          /* of the machine: equal for traces whose clocks are the same; "" if that is not told */
+    char cluster[40];       /* of which the process is one; "": of none */
+    char member[16];        /* "parent", or the child's number */
+    uint64_t serial;        /* of the child in its cluster; 0: the parent's */
+    struct table tags;      /* char *, by number: names of the library's own */
+    struct table statuses;  /* char *, by value as uint32_t: their codes, such as ECONNRESET */
 };
 
 /* Reads the text among the files of a trace. path is the trace's, for what is wrong. */

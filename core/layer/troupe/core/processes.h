@@ -16,6 +16,9 @@ unsigned tri_processes_wanted(void);
  * the process's only one, as of all that follow. */
 int tri_process_fork(void);
 
+/* From now on each process that this one forks, or that is forked by one of those, calls this first. 0, or an errno. */
+int tri_process_when_forked(void (*in_child)(void));
+
 /* Ends this process as a return from main() does. */
 _Noreturn void tri_process_exit(int status);
 

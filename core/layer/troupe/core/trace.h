@@ -67,7 +67,7 @@ tr_status tri_trace_open(const struct tr_trace_options *options, unsigned worker
 /*
  * What the traces that this process opens from now on are parts of: those of the processes of a cluster are read
  * together. Texts are copied: the cluster's name is as long as a uuid at most, the member's 15 bytes. directory takes
- * the place of the one that TR_TRACE names; NULL: it does not. Thread: setup.
+ * the place of the one that TR_TRACE names; NULL: it does not. Thread: setup; in the child of a fork its only thread.
  */
 void tri_trace_be_member(const char *cluster, const char *member, unsigned serial, const char *directory);
 

@@ -20,6 +20,9 @@
  *   - listen.from_fd is not asked for. A descriptor that was opened before tr_cluster_run() is there in all children.
  *   - If the parent has ended, listening fails with TR_EPIPE.
  *
+ * A process that a child forks is no child: there the functions for children return TR_EINVAL, and it listens by
+ * itself.
+ *
  * Who gets a connection is options.scheduling. Where the parent accepts, it keeps a connection until the child has
  * begun with it: what a child was sent and had not begun when it died goes to another child. It sends a child no more
  * than TR_CLUSTER_AHEAD connections at a time for each address; those wait if the child is busy, or has paused its

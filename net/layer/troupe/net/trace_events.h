@@ -127,8 +127,8 @@
  * is 0xffffffff for the parent.
  */
 #define TRI_TRACE_CLUSTER_EVENTS(X)                                                                                    \
-    X(TRI_TRACE_NET + 56, child_began, (NOTHING, ), (NOTHING, ), (NUMBER, child), (NUMBER, pid),                       \
-      "the parent has begun child arg, whose process is message")                                                      \
+    X(TRI_TRACE_NET + 56, child_began, (NOTHING, ), (NUMBER, serial), (NUMBER, child), (NUMBER, pid),                  \
+      "the parent has begun child arg, as process flags of the cluster and process message of the system")             \
     X(TRI_TRACE_NET + 57, child_ended, (NOTHING, ), (NUMBER, signal), (NUMBER, child), (NUMBER, exit_status),          \
       "child arg has ended, by the signal in flags or, if that is 0, with the status in message")                      \
     X(TRI_TRACE_NET + 58, cluster_send, (REF, actor), (NUMBER, descriptors), (NUMBER, child), (PARCEL, parcel),        \

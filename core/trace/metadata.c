@@ -300,9 +300,14 @@ read_pid_namespace(void)
     return stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
 }
 
+/* The claim comes first: of a directory that is taken, nothing more is asked than that. */
 tr_status
 tri_metadata_open(struct tri_metadata *metadata, int directory, const char *mode, unsigned workers)
 {
+    int fd = openat(directory, NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return tri_status_from_errno(errno);
+    close(fd);
     memset(metadata, 0, sizeof(*metadata));
     metadata->directory = directory;
     metadata->mode = mode;
@@ -313,14 +318,7 @@ tri_metadata_open(struct tri_metadata *metadata, int directory, const char *mode
     metadata->pid_namespace = read_pid_namespace();
     read_boot(metadata->boot, sizeof(metadata->boot));
     int error = tri_random(metadata->uuid, sizeof(metadata->uuid));
-    if (error != 0)
-        return tri_status_from_uv(error);
-
-    int fd = openat(directory, NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); /* the claim */
-    if (fd < 0)
-        return tri_status_from_errno(errno);
-    close(fd);
-    tr_status status = replace(metadata);
+    tr_status status = error != 0 ? tri_status_from_uv(error) : replace(metadata);
     if (status != TR_OK)
         tri_metadata_abandon(metadata);
     return status;

@@ -56,8 +56,8 @@
 struct tri_trace {
     struct tri_trace_head head; /* of all that is written to the stream of the outside */
     int directory;
-    bool alone; /* there is no other thread, and the recorder starts none */
-    char *path; /* the directory's */
+    bool alone;                /* there is no other thread, and the recorder starts none */
+    char path[TRI_TRACE_PATH]; /* the directory's */
     unsigned workers;
     int64_t bytes_left; /* atomic: for further segments of all streams */
     struct tri_maker *maker;
@@ -453,22 +453,11 @@ open_place(struct tri_trace *trace, const struct tr_trace_options *options, stru
     tr_status status = open_directory(place);
     if (status != TR_OK)
         return status;
-    trace->path = strdup(place->path);
-    if (trace->path == NULL) {
-        status = TR_ENOMEM;
-        goto leave_directory;
-    }
+    memcpy(trace->path, place->path, sizeof(trace->path));
     trace->directory = place->directory;
     status = open_files(trace, options);
     if (status != TR_OK)
-        goto free_path;
-    return TR_OK;
-
-free_path:
-    free(trace->path);
-    trace->path = NULL;
-leave_directory:
-    leave_directory(place);
+        leave_directory(place);
     return status;
 }
 
@@ -590,7 +579,6 @@ forget_files(struct tri_trace *trace)
     tri_names_fini(&trace->names);
     free(trace->metadata.tables);
     close(trace->directory);
-    free(trace->path);
 }
 
 void
@@ -610,7 +598,6 @@ tri_trace_end(struct tri_trace *trace)
     close_streams(trace);
     tri_metadata_close(&trace->metadata);
     close(trace->directory);
-    free(trace->path);
 }
 
 void

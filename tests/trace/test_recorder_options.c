@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "fault.h"
 #include "helpers.h"
 
 /* -- Options. -- */
@@ -243,6 +244,29 @@ the_last_of_ten_thousand_directories_is_taken_and_then_none(void **state)
     tests_directory_remove(path);
 }
 
+/* Or a program whose nth allocation is made to fail, for every n, has more of them with each trace that it leaves. */
+static void
+directories_that_are_taken_cost_no_memory(void **state)
+{
+    struct traces *traces = *state;
+    unsigned seen[4];
+    char path[400];
+    for (unsigned i = 0; i < 4; i++) {
+        fault_plan(FAULT_MEMORY, ~0u, 1, 0);
+        traces_open(traces, TR_TRACE_FILE, 0, 0);
+        seen[i] = fault_seen(FAULT_MEMORY);
+        fault_clear();
+        traces_close(traces);
+    }
+    assert_true(seen[0] > 0);
+    for (unsigned i = 1; i < 4; i++) {
+        assert_int_equal(seen[i], seen[0]);
+        snprintf(path, sizeof(path), "%s/%u", traces->directory, i + 1);
+        assert_int_equal(access(path, F_OK), 0);
+        tests_directory_remove(path);
+    }
+}
+
 #define PROCESSES 8u
 
 /* Opens a trace as TR_TRACE asks, once the others are there too, and writes one event. */
@@ -308,6 +332,7 @@ main(void)
         TEST(wrong_options_are_refused_and_leave_nothing),
         TEST(a_small_limit_makes_small_files_when_their_size_is_left_open),
         TEST(a_directory_that_holds_a_trace_is_left_alone_and_a_numbered_one_taken),
+        TEST(directories_that_are_taken_cost_no_memory),
         TEST(the_last_of_ten_thousand_directories_is_taken_and_then_none),
         TEST(processes_that_start_at_the_same_time_each_get_a_directory),
     };

@@ -250,6 +250,8 @@ struct tri_actors {
     struct {
         uint8_t *met;                /* by slot, bits: its actor needs no introduction; NULL: none does */
         uint32_t next, end;          /* slots: which comes next; none from that one on was there */
+        struct tri_timer pause;      /* until it fires nobody is introduced who need not be */
+        unsigned pause_ms;           /* how long that takes; 0: the one before was not in a pause */
     } introducing;                   /* introductions.c */
     struct tri_tag_names *tag_names; /* that have been recorded: tracing/tag_names.c; NULL: none yet */
 

@@ -6,6 +6,12 @@
  * slots in each turn. Who comes into an event earlier is introduced before that: until all are, the recorder tells of
  * each event beforehand (meet()), which costs nothing afterwards.
  *
+ * Nobody waits for introductions, and a thousand of them take less time than the recorder has for a file that holds
+ * them. So they pause while half of the stream's file is full and the next one is not there: what the program does
+ * meanwhile finds room, and no introduction is lost. A pause that was too short is followed by one of twice its length:
+ * looking costs no turns, nor events of a worker that wakes for nothing, and a file is used at the latest when it has
+ * been there for as long as it took, or for PAUSE_MOST_MS. If no file is to be had, they go on, and are lost.
+ *
  * An event tells of an actor by its name, after what it tells has been done. So who has lost its name by then, or is
  * another, is introduced by the one who does that to it, tri_introduce(); and who begins is spared,
  * tri_introduce_not(). With these, bits say of each slot that its actor needs no introduction.
@@ -20,6 +26,7 @@
 #include <troupe/core/clock.h>
 
 #define SLOTS_A_TURN 1000u /* 40 us, if an actor lives in each */
+#define PAUSE_MOST_MS 64u
 
 static bool
 may_need_it(const struct tri_actors *home, tr_ref ref)
@@ -84,6 +91,7 @@ tri_introductions_prepare(struct tri_actors *home)
     uint32_t made = tri_slots_made(&home->slots);
     home->introducing.met = calloc(made / 8 + 1, 1);
     home->introducing.next = 0;
+    home->introducing.pause_ms = 0;
     home->introducing.end = made;
     return home->introducing.met != NULL;
 }
@@ -102,11 +110,28 @@ tri_introductions_begin(struct tri_actors *home)
     tri_introductions_go_on(home);
 }
 
+static void
+pause_is_over(struct tri_timer *timer)
+{
+    (void)timer; /* the turn that follows goes on */
+}
+
+/* Without memory for the timer it looks again in the next turn. */
+static void
+pause_a_while(struct tri_actors *home)
+{
+    unsigned before_ms = home->introducing.pause_ms;
+    home->introducing.pause_ms = before_ms == 0 ? 1 : before_ms < PAUSE_MOST_MS ? before_ms * 2 : PAUSE_MOST_MS;
+    home->introducing.pause.fire = pause_is_over;
+    (void)tri_timer_start(&home->worker->timers, &home->introducing.pause, home->introducing.pause_ms);
+}
+
 void
 tri_introductions_end(struct tri_actors *home)
 {
     if (!tri_introductions_are_left(home))
         return;
+    tri_timer_stop(&home->worker->timers, &home->introducing.pause);
     tri_trace_meet(tri_runtime_trace(home->worker->runtime), home->worker->index, NULL, NULL);
     tri_introductions_fini(home);
 }
@@ -114,14 +139,18 @@ tri_introductions_end(struct tri_actors *home)
 void
 tri_introductions_go_on(struct tri_actors *home)
 {
-    if (!tri_introductions_are_left(home))
+    if (!tri_introductions_are_due(home))
         return;
     uint32_t next = home->introducing.next, end = home->introducing.end;
     uint32_t until = end - next > SLOTS_A_TURN ? next + SLOTS_A_TURN : end;
-    for (; next < until; next++)
+    for (; next < until && !tri_trace_is_short(home->worker->trace); next++)
         if (home->slots.table[next].actor != NULL)
             tri_introduce_now(home->slots.table[next].actor);
     home->introducing.next = next;
     if (next == end)
         tri_introductions_end(home);
+    else if (next < until)
+        pause_a_while(home);
+    else
+        home->introducing.pause_ms = 0;
 }

@@ -14,7 +14,7 @@ bool tri_introductions_prepare(struct tri_actors *home);
 /* The worker has been attached: introduces the first. */
 void tri_introductions_begin(struct tri_actors *home);
 
-/* Introduces some more, once a turn while the worker records. */
+/* Introduces some more if they are due, once a turn while the worker records. */
 void tri_introductions_go_on(struct tri_actors *home);
 
 /* The worker is about to be detached: whoever is left is not introduced. */
@@ -28,6 +28,13 @@ static inline bool
 tri_introductions_are_left(const struct tri_actors *home)
 {
     return TRI_UNLIKELY(home->introducing.met != NULL);
+}
+
+/* And now? */
+static inline bool
+tri_introductions_are_due(const struct tri_actors *home)
+{
+    return tri_introductions_are_left(home) && home->introducing.pause.place == 0;
 }
 
 void tri_introduce_now(const tr_actor *actor);

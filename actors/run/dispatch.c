@@ -414,7 +414,7 @@ run_traced(struct tri_worker *worker, unsigned most)
     struct tri_actors *home = tri_actors_of(worker);
     tri_introductions_go_on(home);
     bool more = run(worker, most, true);
-    return more || tri_introductions_are_left(home);
+    return more || tri_introductions_are_due(home);
 }
 
 bool

@@ -194,7 +194,7 @@ static bool
 is_ready(struct tri_worker *worker)
 {
     const struct tri_actors *home = tri_actors_of(worker);
-    return !tri_mail_list_empty(&home->queue) || tri_owed_any(home) || tri_introductions_are_left(home);
+    return !tri_mail_list_empty(&home->queue) || tri_owed_any(home) || tri_introductions_are_due(home);
 }
 
 static const struct tri_layer actors_layer = {

@@ -403,6 +403,12 @@ tri_segments_prepare(struct tri_segments *segments)
 }
 
 bool
+tri_segments_are_awaited(const struct tri_segments *segments)
+{
+    return ck_pr_load_uint(&segments->asked);
+}
+
+bool
 tri_segments_arrived(const struct tri_segments *segments)
 {
     return segments->late && !ck_pr_load_uint(&segments->asked); /* await() takes the lock before it looks further */

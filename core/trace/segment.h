@@ -80,6 +80,9 @@ void tri_segments_forget(struct tri_segments *segments);
 /* Asks the maker for the next segment, once the first has been shown. Thread: the stream's own. */
 void tri_segments_prepare(struct tri_segments *segments);
 
+/* Is the maker at work on what was asked for last? Thread: the stream's own. */
+bool tri_segments_are_awaited(const struct tri_segments *segments);
+
 /* Is what came too late there now, so that tri_segments_next() need not wait? Thread: the stream's own. */
 bool tri_segments_arrived(const struct tri_segments *segments);
 

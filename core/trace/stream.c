@@ -4,7 +4,8 @@
  * An event goes to the next place of the stream's segment, and then content_size, the commit word, counts it. All else
  * waits for two moments, at which the fast path ends. When an eighth of a segment is full, the maker (segment.h) is
  * asked for another. When the segment is full, that one takes its place, if it is there or comes within a short time: a
- * disk that hangs costs events, not the program's time. A file is shown only when it holds an event.
+ * disk that hangs costs events, not the program's time. Who has events that can be put off asks first whether half of
+ * the segment is full and the next one not there. A file is shown only when it holds an event.
  *
  * Losses. When no segment can be had, events are counted in events_discarded of the last packet, and in the event
  * `lost`, for which every segment keeps its last place free. The stream asks for a segment again from time to time: a
@@ -13,6 +14,7 @@
 #include "stream.h"
 
 #include <ck_pr.h>
+#include <stddef.h>
 #include <troupe/core/clock.h>
 #include <troupe/core/trace.h>
 
@@ -21,6 +23,7 @@
 
 #define ASK_AGAIN 65536u /* events lost between two attempts to get a segment */
 #define PREPARE_AFTER 8u /* a segment filled by this part will be followed by another: prepare that */
+#define KEEP_FREE 2u     /* this part of a segment is for events that cannot be put off */
 
 /* Counts a loss, and keeps the segment's last event up to date with it. */
 static void
@@ -77,6 +80,13 @@ tri_stream_write_elsewhere(struct tri_trace_stream *stream, uint64_t now, uint64
     bool ask = stream->lost_here % ASK_AGAIN == 0 || tri_segments_arrived(stream->segments);
     if (stream->silent || !ask || !write_to_next_segment(stream, now, what, actor, message))
         lose(stream, now);
+}
+
+bool
+tri_trace_is_short(const struct tri_trace_stream *stream)
+{
+    return tri_segments_are_awaited(stream->segments) &&
+           stream->full - stream->next < (ptrdiff_t)(TRI_TRACE_FULL(stream->segments->bytes) / KEEP_FREE);
 }
 
 TRI_NOINLINE static void

@@ -3,18 +3,23 @@
  * of it.
  *
  * Provokes: while a worker introduces a hundred thousand actors, others of them are sent to, asked to stop, killed,
- * watched, become another, end by themselves and have a timer that ends with them, and new ones take their slots.
+ * watched, become another, end by themselves and have a timer that ends with them, and new ones take their slots; or
+ * the disk hangs, as one may that is slower than the worker.
  */
 #include "helpers.h"
 #include "stage.h"
 #include "traces.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <troupe/actors/become.h>
@@ -29,8 +34,34 @@
 #define SOME 128u     /* steps: now and then the meddler does something */
 #define ROUNDS 20u
 #define WAITING 10u /* one of so many has a timer */
+#define FEW 100u    /* steps that take no time, and little room in a file */
 
 enum { GATHER = 1, STEP, GREET, END, CHANGE, WAIT };
+
+/* -- A disk as a test wants it. -- */
+
+static atomic_bool disk_hangs; /* but for this thread, which makes the first files */
+static _Thread_local bool is_spared;
+static atomic_uint files_awaited;
+
+/* Takes the place of the C library's. */
+int
+posix_fallocate(int fd, off_t offset, off_t size)
+{
+    files_awaited += disk_hangs && !is_spared;
+    while (disk_hangs && !is_spared)
+        tests_let_pass(1000000);
+    return ftruncate(fd, offset + size) == 0 ? 0 : errno;
+}
+
+static bool
+a_file_is_awaited(void *argument)
+{
+    (void)argument;
+    return files_awaited > 0;
+}
+
+/* -- Actors. -- */
 
 static tr_ref crowd[CROWD];
 static struct tally gathered, waiting, stepped;
@@ -136,6 +167,29 @@ end(tr_runtime *runtime)
     assert_int_equal(status, TR_OK);
 }
 
+/* How many events of that name `info --counts` tells of. */
+static unsigned
+count_of(const struct traces *traces, const char *event)
+{
+    struct outcome outcome = traces_tool(traces, "info", "--counts", NULL, NULL, NULL);
+    char start[40];
+    unsigned count = 0;
+    snprintf(start, sizeof(start), "\n%s ", event);
+    const char *line = strstr(outcome.text, start);
+    for (const char *at = line != NULL ? line + 1 : ""; *at != '\0' && *at != '\n'; at++)
+        if (*at >= '0' && *at <= '9')
+            count = count * 10 + (unsigned)(*at - '0');
+    free(outcome.text);
+    return count;
+}
+
+/* Or something is lost. */
+static bool
+all_are_introduced(void *traces)
+{
+    return count_of(traces, "present") == CROWD + 2 || count_of(traces, "lost") > 0; /* the gatherer, and one more */
+}
+
 /* The most lines with `event` between two with `other`. */
 static unsigned
 longest_run(const char *text, const char *event, const char *other)
@@ -163,11 +217,12 @@ very_many_actors_are_introduced_a_thousand_a_turn_and_each_before_anything_else_
     stage_send(runtime, steps, STEP, NULL, 0);
     begin(runtime, traces);
     tally_await(&stepped, ENOUGH);
+    assert_true(tests_wait_until(all_are_introduced, traces, TESTS_LIMIT_MS));
     end(runtime);
 
     struct outcome outcome = traces_tool(traces, "dump", "--event", "present,receive", NULL, NULL);
     assert_int_equal(outcome.status, 0);
-    assert_int_equal(traces_count(outcome.text, "  present  "), CROWD + 2); /* the gatherer and the meddler */
+    assert_int_equal(traces_count(outcome.text, "  present  "), CROWD + 2);
     snprintf(turn, sizeof(turn), "  receive            %s ", tr_ref_text(steps, text));
     assert_true(traces_count(outcome.text, turn) >= ENOUGH);
     /* In the first turn it attaches itself, too; and whom the meddler takes a step with is introduced then. */
@@ -192,11 +247,9 @@ a_trace_that_ends_amid_the_introductions_keeps_the_rules_and_so_does_the_next(vo
         begin(runtime, traces);
         tally_await(&stepped, tally_read(&stepped) + round * SOME);
         end(runtime);
-        struct outcome outcome = traces_tool(traces, "info", "--counts", NULL, NULL, NULL);
-        const char *line = strstr(outcome.text, "present ");
-        assert_non_null(line);
-        partial += strtoul(line + strlen("present "), NULL, 10) < CROWD / 2;
-        free(outcome.text);
+        unsigned introduced = count_of(traces, "present");
+        assert_true(introduced > 0);
+        partial += introduced < CROWD / 2;
         traces_expect(traces, "check", 0, "passed   life");
         traces_expect(traces, "info", 0, "properly");
         tests_directory_remove(traces->directory);
@@ -215,13 +268,50 @@ categories_that_are_switched_off_amid_the_introductions_hide_nobody(void **state
     assert_int_equal(tr_trace_categories(runtime, TR_TRACE_MESSAGES), TR_OK);
     assert_int_equal(tr_trace_actor(runtime, crowd[CROWD - 1], TR_TRACE_ACTOR_OFF), TR_OK);
     stage_send(runtime, steps, STEP, NULL, 0);
-    tally_await(&stepped, ENOUGH);
+    assert_true(tests_wait_until(all_are_introduced, traces, TESTS_LIMIT_MS));
     assert_int_equal(tr_runtime_stop(runtime, TESTS_LIMIT_MS, NULL), TR_OK);
     struct outcome outcome = traces_tool(traces, "dump", "--event", "present", NULL, NULL);
     assert_int_equal(outcome.status, 0);
     assert_int_equal(traces_count(outcome.text, "  present  "), CROWD + 2);
     free(outcome.text);
     traces_expect(traces, "check", 0, NULL);
+}
+
+/* Answers each step. */
+static void
+keep_step(tr_actor *self, void *state, tr_message *message)
+{
+    (void)self, (void)state;
+    tally_add(&stepped, message->tag == STEP);
+}
+
+static const struct tr_behavior walker = {.name = "walker", .receive = keep_step};
+
+static void
+introductions_wait_for_a_disk_that_hangs_and_the_worker_does_not(void **state)
+{
+    struct traces *traces = *state;
+    tr_runtime *runtime = open_crowd();
+    tr_ref steps = stage_spawn(runtime, &walker, 0, NULL);
+    struct tr_trace_options options = {.mode = TR_TRACE_FILE, .directory = traces->directory, .wait_ms = -1};
+    stepped = (struct tally){0};
+    disk_hangs = is_spared = true;
+    assert_int_equal(tr_trace_begin(runtime, &options), TR_OK);
+    assert_true(tests_wait_until(a_file_is_awaited, NULL, TESTS_LIMIT_MS));
+    for (unsigned i = 0; i < FEW; i++) {
+        stage_send(runtime, steps, STEP, NULL, 0);
+        tally_await(&stepped, i + 1);
+    }
+    disk_hangs = false;
+    assert_true(tests_wait_until(all_are_introduced, traces, TESTS_LIMIT_MS));
+    end(runtime);
+    traces_expect(traces, "info", 0, "properly");
+    const char *const words[] = {TROUPE_TRACE, "check", "--strict", traces->directory, NULL};
+    struct outcome outcome = traces_run(words);
+    if (outcome.status != 0)
+        fail_msg("check --strict ended with %d:\n%s", outcome.status, outcome.text);
+    free(outcome.text);
+    stage_close(runtime);
 }
 
 int
@@ -232,6 +322,7 @@ main(void)
         TEST(very_many_actors_are_introduced_a_thousand_a_turn_and_each_before_anything_else_of_it),
         TEST(a_trace_that_ends_amid_the_introductions_keeps_the_rules_and_so_does_the_next),
         TEST(categories_that_are_switched_off_amid_the_introductions_hide_nobody),
+        TEST(introductions_wait_for_a_disk_that_hangs_and_the_worker_does_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,6 +129,12 @@ void tri_trace_name_tag(struct tri_trace *trace, const char *behavior, uint32_t 
 /* How many message ids a stream has given. Thread: the stream's own; setup. */
 uint64_t tri_trace_messages(const struct tri_trace_stream *stream);
 
+/*
+ * Is half of the stream's file full, and the next one not there yet? Who has events that can wait for it leaves the
+ * room to others. false as well if no file is to be had. Thread: the stream's own.
+ */
+bool tri_trace_is_short(const struct tri_trace_stream *stream);
+
 /* Writes one event of this moment; `what` is TRI_TRACE_WHAT(). Thread: the stream's own. */
 void tri_trace_put(struct tri_trace_stream *stream, uint64_t what, uint64_t actor, uint64_t message);
 

@@ -152,6 +152,20 @@ an_interrupted_pack_leaves_no_file(void **state)
 }
 
 static void
+a_pack_that_is_interrupted_as_soon_as_the_file_is_made_leaves_none(void **state)
+{
+    struct traces *traces = *state;
+    write_pieces(traces);
+    setenv("TESTS_EARLY_SIGNAL", "1", 1);
+    struct outcome outcome =
+        traces_run((const char *[]){TROUPE_TRACE_STEPPED, "pack", "--no-progress", traces->directory, NULL});
+    unsetenv("TESTS_EARLY_SIGNAL");
+    assert_int_equal(outcome.status, -1);
+    assert_false(has_packed_file(traces));
+    free(outcome.text);
+}
+
+static void
 follow_ends_by_the_key_for_interrupts(void **state)
 {
     struct traces *traces = *state;
@@ -205,6 +219,7 @@ main(void)
     };
     const struct CMUnitTest of_pack[] = {
         TEST(an_interrupted_pack_leaves_no_file),
+        TEST(a_pack_that_is_interrupted_as_soon_as_the_file_is_made_leaves_none),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     return failed + (can_pack() ? cmocka_run_group_tests(of_pack, NULL, NULL) : 0);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +170,20 @@ refuse_if_there(const char *path)
         give_up("%s is there already, and is left as it is", path);
 }
 
+/* A signal finds no file, or its name. */
+static int
+make_unseen(char *name)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
+    int fd = mkostemp(name, O_CLOEXEC);
+    if (fd >= 0)
+        temporary = name;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return fd;
+}
+
 /* With the rights that a new file has. */
 static int
 make_temporary(const char *path)
@@ -178,13 +193,10 @@ make_temporary(const char *path)
     umask(mask);
     char *name = must_calloc(size, 1);
     snprintf(name, size, "%s.XXXXXX", path);
-    int fd = mkostemp(name, O_CLOEXEC);
-    if (fd < 0)
-        give_up("%s cannot be made: %s", path, strerror(errno));
-    temporary = name;
     before_leaving(remove_temporary);
     before_interrupt(remove_temporary);
-    if (fchmod(fd, 0666 & ~mask) != 0)
+    int fd = make_unseen(name);
+    if (fd < 0 || fchmod(fd, 0666 & ~mask) != 0)
         give_up("%s cannot be made: %s", path, strerror(errno));
     return fd;
 }

@@ -1,6 +1,7 @@
 /*
- * Ctrl-C, and signals that end a command of troupe-trace: nothing is left behind, and whoever started it sees by which
- * signal it ended. The program's clock is the test's: at one look it stops, and the program with it.
+ * Ctrl-C, Ctrl-Z, and signals that end a command of troupe-trace: nothing is left behind, and whoever started it sees
+ * by which signal it ended or stopped. The program's clock is the test's: at one look it stops, and the program with
+ * it.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -35,7 +36,7 @@ write_pieces(const struct traces *traces)
     timed_end(traces->directory, true);
 }
 
-/* So that each look takes a second, and the one of this number until the program ends. */
+/* So that each look takes a second, and the one of this number until the program ends, or was stopped and goes on. */
 static void
 start_stepped(struct terminal *terminal, const char *stops_at, const char *const *words)
 {
@@ -126,6 +127,32 @@ a_signal_that_is_ignored_stays_so(void **state)
     expect_signal(&terminal, SIGTERM);
 }
 
+/* A shell that has jobs: it tells how the command ended or stopped, and waits for a key before that goes on. */
+static void
+the_key_that_stops_wipes_the_line_away_and_it_comes_again(void **state)
+{
+    static const char line[] =
+        "set -m; \"$0\" check \"$1\"; echo \"first $?\"; read key; fg >/dev/null; echo \"then $?\"";
+    struct traces *traces = *state;
+    struct terminal terminal;
+    char stopped[20];
+    snprintf(stopped, sizeof(stopped), "first %d", 128 + SIGTSTP);
+    write_pieces(traces);
+    start_stepped(&terminal, "4", (const char *[]){"sh", "-c", line, TROUPE_TRACE_STEPPED, traces->directory, NULL});
+    terminal_await(&terminal, "troupe-trace: 12 %");
+    terminal_press(&terminal, "\x1a");
+    terminal_await(&terminal, stopped);
+    for (unsigned row = 0; row < terminal.rows; row++)
+        assert_null(strstr(terminal.cells[row], " %"));
+    assert_null(strstr(terminal.written, "troupe-trace: 25 %"));
+    terminal_press(&terminal, "\n");
+    assert_int_equal(terminal_end(&terminal), 0);
+    terminal_line(&terminal, "then 0");
+    assert_non_null(strstr(terminal.written, "troupe-trace: 25 %"));
+    for (unsigned row = 0; row < terminal.rows; row++)
+        assert_null(strstr(terminal.cells[row], " %"));
+}
+
 /* -- Other commands. -- */
 
 static bool
@@ -214,6 +241,7 @@ main(void)
         TEST(the_key_for_interrupts_wipes_the_line_away),
         TEST(signals_that_end_it_wipe_the_line_away),
         TEST(a_signal_that_is_ignored_stays_so),
+        TEST(the_key_that_stops_wipes_the_line_away_and_it_comes_again),
         TEST(follow_ends_by_the_key_for_interrupts),
         TEST(record_ends_after_its_program_with_the_number_of_the_signal),
     };

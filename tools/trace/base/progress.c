@@ -163,6 +163,7 @@ draw(void)
     line[width_fitting(line, strlen(line), columns > 1 ? columns - 1 : 79)] = '\0';
     shown = true; /* a signal may come while it is written */
     before_interrupt(wipe_at_once);
+    before_stop(wipe_at_once);
     fprintf(stderr, "\r%s\x1b[K", line);
 }
 

@@ -92,6 +92,13 @@ init_file(struct tri_pem *pem, const char *path, struct tr_tls_refusal *refusal)
     return tri_refuse(refusal, status, "%s: %s", path, tr_status_text(status));
 }
 
+/* The text in the place of a name. It is not repeated to anybody: it may be a key. */
+static bool
+is_text(const char *file)
+{
+    return file != NULL && strstr(file, begin) != NULL;
+}
+
 tr_status
 tri_pem_init(struct tri_pem *pem, const struct tr_pem *from, const char *called, struct tr_tls_refusal *refusal)
 {
@@ -99,6 +106,8 @@ tri_pem_init(struct tri_pem *pem, const struct tr_pem *from, const char *called,
     snprintf(pem->called, sizeof(pem->called), "%s", called);
     if ((from->file == NULL) == (from->memory == NULL))
         return tri_refuse(refusal, TR_EINVAL, "%s: give either a file or memory", called);
+    if (is_text(from->file))
+        return tri_refuse(refusal, TR_EINVAL, "%s: file is PEM, not the name of a file: give it as memory", called);
     if (from->file != NULL)
         return init_file(pem, from->file, refusal);
     pem->name = pem->called;

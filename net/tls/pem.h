@@ -44,7 +44,8 @@ tri_pem_is_none(const struct tr_pem *from)
 
 /*
  * Makes the PEM ready to be read, a file by reading it. `called` is the name of the option, for people.
- * Returns TR_OK; TR_EINVAL: it has a file and memory, or neither; TR_EFBIG; TR_ENOMEM; what reading files answers.
+ * Returns TR_OK; TR_EINVAL: it has a file and memory, or neither, or PEM in the place of the file's name; TR_EFBIG;
+ * TR_ENOMEM; what reading files answers.
  * Fini it, whatever the answer.
  */
 tr_status tri_pem_init(struct tri_pem *pem, const struct tr_pem *from, const char *called,

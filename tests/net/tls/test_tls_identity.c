@@ -292,6 +292,27 @@ a_pem_has_one_of_file_and_memory(void **state)
     is_refused(&identity, TR_EINVAL, "identities[0]: give either a file or memory");
 }
 
+static void
+pem_in_the_place_of_a_files_name_is_refused_and_nothing_of_a_key_is_told(void **state)
+{
+    struct tr_tls_identity identity = *tls_identity("server");
+    struct tr_tls_context_options options = {.serves = true, .identities = &identity, .identity_count = 1};
+    struct tr_tls_refusal refusal;
+    struct tr_pem key = tls_memory("server.key");
+    char *text = calloc(1, key.size + 1);
+    tr_tls_context *context;
+    (void)state;
+    memcpy(text, key.memory, key.size);
+    identity.key.file = text;
+    assert_int_equal(tr_tls_context_new(&options, &refusal, &context), TR_EINVAL);
+    assert_string_equal(refusal.text, "identities[0]: file is PEM, not the name of a file: give it as memory");
+    identity.key.file = tls_file("server.key");
+    identity.chain.file = text;
+    is_refused(&identity, TR_EINVAL, "identities[0]: file is PEM");
+    free(text);
+    free((void *)key.memory);
+}
+
 /* Shakes hands with a client that takes signatures of this kind alone, and gives the kind of key it was shown. */
 static int
 kind_shown_to(tr_tls_context *server, const char *signatures)
@@ -357,6 +378,7 @@ main(void)
         TLS_TEST(a_block_of_the_right_label_may_hold_something_else),
         TLS_TEST(files_that_cannot_be_read_are_named),
         TLS_TEST(a_pem_has_one_of_file_and_memory),
+        TLS_TEST(pem_in_the_place_of_a_files_name_is_refused_and_nothing_of_a_key_is_told),
         TLS_TEST(of_identities_with_keys_of_different_kinds_the_client_is_shown_what_it_can_check),
         TLS_TEST(two_identities_with_the_same_kind_of_key_are_refused),
         TLS_TEST(sentences_have_no_control_characters),

@@ -156,8 +156,9 @@ bool tr_tls_supported(void);
  * Thread:  any.
  * Returns: TR_OK
  *          TR_EINVAL        out or options is NULL; an array is NULL and its count is not 0; a struct tr_pem has file
- *                           and memory; two identities have the same kind of key; a value that verify cannot have; a
- *                           server that requires certificates and believes nobody; a client with tickets
+ *                           and memory, or PEM itself as its file; two identities have the same kind of key; a value
+ *                           that verify cannot have; a server that requires certificates and believes nobody; a client
+ *                           with tickets
  *          TR_ENOENT        a file or a directory does not exist, or there are no CAs of the system's
  *          TR_EACCES        a file may not be read, or key_log not be written
  *          TR_EISDIR, TR_ENOTDIR, TR_EIO and others of reading a file

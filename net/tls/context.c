@@ -99,7 +99,7 @@ set_policy(tr_tls_context *context, const struct tr_tls_context_options *options
     if (options->identity_count > 0 && SSL_CTX_set_current_cert(context->ssl, SSL_CERT_SET_FIRST) == 1)
         tri_policy_add_names(policy, SSL_CTX_get0_certificate(context->ssl));
     status = tri_trust_init(context, options, policy, refusal);
-    if (status == TR_OK && !tri_policy_use(policy, context->ssl, context->policy))
+    if (status == TR_OK && !tri_policy_end(policy, context->policy))
         status = tri_refuse_openssl(refusal, TR_ENOMEM, "%s", tr_status_text(TR_ENOMEM));
     return status;
 }
@@ -297,7 +297,7 @@ tri_context_connection_free(SSL *connection)
 }
 
 /* What OpenSSL does not bring over with a context, but copies into a connection when that is made. */
-static int
+static bool
 bring_over(SSL *connection, const tr_tls_context *context)
 {
     SSL_set_verify(connection, tri_trust_mode(context), NULL);
@@ -308,12 +308,17 @@ bring_over(SSL *connection, const tr_tls_context *context)
            SSL_set1_groups_list(connection, context->groups != NULL ? context->groups : TRI_GROUPS) == 1;
 }
 
-int
+bool
 tri_context_switch(SSL *connection, tr_tls_context *context)
 {
-    tr_tls_context *first = tri_context_first(connection);
+    tr_tls_context *first = tri_context_first(connection), *shown = tri_context_of(SSL_get_SSL_CTX(connection));
+    if (context == shown)
+        return true;
     if (SSL_set_ex_data(connection, first_index, first) != 1 || SSL_set_SSL_CTX(connection, context->ssl) == NULL)
-        return 0;
-    tr_tls_context_hold(context);
+        return false;
+    if (context != first)
+        tr_tls_context_hold(context);
+    if (shown != first)
+        tr_tls_context_release(shown);
     return bring_over(connection, context);
 }

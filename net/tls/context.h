@@ -54,7 +54,8 @@ tr_tls_context *tri_context_first(const SSL *connection);
 STACK_OF(X509) * tri_context_refused(const SSL *connection);
 void tri_context_note_refused(SSL *connection, STACK_OF(X509) * chain);
 
-/* From now on the connection shows this context; while a server reads the first message of its client. 0: no memory. */
-int tri_context_switch(SSL *connection, tr_tls_context *context);
+/* From now on the connection shows this context, which may be the first again; while a server reads the first message
+ * of its client. false: no memory. */
+bool tri_context_switch(SSL *connection, tr_tls_context *context);
 
 #endif

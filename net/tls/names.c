@@ -174,20 +174,34 @@ read_name(SSL *connection, char name[TRI_HOST_NAME_BYTES])
            read_extension(extension, size, name) && SSL_set_tlsext_host_name(connection, name) == 1;
 }
 
-/* Called for a second first message as well, after a HelloRetryRequest; then the context may have been switched. */
+/* A session is resumed for the name for which it was made; NULL: none. */
+static bool
+bind(SSL *connection, const char *name)
+{
+    const tr_tls_context *context = tri_context_of(SSL_get_SSL_CTX(connection));
+    unsigned char bond[TRI_POLICY_BYTES];
+    return tri_policy_bond(context->policy, name, false, bond) &&
+           SSL_set_session_id_context(connection, bond, sizeof(bond)) == 1;
+}
+
+/* Called for a second first message as well, after a HelloRetryRequest: what that asks for is what the program is told,
+ * so it chooses anew, whatever the first has asked for. */
 static int
 on_hello(SSL *connection, int *alert, void *data)
 {
-    tr_tls_context *first = data, *found = NULL;
+    tr_tls_context *first = tri_context_first(connection), *found = NULL;
     char name[TRI_HOST_NAME_BYTES];
-    if (tri_context_first(connection) != first)
-        return SSL_CLIENT_HELLO_SUCCESS;
-    if (read_name(connection, name))
+    bool has_name = read_name(connection, name);
+    (void)data;
+    if (has_name)
         found = choose(&first->names, name);
-    *alert = found == NULL ? SSL_AD_UNRECOGNIZED_NAME : SSL_AD_INTERNAL_ERROR;
-    if (found == NULL)
-        return first->names.only ? SSL_CLIENT_HELLO_ERROR : SSL_CLIENT_HELLO_SUCCESS;
-    return found == first || tri_context_switch(connection, found) ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
+    *alert = SSL_AD_UNRECOGNIZED_NAME;
+    if (found == NULL && first->names.only)
+        return SSL_CLIENT_HELLO_ERROR;
+    *alert = SSL_AD_INTERNAL_ERROR;
+    bool done =
+        tri_context_switch(connection, found != NULL ? found : first) && bind(connection, has_name ? name : NULL);
+    return done ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
 }
 
 /* That there is one lets the server say that it has used the name (RFC 6066, section 3), and keeps it for those who
@@ -215,7 +229,7 @@ tri_host_names_init(tr_tls_context *context, const struct tr_tls_context_options
     context->names.choose_data = options->choose_data;
     if (options->serves) {
         SSL_CTX_set_tlsext_servername_callback(context->ssl, on_name);
-        SSL_CTX_set_client_hello_cb(context->ssl, on_hello, context);
+        SSL_CTX_set_client_hello_cb(context->ssl, on_hello, NULL);
     }
     return fill(&context->names, options, refusal);
 }

@@ -2,10 +2,17 @@
 
 #include <openssl/evp.h>
 #include <openssl/objects.h>
-#include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdint.h>
 #include <string.h>
+
+#define HOST_BYTES 253u
+
+struct bond {
+    unsigned char policy[TRI_POLICY_BYTES];
+    unsigned char for_any_name;
+    char name[HOST_BYTES + 1];
+};
 
 bool
 tri_policy_init(struct tri_policy *policy)
@@ -59,8 +66,24 @@ tri_policy_add_names(struct tri_policy *policy, X509 *certificate)
 }
 
 bool
-tri_policy_use(struct tri_policy *policy, SSL_CTX *ssl, unsigned char out[TRI_POLICY_BYTES])
+tri_policy_end(struct tri_policy *policy, unsigned char out[TRI_POLICY_BYTES])
 {
-    return policy->is_whole && EVP_DigestFinal_ex(policy->digest, out, NULL) == 1 &&
-           SSL_CTX_set_session_id_context(ssl, out, TRI_POLICY_BYTES) == 1;
+    return policy->is_whole && EVP_DigestFinal_ex(policy->digest, out, NULL) == 1;
+}
+
+static char
+lower(char letter)
+{
+    return (char)(letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter);
+}
+
+bool
+tri_policy_bond(const unsigned char policy[TRI_POLICY_BYTES], const char *name, bool for_any_name,
+                unsigned char out[TRI_POLICY_BYTES])
+{
+    struct bond bond = {.for_any_name = for_any_name};
+    memcpy(bond.policy, policy, sizeof(bond.policy));
+    for (size_t i = 0; name != NULL && name[i] != '\0' && i < HOST_BYTES; i++)
+        bond.name[i] = lower(name[i]);
+    return EVP_Digest(&bond, sizeof(bond), out, NULL, EVP_sha256(), NULL) == 1;
 }

@@ -21,16 +21,12 @@
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <troupe/core/clock.h>
-
-#define HOST_BYTES 253u
-#define DIGEST_BYTES 32u /* of SHA-256 */
 
 /* A program's session is OpenSSL's, with one of its holds. */
 static SSL_SESSION *
@@ -47,34 +43,12 @@ outside(SSL_SESSION *session)
 
 /* What it is bound to. */
 
-struct bond {
-    unsigned char policy[TRI_POLICY_BYTES];
-    unsigned char is_for_any_name;
-    char name[HOST_BYTES + 1];
-};
-
-static char
-lower(char letter)
-{
-    return (char)(letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter);
-}
-
 static bool
-digest(const struct tri_tls_wish *wish, unsigned char out[DIGEST_BYTES])
-{
-    struct bond bond = {.is_for_any_name = wish->any_name};
-    memcpy(bond.policy, wish->context->policy, sizeof(bond.policy));
-    for (size_t i = 0; wish->server_name != NULL && wish->server_name[i] != '\0' && i < HOST_BYTES; i++)
-        bond.name[i] = lower(wish->server_name[i]);
-    return EVP_Digest(&bond, sizeof(bond), out, NULL, EVP_sha256(), NULL) == 1;
-}
-
-static bool
-is_bound_to(const SSL_SESSION *session, const unsigned char bond[DIGEST_BYTES])
+is_bound_to(const SSL_SESSION *session, const unsigned char bond[TRI_POLICY_BYTES])
 {
     unsigned size;
     const unsigned char *is = SSL_SESSION_get0_id_context(session, &size);
-    return size == DIGEST_BYTES && memcmp(is, bond, DIGEST_BYTES) == 0;
+    return size == TRI_POLICY_BYTES && memcmp(is, bond, TRI_POLICY_BYTES) == 0;
 }
 
 /* What may be resumed. */
@@ -120,9 +94,10 @@ offer(SSL *connection, SSL_SESSION *session)
 bool
 tri_sessions_begin(SSL *connection, const struct tri_tls_wish *wish)
 {
-    unsigned char bond[DIGEST_BYTES];
+    unsigned char bond[TRI_POLICY_BYTES];
     SSL_SESSION *session = inside(wish->session);
-    if (!digest(wish, bond) || SSL_set_session_id_context(connection, bond, sizeof(bond)) != 1)
+    if (!tri_policy_bond(wish->context->policy, wish->server_name, wish->any_name, bond) ||
+        SSL_set_session_id_context(connection, bond, sizeof(bond)) != 1)
         return false;
     bool resumes = session != NULL && is_bound_to(session, bond) && is_young(session) && has_good_dates(session) &&
                    has_cipher(connection, session);

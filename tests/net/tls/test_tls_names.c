@@ -368,6 +368,44 @@ a_name_that_is_no_text_chooses_nothing(void **state)
     tr_tls_context_release(server);
 }
 
+/* The first message of a client is answered by HelloRetryRequest, and it asks by another name in the second. Gives the
+ * context that serves it. */
+static tr_tls_context *
+shown_at_second(tr_tls_context *server, const char *first, const char *second)
+{
+    struct tls_duo duo;
+    tls_begin(&duo, the.client, server, NULL);
+    assert_int_equal(SSL_set1_groups_list(duo.client, "P-521:P-256"), 1); /* the server lacks P-521 */
+    assert_int_equal(SSL_set_tlsext_host_name(duo.client, first), 1);
+    assert_int_equal(SSL_do_handshake(duo.client), -1);
+    assert_int_equal(SSL_do_handshake(duo.server), -1);
+    assert_int_equal(SSL_set_tlsext_host_name(duo.client, second), 1);
+    assert_true(tls_shake(&duo));
+    const char *name = SSL_get_servername(duo.server, TLSEXT_NAMETYPE_host_name);
+    assert_true(second == NULL ? name == NULL : strcmp(name, second) == 0);
+    tr_tls_context *context = tri_context_of(SSL_get_SSL_CTX(duo.server));
+    tls_end(&duo);
+    return context;
+}
+
+/* Else a program that looks at the name would take it for that of the context, and of what this asks of its clients. */
+static void
+a_client_that_asks_for_another_name_when_it_begins_again_is_shown_that(void **state)
+{
+    struct tr_tls_name names[] = {{"a.example", the.a}, {"b.example", the.b}};
+    (void)state;
+    tr_tls_context *server = make_server_of(names, 2);
+    assert_true(shown_at_second(server, "a.example", "A.example") == the.a);
+    assert_true(shown_at_second(server, "other.example", "other.example") == server);
+    assert_true(shown_at_second(server, NULL, "b.example") == the.b);
+    assert_true(shown_at_second(server, "other.example", "a.example") == the.a);
+    assert_true(shown_at_second(server, "a.example", "b.example") == the.b);
+    assert_true(shown_at_second(server, "a.example", "other.example") == server);
+    assert_true(shown_at_second(server, "a.example", "b.example\x01") == server);
+    assert_true(shown_at_second(server, "a.example", NULL) == server);
+    tr_tls_context_release(server);
+}
+
 /* ALPN. */
 
 static const char *
@@ -455,6 +493,7 @@ main(void)
         TLS_TEST(a_table_that_cannot_be_is_refused),
         TLS_TEST(a_client_has_no_names),
         TLS_TEST(a_name_that_is_no_text_chooses_nothing),
+        TLS_TEST(a_client_that_asks_for_another_name_when_it_begins_again_is_shown_that),
         TLS_TEST(of_the_protocols_of_both_the_server_prefers_its_own_order),
         TLS_TEST(without_a_protocol_in_common_the_client_is_refused),
         TLS_TEST(protocols_that_cannot_be_are_refused),

@@ -257,6 +257,30 @@ tickets_are_those_of_the_first_context_whatever_name_is_asked_for(void **state)
     }
 }
 
+/* With 1.2 OpenSSL would resume for any name, and tell the one that was asked for at first. */
+static void
+a_session_is_resumed_for_the_name_alone_for_which_it_was_made(void **state)
+{
+    (void)state;
+    for (unsigned no_tickets = 0; no_tickets < 2; no_tickets++)
+        EACH_VERSION
+        {
+            struct tr_tls_context_options options = tls_server("server");
+            bool resumed;
+            options.no_tickets = no_tickets;
+            tr_tls_context *server = tls_make(&options);
+            SSL_SESSION *session = connect_as(NULL, server, "server.example", NULL, &resumed);
+            SSL_SESSION_free(connect_as(NULL, server, "localhost", session, &resumed));
+            assert_false(resumed);
+            SSL_SESSION_free(connect_as(NULL, server, NULL, session, &resumed));
+            assert_false(resumed);
+            SSL_SESSION_free(connect_as(NULL, server, "Server.Example", session, &resumed));
+            assert_true(resumed);
+            SSL_SESSION_free(session);
+            tr_tls_context_release(server);
+        }
+}
+
 /* Rotation. */
 
 static uint64_t now_ns = 1000000;
@@ -531,6 +555,7 @@ main(void)
         TLS_TEST(a_context_that_asks_its_clients_for_something_else_does_not_resume),
         TLS_TEST(a_session_of_one_name_opens_no_other_that_asks_for_more),
         TLS_TEST(tickets_are_those_of_the_first_context_whatever_name_is_asked_for),
+        TLS_TEST(a_session_is_resumed_for_the_name_alone_for_which_it_was_made),
         TLS_TEST(random_keys_rotate_and_the_two_before_still_decrypt),
         TLS_TEST(keys_that_nobody_has_used_for_long_are_too_old_all_the_same),
         TLS_TEST(tickets_of_a_context_rotate_each_hour_by_themselves),

@@ -176,11 +176,14 @@ version_of(const SSL *ssl)
     return SSL_version(ssl) == TLS1_3_VERSION ? TR_TLS_1_3 : TR_TLS_1_2;
 }
 
+/* A client may write what it likes, and programs print it. */
 static void
 copy_server_name(const SSL *ssl, char to[256])
 {
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     snprintf(to, 256, "%s", name != NULL ? name : "");
+    for (char *at = to; *at != '\0'; at++)
+        *at = (char)(*at >= ' ' && *at <= '~' ? *at : '?');
 }
 
 static void

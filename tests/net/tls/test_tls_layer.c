@@ -273,6 +273,40 @@ protocols_of_the_wish_are_offered_in_place_of_the_contexts(void **state)
     tr_tls_context_release(server);
 }
 
+/* A client of OpenSSL's own, since ours sends no such name. */
+static void
+a_name_that_a_client_asks_for_has_no_character_that_a_terminal_obeys(void **state)
+{
+    struct tr_tls_context_options options = tls_server("server");
+    tr_tls_context *server = tls_make(&options);
+    struct layer_end end;
+    struct tr_tls_info info;
+    char name[256];
+    int fds[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    layer_begin_end(&end, &(struct tri_tls_wish){.context = server, .serves = true}, fds[1]);
+    SSL_CTX *raw = SSL_CTX_new(TLS_method());
+    SSL *client = SSL_new(raw);
+    assert_int_equal(SSL_set_tlsext_host_name(client, "Evil\n\x1b[2J\xc3\xa9.example"), 1);
+    SSL_set_connect_state(client);
+    SSL_set_fd(client, fds[0]);
+    for (unsigned round = 0; round < 3; round++) {
+        (void)SSL_do_handshake(client);
+        end.shook = end.layer->kind->advance(end.layer, fds[1]);
+    }
+    assert_int_equal(end.shook, TRI_LAYER_DONE);
+    tri_tls_info(end.layer, &info);
+    assert_string_equal(info.server_name, "Evil??[2J??.example");
+    tri_tls_server_name(end.layer, name);
+    assert_string_equal(name, "evil??[2j??.example");
+    SSL_free(client);
+    SSL_CTX_free(raw);
+    close(fds[0]);
+    layer_end_end(&end);
+    tr_tls_context_release(server);
+}
+
 static void
 both_ends_export_the_same_key(void **state)
 {
@@ -303,6 +337,7 @@ main(void)
         LAYER_TEST(a_write_to_a_connection_that_is_gone_fails_and_what_came_before_is_read),
         LAYER_TEST(a_wish_that_cannot_be_is_refused_with_what_is_wrong),
         LAYER_TEST(protocols_of_the_wish_are_offered_in_place_of_the_contexts),
+        LAYER_TEST(a_name_that_a_client_asks_for_has_no_character_that_a_terminal_obeys),
         LAYER_TEST(both_ends_export_the_same_key),
     };
     return cmocka_run_group_tests(tests, tls_setup, NULL);

@@ -319,7 +319,8 @@ void tr_peer_free(struct tr_peer *peer);
 struct tr_tls_info {
     enum tr_tls_version version;
     const char *cipher;               /* by its name at IANA, a constant: "TLS_AES_128_GCM_SHA256" */
-    char alpn[256], server_name[256]; /* "": none was agreed on; none was asked for */
+    char alpn[256], server_name[256]; /* "": none was agreed on; none was asked for. In a name that a client has asked
+                                       * for all but printable ASCII is '?' */
     bool resumed;                     /* both ends had a session of an earlier connection */
     uint64_t wire_read, wire_written; /* bytes of records, since it began to become secure */
 };

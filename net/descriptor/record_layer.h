@@ -11,6 +11,8 @@
  * to a renewal of keys: it says so at once if the kernel has room, and keeps it otherwise (`owes`), since reading must
  * not wait for writing. At the end it says goodbye, so that the peer can tell the end of the stream from a loss.
  *
+ * The program may be asked something in a handshake, and may end the connection then: `gone`, within advance().
+ *
  * Errors: negative, and as in plain.h the system's, or TRI_LAYER_BROKEN for a fault of the records, which failure()
  * names. They are final, but for a lack (verdict.h, SHORT), after which the same call is made again; and they are given
  * again by each later call.
@@ -100,6 +102,7 @@ struct tri_record_layer {
     uint16_t left : 1;       /* it was */
     uint16_t cut_fails : 1;  /* the stream's end without the peer's goodbye is an error */
     uint16_t begins : 1;     /* the connection begins with it: `ready` and the reading follow `secure` */
+    uint16_t gone : 1;       /* the descriptor is: no call touches it any more, one that is under way included */
 
     /* The kind's. */
     uint16_t owes : 1;  /* it has something to send of its own; never after goodbye */

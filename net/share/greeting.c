@@ -152,6 +152,8 @@ leave(struct greeting *greeting)
     tri_hall_go(greeting->hall, &ends_of(greeting)->seats, &greeting->visitor);
     ends_of(greeting)->lingering -= greeting->lingers;
     greeting->share = NULL;
+    if (greeting->entrant.layer != NULL)
+        greeting->entrant.layer->gone = 1;
     tri_timer_let_go(timers_of(greeting), &greeting->timer);
     uv_close((uv_handle_t *)&greeting->poll, on_closed);
     tri_net_disclaim(greeting->net, greeting->entrant.fd);

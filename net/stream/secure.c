@@ -124,6 +124,8 @@ go_on(tr_socket *socket)
     struct tri_record_layer *layer = tri_socket_layer(socket);
     uint64_t moved = layer->kind->moved(layer);
     int outcome = layer->kind->advance(layer, socket->fd);
+    if (layer->gone)
+        return; /* the program, asked for a name, has destroyed it */
     if (layer->kind->moved(layer) != moved)
         tri_socket_idle_moved(socket);
     layer->wants_room = outcome == TRI_LAYER_WANTS_ROOM || waits_for_system(socket, outcome);
@@ -482,8 +484,10 @@ void
 tri_secure_stop(tr_socket *socket)
 {
     struct tri_record_layer *layer = tri_socket_layer(socket);
-    if (layer != NULL)
-        end_shake(socket, layer, why_it_ends(socket));
+    if (layer == NULL)
+        return;
+    layer->gone = 1;
+    end_shake(socket, layer, why_it_ends(socket));
 }
 
 void

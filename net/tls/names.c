@@ -7,9 +7,11 @@
  * versions and ciphers are the other's, too.
  */
 #include "names.h"
+#include "connection.h"
 #include "context.h"
 #include "refusal.h"
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/tls1.h>
 #include <stdlib.h>
@@ -155,12 +157,25 @@ read_extension(const unsigned char *bytes, size_t size, char name[TRI_HOST_NAME_
     return true;
 }
 
+/* The program may do what it likes meanwhile: write to another secure socket, which is a call of its own, or leave
+ * errors of OpenSSL's, which are none of this handshake. */
+static tr_tls_context *
+ask_program(const struct tri_host_names *names, const char *name)
+{
+    struct tri_tls_call call = tri_tls_call;
+    ERR_set_mark();
+    tr_tls_context *found = names->choose(name, names->choose_data);
+    ERR_pop_to_mark();
+    tri_tls_call = call;
+    return found;
+}
+
 static tr_tls_context *
 choose(const struct tri_host_names *names, const char *name)
 {
     tr_tls_context *found = tri_host_names_find(names, name);
     if (found == NULL && names->choose != NULL)
-        found = names->choose(name, names->choose_data);
+        found = ask_program(names, name);
     return found != NULL && found->serves ? found : NULL;
 }
 

@@ -154,6 +154,13 @@ read_early(struct tri_tls *tls, struct tri_aside *aside, char *memory, size_t si
     return (int)part;
 }
 
+/* The number may be somebody else's already. */
+static bool
+lacks_descriptor(const struct tri_tls *tls)
+{
+    return tri_tls_call.fd < 0 || tls->layer.gone;
+}
+
 /* Reading. */
 
 static int
@@ -172,7 +179,7 @@ on_read(BIO *bio, char *memory, int size)
     BIO_clear_retry_flags(bio);
     if (aside != NULL && aside->first != NULL)
         return read_early(tls, aside, memory, (size_t)size);
-    if (tri_tls_is(tls, TRI_TLS_DRY) || tri_tls_call.fd < 0 || tri_tls_call.reads == MOST_READS)
+    if (tri_tls_is(tls, TRI_TLS_DRY) || lacks_descriptor(tls) || tri_tls_call.reads == MOST_READS)
         return wants_bytes(bio);
     tri_tls_call.reads++;
     ssize_t got = tri_plain_read(tri_tls_call.fd, memory, (size_t)size);
@@ -189,9 +196,9 @@ on_read(BIO *bio, char *memory, int size)
 
 /* Gives what the kernel has taken, or an error. */
 static ssize_t
-send_some(const char *data, size_t size)
+send_some(const struct tri_tls *tls, const char *data, size_t size)
 {
-    if (tri_tls_call.full || tri_tls_call.fd < 0)
+    if (tri_tls_call.full || lacks_descriptor(tls))
         return 0;
     ssize_t taken = tri_plain_write(tri_tls_call.fd, data, size);
     tri_tls_call.full = taken < (ssize_t)size;
@@ -204,7 +211,7 @@ tri_wire_push(struct tri_tls *tls)
     struct tri_aside *aside = kept(tls);
     if (aside != NULL && aside->spill != NULL) {
         size_t left = aside->spill_size - aside->spill_first;
-        ssize_t taken = send_some(aside->spill + aside->spill_first, left);
+        ssize_t taken = send_some(tls, aside->spill + aside->spill_first, left);
         if (taken < 0)
             return taken;
         aside->spill_first += (size_t)taken;
@@ -256,7 +263,7 @@ take_whole(struct tri_tls *tls, const char *data, int size)
     if (tri_tls_is(tls, TRI_TLS_PARTED))
         return size;
     ssize_t pushed = tri_wire_push(tls);
-    ssize_t taken = pushed == 1 ? send_some(data, (size_t)size) : 0;
+    ssize_t taken = pushed == 1 ? send_some(tls, data, (size_t)size) : 0;
     if (pushed < 0 || taken < 0 || taken == size)
         return size;
     if (keep(tls, data + taken, (size_t)(size - taken)))
@@ -289,7 +296,7 @@ take_some(struct tri_tls *tls, BIO *bio, const char *data, int size)
 {
     ssize_t taken = tri_wire_push(tls);
     if (taken == 1)
-        taken = send_some(data, (size_t)size);
+        taken = send_some(tls, data, (size_t)size);
     if (taken < 0)
         return failed_to_write(tls, bio, (int)-taken, size);
     if (taken == 0)

@@ -399,6 +399,47 @@ a_program_that_is_asked_for_a_name_may_cut_who_asks(void **state)
     assert_int_equal(gate_failed + gate_accepted, 0);
 }
 
+static tr_socket *other; /* a secure connection of the same worker */
+
+static void
+keep_first(tr_socket *socket)
+{
+    if (other == NULL)
+        other = socket;
+    gate_count(&gate_accepted);
+}
+
+static tr_tls_context *
+writes_to_another(const char *name, void *data)
+{
+    (void)data;
+    if (strcmp(name, "a.example") == 0 && tr_socket_write(other, "asked", 5) != TR_OK)
+        abort();
+    return NULL;
+}
+
+static void
+a_program_that_is_asked_for_a_name_may_write_to_another_secure_socket(void **state)
+{
+    struct caller first, second;
+    struct tr_tls_context_options options = tls_server("server");
+    (void)state;
+    options.choose = writes_to_another;
+    other = NULL;
+    tr_tls_context *context = tls_make(&options);
+    gate_serve((struct tr_server_options){.connection = keep_first, .tls.context = context}, 1);
+    tr_tls_context_release(context);
+    caller_open(&first, gate_calling, NULL);
+    caller_must_echo(&first);
+    caller_open(&second, gate_calling, "a.example");
+    caller_must_echo(&second);
+    assert_true(caller_hears(&first, "asked"));
+    assert_true(caller_echoes(&first));
+    caller_close(&first);
+    caller_close(&second);
+    gate_stop();
+}
+
 int
 main(void)
 {
@@ -412,6 +453,7 @@ main(void)
         TLS_TEST(a_plain_server_refuses_it_from_afar_by_an_error_event),
         TLS_TEST(a_server_shows_the_certificate_of_the_name_by_table_wildcard_and_callback),
         TLS_TEST(a_program_that_is_asked_for_a_name_may_cut_who_asks),
+        TLS_TEST(a_program_that_is_asked_for_a_name_may_write_to_another_secure_socket),
     };
     return cmocka_run_group_tests(tests, gate_setup, gate_teardown);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
@@ -164,6 +165,26 @@ choose_is_asked_after_the_table_in_lower_case(void **state)
     server = tls_make(&options);
     assert_string_equal(shown(server, "b.example"), "b.example");
     assert_string_equal(shown(server, "q.example"), "");
+    tr_tls_context_release(server);
+}
+
+static tr_tls_context *
+choose_with_errors(const char *name, void *data)
+{
+    (void)name;
+    (void)data;
+    ERR_raise(ERR_LIB_USER, ERR_R_INTERNAL_ERROR);
+    return the.a;
+}
+
+static void
+errors_that_choose_has_left_are_none_of_the_handshake(void **state)
+{
+    struct tr_tls_context_options options = tls_server("server");
+    (void)state;
+    options.choose = choose_with_errors;
+    tr_tls_context *server = tls_make(&options);
+    assert_string_equal(shown(server, "a.example"), "a.example");
     tr_tls_context_release(server);
 }
 
@@ -485,6 +506,7 @@ main(void)
         TLS_TEST(patterns_are_read_in_any_case_and_order),
         TLS_TEST(with_names_only_an_unknown_name_is_refused_with_an_alert),
         TLS_TEST(choose_is_asked_after_the_table_in_lower_case),
+        TLS_TEST(errors_that_choose_has_left_are_none_of_the_handshake),
         TLS_TEST(a_connection_holds_the_context_that_was_chosen_and_the_first),
         TLS_TEST(the_other_contexts_verification_comes_with_it),
         TLS_TEST(the_other_contexts_versions_ciphers_and_groups_come_with_it),

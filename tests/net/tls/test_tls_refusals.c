@@ -1,8 +1,9 @@
 /*
  * Handshakes of sockets that fail: who the peer was, if it was refused for its certificate; and those that have failed
- * before tr_socket_set_secure() returns.
+ * before tr_socket_set_secure() returns, or that the program ends in the middle.
  */
 #include "cast.h"
+#include "socket_state.h"
 #include "tls_play.h"
 
 #include <setjmp.h>
@@ -11,7 +12,9 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static struct tr_tls_context_options of_client, of_server;
 static struct tr_tls_options client_tls, server_tls;
@@ -115,12 +118,18 @@ serves(struct endpoint *self, const char *event)
 }
 
 static void
-play_connect(void)
+connect_both(void)
 {
     client.hook = calls;
     accepted[0].hook = serves;
     server = stage_serve((struct tr_server_options){0});
     stage_connect_with(&client, (struct tr_connect_options){.tls = &client_tls});
+}
+
+static void
+play_connect(void)
+{
+    connect_both();
     stage_settled_when(both_are_closed, close_server, NULL);
 }
 
@@ -302,6 +311,55 @@ who_begins_it_from_elsewhere_is_not_called_back_within_the_call(void **state)
     assert_string_equal(client.log, "asked ERR_SSL_WRONG_VERSION_NUMBER close!");
 }
 
+/* Ended in the middle of a handshake. */
+
+static int taken[2]; /* the first has the number of the descriptor that was closed */
+
+static tr_tls_context *
+destroys_who_asks(const char *name, void *data)
+{
+    int number = accepted[0].socket->fd;
+    (void)name;
+    (void)data;
+    tr_socket_destroy(accepted[0].socket, TR_EUSER);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, taken), 0);
+    if (taken[0] != number) {
+        assert_int_equal(dup2(taken[0], number), number);
+        close(taken[0]);
+        taken[0] = number;
+    }
+    return NULL;
+}
+
+static void
+close_taken(void *argument)
+{
+    char byte;
+    assert_int_equal(recv(taken[1], &byte, 1, 0), -1);
+    assert_int_equal(errno, EAGAIN);
+    close(taken[0]);
+    close(taken[1]);
+    close_server(argument);
+}
+
+static void
+play_destroyed(void)
+{
+    connect_both();
+    stage_settled_when(both_are_closed, close_taken, NULL);
+}
+
+static void
+a_program_that_is_asked_for_a_name_may_destroy_who_asks_and_nobody_else_gets_what_was_for_him(void **state)
+{
+    (void)state;
+    of_server.choose = destroys_who_asks;
+    play(play_destroyed);
+    assert_null(strstr(accepted[0].log, "secure"));
+    assert_null(strstr(client.log, "secure"));
+    assert_non_null(strstr(accepted[0].log, "close!"));
+}
+
 int
 main(void)
 {
@@ -313,6 +371,7 @@ main(void)
         TEST(of_a_handshake_that_fails_for_another_reason_no_peer_is_told),
         TEST(a_handshake_that_has_failed_at_once_is_told_by_error_after_the_callback_that_began_it),
         TEST(who_begins_it_from_elsewhere_is_not_called_back_within_the_call),
+        TEST(a_program_that_is_asked_for_a_name_may_destroy_who_asks_and_nobody_else_gets_what_was_for_him),
     };
     return cmocka_run_group_tests(tests, tls_setup, NULL);
 }

@@ -352,17 +352,22 @@ caller_shake(struct caller *caller)
 }
 
 bool
-caller_echoes(struct caller *caller)
+caller_hears(struct caller *caller, const char *word)
 {
-    char word[5];
+    char heard[64];
     int got;
     ERR_clear_error();
-    if (SSL_write(caller->ssl, "hello", 5) != 5 || !sends(caller))
-        return false;
-    while ((got = SSL_read(caller->ssl, word, sizeof(word))) <= 0)
+    while ((got = SSL_read(caller->ssl, heard, sizeof(heard))) <= 0)
         if (!waits(caller, got))
             return false;
-    return got == 5 && memcmp(word, "hello", 5) == 0;
+    return (size_t)got == strlen(word) && memcmp(heard, word, (size_t)got) == 0;
+}
+
+bool
+caller_echoes(struct caller *caller)
+{
+    ERR_clear_error();
+    return SSL_write(caller->ssl, "hello", 5) == 5 && sends(caller) && caller_hears(caller, "hello");
 }
 
 void

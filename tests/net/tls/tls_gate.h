@@ -84,6 +84,9 @@ void caller_must_echo_at_once(struct caller *caller);
 /* The word alone. false: it does not come back. */
 bool caller_echoes(struct caller *caller);
 
+/* The next record that comes, if it comes, is this. */
+bool caller_hears(struct caller *caller, const char *word);
+
 void caller_close(struct caller *caller);
 
 /* The common name of the certificate that it was shown. */

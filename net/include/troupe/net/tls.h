@@ -115,7 +115,8 @@ struct tr_tls_context_options {
 
     /* Of a server: asked after `names` for the context of a name, in lower case; NULL: this context, or with names_only
      * refused. Called on any worker, several at once. The context is held before the caller goes on: the program
-     * keeps it as long as choose may answer it. One that does not serve counts as NULL. */
+     * keeps it as long as choose may answer it. One that does not serve counts as NULL. It may use other sockets, and
+     * end the connection that asks. */
     tr_tls_context *(*choose)(const char *server_name, void *data);
     void *choose_data;
 

@@ -311,14 +311,14 @@ bring_over(SSL *connection, const tr_tls_context *context)
 bool
 tri_context_switch(SSL *connection, tr_tls_context *context)
 {
-    tr_tls_context *first = tri_context_first(connection), *shown = tri_context_of(SSL_get_SSL_CTX(connection));
-    if (context == shown)
+    tr_tls_context *first = tri_context_first(connection), *before = tri_context_of(SSL_get_SSL_CTX(connection));
+    if (context == before)
         return true;
     if (SSL_set_ex_data(connection, first_index, first) != 1 || SSL_set_SSL_CTX(connection, context->ssl) == NULL)
         return false;
     if (context != first)
         tr_tls_context_hold(context);
-    if (shown != first)
-        tr_tls_context_release(shown);
+    if (before != first)
+        tr_tls_context_release(before);
     return bring_over(connection, context);
 }

@@ -5,7 +5,8 @@ order.py TROUPE-TRACE DIRECTORY: each trace in the directory, NAME, has what the
 of entries for each endpoint. `troupe-trace sockets` tells the same of the trace: kinds, bytes, codes, had_error, who was
 accepted. One data event here is one there.
 
-The runner's word `still` ends what is compared: after it the runner clears up and listens to nothing.
+After the runner's word `still` it listens to nothing, and stops the runtime. What comes of that is left out, and
+nothing else: what was open is closed, and a peer may hear the end of what was closed before it.
 """
 
 import json
@@ -21,6 +22,9 @@ UNHEARD = {
 }
 # The runner makes these events itself, at once with what the library does.
 RENAMED = {"adopted": "wrapped"}
+
+# What comes of the runtime's stop.
+STOPPED = [["close"], ["close", False], ["end"]]
 
 met = set()
 
@@ -46,7 +50,7 @@ def entry_of(event):
 
 
 def number_of(entry):
-    """Of a connection; one that nobody has named came when the play was over."""
+    """Of a connection; one that nobody has named is one too many."""
     return int(entry[1].rpartition("#")[2]) if entry[1] else sys.maxsize
 
 
@@ -72,15 +76,14 @@ def moment(event):
 
 
 def heard(block, until):
-    """The events of a block that the runner was told, up to the end of its play."""
+    """The events of a block that the runner was told, or should have been."""
     for event in block["events"]:
         worker = worker_of(event["other"] if event["event"] == "connection" else block["endpoint"])
-        if until is not None and moment(event) > until[worker]:
-            continue
+        entry = entry_of(event)
         if event["event"] in UNHEARD:
             met.add(event["event"])
-        else:
-            yield entry_of(event)
+        elif until is None or moment(event) <= until[worker] or entry not in STOPPED:
+            yield entry
 
 
 def endpoints_of(blocks, until=None):

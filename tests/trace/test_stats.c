@@ -124,6 +124,23 @@ a_worker_is_awake_when_it_does_not_sleep(void **state)
     expect_output(traces, "stats", NULL, NULL, 0, "0                         4              0              0   25.0 %");
 }
 
+static void
+a_worker_is_awake_from_the_first_callback_of_its_loop_on(void **state)
+{
+    struct traces *traces = *state;
+    uint64_t socket = TRI_TRACE_REF(0, 7, 1);
+    write_two();
+    timed_spawn(0, socket, "socket");
+    timed_event(0, 0, NET(socket_accepted), 0, socket, B);
+    timed_event(0, 1000, CORE(sleep), 0, 0, 0);
+    timed_event(0, 5000, NET(socket_data), 64, socket, 0);
+    timed_event(0, 9000, NET(socket_write), 64, socket, 0);
+    timed_event(0, 9500, CORE(wake), 0, 0, 0);
+    timed_event(0, 10000, CORE(worker_stop), 0, 0, 0);
+    expect_json(traces, "\"worker\":0,\"events\":8,\"received\":0,\"sent\":0,\"lasts_ns\":10000,\"asleep_ns\":4000,");
+    expect_output(traces, "explain", NULL, NULL, 0, "  workers      worker 0 is the busiest: 60.0 % of its time");
+}
+
 /* n messages are sent, and then received. */
 static void
 write_backlog(uint64_t n)
@@ -312,6 +329,7 @@ main(void)
         TEST(a_handler_ends_with_the_next_receive_on_its_worker),
         TEST(a_handler_that_is_open_when_a_trace_is_cut_off_lasts_to_its_end),
         TEST(a_worker_is_awake_when_it_does_not_sleep),
+        TEST(a_worker_is_awake_from_the_first_callback_of_its_loop_on),
         TEST(a_mailbox_is_as_deep_as_messages_wait_in_it),
         TEST(a_mailbox_that_is_emptied_after_each_message_is_one_deep),
         TEST(a_message_that_is_received_before_its_send_has_waited_no_time),

@@ -96,8 +96,8 @@ for (const lane of allLanes)
     const since = data.streams.map(() => -1);
     rows.forEach((row, i) => {
         const what = kind(i), s = row[STREAM];
-        if (what === 'wake')
-            since[s] = row[TIME];
+        if (what !== 'sleep' && since[s] < 0)
+            since[s] = row[TIME]; // callbacks of descriptors and timers come before `wake`
         if (what === 'sleep' && since[s] >= 0) {
             laneOfStream[s].awake.push([since[s], row[TIME]]);
             since[s] = -1;

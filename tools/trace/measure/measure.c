@@ -423,14 +423,14 @@ note_open(struct measure *measure, RECORD *record)
 
 /* -- Workers. -- */
 
-/* Of a sleep, what lies in the time that is looked at. */
+/* Of a sleep, what lies in the time that is looked at. The worker's next event ends it: the callbacks of descriptors
+ * and timers, all that a server may do, come before `wake`. */
 static void
-note_wake(const struct measure *measure, struct hand *hand, uint64_t timestamp)
+end_sleep(const struct measure *measure, struct hand *hand, uint64_t timestamp)
 {
     uint64_t from = hand->slept > measure->measured.since ? hand->slept : measure->measured.since;
     uint64_t until = timestamp < measure->measured.until ? timestamp : measure->measured.until;
-    if (hand->sleeps)
-        hand->asleep += ticks_from(from, until);
+    hand->asleep += ticks_from(from, until);
     hand->sleeps = false;
 }
 
@@ -472,7 +472,6 @@ note_other(struct measure *measure, struct hand *hand, enum role role, RECORD *r
         hand->sleeps = true;
         hand->slept = record->timestamp;
         break;
-    case ROLE_wake: note_wake(measure, hand, record->timestamp); break;
     case ROLE_stall: note_stall(measure, record); break;
     case ROLE_crash: note_crash(measure, record); break;
     case ROLE_socket_accepted: note_accepted(measure, record); break;
@@ -512,6 +511,8 @@ measure_note_of(struct measure *measure, uint32_t stream, RECORD *record)
     struct hand *hand = hand_of(measure, stream, record->timestamp);
     if (is_in_time(measure, record->timestamp))
         count_event(measure, hand, record->timestamp);
+    if (hand->sleeps)
+        end_sleep(measure, hand, record->timestamp);
     if (hand->handler.open && ends_handler(hand, role, record->actor))
         end_handler(measure, hand, record->timestamp);
     if (role == ROLE_receive)
@@ -623,7 +624,8 @@ end_hand(struct measure *measure, struct hand *hand)
     if (hand->sleeps || (hand->handler.open && !measure->trace->metadata->closed))
         hand->last = measure->last;
     end_handler(measure, hand, hand->last);
-    note_wake(measure, hand, hand->last);
+    if (hand->sleeps)
+        end_sleep(measure, hand, hand->last);
     if (hand->ticks > 0)
         *(uint64_t *)table_put(&measure->works, hand->number, hand->kind) += hand->ticks;
 }

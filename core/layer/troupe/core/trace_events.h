@@ -46,7 +46,8 @@
 #define TRI_TRACE_WORKER_EVENTS(X)                                                                                     \
     X(TRI_TRACE_CORE + 3, sleep, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NOTHING, ),                                   \
       "a worker goes to sleep in its loop")                                                                            \
-    X(TRI_TRACE_CORE + 4, wake, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NOTHING, ), "a worker's sleep is over")        \
+    X(TRI_TRACE_CORE + 4, wake, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NOTHING, ),                                    \
+      "a worker's sleep is over, and the callbacks of its loop that ended it")                                         \
     X(TRI_TRACE_CORE + 5, stall, (REF, actor), (NOTHING, ), (NUMBER, ms), (TAG, tag),                                  \
       "the watchdog found actor in one callback for arg ms; message is the tag it handles. Actor 0: libuv callbacks")  \
     X(TRI_TRACE_CORE + 6, lane_full, (NOTHING, ), (NOTHING, ), (NUMBER, to_worker), (NOTHING, ),                       \

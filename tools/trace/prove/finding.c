@@ -21,11 +21,12 @@ print_subject(FILE *out, enum role role, const struct tri_trace_record *record)
 {
     char text[TEXT_SIZE];
     const struct field *field = &role_shapes[role].message;
-    if (field->meaning == MESSAGE)
+    bool is_told = record->message != 0;
+    if (field->meaning == MESSAGE && is_told)
         fprintf(out, "  message %s", text_of_message(record->message, text));
-    else if (field->meaning == REF)
+    else if (field->meaning == REF && is_told)
         fprintf(out, "  %s %s", field->label, text_of_ref(record->message, text));
-    else if (field->meaning == PARCEL)
+    else if (field->meaning == PARCEL && is_told)
         fprintf(out, "  parcel %s", text_of_parcel(record->message, text));
     else if (role == ROLE_timer || role == ROLE_timer_fired || role == ROLE_timer_over)
         fprintf(out, "  timer %" PRIu64, record->message);
@@ -38,8 +39,10 @@ print_event(const struct check *check, const struct stream *stream, const struct
 {
     char time[TEXT_SIZE], number[TEXT_SIZE], actor[TEXT_SIZE];
     const struct metadata *metadata = check->trace->metadata;
-    fprintf(check->failures, "%s  worker %s  %s  actor %s", text_of_time(metadata, record->timestamp, time),
-            text_of_stream(stream->number, number), metadata->names[record->id], text_of_ref(record->actor, actor));
+    fprintf(check->failures, "%s  worker %s  %s", text_of_time(metadata, record->timestamp, time),
+            text_of_stream(stream->number, number), metadata->names[record->id]);
+    if (record->actor != 0)
+        fprintf(check->failures, "  actor %s", text_of_ref(record->actor, actor));
     print_subject(check->failures, (enum role)metadata->roles[record->id], record);
     fputc('\n', check->failures);
 }

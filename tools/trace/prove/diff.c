@@ -197,7 +197,8 @@ same_row(const struct measure *measure, const char *class, uint32_t tag)
     return NULL;
 }
 
-static void
+/* Has it changed? */
+static bool
 print_change(const struct measure *const *measures, const struct row *const *rows, const char *what,
              const struct histogram *a, const struct histogram *b)
 {
@@ -206,26 +207,30 @@ print_change(const struct measure *const *measures, const struct row *const *row
     uint64_t y = metadata_duration_ns(measures[1]->trace->metadata, histogram_part(b, 500));
     double change = (double)(y + 1) / (double)(x + 1);
     if (a->count < FEWEST || b->count < FEWEST || (change < CHANGE && change > 1 / CHANGE))
-        return;
+        return false;
     printf("%-28s tag %-12s %s %s -> %s\n",
            word_of_class(measures[0]->trace, measure_class(measures[0], rows[0]->kind), class),
            word_of_tag(measures[0]->trace, measure_class(measures[0], rows[0]->kind), rows[0]->tag, tag), what,
            word_of_duration(x, before), word_of_duration(y, after));
+    return true;
 }
 
 static void
 report_times(const struct measure *a, const struct measure *b)
 {
     const struct measure *const measures[] = {a, b};
+    bool any = false;
     puts("\nmedians that changed by a fifth or more, from A to B:");
     for (size_t i = 1; i < a->row_count; i++) {
         const char *class = names_find(a->trace->names, measure_class(a, a->rows[i].kind));
         const struct row *rows[] = {&a->rows[i], class != NULL ? same_row(b, class, a->rows[i].tag) : NULL};
         if (rows[1] == NULL)
             continue;
-        print_change(measures, rows, "wait", &rows[0]->waits, &rows[1]->waits);
-        print_change(measures, rows, "work", &rows[0]->works, &rows[1]->works);
+        any |= print_change(measures, rows, "wait", &rows[0]->waits, &rows[1]->waits);
+        any |= print_change(measures, rows, "work", &rows[0]->works, &rows[1]->works);
     }
+    if (!any)
+        puts("none");
 }
 
 /* -- The command. -- */

@@ -184,12 +184,38 @@ rules_of_a_trace_with_losses_are_unknown(void **state)
     traces_fill(traces, 0, 2 * FULL + 12345);
     traces_close(traces);
     expect_rules(traces, "never sleep\n", 0, "unknown ");
+    expect_rules(traces, "mark before over_budget\n", 0, "unknown ");
+    expect_rules(traces, "mark within 1 ns of over_budget\n", 0, "; unknown 1 times\n");
     snprintf(path, sizeof(path), "%s/rules", traces->base);
     FILE *file = fopen(path, "w");
     fputs("never sleep\n", file);
     fclose(file);
     expect_output(traces, "assert", "--strict", path, 3, "unknown ");
     unlink(path);
+}
+
+/* B was there before it, and C is not. */
+static void
+what_may_have_been_before_a_trace_that_begins_in_the_middle_is_unknown(void **state)
+{
+    struct traces *traces = *state;
+    timed_begin();
+    timed_event(OUTSIDE, 0, CORE(attached), 0, 0, 0);
+    timed_event(1, 0, CORE(attached), 0, 0, 0);
+    timed_event(1, 1, ACTORS(present), timed_name("server"), B, 0);
+    timed_send(1 * MS, 0, TRI_TRACE_MESSAGE(OUTSIDE, 1), 5);
+    timed_receive(2 * MS, B, TRI_TRACE_MESSAGE(OUTSIDE, 1), 5);
+    timed_end(traces->directory, true);
+    expect_rules(traces, "receive 6 before receive 5\n", 0, "unknown               1 times");
+    expect_rules(traces, "for each server: receive 6 before receive 5\n", 0, "; unknown 1 times\n");
+    timed_event(OUTSIDE, 0, CORE(attached), 0, 0, 0);
+    timed_event(1, 0, CORE(attached), 0, 0, 0);
+    timed_spawn(1 * MS, C, "server");
+    timed_send(1 * MS, 0, TRI_TRACE_MESSAGE(OUTSIDE, 1), 5);
+    timed_receive(2 * MS, C, TRI_TRACE_MESSAGE(OUTSIDE, 1), 5);
+    timed_end(traces->directory, true);
+    expect_rules(traces, "receive 6 before receive 5\n", 0, "unknown               1 times");
+    expect_rules(traces, "for each server: receive 6 before receive 5\n", 1, "nothing was before");
 }
 
 int
@@ -203,6 +229,7 @@ main(void)
         TEST(a_rule_may_name_what_an_event_says),
         TEST(a_line_without_an_end_is_refused),
         TEST(rules_of_a_trace_with_losses_are_unknown),
+        TEST(what_may_have_been_before_a_trace_that_begins_in_the_middle_is_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,9 @@
  *
  * Of each statement, and of each actor where it holds for each, two things are remembered: whether its first event was
  * seen, and since when one waits for its second.
+ *
+ * That something was not there is known only where nothing is missing: not if events were lost or switched off, nor of
+ * what was before a trace that begins in the middle, but for actors that were born in it.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -28,7 +31,13 @@ struct memory {
 };
 
 struct result {
-    uint64_t looked, failed;
+    uint64_t looked, failed, unknown;
+};
+
+/* What is known of an actor. */
+struct who {
+    uint32_t class; /* the number of its name */
+    bool born;      /* in the trace */
 };
 
 struct holding {
@@ -37,7 +46,7 @@ struct holding {
     struct statements statements;
     struct result *results; /* by statement */
     struct table memories;  /* struct memory, by actor (0: all together) and statement */
-    struct table classes;   /* uint32_t: names, by actor */
+    struct table actors;    /* struct who, by actor */
 };
 
 static bool
@@ -45,8 +54,8 @@ is_of_class(const struct holding *holding, uint64_t actor, const char *class)
 {
     if (class == NULL)
         return true;
-    const uint32_t *name = table_get(&holding->classes, actor, 0);
-    const char *text = name != NULL ? names_find(holding->trace->names, *name) : NULL;
+    const struct who *who = table_get(&holding->actors, actor, 0);
+    const char *text = who != NULL ? names_find(holding->trace->names, who->class) : NULL;
     return text != NULL && strcmp(text, class) == 0;
 }
 
@@ -72,6 +81,22 @@ matches(const struct holding *holding, const struct pattern *pattern, const stru
            is_of_class(holding, record->actor, pattern->class);
 }
 
+/* May an event be missing anywhere? */
+static bool
+has_gaps(const struct trace *trace)
+{
+    return trace_lost(trace) > 0 || trace->partial;
+}
+
+/* May something have been before, though it is not in the trace? Of an actor, where the statement holds for each. */
+static bool
+may_have_been(const struct holding *holding, const struct statement *statement, uint64_t actor)
+{
+    const struct who *who = statement->each != NULL ? table_get(&holding->actors, actor, 0) : NULL;
+    bool is_born = who != NULL && who->born;
+    return has_gaps(holding->trace) || (holding->trace->in_the_middle && !is_born);
+}
+
 static void
 fail(struct holding *holding, size_t number, const struct step *step, const char *why)
 {
@@ -80,10 +105,12 @@ fail(struct holding *holding, size_t number, const struct step *step, const char
         return;
     progress_give_way();
     print_escaped(stdout, holding->file);
-    printf(":%u: %s: %s  worker %s  %s  actor %s\n", holding->statements.rows[number].line, why,
+    printf(":%u: %s: %s  worker %s  %s", holding->statements.rows[number].line, why,
            text_of_time(holding->trace->metadata, step->record->timestamp, time),
-           text_of_stream(step->stream->number, stream), holding->trace->metadata->names[step->record->id],
-           text_of_ref(step->record->actor, actor));
+           text_of_stream(step->stream->number, stream), holding->trace->metadata->names[step->record->id]);
+    if (step->record->actor != 0)
+        printf("  actor %s", text_of_ref(step->record->actor, actor));
+    putchar('\n');
 }
 
 static void
@@ -94,7 +121,11 @@ see_second(struct holding *holding, size_t number, struct memory *memory, const 
     bool late = memory->waits && step->record->timestamp > memory->since &&
                 step->record->timestamp - memory->since > statement->ticks;
     result->looked++;
-    if (statement->kind == STATEMENT_before && !memory->seen)
+    if (statement->kind == STATEMENT_before && !memory->seen && may_have_been(holding, statement, step->record->actor))
+        result->unknown++;
+    else if (statement->kind == STATEMENT_within && late && has_gaps(holding->trace))
+        result->unknown++;
+    else if (statement->kind == STATEMENT_before && !memory->seen)
         fail(holding, number, step, "nothing was before");
     else if (statement->kind == STATEMENT_never && (statement->first.event < 0 || memory->seen))
         fail(holding, number, step, "it must not be");
@@ -132,8 +163,11 @@ hold_one(struct holding *holding, size_t number, const struct step *step)
 static void
 hold(struct holding *holding, const struct step *step)
 {
-    if (role_tells_class(step->role))
-        *(uint32_t *)table_put(&holding->classes, step->record->actor, 0) = step->record->arg;
+    if (role_tells_class(step->role)) {
+        struct who *who = table_put(&holding->actors, step->record->actor, 0);
+        who->class = step->record->arg;
+        who->born |= step->role == ROLE_spawn;
+    }
     for (size_t i = 0; i < holding->statements.count; i++)
         hold_one(holding, i, step);
 }
@@ -156,6 +190,10 @@ hold_end(struct holding *holding)
             continue;
         char time[TEXT_SIZE];
         holding->results[number].looked++;
+        if (has_gaps(holding->trace)) {
+            holding->results[number].unknown++;
+            continue;
+        }
         if (holding->results[number].failed++ >= SHOWN)
             continue;
         print_escaped(stdout, holding->file);
@@ -182,13 +220,15 @@ report(const struct holding *holding, bool strict)
         failed |= result->failed > 0;
         printf("%-8s %14s times  line %u: ",
                result->failed > 0                                 ? "FAILED"
-               : lost                                             ? "unknown"
+               : lost || result->unknown > 0                      ? "unknown"
                : is_no_case(&holding->statements.rows[i], result) ? "no case"
                                                                   : "passed",
                text_of_count(result->looked, looked), holding->statements.rows[i].line);
         print_escaped(stdout, holding->statements.rows[i].text);
         if (result->failed > 0)
             printf("; broken %s times", text_of_count(result->failed, count));
+        if (result->unknown > 0)
+            printf("; unknown %s times", text_of_count(result->unknown, count));
         putchar('\n');
     }
     return failed ? EXIT_RULE_FAILED : strict && lost ? EXIT_EVENTS_LOST : EXIT_SUCCESS;
@@ -203,7 +243,7 @@ assert_trace(const struct trace *trace, const char *file, bool strict)
     statements_read(&holding.statements, trace, file);
     holding.results = must_calloc(holding.statements.count, sizeof(*holding.results));
     table_init(&holding.memories, sizeof(struct memory));
-    table_init(&holding.classes, sizeof(uint32_t));
+    table_init(&holding.actors, sizeof(struct who));
     order_init(&order, trace);
     while (order_next(&order, &step))
         hold(&holding, &step);
@@ -211,7 +251,7 @@ assert_trace(const struct trace *trace, const char *file, bool strict)
     int status = report(&holding, strict);
     order_fini(&order);
     table_fini(&holding.memories);
-    table_fini(&holding.classes);
+    table_fini(&holding.actors);
     statements_free(&holding.statements);
     free(holding.results);
     return status;

@@ -19,6 +19,7 @@
 #include "refusal.h"
 #include "start.h"
 #include "suites.h"
+#include "term.h"
 #include "tickets.h"
 #include "trust.h"
 
@@ -142,6 +143,7 @@ set_resumption(tr_tls_context *context, const struct tr_tls_context_options *opt
     SSL_CTX_set_timeout(ssl, (long)(options->session_lifetime_s > 0 ? options->session_lifetime_s : TR_TLS_SESSION_S));
     if (!options->serves)
         return TR_OK;
+    tri_term_use(ssl);
     if (!options->no_tickets)
         return add_tickets(context, options, refusal);
     SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET);

@@ -10,6 +10,7 @@
 #include "trust.h"
 #include "pem.h"
 #include "refusal.h"
+#include "term.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -238,11 +239,22 @@ keep_refused(X509_STORE_CTX *chain)
         tri_context_note_refused(connection, shown);
 }
 
+static bool
+begin_term(X509_STORE_CTX *chain)
+{
+    SSL *connection = X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx());
+    return !SSL_is_server(connection) || tri_term_begin(connection, X509_STORE_CTX_get0_cert(chain));
+}
+
 static int
 on_verify(X509_STORE_CTX *chain, void *data)
 {
     const tr_tls_context *context = data;
     bool is_good = X509_verify_cert(chain) == 1;
+    if (is_good && !begin_term(chain)) {
+        X509_STORE_CTX_set_error(chain, X509_V_ERR_OUT_OF_MEM);
+        is_good = false;
+    }
     if (!is_good)
         name_fault(chain);
     if (!is_good && context->verify == TR_TLS_VERIFY_REQUIRE)

@@ -6,11 +6,16 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
+#include <openssl/bio.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <troupe/core/clock.h>
 
 /* One version at a time: what both ends may speak. */
@@ -281,6 +286,66 @@ a_session_is_resumed_for_the_name_alone_for_which_it_was_made(void **state)
         }
 }
 
+/* How long certificates of clients count. */
+
+static time_t ahead_s;
+
+/* OpenSSL's clock, since what a program defines itself goes before the C library's. */
+__attribute__((visibility("default"))) time_t
+time(time_t *out)
+{
+    time_t now_s = (time_t)(tri_clock_ns(CLOCK_REALTIME) / TRI_CLOCK_NS) + ahead_s;
+    if (out != NULL)
+        *out = now_s;
+    return now_s;
+}
+
+/* The certificate "client", which ends so soon. */
+static struct tr_pem
+short_lived(long left_s)
+{
+    FILE *files[] = {fopen(tls_file("client.pem"), "r"), fopen(tls_file("ca.key"), "r")};
+    X509 *certificate = PEM_read_X509(files[0], NULL, NULL, NULL);
+    EVP_PKEY *authority = PEM_read_PrivateKey(files[1], NULL, NULL, NULL);
+    BIO *out = BIO_new(BIO_s_mem());
+    char *bytes;
+    assert_non_null(X509_gmtime_adj(X509_getm_notAfter(certificate), left_s));
+    assert_true(X509_sign(certificate, authority, EVP_sha256()) > 0);
+    assert_int_equal(PEM_write_bio_X509(out, certificate), 1);
+    size_t size = (size_t)BIO_get_mem_data(out, &bytes);
+    struct tr_pem pem = {.memory = memcpy(malloc(size), bytes, size), .size = size};
+    BIO_free(out);
+    EVP_PKEY_free(authority);
+    X509_free(certificate);
+    fclose(files[0]);
+    fclose(files[1]);
+    return pem;
+}
+
+static void
+a_session_ends_with_the_certificate_of_its_client(void **state)
+{
+    struct tr_tls_identity identity = {.chain = short_lived(1000), .key.file = tls_file("client.key")};
+    (void)state;
+    EACH_VERSION
+    {
+        struct tr_tls_context_options options = tls_client("ca");
+        struct tls_duo duo;
+        options.identities = &identity;
+        options.identity_count = 1;
+        options.lowest = options.highest = version;
+        tr_tls_context *client = tls_make(&options), *server = ask_for("ca", NULL, NULL);
+        tls_begin(&duo, client, server, NULL);
+        assert_true(tls_shake(&duo));
+        unsigned long hint_s = SSL_SESSION_get_ticket_lifetime_hint(SSL_get0_session(duo.client));
+        assert_true(hint_s > 0 && hint_s <= 1000);
+        tls_end(&duo);
+        tr_tls_context_release(client);
+        tr_tls_context_release(server);
+    }
+    free((void *)identity.chain.memory);
+}
+
 /* Rotation. */
 
 static uint64_t now_ns = 1000000;
@@ -301,6 +366,34 @@ random_keys_rotate_and_the_two_before_still_decrypt(void **state)
             assert_int_equal(resumes(server, session), hundreds <= 3);
         }
         SSL_SESSION_free(session);
+        tr_tls_tickets_release(tickets);
+        tr_tls_context_release(server);
+    }
+    tri_clock_set_virtual(before);
+}
+
+/* A ticket of an older key is exchanged for a new one, whose age begins anew with 1.3. */
+static void
+who_resumes_again_and_again_shows_its_certificate_when_a_session_would_have_ended(void **state)
+{
+    (void)state;
+    const uint64_t *before = tri_clock_set_virtual(&now_ns);
+    EACH_VERSION
+    {
+        tr_tls_tickets *tickets = make_tickets(NULL, 0, 100);
+        tr_tls_context *server = ask_for("ca", NULL, tickets);
+        bool resumed;
+        SSL_SESSION *first = connect_as("client", server, NULL, NULL, &resumed);
+        now_ns += 100 * (uint64_t)TRI_CLOCK_NS;
+        ahead_s = 5000;
+        SSL_SESSION *second = connect_as("client", server, NULL, first, &resumed);
+        assert_true(resumed);
+        ahead_s = 9000;
+        SSL_SESSION_free(connect_as("client", server, NULL, second, &resumed));
+        assert_false(resumed);
+        ahead_s = 0;
+        SSL_SESSION_free(first);
+        SSL_SESSION_free(second);
         tr_tls_tickets_release(tickets);
         tr_tls_context_release(server);
     }
@@ -556,6 +649,8 @@ main(void)
         TLS_TEST(a_session_of_one_name_opens_no_other_that_asks_for_more),
         TLS_TEST(tickets_are_those_of_the_first_context_whatever_name_is_asked_for),
         TLS_TEST(a_session_is_resumed_for_the_name_alone_for_which_it_was_made),
+        TLS_TEST(who_resumes_again_and_again_shows_its_certificate_when_a_session_would_have_ended),
+        TLS_TEST(a_session_ends_with_the_certificate_of_its_client),
         TLS_TEST(random_keys_rotate_and_the_two_before_still_decrypt),
         TLS_TEST(keys_that_nobody_has_used_for_long_are_too_old_all_the_same),
         TLS_TEST(tickets_of_a_context_rotate_each_hour_by_themselves),

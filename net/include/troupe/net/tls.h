@@ -122,7 +122,8 @@ struct tr_tls_context_options {
 
     /* Resumption, of a server. A session is resumed by any worker, and by another context with the same tickets if that
      * asks its clients for the same (verify, CAs, revocation lists) and its first certificate is for the same names;
-     * and only if the client asks for the same name as before. */
+     * and only if the client asks for the same name as before. Of a client that has shown a good certificate a session,
+     * and all that follow from it, end with that, and no later than session_lifetime_s after it was shown. */
     tr_tls_tickets *tickets;     /* held; NULL: its own, which rotate each TR_TLS_ROTATE_S */
     bool no_tickets;             /* all is kept here, in the cache */
     uint32_t session_cache;      /* sessions that are kept for clients without tickets; 0: TR_TLS_SESSION_CACHE */

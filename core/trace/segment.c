@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#ifdef RENAME_EXCHANGE
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#endif
 #include <troupe/core/clock.h>
 #include <troupe/core/say.h>
 #include <troupe/core/status_from.h>
@@ -66,41 +70,57 @@ rename_segment(const struct tri_segments *segments, struct tri_segment *segment,
     return true;
 }
 
-/* What posix_fallocate() answers, once no signal interrupts it. A limit on the size of files is an answer, no
- * signal. */
+/* What posix_fallocate() answers, once no signal interrupts it. */
 static int
 reserve_blocks(int fd, size_t bytes)
 {
-    struct tri_quiet quiet;
     int error;
-    tri_quiet_begin(&quiet);
     do
         error = posix_fallocate(fd, 0, (off_t)bytes);
     while (error == EINTR);
-    tri_quiet_end(&quiet);
     return error;
 }
 
+/* What becomes of a file whose blocks are reserved. Gives 0, or an errno. */
+typedef int use_function(int fd, size_t bytes, void **memory);
+
 static int
-map(int fd, size_t bytes, void **out)
+map(int fd, size_t bytes, void **memory)
 {
-    int error = reserve_blocks(fd, bytes);
-    if (error != 0)
-        return error;
-    *out = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    return *out == MAP_FAILED ? errno : 0;
+    *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    return *memory == MAP_FAILED ? errno : 0;
 }
 
-/* A hidden file, mapped. */
 static int
-make_file(const struct tri_segments *segments, void **out)
+fill(int fd, size_t bytes, void **memory)
+{
+    const char *from = *memory;
+    while (bytes > 0) {
+        ssize_t written = write(fd, from, bytes);
+        if (written < 0 && errno != EINTR)
+            return errno;
+        size_t part = written > 0 ? (size_t)written : 0;
+        from += part;
+        bytes -= part;
+    }
+    return 0;
+}
+
+/* A hidden file. A limit on the size of files is an answer, no signal. */
+static int
+make_file(const struct tri_segments *segments, use_function *use, void **memory)
 {
     char name[NAME_SIZE];
+    struct tri_quiet quiet;
     name_hidden(segments, name);
     int fd = openat(segments->directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0)
         return errno;
-    int error = map(fd, segments->bytes, out);
+    tri_quiet_begin(&quiet);
+    int error = reserve_blocks(fd, segments->bytes);
+    if (error == 0)
+        error = use(fd, segments->bytes, memory);
+    tri_quiet_end(&quiet);
     close(fd);
     if (error != 0)
         unlinkat(segments->directory, name, 0);
@@ -126,17 +146,25 @@ give_budget_back(const struct tri_segments *segments)
         ck_pr_add_64((uint64_t *)segments->bytes_left, (uint64_t)segments->bytes);
 }
 
+/* One more file of those that there may be. */
 static int
-make_segment(struct tri_segments *segments, struct tri_segment *segment)
+add_file(const struct tri_segments *segments, use_function *use, void **memory)
 {
     if (!take_budget(segments))
         return OVER_BUDGET;
-    void *memory = NULL;
-    int error = make_file(segments, &memory);
-    if (error != 0) {
+    int error = make_file(segments, use, memory);
+    if (error != 0)
         give_budget_back(segments);
+    return error;
+}
+
+static int
+make_segment(struct tri_segments *segments, struct tri_segment *segment)
+{
+    void *memory = NULL;
+    int error = add_file(segments, map, &memory);
+    if (error != 0)
         return error;
-    }
     segment->packet = memory;
     segment->shown = false;
     return 0;
@@ -148,6 +176,50 @@ unmap(const struct tri_segments *segments, struct tri_segment *segment)
     if (segment->packet != NULL)
         munmap(segment->packet, segments->bytes);
     segment->packet = NULL;
+}
+
+/* -- A full segment's mapping, for another one. -- */
+
+/* Does who lists a directory find each name, though two are exchanged meanwhile? These file systems put the other file
+ * into the entry of a name. Others make the entry anew in another place (tmpfs, btrfs), and it may be passed over. */
+static bool
+lists_exchanged_names(int directory)
+{
+#ifdef RENAME_EXCHANGE
+    struct statfs system;
+    return fstatfs(directory, &system) == 0 && (system.f_type == EXT4_SUPER_MAGIC || system.f_type == XFS_SUPER_MAGIC);
+#else
+    (void)directory;
+    return false;
+#endif
+}
+
+static bool
+exchange_names(const struct tri_segments *segments, const struct tri_segment *segment)
+{
+    char hidden_name[NAME_SIZE], shown_name[NAME_SIZE];
+    name_hidden(segments, hidden_name);
+    name_shown(segments, segment->sequence, shown_name);
+#ifdef RENAME_EXCHANGE
+    if (renameat2(segments->directory, hidden_name, segments->directory, shown_name, RENAME_EXCHANGE) == 0)
+        return true;
+#endif
+    unlinkat(segments->directory, hidden_name, 0);
+    return false;
+}
+
+/* A copy takes the place of a segment that is full, which is hidden then. At each moment one of them has the name. */
+static bool
+replace_by_copy(struct tri_segments *segments, struct tri_segment *segment)
+{
+    void *memory = segment->packet;
+    if (memory == NULL || !segments->exchanges || add_file(segments, fill, &memory) != 0)
+        return false;
+    segments->exchanges = exchange_names(segments, segment);
+    segment->shown = !segments->exchanges;
+    if (segment->shown)
+        give_budget_back(segments);
+    return !segment->shown;
 }
 
 /* -- The maker. -- */
@@ -189,6 +261,11 @@ static void
 make_ahead(struct tri_maker *maker, struct tri_segments *segments)
 {
     struct tri_segment *next = &segments->row[segments->next];
+    if (replace_by_copy(segments, &segments->old)) {
+        *next = segments->old;
+        segments->old.packet = NULL;
+        return;
+    }
     unmap(segments, &segments->old);
     int error = make_segment(segments, next);
     if (error == 0)
@@ -351,6 +428,7 @@ tri_segments_open(struct tri_segments **out, struct tri_maker *maker, int direct
     segments->bytes = bytes;
     segments->keep = keep;
     segments->bytes_left = bytes_left;
+    segments->exchanges = lists_exchanged_names(directory);
     segments->room = room;
     segments->wait_ns = wait_ns;
     snprintf(segments->stream, sizeof(segments->stream), "%s", stream);

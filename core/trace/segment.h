@@ -8,6 +8,12 @@
  * then the oldest is hidden, filled anew, and shown again under the next name, so that a reader never sees a
  * half-overwritten one.
  *
+ * Who keeps all keeps copies on ext4 and xfs: a full segment is copied to a file that takes its name, and is filled
+ * anew itself. Where a host gives memory late that takes a quarter of the time that it takes to bring the pages of
+ * another mapped file into memory, and the stream meets no page for the first time. The copy is made while the next
+ * segment fills. Where two names cannot be exchanged without being missed by who lists the directory, or there is no
+ * room for the copy, the segment stays, and the next one is another file.
+ *
  * Making a file and bringing its pages into memory takes up to a millisecond, and for ever where a disk hangs. So all
  * files but the first of each stream are made by a thread of their own, the maker, ahead of their use. A stream that
  * needs one which is not there yet waits for a short time only, and not again until the maker has come back with it.
@@ -39,6 +45,9 @@ struct tri_segments {
     char stream[24];     /* begins the names of the files */
     struct tri_maker *maker;
     uint64_t wait_ns; /* for a file that the maker has not made yet */
+
+    /* The maker's own. */
+    bool exchanges; /* the file system can exchange the names of two files, and nobody misses one meanwhile */
 
     /* Under the maker's lock. */
     unsigned asked;                   /* the maker has, or will have, old and row[next]; atomic */

@@ -1,11 +1,12 @@
 /*
  * A copy of a trace that is being written, as good as one that was cut off at this moment.
  *
- * Nobody is held up: the files are copied as any other process could. A file that the flight recorder is about to fill
- * anew is hidden first, so what was copied from one that is still under its name afterwards is right; what was not is
- * left out, as if the recorder had overwritten it. Names and metadata come last, since what is in the other files needs
- * them; metadata in one piece, so a directory that has them holds a whole copy. Streams are copied one after the other,
- * so a message may be received in one and not be sent in another, as in every trace that is open.
+ * Nobody is held up: the files are copied as any other process could. A file that is about to be filled anew loses its
+ * name first, so what was copied from one that is still under its name afterwards is right. Otherwise it is done again
+ * with the file that has the name now; if none has, the flight recorder has overwritten it. Names and metadata come
+ * last, since what is in the other files needs them; metadata in one piece, so a directory that has them holds a whole
+ * copy. Streams are copied one after the other, so a message may be received in one and not be sent in another, as in
+ * every trace that is open.
  */
 #include "snapshot.h"
 
@@ -28,6 +29,7 @@
 struct copy {
     int from, to; /* directories */
     char *buffer; /* PIECE bytes */
+    bool again;   /* the file that was copied has lost its name meanwhile */
     int error;    /* errno of the first failure; 0: none */
 };
 
@@ -81,21 +83,22 @@ has_name(const struct copy *copy, int fd, const char *name)
 }
 
 static bool
-copy_packet_file(const struct copy *copy, int in, const char *name)
+copy_packet_file(struct copy *copy, int in, const char *name)
 {
     int out = openat(copy->to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (out < 0)
         return false;
     bool copied = copy_packet(copy, in, out);
     close(out);
-    if (copied && !has_name(copy, in, name))
+    copy->again = !has_name(copy, in, name);
+    if (copy->again)
         unlinkat(copy->to, name, 0); /* overwritten meanwhile, perhaps */
-    return copied;
+    return copied || copy->again;
 }
 
 /* Under a name that readers do not see, until they are whole. */
 static bool
-copy_metadata(const struct copy *copy, int in, const char *name)
+copy_metadata(struct copy *copy, int in, const char *name)
 {
     int out = openat(copy->to, ".metadata", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (out < 0)
@@ -105,9 +108,12 @@ copy_metadata(const struct copy *copy, int in, const char *name)
     return copied && renameat(copy->to, ".metadata", copy->to, name) == 0;
 }
 
+typedef bool copy_function(struct copy *copy, int in, const char *name);
+
 static void
-copy_file(struct copy *copy, const char *name, bool (*copy_open)(const struct copy *copy, int in, const char *name))
+copy_file_once(struct copy *copy, const char *name, copy_function *copy_open)
 {
+    copy->again = false;
     int in = openat(copy->from, name, O_RDONLY | O_CLOEXEC);
     if (in < 0) {
         copy->error = errno == ENOENT ? copy->error : errno; /* the flight recorder took it */
@@ -117,6 +123,14 @@ copy_file(struct copy *copy, const char *name, bool (*copy_open)(const struct co
     if (!copy_open(copy, in, name) && copy->error == 0)
         copy->error = errno;
     close(in);
+}
+
+static void
+copy_file(struct copy *copy, const char *name, copy_function *copy_open)
+{
+    do
+        copy_file_once(copy, name, copy_open);
+    while (copy->again);
 }
 
 /* The files of names, or all others. */

@@ -150,6 +150,16 @@ open_file(int directory, const char *name)
     return fd;
 }
 
+/* The recorder gives a name to a copy, and fills the file that had it anew (segment.h): what was read from that may be
+ * something else. A name that is gone is the flight recorder's. */
+static bool
+is_replaced(int directory, int fd, const char *name)
+{
+    struct stat opened, named;
+    return fstatat(directory, name, &named, 0) == 0 && fstat(fd, &opened) == 0 &&
+           (opened.st_ino != named.st_ino || opened.st_dev != named.st_dev);
+}
+
 static size_t
 read_file(int fd, const char *name, uint64_t offset, void *out, size_t size)
 {
@@ -180,9 +190,14 @@ source_read_on(const struct source *source, struct kept *kept, const char *name,
 {
     if (source->packed != NULL)
         return packed_read(source->packed, full_name(source, name).text, offset, out, size);
-    if (!kept->open)
-        *kept = (struct kept){.open = true, .fd = open_file(source->directory, name)};
-    return read_file(kept->fd, name, offset, out, size);
+    for (;;) {
+        if (!kept->open)
+            *kept = (struct kept){.open = true, .fd = open_file(source->directory, name)};
+        size_t done = read_file(kept->fd, name, offset, out, size);
+        if (!is_replaced(source->directory, kept->fd, name))
+            return done;
+        kept_close(kept);
+    }
 }
 
 void

@@ -50,7 +50,8 @@ struct kept {
     int fd;
 };
 
-/* The same for one who reads on in the file: it is opened with its first piece, and stays so until kept_close(). */
+/* The same for one who reads on in the file: it is opened with its first piece, and stays so until kept_close(), or
+ * until another has its name. */
 size_t source_read_on(const struct source *source, struct kept *kept, const char *name, uint64_t offset, void *out,
                       size_t size);
 void kept_close(struct kept *kept);

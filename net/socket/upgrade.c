@@ -48,6 +48,15 @@ cut_zone(char name[TRI_IDNA_BYTES])
         *zone = '\0';
 }
 
+/* Nor is the dot that says that a name is whole (RFC 6066, section 3). */
+static void
+cut_last_dot(char name[TRI_IDNA_BYTES])
+{
+    size_t size = strlen(name);
+    if (size > 1 && name[size - 1] == '.')
+        name[size - 1] = '\0';
+}
+
 static tr_status
 open_layer(const struct tr_tls_options *options, bool serves, const char *host, struct tri_record_layer **out)
 {
@@ -66,6 +75,7 @@ open_layer(const struct tr_tls_options *options, bool serves, const char *host, 
     if (error != 0)
         return error == UV_EINVAL ? TR_EBADHOST : tri_status_from_uv(error);
     cut_zone(name);
+    cut_last_dot(name);
     return tri_tls_open(&wish, out);
 }
 

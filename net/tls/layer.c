@@ -100,6 +100,7 @@ tls_of(const struct tri_record_layer *layer)
 
 /* The beginning. */
 
+/* To OpenSSL one that begins with a dot is any name that ends so. */
 static bool
 is_host(const char *name)
 {
@@ -107,7 +108,7 @@ is_host(const char *name)
     for (size_t i = 0; i < size; i++)
         if (name[i] <= ' ' || name[i] > '~')
             return false;
-    return size > 0 && size <= HOST_BYTES;
+    return size > 0 && size <= HOST_BYTES && name[0] != '.';
 }
 
 static bool

@@ -235,6 +235,8 @@ a_wish_that_cannot_be_is_refused_with_what_is_wrong(void **state)
     assert_int_equal(tri_tls_open(&(struct tri_tls_wish){.context = client, .serves = true}, &layer), TR_ETLSNOKEY);
     assert_int_equal(tri_tls_open(&(struct tri_tls_wish){.context = server}, &layer), TR_EINVAL);
     assert_int_equal(tri_tls_open(&(struct tri_tls_wish){.context = client, .server_name = ""}, &layer), TR_EBADHOST);
+    assert_int_equal(tri_tls_open(&(struct tri_tls_wish){.context = client, .server_name = ".example"}, &layer),
+                     TR_EBADHOST);
     assert_int_equal(tri_tls_open(&(struct tri_tls_wish){.context = client, .server_name = "a b"}, &layer),
                      TR_EBADHOST);
     assert_int_equal(tri_tls_open(&(struct tri_tls_wish){.context = client, .alpn = empty, .alpn_count = 1}, &layer),

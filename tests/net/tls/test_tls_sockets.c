@@ -156,6 +156,16 @@ a_zone_is_no_part_of_whom_one_expects(void **state)
 }
 
 static void
+a_dot_at_the_end_is_no_part_of_whom_one_expects(void **state)
+{
+    (void)state;
+    client_tls.server_name = "server.example.";
+    play(play_connect, TR_TLS_VERIFY_DEFAULT);
+    assert_string_equal(client.log, "connect secure ready end close");
+    assert_string_equal(info.server_name, "server.example");
+}
+
+static void
 who_looks_in_secure_finds_the_peer_and_the_connection(void **state)
 {
     (void)state;
@@ -554,6 +564,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, reset, leave)
         TEST(a_connection_gives_connect_then_secure_then_ready),
         TEST(a_zone_is_no_part_of_whom_one_expects),
+        TEST(a_dot_at_the_end_is_no_part_of_whom_one_expects),
         TEST(who_looks_in_secure_finds_the_peer_and_the_connection),
         TEST(who_asked_to_look_himself_can_destroy_it_before_a_byte_has_left),
         TEST(what_is_written_while_it_connects_waits_for_the_handshake_and_a_cork_holds_up_neither_that_nor_ready),

@@ -348,8 +348,8 @@ struct tr_tls_options {
     enum tr_tls_role role;
 
     /* Of a client: whom it expects. It asks for that name (SNI), and the certificate must be for it (RFC 6125); an
-     * address is checked, and not asked for (RFC 6066). NULL: with tr_connect_options the host; else any_name must be
-     * true, since nobody knows the name. */
+     * address is checked, and not asked for (RFC 6066); a dot at the end of a name is neither. NULL: with
+     * tr_connect_options the host; else any_name must be true, since nobody knows the name. */
     const char *server_name;
     bool any_name; /* the certificate may be for any name: only who has signed it is checked */
 
@@ -405,7 +405,8 @@ struct tr_tls_accept {
  * Memory:  all is copied or held.
  * Thread:  owner.
  * Returns: TR_OK
- *          TR_EINVAL         NULL, no context, no such role, or received or alpn is NULL and not empty
+ *          TR_EINVAL         NULL, no context, no such role, received or alpn is NULL and not empty, or a client with
+ *                            the context of a server
  *          TR_EDESTROYED     the socket was destroyed
  *          TR_ENOTCONN       it is not connected, and does not connect
  *          TR_EALREADY       it is secure, or becomes so

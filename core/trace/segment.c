@@ -21,6 +21,7 @@
 #include <uv.h>
 
 #include "affinity.h"
+#include "write_all.h"
 
 #define NAME_SIZE 48     /* bytes that hold any file's name */
 #define PAGE_STEP 4096u  /* no system has smaller pages */
@@ -94,16 +95,7 @@ map(int fd, size_t bytes, void **memory)
 static int
 fill(int fd, size_t bytes, void **memory)
 {
-    const char *from = *memory;
-    while (bytes > 0) {
-        ssize_t written = write(fd, from, bytes);
-        if (written < 0 && errno != EINTR)
-            return errno;
-        size_t part = written > 0 ? (size_t)written : 0;
-        from += part;
-        bytes -= part;
-    }
-    return 0;
+    return tri_write_all(fd, *memory, bytes);
 }
 
 /* A hidden file. A limit on the size of files is an answer, no signal. */
@@ -216,10 +208,12 @@ replace_by_copy(struct tri_segments *segments, struct tri_segment *segment)
     if (memory == NULL || !segments->exchanges || add_file(segments, fill, &memory) != 0)
         return false;
     segments->exchanges = exchange_names(segments, segment);
-    segment->shown = !segments->exchanges;
-    if (segment->shown)
+    if (!segments->exchanges) {
         give_budget_back(segments);
-    return !segment->shown;
+        return false;
+    }
+    segment->shown = false;
+    return true;
 }
 
 /* -- The maker. -- */

@@ -24,6 +24,8 @@
 #include <troupe/core/trace_format.h>
 #include <unistd.h>
 
+#include "write_all.h"
+
 #define PIECE 65536u
 
 struct copy {
@@ -33,19 +35,6 @@ struct copy {
     int error;    /* errno of the first failure; 0: none */
 };
 
-static bool
-write_all(int fd, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = write(fd, bytes, size);
-        if (written < 0)
-            return false;
-        bytes += written;
-        size -= (size_t)written;
-    }
-    return true;
-}
-
 /* `left` bytes, or up to the end of the file. */
 static bool
 copy_bytes(const struct copy *copy, int in, int out, uint64_t left)
@@ -54,7 +43,7 @@ copy_bytes(const struct copy *copy, int in, int out, uint64_t left)
         ssize_t got = read(in, copy->buffer, left < PIECE ? (size_t)left : PIECE);
         if (got <= 0)
             return got == 0;
-        if (!write_all(out, copy->buffer, (size_t)got))
+        if (tri_write_all(out, copy->buffer, (size_t)got) != 0)
             return false;
         left -= (uint64_t)got;
     }
@@ -68,7 +57,7 @@ copy_packet(const struct copy *copy, int in, int out)
     struct tri_trace_packet packet;
     if (read(in, &packet, sizeof(packet)) != (ssize_t)sizeof(packet))
         return false;
-    return write_all(out, (const char *)&packet, sizeof(packet)) &&
+    return tri_write_all(out, &packet, sizeof(packet)) == 0 &&
            copy_bytes(copy, in, out, packet.content_size / 8 - sizeof(packet)) &&
            ftruncate(out, (off_t)(packet.packet_size / 8)) == 0;
 }

@@ -11,31 +11,34 @@
 
 /* Bits of layer.own. */
 enum tri_tls_state {
-    TRI_TLS_DRY = 1 << 0,     /* the last read took all that was there */
-    TRI_TLS_AT_END = 1 << 1,  /* the descriptor has ended */
-    TRI_TLS_SECURE = 1 << 2,  /* the handshake is over */
-    TRI_TLS_MIDWAY = 1 << 3,  /* the kernel has taken part of what OpenSSL has to write */
-    TRI_TLS_ENDED = 1 << 4,   /* reading has come to its end */
-    TRI_TLS_PARTED = 1 << 5,  /* goodbye was said: nothing is sent any more */
-    TRI_TLS_SMALLER = 1 << 6, /* the peer wants records of less than TRI_RECORD_BYTES (RFC 6066, section 4) */
-    TRI_TLS_KEEPS = 1 << 7,   /* wire.c has put something aside: so that others need not look */
+    TRI_TLS_DRY = 1 << 0,    /* the last read took all that was there */
+    TRI_TLS_AT_END = 1 << 1, /* the descriptor has ended */
+    TRI_TLS_SECURE = 1 << 2, /* the handshake is over */
+    TRI_TLS_ENDED = 1 << 3,  /* reading has come to its end */
+    TRI_TLS_PARTED = 1 << 4, /* goodbye was said: nothing is sent any more */
+    TRI_TLS_KEEPS = 1 << 5,  /* something was put aside (aside.h) */
 };
 
 /* layer.reason: 0; an error of the system's, negative, which is final; or one of reason.h. */
 struct tri_tls {
     struct tri_record_layer layer;
-    SSL *ssl; /* its app data: what wire.c keeps */
+    SSL *ssl;                  /* its app data is of aside.c */
+    struct tri_sealer *sealer; /* makes the records that are written; NULL: OpenSSL does */
+    uint64_t sent : 56;        /* bytes of the wire, ever, that the kernel has taken */
+    uint64_t type : 8;         /* of what the sealer is given next, if that is not plain bytes; 0: it is */
 };
 
-static_assert(sizeof(struct tri_tls) <= 40, "a secure socket pays for each byte");
+static_assert(sizeof(struct tri_tls) <= 56, "a secure socket pays for each byte");
 
 /* The call that is under way, of which there is one on a thread: tri_wire_begin(). */
 struct tri_tls_call {
     const struct tri_tls *tls;
     int fd;         /* -1: it must not touch the descriptor */
-    int error;      /* what the descriptor has answered; 0: nothing is wrong */
+    int error;      /* what the descriptor has answered to OpenSSL; 0: nothing is wrong */
+    int unsent;     /* why the descriptor has not taken what was kept; 0: it had no room */
     bool full;      /* the kernel has no room: it is not asked again */
-    bool writes;    /* a record of plain bytes is being written */
+    bool waits;     /* the last that OpenSSL asked for is had later */
+    bool writes;    /* plain bytes are being written */
     unsigned reads; /* of the descriptor */
 };
 

@@ -30,6 +30,7 @@
 
 #define NAME "troupe-gcm"
 #define PROPERTY "troupe.gcm=yes"
+#define MOST_KEY_BYTES 32u
 #define IV_BYTES 12u
 #define TAG_BYTES 16u
 #define AAD_BYTES 16u
@@ -49,10 +50,10 @@ enum stage {
 };
 
 struct gcm {
-    struct gcm_key_data key;
+    struct gcm_key_data *expanded; /* the key; NULL: it has made no message yet, and perhaps never will (sealer.h) */
     struct gcm_context_data message;
     const struct cipher *cipher;
-    uint8_t iv[IV_BYTES], tag[TAG_BYTES], aad[AAD_BYTES];
+    uint8_t key[MOST_KEY_BYTES], iv[IV_BYTES], tag[TAG_BYTES], aad[AAD_BYTES];
     uint8_t aad_size, stage;
     bool encrypts, has_key, has_tag;
     bool has_header; /* aad is the header of a record of 1.2, which is the next update */
@@ -86,16 +87,48 @@ new_256(void *provider)
     return new_gcm(&aes_256);
 }
 
-static void *
-copy(void *gcm)
+static void
+drop_expanded(struct gcm *gcm)
 {
-    return OPENSSL_memdup(gcm, sizeof(struct gcm));
+    OPENSSL_clear_free(gcm->expanded, sizeof(*gcm->expanded));
+    gcm->expanded = NULL;
 }
 
 static void
-free_gcm(void *gcm)
+free_gcm(void *memory)
 {
-    OPENSSL_clear_free(gcm, sizeof(struct gcm));
+    struct gcm *gcm = memory;
+    drop_expanded(gcm);
+    OPENSSL_clear_free(gcm, sizeof(*gcm));
+}
+
+static bool
+expand(struct gcm *gcm)
+{
+    gcm->expanded = OPENSSL_malloc(sizeof(*gcm->expanded));
+    if (gcm->expanded != NULL)
+        gcm->cipher->calls.expand_key(gcm->key, gcm->expanded);
+    return gcm->expanded != NULL;
+}
+
+static void
+set_key(struct gcm *gcm, const unsigned char *key)
+{
+    drop_expanded(gcm);
+    memcpy(gcm->key, key, gcm->cipher->key_bytes);
+    gcm->has_key = true;
+}
+
+/* In the middle of a message the copy needs what the other has. */
+static void *
+copy(void *memory)
+{
+    const struct gcm *from = memory;
+    struct gcm *gcm = OPENSSL_memdup(from, sizeof(*from));
+    if (gcm == NULL || from->expanded == NULL || expand(gcm))
+        return gcm;
+    free_gcm(gcm);
+    return NULL;
 }
 
 /* Messages. */
@@ -108,20 +141,24 @@ set_iv(struct gcm *gcm, const void *iv)
     gcm->aad_size = 0;
 }
 
-static void
+/* false: there is no memory for the key. */
+static bool
 begin(struct gcm *gcm)
 {
-    gcm->cipher->calls.begin(&gcm->key, &gcm->message, gcm->iv, gcm->aad, gcm->aad_size);
+    if (gcm->expanded == NULL && !expand(gcm))
+        return false;
+    gcm->cipher->calls.begin(gcm->expanded, &gcm->message, gcm->iv, gcm->aad, gcm->aad_size);
     gcm->stage = BEGUN;
+    return true;
 }
 
 static void
 transform(struct gcm *gcm, uint8_t *out, const uint8_t *in, size_t size)
 {
     if (gcm->encrypts)
-        gcm->cipher->calls.encrypt(&gcm->key, &gcm->message, out, in, size);
+        gcm->cipher->calls.encrypt(gcm->expanded, &gcm->message, out, in, size);
     else
-        gcm->cipher->calls.decrypt(&gcm->key, &gcm->message, out, in, size);
+        gcm->cipher->calls.decrypt(gcm->expanded, &gcm->message, out, in, size);
 }
 
 /* Makes the tag, or compares it with the one that came. */
@@ -132,10 +169,10 @@ finish(struct gcm *gcm, uint8_t *tag)
     gcm->stage = NO_IV;
     gcm->aad_size = 0;
     if (gcm->encrypts) {
-        gcm->cipher->calls.finish_encrypting(&gcm->key, &gcm->message, tag, TAG_BYTES);
+        gcm->cipher->calls.finish_encrypting(gcm->expanded, &gcm->message, tag, TAG_BYTES);
         return 1;
     }
-    gcm->cipher->calls.finish_decrypting(&gcm->key, &gcm->message, made, TAG_BYTES);
+    gcm->cipher->calls.finish_decrypting(gcm->expanded, &gcm->message, made, TAG_BYTES);
     bool is_right = CRYPTO_memcmp(made, tag, TAG_BYTES) == 0;
     OPENSSL_cleanse(made, sizeof(made));
     return is_right;
@@ -197,7 +234,8 @@ make_record(struct gcm *gcm, uint8_t *record, size_t size, size_t *out_size)
         memcpy(record, gcm->iv + FIXED_BYTES, EXPLICIT_BYTES);
     else
         memcpy(gcm->iv + FIXED_BYTES, record, EXPLICIT_BYTES);
-    begin(gcm);
+    if (!begin(gcm))
+        return 0;
     if (gcm->encrypts)
         count_on(gcm);
     transform(gcm, bytes, bytes, plain);
@@ -230,8 +268,7 @@ init(struct gcm *gcm, const unsigned char *key, size_t key_size, const unsigned 
     if (iv != NULL)
         set_iv(gcm, iv);
     if (key != NULL)
-        gcm->cipher->calls.expand_key(key, &gcm->key);
-    gcm->has_key = gcm->has_key || key != NULL;
+        set_key(gcm, key);
     gcm->has_header = false;
     return 1;
 }
@@ -268,10 +305,8 @@ update(void *memory, unsigned char *out, size_t *out_size, size_t out_room, cons
     *out_size = size;
     if (out == NULL)
         return authenticate(gcm, in, size);
-    if (gcm->stage == NO_IV)
+    if (gcm->stage == NO_IV || (gcm->stage == HAS_IV && !begin(gcm)))
         return 0;
-    if (gcm->stage == HAS_IV)
-        begin(gcm);
     transform(gcm, out, in, size);
     return 1;
 }
@@ -284,8 +319,8 @@ final(void *memory, unsigned char *out, size_t *out_size, size_t out_room)
     *out_size = 0;
     if (!gcm->has_key || gcm->stage == NO_IV || (!gcm->encrypts && !gcm->has_tag))
         return 0;
-    if (gcm->stage == HAS_IV)
-        begin(gcm);
+    if (gcm->stage == HAS_IV && !begin(gcm))
+        return 0;
     gcm->has_tag = false;
     return finish(gcm, gcm->tag);
 }
@@ -335,14 +370,16 @@ get_tag(const struct gcm *gcm, OSSL_PARAM *p)
     return gcm->encrypts && p->data_size <= TAG_BYTES && OSSL_PARAM_set_octet_string(p, gcm->tag, p->data_size);
 }
 
-/* The tag comes first: it is got and set with each record. */
+/* First what OpenSSL asks with each record that it reads, then what it asks with each that it writes. */
 static int
 get_parameters(void *memory, OSSL_PARAM parameters[])
 {
     const struct gcm *gcm = memory;
     int done = 1;
     for (OSSL_PARAM *p = parameters; done && p != NULL && p->key != NULL; p++)
-        if (strcmp(p->key, OSSL_CIPHER_PARAM_AEAD_TAG) == 0)
+        if (strcmp(p->key, OSSL_CIPHER_PARAM_IVLEN) == 0)
+            done = get_constant(p, gcm->cipher->key_bytes);
+        else if (strcmp(p->key, OSSL_CIPHER_PARAM_AEAD_TAG) == 0)
             done = get_tag(gcm, p);
         else if (strcmp(p->key, OSSL_CIPHER_PARAM_AEAD_TAGLEN) == 0 ||
                  strcmp(p->key, OSSL_CIPHER_PARAM_AEAD_TLS1_AAD_PAD) == 0)
@@ -494,4 +531,21 @@ tri_gcm_wish(void)
 {
     uv_once(&begun, begin_once);
     return wish;
+}
+
+bool
+tri_gcm_is_taken(void)
+{
+    EVP_CIPHER *taken = tri_gcm_wish() == NULL ? NULL : EVP_CIPHER_fetch(NULL, "AES-128-GCM", wish);
+    bool is_ours = taken != NULL && EVP_CIPHER_get0_provider(taken) == loaded;
+    EVP_CIPHER_free(taken);
+    return is_ours;
+}
+
+const struct tri_vector_gcm *
+tri_gcm_calls(unsigned key_bits)
+{
+    if (tri_gcm_wish() == NULL)
+        return NULL;
+    return key_bits == 128 ? &aes_128.calls : &aes_256.calls;
 }

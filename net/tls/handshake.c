@@ -14,12 +14,8 @@
 static int
 finish(struct tri_tls *tls)
 {
-    const SSL_SESSION *session = SSL_get0_session(tls->ssl);
     ERR_clear_error();
     tri_tls_note(tls, TRI_TLS_SECURE, true);
-    tri_tls_note(tls, TRI_TLS_SMALLER,
-                 session != NULL &&
-                     SSL_SESSION_get_max_fragment_length(session) != TLSEXT_max_fragment_length_DISABLED);
     return TRI_LAYER_DONE;
 }
 

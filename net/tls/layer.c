@@ -3,6 +3,7 @@
  */
 #include "layer.h"
 
+#include "aside.h"
 #include "connection.h"
 #include "context.h"
 #include "reason.h"
@@ -61,7 +62,7 @@ free_tls(struct tri_record_layer *layer)
 static tr_status
 take_early(struct tri_record_layer *layer, tr_slice bytes)
 {
-    return tri_wire_take_early(tri_tls_of(layer), bytes);
+    return tri_early_take(tri_tls_of(layer), bytes);
 }
 
 static uint64_t

@@ -1,8 +1,8 @@
 /*
- * Records: plain bytes to and from OpenSSL.
+ * Records: plain bytes to and from OpenSSL, or to the wire.
  *
- * A call that succeeds looks at no queue of errors, and what one waits for is told by OpenSSL's want and by our BIO's
- * flags: SSL_get_error() would take an entry that somebody has left in the queue for a failure of this connection. A
+ * A call that succeeds looks at no queue of errors, and what one waits for is told by OpenSSL's want and by the wire:
+ * SSL_get_error() would take an entry that somebody has left in the queue for a failure of this connection. A
  * failure is known by the state in which OpenSSL leaves a connection of which it will hear no more, that of a handshake
  * (SSL_in_init). The newest entry of the queue is ours then.
  *
@@ -11,7 +11,6 @@
 #include "connection.h"
 #include "wire.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -76,7 +75,7 @@ wait_for_rest(struct tri_tls *tls)
     return 0;
 }
 
-/* The record is not in the kernel. A descriptor that has failed says so again. */
+/* No record was made. A descriptor that has failed says so again. */
 static ssize_t
 judge_write(struct tri_tls *tls)
 {
@@ -86,17 +85,35 @@ judge_write(struct tri_tls *tls)
         return wait_for_rest(tls);
     if (tri_tls_call.error != 0)
         return -tri_tls_call.error;
-    return tri_wire_wants_room(tls) ? 0 : tri_tls_break(tls);
+    return tri_tls_break(tls);
 }
 
-/* Several records, of which the wire keeps what the kernel does not take. */
-static ssize_t
-write_smaller(struct tri_tls *tls, const char *data, size_t size)
+/* One record, or several if the peer wishes for smaller ones. */
+static bool
+make_by_openssl(const struct tri_tls *tls, const char *data, size_t size)
 {
     size_t part;
-    for (size_t sent = 0; tls->layer.committed == 0 && sent < size; sent += part)
-        if (SSL_write_ex(tls->ssl, data + sent, size - sent, &part) != 1)
-            return judge_write(tls);
+    int done = 1;
+    for (size_t made = 0; done == 1 && made < size; made += part)
+        done = SSL_write_ex(tls->ssl, data + made, size - made, &part);
+    return done == 1;
+}
+
+/* The wire keeps what the kernel does not take. */
+static bool
+make_records(struct tri_tls *tls, const char *data, size_t size)
+{
+    tri_tls_call.writes = true;
+    bool done = tri_wire_seals(tls) ? tri_wire_seal(tls, data, size) : make_by_openssl(tls, data, size);
+    tri_tls_call.writes = false;
+    return done;
+}
+
+static ssize_t
+write_out(struct tri_tls *tls, size_t size)
+{
+    if (tri_tls_call.unsent != 0)
+        return -tri_tls_call.unsent;
     ssize_t pushed = tri_wire_push(tls);
     return pushed == 1 ? (ssize_t)size : pushed;
 }
@@ -105,18 +122,13 @@ ssize_t
 tri_tls_write(struct tri_record_layer *layer, int fd, const void *data, size_t size)
 {
     struct tri_tls *tls = tri_tls_of(layer);
-    size_t sent;
     if (layer->reason != 0)
         return tri_tls_answer(tls);
     tri_wire_begin(tls, fd);
     layer->amid = 0;
-    if (tri_tls_is(tls, TRI_TLS_SMALLER))
-        return write_smaller(tls, data, size);
-    tri_tls_call.writes = true;
-    int done = SSL_write_ex(tls->ssl, data, size, &sent);
-    tri_tls_call.writes = false;
-    assert(done != 1 || sent == size);
-    return done == 1 ? (ssize_t)size : judge_write(tls);
+    if (layer->committed == 0 && !make_records(tls, data, size))
+        return judge_write(tls);
+    return write_out(tls, size);
 }
 
 /* What is no plain bytes. */

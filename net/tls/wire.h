@@ -7,7 +7,6 @@
 #include "connection.h"
 
 #include <stdbool.h>
-#include <troupe/core/buffer.h>
 
 /* Gives the connection its wire. false: no memory. */
 bool tri_wire_init(struct tri_tls *tls);
@@ -18,8 +17,11 @@ void tri_wire_fini(struct tri_tls *tls);
 /* A call begins, on this descriptor; -1: what it writes is kept. */
 void tri_wire_begin(struct tri_tls *tls, int fd);
 
-/* Holds bytes that come before those of the descriptor. TR_OK, TR_ENOMEM. */
-tr_status tri_wire_take_early(struct tri_tls *tls, tr_slice bytes);
+/* Can it make a record of plain bytes itself? Not while OpenSSL has something to say before them. */
+bool tri_wire_seals(const struct tri_tls *tls);
+
+/* Makes it, of up to TRI_RECORD_BYTES bytes. false: it cannot be kept; layer.reason says why. */
+bool tri_wire_seal(struct tri_tls *tls, const char *data, size_t size);
 
 /* Sends what was kept. 1: nothing is left; 0: there is no room; or an error. */
 ssize_t tri_wire_push(struct tri_tls *tls);

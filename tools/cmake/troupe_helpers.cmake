@@ -44,7 +44,7 @@ endif()
 set(TROUPE_TLS_GCM gcm_provider_none.c)
 check_include_file(intel-ipsec-mb.h TROUPE_HAS_IPSEC_MB_H)
 if(TROUPE_HAS_IPSEC_MB_H)
-    set(TROUPE_TLS_GCM gcm_provider.c vector_gcm.c)
+    set(TROUPE_TLS_GCM gcm_provider.c sealer.c vector_gcm.c)
 endif()
 
 # What troupe-trace packs traces with, if it is there: tools/trace/read/frame_*.c.

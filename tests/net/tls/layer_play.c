@@ -164,8 +164,8 @@ layer_write(struct layer_end *end, const void *data, size_t size)
     if (end->layer->committed > 0)
         assert_int_equal(end->layer->committed, size);
     ssize_t taken = end->layer->kind->write_record(end->layer, end->fd, data, size);
-    if (taken >= 0)
-        end->layer->committed = taken == 0 ? (uint16_t)size : 0;
+    if (!end->layer->amid)
+        end->layer->committed = taken == (ssize_t)size ? 0 : (uint16_t)size;
     return taken;
 }
 

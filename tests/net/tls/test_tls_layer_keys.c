@@ -251,7 +251,6 @@ a_peer_that_wants_small_records_gets_them_and_none_is_lost(void **state)
     SSL *client = ((struct tri_tls *)duo.client.layer)->ssl;
     assert_int_equal(SSL_set_tlsext_max_fragment_length(client, TLSEXT_max_fragment_length_512), 1);
     assert_true(layer_shake(&duo));
-    assert_true(tri_tls_is((struct tri_tls *)duo.server.layer, TRI_TLS_SMALLER));
     layer_carry(&duo.server, &duo.client, MUCH, TRI_RECORD_BYTES);
     layer_carry(&duo.client, &duo.server, MUCH, TRI_RECORD_BYTES);
     layer_end(&duo);
@@ -383,6 +382,24 @@ a_kernel_short_of_buffers_is_asked_again_for_the_same_record(void **state)
     layer_end(&duo);
 }
 
+static void
+a_record_stays_behind_the_answer_that_a_kernel_short_of_buffers_has_not_taken(void **state)
+{
+    struct layer_duo duo;
+    (void)state;
+    agree(&duo, 0);
+    assert_int_equal(tri_tls_update_keys(duo.server.layer, true), TR_OK);
+    assert_true(layer_push(&duo.server));
+    layer_read(&duo.client, 100);
+    fault_plan(FAULT_WRITE, 1, 2, ENOBUFS); /* the answer, then the answer once more */
+    assert_int_equal(layer_write(&duo.client, "record", 6), -ENOBUFS);
+    fault_clear();
+    assert_int_equal(layer_write(&duo.client, "!!!!!!", 6), 6);
+    layer_read(&duo.server, 100);
+    assert_string_equal(duo.server.first, "record");
+    layer_end(&duo);
+}
+
 /* Peers. */
 
 static void
@@ -467,6 +484,7 @@ main(void)
         LAYER_TEST(an_answer_that_cannot_be_kept_for_lack_of_memory_ends_the_connection_by_that_name),
         LAYER_TEST(a_peer_is_told_whole_or_not_at_all_for_lack_of_memory),
         LAYER_TEST(a_kernel_short_of_buffers_is_asked_again_for_the_same_record),
+        LAYER_TEST(a_record_stays_behind_the_answer_that_a_kernel_short_of_buffers_has_not_taken),
         LAYER_TEST(a_certificate_is_told_with_names_dates_serial_and_fingerprint),
         LAYER_TEST(the_chain_is_told_as_it_was_sent_and_why_it_is_not_believed),
     };

@@ -132,7 +132,11 @@ tr_socket_update_keys(tr_socket *socket, bool both)
     if (tri_socket_has_any(socket, TRI_SOCKET_DESTROYED))
         return TR_EDESTROYED;
     struct tri_record_layer *layer = open_layer(socket);
-    tr_status status = layer != NULL ? tri_tls_update_keys(layer, both) : TR_ENOTCONN;
+    if (layer == NULL)
+        return TR_ENOTCONN;
+    if (tri_socket_has_any(socket, TRI_SOCKET_ENDING))
+        return TR_EWRITEAFTEREND; /* as a write, whatever still waits before the goodbye */
+    tr_status status = tri_tls_update_keys(layer, both);
     if (status == TR_OK)
         tri_writer_flush(socket);
     return status;

@@ -457,6 +457,28 @@ new_keys_are_ordered_from_afar_and_what_is_written_next_has_them(void **state)
     assert_string_equal(seats[SERVER].log, "accepted secure data:new end close");
 }
 
+static void
+renews_after_its_end(tr_actor *self, struct seat *seat, enum tr_event event, const tr_message *message)
+{
+    (void)message;
+    serves_at_once(self, seat, event);
+    if (event != TR_EVENT_SECURE || seat != &seats[CALLER])
+        return;
+    assert_int_equal(tr_remote_end_with(self, seat->ref, text_slice("last")), TR_OK);
+    assert_int_equal(tr_remote_update_keys(self, seat->ref, true, RENEWED, 4), TR_OK);
+}
+
+static void
+new_keys_that_are_ordered_after_the_end_are_refused_as_a_write_is(void **state)
+{
+    (void)state;
+    act = renews_after_its_end;
+    play();
+    assert_int_equal(answers, 1);
+    assert_int_equal(renewed.status, TR_EWRITEAFTEREND);
+    assert_string_equal(seats[SERVER].log, "accepted secure data:last end close");
+}
+
 /* The peer's FIN without its close_notify. */
 static void
 breaks_off(tr_actor *self, struct seat *seat, enum tr_event event, const tr_message *message)
@@ -517,6 +539,7 @@ main(void)
         TEST(the_answer_to_who_the_peer_is_owns_what_it_has_shown_also_when_the_socket_is_gone),
         TEST(a_question_about_tls_is_answered_also_by_a_plain_socket_and_for_one_that_is_gone),
         TEST(new_keys_are_ordered_from_afar_and_what_is_written_next_has_them),
+        TEST(new_keys_that_are_ordered_after_the_end_are_refused_as_a_write_is),
         TEST(the_info_of_a_secure_socket_says_so_and_counts_the_wire_and_tells_an_end_that_was_cut_off),
         TEST(the_info_of_a_plain_socket_has_nothing_of_tls),
     };

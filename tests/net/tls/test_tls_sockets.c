@@ -459,6 +459,28 @@ keys_can_be_renewed_on_both_sides(void **state)
     assert_string_equal(accepted[0].log, "accepted secure data:renewed end close");
 }
 
+/* In `secure` nothing is sent yet, so what was written waits, and behind it the goodbye. */
+static void
+renews_keys_after_its_end(struct endpoint *self, const char *event)
+{
+    if (!is(event, "secure"))
+        return;
+    assert_true(say(self->socket, "last") >= TR_OK);
+    tr_socket_end(self->socket);
+    assert_int_equal(tr_socket_update_keys(self->socket, true), TR_EWRITEAFTEREND);
+    tr_socket_destroy(self->socket, TR_OK);
+    assert_int_equal(tr_socket_update_keys(self->socket, true), TR_EDESTROYED);
+}
+
+static void
+keys_cannot_be_renewed_once_our_side_was_ended_although_its_bytes_still_wait(void **state)
+{
+    (void)state;
+    client.hook = renews_keys_after_its_end;
+    play(play_connect, TR_TLS_VERIFY_DEFAULT);
+    assert_string_equal(client.log, "connect secure close");
+}
+
 /* From afar. */
 
 static char heard[128];
@@ -575,6 +597,7 @@ main(void)
         TEST(plain_text_that_was_injected_behind_the_command_is_never_data),
         TEST(what_cannot_be_is_refused_with_the_status_that_says_why),
         TEST(keys_can_be_renewed_on_both_sides),
+        TEST(keys_cannot_be_renewed_once_our_side_was_ended_although_its_bytes_still_wait),
         TEST(an_owner_connects_securely_from_afar_and_is_told_what_was_found),
         TEST(a_handshake_that_takes_too_long_is_an_error),
     };

@@ -509,7 +509,7 @@ tr_status tr_socket_export_key(const struct tr_socket *socket, const char *label
  *          TR_ENOTSUPPORTED  1.2 has no such thing
  *          TR_EAGAIN         another one, or a record, is half in the kernel, or half of a message of the peer's has
  *                            come: later
- *          TR_EWRITEAFTEREND our side has ended
+ *          TR_EWRITEAFTEREND our side was ended (tr_socket_end()), even if what was written before still waits
  *          TR_ENOMEM, TR_ETLS
  */
 tr_status tr_socket_update_keys(struct tr_socket *socket, bool both);

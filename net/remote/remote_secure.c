@@ -48,8 +48,6 @@ tr_remote_set_secure(tr_actor *self, tr_ref socket, const struct tr_tls_options 
     if (self == NULL || options == NULL)
         return TR_EINVAL;
     tr_status status = tri_upgrade_check_received(options);
-    if (status == TR_OK && !tr_tls_supported())
-        status = TR_ENOTSUPPORTED;
     if (status != TR_OK)
         return status;
     size_t size = order_size(options);

@@ -26,6 +26,8 @@ tr_status
 tri_upgrade_check_received(const struct tr_tls_options *options)
 {
     bool is_slice = options->received.data != NULL || options->received.size == 0;
+    if (!tr_tls_supported())
+        return TR_ENOTSUPPORTED; /* there are no contexts: a program must not take that for its own mistake */
     if (options->context == NULL || !is_slice || options->role > TR_TLS_SERVER ||
         (options->alpn == NULL && options->alpn_count > 0))
         return TR_EINVAL;

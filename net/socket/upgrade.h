@@ -11,7 +11,8 @@
 #include <troupe/net/socket.h>
 #include <troupe/net/tls.h>
 
-/* Of options.tls of a connection, what can be said without its layer: TR_OK, TR_EINVAL, TR_EBADLIMIT. */
+/* Of options.tls of a connection, what can be said without its layer: TR_OK, TR_EINVAL, TR_EBADLIMIT,
+ * TR_ENOTSUPPORTED. */
 tr_status tri_upgrade_check(const struct tr_tls_options *options);
 
 /* The same of tr_socket_set_secure(), where bytes may have been received. */

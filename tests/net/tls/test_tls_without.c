@@ -1,14 +1,18 @@
 /*
  * A library without OpenSSL: this program has net/tls/none.c in it, which comes before all that the library has.
  */
+#include "cast.h"
 #include "layer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+#include <troupe/net/remote.h>
 
 static const unsigned char key[TR_TLS_TICKET_KEY_BYTES];
 
@@ -68,6 +72,52 @@ null_is_refused_there_as_everywhere(void **state)
     tr_tls_tickets_release(NULL);
 }
 
+/* Sockets. */
+
+static void
+ask_all_of(tr_socket *socket)
+{
+    const struct tr_tls_options tls = {.any_name = true};
+    struct tr_tls_info info;
+    struct tr_peer *shown;
+    tr_tls_session *session;
+    const char *code;
+    char out[16];
+    assert_false(tr_socket_secure(socket) || tr_socket_verify_peer(socket) || tr_socket_truncated(socket));
+    assert_int_equal(tr_socket_set_secure(socket, &tls), TR_ENOTSUPPORTED);
+    assert_int_equal(tr_socket_verify_result(socket, &code), TR_ENOTSUPPORTED);
+    assert_string_equal(code, tr_status_code(TR_ENOTSUPPORTED));
+    assert_int_equal(tr_socket_peer(socket, &shown), TR_ENOTSUPPORTED);
+    assert_int_equal(tr_socket_tls_info(socket, &info), TR_ENOTSUPPORTED);
+    assert_int_equal(tr_socket_tls_session(socket, &session), TR_ENOTSUPPORTED);
+    assert_int_equal(tr_socket_export_key(socket, "EXPORTER-test", NULL, 0, out, sizeof(out)), TR_ENOTSUPPORTED);
+    assert_int_equal(tr_socket_update_keys(socket, true), TR_ENOTSUPPORTED);
+}
+
+static void
+play_socket(void)
+{
+    const struct tr_tls_options tls = {.any_name = true};
+    const struct tr_connect_options to = {.host = "127.0.0.1", .port = 1, .tls = &tls};
+    int fds[2];
+    stage_pair(AF_UNIX, fds);
+    stage_adopt(&client, fds[0]);
+    ask_all_of(client.socket);
+    assert_int_equal(tr_remote_set_secure(director, tr_socket_ref(client.socket), &tls), TR_ENOTSUPPORTED);
+    assert_int_equal(tr_connect(director, NULL, &to, NULL), TR_ENOTSUPPORTED);
+    tr_socket_destroy(client.socket, TR_OK);
+    close(fds[1]);
+    end_when_closed();
+}
+
+static void
+whatever_is_asked_of_a_socket_there_is_not_supported(void **state)
+{
+    cast_reset(state);
+    stage_play(1, play_socket);
+    assert_string_equal(client.log, "close");
+}
+
 int
 main(void)
 {
@@ -75,6 +125,7 @@ main(void)
         cmocka_unit_test(nothing_of_tls_exists_in_a_library_without_it),
         cmocka_unit_test(no_layer_is_made_there),
         cmocka_unit_test(null_is_refused_there_as_everywhere),
+        cmocka_unit_test(whatever_is_asked_of_a_socket_there_is_not_supported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
  *   - Versions are 1.2 and 1.3. Renegotiation, compression and early data of 1.3 do not exist here: a client that sends
  *     early data has it refused, and goes on without.
  *   - The library beneath is OpenSSL 3. Where Troupe was built without it (TROUPE_TLS) all of this can be compiled and
- *     linked: tr_tls_supported() is false, and what returns a status returns TR_ENOTSUPPORTED.
+ *     linked: tr_tls_supported() is false, and what returns a status returns TR_ENOTSUPPORTED, also of plain sockets.
  *
  * Memory:  contexts, tickets and sessions have a reference count: hold one to keep it. The last release frees it.
  *          OpenSSL keeps memory of its own until the process ends.

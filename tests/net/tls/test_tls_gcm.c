@@ -1,7 +1,7 @@
 /*
  * The provider of AES-GCM against OpenSSL's own cipher: what one makes the other reads, as messages and as records of
  * TLS 1.2, and what is not right is refused. That real peers understand it all other tests of TLS show, since contexts
- * use it. Where it is not used there is nothing to test: without libipsec-mb, on processors without VAES, with OpenSSL
+ * use it. Where it is not used there is nothing to test: without libipsec-mb, on processors without AVX2, with OpenSSL
  * from 3.1 on.
  */
 #include "gcm_provider.h"

@@ -365,13 +365,20 @@ tri_secure_prepare(tr_socket *socket, struct tri_record_layer *layer, const stru
     return TR_OK;
 }
 
+/* Before it nothing was written that has not gone. A cork alone holds nothing back. */
+static bool
+shakes_at_once(const tr_socket *socket)
+{
+    return tri_writer_is_empty(socket) && !tri_socket_has_any(socket, TRI_SOCKET_CONNECTING);
+}
+
 tr_status
 tri_secure_begin(tr_socket *socket, struct tri_record_layer *layer, const struct tri_secure_options *options)
 {
     tr_status status = tri_secure_check(socket);
     struct tri_write *barrier = NULL;
     if (status == TR_OK)
-        status = tri_secure_prepare(socket, layer, options, tri_writer_goes_at_once(socket) ? NULL : &barrier);
+        status = tri_secure_prepare(socket, layer, options, shakes_at_once(socket) ? NULL : &barrier);
     if (status != TR_OK)
         return status;
     if (tri_socket_has_any(socket, TRI_SOCKET_CONNECTING))

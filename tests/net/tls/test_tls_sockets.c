@@ -237,6 +237,30 @@ what_is_written_while_it_connects_waits_for_the_handshake_and_a_cork_holds_up_ne
 }
 
 static void
+serves_corked(struct endpoint *self, const char *event)
+{
+    if (is(event, "accepted")) {
+        tr_socket_cork(self->socket);
+        assert_int_equal(tr_socket_set_secure(self->socket, &server_tls), TR_OK);
+    }
+    if (is(event, "secure"))
+        assert_true(tr_socket_write_then(self->socket, text_slice("held"), note_written, "held") >= TR_OK);
+    if (is(event, "data"))
+        assert_true(tr_socket_uncork(self->socket) >= TR_OK);
+}
+
+static void
+a_cork_holds_the_handshake_up_only_if_something_was_written_under_it(void **state)
+{
+    (void)state;
+    accepted[0].hook = serves_corked;
+    client_options.allow_half_open = true;
+    play(play_connect, TR_TLS_VERIFY_DEFAULT);
+    assert_string_equal(client.log, "connect secure ready data:held end close");
+    assert_string_equal(accepted[0].log, "accepted secure data:hello held:OK end close");
+}
+
+static void
 play_ended_first(void)
 {
     accepted[0].hook = serves;
@@ -590,6 +614,7 @@ main(void)
         TEST(who_looks_in_secure_finds_the_peer_and_the_connection),
         TEST(who_asked_to_look_himself_can_destroy_it_before_a_byte_has_left),
         TEST(what_is_written_while_it_connects_waits_for_the_handshake_and_a_cork_holds_up_neither_that_nor_ready),
+        TEST(a_cork_holds_the_handshake_up_only_if_something_was_written_under_it),
         TEST(an_end_before_connecting_comes_after_the_handshake),
         TEST(bytes_come_whole_both_ways_and_the_end_is_no_truncation),
         TEST(a_fin_without_close_notify_is_told_apart_and_can_be_an_error),

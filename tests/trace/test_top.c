@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
 
+#include "helpers.h"
 #include "terminal.h"
 #include "timed.h"
 
@@ -288,6 +290,33 @@ the_key_for_interrupts_restores_the_terminal(void **state)
     traces_close(traces);
 }
 
+/* Nobody reads until the terminal is full in the middle of a table. */
+static bool
+is_full(void *master)
+{
+    int waiting = 0;
+    return ioctl(*(int *)master, FIONREAD, &waiting) == 0 && waiting >= 4095;
+}
+
+static void
+the_key_for_interrupts_cuts_off_no_table_that_a_slow_terminal_has_not_taken(void **state)
+{
+    struct traces *traces = *state;
+    struct terminal terminal;
+    begin_live(traces);
+    const char *const words[] = {TROUPE_TRACE, "top", "--every", "20ms", traces->directory, NULL};
+    terminal_start(&terminal, 80, 24, words);
+    assert_true(tests_wait_until(is_full, &terminal.master, TESTS_LIMIT_MS));
+    terminal_press(&terminal, "\x03");
+    int status = terminal_end(&terminal);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+    assert_true(terminal_is_restored(&terminal));
+    unsigned begun = traces_count(terminal.written, "troupe-trace top: ");
+    assert_true(begun > 1);
+    assert_int_equal(traces_count(terminal.written, "q quit"), begun);
+    traces_close(traces);
+}
+
 static void
 signals_that_end_it_restore_the_terminal(void **state)
 {
@@ -362,6 +391,7 @@ stopped_it_restores_the_terminal_and_comes_back_with_its_screen(void **state)
     terminal_press(&terminal, "exit 7\n");
     expect_exit(&terminal, 7);
     assert_true(terminal_is_restored(&terminal));
+    assert_int_equal(traces_count(terminal.written, "\x1b[?1049h"), 3); /* it came once, and came back twice */
     traces_close(traces);
 }
 
@@ -382,6 +412,7 @@ main(void)
         TEST(the_table_follows_the_size_of_its_window),
         TEST(q_restores_the_terminal),
         TEST(the_key_for_interrupts_restores_the_terminal),
+        TEST(the_key_for_interrupts_cuts_off_no_table_that_a_slow_terminal_has_not_taken),
         TEST(signals_that_end_it_restore_the_terminal),
         TEST(the_end_of_the_program_restores_the_terminal),
         TEST(a_trace_that_breaks_meanwhile_restores_the_terminal_and_is_named_there),

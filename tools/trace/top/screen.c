@@ -29,11 +29,13 @@ note_signal(int number)
 
 /* -- There and back. -- */
 
+/* A key that is a signal would throw away what the terminal was slow to take, from the middle of a sequence on. */
 static void
 enter(void)
 {
     struct termios modes = found;
     modes.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    modes.c_lflag |= NOFLSH;
     modes.c_cc[VMIN] = 1;
     modes.c_cc[VTIME] = 0;
     if (has_keys)
@@ -89,17 +91,19 @@ screen_end(void)
 
 /* -- Signals. -- */
 
-/* Does to the program what the signal would have done at first. It returns if that is to stop. */
+/* Does to the program what the signal would have done at first. It returns if that is to stop: then the signal to go
+ * on, which ended it, is noted, and does not come later, when the screen is there already. */
 static void
 obey(int number)
 {
-    sigset_t one, before;
+    sigset_t both, before;
     leave_screen();
     signal(number, SIG_DFL);
-    sigemptyset(&one);
-    sigaddset(&one, number);
+    sigemptyset(&both);
+    sigaddset(&both, number);
+    sigaddset(&both, SIGCONT);
     raise(number);
-    sigprocmask(SIG_UNBLOCK, &one, &before);
+    sigprocmask(SIG_UNBLOCK, &both, &before);
     sigprocmask(SIG_SETMASK, &before, NULL);
     catch_signals(note_signal);
 }

@@ -16,6 +16,7 @@ import sys
 PACKET = struct.Struct("=I16sIQQQQQQI20x")
 EVENT = struct.Struct("=QHHIQQ")
 OUTSIDE = 65535
+NO_NUMBERS = {("child", 2**32 - 1): "parent", ("cpu", 2**32 - 1): "none"}  # they stand for a word
 
 
 def stream_name(number):
@@ -100,6 +101,9 @@ class Trace:
     def field(self, kind, label, value):
         """What a field adds to the line."""
         if re.fullmatch(r"uint\d+_t", kind):
+            word = NO_NUMBERS.get((label, value))
+            if word is not None:
+                return {label: value, label + "_name": word}
             return {} if label in ("flags", "arg", "actor", "message") else {label: value}
         if kind == "name_t":
             return {label: self.within(ref(value))}

@@ -88,6 +88,8 @@ what_processes_send_each_other_has_one_id_at_both_ends(void **state)
     assert_int_equal(traces_count(receives.text, "\n"), 4);
     assert_int_equal(traces_count(sends.text, "descriptors 1"), 1);
     assert_int_equal(traces_count(receives.text, "descriptors 1"), 1);
+    assert_int_equal(traces_count(sends.text, "  child parent"), 1);
+    assert_int_equal(traces_count(receives.text, "  child parent"), 1);
     for (const char *at = sends.text; (at = strstr(at, "parcel ")) != NULL; at++) {
         char parcel[64];
         snprintf(parcel, sizeof(parcel), "%.*s ", (int)(strcspn(at + 7, " ") + 7), at);
@@ -99,6 +101,27 @@ what_processes_send_each_other_has_one_id_at_both_ends(void **state)
     traces_expect(traces, "check", 0, "passed   parcel                    8 times");
     traces_expect(traces, "check", 0, "passed   sent_before");
     traces_expect(traces, "check", 0, "passed   cluster                  12 times");
+}
+
+static void
+the_parent_is_a_word_in_the_place_of_a_childs_number(void **state)
+{
+    struct traces *traces = *state;
+    char rules[400];
+    leave_trace_of_talk();
+    expect_parts(traces, "dump", "--json", NULL, 0,
+                 (const char *const[]){"\"child\":4294967295,\"child_name\":\"parent\"", NULL});
+    expect_parts(traces, "export", "--to=chrome", NULL, 0, (const char *const[]){"\"child\":\"parent\"", NULL});
+    struct outcome outcome = traces_tool(traces, "seq", NULL, NULL, NULL, NULL);
+    assert_null(strstr(outcome.text, "4294967295"));
+    free(outcome.text);
+    snprintf(rules, sizeof(rules), "%s/rules", traces->base);
+    FILE *file = fopen(rules, "w");
+    assert_non_null(file);
+    fputs("never cluster_receive parent\n", file);
+    fclose(file);
+    traces_expect_run((const char *const[]){TROUPE_TRACE, "assert", rules, traces->directory, NULL}, 1, "1 time");
+    unlink(rules);
 }
 
 static void
@@ -445,6 +468,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_processes_send_each_other_has_one_id_at_both_ends),
+        TEST(the_parent_is_a_word_in_the_place_of_a_childs_number),
         TEST(each_process_is_told_with_its_number_and_its_directory),
         TEST(the_path_of_a_message_goes_through_processes),
         TEST(a_child_that_was_killed_and_its_successor_are_two_processes),

@@ -136,7 +136,10 @@ put_annotation(struct bytes *event, const struct field *field, uint64_t value)
     if (field->meaning == NOTHING || field->meaning == MESSAGE || field->meaning == PARCEL)
         return;
     put_text(&annotation, 10, field->label);
-    if (field->meaning == REF)
+    const char *word = word_of_value(field, value);
+    if (word != NULL)
+        put_text(&annotation, 6, word);
+    else if (field->meaning == REF)
         put_text(&annotation, 6, text_of_ref(value, text));
     else if (field->meaning == STATUS)
         put_field(&annotation, 4, (uint64_t)(int32_t)value);

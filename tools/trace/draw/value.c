@@ -14,6 +14,7 @@ name_of(const struct trace *trace, const struct field *field, uint64_t value)
     case NAME: return names_find(trace->names, (uint32_t)value);
     case TAG: return metadata_tag(trace->metadata, (uint32_t)value);
     case STATUS: return metadata_status(trace->metadata, (uint32_t)value);
+    case NUMBER:
     case WORD: return word_of_value(field, value);
     default: return NULL;
     }

@@ -15,6 +15,19 @@ const char *const rule_names[] = {
 #undef NAME
 };
 
+/* Of an event of a cluster. */
+static void
+print_child(FILE *out, const struct field *field, uint32_t value)
+{
+    const char *word = word_of_value(field, value);
+    if (strcmp(field->label, "child") != 0)
+        return;
+    if (word != NULL)
+        fprintf(out, "  child %s", word);
+    else
+        fprintf(out, "  child %" PRIu32, value);
+}
+
 /* The field of an event that is called message, if it says what the event is about. */
 static void
 print_subject(FILE *out, enum role role, const struct tri_trace_record *record)
@@ -30,8 +43,7 @@ print_subject(FILE *out, enum role role, const struct tri_trace_record *record)
         fprintf(out, "  parcel %s", text_of_parcel(record->message, text));
     else if (role == ROLE_timer || role == ROLE_timer_fired || role == ROLE_timer_over)
         fprintf(out, "  timer %" PRIu64, record->message);
-    if (strcmp(role_shapes[role].arg.label, "child") == 0)
-        fprintf(out, "  child %" PRIu32, record->arg);
+    print_child(out, &role_shapes[role].arg, record->arg);
 }
 
 static void

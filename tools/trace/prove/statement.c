@@ -158,6 +158,7 @@ find_value(const struct trace *trace, const struct field *field, const char *wor
     switch (field->meaning) {
     case TAG: return find_number(word, value) || find_text(&trace->metadata->tags, word, value);
     case STATUS: return find_text(&trace->metadata->statuses, word, value);
+    case NUMBER:
     case WORD: return find_word(field->words, word, value);
     default: return false;
     }

@@ -92,7 +92,7 @@ role_is_of_cluster(enum role role)
 struct field {
     enum meaning meaning;
     const char *label;                  /* "" for NOTHING */
-    const struct tri_trace_word *words; /* of a WORD: what its values stand for */
+    const struct tri_trace_word *words; /* of a WORD, and of a NUMBER: what values stand for */
 };
 
 /* The fields of an event. */

@@ -46,6 +46,7 @@ name_of(const struct trace *trace, const struct line *line, const struct field *
     case NAME: return names_find(trace->names, (uint32_t)value);
     case TAG: return name_of_tag(trace, line, (uint32_t)value);
     case STATUS: return metadata_status(trace->metadata, (uint32_t)value);
+    case NUMBER:
     case WORD: return word_of_value(field, value);
     default: return NULL;
     }

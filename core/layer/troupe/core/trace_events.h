@@ -13,12 +13,15 @@
  *   NAME     the number of a name                WORD     a number that stands for a word, in the list that follows:
  *                                                         (WORD, how, stop_modes) is one of TRI_TRACE_WORDS_stop_modes
  *
+ * A NUMBER may have such a list, too, of values that are no numbers but stand for a word.
+ *
  * A table has a part for each category of events, which can be switched off while the program runs (trace_row.h).
  * Numbers are never used again, and names are lower case and underscores: old traces stay readable.
  */
 #ifndef TROUPE_CORE_TRACE_EVENTS_H
 #define TROUPE_CORE_TRACE_EVENTS_H
 
+#define TRI_TRACE_WORDS_no_cpu(X) X(0xffffffff, none)
 #define TRI_TRACE_WORDS_switches(X) X(0, as_others) X(1, on) X(2, off)
 
 /* As Linux numbers them. */
@@ -28,7 +31,7 @@
 #define TRI_TRACE_ALWAYS_EVENTS(X)                                                                                     \
     X(TRI_TRACE_CORE + 0, lost, (NOTHING, ), (NOTHING, ), (NUMBER, events), (NOTHING, ),                               \
       "arg events were lost here because no segment was free")                                                         \
-    X(TRI_TRACE_CORE + 1, worker_start, (NOTHING, ), (NOTHING, ), (NUMBER, cpu), (NOTHING, ),                          \
+    X(TRI_TRACE_CORE + 1, worker_start, (NOTHING, ), (NOTHING, ), (NUMBER, cpu, no_cpu), (NOTHING, ),                  \
       "a worker began; arg is its cpu, or 0xffffffff if it is not pinned")                                             \
     X(TRI_TRACE_CORE + 2, worker_stop, (NOTHING, ), (NOTHING, ), (NOTHING, ), (NOTHING, ), "a worker ended")           \
     X(TRI_TRACE_CORE + 12, switched, (REF, actor), (WORD, how, switches), (NUMBER, categories), (NOTHING, ),           \

@@ -42,7 +42,7 @@ struct tri_trace_word {
 struct tri_trace_field {
     enum tri_trace_kind kind;
     const char *label;                  /* lower case and underscores; "" for NOTHING */
-    const struct tri_trace_word *words; /* of a WORD; else an empty list */
+    const struct tri_trace_word *words; /* of a WORD, and of a NUMBER's values that are none; else an empty list */
 };
 
 /* The initializers of a struct tri_trace_event and a struct tri_trace_field. */
@@ -76,7 +76,7 @@ struct tri_trace_field {
 #define TRI_TRACE_PARAMETER_OF(...) TRI_TRACE_PARAMETER_OF_KIND(__VA_ARGS__)
 #define TRI_TRACE_PARAMETER_OF_KIND(type, kind, ...) TRI_TRACE_PARAMETER_##kind(type, __VA_ARGS__)
 #define TRI_TRACE_PARAMETER_NOTHING(type, label)
-#define TRI_TRACE_PARAMETER_NUMBER(type, label) , type label
+#define TRI_TRACE_PARAMETER_NUMBER(type, label, ...) , type label
 #define TRI_TRACE_PARAMETER_STATUS(type, label) , tr_status label
 #define TRI_TRACE_PARAMETER_NAME(type, label) , type label
 #define TRI_TRACE_PARAMETER_TAG(type, label) , uint32_t label
@@ -87,7 +87,7 @@ struct tri_trace_field {
 #define TRI_TRACE_VALUE_OF(...) TRI_TRACE_VALUE_OF_KIND(__VA_ARGS__)
 #define TRI_TRACE_VALUE_OF_KIND(kind, ...) TRI_TRACE_VALUE_##kind(__VA_ARGS__)
 #define TRI_TRACE_VALUE_NOTHING(label) 0
-#define TRI_TRACE_VALUE_NUMBER(label) label
+#define TRI_TRACE_VALUE_NUMBER(label, ...) label
 #define TRI_TRACE_VALUE_STATUS(label) (uint32_t) label
 #define TRI_TRACE_VALUE_NAME(label) label
 #define TRI_TRACE_VALUE_TAG(label) label

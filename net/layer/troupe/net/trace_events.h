@@ -121,6 +121,8 @@
     X(TRI_TRACE_NET + 51, handshake_failed, (REF, actor), (NOTHING, ), (STATUS, status), (REF, server),                \
       "a connection of the server whose ref is message is closed, since its handshake has failed; arg is the status")
 
+#define TRI_TRACE_WORDS_parent(X) X(0xffffffff, parent)
+
 /*
  * Of a cluster's processes. What one sends another is a parcel: a message, perhaps with a descriptor, or a connection.
  * Its id is that of the whole cluster: 16 bits say which process sent it, 0 the parent, and 48 count. A child's number
@@ -131,11 +133,12 @@
       "the parent has begun child arg, as process flags of the cluster and process message of the system")             \
     X(TRI_TRACE_NET + 57, child_ended, (NOTHING, ), (NUMBER, signal), (NUMBER, child), (NUMBER, exit_status),          \
       "child arg has ended, by the signal in flags or, if that is 0, with the status in message")                      \
-    X(TRI_TRACE_NET + 58, cluster_send, (REF, actor), (NUMBER, descriptors), (NUMBER, child), (PARCEL, parcel),        \
+    X(TRI_TRACE_NET + 58, cluster_send, (REF, actor), (NUMBER, descriptors), (NUMBER, child, parent),                  \
+      (PARCEL, parcel),                                                                                                \
       "actor (0: a thread outside, or the parent) sends parcel message to child arg, with flags descriptors")          \
-    X(TRI_TRACE_NET + 59, cluster_receive, (REF, actor), (NUMBER, descriptors), (NUMBER, child), (PARCEL, parcel),     \
-      "actor (0: the parent) gets parcel message of child arg, with flags descriptors")                                \
-    X(TRI_TRACE_NET + 60, cluster_lost, (NOTHING, ), (NUMBER, descriptors), (NUMBER, child), (PARCEL, parcel),         \
+    X(TRI_TRACE_NET + 59, cluster_receive, (REF, actor), (NUMBER, descriptors), (NUMBER, child, parent),               \
+      (PARCEL, parcel), "actor (0: the parent) gets parcel message of child arg, with flags descriptors")              \
+    X(TRI_TRACE_NET + 60, cluster_lost, (NOTHING, ), (NUMBER, descriptors), (NUMBER, child, parent), (PARCEL, parcel), \
       "parcel message finds no child arg, or no memory or descriptor, and is dropped")                                 \
     X(TRI_TRACE_NET + 61, cluster_deal, (NOTHING, ), (NOTHING, ), (NUMBER, child), (PARCEL, parcel),                   \
       "the parent deals a connection, parcel message, to child arg")                                                   \

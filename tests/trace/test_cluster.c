@@ -125,6 +125,30 @@ the_parent_is_a_word_in_the_place_of_a_childs_number(void **state)
 }
 
 static void
+empty_metadata_of(const struct traces *traces, const char *folder)
+{
+    char path[400];
+    snprintf(path, sizeof(path), "%s%s/metadata", traces->directory, folder);
+    assert_int_equal(truncate(path, 0), 0);
+}
+
+static void
+of_a_process_that_ended_before_it_recorded_anything_the_others_are_read(void **state)
+{
+    struct traces *traces = *state;
+    leave_trace_of_talk();
+    empty_metadata_of(traces, "/2");
+    expect_parts(traces, "info", NULL, NULL, 0, (const char *const[]){"parent     properly", "/3\n", NULL});
+    empty_metadata_of(traces, "");
+    traces_expect(
+        traces, "info", 0,
+        "/trace holds no trace yet: its program has ended before it recorded anything, or has only just begun\n");
+    traces_expect(traces, "dump", 0, "cluster_receive");
+    empty_metadata_of(traces, "/3");
+    traces_expect(traces, "info", 2, "holds no trace yet: ");
+}
+
+static void
 each_process_is_told_with_its_number_and_its_directory(void **state)
 {
     struct traces *traces = *state;
@@ -469,6 +493,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_processes_send_each_other_has_one_id_at_both_ends),
         TEST(the_parent_is_a_word_in_the_place_of_a_childs_number),
+        TEST(of_a_process_that_ended_before_it_recorded_anything_the_others_are_read),
         TEST(each_process_is_told_with_its_number_and_its_directory),
         TEST(the_path_of_a_message_goes_through_processes),
         TEST(a_child_that_was_killed_and_its_successor_are_two_processes),

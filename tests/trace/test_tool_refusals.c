@@ -315,7 +315,7 @@ hostile_metadata_is_refused(void **state)
     const struct {
         const char *text, *expected;
     } cases[] = {
-        {"", "metadata: offset 0: does not begin with"},
+        {"", "holds no trace yet: its program has ended before it recorded anything, or has only just begun\n"},
         {"hello", "metadata: offset 0: does not begin with"},
         {"/* CTF 1.8 */\n", "no `troupe_format = 1`"},
         {"/* CTF 1.8 */\n    troupe_format = 2;\n    freq = 1000;\n", "no `troupe_format = 1`"},

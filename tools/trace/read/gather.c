@@ -164,6 +164,34 @@ add_all_below(struct trace *trace, const struct source *source, const char *path
     free_list(&below);
 }
 
+/* -- A directory that a program has made its own, and where it has recorded nothing. -- */
+
+#define CLAIMED "holds no trace yet: its program has ended before it recorded anything, or has only just begun"
+
+static bool
+is_only_claimed(const struct source *source)
+{
+    return source_has(source, "metadata") && source_size(source, "metadata") == 0;
+}
+
+/* The other processes of a cluster are read all the same. */
+static void
+add_claimed(struct trace *trace, const struct source *source, const char *path)
+{
+    struct list below = traces_below(source, path, true);
+    if (below.count == 0 && trace->path_count == 1)
+        give_up("%s " CLAIMED, path);
+    progress_wipe();
+    fputs("troupe-trace: ", stderr);
+    print_escaped(stderr, path);
+    fputs(" " CLAIMED "\n", stderr);
+    for (size_t i = 0; i < below.count; i++)
+        add_below(trace, source, path, below.names[i], NULL);
+    free_list(&below);
+}
+
+/* -- All of them. -- */
+
 /* How many sub-directories hold traces that the recorder may have put there. None come into a packed file. */
 static size_t
 count_below(const char *path)
@@ -196,7 +224,10 @@ add_path(struct trace *trace, const char *path, bool alone)
     snprintf(within, sizeof(within), "%s%s", alone ? "" : path, alone ? "" : "/");
     source_open(&source, path);
     source_open_again(&own, &source, path);
-    if (member_open(&member, &own, path, within)) {
+    if (is_only_claimed(&source)) {
+        source_close(&own);
+        add_claimed(trace, &source, path);
+    } else if (member_open(&member, &own, path, within)) {
         add_member_and_cluster(trace, &source, path, &member);
     } else {
         source_close(&own);
@@ -212,6 +243,8 @@ trace_gather(struct trace *trace)
         trace->below += count_below(trace->paths[i]);
         add_path(trace, trace->paths[i], trace->path_count == 1);
     }
+    if (trace->member_count == 0)
+        give_up("there is no other trace to read");
 }
 
 bool

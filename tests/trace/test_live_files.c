@@ -4,6 +4,7 @@
 #include "source.h"
 #include "traces.h"
 
+#include <errno.h>
 #include <linux/magic.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,12 +51,36 @@ one_who_reads_on_reads_the_copy_of_a_file_that_is_filled_anew(void **state)
     traces_close(traces);
 }
 
+/* The flight recorder has hidden it, and fills it anew. */
+static void
+a_file_whose_name_is_gone_is_not_read_any_more(void **state)
+{
+    struct traces *traces = *state;
+    struct source source;
+    struct kept kept = {0};
+    struct tri_trace_record record;
+    uint64_t offset = sizeof(struct tri_trace_packet);
+    size_t done;
+    traces_open(traces, TR_TRACE_FLIGHT, 2, 0);
+    traces_fill(traces, 0, FULL);
+    source_open(&source, traces->directory);
+    assert_true(source_read_there(&source, &kept, "worker-0.00000000", offset, &record, sizeof(record), &done));
+    assert_int_equal(record.arg, 0);
+    traces_fill(traces, FULL, 2 * FULL);
+    assert_false(source_read_there(&source, &kept, "worker-0.00000000", offset, &record, sizeof(record), &done));
+    assert_int_equal(errno, ENOENT);
+    assert_false(kept.open);
+    source_close(&source);
+    traces_close(traces);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_who_reads_on_reads_the_copy_of_a_file_that_is_filled_anew, traces_setup,
                                         traces_teardown),
+        cmocka_unit_test_setup_teardown(a_file_whose_name_is_gone_is_not_read_any_more, traces_setup, traces_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -259,6 +260,44 @@ the_table_follows_the_size_of_its_window(void **state)
     traces_close(traces);
 }
 
+/* Whoever reads it finds the first of so many tables. */
+static pid_t
+start_tables(const struct traces *traces, int *output)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        execl(TROUPE_TRACE, TROUPE_TRACE, "top", "--every", "20ms", "-n", "150", traces->directory, (char *)NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    *output = ends[0];
+    return child;
+}
+
+/* Files vanish between any two of its steps. */
+static void
+top_goes_on_while_the_flight_recorder_takes_files_away(void **state)
+{
+    struct traces *traces = *state;
+    char byte;
+    int output, status;
+    traces_open(traces, TR_TRACE_FLIGHT, 4, 0);
+    traces_declare_layers(traces->trace);
+    traces_fill(traces, 0, 1);
+    pid_t child = start_tables(traces, &output);
+    assert_int_equal(read(output, &byte, 1), 1);
+    while (waitpid(child, &status, WNOHANG) == 0)
+        traces_fill(traces, 0, 10 * FULL);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    close(output);
+    traces_close(traces);
+}
+
 /* -- Ends. -- */
 
 static void
@@ -410,6 +449,7 @@ main(void)
         TEST(a_handler_that_does_not_come_back_counts_as_busy),
         TEST(keys_choose_what_lines_are_of_and_how_they_are_sorted),
         TEST(the_table_follows_the_size_of_its_window),
+        TEST(top_goes_on_while_the_flight_recorder_takes_files_away),
         TEST(q_restores_the_terminal),
         TEST(the_key_for_interrupts_restores_the_terminal),
         TEST(the_key_for_interrupts_cuts_off_no_table_that_a_slow_terminal_has_not_taken),

@@ -19,13 +19,23 @@ has_prefix(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+/* A file may be gone at any time, if the recorder keeps the newest events only: false, or less than was asked for. */
+static bool
+read_there(const struct member *member, const char *name, uint64_t offset, void *out, size_t size)
+{
+    struct kept file = {0};
+    size_t done;
+    bad_input_within(member->within);
+    bool there = source_read_there(&member->source, &file, name, offset, out, size, &done) && done == size;
+    kept_close(&file);
+    return there;
+}
+
 /* A file that is gone, or has no event yet, has nothing to say. */
 static bool
 read_packet(const struct member *member, const char *name, struct tri_trace_packet *packet)
 {
-    if (faccessat(member->source.directory, name, R_OK, 0) != 0)
-        return false;
-    if (trace_read(member, name, 0, packet, HEADER) < HEADER || packet->content_size / 8 <= HEADER)
+    if (!read_there(member, name, 0, packet, HEADER) || packet->content_size / 8 <= HEADER)
         return false;
     if (packet->magic != TRI_TRACE_MAGIC)
         bad_input(name, 0, "bad magic 0x%08x", packet->magic);
@@ -50,17 +60,21 @@ add_event(struct tail *tail, uint32_t stream, const struct tri_trace_record *rec
     tail->events[tail->count++] = (struct tail_event){stream, *record};
 }
 
-static void
+/* false: the file is gone. */
+static bool
 add_piece(struct tail *tail, const struct member *member, const char *name, uint32_t stream, uint64_t offset,
           size_t count)
 {
     struct tri_trace_record records[PIECE];
-    trace_read_events(tail->trace, member, name, offset, records, count);
+    if (!read_there(member, name, offset, records, count * sizeof(records[0])))
+        return false;
+    member_change(member, tail->trace->metadata, records, count);
     for (size_t i = 0; i < count; i++) {
         if (tail->trace->metadata->names[records[i].id] == NULL)
             bad_input(name, offset + i * TRI_TRACE_STEP, "unknown event id %u", records[i].id);
         add_event(tail, stream, &records[i]);
     }
+    return true;
 }
 
 /* The stream has more than is read now: nothing that is later than its last is given. */
@@ -87,7 +101,8 @@ read_events(struct tail *tail, const struct member *member, const char *name, co
         uint64_t left = (end - *offset) / TRI_TRACE_STEP, room = most - (tail->count - before);
         size_t count = (size_t)(left < room ? left : room);
         count = count < PIECE ? count : PIECE;
-        add_piece(tail, member, name, stream, *offset, count);
+        if (!add_piece(tail, member, name, stream, *offset, count))
+            return tail->count - before;
         *offset += count * TRI_TRACE_STEP;
     }
     if (*offset + TRI_TRACE_STEP <= end)

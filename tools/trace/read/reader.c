@@ -18,13 +18,6 @@
 
 /* -- Reading a file. -- */
 
-size_t
-trace_read(const struct member *member, const char *name, uint64_t offset, void *out, size_t size)
-{
-    bad_input_within(member->within);
-    return source_read(&member->source, name, offset, out, size);
-}
-
 static void
 read_on(const struct trace *trace, const struct member *member, struct kept *file, const char *name, uint64_t offset,
         struct tri_trace_record *out, size_t count)
@@ -34,15 +27,6 @@ read_on(const struct trace *trace, const struct member *member, struct kept *fil
     if (got < count * sizeof(*out))
         bad_input(name, offset + got, "the file ends within its content");
     member_change(member, trace->metadata, out, count);
-}
-
-void
-trace_read_events(const struct trace *trace, const struct member *member, const char *name, uint64_t offset,
-                  struct tri_trace_record *out, size_t count)
-{
-    struct kept file = {0};
-    read_on(trace, member, &file, name, offset, out, count);
-    kept_close(&file);
 }
 
 /* -- Corrected times. -- */
@@ -147,8 +131,9 @@ check_sizes(const char *name, uint64_t size, const struct tri_trace_packet *pack
 static void
 read_packet(const struct member *member, const char *name, struct tri_trace_packet *packet)
 {
+    bad_input_within(member->within);
     uint64_t size = source_size(&member->source, name);
-    size_t got = trace_read(member, name, 0, packet, HEADER);
+    size_t got = source_read(&member->source, name, 0, packet, HEADER);
     if (got < HEADER)
         bad_input(name, got, "the file ends within its header");
     check_identity(member, name, packet);
@@ -306,7 +291,9 @@ read_last_time(const struct trace *trace, struct stream *stream)
 {
     const struct segment *last = &stream->segments[stream->segment_count - 1];
     struct tri_trace_record record;
-    trace_read_events(trace, stream->member, last->name, last->end - sizeof(record), &record, 1);
+    struct kept file = {0};
+    read_on(trace, stream->member, &file, last->name, last->end - sizeof(record), &record, 1);
+    kept_close(&file);
     refuse_return(last->name, last->end - sizeof(record), stream->first_time, record.timestamp);
     stream->last_time = record.timestamp;
 }

@@ -124,14 +124,8 @@ trace_stream(const struct trace *trace, uint32_t number)
 uint64_t trace_lost(const struct trace *trace);
 uint64_t stream_lost(const struct stream *stream);
 
-/* Reads a piece of one of a member's files. Returns how much was there. */
-size_t trace_read(const struct member *member, const char *name, uint64_t offset, void *out, size_t size);
-
-/* The same for events, which are changed if their process is one of several. Ends the program if there are fewer. */
-void trace_read_events(const struct trace *trace, const struct member *member, const char *name, uint64_t offset,
-                       struct tri_trace_record *out, size_t count);
-
-/* The same of a stream, with corrected times. */
+/* Reads events of a stream, with corrected times; they are changed if their process is one of several. Ends the program
+ * if there are fewer. */
 void stream_read_events(const struct trace *trace, const struct stream *stream, const struct segment *segment,
                         uint64_t offset, struct tri_trace_record *out, size_t count);
 

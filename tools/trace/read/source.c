@@ -141,23 +141,16 @@ source_size(const struct source *source, const char *name)
     return (uint64_t)status.st_size;
 }
 
-static int
-open_file(int directory, const char *name)
-{
-    int fd = openat(directory, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        bad_input(name, 0, "cannot be opened: %s (is the trace being written?)", strerror(errno));
-    return fd;
-}
-
-/* The recorder gives a name to a copy, and fills the file that had it anew (segment.h): what was read from that may be
- * something else. A name that is gone is the flight recorder's. */
+/*
+ * The recorder takes a file's name away before it fills the file anew, and gives the name to a copy or to nobody
+ * (segment.h). A file that still has its name held what the name stands for while it was read; else who knows.
+ */
 static bool
-is_replaced(int directory, int fd, const char *name)
+has_name(int directory, int fd, const char *name)
 {
     struct stat opened, named;
-    return fstatat(directory, name, &named, 0) == 0 && fstat(fd, &opened) == 0 &&
-           (opened.st_ino != named.st_ino || opened.st_dev != named.st_dev);
+    return fstatat(directory, name, &named, 0) == 0 && fstat(fd, &opened) == 0 && opened.st_ino == named.st_ino &&
+           opened.st_dev == named.st_dev;
 }
 
 static size_t
@@ -188,14 +181,29 @@ size_t
 source_read_on(const struct source *source, struct kept *kept, const char *name, uint64_t offset, void *out,
                size_t size)
 {
-    if (source->packed != NULL)
-        return packed_read(source->packed, full_name(source, name).text, offset, out, size);
+    size_t done;
+    if (!source_read_there(source, kept, name, offset, out, size, &done))
+        bad_input(name, 0, "cannot be opened: %s (is the trace being written?)", strerror(errno));
+    return done;
+}
+
+bool
+source_read_there(const struct source *source, struct kept *kept, const char *name, uint64_t offset, void *out,
+                  size_t size, size_t *done)
+{
+    if (source->packed != NULL) {
+        *done = packed_read(source->packed, full_name(source, name).text, offset, out, size);
+        return true;
+    }
     for (;;) {
         if (!kept->open)
-            *kept = (struct kept){.open = true, .fd = open_file(source->directory, name)};
-        size_t done = read_file(kept->fd, name, offset, out, size);
-        if (!is_replaced(source->directory, kept->fd, name))
-            return done;
+            kept->fd = openat(source->directory, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        kept->open = kept->fd >= 0;
+        if (!kept->open)
+            return false;
+        *done = read_file(kept->fd, name, offset, out, size);
+        if (has_name(source->directory, kept->fd, name))
+            return true;
         kept_close(kept);
     }
 }

@@ -56,6 +56,10 @@ size_t source_read_on(const struct source *source, struct kept *kept, const char
                       size_t size);
 void kept_close(struct kept *kept);
 
+/* The same of a file that may be gone. false: it is, as errno tells, and what is in out is nothing. */
+bool source_read_there(const struct source *source, struct kept *kept, const char *name, uint64_t offset, void *out,
+                       size_t size, size_t *done);
+
 /* Calls for each file and directory whose name does not begin with a dot. path is the source's, for what is wrong. */
 void source_each(const struct source *source, const char *path, void (*call)(void *argument, const char *name),
                  void *argument);

@@ -483,7 +483,9 @@ run(int count, char **words)
 const struct command command_stats = {
     .name = "stats",
     .usage = "[--json] " FILTER_WHO_USAGE " DIRECTORY...",
-    .summary = "how much, how fast, how long: rates, waits, times in handlers, mailboxes, workers, deals, dead letters",
+    .summary = "how much, how fast, how long: rates, waits, times in handlers, mailboxes, workers, deals, "
+               "dead letters\n"
+               "awake: at least so long; a worker that wakes up counts as asleep until the first event of a callback.",
     .example = "troupe-trace stats --class session --since 10s dir      # one class, after the start",
     .options = options,
     .texts = texts,

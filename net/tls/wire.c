@@ -9,8 +9,9 @@
  * the worker for itself. The end of the stream is noted here, since OpenSSL calls it the same as the peer's goodbye, as
  * it is told to: its own error for that would end our side as well.
  *
- * Writing. In a handshake what the kernel does not take stays in OpenSSL, which is asked again. Of a connection that is
- * secure everything is taken whole: what the kernel has no room for is kept here (`spill`) and sent before anything
+ * Writing. In a handshake what the kernel does not take stays in OpenSSL, which is asked again, but for the rest of a
+ * record that is sealed here: tickets may be larger together than what is kept. Of a connection that is secure
+ * everything is taken whole: what the kernel has no room for is kept here (`spill`) and sent before anything
  * else. So reading never waits for room, and OpenSSL never stands with half a record while an answer is to be written,
  * to a key update for example. Plain bytes come only when nothing is kept. A peer that makes us answer and does not
  * read gets SPILL_BYTES at most beside them, then the connection ends.
@@ -134,7 +135,8 @@ keep(struct tri_tls *tls, const char *data, size_t size)
     return status;
 }
 
-/* Gives what the kernel has taken. What fails for good is no less taken: nothing is sent behind it. */
+/* Gives what the kernel has taken. Plain bytes that fail are kept, so that the next call meets the error again; of
+ * others what fails for good is no less taken, since nothing is sent behind it. */
 static size_t
 send_behind(struct tri_tls *tls, const char *data, size_t size)
 {
@@ -143,7 +145,8 @@ send_behind(struct tri_tls *tls, const char *data, size_t size)
     if (taken >= 0)
         return (size_t)taken;
     tri_tls_call.unsent = (int)-taken;
-    return tri_verdict(TRI_ON_WRITE, (int)-taken) == TRI_SHORT ? 0 : size;
+    bool is_kept = tri_tls_call.writes || tri_verdict(TRI_ON_WRITE, (int)-taken) == TRI_SHORT;
+    return is_kept ? 0 : size;
 }
 
 /* An error of the descriptor's is for who writes plain bytes; to others it comes with their next call. */
@@ -243,11 +246,24 @@ take_some(struct tri_tls *tls, BIO *bio, const char *data, int size)
     return taken == 0 ? wants_room(bio) : (int)taken;
 }
 
+/* The rest of a ticket goes before the next one. */
+static int
+wait_behind(struct tri_tls *tls, BIO *bio, int size)
+{
+    ssize_t pushed = tri_wire_push(tls);
+    if (pushed < 0)
+        return failed_to_write(bio, (int)-pushed, size);
+    return pushed == 0 ? wants_room(bio) : 0;
+}
+
 static int
 on_write(BIO *bio, const char *data, int size)
 {
     struct tri_tls *tls = BIO_get_data(bio);
     assert(tri_tls_call.tls == tls);
+    int waits = tri_tls_is(tls, TRI_TLS_SECURE) ? 0 : wait_behind(tls, bio, size);
+    if (waits != 0)
+        return waits;
     if (tls->sealer != NULL)
         return take_of_openssl(tls, data, size) ? size : fails(bio);
     if (tri_tls_is(tls, TRI_TLS_SECURE))

@@ -400,6 +400,19 @@ a_record_stays_behind_the_answer_that_a_kernel_short_of_buffers_has_not_taken(vo
     layer_end(&duo);
 }
 
+static void
+a_record_that_fails_for_good_fails_again_and_is_never_taken(void **state)
+{
+    struct layer_duo duo;
+    (void)state;
+    agree(&duo, 0);
+    fault_plan(FAULT_WRITE, 1, 2, EPIPE);
+    assert_int_equal(layer_write(&duo.client, "record", 6), -EPIPE);
+    assert_int_equal(duo.client.layer->kind->write_record(duo.client.layer, duo.client.fd, "!!!!!!", 6), -EPIPE);
+    fault_clear();
+    layer_end(&duo);
+}
+
 /* Peers. */
 
 static void
@@ -485,6 +498,7 @@ main(void)
         LAYER_TEST(a_peer_is_told_whole_or_not_at_all_for_lack_of_memory),
         LAYER_TEST(a_kernel_short_of_buffers_is_asked_again_for_the_same_record),
         LAYER_TEST(a_record_stays_behind_the_answer_that_a_kernel_short_of_buffers_has_not_taken),
+        LAYER_TEST(a_record_that_fails_for_good_fails_again_and_is_never_taken),
         LAYER_TEST(a_certificate_is_told_with_names_dates_serial_and_fingerprint),
         LAYER_TEST(the_chain_is_told_as_it_was_sent_and_why_it_is_not_believed),
     };

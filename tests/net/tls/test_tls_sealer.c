@@ -30,6 +30,7 @@
 #define KEY_UPDATE_BYTES 5
 #define MUCH 100000u
 #define LITTLE_ROOM 4608
+#define MANY_TICKETS 60u
 
 static uint8_t plain[TRI_RECORD_BYTES];
 static const uint8_t key[32] = "a key of 32 bytes, or of 16....", salt[4] = "salt", iv[8] = "eight...";
@@ -220,6 +221,22 @@ who_demands_other_ciphers_of_all_gets_openssls_records(void **state)
     play(&(struct layer_plan){0}, true);
 }
 
+/* As large together as those with a large certificate of the client's. */
+static void
+tickets_without_room_wait_for_it_and_the_handshake_goes_on(void **state)
+{
+    struct layer_duo duo;
+    (void)state;
+    layer_begin(&duo, &(struct layer_plan){.room = LITTLE_ROOM});
+    assert_int_equal(SSL_set_num_tickets(tri_tls_of(duo.server.layer)->ssl, MANY_TICKETS), 1);
+    for (unsigned reads = 0; reads < MANY_TICKETS && !layer_shake(&duo); reads++)
+        layer_read(&duo.client, 100);
+    assert_int_equal(duo.server.layer->state, TRI_LAYER_OPEN);
+    carry_both_ways(&duo);
+    demand_that_the_wire_agrees(&duo);
+    layer_end(&duo);
+}
+
 static void
 after_a_key_update_openssl_makes_the_records_of_that_side(void **state)
 {
@@ -302,6 +319,7 @@ main(void)
         LAYER_TEST(both_ends_seal_what_they_write_also_where_the_kernel_takes_it_in_parts),
         LAYER_TEST(openssl_makes_the_records_of_1_2_and_of_other_ciphers),
         LAYER_TEST(who_demands_other_ciphers_of_all_gets_openssls_records),
+        LAYER_TEST(tickets_without_room_wait_for_it_and_the_handshake_goes_on),
         LAYER_TEST(after_a_key_update_openssl_makes_the_records_of_that_side),
         LAYER_TEST(without_memory_for_the_next_key_openssl_writes_nothing_with_the_old_one),
     };

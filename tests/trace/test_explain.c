@@ -277,6 +277,35 @@ explain_names_a_worker_that_never_sleeps(void **state)
 }
 
 static void
+explain_tells_work_in_callbacks_from_work_in_handlers(void **state)
+{
+    struct traces *traces = *state;
+    uint64_t socket = TRI_TRACE_REF(1, 7, 1);
+    write_two();
+    timed_spawn(6, socket, "socket");
+    write_one(1 * MS, 1, 10 * US, 20 * US);
+    timed_event(1, 2 * MS, NET(socket_data), 64, socket, 0);
+    timed_event(1, 3 * MS, CORE(wake), 0, 0, 0);
+    timed_event(1, 3 * MS, CORE(sleep), 0, 0, 0);
+    timed_event(1, 4 * MS, CORE(worker_stop), 0, 0, 0);
+    timed_end(traces->directory, true);
+    expect_output(traces, "explain", NULL, NULL, 0, "mostly in callbacks; in handlers for server (20.0 us)  [stats");
+}
+
+static void
+explain_names_handshakes_that_failed(void **state)
+{
+    struct traces *traces = *state;
+    uint64_t greeting = TRI_TRACE_REF(1, 7, 1);
+    write_two();
+    timed_spawn(6, greeting, "greeting");
+    timed_event(1, 10 * US, NET(handshake_failed), (uint32_t)-104, greeting, B);
+    timed_end(traces->directory, true);
+    expect_output(traces, "explain", NULL, NULL, 0,
+                  "! connections  1 ended with errors: 1 of server (-104), the first 1:7.1  [dump --actor 1:7.1]\n");
+}
+
+static void
 explain_names_connections_that_failed(void **state)
 {
     struct traces *traces = *state;
@@ -364,6 +393,8 @@ main(void)
         TEST(of_a_program_that_is_right_all_is_well),
         TEST(explain_names_the_longest_wait_with_its_sender_and_its_path),
         TEST(explain_names_a_worker_that_never_sleeps),
+        TEST(explain_tells_work_in_callbacks_from_work_in_handlers),
+        TEST(explain_names_handshakes_that_failed),
         TEST(explain_names_connections_that_failed),
         TEST(explain_names_actors_that_failed_or_were_stuck),
         TEST(explain_tells_a_status_by_its_name),

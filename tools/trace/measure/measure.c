@@ -398,6 +398,13 @@ note_socket_error(struct measure *measure, RECORD *record)
     count_in(&measure->errors, kind, record->arg, record->actor);
 }
 
+/* There is no socket yet. */
+static void
+note_failed_handshake(struct measure *measure, RECORD *record)
+{
+    count_in(&measure->errors, measure_kind(measure, record->message), record->arg, record->actor);
+}
+
 /* A listener's port; or, if the trace does not tell it, what tells listeners apart. */
 static uint64_t
 port_of(const struct measure *measure, uint64_t listener)
@@ -476,6 +483,7 @@ note_other(struct measure *measure, struct hand *hand, enum role role, RECORD *r
     case ROLE_crash: note_crash(measure, record); break;
     case ROLE_socket_accepted: note_accepted(measure, record); break;
     case ROLE_socket_error: note_socket_error(measure, record); break;
+    case ROLE_handshake_failed: note_failed_handshake(measure, record); break;
     case ROLE_listener_open: note_open(measure, record); break;
     case ROLE_listener_load: tally_of(&measure->deals, port_of(measure, record->actor), worker_of(record)); break;
     case ROLE_listener_accept:

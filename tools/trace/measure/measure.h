@@ -113,7 +113,7 @@ struct measure {
     struct table row_of;  /* size_t, by kind and tag */
     struct table works;   /* uint64_t: ticks, by worker and kind */
     struct table deaths;  /* struct tally, by kind << 32 | sender's kind and reason; the example is a message */
-    struct table errors;  /* struct tally, by kind and status; the example is a socket */
+    struct table errors;  /* struct tally, by kind and status; the example is a socket, or a handshake */
     struct table ports;   /* uint32_t, by listener */
     struct table deals;   /* struct tally, by port and worker; the example is a server; a count of 0: it may get some */
     struct table stalls;  /* struct tally, by kind and tag; the example is an actor */

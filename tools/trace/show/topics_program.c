@@ -81,6 +81,14 @@ busiest_kind(const struct measure *measure, const struct hand *hand, uint64_t *t
     return kind;
 }
 
+/* Callbacks of sockets are no handlers. */
+static bool
+is_mostly_in_handlers(const struct hand *hand)
+{
+    uint64_t awake = hand->last - hand->first - hand->asleep;
+    return hand->busy >= awake / 2;
+}
+
 void
 topic_workers(const struct measure *measure, struct answer *answer)
 {
@@ -99,7 +107,8 @@ topic_workers(const struct measure *measure, struct answer *answer)
     answer_say(answer, "worker %s is the busiest: %u.%u %% of its time", text_of_stream(hand->number, worker),
                awake / 10, awake % 10);
     if (ticks > 0)
-        answer_say(answer, ", mostly for %s (%s)", class_of(measure, kind, class),
+        answer_say(answer, ", mostly %s %s (%s)", is_mostly_in_handlers(hand) ? "for" : "in callbacks; in handlers for",
+                   class_of(measure, kind, class),
                    word_of_duration(metadata_duration_ns(measure->trace->metadata, ticks), busy));
     answer_more(answer, "stats --worker %s", worker);
 }

@@ -461,6 +461,56 @@ what_cannot_be_is_refused_with_the_status_that_says_why(void **state)
     assert_string_equal(client.log, "close");
 }
 
+/* In the callback of connect. */
+
+static bool writes_plain;
+
+static void
+becomes_secure_in_connect(struct endpoint *self, const char *event)
+{
+    if (is(event, "secure"))
+        tr_socket_end(self->socket);
+    if (!is(event, "connect"))
+        return;
+    if (writes_plain)
+        assert_true(tr_socket_write_then(self->socket, text_slice("plain"), note_written, "plain") >= TR_OK);
+    assert_int_equal(tr_socket_set_secure(self->socket, &client_tls), TR_OK);
+    assert_true(tr_socket_write_then(self->socket, text_slice("secret"), note_written, "secret") >= TR_OK);
+}
+
+static void
+serves_behind_plain(struct endpoint *self, const char *event)
+{
+    if (!is(event, "data") || tr_socket_secure(self->socket))
+        return;
+    assert_memory_equal(self->last.data, "plain", 5);
+    server_tls.received = tr_slice_part(self->last, 5, self->last.size - 5);
+    assert_int_equal(tr_socket_set_secure(self->socket, &server_tls), TR_OK);
+}
+
+static void
+play_in_connect(void)
+{
+    client.hook = becomes_secure_in_connect;
+    accepted[0].hook = writes_plain ? serves_behind_plain : serves;
+    server = stage_serve((struct tr_server_options){0});
+    stage_connect_as(&client, client_options, (struct tr_connect_options){0});
+    stage_settled_when(both_are_closed, close_server, NULL);
+}
+
+static void
+in_connect_a_socket_becomes_secure_behind_what_it_has_written_there(void **state)
+{
+    writes_plain = true;
+    play(play_in_connect, TR_TLS_VERIFY_DEFAULT);
+    assert_string_equal(client.log, "connect ready plain:OK secure secret:OK end close");
+    reset(state);
+    writes_plain = false;
+    play(play_in_connect, TR_TLS_VERIFY_DEFAULT);
+    assert_string_equal(client.log, "connect ready secure secret:OK end close");
+    assert_string_equal(accepted[0].log, "accepted secure data:secret end close");
+}
+
 /* Keys. */
 
 static void
@@ -621,6 +671,7 @@ main(void)
         TEST(either_side_becomes_secure_in_the_middle_of_a_stream),
         TEST(plain_text_that_was_injected_behind_the_command_is_never_data),
         TEST(what_cannot_be_is_refused_with_the_status_that_says_why),
+        TEST(in_connect_a_socket_becomes_secure_behind_what_it_has_written_there),
         TEST(keys_can_be_renewed_on_both_sides),
         TEST(keys_cannot_be_renewed_once_our_side_was_ended_although_its_bytes_still_wait),
         TEST(an_owner_connects_securely_from_afar_and_is_told_what_was_found),

@@ -396,7 +396,8 @@ struct tr_tls_accept {
  * waits for that, and is protected. What came and was not given yet, because of a pause or as half a character, is the
  * handshake's: plain text that was sent behind it makes the handshake fail and is never data.
  *   - A pause does not hold the handshake up; a cork does, if writes were corked before.
- *   - While the socket connects it may be called, too: secure comes before ready.
+ *   - While the socket connects it may be called, too: secure comes before ready. In the callback of connect it no
+ *     longer connects: ready comes first.
  *   - In secure, and until then, the peer has got nothing of what waits.
  *   - TR_OK says that it begins. A handshake that fails, be it at once for what is in `received`, is told by error, and
  *     that comes when the callback which made this call has returned, never within the call. What is written in between

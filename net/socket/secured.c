@@ -28,11 +28,11 @@ open_layer(const tr_socket *socket)
     return layer != NULL && layer->state == TRI_LAYER_OPEN ? layer : NULL;
 }
 
-/* What a socket that has none answers. */
+/* What a socket that has none answers, or NULL. */
 static tr_status
-not_secure(void)
+not_secure(const tr_socket *socket)
 {
-    return tr_tls_supported() ? TR_ENOTCONN : TR_ENOTSUPPORTED;
+    return socket == NULL || tr_tls_supported() ? TR_ENOTCONN : TR_ENOTSUPPORTED;
 }
 
 void
@@ -73,7 +73,7 @@ tr_socket_verify_result(const tr_socket *socket, const char **code)
     TRI_CHECK_SOCKET(socket);
     const char *name = NULL;
     const struct tri_record_layer *layer = layer_of(socket);
-    tr_status status = layer != NULL ? tri_tls_verify_result(layer, &name) : not_secure();
+    tr_status status = layer != NULL ? tri_tls_verify_result(layer, &name) : not_secure(socket);
     if (code != NULL)
         *code = status == TR_OK || name != NULL ? name : tr_status_code(status);
     return status;
@@ -93,7 +93,7 @@ tr_socket_peer(const tr_socket *socket, struct tr_peer **out)
     if (socket == NULL || out == NULL)
         return TR_EINVAL;
     const struct tri_record_layer *layer = layer_of(socket);
-    return layer != NULL ? tri_tls_peer(layer, out) : not_secure();
+    return layer != NULL ? tri_tls_peer(layer, out) : not_secure(socket);
 }
 
 tr_status
@@ -104,7 +104,7 @@ tr_socket_tls_info(const tr_socket *socket, struct tr_tls_info *out)
         return TR_EINVAL;
     const struct tri_record_layer *layer = open_layer(socket);
     if (layer == NULL)
-        return not_secure();
+        return not_secure(socket);
     tri_tls_info(layer, out);
     return TR_OK;
 }
@@ -116,7 +116,7 @@ tr_socket_tls_session(const tr_socket *socket, tr_tls_session **out)
     if (socket == NULL || out == NULL)
         return TR_EINVAL;
     const struct tri_record_layer *layer = open_layer(socket);
-    return layer != NULL ? tri_tls_session(layer, out) : not_secure();
+    return layer != NULL ? tri_tls_session(layer, out) : not_secure(socket);
 }
 
 tr_status
@@ -127,7 +127,7 @@ tr_socket_export_key(const tr_socket *socket, const char *label, const void *con
     if (socket == NULL || label == NULL || out == NULL || size == 0 || (context == NULL && context_size > 0))
         return TR_EINVAL;
     const struct tri_record_layer *layer = open_layer(socket);
-    return layer != NULL ? tri_tls_export_key(layer, label, context, context_size, out, size) : not_secure();
+    return layer != NULL ? tri_tls_export_key(layer, label, context, context_size, out, size) : not_secure(socket);
 }
 
 tr_status
@@ -140,7 +140,7 @@ tr_socket_update_keys(tr_socket *socket, bool both)
         return TR_EDESTROYED;
     struct tri_record_layer *layer = open_layer(socket);
     if (layer == NULL)
-        return not_secure();
+        return not_secure(socket);
     if (tri_socket_has_any(socket, TRI_SOCKET_ENDING))
         return TR_EWRITEAFTEREND; /* as a write, whatever still waits before the goodbye */
     tr_status status = tri_tls_update_keys(layer, both);

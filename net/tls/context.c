@@ -156,8 +156,7 @@ set_all(tr_tls_context *context, const struct tr_tls_context_options *options, s
     SSL_CTX_set_options(context->ssl, SETTINGS);
     SSL_CTX_set_mode(context->ssl, MODES);
     SSL_CTX_clear_options(context->ssl, SSL_OP_ENABLE_KTLS);
-    if (tri_gcm_is_taken())
-        SSL_CTX_set_options(context->ssl, SSL_OP_ENABLE_KTLS); /* to sealer.h, not to the kernel */
+    context->seals = tri_gcm_is_taken();
     tr_status status = tri_suites_init(context, options, refusal);
     if (status == TR_OK)
         status = add_policy(context, options, refusal);

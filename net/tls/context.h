@@ -20,6 +20,7 @@ struct tr_tls_context {
     /* Constant once it is given out. */
     SSL_CTX *ssl;
     bool serves;
+    bool seals;                /* records are made by sealer.h, where it can */
     enum tr_tls_verify verify; /* never DEFAULT */
     unsigned depth;
     unsigned char policy[TRI_POLICY_BYTES];

@@ -31,6 +31,7 @@
 #include "wire.h"
 
 #include "aside.h"
+#include "context.h"
 #include "plain.h"
 #include "reason.h"
 #include "sealer.h"
@@ -256,6 +257,17 @@ wait_behind(struct tri_tls *tls, BIO *bio, int size)
     return pushed == 0 ? wants_room(bio) : 0;
 }
 
+/* OpenSSL hands over the key behind its last message, if it is told to: to the kernel, as it believes. In 1.2 it would
+ * send a message apart for nothing. */
+static void
+ask_for_key(const struct tri_tls *tls)
+{
+    OSSL_HANDSHAKE_STATE state = SSL_get_state(tls->ssl);
+    bool is_last = state == TLS_ST_SW_FINISHED || state == TLS_ST_CW_FINISHED;
+    if (is_last && SSL_version(tls->ssl) == TLS1_3_VERSION && tri_context_of(SSL_get_SSL_CTX(tls->ssl))->seals)
+        SSL_set_options(tls->ssl, SSL_OP_ENABLE_KTLS);
+}
+
 static int
 on_write(BIO *bio, const char *data, int size)
 {
@@ -268,6 +280,7 @@ on_write(BIO *bio, const char *data, int size)
         return take_of_openssl(tls, data, size) ? size : fails(bio);
     if (tri_tls_is(tls, TRI_TLS_SECURE))
         return take_whole(tls, data, (size_t)size) ? size : fails(bio);
+    ask_for_key(tls);
     return take_some(tls, bio, data, size);
 }
 

@@ -413,6 +413,19 @@ a_record_that_fails_for_good_fails_again_and_is_never_taken(void **state)
     layer_end(&duo);
 }
 
+static void
+a_handshake_of_1_2_is_four_writes(void **state)
+{
+    struct layer_duo duo;
+    struct tr_tls_context_options server = layer_of_version(tls_server("server"), TR_TLS_1_2);
+    (void)state;
+    fault_plan(FAULT_WRITE, 1000, 1, ENOBUFS);
+    layer_agree(&duo, &(struct layer_plan){.server = &server});
+    assert_int_equal(fault_seen(FAULT_WRITE), 4);
+    fault_clear();
+    layer_end(&duo);
+}
+
 /* Peers. */
 
 static void
@@ -499,6 +512,7 @@ main(void)
         LAYER_TEST(a_kernel_short_of_buffers_is_asked_again_for_the_same_record),
         LAYER_TEST(a_record_stays_behind_the_answer_that_a_kernel_short_of_buffers_has_not_taken),
         LAYER_TEST(a_record_that_fails_for_good_fails_again_and_is_never_taken),
+        LAYER_TEST(a_handshake_of_1_2_is_four_writes),
         LAYER_TEST(a_certificate_is_told_with_names_dates_serial_and_fingerprint),
         LAYER_TEST(the_chain_is_told_as_it_was_sent_and_why_it_is_not_believed),
     };

@@ -47,35 +47,32 @@ new_sealer(const struct tri_vector_gcm *calls, const uint8_t *key, const uint8_t
     return sealer;
 }
 
+/* NULL as well if the cipher is none of ours. *size: of what the kernel would be given. */
 static struct tri_sealer *
-new_128(struct tls12_crypto_info_aes_gcm_128 *info)
+open_sealer(const struct tls_crypto_info *info, size_t *size)
 {
-    struct tri_sealer *sealer = new_sealer(tri_gcm_calls(128), info->key, info->salt, info->iv, info->rec_seq);
-    if (sealer != NULL)
-        OPENSSL_cleanse(info, sizeof(*info));
-    return sealer;
-}
-
-static struct tri_sealer *
-new_256(struct tls12_crypto_info_aes_gcm_256 *info)
-{
-    struct tri_sealer *sealer = new_sealer(tri_gcm_calls(256), info->key, info->salt, info->iv, info->rec_seq);
-    if (sealer != NULL)
-        OPENSSL_cleanse(info, sizeof(*info));
-    return sealer;
+    const struct tls12_crypto_info_aes_gcm_128 *gcm_128 = (const void *)info;
+    const struct tls12_crypto_info_aes_gcm_256 *gcm_256 = (const void *)info;
+    switch (info->cipher_type) {
+    case TLS_CIPHER_AES_GCM_128:
+        *size = sizeof(*gcm_128);
+        return new_sealer(tri_gcm_calls(128), gcm_128->key, gcm_128->salt, gcm_128->iv, gcm_128->rec_seq);
+    case TLS_CIPHER_AES_GCM_256:
+        *size = sizeof(*gcm_256);
+        return new_sealer(tri_gcm_calls(256), gcm_256->key, gcm_256->salt, gcm_256->iv, gcm_256->rec_seq);
+    default: return NULL;
+    }
 }
 
 struct tri_sealer *
 tri_sealer_new(void *crypto_info)
 {
     const struct tls_crypto_info *info = crypto_info;
-    if (info->version != TLS_1_3_VERSION)
-        return NULL;
-    switch (info->cipher_type) {
-    case TLS_CIPHER_AES_GCM_128: return new_128(crypto_info);
-    case TLS_CIPHER_AES_GCM_256: return new_256(crypto_info);
-    default: return NULL;
-    }
+    size_t size;
+    struct tri_sealer *sealer = info->version != TLS_1_3_VERSION ? NULL : open_sealer(info, &size);
+    if (sealer != NULL)
+        OPENSSL_cleanse(crypto_info, size);
+    return sealer;
 }
 
 void

@@ -37,6 +37,13 @@ static const uint8_t key[32] = "a key of 32 bytes, or of 16....", salt[4] = "sal
 
 /* Records. */
 
+static void
+write_number(uint8_t to[8], uint64_t number)
+{
+    for (unsigned i = 0; i < 8; i++)
+        to[i] = (uint8_t)(number >> 8 * (7 - i));
+}
+
 static struct tri_sealer *
 open_128(uint64_t number)
 {
@@ -44,8 +51,7 @@ open_128(uint64_t number)
     memcpy(info.key, key, sizeof(info.key));
     memcpy(info.salt, salt, sizeof(salt));
     memcpy(info.iv, iv, sizeof(iv));
-    for (unsigned i = 0; i < 8; i++)
-        info.rec_seq[i] = (uint8_t)(number >> 8 * (7 - i));
+    write_number(info.rec_seq, number);
     return tri_sealer_new(&info);
 }
 
@@ -56,8 +62,7 @@ open_256(uint64_t number)
     memcpy(info.key, key, sizeof(info.key));
     memcpy(info.salt, salt, sizeof(salt));
     memcpy(info.iv, iv, sizeof(iv));
-    for (unsigned i = 0; i < 8; i++)
-        info.rec_seq[i] = (uint8_t)(number >> 8 * (7 - i));
+    write_number(info.rec_seq, number);
     return tri_sealer_new(&info);
 }
 

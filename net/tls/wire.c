@@ -11,10 +11,10 @@
  *
  * Writing. In a handshake what the kernel does not take stays in OpenSSL, which is asked again, but for the rest of a
  * record that is sealed here: tickets may be larger together than what is kept. Of a connection that is secure
- * everything is taken whole: what the kernel has no room for is kept here (`spill`) and sent before anything
- * else. So reading never waits for room, and OpenSSL never stands with half a record while an answer is to be written,
- * to a key update for example. Plain bytes come only when nothing is kept. A peer that makes us answer and does not
- * read gets SPILL_BYTES at most beside them, then the connection ends.
+ * everything is taken whole: what the kernel has no room for is kept here (`spill`) and sent before anything else. So
+ * reading never waits for room, and OpenSSL never stands with half a record while an answer is to be written, to a key
+ * update for example. Plain bytes come only when nothing is kept. A peer that makes us answer and does not read gets
+ * SPILL_BYTES at most, or what plain bytes that wait leave of their room beside that, then the connection ends.
  *
  * Sealing. In 1.3 OpenSSL may leave it to the wire to make its records (sealer.h): it hands over the key when the
  * handshake is over but for tickets, and says of all but plain bytes of which type they are. Since it keeps no account

@@ -158,7 +158,7 @@ make_room(struct spill *spill, size_t size)
 static tr_status
 add(struct spill *spill, const void *data, size_t size, size_t most)
 {
-    if (size > most - spill->size)
+    if (spill->size + size > most)
         return TR_EQUEUELIMIT;
     if (!make_room(spill, spill->size + size))
         return TR_ENOMEM;

@@ -7,7 +7,6 @@
 
 #include "connection.h"
 
-#include <stdbool.h>
 #include <troupe/core/buffer.h>
 
 /* Drops all of it. Before OpenSSL's connection goes. */

@@ -9,6 +9,7 @@
 #include "cast.h"
 #include "helpers.h"
 #include "random.h"
+#include "seeds.h"
 #include "toy_layer.h"
 
 #include <setjmp.h>
@@ -53,8 +54,6 @@ struct program {
 };
 
 static struct program programs[AT_ONCE];
-static uint64_t first_seed;
-static unsigned finished;
 
 #define CHECK(side, condition)                                                                                         \
     do {                                                                                                               \
@@ -290,8 +289,9 @@ finish(struct side *side)
 /* A program. */
 
 static void
-begin(struct program *program, uint64_t seed)
+begin(unsigned number, uint64_t seed)
 {
+    struct program *program = &programs[number];
     int fds[2];
     *program = (struct program){.seed = seed, .random = seed, .file = programs[0].file};
     stage_pair(seed % 8 == 0 ? AF_INET : AF_UNIX, fds);
@@ -340,11 +340,12 @@ give_up(struct program *program)
     abort();
 }
 
-static void
-go_on(struct program *program)
+static bool
+go_on(unsigned number)
 {
+    struct program *program = &programs[number];
     if (program->over)
-        return;
+        return true;
     if (program->steps > STEPS_AT_MOST)
         give_up(program);
     struct side *side = &program->sides[below(&program->sides[0], 2)];
@@ -354,28 +355,10 @@ go_on(struct program *program)
         take_step(side->peer);
     }
     program->over = is_over(program);
-    finished += program->over;
+    return program->over;
 }
 
-static void
-go_on_with_all(void *argument)
-{
-    for (unsigned i = 0; i < AT_ONCE; i++)
-        go_on(&programs[i]);
-    if (finished == AT_ONCE)
-        stage_settled(end_play, NULL);
-    else
-        stage_after(0, go_on_with_all, argument);
-}
-
-static void
-play_programs(void)
-{
-    finished = 0;
-    for (unsigned i = 0; i < AT_ONCE; i++)
-        begin(&programs[i], first_seed + i);
-    go_on_with_all(NULL);
-}
+static const struct stage_seeds seeds = {.at_once = AT_ONCE, .begin = begin, .go_on = go_on};
 
 static int
 make_file(void)
@@ -393,9 +376,9 @@ what_is_written_arrives_once_in_order_and_whole_in_a_thousand_random_programs(vo
 {
     (void)state;
     int file = make_file();
-    for (first_seed = 1; first_seed < SEEDS * tests_stress(); first_seed += AT_ONCE) {
+    for (uint64_t first = 1; first < SEEDS * tests_stress(); first += AT_ONCE) {
         programs[0].file = file;
-        stage_play(1, play_programs);
+        stage_play_seeds(&seeds, first);
     }
     assert_int_equal(toys, 0);
     close(file);

@@ -10,6 +10,7 @@
 #include "helpers.h"
 #include "random.h"
 #include "secure.h"
+#include "seeds.h"
 #include "tls_play.h"
 
 #include <setjmp.h>
@@ -53,8 +54,6 @@ struct program {
 
 static struct program programs[AT_ONCE];
 static tr_tls_context *serving, *calling, *lonely;
-static uint64_t first_seed;
-static unsigned finished;
 static unsigned long both_secure;
 static struct side *choosing; /* whose server is asked for a name */
 
@@ -277,8 +276,9 @@ act(struct side *side)
 /* A program. */
 
 static void
-begin(struct program *program, uint64_t seed)
+begin(unsigned number, uint64_t seed)
 {
+    struct program *program = &programs[number];
     int fds[2];
     *program = (struct program){.seed = seed, .random = seed};
     stage_pair(seed % 2 == 0 ? AF_INET : AF_UNIX, fds);
@@ -295,40 +295,23 @@ begin(struct program *program, uint64_t seed)
         become_secure(&program->sides[i]);
 }
 
-static void
-go_on(struct program *program)
+static bool
+go_on(unsigned number)
 {
+    struct program *program = &programs[number];
     struct side *side = &program->sides[random_below(&program->random, 2)];
     if (program->over)
-        return;
+        return true;
     program->steps++;
     if (side->socket != NULL && program->steps <= STEPS)
         act(side);
     else if (side->socket != NULL && !side->destroyed)
         destroy(side);
     program->over = program->sides[0].socket == NULL && program->sides[1].socket == NULL;
-    finished += program->over;
+    return program->over;
 }
 
-static void
-go_on_with_all(void *argument)
-{
-    for (unsigned i = 0; i < AT_ONCE; i++)
-        go_on(&programs[i]);
-    if (finished == AT_ONCE)
-        stage_settled(end_play, NULL);
-    else
-        stage_after(0, go_on_with_all, argument);
-}
-
-static void
-play_programs(void)
-{
-    finished = 0;
-    for (unsigned i = 0; i < AT_ONCE; i++)
-        begin(&programs[i], first_seed + i);
-    go_on_with_all(NULL);
-}
+static const struct stage_seeds seeds = {.at_once = AT_ONCE, .begin = begin, .go_on = go_on};
 
 static void
 whatever_programs_do_the_promises_of_a_secure_socket_hold(void **state)
@@ -341,8 +324,8 @@ whatever_programs_do_the_promises_of_a_secure_socket_hold(void **state)
     lonely = tls_make(&of_chooser);
     calling = tls_make(&of_client);
     both_secure = 0;
-    for (first_seed = 1; first_seed < SEEDS * tests_stress(); first_seed += AT_ONCE) {
-        stage_play(1, play_programs);
+    for (uint64_t first = 1; first < SEEDS * tests_stress(); first += AT_ONCE) {
+        stage_play_seeds(&seeds, first);
         for (unsigned i = 0; i < AT_ONCE; i++)
             for (int k = 0; k < 2; k++) {
                 struct side *side = &programs[i].sides[k];

@@ -13,6 +13,7 @@
 #include "helpers.h"
 #include "random.h"
 #include "secure.h"
+#include "seeds.h"
 #include "tls_play.h"
 
 #include <setjmp.h>
@@ -59,8 +60,6 @@ struct program {
 
 static struct program programs[AT_ONCE];
 static tr_tls_context *serving, *calling;
-static uint64_t first_seed;
-static unsigned finished;
 
 #define CHECK(hop, condition)                                                                                          \
     do {                                                                                                               \
@@ -276,8 +275,9 @@ adopt(struct hop *hop, int fd)
 }
 
 static void
-begin(struct program *program, uint64_t seed)
+begin(unsigned number, uint64_t seed)
 {
+    struct program *program = &programs[number];
     *program = (struct program){.seed = seed, .random = seed};
     for (int i = 0; i < 2; i++) {
         struct hop *hop = &program->hops[i];
@@ -323,12 +323,13 @@ give_up(struct program *program)
     abort();
 }
 
-static void
-go_on(struct program *program)
+static bool
+go_on(unsigned number)
 {
+    struct program *program = &programs[number];
     struct hop *hop = &program->hops[random_below(&program->random, 2)];
     if (program->over)
-        return;
+        return true;
     if (++program->steps > STEPS_AT_MOST)
         give_up(program);
     if (program->steps > STEPS)
@@ -337,28 +338,10 @@ go_on(struct program *program)
         do_something(hop);
     go_on_turning(hop);
     program->over = program->hops[0].closes == 2 && program->hops[1].closes == 2;
-    finished += program->over;
+    return program->over;
 }
 
-static void
-go_on_with_all(void *argument)
-{
-    for (unsigned i = 0; i < AT_ONCE; i++)
-        go_on(&programs[i]);
-    if (finished == AT_ONCE)
-        stage_settled(end_play, NULL);
-    else
-        stage_after(0, go_on_with_all, argument);
-}
-
-static void
-play_programs(void)
-{
-    finished = 0;
-    for (unsigned i = 0; i < AT_ONCE; i++)
-        begin(&programs[i], first_seed + i);
-    go_on_with_all(NULL);
-}
+static const struct stage_seeds seeds = {.at_once = AT_ONCE, .begin = begin, .go_on = go_on};
 
 static void
 a_proxy_whose_connections_become_secure_in_mid_stream_loses_nothing_in_random_programs(void **state)
@@ -367,8 +350,8 @@ a_proxy_whose_connections_become_secure_in_mid_stream_loses_nothing_in_random_pr
     (void)state;
     serving = tls_make(&of_server);
     calling = tls_make(&of_client);
-    for (first_seed = 1; first_seed < SEEDS * tests_stress(); first_seed += AT_ONCE)
-        stage_play(1, play_programs);
+    for (uint64_t first = 1; first < SEEDS * tests_stress(); first += AT_ONCE)
+        stage_play_seeds(&seeds, first);
     tr_tls_context_release(serving);
     tr_tls_context_release(calling);
 }
